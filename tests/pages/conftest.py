@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, BrowserContext
 from tests.support.chromium import running_chromium
 from tests.support.running_fleet import RunningFleet
 
-# Enough for every kind of page and state; the pages with sixty are measured without a browser.
-SITES = 24
+# As many as the promises of the pages are about.
+SITES = 60
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from urllib.parse import urldefrag, urlsplit
 
 _NUMBER = re.compile(r"/\d+")
 _UUID = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}")
+_GROUPING = re.compile(r"\bby=\w+")
 _IDENT = re.compile(r"^(/plugins/[a-z]+)/.+")
 # Sign-out ends the session, and files are no pages.
 _LEFT_OUT = re.compile(r"^/(sign-out|static/|exports/|audit/export)|\.(csv|txt|pdf|json|zip)$")
@@ -18,12 +19,12 @@ _LEFT_OUT = re.compile(r"^/(sign-out|static/|exports/|audit/export)|\.(csv|txt|p
 def kind_of(address: str) -> str:
     """Return the address without what differs from page to page of one kind.
 
-    Filters of a list make no other kind of page; the names of its query fields stay.
+    Filters and the order of a list make no other kind of page; grouping it does.
     """
     parts = urlsplit(address)
     path = _IDENT.sub(r"\1/:name", _UUID.sub("/:id", _NUMBER.sub("/:id", parts.path)))
-    fields = sorted({field.partition("=")[0] for field in parts.query.split("&") if field})
-    return path + ("?" + "&".join(fields) if fields else "")
+    grouping = _GROUPING.search(parts.query)
+    return path + (f"?{grouping[0]}" if grouping else "")
 
 
 class _Links(HTMLParser):

@@ -1,0 +1,112 @@
+"""What a page may cost at sixty sites: bytes, queries and links that lead to nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from flask import Flask
+
+from app import queue
+from app.domain.actor import Actor
+from app.factory import create_app
+from app.models.accounts import User
+from app.models.base import db, use_database
+from tests.fleet.build import build_fleet
+from tests.support.browsers import Person, signed_in
+from tests.support.config import make_config
+from tests.support.crawl import crawl, kind_of
+from tests.support.fakes import RecordingQueue
+
+MAX_BYTES = 60_000
+MAX_QUERIES = 12
+# Pages about one thing ask a fixed number of further questions, whatever the size of the fleet.
+MORE_QUERIES = {
+    "/sites/:id": 21,
+    "/sites/:id/connection": 20,
+    "/sites/:id/activity": 19,
+    "/sites/:id/components": 17,
+    "/sites/:id/component": 17,
+    "/sites/:id/updates": 18,
+    "/sites/:id/health": 14,
+    "/changes/:id": 18,
+    "/clients/:id": 15,
+    "/auto-update-rules": 18,
+    "/activity": 14,
+    "/settings/security": 14,
+    "/updates": 13,
+    "/updates?by=site": 13,
+}
+# A report of a month is computed from the audit log of each of its client's sites.
+REPORT = "/clients/:id/report"
+
+
+@contextmanager
+def counted_queries() -> Iterator[list[str]]:
+    """Collect the statements that peewee sends to the database."""
+    statements: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            statements.append(str(record.args or record.msg))
+
+    logger, collector = logging.getLogger("peewee"), Collector()
+    before = logger.level
+    logger.addHandler(collector)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    try:
+        yield statements
+    finally:
+        logger.removeHandler(collector)
+        logger.setLevel(before)
+        logger.propagate = True
+
+
+@pytest.fixture(scope="module")
+def fleet_app(tmp_path_factory: pytest.TempPathFactory, migrated_file: bytes) -> Flask:
+    """Aura with a fleet of sixty sites."""
+    config = make_config(tmp_path_factory.mktemp("fleet"))
+    (config.var_dir / "aura.db").write_bytes(migrated_file)
+    use_database(config.database_url)
+    with db.connection_context():
+        build_fleet(config)
+    app = create_app(config)
+    app.test_client_class = Person
+    queue.use(RecordingQueue())
+    return app
+
+
+def browser_of(app: Flask, role: str) -> Person:
+    """A browser in which somebody with this role is signed in."""
+    with db.connection_context():
+        actor = Actor.of(User.select().where(User.role == role).order_by(User.id).get(), "")
+    # The request that fills the session closes the connection.
+    db.connect(reuse_if_open=True)
+    return signed_in(app, actor)
+
+
+@pytest.mark.parametrize("role", ["owner", "operator", "client"])
+def test_every_page_keeps_its_budget(fleet_app: Flask, role: str) -> None:
+    """Every kind of page that links lead to, for each role, from the first page on."""
+    person, costs = browser_of(fleet_app, role), {}
+
+    def fetch(address: str) -> str:
+        with counted_queries() as statements:
+            answer = person.get(address, follow_redirects=True)
+        assert answer.status_code == 200, f"{address} answers {answer.status_code}"
+        costs[answer.request.full_path] = (len(answer.data), len(statements))
+        return str(answer.text)
+
+    pages = [address for address, _ in crawl(fetch)]
+    assert len(pages) > 5
+    heavy = {one: size for one, (size, _) in costs.items() if size > MAX_BYTES}
+    assert heavy == {}
+    slow = {
+        one: queries
+        for one, (_, queries) in costs.items()
+        if queries > MORE_QUERIES.get(kind_of(one), MAX_QUERIES) and kind_of(one) != REPORT
+    }
+    assert slow == {}
