@@ -1,6 +1,6 @@
 """Aura's own processes, Redis and PostgreSQL killed under a few changes; `make chaos` has hundreds.
 
-The tests of what Aura says are the same as in tests/test_chaos.py; here the deaths are real.
+The tests of what Aura says are the same as in tests/unit/test_chaos.py; here the deaths are real.
 """
 
 from __future__ import annotations

@@ -26,28 +26,28 @@ FAULTS = (
         "app/domain/inventory/eligibility.py",
         "if is_above(needed, present):",
         "if is_above(present, needed):",
-        "tests/test_eligibility.py",
+        "tests/unit/test_eligibility.py",
     ),
     Fault(
         "a report never becomes too old",
         "app/domain/inventory/eligibility.py",
         "case.now - taken > STALE_AFTER",
         "case.now < taken",
-        "tests/test_eligibility.py",
+        "tests/unit/test_eligibility.py",
     ),
     Fault(
         "an open incident blocks nothing",
         "app/domain/inventory/eligibility.py",
         'Reason("open_incident") if case.around.has_incident else None',
         "None",
-        "tests/test_eligibility.py tests/test_changes.py",
+        "tests/unit/test_eligibility.py tests/domain/test_changes.py",
     ),
     Fault(
         "a permission that the site does not name counts as granted",
         "app/domain/inventory/eligibility.py",
         'return Reason("permission_unknown", {"permission": permission})',
         "return None",
-        "tests/test_eligibility.py",
+        "tests/unit/test_eligibility.py",
     ),
     # ---- what is approved ----
     Fault(
@@ -58,35 +58,35 @@ FAULTS = (
     chosen""",
         """    permissions.require(by, "decide")
     chosen""",
-        "tests/test_changes.py tests/web/test_approve_change.py",
+        "tests/domain/test_changes.py tests/web/test_approve_change.py",
     ),
     Fault(
         "whoever proposed an update may always approve it",
         "app/domain/changes/approvals.py",
         "may_be_proposer=site.approvals == SELF,",
         "may_be_proposer=True,",
-        "tests/test_changes.py tests/web/test_approve_change.py",
+        "tests/domain/test_changes.py tests/web/test_approve_change.py",
     ),
     Fault(
         "new keys do not make a plan stale",
         "app/domain/changes/approvals.py",
         "if site.key_id != change.kid:",
         "if False:",
-        "tests/test_changes.py tests/test_run_change.py",
+        "tests/domain/test_changes.py tests/domain/test_run_change.py",
     ),
     Fault(
         "any plan with an approval passes for the approved one",
         "app/domain/changes/change_plan.py",
         "return isinstance(approval, dict) and digest_of(canonical(said)) == digest",
         "return isinstance(approval, dict)",
-        "tests/test_run_change.py tests/test_changes.py",
+        "tests/domain/test_run_change.py tests/domain/test_changes.py",
     ),
     Fault(
         "the dashboard does not check its own signature before it sends",
         "app/domain/changes/execution.py",
         "if not is_ours or not change_plan.is_plan_of(plan, change.digest):",
         "if not change_plan.is_plan_of(plan, change.digest):",
-        "tests/test_run_change.py",
+        "tests/domain/test_run_change.py",
     ),
     # ---- what came of it ----
     Fault(
@@ -94,14 +94,14 @@ FAULTS = (
         "app/http/errors.py",
         'too_slow = "too_slow", _TRANSIENT, _UNANSWERED',
         'too_slow = "too_slow", _TRANSIENT, _NOTHING_SENT, _UNANSWERED',
-        "tests/test_run_change.py",
+        "tests/domain/test_run_change.py",
     ),
     Fault(
         "a rollback is believed without evidence",
         "app/domain/changes/outcomes.py",
         "if told.state == ROLLED_BACK:",
         "if False:",
-        "tests/test_believe_a_rollback.py tests/test_run_change.py",
+        "tests/unit/test_believe_a_rollback.py tests/domain/test_run_change.py",
     ),
     # ---- who is signed in, and what they see ----
     Fault(
@@ -109,28 +109,29 @@ FAULTS = (
         "app/domain/accounts/sessions.py",
         "now - session.created_at >= MAX_LIFETIME or now - session.last_seen_at >= IDLE_TIMEOUT",
         "now - session.created_at >= MAX_LIFETIME",
-        "tests/test_accounts.py tests/web/test_end_session.py tests/web/test_sign_in.py",
+        "tests/domain/test_accounts.py tests/web/test_end_session.py tests/web/test_sign_in.py",
     ),
     Fault(
         "a session outlives a new password",
         "app/domain/accounts/sessions.py",
         "if user.is_disabled or epoch != str(user.session_epoch):",
         "if user.is_disabled:",
-        "tests/test_accounts.py tests/web/test_change_password.py tests/web/test_end_session.py",
+        "tests/domain/test_accounts.py tests/web/test_change_password.py "
+        "tests/web/test_end_session.py",
     ),
     Fault(
         "a client user sees every client's sites",
         "app/domain/permissions.py",
         "return only is None or site.client_id == only",
         "return True",
-        "tests/web/test_decide_as_client.py tests/test_accounts.py",
+        "tests/web/test_decide_as_client.py tests/domain/test_accounts.py",
     ),
     Fault(
         "a used invitation goes on working",
         "app/domain/accounts/one_time_links.py",
         "if user is None or user.session_epoch != epoch:",
         "if user is None:",
-        "tests/test_accounts.py tests/web/test_invite_user.py",
+        "tests/domain/test_accounts.py tests/web/test_invite_user.py",
     ),
     # ---- the two logs ----
     Fault(
@@ -138,21 +139,21 @@ FAULTS = (
         "app/domain/connection/quarantine.py",
         "if known is False or is_other or (goes_back and not is_overtaken):",
         "if is_other or (goes_back and not is_overtaken):",
-        "tests/test_copies.py",
+        "tests/domain/test_copies.py",
     ),
     Fault(
         "an unsigned checkpoint is believed",
         "app/domain/audit/checkpoints.py",
         "    if not is_signed:\n",
         "    if False:\n",
-        "tests/test_checkpoints.py tests/test_copies.py",
+        "tests/domain/test_checkpoints.py tests/domain/test_copies.py",
     ),
     Fault(
         "a call that Aura never made raises no alert",
         "app/domain/crosscheck/reconcile.py",
         "        *_calls_unknown(sides),\n",
         "",
-        "tests/test_comparing.py",
+        "tests/domain/test_comparing.py",
     ),
     # ---- requests to a site ----
     Fault(

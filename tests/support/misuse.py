@@ -1,7 +1,7 @@
 """List every known attack on Aura and SiteAgent, with the tests that try it.
 
-`python -m tests.support.misuse` prints docs/MISUSE.md. tests/test_misuse.py checks that the page
-matches this list and that each named test exists.
+`python -m tests.support.misuse` prints docs/MISUSE.md. tests/repository/test_misuse.py checks that
+the page matches this list and that each named test exists.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from tests.support.misuse_dashboard import DASHBOARD
 _GATE = "tests/plugin/test_gate.py"
 _REQUESTS = "tests/plugin/test_misuse_requests.py"
 _CONTRACT = "tests/plugin/test_contract.py"
-_PROTOCOL = "tests/test_protocol.py"
+_PROTOCOL = "tests/unit/test_protocol.py"
 _ADMIN = "tests/plugin/test_admin.py"
 _TOKENS = "tests/plugin/test_misuse_pairing.py"
-_PAIRING = "tests/test_pairing.py"
-_NOTICES = "tests/test_notices.py"
+_PAIRING = "tests/domain/test_pairing.py"
+_NOTICES = "tests/domain/test_notices.py"
 _LIFE = "tests/plugin/test_misuse_life_cycle.py"
 _NETWORK = "tests/plugin/test_multisite.py"
 _ROTATION = "tests/plugin/test_rotation.py"
-_RENEWAL = "tests/test_rotation.py"
-_REVOCATION = "tests/test_revocation.py"
-_COPIES = "tests/test_copies.py"
+_RENEWAL = "tests/domain/test_rotation.py"
+_REVOCATION = "tests/domain/test_revocation.py"
+_COPIES = "tests/domain/test_copies.py"
 _MOVES = "tests/e2e/test_copies_and_moves.py"
 _BROWSER = "tests/e2e/test_life_cycle.py"
 _LIGHT = "tests/e2e/test_first_light.py"
@@ -335,9 +335,9 @@ LIFE_CYCLE = (
             _LIFE, "test_another_scheme_or_www_does_not_make_another_site",
             _LIFE, "test_a_site_that_went_to_https_is_called_there_without_pairing_again",
             _LIFE, "test_another_domain_port_or_folder_silences_everything_but_revocation",
-            "tests/test_redirects.py",
+            "tests/unit/test_redirects.py",
             "test_a_site_that_went_to_https_is_called_there_from_now_on",
-            "tests/test_redirects.py", "test_nobody_is_followed_to_another_address",
+            "tests/unit/test_redirects.py", "test_nobody_is_followed_to_another_address",
             _MOVES, "test_a_site_that_moved_is_followed_with_new_keys",
             _COPIES, "test_a_stranger_cannot_announce_a_move",
             _NETWORK, "test_a_network_that_moved_reminds_who_runs_it_and_nobody_else",

@@ -14,12 +14,12 @@ _KINDS = "tests/plugin/test_change_kinds.py"
 _AGENT = "tests/plugin/test_agent_update.py"
 _ITSELF = "tests/plugin/test_by_itself.py"
 _SIGNED = "tests/hostile/test_replies.py"
-_UPDATE = "tests/test_update_siteagent.py"
-_CHANGES = "tests/test_changes.py"
-_CARRIED = "tests/test_run_change.py"
-_RULES = "tests/test_auto_update_rules.py"
+_UPDATE = "tests/domain/test_update_siteagent.py"
+_CHANGES = "tests/domain/test_changes.py"
+_CARRIED = "tests/domain/test_run_change.py"
+_RULES = "tests/domain/test_auto_update_rules.py"
 _PAGES = "tests/web/test_approve_change.py"
-_RACES = "tests/test_two_at_once.py"
+_RACES = "tests/domain/test_two_at_once.py"
 _BROWSER = "tests/e2e/test_changes.py"
 _VISITORS = "tests/plugin/test_change_hostile_visitors.py"
 _LEFT = "tests/plugin/test_change_leaves_nothing.py"
@@ -206,7 +206,7 @@ EXECUTION = (
             _SIGNED, "test_a_call_is_signed_as_of_the_moment_that_was_noted_for_it",
             _CUT,
             "test_an_order_that_was_held_up_in_the_site_s_own_process_is_not_carried_out",
-            "tests/test_chaos.py",
+            "tests/unit/test_chaos.py",
             "test_what_is_said_of_many_changes_is_what_happened",
             "tests/jobs/test_real_chaos.py",
             "test_what_is_said_after_real_deaths_is_what_happened",

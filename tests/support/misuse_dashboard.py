@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from tests.support.attack import Attack, played
 
-_EGRESS = "tests/test_egress.py"
+_EGRESS = "tests/unit/test_egress.py"
 _CONNECTIONS = "tests/hostile/test_connections.py"
 _REPLIES = "tests/hostile/test_replies.py"
 _SIZE = "tests/hostile/test_size_and_time.py"
 _DIAGNOSTICS = "tests/hostile/test_diagnostics.py"
-_REDIRECTS = "tests/test_redirects.py"
+_REDIRECTS = "tests/unit/test_redirects.py"
 _HEADERS = "tests/web/test_security_headers.py"
 _CLIENT = "tests/web/test_decide_as_client.py"
-_TAMPERING = "tests/test_audit_tampering.py"
-_CHECKPOINTS = "tests/test_checkpoints.py"
-_EXPORT = "tests/test_exporting.py"
-_VERIFIER = "tests/test_verify_audit.py"
-_REVOCATION = "tests/test_revocation.py"
-_INVENTORY = "tests/test_inventory.py"
+_TAMPERING = "tests/domain/test_audit_tampering.py"
+_CHECKPOINTS = "tests/domain/test_checkpoints.py"
+_EXPORT = "tests/domain/test_exporting.py"
+_VERIFIER = "tests/unit/test_verify_audit.py"
+_REVOCATION = "tests/domain/test_revocation.py"
+_INVENTORY = "tests/domain/test_inventory.py"
 _GUARDS = "tests/web/test_every_route_is_guarded.py"
 _FORGED = "tests/web/test_csrf.py"
 
@@ -96,7 +96,7 @@ DASHBOARD = (
             _SIZE, "test_endless_interim_answers_are_cut_at_the_deadline",
             _SIZE, "test_a_connection_closed_within_the_body_is_broken_off",
             _REPLIES, "test_a_gzip_bomb_is_not_unpacked",
-            "tests/test_bad_input.py", "test_a_report_nested_without_end_is_refused",
+            "tests/unit/test_bad_input.py", "test_a_report_nested_without_end_is_refused",
         ),
     ),
     Attack(
@@ -131,7 +131,7 @@ DASHBOARD = (
             _INVENTORY, "test_a_report_that_contradicts_the_manifest_is_refused_whole",
             _INVENTORY, "test_a_report_whose_digest_lies_is_refused",
             _INVENTORY, "test_a_report_from_no_possible_moment_is_refused",
-            "tests/test_bad_input.py",
+            "tests/unit/test_bad_input.py",
             "test_a_report_with_any_one_value_changed_is_stored_clean_or_refused",
             "tests/web/test_values_read_well.py",
             "test_moments_a_site_names_never_break_the_page",
@@ -239,46 +239,46 @@ DASHBOARD = (
     Attack(
         "A site's log grows until Aura's disk is full",
         played(
-            "tests/test_site_log.py",
+            "tests/domain/test_site_log.py",
             "test_more_than_a_days_share_is_not_kept_and_the_site_waits_for_a_person",
-            "tests/test_site_log.py",
+            "tests/domain/test_site_log.py",
             "test_entries_of_one_letter_are_counted_by_what_a_row_takes",
-            "tests/test_site_log.py", "test_the_rest_of_a_long_log_is_left_for_a_while",
+            "tests/domain/test_site_log.py", "test_the_rest_of_a_long_log_is_left_for_a_while",
         ),
     ),
     Attack(
         "A request waits for the lock while its user is disabled or loses a role",
         played(
-            "tests/test_act_as_they_are_now.py",
+            "tests/domain/test_act_as_they_are_now.py",
             "test_nothing_is_done_for_one_who_was_disabled_meanwhile",
-            "tests/test_act_as_they_are_now.py",
+            "tests/domain/test_act_as_they_are_now.py",
             "test_nothing_is_done_for_one_who_lost_the_role_meanwhile",
         ),
     ),
     Attack(
         "A flood of refused requests hides the one that matters",
         played(
-            "tests/test_record_refusals.py",
+            "tests/domain/test_record_refusals.py",
             "test_a_viewer_who_is_refused_all_day_hides_nobody_else",
-            "tests/test_record_refusals.py",
+            "tests/domain/test_record_refusals.py",
             "test_many_addresses_fill_neither_the_log_nor_the_counters",
         ),
     ),
     Attack(
         "A site names an address on another server to get signed requests or a password there",
         played(
-            "tests/test_call_only_the_site.py",
+            "tests/domain/test_call_only_the_site.py",
             "test_what_a_site_names_elsewhere_at_pairing_is_not_kept",
-            "tests/test_call_only_the_site.py",
+            "tests/domain/test_call_only_the_site.py",
             "test_a_move_to_another_server_takes_no_password_along",
         ),
     ),
     Attack(
         "A site is restored from before its revocation",
         played(
-            "tests/test_recheck_revoked_site.py",
+            "tests/domain/test_recheck_revoked_site.py",
             "test_a_restored_site_is_ended_again_and_an_alert_says_so",
-            "tests/test_recheck_revoked_site.py", "test_what_is_kept_can_only_disconnect",
+            "tests/domain/test_recheck_revoked_site.py", "test_what_is_kept_can_only_disconnect",
         ),
     ),
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Hash passwords in tests with the least that argon2 does.
 
 Aura's own parameters cost a tenth of a second and 64 MiB for each password, on purpose.
-tests/test_passwords.py tests those.
+tests/unit/test_passwords.py tests those.
 """
 
 from __future__ import annotations

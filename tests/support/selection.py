@@ -21,6 +21,7 @@ _NEED_AN_IMAGE = tuple(
     f"tests/{name}/" for name in ("e2e", "matrix", "plugin", "rigs", "wordpress")
 )
 _NEED_NONE = "tests/matrix/test_syntax.py"
+_LAST = ("tests/domain/", "tests/repository/", "tests/unit/")
 
 
 def add_option(parser: pytest.Parser) -> None:
@@ -70,7 +71,7 @@ def _rank(item: pytest.Item) -> int:
     path = _file_of(item)
     if path.startswith(_NEED_AN_IMAGE) and not path.startswith(_NEED_NONE):
         return 1 if _wordpress_of(item) == "newest" else 2
-    return 3 if path.startswith("tests/test_") else 0
+    return 3 if path.startswith(_LAST) else 0
 
 
 def _wordpress_of(item: pytest.Item) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FORBIDDEN = (
     "somebody", "nobody", "whoever", "stands", "anew", "mend", "borne out", "for good",
     "by itself", "tells", "told", "wish", "taken back", "anyhow", "lies",

@@ -8,7 +8,7 @@ import pytest
 
 from tests.planted.faults import FAULTS, Fault
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

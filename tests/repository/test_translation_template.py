@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.translation_template import messages
 
-WORDPRESS_PLUGIN = Path(__file__).parents[1] / "wordpress-plugin"
+WORDPRESS_PLUGIN = Path(__file__).parents[2] / "wordpress-plugin"
 TEMPLATE = WORDPRESS_PLUGIN / "siteagent/languages/siteagent.pot"
 
 

@@ -63,7 +63,7 @@ from tests.support.factories import (
 from tests.support.fakes import Clock, FakeSite
 from tests.support.pictures import picture
 
-DOMAIN = Path(__file__).parents[1] / "app/domain"
+DOMAIN = Path(__file__).parents[2] / "app/domain"
 BROWSER = ClientInfo("192.0.2.9")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.misuse import SECTIONS, page
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAMED = {test for attacks in SECTIONS.values() for attack in attacks for test in attack.tests}
 
 

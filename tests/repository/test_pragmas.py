@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FOLDERS = ("app", "jobs", "bench", "tests", "wordpress-plugin/siteagent")
 
 # How often each check is switched off. To add an exception, give the reason at its place and

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.domain.plugin_package import SOURCE, build_plugin_zip
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SPDX = "GPL-2.0-or-later"
 
 

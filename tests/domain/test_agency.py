@@ -29,7 +29,7 @@ from tests.support.fakes import at
 from tests.support.pictures import picture
 
 NOW = at("2026-11-24 10:00")
-TOKENS = Path(__file__).parents[1] / "app/static/css/tokens.css"
+TOKENS = Path(__file__).parents[2] / "app/static/css/tokens.css"
 
 
 def change(by: Actor, **typed: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import selection
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FILES = (
     "tests/plugin/test_gate.py",
     "tests/plugin/test_uninstall.py",
@@ -73,7 +73,7 @@ def test_tests_on_the_same_wordpress_share_a_worker_and_so_do_those_of_a_file() 
         Item("tests/plugin/test_change_kinds.py", wp="newest"),
         Item("tests/plugin/test_words.py", wp="oldest"),
         Item("tests/plugin/test_words.py"),
-        Item("tests/test_tags.py"),
+        Item("tests/domain/test_tags.py"),
     ]
     selection.group_by_worker(items)
     assert [one.group for one in items] == [
@@ -83,7 +83,7 @@ def test_tests_on_the_same_wordpress_share_a_worker_and_so_do_those_of_a_file() 
         "wp-newest-changes",
         "wp-oldest",
         "tests/plugin/test_words.py",
-        "tests/test_tags.py",
+        "tests/domain/test_tags.py",
     ]
 
 
@@ -95,7 +95,7 @@ def test_tests_on_another_php_may_run_on_another_worker() -> None:
 
 
 def test_a_group_that_a_test_names_itself_is_kept() -> None:
-    item = Item("tests/test_tags.py")
+    item = Item("tests/domain/test_tags.py")
     item.add_marker(pytest.mark.xdist_group("of its own"))
     selection.group_by_worker([item])
     assert item.group == "of its own"
@@ -103,7 +103,7 @@ def test_a_group_that_a_test_names_itself_is_kept() -> None:
 
 def test_what_needs_no_image_comes_first_and_the_slowest_group_before_the_quick_files() -> None:
     items = [
-        Item("tests/test_tags.py"),
+        Item("tests/domain/test_tags.py"),
         Item("tests/plugin/test_gate.py", wp="oldest"),
         Item("tests/e2e/test_first_light.py"),
         Item("tests/plugin/test_gate.py", wp="newest"),

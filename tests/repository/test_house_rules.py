@@ -17,7 +17,7 @@ from app.models.base import db
 from app.protocol import CODES
 from app.views.authorization import OPEN
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
     path.relative_to(ROOT).as_posix()
     for part in ("app", "jobs")
@@ -99,7 +99,7 @@ def test_no_module_imports_a_test_module() -> None:
     [
         "from tests.plugin.test_gate import connect",
         "from tests import test_peer as peer",
-        "import tests.test_audit",
+        "import tests.domain.test_audit",
         "def late():\n    from tests.web import test_sign_in",
     ],
 )
