@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from flask import Flask
+from flask_login import LoginManager
 
 from app.http.errors import ErrorCode
 from app.views import filters
@@ -22,6 +23,7 @@ OWN = {"keys_unreadable"}
 def errors(tmp_path):
     app = Flask("app", template_folder="templates")
     filters.register(app)
+    LoginManager(app)
     with app.test_request_context():
         yield app.jinja_env.get_template("components/errors.html").module
 

@@ -32,10 +32,10 @@ def test_a_theme_is_an_attribute_of_every_page_and_only_for_them(as_ana, as_ben)
 def test_times_on_pages_are_in_their_zone_and_evidence_in_utc(as_ana, as_ben, today):
     Site.update(paired_at=PAIRED).execute()
     choose(as_ana, time_zone="Europe/Berlin")
-    page = as_ana.get(f"/sites/{today.id}").text
+    page = as_ana.get(f"/sites/{today.id}/connection").text
     assert "2 Jul 2026, 00:30:05 CEST" in page
     assert 'datetime="2026-07-01T22:30:05Z"' in page
-    assert "1 Jul 2026, 22:30:05 UTC" in as_ben.get(f"/sites/{today.id}").text
+    assert "1 Jul 2026, 22:30:05 UTC" in as_ben.get(f"/sites/{today.id}/connection").text
     when = as_ana.get("/activity/1").text.partition("<dt>When</dt>")[2].partition("</dd>")[0]
     assert when.endswith(" UTC</time>")
 
