@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,6 +23,9 @@ from tests.support.config import make_config
 from tests.support.factories import make_site, make_user, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 from tests.support.postgres import Cluster, Given
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Where it is set, the tests use that PostgreSQL database, and drop everything in it,
 # instead of starting a server of their own.
@@ -76,6 +80,15 @@ def postgres() -> Iterator[Cluster | Given]:
     server = Given(POSTGRES_URL) if POSTGRES_URL else Cluster.made()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The one browser of this process: Playwright refuses to start twice in a thread."""
+    from tests.support.chromium import running_chromium
+
+    with running_chromium() as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="session")

@@ -9,16 +9,9 @@ from playwright.sync_api import Browser, Page
 
 from tests.e2e.album import Album
 from tests.e2e.running_aura import RunningAura
-from tests.support.chromium import running_chromium
 from tests.support.selection import nightly
 from tests.support.watcher import Watcher
 from tests.wordpress.site import WordPress
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with running_chromium() as chromium:
-        yield chromium
 
 
 @pytest.fixture(scope="module", params=[*nightly("oldest", "middle"), pytest.param("newest")])

@@ -7,17 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.support.chromium import running_chromium
 from tests.support.running_fleet import RunningFleet
 
 # As many as the promises of the pages are about.
 SITES = 60
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with running_chromium() as chromium:
-        yield chromium
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from playwright.sync_api import BrowserContext, Locator
 from tests.support.page_steps import sign_in
 from tests.support.running_fleet import RunningFleet
 
+pytestmark = pytest.mark.nightly
+
 _FIRST_PX = 640
 
 

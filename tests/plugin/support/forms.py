@@ -32,14 +32,14 @@ TABS = (
 
 def nonce_of(wp, person: Person, form: str) -> str:
     """The nonce of one form."""
-    return nonces_of(wp, person)[form]
+    return nonces_of(wp, person, (form,))[form]
 
 
-def nonces_of(wp, person: Person) -> dict[str, str]:
+def nonces_of(wp, person: Person, names: tuple[str, ...] = FORMS) -> dict[str, str]:
     """The nonces that WordPress itself would print into the forms for this very session."""
     cookies = {one.name: one.value for one in person.session.cookies}
     (cookie,) = [value for name, value in cookies.items() if "logged_in" in name]
-    forms = ", ".join(f"'{form}'" for form in FORMS)
+    forms = ", ".join(f"'{form}'" for form in names)
     return wp.evaluate(
         f"$_COOKIE[LOGGED_IN_COOKIE] = rawurldecode('{cookie}');"
         f"wp_set_current_user(get_user_by('login', '{person.login}')->ID);"
