@@ -55,5 +55,5 @@ def test_every_page_is_accessible_at_every_width(
 
     pages = [address for address, _ in crawl(fetch)]
     assert len(pages) > 5
-    assert problems == []
+    assert not problems, "\n".join(problems)
     assert watcher.complaints == []
