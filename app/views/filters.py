@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -136,8 +137,8 @@ def ago(at: datetime, now: datetime | None = None) -> str:
 
 
 def ago_short(at: datetime) -> str:
-    """Return `ago` for a narrow column: `4 min ago`."""
-    return ago(at).replace(" minutes", " min").replace(" minute", " min")
+    """Return `ago` for a narrow column: `4 min ago`, `16 sec ago`."""
+    return re.sub(r"\b(min|sec)(ute|ond)s?\b", r"\1", ago(at))
 
 
 def span(seconds: int) -> str:

@@ -29,6 +29,20 @@ def test_times_are_told_relative_to_now(seconds, text):
     assert filters.ago(NOW - timedelta(seconds=seconds), NOW) == text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (16, "16 sec ago"),
+        (60, "1 min ago"),
+        (3000, "50 min ago"),
+        (7200, "2 hours ago"),
+        (-1740, "in 29 min"),
+    ],
+)
+def test_times_are_short_in_a_narrow_column(seconds, text):
+    assert filters.ago_short(datetime.now(UTC) - timedelta(seconds=seconds)) == text
+
+
 def test_times_are_told_in_utc_whatever_their_zone():
     at = datetime(2026, 11, 24, 1, 2, 3, tzinfo=timezone(timedelta(hours=2)))
     assert filters.full_time(at) == "23 Nov 2026, 23:02:03 UTC"
