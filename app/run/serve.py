@@ -10,6 +10,7 @@ import fcntl
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +26,8 @@ _COMMANDS = {
     "worker": (sys.executable, "-m", "jobs.worker"),
     "schedule": (sys.executable, "-m", "jobs.schedule"),
 }
+# How long the processes of an Aura that was killed may take to notice it and to close the port.
+_PREVIOUS_ENDS_WITHIN_S = 20.0
 _ADVICE = {
     AWAY: "Start the database or correct DATABASE_URL, then try again.",
     READ_ONLY: "Give Aura's user write access to that file and its folder, or remount the disk "
@@ -44,9 +47,9 @@ def main() -> int:
     os.umask(0o077)
     try:
         config = Config.from_env()
-        with _only_one(config):
+        with _only_one(config) as previous_was_killed:
             config.origin_file.write_text(f"{config.origin}\n", encoding="utf-8")
-            _require_free_port(config)
+            require_free_port(config, wait_s=_PREVIOUS_ENDS_WITHIN_S if previous_was_killed else 0)
             _migrate(config)
             supervisor = Supervisor()
             with _own_redis(config, supervisor):
@@ -60,10 +63,11 @@ def main() -> int:
 
 
 @contextmanager
-def _only_one(config: Config) -> Iterator[None]:
-    """Lock the data folder of this Aura.
+def _only_one(config: Config) -> Iterator[bool]:
+    """Lock the data folder of this Aura; yield whether the previous Aura on it was killed.
 
-    Two instances in one folder would share their queue and run every job twice.
+    Two instances in one folder would share their queue and run every job twice. The lock file
+    holds the process id for as long as Aura runs, so one that is left behind tells of a kill.
     """
     path = config.var_dir / "aura.lock"
     with path.open("a+", encoding="ascii") as file:
@@ -77,22 +81,40 @@ def _only_one(config: Config) -> Iterator[None]:
                 "For a second, separate Aura set AURA_VAR to another folder and PORT to "
                 "another port."
             ) from why
+        file.seek(0)
+        previous_was_killed = file.read() != ""
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        yield
+        try:
+            yield previous_was_killed
+        finally:
+            file.truncate(0)
 
 
-def _require_free_port(config: Config) -> None:
+def require_free_port(config: Config, *, wait_s: float = 0) -> None:
+    """Check that the port can be opened, for up to `wait_s` seconds.
+
+    Raises: CannotStart if it cannot.
+    """
+    deadline = time.monotonic() + wait_s
+    while (problem := _port_problem(config)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    if problem:
+        raise CannotStart(
+            f"Port {config.port} on {config.bind} cannot be opened ({problem}). "
+            f"Choose another: PORT={config.port + 1} make run"
+        )
+
+
+def _port_problem(config: Config) -> str:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((config.bind, config.port))
         except OSError as why:
-            raise CannotStart(
-                f"Port {config.port} on {config.bind} cannot be opened ({why.strerror}). "
-                f"Choose another: PORT={config.port + 1} make run"
-            ) from why
+            return why.strerror or str(why)
+    return ""
 
 
 def _migrate(config: Config) -> None:

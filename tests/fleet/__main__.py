@@ -87,7 +87,7 @@ def _run(wanted: argparse.Namespace, folder: Path) -> int:
         "PORT": str(wanted.port),
     }
     config = Config.from_env(surroundings)
-    serve._require_free_port(config)
+    serve.require_free_port(config)
     with _site_server(wanted.port + 1) as server:
         print(f"Building {wanted.sites} sites with a month of history ...", flush=True)
         began = time.monotonic()

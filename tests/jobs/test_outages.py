@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +133,18 @@ def test_a_supervisor_that_was_killed_leaves_nothing_running(aura: RunningAura) 
     aura.start()
     for pid in (*parts, redis):
         until(f"process {pid} has ended", lambda pid=pid: not is_running(pid))
+    assert aura.stop() == 0, aura.output
+
+
+def test_the_port_of_a_killed_aura_is_waited_for(aura: RunningAura) -> None:
+    gunicorn = part_of(aura, "gunicorn")
+    # A stopped process cannot notice that its supervisor is gone, and keeps the port open.
+    os.kill(gunicorn, signal.SIGSTOP)
+    aura.kill()
+    later = threading.Timer(4, os.kill, (gunicorn, signal.SIGCONT))
+    later.start()
+    aura.start()
+    assert not is_running(gunicorn)
     assert aura.stop() == 0, aura.output
 
 
