@@ -12,7 +12,8 @@ from tests.wordpress.site import WordPress
 def open_healthy_site(page: Page, aura: RunningAura, site: WordPress, name: str) -> None:
     """Sign in and open the site's page; the first to ask for it adds and pairs it."""
     aura_pages.set_up_or_sign_in(page, aura)
-    if not page.get_by_role("link", name=name).is_visible():
+    page.goto(f"{aura.url}/sites")
+    if not page.locator("main").get_by_role("link", name=name).count():
         aura_pages.add_site(page, aura, site.url, name)
         token = aura_pages.create_token(page)
         wp_admin = page.context.new_page()

@@ -45,7 +45,7 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     tmp_path: Path,
     album: Album,
 ) -> None:
-    if "Nobody" in first_page(page, aura):
+    if "No account exists yet" in first_page(page, aura):
         page.goto(aura.setup_link)
         album.show(page, "set-up")
     aura_pages.set_up_or_sign_in(page, aura)

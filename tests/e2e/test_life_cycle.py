@@ -29,9 +29,9 @@ require_once ABSPATH . 'wp-admin/includes/admin.php';
 """
 
 
-@pytest.fixture(scope="module")
-def wordpress() -> Iterator[WordPress]:
-    site = WordPress.start("newest")
+@pytest.fixture(scope="module", params=["oldest", "newest"])
+def wordpress(request: pytest.FixtureRequest) -> Iterator[WordPress]:
+    site = WordPress.start(request.param)
     yield site
     site.stop()
 

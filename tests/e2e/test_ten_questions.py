@@ -34,9 +34,9 @@ pytestmark = pytest.mark.nightly
 MOST_CLICKS = 3
 
 
-@pytest.fixture(scope="module")
-def shop() -> Iterator[WordPress]:
-    site = WordPress.start("newest", siteagent="active")
+@pytest.fixture(scope="module", params=["oldest", "newest"])
+def shop(request: pytest.FixtureRequest) -> Iterator[WordPress]:
+    site = WordPress.start(request.param, siteagent="active")
     yield site
     site.stop()
 

@@ -116,7 +116,7 @@ final class Siteagent_Messages {
 			'expired'   => array( 'error', __( 'The dashboard reports that this token has expired.', 'siteagent' ), __( 'Cancel here, create a new token in the dashboard and paste it.', 'siteagent' ) ),
 			'cancelled' => array( 'error', __( 'The dashboard reports that this token was canceled.', 'siteagent' ), __( 'Cancel here, create a new token in the dashboard and paste it.', 'siteagent' ) ),
 			'delivered' => array( 'info', __( 'The dashboard was notified.', 'siteagent' ), __( 'It connects to this site within seconds.', 'siteagent' ) ),
-			'failed'    => array( 'info', __( 'The dashboard could not be reached from here.', 'siteagent' ), __( 'This is no problem: it checks this site every few seconds while its page is open. Keep that page open, or choose “I pasted it” there.', 'siteagent' ) ),
+			'failed'    => array( 'info', __( 'The dashboard could not be reached from here.', 'siteagent' ), __( 'This is no problem: it checks this site every few seconds while its page is open. Keep that page open, or choose “Connect now” there.', 'siteagent' ) ),
 		);
 		if ( ! isset( $statuses[ $notice ] ) ) {
 			return null;
