@@ -60,10 +60,13 @@ final class Siteagent_Rollback {
 
 	/**
 	 * Whether a component of this kind can be backed up and watched on this site.
+	 *
+	 * @param string $kind      Kind of the component.
+	 * @param string $separator The directory separator of this system.
 	 */
-	public static function is_available( string $kind ): bool {
+	public static function is_available( string $kind, string $separator = DIRECTORY_SEPARATOR ): bool {
 		// On Windows a folder with an open file cannot be renamed.
-		if ( '\\' === DIRECTORY_SEPARATOR || array() !== self::missing_functions() ) {
+		if ( '\\' === $separator || array() !== self::missing_functions() ) {
 			return false;
 		}
 		if ( 'core' === $kind || ! wp_is_writable( WP_CONTENT_DIR ) || ! wp_is_file_mod_allowed( 'siteagent_change' ) || 'direct' !== get_filesystem_method() ) {
