@@ -199,10 +199,12 @@ def release_plugin(key: Path, folder: Path | None) -> None:
     """Build and sign a release of SiteAgent for the sites of this Aura."""
     folder = folder or current_app.config["AURA"].plugin_release
     try:
-        made = plugin_release.make_release(plugin_release.read_key(key), folder)
+        release = plugin_release.make_release(plugin_release.read_key(key), folder)
     except (plugin_release.ReleaseError, OSError, ValueError) as why:
         raise click.ClickException(str(why)) from why
-    click.echo(f"{folder}: SiteAgent {made.version}, {len(made.package)} bytes, {made.sha256}")
+    click.echo(
+        f"{folder}: SiteAgent {release.version}, {len(release.package)} bytes, {release.sha256}"
+    )
 
 
 keys = AppGroup("keys", help="Renew the keys of sites.")
@@ -212,8 +214,10 @@ keys = AppGroup("keys", help="Renew the keys of sites.")
 def rotate_all() -> None:
     """Renew the keys of every paired site. The worker does this one site at a time."""
     with _database() as config:
-        asked = rotation.rotate_all_keys(by=SYSTEM, config=config, now=utcnow())
-    click.echo(f"Key renewal queued for {len(asked)} {'site' if len(asked) == 1 else 'sites'}.")
+        rotations = rotation.rotate_all_keys(by=SYSTEM, config=config, now=utcnow())
+    click.echo(
+        f"Key renewal queued for {len(rotations)} {'site' if len(rotations) == 1 else 'sites'}."
+    )
 
 
 @click.command("test-connection")

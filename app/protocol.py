@@ -249,8 +249,8 @@ def verify_response(
         raise ProtocolError("unknown_key", signed.keyid)
     if not hmac.compare_digest(signed.nonce, request.nonce):
         raise ProtocolError("replayed", "the reply answers another request")
-    asked = request.headers["Content-Digest"]
-    base = response_base(status, digest, request.url, asked, signed.text)
+    request_digest = request.headers["Content-Digest"]
+    base = response_base(status, digest, request.url, request_digest, signed.text)
     if not _is_mac(signed.signature, key, base):
         raise ProtocolError("bad_signature")
     _check_body(digest, body, None)
@@ -271,12 +271,12 @@ def request_base(url: str, digest: str, parameters: str) -> str:
     )
 
 
-def response_base(status: int, digest: str, url: str, asked: str, parameters: str) -> str:
+def response_base(status: int, digest: str, url: str, request_digest: str, parameters: str) -> str:
     """Return the signature base of a reply; `asked` is the request's Content-Digest."""
     return (
         f'"@status": {status:03d}\n"content-type": {CONTENT_TYPE}\n"content-digest": {digest}\n'
         f'"@method";req: POST\n"@target-uri";req: {url}\n"content-type";req: {CONTENT_TYPE}\n'
-        f'"content-digest";req: {asked}\n"@signature-params": {parameters}'
+        f'"content-digest";req: {request_digest}\n"@signature-params": {parameters}'
     )
 
 

@@ -82,8 +82,8 @@ class KnownJob(Job):
             raise JobRefused(f"{self.func_name!r} is not one of Aura's jobs")
         if self.kwargs or not all(type(argument) is int for argument in self.args):
             raise JobRefused(f"{self.func_name} takes ids only")
-        told = self.to_dict(include_meta=False, include_result=False)
-        if named := [name for name in _FOLLOW_UPS if told.get(name)]:
+        fields = self.to_dict(include_meta=False, include_result=False)
+        if named := [name for name in _FOLLOW_UPS if fields.get(name)]:
             raise JobRefused(f"{self.func_name} comes with {', '.join(named)}")
         found: Callable[..., object] = super().func
         return found

@@ -77,7 +77,7 @@ def quick_passwords() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster | Given]:
     """A PostgreSQL for this process, started when first asked for."""
-    server = Given(POSTGRES_URL) if POSTGRES_URL else Cluster.made()
+    server = Given(POSTGRES_URL) if POSTGRES_URL else Cluster.create()
     yield server
     server.remove()
 

@@ -21,7 +21,7 @@ CHECK = "check"
 BAD = "bad"
 UNKNOWN = "unknown"
 
-# A worker without a job says every seven minutes that it lives, which is rq's default.
+# A worker without a job says so every seven minutes that it lives, which is rq's default.
 WORKER_SILENT_AFTER = timedelta(minutes=10)
 SCHEDULER_SILENT_AFTER = timedelta(minutes=5)
 JOB_WAITS_LONG = timedelta(minutes=10)
@@ -37,11 +37,11 @@ _GIGABYTE = 1e9
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the page: `at` is the time that `says` ends with, if any."""
+    """One line of the page: `at` is the time that `summary` ends with, if any."""
 
     name: str
     state: str
-    says: str
+    summary: str
     at: datetime | None = None
     next_step: str = ""
 
@@ -62,20 +62,20 @@ def run_checks(config: Config, now: datetime) -> list[Check]:
 
 
 def _version(config: Config) -> Check:
-    says = f"Aura {__version__}"
+    summary = f"Aura {__version__}"
     try:
         release = read_release(config.plugin_release)
     except ReleaseError:
         step = "Create it again with: make plugin-release. Sites get no updates until then."
-        return Check("Version", BAD, f"{says}. The release of SiteAgent is damaged.", None, step)
+        return Check("Version", BAD, f"{summary}. The release of SiteAgent is damaged.", None, step)
     offers = f"offers SiteAgent {release.version}" if release else "offers no SiteAgent release"
-    return Check("Version", GOOD, f"{says}, {offers} to sites.")
+    return Check("Version", GOOD, f"{summary}, {offers} to sites.")
 
 
 def _database() -> Iterator[Check]:
     facts = database_facts.read_facts()
-    says = f"{facts.kind} {facts.version}, {facts.size / 1e6:,.1f} MB."
-    yield Check("Database", GOOD, says)
+    summary = f"{facts.kind} {facts.version}, {facts.size / 1e6:,.1f} MB."
+    yield Check("Database", GOOD, summary)
     applied, missing = migrate.read_status()
     if missing:
         step = "Restart Aura, or run: flask --app wsgi migrate"
@@ -106,32 +106,32 @@ def _queue(config: Config, now: datetime) -> Iterator[Check]:
 
 
 def _waiting(found: QueueStatus, now: datetime) -> Check:
-    says = f"{_count(found.waiting, 'job')} waiting, {found.delayed} planned for later."
+    summary = f"{_count(found.waiting, 'job')} waiting, {found.delayed} planned for later."
     if found.oldest_at is None:
-        return Check("Queue", GOOD, says)
-    says = f"{says} The oldest one waits since"
+        return Check("Queue", GOOD, summary)
+    summary = f"{summary} The oldest one waits since"
     if now - found.oldest_at < JOB_WAITS_LONG:
-        return Check("Queue", GOOD, says, found.oldest_at)
+        return Check("Queue", GOOD, summary, found.oldest_at)
     step = "Check that the worker process runs. If it does, slow sites keep it busy."
-    return Check("Queue", CHECK, says, found.oldest_at, step)
+    return Check("Queue", CHECK, summary, found.oldest_at, step)
 
 
 def _failed(found: QueueStatus) -> Check:
     if not found.failed:
         return Check("Failed jobs", GOOD, "None in the last seven days.")
-    says = f"{_count(found.failed, 'job')} failed in the last seven days."
+    summary = f"{_count(found.failed, 'job')} failed in the last seven days."
     step = "The output of the worker process has the cause of each. Aura queues lost work again."
-    return Check("Failed jobs", CHECK, says, None, step)
+    return Check("Failed jobs", CHECK, summary, None, step)
 
 
 def _worker(found: QueueStatus, now: datetime) -> Check:
     step = "Restart Aura. If the worker ends again, the output of Aura says why."
     if found.worker_seen_at is None:
         return Check("Worker", BAD, "No worker process is registered. No job runs.", None, step)
-    says = f"{_count(found.workers, 'process', 'processes')}, last seen"
+    summary = f"{_count(found.workers, 'process', 'processes')}, last seen"
     if now - found.worker_seen_at < WORKER_SILENT_AFTER:
-        return Check("Worker", GOOD, says, found.worker_seen_at)
-    return Check("Worker", BAD, says, found.worker_seen_at, step)
+        return Check("Worker", GOOD, summary, found.worker_seen_at)
+    return Check("Worker", BAD, summary, found.worker_seen_at, step)
 
 
 def _scheduler(found: QueueStatus, now: datetime) -> Check:
@@ -147,17 +147,17 @@ def _scheduler(found: QueueStatus, now: datetime) -> Check:
 
 
 def _backup(config: Config, now: datetime) -> Check:
-    how = (
+    remedy = (
         f"Let your backup script touch {BACKUP_MARK} in AURA_VAR, or name its folder in "
         "AURA_BACKUPS. See docs/OPERATIONS.md."
     )
     try:
         newest = _newest_backup(config)
     except OSError as why:
-        says = f"The folder in AURA_BACKUPS cannot be read: {why.strerror}."
-        return Check("Backup", UNKNOWN, says, None, "Give Aura's user permission to list it.")
+        summary = f"The folder in AURA_BACKUPS cannot be read: {why.strerror}."
+        return Check("Backup", UNKNOWN, summary, None, "Give Aura's user permission to list it.")
     if newest is None:
-        return Check("Backup", UNKNOWN, "Aura does not know of any backup.", None, how)
+        return Check("Backup", UNKNOWN, "Aura does not know of any backup.", None, remedy)
     if now - newest < BACKUP_IS_OLD:
         return Check("Backup", GOOD, "The newest one is from", newest)
     step = "Check the backup script. Restore a backup now and then to see that it works."
@@ -178,15 +178,15 @@ def _audit_log(now: datetime) -> Check:
     if last is None or last.ended_at is None:
         return Check("Audit log", UNKNOWN, "Not verified yet. Aura does so every night.")
     if last.state == BROKEN:
-        says = f"It was changed from entry {last.broken_at} on. Found"
+        summary = f"It was changed from entry {last.broken_at} on. Found"
         step = "Keep the database and an earlier backup, and compare both. See docs/AUDIT.md."
-        return Check("Audit log", BAD, says, last.ended_at, step)
+        return Check("Audit log", BAD, summary, last.ended_at, step)
     if last.state != WHOLE:
         return Check("Audit log", CHECK, "The verification was abandoned", last.ended_at, _VERIFY)
-    says = f"{_count(last.entries, 'entry', 'entries')} verified, intact,"
+    summary = f"{_count(last.entries, 'entry', 'entries')} verified, intact,"
     if now - last.ended_at < VERIFICATION_IS_OLD:
-        return Check("Audit log", GOOD, says, last.ended_at)
-    return Check("Audit log", CHECK, says, last.ended_at, _VERIFY)
+        return Check("Audit log", GOOD, summary, last.ended_at)
+    return Check("Audit log", CHECK, summary, last.ended_at, _VERIFY)
 
 
 _VERIFY = "Start a verification on the page Activity. If it does not end, check the worker."
@@ -198,11 +198,11 @@ def _disk(folder: Path) -> Check:
     except OSError as why:
         return Check("Disk", UNKNOWN, f"The folder of Aura's data cannot be read: {why.strerror}.")
     free = usage.free / usage.total
-    says = f"{usage.free / _GIGABYTE:,.1f} GB of {usage.total / _GIGABYTE:,.1f} GB free."
+    summary = f"{usage.free / _GIGABYTE:,.1f} GB of {usage.total / _GIGABYTE:,.1f} GB free."
     if free >= DISK_IS_LOW:
-        return Check("Disk", GOOD, says)
+        return Check("Disk", GOOD, summary)
     step = "Make room on the disk of AURA_VAR. When it is full, Aura can save nothing."
-    return Check("Disk", BAD if free < DISK_IS_FULL else CHECK, says, None, step)
+    return Check("Disk", BAD if free < DISK_IS_FULL else CHECK, summary, None, step)
 
 
 def _count(number: int, one: str, more: str = "") -> str:

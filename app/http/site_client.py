@@ -331,11 +331,11 @@ def _read(response: requests.Response, limit: int) -> bytes:
 
 
 def _own_texts(headers: dict[str, str], body: bytes) -> tuple[str, ...]:
-    said = protocol.parse_json(body) if body else {}
+    fields = protocol.parse_json(body) if body else {}
     return (
         headers.get("Signature", "").removeprefix("sa=").strip(":"),
         headers.get("Signature-Input", ""),
-        *(value for value in said.values() if isinstance(value, str)),
+        *(value for value in fields.values() if isinstance(value, str)),
     )
 
 

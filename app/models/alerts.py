@@ -78,5 +78,5 @@ class Alert(BaseModel):
 
     def close(self, *, by: str, note: str, now: datetime) -> bool:
         """Close the alert; return False if it was closed before."""
-        said: dict[str, Any] = {"closed_at": now, "closed_by": by, "closing_note": note}
-        return self.update_if(Alert.closed_at.is_null(), **said)
+        columns: dict[str, Any] = {"closed_at": now, "closed_by": by, "closing_note": note}
+        return self.update_if(Alert.closed_at.is_null(), **columns)

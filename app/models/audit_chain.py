@@ -52,8 +52,8 @@ def table_definition() -> str:
 
     Empty if a view has taken the table's name.
     """
-    made = db.execute_sql("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'audit'")
-    row = made.fetchone()
+    cursor = db.execute_sql("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'audit'")
+    row = cursor.fetchone()
     return "" if row is None else str(row[0]).partition("(")[2]
 
 
@@ -61,11 +61,11 @@ def _span() -> str:
     return f"FROM audit WHERE seq > {db.param} AND seq <= {db.param} ORDER BY seq"
 
 
-def _rows(what: str, source: str, last: int) -> Iterator[tuple[Any, ...]]:
+def _rows(names: str, source: str, last: int) -> Iterator[tuple[Any, ...]]:
     """Read in batches; the first column is the number of the row."""
     after, p = 0, db.param
     while rows := db.execute_sql(
-        f"SELECT {what} FROM {source} WHERE seq > {p} AND seq <= {p} ORDER BY seq LIMIT {_BATCH}",  # noqa: S608 -- our names of columns
+        f"SELECT {names} FROM {source} WHERE seq > {p} AND seq <= {p} ORDER BY seq LIMIT {_BATCH}",  # noqa: S608 -- our names of columns
         (after, last),
     ).fetchall():
         yield from rows

@@ -59,10 +59,10 @@ def span_of_days(first_day: str | None, last_day: str | None) -> tuple[int, int]
 def has_words(words: Sequence[str]) -> Any:
     """Return the condition that an entry contains a word beginning with each of these."""
     if is_postgres():
-        asked = " & ".join(f"'{word}':*" for word in words)
-        return AuditEntry.seq.in_(SQL(_FOUND_BY_POSTGRES, (asked,)))
-    asked = " ".join(f'"{word}"*' for word in words)
-    return AuditEntry.seq.in_(SQL(_FOUND_BY_SQLITE, (asked,)))
+        match = " & ".join(f"'{word}':*" for word in words)
+        return AuditEntry.seq.in_(SQL(_FOUND_BY_POSTGRES, (match,)))
+    match = " ".join(f'"{word}"*' for word in words)
+    return AuditEntry.seq.in_(SQL(_FOUND_BY_SQLITE, (match,)))
 
 
 def never() -> Any:

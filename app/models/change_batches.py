@@ -114,8 +114,8 @@ def _changes(client_id: int | None, *columns: Any) -> Any:
 
 def _is_under_way() -> Any:
     """Return the condition that a change is approved and its result not known yet."""
-    is_asked = (Change.state == UNKNOWN) & Change.next_attempt_at.is_null(False)
-    return Change.state.in_((APPROVED, RUNNING, WAITING)) | is_asked
+    is_scheduled = (Change.state == UNKNOWN) & Change.next_attempt_at.is_null(False)
+    return Change.state.in_((APPROVED, RUNNING, WAITING)) | is_scheduled
 
 
 def _count(condition: Any) -> Any:

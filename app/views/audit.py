@@ -119,19 +119,19 @@ def seen(verification_id: int) -> ResponseReturnValue:
 
 
 def _page(site: Site | None) -> ResponseReturnValue:
-    asked = _asked(site)
+    form = _search_form(site)
     before = request.args.get("before", type=row_number)
     # Fetch one more than is shown, to know whether there is an older page.
-    found = [] if asked.wrong else audit_log.find_entries(asked.which, _PAGE + 1, before=before)
+    found = [] if form.wrong else audit_log.find_entries(form.which, _PAGE + 1, before=before)
     page = render_template(
         "audit/site.html" if site is not None else "audit/index.html",
         days=_days(found[:_PAGE]),
         reading=Verification.latest(),
         page=site_page(site) if site is not None else None,
         site=site,
-        asked=asked,
+        search=form,
         subjects=SUBJECTS,
-        subject_urls={name: _url(site, asked, subject=name) for name in SUBJECTS},
+        subject_urls={name: _url(site, form, subject=name) for name in SUBJECTS},
         site_names={one.id: one.name for one in Site.listing()},
         clients=Client.names(),
         people={one.id: one.name for one in User.listing()},
@@ -139,10 +139,10 @@ def _page(site: Site | None) -> ResponseReturnValue:
         kinds=sorted(KINDS),
         outcomes=sorted(OUTCOMES),
         before=before,
-        newest_url=_url(site, asked),
-        older_url=_url(site, asked, before=found[_PAGE - 1].seq) if len(found) > _PAGE else "",
+        newest_url=_url(site, form),
+        older_url=_url(site, form, before=found[_PAGE - 1].seq) if len(found) > _PAGE else "",
     )
-    return (page, 422) if asked.wrong else page
+    return (page, 422) if form.wrong else page
 
 
 def _days(entries: list[AuditEntry]) -> list[tuple[date, list[AuditEntry]]]:
@@ -158,7 +158,7 @@ _NAMES = (
 _NAMES_OF_ANY = ("event", "outcome", "component", "words")
 
 
-def _asked(site: Site | None) -> SearchForm:
+def _search_form(site: Site | None) -> SearchForm:
     typed = {name: request.args.get(name, "").strip()[:_MOST_CHARS] for name in _NAMES}
     if site is not None:
         typed["site"] = ""
@@ -200,8 +200,8 @@ def _day(typed: dict[str, str], name: str, wrong: dict[str, str], days: int = 0)
         return None
 
 
-def _url(site: Site | None, asked: SearchForm, **changes: Any) -> str:
-    typed: dict[str, Any] = {name: value for name, value in asked.typed.items() if value} | changes
+def _url(site: Site | None, form: SearchForm, **changes: Any) -> str:
+    typed: dict[str, Any] = {name: value for name, value in form.typed.items() if value} | changes
     if site is not None:
         return url_for("audit.site", site_id=site.id, **typed)
     return url_for("audit.index", **typed)

@@ -70,14 +70,14 @@ def end(rule_id: int) -> ResponseReturnValue:
 @bp.post("/clients/<int:client_id>/approvals")
 @require_permission("auto_update_rules")
 def ask_for(client_id: int) -> ResponseReturnValue:
-    how, confirmed_at = request.form.get("approvals", ""), current_session().session.confirmed_at
+    mode, confirmed_at = request.form.get("approvals", ""), current_session().session.confirmed_at
     client = _client(client_id)
     try:
         auto_update_rules.set_approval_mode(
-            client, how, by=current_actor(), confirmed_at=confirmed_at, now=utcnow()
+            client, mode, by=current_actor(), confirmed_at=confirmed_at, now=utcnow()
         )
     except Invalid as refusal:
-        if how != THEMSELVES:
+        if mode != THEMSELVES:
             raise
         flash(refusal.message, "error")
         return redirect(url_for("team.index", _anchor="invite"), 303)

@@ -224,6 +224,6 @@ def _key(change: Change) -> UpdateKey:
 
 def _blocked(changes: Sequence[Change], me: Actor, now: datetime) -> list[BlockedUpdate]:
     """Return the sites that cannot take what this batch brings, with the reasons."""
-    asked = fleet_updates.updates_visible_to(me, now)
-    rows = AvailableUpdate.about(asked, BLOCKED, {_key(change) for change in changes})
+    visible = fleet_updates.updates_visible_to(me, now)
+    rows = AvailableUpdate.about(visible, BLOCKED, {_key(change) for change in changes})
     return fleet_updates.with_reasons(rows[:_MOST_BLOCKED], now)

@@ -173,7 +173,7 @@ def _ask_who_it_is(error: ReauthenticationRequired) -> ResponseReturnValue:
         held=[(name, value) for name, value in sent if name not in _NOT_HELD],
         back=page_they_came_from(),
         errors={OWN_PASSWORD: error.message} if is_typed else {},
-        asked=error.message,
+        question=error.message,
     )
     return page, 422 if is_typed else 403
 

@@ -72,10 +72,10 @@ def progress() -> ResponseReturnValue:
 @require_permission("export")
 def download(export_id: int) -> ResponseReturnValue:
     """Send the file. It is a form because it asks for the password and is recorded."""
-    asked, path = export.get_download(
+    log_export, path = export.get_download(
         export_id, by=current_actor(), config=current_app.config["AURA"], now=utcnow()
     )
-    return send_file(path, as_attachment=True, download_name=asked.file_name, max_age=0)
+    return send_file(path, as_attachment=True, download_name=log_export.file_name, max_age=0)
 
 
 def _covered() -> ExportScope:

@@ -14,24 +14,24 @@ from app.views.authorization import current_session
 _NAME = "shown_once"
 
 
-def hold(what: str, text: str) -> None:
-    """Keep `text` for the next page that takes `what`; it replaces an earlier text."""
+def hold(purpose: str, text: str) -> None:
+    """Keep `text` for the next page that takes `purpose`; it replaces an earlier text."""
     ring = KeyRing(current_app.config["AURA"].sealing_keys)
-    session[_NAME] = [what, ring.seal(text.encode(), _context(what))]
+    session[_NAME] = [purpose, ring.seal(text.encode(), _context(purpose))]
 
 
-def take(what: str) -> str | None:
-    """Return the text for `what` and delete it; None the second time."""
+def take(purpose: str) -> str | None:
+    """Return the text for `purpose` and delete it; None the second time."""
     kept, sealed = session.pop(_NAME, None) or ("", "")
-    if kept != what:
+    if kept != purpose:
         return None
     ring = KeyRing(current_app.config["AURA"].sealing_keys)
     try:
-        return ring.open(sealed, _context(what)).decode()
+        return ring.open(sealed, _context(purpose)).decode()
     except SealBroken:
         return None
 
 
-def _context(what: str) -> str:
+def _context(purpose: str) -> str:
     """Return the sealing context, so that no other session can open the text."""
-    return f"shown_once:{current_session().session.id}:{what}"
+    return f"shown_once:{current_session().session.id}:{purpose}"

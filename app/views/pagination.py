@@ -39,8 +39,8 @@ class Page(Generic[Item]):
 
 def page_of(items: Sequence[Item], size: int = PAGE_SIZE) -> Page[Item]:
     """Return the page named by this request's `page`, or the nearest one."""
-    asked = request.values.get("page", 1, type=row_number)
+    requested = request.values.get("page", 1, type=row_number)
     last = max(1, -(-len(items) // size))
-    number = min(max(asked, 1), last)
+    number = min(max(requested, 1), last)
     start = (number - 1) * size
     return Page(items[start : start + size], number, len(items), size)

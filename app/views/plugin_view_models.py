@@ -72,13 +72,13 @@ class _Installed:
 def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginPage:
     """Return the data of the page, in the same number of queries for any number of sites."""
     kind = kind_of(listed, ident)
-    asked = fleet_updates.updates_visible_to(actor, now, kind=kind, ident=ident)
+    update_filter = fleet_updates.updates_visible_to(actor, now, kind=kind, ident=ident)
     found = _installed(kind, ident)
     if not found:
         raise NotFound("No connected site has this plugin or theme.")
     counts = Counter(one.version for one in found)
-    steps, _ = AvailableUpdate.by_component(asked, limit=_MOST_STEPS)
-    rows = _installations(found, asked)
+    steps, _ = AvailableUpdate.by_component(update_filter, limit=_MOST_STEPS)
+    rows = _installations(found, update_filter)
     return PluginPage(
         kind=kind,
         ident=ident,
@@ -99,11 +99,13 @@ def _installed(kind: str, ident: str) -> list[_Installed]:
             for one in Component.on_sites(kind, ident)]  # fmt: skip
 
 
-def _installations(found: list[_Installed], asked: UpdateFilter) -> list[Installation]:
+def _installations(found: list[_Installed], update_filter: UpdateFilter) -> list[Installation]:
     """Return all installations, those that can be updated first."""
-    updates = {row.site_id: row for row in AvailableUpdate.listing(asked)}
+    updates = {row.site_id: row for row in AvailableUpdate.listing(update_filter)}
     blocked = [row for row in updates.values() if row.status == BLOCKED]
-    reasons = {one.update.site_id: one for one in fleet_updates.with_reasons(blocked, asked.now)}
+    reasons = {
+        one.update.site_id: one for one in fleet_updates.with_reasons(blocked, update_filter.now)
+    }
     rows = []
     for one in found:
         update = updates.get(one.site.id)

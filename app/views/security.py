@@ -24,9 +24,9 @@ def show() -> ResponseReturnValue:
 @require_permission("security")
 def renew_keys() -> ResponseReturnValue:
     """Renew Aura's signing key and the keys of all sites."""
-    asked = rotation.rotate_all_keys(
+    rotations = rotation.rotate_all_keys(
         by=current_actor(), config=current_app.config["AURA"], now=utcnow()
     )
-    sites = "1 site" if len(asked) == 1 else f"{len(asked)} sites"
+    sites = "1 site" if len(rotations) == 1 else f"{len(rotations)} sites"
     flash(f"New signing key created. Key renewal started for {sites}.")
     return redirect(url_for("security.show"), 303)

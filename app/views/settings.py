@@ -22,7 +22,7 @@ class Setting:
 
     endpoint: str
     label: str
-    says: str
+    description: str
     symbol: str
     permission: str
 
@@ -90,8 +90,8 @@ SETTINGS = (
 def index() -> ResponseReturnValue:
     """List the settings that this user may open."""
     role = current_user.role
-    mine = [one for one in SETTINGS if permissions.is_allowed(role, one.permission)]
-    return render_template("settings/index.html", settings=mine)
+    allowed = [one for one in SETTINGS if permissions.is_allowed(role, one.permission)]
+    return render_template("settings/index.html", settings=allowed)
 
 
 @bp.get("/style")

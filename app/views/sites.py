@@ -272,13 +272,13 @@ def _edit_page(site: Site, typed: dict[str, str], errors: dict[str, str]) -> str
     return render_template("sites/edit.html", site=site, typed=typed, errors=errors, clients=known)
 
 
-def _agree(site: Site, question: TagsJoinRules, what: str, held: list[tuple[str, str]]) -> str:
+def _agree(site: Site, question: TagsJoinRules, form: str, held: list[tuple[str, str]]) -> str:
     """Render the page that asks to confirm the auto-update rules that would apply to the site."""
-    action = {"tags": "sites.set_tags", "edit": "sites.edit"}[what]
+    action = {"tags": "sites.set_tags", "edit": "sites.edit"}[form]
     return render_template(
         "sites/agree.html",
         subject=site.name,
-        change={"tags": "Saving these tags", "edit": "Changing the client"}[what],
+        change={"tags": "Saving these tags", "edit": "Changing the client"}[form],
         rows=auto_update_rule_view_models.rule_rows(question.rule_ids),
         action=url_for(action, site_id=site.id),
         held=held,

@@ -178,9 +178,9 @@ def tabs(actor: Actor, now: datetime) -> Tabs:
     """Return the numbers of all tabs, in two queries."""
     counts = change_batches.counts(permissions.restricted_client_id(actor))
     is_agency = permissions.is_allowed(actor.role, "overview")
-    asked = fleet_updates.updates_visible_to(actor, now)
+    update_filter = fleet_updates.updates_visible_to(actor, now)
     return Tabs(
-        available=AvailableUpdate.counts(asked) if is_agency else None,
+        available=AvailableUpdate.counts(update_filter) if is_agency else None,
         waiting=counts[change_batches.TO_APPROVE],
         running=counts[change_batches.UNDER_WAY],
         to_check=counts[change_batches.TO_CHECK],
@@ -189,7 +189,7 @@ def tabs(actor: Actor, now: datetime) -> Tabs:
 
 def available(actor: Actor, narrowing: Narrowing, number: int, now: datetime) -> AvailableList:
     """Return a page of the available updates."""
-    asked = narrowing.filter_for(actor, now)
+    update_filter = narrowing.filter_for(actor, now)
     shown = tabs(actor, now)
     counts = shown.available
     if counts is None or narrowing.is_narrow():
@@ -199,8 +199,8 @@ def available(actor: Actor, narrowing: Narrowing, number: int, now: datetime) ->
         tabs=shown,
         narrowing=narrowing,
         counts=counts,
-        groups=None if narrowing.by else _page(AvailableUpdate.by_component, asked, number),
-        sites=_page(AvailableUpdate.by_site, asked, number) if narrowing.by else None,
+        groups=None if narrowing.by else _page(AvailableUpdate.by_component, update_filter, number),
+        sites=_page(AvailableUpdate.by_site, update_filter, number) if narrowing.by else None,
         clients=clients,
         tags=tags,
     )
@@ -212,18 +212,20 @@ def _unsized(narrowing: Narrowing) -> Narrowing:
 
 
 def _page(
-    read: Callable[..., tuple[list[Row], int]], asked: UpdateFilter, number: int
+    read: Callable[..., tuple[list[Row], int]], update_filter: UpdateFilter, number: int
 ) -> Page[Row]:
-    rows, total = read(asked, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE)
+    rows, total = read(update_filter, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE)
     return Page(rows, number, total, PAGE_SIZE)
 
 
 def blocked(actor: Actor, narrowing: Narrowing, number: int, now: datetime) -> BlockedList:
     """Return a page of the blocked updates with their reasons."""
-    asked = narrowing.filter_for(actor, now)
+    update_filter = narrowing.filter_for(actor, now)
     shown = tabs(actor, now)
-    counts = AvailableUpdate.counts(asked) if narrowing.is_narrow() else shown.available
-    rows = fleet_updates.blocked_updates(asked, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE)
+    counts = AvailableUpdate.counts(update_filter) if narrowing.is_narrow() else shown.available
+    rows = fleet_updates.blocked_updates(
+        update_filter, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE
+    )
     total = counts.blocked if counts else len(rows)
     return BlockedList(shown, narrowing, Page(rows, number, total, PAGE_SIZE))
 

@@ -57,7 +57,7 @@ def review() -> ResponseReturnValue:
         chosen = _chosen()
         if not chosen and {"want", "only", "everything"} & request.form.keys():
             raise StaleChange("The selected updates are in progress or no longer available.")
-        made = proposals.review_changes(
+        changes = proposals.review_changes(
             fleet_updates.as_requests(chosen[:MAX_TOGETHER]), by=current_actor(), now=utcnow()
         )
     except Invalid as refusal:
@@ -69,7 +69,7 @@ def review() -> ResponseReturnValue:
             f" {left} stay available.",
             "info",
         )
-    return redirect(url_for("batches.show", batch=made[0].batch), 303)
+    return redirect(url_for("batches.show", batch=changes[0].batch), 303)
 
 
 @bp.post("/updates/ignore")
@@ -121,16 +121,16 @@ def _chosen() -> list[AvailableUpdate]:
 
     `only` is the button of one row, and `everything` selects all pages of the list.
     """
-    asked = Narrowing.of(request.form).filter_for(current_actor(), utcnow())
+    update_filter = Narrowing.of(request.form).filter_for(current_actor(), utcnow())
     only = request.form.get("only")
     if only is None and "everything" in request.form:
-        return fleet_updates.usual_updates(asked)
+        return fleet_updates.usual_updates(update_filter)
     try:
         texts = request.form.getlist("want") if only is None else [only]
         keys, site_ids = update_view_models.from_choices(texts)
     except ValueError as why:
         raise Invalid("wanted", "Choose updates from the list below.") from why
-    return fleet_updates.chosen_updates(asked, keys, site_ids)
+    return fleet_updates.chosen_updates(update_filter, keys, site_ids)
 
 
 def _available(errors: dict[str, str]) -> str:

@@ -221,7 +221,7 @@ def _storm(aura: Aura, wire: Wire, fleet: Fleet) -> None:
 @contextmanager
 def _running(folder: Path, dice: random.Random, broken: Counter[str]) -> Iterator[Aura]:
     """Redis and PostgreSQL, and Aura on them; every process is gone afterwards."""
-    cluster = Cluster.made()
+    cluster = Cluster.create()
     socket = folder / "redis.sock"
     # Here it is meant to die more often than anybody would believe.
     with patch.object(bundled_redis, "WITHIN_S", 0), (folder / "redis.txt").open("ab") as output:

@@ -465,7 +465,9 @@ def test_a_plan_that_says_anything_else_is_not_the_approved_one(
     proposed: Change, clock: Clock, alter: Any
 ) -> None:
     document = proposed.document.encode()
-    plan = change_plan.plan_of(document, by="Ana", how="self_confirmed", at=clock(), reason="")
+    plan = change_plan.plan_of(
+        document, by="Ana", approval_kind="self_confirmed", at=clock(), reason=""
+    )
     assert change_plan.is_plan_of(plan, proposed.digest)
     altered = parse_json(plan)
     alter(altered)

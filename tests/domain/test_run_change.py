@@ -740,6 +740,6 @@ def test_nothing_is_signed_before_it_is_released(
     assert (change.state, change.signature, change.plan) == (PROPOSED, "", "")
     with transaction():
         assert not approvals.sign_and_queue(
-            Change(document=""), None, by=ben, how="", approver="", seen="",
+            Change(document=""), None, by=ben, approval_kind="", approver="", seen="",
             may_be_proposer=True, now=clock(),
         )  # fmt: skip

@@ -73,7 +73,7 @@ def test_who_approved_which_bytes_from_where(told: list[dict[str, Any]]) -> None
     assert approved["facts"]["digest"] == of(told, "change_checked")["facts"]["digest"]
 
 
-def test_when_it_ran_and_how_it_ended_with_which_evidence(
+def test_when_it_ran_and_describe_exit_with_which_evidence(
     told: list[dict[str, Any]], evidence_digest: str
 ) -> None:
     assert of(told, "change_started")["at"] <= of(told, "change_ended")["at"]

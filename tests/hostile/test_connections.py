@@ -158,7 +158,7 @@ def test_an_expired_certificate_is_named_with_its_date(tmp_path: Path) -> None:
     with https_site(authority, "shop.example.test", starts=-9 * DAY, ends=-DAY) as server:
         with pytest.raises(CallError) as caught:
             over_tls(server, authority)
-        assert server.asked == []
+        assert server.received == []
     error = caught.value
     yesterday = datetime.now(UTC) - DAY
     assert error.error_code is ErrorCode.tls_expired
@@ -173,7 +173,7 @@ def test_a_certificate_for_another_name_is_named_with_its_names(tmp_path: Path) 
     with https_site(authority, "other.example.test") as server:
         with pytest.raises(CallError) as caught:
             over_tls(server, authority)
-        assert server.asked == []
+        assert server.received == []
     assert caught.value.error_code is ErrorCode.tls_wrong_name
     assert caught.value.evidence["names"] == "other.example.test"
 
@@ -183,7 +183,7 @@ def test_a_certificate_that_vouches_for_itself_is_invalid(tmp_path: Path) -> Non
     with https_site(authority, "shop.example.test", vouched=False) as server:
         with pytest.raises(CallError) as caught:
             over_tls(server, authority)
-        assert server.asked == []
+        assert server.received == []
     assert caught.value.error_code is ErrorCode.tls_invalid
     assert caught.value.evidence["issuer"] == "shop.example.test"
 
@@ -193,7 +193,7 @@ def test_an_unknown_authority_is_invalid(tmp_path: Path) -> None:
     with https_site(authority, "shop.example.test") as server:
         with pytest.raises(CallError) as caught:
             over_tls(server, authority, ca_file=None)
-        assert server.asked == []
+        assert server.received == []
     assert caught.value.error_code is ErrorCode.tls_invalid
 
 

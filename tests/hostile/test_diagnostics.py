@@ -38,7 +38,7 @@ from app.views.diagnostics import as_text
 from tests.support.config import make_config
 from tests.support.hostile.calls import CAPTCHA, JSON
 from tests.support.hostile.certificates import DAY, Authority
-from tests.support.hostile.server import Asked, Behaviour, HostileServer, Line, http
+from tests.support.hostile.server import Behaviour, HostileServer, Line, ReceivedRequest, http
 from tests.support.hostile.site import Answer, channel, refusal, signed
 from tests.support.hostile.wordpress import (
     HTML,
@@ -158,36 +158,36 @@ WARNING = (
 Named = tuple[str, str]
 
 
-def compressed(_asked: Asked, answer: Answer) -> bytes:
+def compressed(_asked: ReceivedRequest, answer: Answer) -> bytes:
     return Answer(answer.status, answer.headers | GZIP, gzip.compress(answer.body)).raw()
 
 
-def without(*names: str) -> Callable[[Asked, Answer], bytes]:
-    def drop(_asked: Asked, answer: Answer) -> bytes:
+def without(*names: str) -> Callable[[ReceivedRequest, Answer], bytes]:
+    def drop(_asked: ReceivedRequest, answer: Answer) -> bytes:
         kept = {name: value for name, value in answer.headers.items() if name not in names}
         return Answer(answer.status, kept, answer.body).raw()
 
     return drop
 
 
-def posts(change: Callable[[Answer], Answer]) -> Callable[[Asked, Answer], bytes]:
+def posts(change: Callable[[Answer], Answer]) -> Callable[[ReceivedRequest, Answer], bytes]:
     """An answer to POST that was changed."""
-    return lambda asked, a: change(a).raw() if asked.method == "POST" else a.raw()
+    return lambda received, a: change(a).raw() if received.method == "POST" else a.raw()
 
 
-def dropping(*names: str) -> Callable[[Asked], Asked]:
-    return lambda asked: replace(
-        asked, headers={k: v for k, v in asked.headers.items() if k not in names}
+def dropping(*names: str) -> Callable[[ReceivedRequest], ReceivedRequest]:
+    return lambda received: replace(
+        received, headers={k: v for k, v in received.headers.items() if k not in names}
     )
 
 
-def printed_before(text: bytes) -> Callable[[Asked, Answer], bytes]:
+def printed_before(text: bytes) -> Callable[[ReceivedRequest, Answer], bytes]:
     """PHP sends its own headers with the first byte; SiteAgent's come too late."""
     return posts(lambda a: Answer(200, HTML, text + a.body))
 
 
 def redirected(location: str) -> Behaviour:
-    return Behind(instead=lambda asked: http(301, {"Location": location + asked.target}))
+    return Behind(instead=lambda received: http(301, {"Location": location + received.target}))
 
 
 STAGING = HTML | {"WWW-Authenticate": 'Basic realm="Staging"'}
@@ -319,18 +319,18 @@ IN_THE_WAY: dict[str, tuple[Callable[[], Behaviour], Named, Named | None]] = {
         ("headers", "content_type_changed"),
     ),
     "bytes added to what is sent": (
-        lambda: Behind(inwards=lambda asked: replace(asked, body=asked.body + b"\n")),
+        lambda: Behind(inwards=lambda received: replace(received, body=received.body + b"\n")),
         ("body", "digest_mismatch"),
         ("body", "body_grows"),
     ),
     "bytes cut from what is sent": (
-        lambda: Behind(inwards=lambda asked: replace(asked, body=asked.body[:-1])),
+        lambda: Behind(inwards=lambda received: replace(received, body=received.body[:-1])),
         ("body", "digest_mismatch"),
         ("body", "body_shrinks"),
     ),
     "bytes exchanged in what is sent": (
         lambda: Behind(
-            inwards=lambda asked: replace(asked, body=asked.body.replace(b'"by"', b'"bY"'))
+            inwards=lambda received: replace(received, body=received.body.replace(b'"by"', b'"bY"'))
         ),
         ("body", "digest_mismatch"),
         None,
@@ -387,10 +387,10 @@ def test_what_stands_before_an_unpaired_site_is_named(case: str, config: Config)
 def test_a_cache_that_says_nothing_is_told_by_the_answer_to_another_call(config: Config) -> None:
     kept: dict[str, bytes] = {}
 
-    def record(asked: Asked, answer: Answer) -> bytes:
-        if asked.method != "POST" or answer.status != 200 or b'"ping"' not in asked.body:
+    def record(received: ReceivedRequest, answer: Answer) -> bytes:
+        if received.method != "POST" or answer.status != 200 or b'"ping"' not in received.body:
             return answer.raw()
-        return kept.setdefault(asked.target, answer.raw())
+        return kept.setdefault(received.target, answer.raw())
 
     with HostileServer(Behind(outwards=record)) as server:
         assert diagnosed_at(server.url, config, paired=True).verdict == HEALTHY
@@ -603,10 +603,10 @@ def test_a_good_certificate_is_shown(config: Config, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", ["identity_changed", "internal_error", "replayed"])
 def test_a_signed_no_proves_the_way_and_is_the_blocker(code: str, config: Config) -> None:
-    def say_no(asked: Asked, line: Line) -> None:
-        answer = WordPress().answer(asked, line)
-        if answer.status == 200 and asked.method == "POST":
-            answer = signed(asked, line, refusal(code), status=409)
+    def say_no(received: ReceivedRequest, line: Line) -> None:
+        answer = WordPress().answer(received, line)
+        if answer.status == 200 and received.method == "POST":
+            answer = signed(received, line, refusal(code), status=409)
         line.send(answer.raw())
 
     found = diagnosed(say_no, config, paired=True)
@@ -620,7 +620,7 @@ def test_a_signed_no_proves_the_way_and_is_the_blocker(code: str, config: Config
 
 
 def test_a_site_that_drips_is_too_slow_and_ends(config: Config, impatient: None) -> None:
-    def drip(_asked: Asked, line: Line) -> None:
+    def drip(_asked: ReceivedRequest, line: Line) -> None:
         line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
         for _ in range(100):
             line.send(b"x")
@@ -636,7 +636,7 @@ def test_a_site_that_hangs_up(config: Config) -> None:
 
 
 def test_calls_that_are_cut_off_while_pages_are_not(config: Config) -> None:
-    cut = Behind(instead=lambda asked: b"" if asked.method == "POST" else None)
+    cut = Behind(instead=lambda received: b"" if received.method == "POST" else None)
     found = diagnosed(cut, config, paired=True)
     assert blocker_of(found) == ("pretty", "broken_off")
 
@@ -669,7 +669,7 @@ def test_only_a_refusal_says_that_the_rest_api_is_closed(
 
 
 def test_a_front_page_behind_a_password_does(config: Config) -> None:
-    site = Behind(instead=lambda asked: http(401, STAGING) if asked.target == "/" else None)
+    site = Behind(instead=lambda received: http(401, STAGING) if received.target == "/" else None)
     found = diagnosed(site, config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "password") == (WARN, "password_asked")
@@ -678,8 +678,8 @@ def test_a_front_page_behind_a_password_does(config: Config) -> None:
 
 
 def test_a_page_cache_that_leaves_calls_alone_does(config: Config) -> None:
-    def cache(asked: Asked, answer: Answer) -> bytes:
-        more = {"X-Cache": "HIT"} if asked.method == "GET" else {}
+    def cache(received: ReceivedRequest, answer: Answer) -> bytes:
+        more = {"X-Cache": "HIT"} if received.method == "GET" else {}
         return replace(answer, headers=answer.headers | more).raw()
 
     found = diagnosed(Behind(outwards=cache), config, paired=True)
@@ -689,7 +689,7 @@ def test_a_page_cache_that_leaves_calls_alone_does(config: Config) -> None:
 
 def test_a_front_page_in_another_language_does(config: Config) -> None:
     site = Behind(
-        instead=lambda asked: http(302, {"Location": "/en/"}) if asked.target == "/" else None
+        instead=lambda received: http(302, {"Location": "/en/"}) if received.target == "/" else None
     )
     found = diagnosed(site, config, paired=True)
     assert found.verdict == HEALTHY
@@ -697,7 +697,9 @@ def test_a_front_page_in_another_language_does(config: Config) -> None:
 
 
 def test_a_protected_wp_admin_does(config: Config) -> None:
-    site = Behind(instead=lambda asked: http(401, STAGING) if "wp-admin" in asked.target else None)
+    site = Behind(
+        instead=lambda received: http(401, STAGING) if "wp-admin" in received.target else None
+    )
     found = diagnosed(site, config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "password") == (OK, "no_password")
@@ -705,7 +707,9 @@ def test_a_protected_wp_admin_does(config: Config) -> None:
 
 
 def test_an_older_siteagent_without_the_fallback_does(config: Config) -> None:
-    site = Behind(instead=lambda asked: http(400, HTML, b"0") if "ajax" in asked.target else None)
+    site = Behind(
+        instead=lambda received: http(400, HTML, b"0") if "ajax" in received.target else None
+    )
     found = diagnosed(site, config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "ajax") == (WARN, "ajax_unknown")

@@ -12,7 +12,7 @@ import pytest
 from app import protocol
 from app.http.site_client import CallError, ErrorCode, call
 from tests.support.hostile.calls import CAPTCHA, HTML, JSON, LOOPBACK, SECRET, ask, refused
-from tests.support.hostile.server import Asked, HostileServer, Line, http, says
+from tests.support.hostile.server import HostileServer, Line, ReceivedRequest, http, sends
 from tests.support.hostile.site import (
     KEYID,
     PATH,
@@ -37,7 +37,7 @@ def test_a_signed_answer_is_returned_with_the_bytes_that_travelled() -> None:
     assert reply.status == 200
     assert reply.document["plugin"] == "0.1.0"
     assert reply.body == body
-    assert reply.request_body == server.asked[0].body
+    assert reply.request_body == server.received[0].body
     assert json.loads(reply.request_body) == {"v": 1, "op": "ping", "by": "Ana", "have": None}
     assert reply.sent_at <= reply.received_at
     assert reply.clock_offset_s == 0
@@ -46,18 +46,18 @@ def test_a_signed_answer_is_returned_with_the_bytes_that_travelled() -> None:
 def test_the_request_is_a_plain_post_of_the_profile() -> None:
     with HostileServer(answers(document())) as server:
         ask(server)
-    asked = server.asked[0]
-    assert (asked.method, asked.target) == ("POST", PATH)
-    assert asked.headers["Content-Type"] == "application/json"
-    assert asked.headers["Accept-Encoding"] == "identity"
-    assert "Cookie" not in asked.headers
-    assert "Authorization" not in asked.headers
+    received = server.received[0]
+    assert (received.method, received.target) == ("POST", PATH)
+    assert received.headers["Content-Type"] == "application/json"
+    assert received.headers["Accept-Encoding"] == "identity"
+    assert "Cookie" not in received.headers
+    assert "Authorization" not in received.headers
 
 
 def test_arguments_cannot_replace_operation_or_version() -> None:
     with HostileServer(answers(document())) as server:
         ask(server, arguments={"op": "revoke", "v": 2, "by": "Cleo"})
-    assert json.loads(server.asked[0].body) == {"v": 1, "op": "ping", "by": "Ana"}
+    assert json.loads(server.received[0].body) == {"v": 1, "op": "ping", "by": "Ana"}
 
 
 def test_who_asked_is_one_short_printable_line() -> None:
@@ -69,14 +69,14 @@ def test_who_asked_is_one_short_printable_line() -> None:
             by="Ana\r\n\u202eevil " + "x" * 300,
             allow_nets=LOOPBACK,
         )
-    by = json.loads(server.asked[0].body)["by"]
+    by = json.loads(server.received[0].body)["by"]
     assert by.startswith("Ana evil xxx")
     assert len(by) == 120
 
 
 def test_chunked_answers_are_read() -> None:
-    def chunked(asked: Asked, line: Line) -> None:
-        answer = signed(asked, line, document(time=1))
+    def chunked(received: ReceivedRequest, line: Line) -> None:
+        answer = signed(received, line, document(time=1))
         head = answer.raw().partition(b"\r\n\r\n")[0]
         head = head.replace(b"Content-Length: %d" % len(answer.body), b"Transfer-Encoding: chunked")
         line.send(head + b"\r\n\r\n")
@@ -169,7 +169,7 @@ UNSIGNED: dict[str, tuple[bytes, ErrorCode, dict[str, str | int]]] = {
 @pytest.mark.parametrize("case", UNSIGNED)
 def test_an_unsigned_answer_gets_its_name_and_evidence(case: str) -> None:
     raw, error_code, expected = UNSIGNED[case]
-    error = refused(says(raw))
+    error = refused(sends(raw))
     assert error.error_code is error_code
     assert expected.items() <= error.evidence.items()
 
@@ -178,21 +178,21 @@ def test_an_unsigned_answer_gets_its_name_and_evidence(case: str) -> None:
 def test_redirects_are_named_and_never_followed(status: int) -> None:
     with HostileServer(answers(document())) as elsewhere:
         target = elsewhere.url + PATH
-        error = refused(says(http(status, {"Location": target})))
+        error = refused(sends(http(status, {"Location": target})))
     assert error.error_code is ErrorCode.redirected
     assert error.evidence["location"] == target
     assert elsewhere.connections == 0
 
 
 def test_a_redirect_inwards_is_not_followed_either() -> None:
-    error = refused(says(http(307, {"Location": "http://169.254.169.254/latest/meta-data/"})))
+    error = refused(sends(http(307, {"Location": "http://169.254.169.254/latest/meta-data/"})))
     assert error.error_code is ErrorCode.redirected
     assert error.evidence["location"] == "http://169.254.169.254/latest/meta-data/"
 
 
 @pytest.mark.parametrize("location", ["http://[", "//[::1", "http://\xff\xfe", "x" * 9000])
 def test_a_redirect_to_no_address_at_all_is_a_redirect_too(location: str) -> None:
-    assert refused(says(http(301, {"Location": location}))).error_code is ErrorCode.redirected
+    assert refused(sends(http(301, {"Location": location}))).error_code is ErrorCode.redirected
 
 
 def test_a_signed_redirect_is_still_a_redirect() -> None:
@@ -201,7 +201,7 @@ def test_a_signed_redirect_is_still_a_redirect() -> None:
 
 
 def test_a_long_page_of_a_missing_plugin_is_named_by_its_status() -> None:
-    error = refused(says(http(404, HTML, b"<html>" + b"x" * 500_000)))
+    error = refused(sends(http(404, HTML, b"<html>" + b"x" * 500_000)))
     assert error.error_code is ErrorCode.not_found
     assert len(str(error.evidence["text"])) <= 200
 
@@ -212,15 +212,15 @@ def test_a_long_page_of_a_missing_plugin_is_named_by_its_status() -> None:
 def test_evidence_holds_no_control_or_direction_characters() -> None:
     page = "<html>\x00\x1b[31m\r\n\u202eevil\u2066\ufeff</html>".encode()
     raw = http(500, {"Server": "ngi\x01nx\x85", "Content-Type": "text/html"}, page)
-    error = refused(says(raw))
+    error = refused(sends(raw))
     assert error.evidence["text"] == "<html> [31m evil </html>"
     assert error.evidence["server"] == "ngi nx"
 
 
 def test_a_site_that_echoes_the_request_does_not_put_secrets_into_evidence() -> None:
-    def echo(asked: Asked, line: Line) -> None:
-        everything = repr(sorted(asked.headers.items())) + asked.body.decode()
-        line.send(http(500, {"Server": asked.headers["Signature"]}, everything[-200:].encode()))
+    def echo(received: ReceivedRequest, line: Line) -> None:
+        everything = repr(sorted(received.headers.items())) + received.body.decode()
+        line.send(http(500, {"Server": received.headers["Signature"]}, everything[-200:].encode()))
 
     error = refused(echo, "revoke", arguments={"kid": KEYID, "r": SECRET})
     shown = repr(error.evidence)
@@ -233,12 +233,12 @@ def test_a_site_that_echoes_the_request_does_not_put_secrets_into_evidence() -> 
 @pytest.mark.parametrize("place", ["text", "header"])
 def test_evidence_is_short(place: str) -> None:
     head = {"Server": "s" * 5000} if place == "header" else {}
-    error = refused(says(http(500, head, b"y" * 5000)))
+    error = refused(sends(http(500, head, b"y" * 5000)))
     assert all(len(str(value)) <= 500 for value in error.evidence.values())
 
 
 def test_keys_are_not_in_the_channels_or_errors_text() -> None:
-    error = refused(says(http(500, {}, b"")))
+    error = refused(sends(http(500, {}, b"")))
     text = repr(channel("http://x")) + str(error) + repr(error)
     assert "32 bytes long" not in text
 
@@ -319,8 +319,8 @@ def test_an_answer_to_another_question_is_refused() -> None:
 def test_a_recorded_answer_is_refused_the_second_time() -> None:
     recorded: list[bytes] = []
 
-    def replay(asked: Asked, line: Line) -> None:
-        recorded.append(signed(asked, line, document(time=1)).raw())
+    def replay(received: ReceivedRequest, line: Line) -> None:
+        recorded.append(signed(received, line, document(time=1)).raw())
         line.send(recorded[0])
 
     with HostileServer(replay) as server:
@@ -332,7 +332,7 @@ def test_a_recorded_answer_is_refused_the_second_time() -> None:
 
 def test_an_encoded_page_is_named_a_page_without_showing_garbage() -> None:
     raw = http(200, HTML | {"Content-Encoding": "gzip"}, gzip.compress(b"<html>"))
-    error = refused(says(raw))
+    error = refused(sends(raw))
     assert error.error_code is ErrorCode.web_page
     assert "text" not in error.evidence
 
@@ -340,7 +340,7 @@ def test_an_encoded_page_is_named_a_page_without_showing_garbage() -> None:
 def test_a_gzip_bomb_is_not_unpacked() -> None:
     bomb = gzip.compress(b"0" * 20_000_000)
     raw = http(200, JSON | {"Content-Encoding": "gzip"}, bomb)
-    assert refused(says(raw)).error_code is ErrorCode.encoded_reply
+    assert refused(sends(raw)).error_code is ErrorCode.encoded_reply
 
 
 DEEP = b'{"v":1,"ok":true,"op":"ping","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
@@ -409,23 +409,23 @@ def test_a_refusal_full_of_facts_is_cut() -> None:
 def test_what_passes_by_itself_is_not_permanent() -> None:
     assert not refused(answers(refusal("nonce_store_unavailable"), status=503)).permanent
     assert refused(answers(refusal("unknown_operation"), status=400)).permanent
-    assert not refused(says(http(503, HTML, b""))).permanent
-    assert refused(says(http(404, HTML, b""))).permanent
+    assert not refused(sends(http(503, HTML, b""))).permanent
+    assert refused(sends(http(404, HTML, b""))).permanent
 
 
 def test_a_site_with_another_clock_is_asked_again_by_its_own() -> None:
     ahead = 3600
     here = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 
-    def other_clock(asked: Asked, line: Line) -> None:
+    def other_clock(received: ReceivedRequest, line: Line) -> None:
         site_now = int(here.timestamp()) + ahead
         base = f"http://127.0.0.1:{line.sock.getsockname()[1]}"
         try:
             request = protocol.verify_request(
                 method="POST",
                 urls=[base + PATH],
-                headers=asked.headers,
-                body=asked.body,
+                headers=received.headers,
+                body=received.body,
                 key_for={KEYID: SEND_KEY}.get,
                 now=site_now,
             )
@@ -439,7 +439,7 @@ def test_a_site_with_another_clock_is_asked_again_by_its_own() -> None:
     with HostileServer(other_clock) as server:
         reply = ask(server, now=lambda: here)
     assert reply.clock_offset_s == ahead
-    assert len(server.asked) == 2
+    assert len(server.received) == 2
 
 
 @pytest.mark.parametrize("frozen_s", [0, 59])
@@ -451,13 +451,13 @@ def test_a_call_is_signed_as_of_the_moment_that_was_noted_for_it(
     here = noted + timedelta(seconds=frozen_s)
     signed: list[int] = []
 
-    def judge(asked: Asked, line: Line) -> None:
+    def judge(received: ReceivedRequest, line: Line) -> None:
         site_now = int(here.timestamp()) + ahead_s
         request = protocol.verify_request(
             method="POST",
             urls=[f"http://127.0.0.1:{line.sock.getsockname()[1]}{PATH}"],
-            headers=asked.headers,
-            body=asked.body,
+            headers=received.headers,
+            body=received.body,
             key_for={KEYID: SEND_KEY}.get,
             now=int(noted.timestamp()) + (ahead_s if signed else 0),
         )
@@ -480,7 +480,7 @@ def test_a_call_that_was_held_up_here_is_not_made(moved_s: int) -> None:
     with HostileServer(answers(document())) as server:
         with pytest.raises(CallError) as caught:
             ask(server, now=lambda: noted + timedelta(seconds=moved_s), noted_at=noted)
-        assert server.asked == []
+        assert server.received == []
     assert (caught.value.error_code, caught.value.permanent) == (ErrorCode.held_up, False)
     assert caught.value.evidence == {"seconds": moved_s}
 
@@ -489,14 +489,14 @@ def test_a_site_that_always_complains_about_the_clock_is_asked_twice_at_most() -
     here = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
     site_time = int((here + timedelta(hours=2)).timestamp())
 
-    def complains(asked: Asked, line: Line) -> None:
+    def complains(received: ReceivedRequest, line: Line) -> None:
         request = protocol.verify_request(
             method="POST",
             urls=[f"http://127.0.0.1:{line.sock.getsockname()[1]}{PATH}"],
-            headers=asked.headers,
-            body=asked.body,
+            headers=received.headers,
+            body=received.body,
             key_for={KEYID: SEND_KEY}.get,
-            now=int(here.timestamp()) + (7200 if len(server.asked) > 1 else 0),
+            now=int(here.timestamp()) + (7200 if len(server.received) > 1 else 0),
         )
         body = refusal("clock_skew", site_time=site_time)
         headers = protocol.sign_response(request, 401, body, key=RECEIVE_KEY, now=0 + 1)
@@ -505,7 +505,7 @@ def test_a_site_that_always_complains_about_the_clock_is_asked_twice_at_most() -
     with HostileServer(complains) as server:
         with pytest.raises(CallError) as caught:
             ask(server, now=lambda: here)
-        assert len(server.asked) == 2
+        assert len(server.received) == 2
     assert caught.value.error_code is ErrorCode.clock_skew
     assert caught.value.evidence["site_time"] == site_time
 

@@ -6,13 +6,13 @@ import pytest
 
 from app.http.site_client import MAX_REPLY_BYTES, CallError, ErrorCode
 from tests.support.hostile.calls import JSON, ask, refused
-from tests.support.hostile.server import Asked, HostileServer, Line, http, says
+from tests.support.hostile.server import HostileServer, Line, ReceivedRequest, http, sends
 from tests.support.hostile.site import answers, answers_changed, document, signed
 
 
 def test_of_fifty_megabytes_no_more_than_the_limit_is_read() -> None:
-    def flood(asked: Asked, line: Line) -> None:
-        answer = signed(asked, line, document(time=1))
+    def flood(received: ReceivedRequest, line: Line) -> None:
+        answer = signed(received, line, document(time=1))
         head = http(200, answer.headers, b"", length=50_000_000)
         line.send(head)
         for _ in range(500):
@@ -27,8 +27,8 @@ def test_of_fifty_megabytes_no_more_than_the_limit_is_read() -> None:
 
 
 def test_an_endless_chunked_answer_is_cut_at_the_limit() -> None:
-    def endless(asked: Asked, line: Line) -> None:
-        answer = signed(asked, line, document())
+    def endless(received: ReceivedRequest, line: Line) -> None:
+        answer = signed(received, line, document())
         head = answer.raw().partition(b"\r\n\r\n")[0]
         size = b"Content-Length: %d" % len(answer.body)
         line.send(head.replace(size, b"Transfer-Encoding: chunked") + b"\r\n\r\n")
@@ -40,7 +40,7 @@ def test_an_endless_chunked_answer_is_cut_at_the_limit() -> None:
 
 def test_an_unsigned_flood_is_too_large_as_well() -> None:
     raw = http(200, JSON, b"[" + b" " * 200_000)
-    assert refused(says(raw)).error_code is ErrorCode.reply_too_large
+    assert refused(sends(raw)).error_code is ErrorCode.reply_too_large
 
 
 def test_an_answer_of_exactly_the_limit_is_read() -> None:
@@ -53,8 +53,8 @@ def test_an_answer_of_exactly_the_limit_is_read() -> None:
 
 
 def test_an_answer_that_drips_is_cut_at_the_deadline() -> None:
-    def drip(asked: Asked, line: Line) -> None:
-        raw = signed(asked, line, document(time=1)).raw()
+    def drip(received: ReceivedRequest, line: Line) -> None:
+        raw = signed(received, line, document(time=1)).raw()
         line.send(raw[: raw.index(b"\r\n\r\n") + 4])
         for byte in raw[raw.index(b"\r\n\r\n") + 4 :]:
             line.send(bytes([byte]))
@@ -64,8 +64,8 @@ def test_an_answer_that_drips_is_cut_at_the_deadline() -> None:
 
 
 def test_headers_that_drip_are_cut_at_the_deadline() -> None:
-    def drip(asked: Asked, line: Line) -> None:
-        for byte in signed(asked, line, document(time=1)).raw():
+    def drip(received: ReceivedRequest, line: Line) -> None:
+        for byte in signed(received, line, document(time=1)).raw():
             line.send(bytes([byte]))
             line.wait(0.05)
 
@@ -73,7 +73,7 @@ def test_headers_that_drip_are_cut_at_the_deadline() -> None:
 
 
 def test_endless_interim_answers_are_cut_at_the_deadline() -> None:
-    def forever_continue(asked: Asked, line: Line) -> None:
+    def forever_continue(received: ReceivedRequest, line: Line) -> None:
         while not line.stop.is_set():
             line.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             line.wait(0.02)
@@ -101,8 +101,8 @@ def test_a_body_longer_than_announced_is_cut_there_and_refused() -> None:
 
 
 def test_chunks_that_break_off_are_broken_off() -> None:
-    def broken(asked: Asked, line: Line) -> None:
-        headers = signed(asked, line, document()).headers | {"Transfer-Encoding": "chunked"}
+    def broken(received: ReceivedRequest, line: Line) -> None:
+        headers = signed(received, line, document()).headers | {"Transfer-Encoding": "chunked"}
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         line.send(f"HTTP/1.1 200 OK\r\n{fields}\r\n50\r\nabc".encode())
 
@@ -121,4 +121,4 @@ def test_chunks_that_break_off_are_broken_off() -> None:
     ids=["another protocol", "no status", "500 headers", "a long header", "two lengths"],
 )
 def test_what_is_not_http_is_malformed(raw: bytes) -> None:
-    assert refused(says(raw)).error_code is ErrorCode.malformed_reply
+    assert refused(sends(raw)).error_code is ErrorCode.malformed_reply

@@ -10,23 +10,23 @@ import pytest
 from app import protocol
 from app.http.site_client import CallError, ErrorCode, call_bearer
 from tests.support.hostile.calls import HTML, JSON, LOOPBACK, SECRET
-from tests.support.hostile.server import HostileServer, http, says
+from tests.support.hostile.server import HostileServer, http, sends
 from tests.support.hostile.site import KEYID, PATH, answers, document
 
 
 def test_an_unsigned_revocation_returns_what_the_site_said() -> None:
     answer = b'{"v":1,"ok":true,"op":"revoke","a":"proof"}'
-    with HostileServer(says(http(200, JSON, answer))) as server:
+    with HostileServer(sends(http(200, JSON, answer))) as server:
         status, said = call_bearer(
             server.url + PATH,
             {"op": "revoke", "by": "Ana", "kid": KEYID, "r": SECRET},
             allow_nets=LOOPBACK,
         )
     assert (status, said) == (200, {"v": 1, "ok": True, "op": "revoke", "a": "proof"})
-    asked = server.asked[0]
-    assert not protocol.is_signed(asked.headers)
-    assert asked.headers["Content-Type"] == "application/json"
-    assert json.loads(asked.body)["r"] == SECRET
+    received = server.received[0]
+    assert not protocol.is_signed(received.headers)
+    assert received.headers["Content-Type"] == "application/json"
+    assert json.loads(received.body)["r"] == SECRET
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,14 @@ def test_an_unsigned_revocation_returns_what_the_site_said() -> None:
     ids=["a page", "a list", "too much", "encoded"],
 )
 def test_an_unsigned_revocation_takes_no_other_answer(raw: bytes) -> None:
-    with HostileServer(says(raw)) as server:
+    with HostileServer(sends(raw)) as server:
         assert call_bearer(server.url + PATH, {"op": "revoke"}, allow_nets=LOOPBACK) == (200, None)
 
 
 def test_an_unsigned_revocation_is_not_redirected() -> None:
     with HostileServer(answers(document())) as elsewhere:
         raw = http(307, {"Location": elsewhere.url})
-        with HostileServer(says(raw)) as server, pytest.raises(CallError) as caught:
+        with HostileServer(sends(raw)) as server, pytest.raises(CallError) as caught:
             call_bearer(server.url + PATH, {"op": "revoke", "r": SECRET}, allow_nets=LOOPBACK)
     assert caught.value.error_code is ErrorCode.redirected
     assert elsewhere.connections == 0

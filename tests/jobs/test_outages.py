@@ -183,7 +183,7 @@ def read(by: Actor) -> str:
 @pytest.fixture
 def app(postgres: Cluster | Given, tmp_path) -> Iterator[Flask]:
     """Aura on a PostgreSQL that can be stopped."""
-    cluster = postgres if isinstance(postgres, Cluster) else Cluster.made()
+    cluster = postgres if isinstance(postgres, Cluster) else Cluster.create()
     cluster.migrated()
     made = create_app(make_config(tmp_path, database_url=cluster.url()))
     made.config["cluster"] = cluster

@@ -77,7 +77,7 @@ FAULTS = (
     Fault(
         "any plan with an approval passes for the approved one",
         "app/domain/changes/change_plan.py",
-        "return isinstance(approval, dict) and digest_of(canonical(said)) == digest",
+        "return isinstance(approval, dict) and digest_of(canonical(document)) == digest",
         "return isinstance(approval, dict)",
         "tests/domain/test_run_change.py tests/domain/test_changes.py",
     ),
@@ -99,7 +99,7 @@ FAULTS = (
     Fault(
         "a rollback is believed without evidence",
         "app/domain/changes/outcomes.py",
-        "if told.state == ROLLED_BACK:",
+        "if outcome.state == ROLLED_BACK:",
         "if False:",
         "tests/unit/test_believe_a_rollback.py tests/domain/test_run_change.py",
     ),

@@ -57,8 +57,8 @@ def chained(rows: list[Row], log: str = LOG, prev: bytes | None = None) -> list[
 def checkpoint(seed: bytes, row: Row, log: str = LOG, root: bytes | None = None) -> dict[str, str]:
     """Signed: `row` is the newest entry of `log`."""
     at = int(datetime.fromisoformat(json.loads(row["body"])["at"]).timestamp())
-    said = {"v": 1, "log": log, "n": row["seq"], "hash": row["hash"], "at": at}
-    body = canonical(said | ({} if root is None else {"root": root.hex()}))
+    document = {"v": 1, "log": log, "n": row["seq"], "hash": row["hash"], "at": at}
+    body = canonical(document | ({} if root is None else {"root": root.hex()}))
     return {"body": b64u(body), "sig": b64u(sign(seed, b"siteagent/checkpoint/1\n" + body))}
 
 
@@ -136,12 +136,12 @@ class Made:
         return sealed(files, self.seed, self.covers, self.log)
 
     def _is_covered(self, row: Row) -> bool:
-        said, covers = json.loads(row["body"]), self.covers
+        content, covers = json.loads(row["body"]), self.covers
         return (
-            covers.get("client") in (None, said.get("client"))
-            and covers.get("site") in (None, said["site"])
-            and (not covers.get("from") or covers["from"] <= said["at"])
-            and (not covers.get("to") or said["at"] < covers["to"])
+            covers.get("client") in (None, content.get("client"))
+            and covers.get("site") in (None, content["site"])
+            and (not covers.get("from") or covers["from"] <= content["at"])
+            and (not covers.get("to") or content["at"] < covers["to"])
         )
 
 
@@ -206,11 +206,11 @@ def small(**changes: Any) -> Made:
         entry(seq, client=1 + seq % 2, site=7 + seq % 2, is_private=seq != 9)
         for seq in range(1, 13)
     ]
-    made = Made(chained(rows), watched_at=(3, 5, 11))
-    made.site_rows, made.site_checkpoints_at = site_log(6), (2, 6)
+    export = Made(chained(rows), watched_at=(3, 5, 11))
+    export.site_rows, export.site_checkpoints_at = site_log(6), (2, 6)
     for name, value in changes.items():
-        setattr(made, name, value)
-    return made
+        setattr(export, name, value)
+    return export
 
 
 def write_zip(files: Files, path: Path) -> Path:

@@ -175,11 +175,12 @@ def settle_changes(fleet: Fleet) -> list[str]:
 
 def run_diagnostics_on_sites(fleet: Fleet) -> list[str]:
     fleet.lose_diagnostics()
-    asked = [
+    requested = [
         runs.request_diagnostics(site, by=fleet.ana, now=fleet.clock()) for site in fleet.rows()
     ]
     return [
-        runs.run_diagnostics(one.id, look=Eyes(), **fleet.answers_to(one.site_id)) for one in asked
+        runs.run_diagnostics(one.id, look=Eyes(), **fleet.answers_to(one.site_id))
+        for one in requested
     ]
 
 
@@ -209,8 +210,8 @@ def read_logs(fleet: Fleet) -> list[str]:
 
 
 def rotate_keys(fleet: Fleet) -> list[str]:
-    asked = rotation.rotate_all_keys(by=SYSTEM, config=fleet.config, now=fleet.clock())
-    return [rotation.run_rotation(one.id, **fleet.answers_to(one.site_id)) for one in asked]
+    rotations = rotation.rotate_all_keys(by=SYSTEM, config=fleet.config, now=fleet.clock())
+    return [rotation.run_rotation(one.id, **fleet.answers_to(one.site_id)) for one in rotations]
 
 
 def deliver_revocations(fleet: Fleet) -> list[str]:
@@ -229,11 +230,11 @@ def recheck_sites(fleet: Fleet) -> list[str]:
     fleet.leave()
     found = []
     for site_id, fake in fleet.sites.items():
-        told = {**fleet.answers_to(site_id), "call_bearer": fake.call_bearer}
-        revocation.deliver_revocation(site_id, **told)
+        arguments = {**fleet.answers_to(site_id), "call_bearer": fake.call_bearer}
+        revocation.deliver_revocation(site_id, **arguments)
         fleet.clock.advance(days=2)
-        del told["call"]
-        found.append(revocation_checks.run(site_id, **told))
+        del arguments["call"]
+        found.append(revocation_checks.run(site_id, **arguments))
     return found
 
 
@@ -245,8 +246,8 @@ def sync_sites(fleet: Fleet) -> list[str]:
 
 
 def verify_audit_logs(fleet: Fleet) -> list[str]:
-    asked = verification.request_verification(by=fleet.ana, now=fleet.clock())
-    return [verification.run_verification(asked.id, now=fleet.clock)]
+    requested = verification.request_verification(by=fleet.ana, now=fleet.clock())
+    return [verification.run_verification(requested.id, now=fleet.clock)]
 
 
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {

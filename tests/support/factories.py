@@ -82,8 +82,8 @@ def propose(
 ) -> Change:
     """An update of one plugin, still to be checked by the site."""
     wanted = [UpdateRequest(site, more.pop("kind", "plugin"), ident, to)]
-    told = {"reason": "", "window": usual_window(now), **more}
-    return proposals.propose_changes(wanted, by=by, now=now, **told)[0]
+    terms = {"reason": "", "window": usual_window(now), **more}
+    return proposals.propose_changes(wanted, by=by, now=now, **terms)[0]
 
 
 def check(change: Change, fake: FakeSite, config: Config) -> Change:

@@ -100,21 +100,21 @@ class Changing:
             if known[0] != plan_digest(raw):
                 raise Refusal("invalid_arguments", argument="op_id")
             return known[1]
-        told = self._do(site, plan)
-        if told["outcome"] != "waiting" and told["reason"] != "busy":
-            self.ledger[op_id] = (plan_digest(raw), told)
-        outcome = {"outcome": told["outcome"], "reason": told["reason"]}
+        answer = self._do(site, plan)
+        if answer["outcome"] != "waiting" and answer["reason"] != "busy":
+            self.ledger[op_id] = (plan_digest(raw), answer)
+        outcome = {"outcome": answer["outcome"], "reason": answer["reason"]}
         site.write("update_answered", op_id=op_id, **plan["item"], **outcome)
-        return told
+        return answer
 
     def _do(self, site: FakeSite, plan: dict[str, Any]) -> dict[str, Any]:
         item, op_id = plan["item"], plan["op_id"]
         reason = self._unmet_by_plan(site, plan)
         if reason:
-            return _told("refused", reason)
+            return _answer("refused", reason)
         if site.report["agent"]["approval_on_site"] and op_id not in self.approved_here:
             self.waiting.add(op_id)
-            return _told("waiting", "approval_on_site")
+            return _answer("waiting", "approval_on_site")
         self.waiting.discard(op_id)
         if op_id in self.killed:
             self.running.add(op_id)
@@ -151,7 +151,7 @@ class Changing:
         """A process that was killed midway is reconciled: taken back, and truthfully told."""
         self.running.discard(op_id)
         self.installs[op_id] += 1
-        evidence = _told("rolled_back", "interrupted")
+        evidence = _answer("rolled_back", "interrupted")
         version = {"version": self.started_from[op_id], "active": True, "probe": "ok"}
         evidence["evidence"] |= {"before": version, "after": version}
         self.ledger[op_id] = (b"", evidence)
@@ -208,7 +208,7 @@ class ProcessKilled(Exception):
     """The site's process died: no answer leaves it."""
 
 
-def _told(outcome: str, reason: str) -> dict[str, Any]:
+def _answer(outcome: str, reason: str) -> dict[str, Any]:
     state = {"version": None, "active": None, "probe": None}
     return {
         "outcome": outcome,

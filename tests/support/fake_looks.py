@@ -35,9 +35,9 @@ class Eyes:
             self.then()
         if self.error is not None:
             return ProbeResponse(url, Trace(("192.0.2.9",), connect_ms=3), error=self.error)
-        status, said = self._answer(url, headers, body)
+        status, content = self._answer(url, headers, body)
         kind = {"Content-Type": "application/json"}
-        received = RawResponse(status, kind, said, False, 1 << 20, "192.0.2.9", ())
+        received = RawResponse(status, kind, content, False, 1 << 20, "192.0.2.9", ())
         return ProbeResponse(url, Trace(("192.0.2.9",), connect_ms=3), received=received)
 
     def _answer(self, url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:

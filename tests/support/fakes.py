@@ -186,7 +186,7 @@ class FakeSite:
     def write(self, event: str, actor: str = "dashboard", **facts: Any) -> None:
         """Append to its log."""
         at = self._time() + self.clock_ahead_s
-        said = {
+        document = {
             "v": 1,
             "at": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "event": event,
@@ -194,7 +194,7 @@ class FakeSite:
             "facts": facts,
         }
         head = self.head
-        self.log.append(Logged(head["n"] + 1, head["hash"], canonical(said).decode(), at))
+        self.log.append(Logged(head["n"] + 1, head["hash"], canonical(document).decode(), at))
 
     def checkpoint(self) -> dict[str, str]:
         """How far its log reaches, signed."""
@@ -370,9 +370,9 @@ class FakeSite:
             error = {"code": self.refusing[op], "message": "as the test wants it"}
             return 403, canonical({"v": 1, "ok": False, "op": op, "error": error})
         is_theirs = self.paired is not None and keyid == self.paired.kid
-        told: dict[str, Any] = {}
+        seen: dict[str, Any] = {}
         if is_theirs and op not in ("revoke", "pair.confirm"):
-            told = {"seen": self.shown, **self._look(document)}
+            seen = {"seen": self.shown, **self._look(document)}
             if self.refused and op in ("change.run", "keys.rotate"):
                 self.write("refused", operation=op, reason="audit_log_forked", nonce=request.nonce)
                 error = {"code": "audit_log_forked"}
@@ -401,10 +401,14 @@ class FakeSite:
         if answer is None:
             error = {"code": "pairing_closed", "message": "no"}
             return 403, canonical({"v": 1, "ok": False, "op": op, "error": error})
-        if told:
+        if seen:
             if op != "log":
                 self._answered(document, request.nonce)
-            answer |= {"checkpoint": self.checkpoint(), "knows": self._knows(document), **told}
+            answer |= {
+                "checkpoint": self.checkpoint(),
+                "knows": self._knows(document),
+                **seen,
+            }
         reply = canonical({"v": 1, "ok": True, "op": op, **answer})
         if op == "pair.hello":
             self._derive(document, body, reply)
@@ -447,12 +451,12 @@ class FakeSite:
 
     def _answered(self, document: dict[str, Any], nonce: str) -> None:
         """The entry of a request; of a change, what came of it before that."""
-        told = {"operation": document["op"], "by": document["by"], "nonce": nonce}
+        facts = {"operation": document["op"], "by": document["by"], "nonce": nonce}
         if "checkpoint" in document and not self.refused:
             checkpoint = protocol.parse_json(from_b64u(document["checkpoint"]["body"]))
             kept = {name: value for name, value in checkpoint.items() if name != "v"}
-            told["checkpoint"] = {**kept, "sig": document["checkpoint"]["sig"]}
-        self.write("answered", **told)
+            facts["checkpoint"] = {**kept, "sig": document["checkpoint"]["sig"]}
+        self.write("answered", **facts)
 
     def _knows(self, document: dict[str, Any]) -> bool | None:
         seen = document.get("log")

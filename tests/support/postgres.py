@@ -78,7 +78,7 @@ class Cluster:
     _has_template: bool = False
 
     @classmethod
-    def made(cls) -> Cluster:
+    def create(cls) -> Cluster:
         """A new one, which answers."""
         cluster, who = cls(), _somebody()
         if who:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from tests.support import audit_log_exports as made
+from tests.support import audit_log_exports as exports
 from tests.support.audit_log_exports import VERIFIER, Files
 
 # Whatever the program does that its first lines say it does not do ends it. Needs no right of the
@@ -36,7 +36,7 @@ runpy.run_path(program, run_name="__main__")
 @dataclass(frozen=True)
 class Verdict:
     status: int
-    said: str
+    output: str
 
 
 @cache
@@ -75,7 +75,7 @@ program = load()
 
 def judge(files: Files, folder: Path, kept: dict[str, str] | None = None) -> list[str]:
     """What the program finds wrong; quick, for hundreds of examples. Never an accident."""
-    path = made.write_zip(files, folder / "export.zip")
+    path = exports.write_zip(files, folder / "export.zip")
     checkpoint = folder / "kept.json"
     checkpoint.write_text(json.dumps(kept))
     try:

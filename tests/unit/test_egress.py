@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from app.http import egress
 from app.http.egress import AddressRefused, NoConnection, check_url
 from app.http.ip_policy import is_reachable
-from tests.support.hostile.server import HostileServer, http, says
+from tests.support.hostile.server import HostileServer, http, sends
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
-HELLO = says(http(200, {"Content-Type": "text/plain"}, b"hello"))
+HELLO = sends(http(200, {"Content-Type": "text/plain"}, b"hello"))
 
 INWARD_LITERALS = [
     "127.0.0.1",
@@ -209,7 +209,7 @@ def test_the_certificate_name_and_host_header_stay_the_typed_ones() -> None:
     resolve, _ = resolves_to(["127.0.0.1"])
     with HostileServer(HELLO) as server:
         get(f"http://shop.example.test:{server.port}/", LOOPBACK, resolve=resolve)
-    assert server.asked[0].headers["Host"] == f"shop.example.test:{server.port}"
+    assert server.received[0].headers["Host"] == f"shop.example.test:{server.port}"
 
 
 def test_proxies_of_the_surroundings_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +233,7 @@ def test_a_proxy_asked_for_is_overruled() -> None:
 
 def test_redirects_are_not_followed_even_when_asked_for() -> None:
     with HostileServer(HELLO) as elsewhere:
-        away = says(http(302, {"Location": elsewhere.url}))
+        away = sends(http(302, {"Location": elsewhere.url}))
         with HostileServer(away) as server, egress.session(LOOPBACK) as session:
             response = session.get(server.url, allow_redirects=True)
         assert response.status_code == 302
@@ -241,10 +241,10 @@ def test_redirects_are_not_followed_even_when_asked_for() -> None:
 
 
 def test_nothing_is_kept_in_cookies_for_the_next_call() -> None:
-    with HostileServer(says(http(200, {"Set-Cookie": "a=b"}))) as server:
+    with HostileServer(sends(http(200, {"Set-Cookie": "a=b"}))) as server:
         get(server.url, LOOPBACK)
         get(server.url, LOOPBACK)
-    assert all("Cookie" not in asked.headers for asked in server.asked)
+    assert all("Cookie" not in asked.headers for asked in server.received)
 
 
 @pytest.mark.parametrize(

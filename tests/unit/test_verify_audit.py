@@ -35,9 +35,9 @@ SITE_FILE = f"sites/{SITE}.jsonl"
 
 def test_a_whole_export_fits(tmp_path: Path) -> None:
     verdict = verify(made.write_zip(small().files(), tmp_path / "a.zip"))
-    assert verdict.status == 0, verdict.said
-    assert "INTACT" in verdict.said
-    assert "that everything was recorded" in verdict.said
+    assert verdict.status == 0, verdict.output
+    assert "INTACT" in verdict.output
+    assert "that everything was recorded" in verdict.output
 
 
 def test_so_does_the_folder_it_was_unpacked_into(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_so_does_the_folder_it_was_unpacked_into(tmp_path: Path) -> None:
 def test_an_excerpt_fits_and_shows_nobody_else(covers: dict[str, Any], tmp_path: Path) -> None:
     files = small(covers=covers).files()
     verdict = verify(made.write_zip(files, tmp_path / "a.zip"))
-    assert verdict.status == 0, verdict.said
+    assert verdict.status == 0, verdict.output
     assert files[AUDIT_LOG].count(b"\n") < 12
 
 
@@ -76,7 +76,7 @@ def test_a_sites_own_log_fits(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(made.lines([head, *rows]))
     verdict = verify(path)
-    assert (verdict.status, "entries 1 to 6" in verdict.said) == (0, True), verdict.said
+    assert (verdict.status, "entries 1 to 6" in verdict.output) == (0, True), verdict.output
 
 
 def trimmed(through: int) -> list[made.Row]:
@@ -94,11 +94,11 @@ def test_a_trimmed_log_fits_if_it_says_what_went(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(made.lines([made.site_head("x"), *trimmed(3)]))
     verdict = verify(path)
-    assert (verdict.status, "entries 4 to 7" in verdict.said) == (0, True), verdict.said
-    assert "Its end is not signed" in verdict.said
+    assert (verdict.status, "entries 4 to 7" in verdict.output) == (0, True), verdict.output
+    assert "Its end is not signed" in verdict.output
     path.write_bytes(made.lines([made.site_head("x"), *trimmed(3)[1:]]))
     verdict = verify(path)
-    assert (verdict.status, "the entries before 5 are missing" in verdict.said) == (1, True)
+    assert (verdict.status, "the entries before 5 are missing" in verdict.output) == (1, True)
 
 
 def with_somebody_erased() -> Made:
@@ -118,18 +118,19 @@ def test_what_is_private_does_not_vanish_without_an_entry_of_it(tmp_path: Path) 
     export = with_somebody_erased()
     export.rows = export.rows[:8]
     verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"))
-    assert (verdict.status, "entry 5: no entry records the erasure" in verdict.said) == (1, True), (
-        verdict.said
-    )
+    assert (verdict.status, "entry 5: no entry records the erasure" in verdict.output) == (
+        1,
+        True,
+    ), verdict.output
 
 
 def test_what_was_erased_is_named_and_still_fits(tmp_path: Path) -> None:
     export = with_somebody_erased()
     verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"))
-    assert (verdict.status, "was erased in 2 of its entries: 5, 7" in verdict.said) == (0, True)
+    assert (verdict.status, "was erased in 2 of its entries: 5, 7" in verdict.output) == (0, True)
     export.covers = {"private": False}
     verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"))
-    assert "is left out in 2 of its entries: 5, 7" in verdict.said
+    assert "is left out in 2 of its entries: 5, 7" in verdict.output
 
 
 @pytest.mark.parametrize("covers", [{}, {"client": 1}])
@@ -141,7 +142,7 @@ def test_a_checkpoint_kept_elsewhere_fits(covers: dict[str, Any], tmp_path: Path
         kept = tmp_path / "kept.json"
         kept.write_text(json.dumps(export.checkpoint_of(n)))
         verdict = verify(path, "--checkpoint", str(kept))
-        assert verdict.status == 0, verdict.said
+        assert verdict.status == 0, verdict.output
 
 
 def test_a_checkpoint_that_an_excerpt_cannot_judge_is_not_said_to_fit(tmp_path: Path) -> None:
@@ -149,10 +150,13 @@ def test_a_checkpoint_that_an_excerpt_cannot_judge_is_not_said_to_fit(tmp_path: 
     kept = tmp_path / "kept.json"
     kept.write_text(json.dumps(export.checkpoint_of(7)))
     verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"), "--checkpoint", str(kept))
-    assert (verdict.status, "is not in this export, so it cannot be compared" in verdict.said) == (
+    assert (
+        verdict.status,
+        "is not in this export, so it cannot be compared" in verdict.output,
+    ) == (
         1,
         True,
-    ), verdict.said
+    ), verdict.output
 
 
 def test_what_a_zip_says_beside_its_contents_is_harmless(tmp_path: Path) -> None:
@@ -182,7 +186,7 @@ def test_it_runs_on_every_python_there_is(tmp_path: Path) -> None:
     path = made.write_zip(small().files(), tmp_path / "a.zip")
     for python in pythons():
         verdict = verify(path, python=python)
-        assert verdict.status == 0, f"{python}: {verdict.said}"
+        assert verdict.status == 0, f"{python}: {verdict.output}"
 
 
 def test_the_program_is_written_for_python_3_8_and_imports_nothing_else() -> None:
@@ -376,7 +380,7 @@ def test_a_missing_file_is_missed(name: str, tmp_path: Path) -> None:
     files = small().files()
     del files[name]
     verdict = verify(made.write_zip(files, tmp_path / "a.zip"))
-    assert verdict.status == 2, verdict.said
+    assert verdict.status == 2, verdict.output
 
 
 def test_a_file_that_is_named_and_not_there_is_missed(tmp_path: Path) -> None:
@@ -459,8 +463,8 @@ def test_where_two_histories_part_is_said(tmp_path: Path) -> None:
     files["checkpoints.json"] = canonical(checkpoints)
     verdict = verify(made.write_zip(made.sealed(files, export.seed, {}), tmp_path / "a.zip"))
     assert verdict.status == 1
-    assert f"site {SITE}: its entry 11 differs from the audit log" in verdict.said
-    assert "was rewritten after entry 5" in verdict.said
+    assert f"site {SITE}: its entry 11 differs from the audit log" in verdict.output
+    assert "was rewritten after entry 5" in verdict.output
 
 
 def test_an_end_that_was_cut_off_is_said(tmp_path: Path) -> None:
@@ -472,11 +476,11 @@ def test_an_end_that_was_cut_off_is_said(tmp_path: Path) -> None:
     checkpoints["by_sites"].append({"site": SITE, "path": None, "checkpoint": held})
     files["checkpoints.json"] = canonical(checkpoints)
     verdict = verify(made.write_zip(made.sealed(files, export.seed, {}), tmp_path / "a.zip"))
-    assert (verdict.status, "ends with entry 9" in verdict.said) == (1, True), verdict.said
+    assert (verdict.status, "ends with entry 9" in verdict.output) == (1, True), verdict.output
     kept = tmp_path / "kept.json"
     kept.write_text(json.dumps(held))
     verdict = verify(made.write_zip(cut.files(), tmp_path / "b.zip"), "--checkpoint", str(kept))
-    assert (verdict.status, "ends with entry 9" in verdict.said) == (1, True), verdict.said
+    assert (verdict.status, "ends with entry 9" in verdict.output) == (1, True), verdict.output
 
 
 @pytest.mark.parametrize("covers", SHAPES)
@@ -511,7 +515,7 @@ def test_a_site_log_of_which_less_was_received_than_the_site_had_is_no_contradic
     files[SITE_FILE] = made.lines([made.site_head(SITE), *export.site_rows[:4]])
     files = made.sealed(files, export.seed, {})
     verdict = verify(made.write_zip(files, tmp_path / "a.zip"))
-    assert (verdict.status, "Aura had not received entries 5 to 6" in verdict.said) == (0, True)
+    assert (verdict.status, "Aura had not received entries 5 to 6" in verdict.output) == (0, True)
 
 
 def resealed(export: Made, name: str, raw: bytes) -> Files:
@@ -575,7 +579,7 @@ def test_a_text_that_two_programs_could_read_differently_is_no_entry(
     rows = [{**row, "body": body} if row["seq"] == 6 else row for row in export.rows]
     export.rows = made.chained(rows)
     verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"))
-    assert (verdict.status, "entry 6:" in verdict.said) == (1, True), verdict.said[:300]
+    assert (verdict.status, "entry 6:" in verdict.output) == (1, True), verdict.output[:300]
 
 
 @pytest.mark.parametrize(
@@ -689,7 +693,7 @@ def zip_of(path: Path, entries: list[tuple[str, bytes]], how: int = zipfile.ZIP_
 def test_names_that_lead_elsewhere_are_refused(name: str, tmp_path: Path) -> None:
     entries = [*small().files().items(), (name, b"x")]
     verdict = verify(zip_of(tmp_path / "a.zip", entries))
-    assert (verdict.status, "\x1b" in verdict.said) == (2, False)
+    assert (verdict.status, "\x1b" in verdict.output) == (2, False)
 
 
 def test_a_manifest_that_names_a_file_outside_is_refused(tmp_path: Path) -> None:
@@ -712,7 +716,7 @@ def test_a_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> None:
     for name in (AUDIT_LOG, "README.txt", "keys.json"):
         entries = {**small().files(), name: zeros}
         verdict = verify(zip_of(tmp_path / "a.zip", list(entries.items())))
-        assert verdict.status in (1, 2), verdict.said
+        assert verdict.status in (1, 2), verdict.output
 
 
 def test_a_file_of_two_names_or_packed_otherwise_is_refused(tmp_path: Path) -> None:
@@ -767,9 +771,9 @@ def test_what_is_no_log_is_refused_in_words(raw: bytes, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(raw)
     verdict = verify(path)
-    assert verdict.said.isascii()
-    assert "\x1b" not in verdict.said
-    assert verdict.status in (1, 2) or "entries 0 to 0" in verdict.said
+    assert verdict.output.isascii()
+    assert "\x1b" not in verdict.output
+    assert verdict.status in (1, 2) or "entries 0 to 0" in verdict.output
 
 
 def test_what_is_not_there_is_said_to_be_unreadable(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_each_page_of_settings_takes_at_most_twelve_queries(as_ana, paired, monk
 def test_the_version_is_that_of_the_package(config, database):
     pyproject = (Path(aura.__file__).parents[1] / "pyproject.toml").read_text("utf-8")
     assert f'version = "{aura.__version__}"' in pyproject
-    assert f"Aura {aura.__version__}, offers no SiteAgent" in checks(config)["Version"].says
+    assert f"Aura {aura.__version__}, offers no SiteAgent" in checks(config)["Version"].summary
 
 
 def test_a_damaged_release_is_named(config, database):
@@ -100,15 +100,15 @@ def test_a_damaged_release_is_named(config, database):
 @pytest.mark.both_databases
 def test_the_database_is_named_with_its_size(config, database):
     found = checks(config)
-    assert re.match(r"(SQLite|PostgreSQL) \d+\.\d+.*, \d+\.\d MB\.", found["Database"].says)
-    assert float(found["Database"].says.split(", ")[1].split()[0]) > 0
-    assert found["Schema"].says == "Up to date: 0001_initial."
+    assert re.match(r"(SQLite|PostgreSQL) \d+\.\d+.*, \d+\.\d MB\.", found["Database"].summary)
+    assert float(found["Database"].summary.split(", ")[1].split()[0]) > 0
+    assert found["Schema"].summary == "Up to date: 0001_initial."
 
 
 def test_a_missing_migration_is_named(config, database, monkeypatch):
     monkeypatch.setattr(migrate, "read_status", lambda: (["0001_a"], ["0002_b"]))
     found = checks(config)["Schema"]
-    assert (found.state, found.says) == (BAD, "Not applied yet: 0002_b.")
+    assert (found.state, found.summary) == (BAD, "Not applied yet: 0002_b.")
     assert "migrate" in found.next_step
 
 
@@ -132,8 +132,8 @@ def test_an_idle_aura_is_good(redis, database):
         GOOD,
         GOOD,
     ]
-    assert found["Queue"].says == "0 jobs waiting, 0 planned for later."
-    assert found["Worker"].says.startswith("1 process,")
+    assert found["Queue"].summary == "0 jobs waiting, 0 planned for later."
+    assert found["Worker"].summary.startswith("1 process,")
     assert utcnow() - found["Scheduler"].at < timedelta(minutes=1)
 
 
@@ -153,9 +153,9 @@ def test_waiting_and_failed_jobs_are_counted(redis, database):
     broken.save()
     FailedJobRegistry(queue=jobs).add(broken, ttl=60)
     found = checks(config)
-    assert found["Queue"].says.startswith("2 jobs waiting, 1 planned for later.")
+    assert found["Queue"].summary.startswith("2 jobs waiting, 1 planned for later.")
     assert (found["Queue"].state, found["Failed jobs"].state) == (GOOD, CHECK)
-    assert found["Failed jobs"].says.startswith("1 job failed")
+    assert found["Failed jobs"].summary.startswith("1 job failed")
     connection.hset(f"rq:job:{first.id}", "enqueued_at", "2026-01-01T00:00:00.000000Z")
     old = checks(config)["Queue"]
     assert (old.state, old.at.year) == (CHECK, 2026)
@@ -204,7 +204,7 @@ def test_the_newest_backup_counts(config, database, tmp_path, hours, state, plac
 
 def test_a_missing_backup_folder_is_said(config, database, tmp_path):
     found = checks(replace(config, backups=tmp_path / "none"))["Backup"]
-    assert (found.state, "cannot be read" in found.says) == (UNKNOWN, True)
+    assert (found.state, "cannot be read" in found.summary) == (UNKNOWN, True)
 
 
 def test_the_audit_log_is_as_the_last_verification_found_it(config, ana):
@@ -214,12 +214,12 @@ def test_the_audit_log_is_as_the_last_verification_found_it(config, ana):
         requested_by="Ana", requested_at=now, ended_at=now, state="whole", entries=5
     )
     found = checks(config)["Audit log"]
-    assert (found.state, "intact" in found.says) == (GOOD, True)
+    assert (found.state, "intact" in found.summary) == (GOOD, True)
     Verification.update(ended_at=utcnow() - timedelta(hours=49)).execute()
     assert checks(config)["Audit log"].state == CHECK
     Verification.update(state="broken", broken_at=2).execute()
     found = checks(config)["Audit log"]
-    assert (found.state, "entry 2" in found.says) == (BAD, True)
+    assert (found.state, "entry 2" in found.summary) == (BAD, True)
 
 
 @pytest.mark.parametrize(("free", "state"), [(10, GOOD), (9, CHECK), (1, BAD)])

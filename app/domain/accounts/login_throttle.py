@@ -103,8 +103,8 @@ def _device_id(text: str, account: str, config: Config) -> str:
         )
     except (BadData, ValueError, TypeError):
         return ""
-    is_theirs = hmac.compare_digest(str(account_hash), _account_hash(account, config))
-    return device if is_theirs else ""
+    matches = hmac.compare_digest(str(account_hash), _account_hash(account, config))
+    return device if matches else ""
 
 
 def _account_hash(account: str, config: Config) -> str:

@@ -36,12 +36,12 @@ def setup_link(config: Config) -> str | None:
 
 def setup_command(config: Config) -> str:
     """Return the command that prints a new setup link, for Aura's folder."""
-    here = Path.cwd()
+    current = Path.cwd()
     folder = ""
-    if config.var_dir != here / "var":
-        inside = config.var_dir.is_relative_to(here)
+    if config.var_dir != current / "var":
+        inside = config.var_dir.is_relative_to(current)
         # The sign-in page must not reveal the path of the data to visitors.
-        named = config.var_dir.relative_to(here) if inside else "YOUR_AURA_VAR"
+        named = config.var_dir.relative_to(current) if inside else "YOUR_AURA_VAR"
         folder = f"AURA_VAR={named} "
     return f"{folder}.venv/bin/flask --app wsgi setup-link"
 

@@ -84,12 +84,12 @@ def accent_for(color: str, theme: Theme) -> Accent:
 
 def measure(color: str, theme: Theme) -> list[Measurement]:
     """Return the contrasts of the accent `color` everywhere that the theme uses it."""
-    made = accent_for(color, theme)
+    accent = accent_for(color, theme)
     return [
         Measurement("text on a panel", contrast(color, theme.surface), TEXT_CONTRAST),
         Measurement("text on the page", contrast(color, theme.canvas), TEXT_CONTRAST),
-        Measurement("text on a badge", contrast(color, made.wash), TEXT_CONTRAST),
-        Measurement("the text of a button", contrast(made.on_accent, color), TEXT_CONTRAST),
+        Measurement("text on a badge", contrast(color, accent.wash), TEXT_CONTRAST),
+        Measurement("the text of a button", contrast(accent.on_accent, color), TEXT_CONTRAST),
         Measurement("a focus ring", contrast(color, theme.sunk), CONTROL_CONTRAST),
     ]
 

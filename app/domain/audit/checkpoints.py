@@ -118,17 +118,17 @@ def _entries_from(seq: int) -> list[tuple[int, str, datetime]]:
 # ---- a site's ----
 
 
-def parse_checkpoint(said: object, public: str, whose: str = "the site's") -> Checkpoint:
+def parse_checkpoint(part: object, public: str, whose: str = "the site's") -> Checkpoint:
     """Verify and return the checkpoint in a message.
 
     `public` is the key (b64u) of the side that keeps that log, and `whose` its name for messages.
 
     Raises: CheckpointInvalid if this key did not sign it.
     """
-    if not isinstance(said, dict):
+    if not isinstance(part, dict):
         raise CheckpointInvalid("the answer contains no checkpoint")
     try:
-        body, signature = from_b64u(said.get("body")), from_b64u(said.get("sig"), 64)
+        body, signature = from_b64u(part.get("body")), from_b64u(part.get("sig"), 64)
         key = from_b64u(public, 32)
         is_signed = len(body) <= _MAX_BYTES and verify_checkpoint(key, body, signature)
         document = parse_json(body) if is_signed else {}
@@ -148,10 +148,10 @@ def head_in(document: dict[str, Any]) -> tuple[int, str]:
     `parse_checkpoint` verifies the signature.
     """
     try:
-        said = parse_json(from_b64u(document["checkpoint"]["body"]))
+        body = parse_json(from_b64u(document["checkpoint"]["body"]))
     except (ProtocolError, KeyError, TypeError):
         return 0, ""
-    return (said["n"], said["hash"]) if _is_mark(said) else (0, "")
+    return (body["n"], body["hash"]) if _is_mark(body) else (0, "")
 
 
 def _is_mark(document: dict[str, Any]) -> bool:

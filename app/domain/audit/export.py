@@ -45,7 +45,7 @@ def request_export(
     if form not in FORMS:
         raise Invalid("form", "Choose a format.")
     with permissions.user_transaction(by, "export") as (tx, by):
-        asked = AuditLogExport.create(
+        log_export = AuditLogExport.create(
             requested_by=by.name[:120],
             requested_by_id=by.id,
             requested_at=now,
@@ -57,8 +57,8 @@ def request_export(
             until=covered.until,
             includes_private=covered.private,
         )
-        tx.after_commit(queue.enqueue, "export_audit_log", asked.id)
-    return asked
+        tx.after_commit(queue.enqueue, "export_audit_log", log_export.id)
+    return log_export
 
 
 def make_scope(
@@ -90,32 +90,34 @@ def make_scope(
 
 def run_export(export_id: int, *, config: Config, now: Callable[[], datetime] = utcnow) -> str:
     """Write the file and return the final state. Safe to run twice."""
-    asked = AuditLogExport.get_or_none(AuditLogExport.id == export_id)
-    if asked is None:
+    log_export = AuditLogExport.get_or_none(AuditLogExport.id == export_id)
+    if log_export is None:
         return "gone"
     began = {"heartbeat_at": now(), "total": AuditEntry.last_seq()}
-    if not asked.move(to=RUNNING, when=(QUEUED,), **began):
-        return asked.state
+    if not log_export.move(to=RUNNING, when=(QUEUED,), **began):
+        return log_export.state
 
     def note(count: int) -> None:
-        asked.move(to=RUNNING, when=(RUNNING,), entries=count, heartbeat_at=now())
+        log_export.move(to=RUNNING, when=(RUNNING,), entries=count, heartbeat_at=now())
 
-    path = export_path(asked, config)
+    path = export_path(log_export, config)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     try:
-        count = write_export(path, asked.form, _covered(asked), config, now(), note)
+        count = write_export(path, log_export.form, _covered(log_export), config, now(), note)
     except (OSError, SealBroken):
-        asked.move(to=FAILED, when=(RUNNING,), ended_at=now())
+        log_export.move(to=FAILED, when=(RUNNING,), ended_at=now())
         path.unlink(missing_ok=True)
         raise
     digest = _digest(path)
     with transaction():
         ended = {"ended_at": now(), "entries": count, "digest": digest}
         size = path.stat().st_size
-        if asked.move(to=DONE, when=(RUNNING,), size=size, **ended):
-            by = Actor.of(User.get_by_id(asked.requested_by_id))
-            audit.record(_exported(_covered(asked), asked.form, count, digest), by, now=now())
-    return asked.state
+        if log_export.move(to=DONE, when=(RUNNING,), size=size, **ended):
+            by = Actor.of(User.get_by_id(log_export.requested_by_id))
+            audit.record(
+                _exported(_covered(log_export), log_export.form, count, digest), by, now=now()
+            )
+    return log_export.state
 
 
 def export_to_path(
@@ -154,48 +156,52 @@ def get_download(
     Raises: Forbidden, or NotFound.
     """
     with permissions.user_transaction(by, "export") as (_, by):
-        asked = AuditLogExport.get_or_none(AuditLogExport.id == export_id)
-        if asked is None or asked.state != DONE or not export_path(asked, config).is_file():
+        log_export = AuditLogExport.get_or_none(AuditLogExport.id == export_id)
+        if (
+            log_export is None
+            or log_export.state != DONE
+            or not export_path(log_export, config).is_file()
+        ):
             raise NotFound("This export does not exist or was deleted. Create it again.")
         event = ExportDownloaded(
-            site_id=asked.scope_site_id,
-            client_id=asked.client_id,
-            export_id=asked.id,
-            form=asked.form,
-            includes_private=asked.includes_private,
-            digest=asked.digest,
+            site_id=log_export.scope_site_id,
+            client_id=log_export.client_id,
+            export_id=log_export.id,
+            form=log_export.form,
+            includes_private=log_export.includes_private,
+            digest=log_export.digest,
         )
         audit.record(event, by, now=now)
-    return asked, export_path(asked, config)
+    return log_export, export_path(log_export, config)
 
 
-def export_path(asked: AuditLogExport, config: Config) -> Path:
+def export_path(log_export: AuditLogExport, config: Config) -> Path:
     """Return the path of the file of an export, whether it exists or not."""
-    return config.var_dir / _FOLDER / f"{asked.id}.{asked.form}"
+    return config.var_dir / _FOLDER / f"{log_export.id}.{log_export.form}"
 
 
 def queue_due_exports(config: Config, now: datetime) -> int:
     """Delete exports after a day, fail lost ones and queue waiting ones; return the number."""
     lost = AuditLogExport.stuck(now - LOST_AFTER)
-    for one in lost:
-        one.move(to=FAILED, when=(RUNNING,), ended_at=now)
-    waiting = [one.id for one in AuditLogExport.waiting_since(now - LOST_AFTER)]
+    for log_export in lost:
+        log_export.move(to=FAILED, when=(RUNNING,), ended_at=now)
+    waiting = [log_export.id for log_export in AuditLogExport.waiting_since(now - LOST_AFTER)]
     queue.enqueue_rows("export_audit_log", waiting)
     old = AuditLogExport.done_before(now - KEPT_FOR)
-    for one in [*old, *lost]:
-        export_path(one, config).unlink(missing_ok=True)
-        one.move(to=GONE, when=(DONE,))
+    for log_export in [*old, *lost]:
+        export_path(log_export, config).unlink(missing_ok=True)
+        log_export.move(to=GONE, when=(DONE,))
     return len(lost) + len(waiting) + len(old)
 
 
-def _covered(asked: AuditLogExport) -> ExportScope:
+def _covered(log_export: AuditLogExport) -> ExportScope:
     return ExportScope(
-        asked.scope,
-        client=asked.client_id,
-        site=asked.scope_site_id,
-        since=asked.since,
-        until=asked.until,
-        private=asked.includes_private,
+        log_export.scope,
+        client=log_export.client_id,
+        site=log_export.scope_site_id,
+        since=log_export.since,
+        until=log_export.until,
+        private=log_export.includes_private,
     )
 
 

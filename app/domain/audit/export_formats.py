@@ -132,14 +132,20 @@ def write_csv(file: IO[bytes], covered: ExportScope, seen: Callable[[int], objec
     table.writerow(COLUMNS)
     rows = _Counted(_entries(covered, AuditEntry.last_seq()), seen)
     for entry in rows:
-        told = _shown(entry, covered)
-        facts = json.dumps(told["facts"], ensure_ascii=False, sort_keys=True)
+        document = _shown(entry, covered)
+        facts = json.dumps(document["facts"], ensure_ascii=False, sort_keys=True)
         table.writerow(
             escape_csv_formula(value)
             for value in (
-                *(entry.seq, told["at"], told["event"], told["client"], told["site"]),
+                *(
+                    entry.seq,
+                    document["at"],
+                    document["event"],
+                    document["client"],
+                    document["site"],
+                ),
                 *(entry.kind, entry.component, entry.outcome),
-                *(told["actor"]["name"], told["actor"]["ip"], facts, entry.hash),
+                *(document["actor"]["name"], document["actor"]["ip"], facts, entry.hash),
             )
         )
     text.detach()
@@ -182,11 +188,11 @@ def _entries(covered: ExportScope, last: int) -> Iterator[AuditEntry]:
 
 
 def _shown(entry: AuditEntry, covered: ExportScope) -> dict[str, Any]:
-    told = entry_document(entry)
+    document = entry_document(entry)
     if not covered.private:
-        told["actor"] |= {"name": "", "ip": ""}
-        told["facts"] = json.loads(entry.body)["facts"]
-    return {"number": entry.seq, "hash": entry.hash, **told}
+        document["actor"] |= {"name": "", "ip": ""}
+        document["facts"] = json.loads(entry.body)["facts"]
+    return {"number": entry.seq, "hash": entry.hash, **document}
 
 
 def _rows(covered: ExportScope, last: int, paths: Tree | None) -> Iterator[dict[str, Any]]:
@@ -249,7 +255,9 @@ def _checkpoints(end: Checkpoint, sites: list[Site], paths: Tree | None) -> byte
             is_there = paths is not None and n <= end.n
             path = [one.hex() for one in paths.path(n - 1)] if paths and is_there else None
             by_sites.append({"site": site.uuid, "path": path, "checkpoint": checkpoint})
-        of_sites += [{"site": site.uuid, "checkpoint": checkpoint} for checkpoint in _made_by(site)]
+        of_sites += [
+            {"site": site.uuid, "checkpoint": checkpoint} for checkpoint in _own_checkpoints(site)
+        ]
     document = {"v": 1, "export": end.as_sent(), "by_sites": by_sites, "of_sites": of_sites}
     return canonical(document)
 
@@ -262,28 +270,28 @@ def _held_by(site: Site) -> list[tuple[int, dict[str, str]]]:
     days: dict[str, tuple[int, dict[str, str]]] = {}
     read = SiteLog.get_or_create_for(site)
     for entry in SiteLogEntry.behind(site.id, read.branch, -1):
-        said = json.loads(entry.body)
-        facts = said.get("facts")
+        document = json.loads(entry.body)
+        facts = document.get("facts")
         checkpoint = _as_sent(facts.get("checkpoint")) if isinstance(facts, dict) else None
         if checkpoint is not None:
-            days[str(said.get("at"))[:10]] = checkpoint
+            days[str(document.get("at"))[:10]] = checkpoint
     return list(days.values())[-_CHECKPOINTS_OF_A_SITE:]
 
 
-def _as_sent(told: object) -> tuple[int, dict[str, str]] | None:
+def _as_sent(part: object) -> tuple[int, dict[str, str]] | None:
     """Rebuild a checkpoint, not yet verified, from the parts of it that a log repeats."""
-    if not isinstance(told, dict) or not isinstance(told.get("n"), int) or told["n"] < 1:
+    if not isinstance(part, dict) or not isinstance(part.get("n"), int) or part["n"] < 1:
         return None
     names = ("n", "hash", "root", "at", "log")
     try:
-        body = canonical({"v": checkpoints.VERSION, **{name: told[name] for name in names}})
-        signature = from_b64u(told.get("sig"), 64)
+        body = canonical({"v": checkpoints.VERSION, **{name: part[name] for name in names}})
+        signature = from_b64u(part.get("sig"), 64)
     except (KeyError, ProtocolError):
         return None
-    return told["n"], {"body": b64u(body), "sig": b64u(signature)}
+    return part["n"], {"body": b64u(body), "sig": b64u(signature)}
 
 
-def _made_by(site: Site) -> list[dict[str, str]]:
+def _own_checkpoints(site: Site) -> list[dict[str, str]]:
     """Return the site's own checkpoints of the exported log under its current key."""
     key, log = from_b64u(site.sign_s, 32), SiteLog.get_or_create_for(site).log
     found = []

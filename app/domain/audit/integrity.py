@@ -55,14 +55,14 @@ def _are_columns_computed() -> bool:
 def _judge(row: tuple[Any, ...], found: SideTableCheck) -> None:
     seq, body, at, event, actor, site, client, kind, component, outcome = row
     try:
-        said = json.loads(body)
+        document = json.loads(body)
         fits = (
-            said["event"] == event
-            and said["site"] == site
-            and said["client"] == client
-            and _moment(said["at"]) == at
-            and entry_format.of_actor(said["actor"]) == actor
-            and entry_format.of_facts(said["facts"]) == (kind, component, outcome)
+            document["event"] == event
+            and document["site"] == site
+            and document["client"] == client
+            and _moment(document["at"]) == at
+            and entry_format.of_actor(document["actor"]) == actor
+            and entry_format.of_facts(document["facts"]) == (kind, component, outcome)
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         fits = False
@@ -73,16 +73,16 @@ def _judge(row: tuple[Any, ...], found: SideTableCheck) -> None:
 def _judge_details(last: int, private: list[int], found: SideTableCheck) -> None:
     """Check that details match the hash in their entry, and that no details are missing."""
     present = set()
-    for seq, salt, detail, said in audit_chain.detail_rows(last):
+    for seq, salt, detail, entry_body in audit_chain.detail_rows(last):
         present.add(seq)
         digest = entry_format.private_details_hash(bytes.fromhex(salt), detail)
-        if f'"private":"{digest}"' not in (said or ""):
+        if f'"private":"{digest}"' not in (entry_body or ""):
             found.note(seq, CHANGED)
     found.absent = [seq for seq in private if seq not in present]
 
 
-def _moment(said: str) -> str | datetime:
+def _moment(at: str) -> str | datetime:
     """Return a time of a body in the form in which the database driver returns the column."""
     if is_postgres():
-        return datetime.fromisoformat(said).astimezone(UTC)
-    return said.replace("T", " ", 1)
+        return datetime.fromisoformat(at).astimezone(UTC)
+    return at.replace("T", " ", 1)

@@ -48,11 +48,11 @@ def record_refusal(event: Event, by: Actor, *, now: datetime, per_hour: int = 20
 
 def close_hours(now: datetime) -> int:
     """Record and delete the counts of past hours, and return the number of entries."""
-    made = 0
+    closed = 0
     for row in RefusalCount.ended(now - HOUR, _AT_ONCE):
         with transaction():
-            made += _close(row, now)
-    return made
+            closed += _close(row, now)
+    return closed
 
 
 def _row(event: str, source: str, by: Actor, now: datetime) -> RefusalCount:
@@ -62,8 +62,8 @@ def _row(event: str, source: str, by: Actor, now: datetime) -> RefusalCount:
         _close(row, now)
         row = None
     if row is None:
-        told = {"began_at": now, "actor": by.label, "ip": by.ip[:45]}
-        row = RefusalCount.create(event=event, source=source, **told)
+        columns = {"began_at": now, "actor": by.label, "ip": by.ip[:45]}
+        row = RefusalCount.create(event=event, source=source, **columns)
     return row
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from app.domain.audit import subjects
 from app.models import audit_search
 from app.models.audit import AuditEntry
-from app.models.search_terms import asked_for
+from app.models.search_terms import search_words
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def find_entries(
 
 
 def _columns(which: EntryFilter) -> list[Any]:
-    asked: list[tuple[Any, Any]] = [
+    wanted: list[tuple[Any, Any]] = [
         (AuditEntry.client_id, which.client),
         (AuditEntry.site_id, which.site),
         (AuditEntry.kind, which.kind or None),
@@ -59,7 +59,7 @@ def _columns(which: EntryFilter) -> list[Any]:
         (AuditEntry.event, which.event or None),
         (AuditEntry.outcome, which.outcome or None),
     ]
-    return [column == value for column, value in asked if value is not None]
+    return [column == value for column, value in wanted if value is not None]
 
 
 def _in_time(which: EntryFilter) -> list[Any]:
@@ -88,5 +88,5 @@ def _day(at: datetime) -> str:
 def _with_words(which: EntryFilter) -> list[Any]:
     if not which.words:
         return []
-    words = asked_for(which.words)
+    words = search_words(which.words)
     return [audit_search.has_words(words) if words else audit_search.never()]

@@ -48,10 +48,10 @@ def _request(by: Actor, now: datetime) -> Verification:
         waiting = Verification.open()
         if waiting is not None:
             return waiting
-        asked = Verification.create(requested_by=by.name[:120], requested_at=now)
-        record(VerificationRequested(verification_id=asked.id), by, now=now)
-        tx.after_commit(queue.enqueue, "verify_audit_log", asked.id)
-        return asked
+        verification_run = Verification.create(requested_by=by.name[:120], requested_at=now)
+        record(VerificationRequested(verification_id=verification_run.id), by, now=now)
+        tx.after_commit(queue.enqueue, "verify_audit_log", verification_run.id)
+        return verification_run
 
 
 def run_verification(
@@ -64,21 +64,21 @@ def run_verification(
 
     `anchors` are read before the verification begins, so the chain contains all of them.
     """
-    asked = Verification.get_or_none(Verification.id == verification_id)
-    if asked is None:
+    verification_run = Verification.get_or_none(Verification.id == verification_id)
+    if verification_run is None:
         return "gone"
     began = now()
     started = {"started_at": began, "heartbeat_at": began, "total": AuditEntry.last_seq()}
-    if not asked.move(to=RUNNING, when=(QUEUED,), **started):
-        return asked.state
+    if not verification_run.move(to=RUNNING, when=(QUEUED,), **started):
+        return verification_run.state
 
     def note(count: int) -> None:
-        asked.move(to=RUNNING, when=(RUNNING,), entries=count, heartbeat_at=now())
+        verification_run.move(to=RUNNING, when=(RUNNING,), entries=count, heartbeat_at=now())
 
     found = verify_chain(anchors(), seen=note)
     with transaction():
         state = WHOLE if found.is_whole else BROKEN
-        if asked.move(
+        if verification_run.move(
             to=state,
             when=(RUNNING,),
             ended_at=now(),
@@ -89,7 +89,7 @@ def run_verification(
             reason=found.reason[:_MAX_REASON_CHARS],
         ):
             _record_found(found, SYSTEM, now())
-    return asked.state
+    return verification_run.state
 
 
 def verify_now(*, by: Actor, now: datetime) -> ChainReport:

@@ -117,7 +117,7 @@ def _release(
         change,
         dashboard,
         by=by,
-        how=_approval_kind(change, by),
+        approval_kind=_approval_kind(change, by),
         approver=by.name,
         seen=seen,
         may_be_proposer=site.approvals == SELF,
@@ -148,7 +148,7 @@ def sign_and_queue(
     dashboard: DashboardIdentity,
     *,
     by: Actor,
-    how: str,
+    approval_kind: str,
     approver: str,
     seen: str,
     may_be_proposer: bool,
@@ -165,7 +165,9 @@ def sign_and_queue(
     reason = change.reason or terms.reason.strip()
     # Aura sends it later than the plan allows at the earliest; the site checks the plan's window.
     starts_at = max(change.not_before, terms.starts_at or change.not_before)
-    plan = change_plan.plan_of(document, by=approver, how=how, at=now, reason=reason)
+    plan = change_plan.plan_of(
+        document, by=approver, approval_kind=approval_kind, at=now, reason=reason
+    )
     with transaction() as tx:
         won = change.approve(
             seen=seen,
@@ -173,7 +175,7 @@ def sign_and_queue(
             by=by.id if by.kind == "user" else None,
             decided_by=approver[:160],
             decided_at=now,
-            how=how,
+            how=approval_kind,
             plan=b64u(plan),
             signature=b64u(sign_plan(dashboard.key_for(change.site.sign_d), plan)),
             reason=reason,
@@ -183,20 +185,20 @@ def sign_and_queue(
             leased_until=None,
         )
         if won:
-            audit.record(_approved(change, how, approver, terms), by, now=now)
+            audit.record(_approved(change, approval_kind, approver, terms), by, now=now)
             if change.not_before <= now:
                 tx.after_commit(queue.enqueue, "run_change", change.id)
     return won
 
 
-def _approved(change: Change, how: str, approver: str, terms: Terms) -> ChangeApproved:
+def _approved(change: Change, approval_kind: str, approver: str, terms: Terms) -> ChangeApproved:
     """Return the event; a rule is named without its people, who are in its own entry."""
-    rule = change.rule if how == change_plan.BY_RULE else None
+    rule = change.rule if approval_kind == change_plan.BY_RULE else None
     named = f"auto-update rule {rule.id} “{rule.name}”" if rule else approver
     return ChangeApproved.of(
         change,
         digest=change.digest,
-        how=how,
+        how=approval_kind,
         approver=named[:160],
         rule_id=rule.id if rule else None,
         reason=terms.reason.strip(),

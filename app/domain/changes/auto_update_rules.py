@@ -145,7 +145,7 @@ def end_rule(rule: AutoUpdateRule, *, by: Actor, now: datetime) -> None:
 
 
 def set_approval_mode(
-    client: Client, how: str, *, by: Actor, confirmed_at: datetime, now: datetime
+    client: Client, mode: str, *, by: Actor, confirmed_at: datetime, now: datetime
 ) -> None:
     """Set who approves updates of a client's sites.
 
@@ -153,17 +153,17 @@ def set_approval_mode(
     """
     permissions.require(by, "auto_update_rules")
     permissions.require_recent_authentication(confirmed_at, now)
-    if how not in APPROVALS:
+    if mode not in APPROVALS:
         raise Invalid("approvals", "Choose who approves updates.")
-    if how == THEMSELVES and not User.speaks_for(client.id):
+    if mode == THEMSELVES and not User.speaks_for(client.id):
         raise Invalid(
             "approvals",
             f"{client.name} has no client user yet who could approve. Invite one here first.",
         )
     with permissions.user_transaction(by, "auto_update_rules") as (_, present):
-        if not client.ask_for(how):
+        if not client.ask_for(mode):
             raise StaleState("This is already the approval setting.")
-        event = ApprovalModeChanged(client_id=client.id, client=client.name, approvals=how)
+        event = ApprovalModeChanged(client_id=client.id, client=client.name, approvals=mode)
         audit.record(event, present, now=now)
 
 
@@ -178,13 +178,13 @@ def propose_due(now: datetime) -> int:
     rules = [one for one in AutoUpdateRule.in_force(now) if is_window_open(one, now)]
     if not rules:
         return 0
-    made = 0
+    proposed = 0
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
         for candidate in candidates.candidates_on_site(site, now):
-            if made >= _MOST_AT_ONCE:
-                return made
-            made += _put_forward(rules, site, candidate, now)
-    return made
+            if proposed >= _MOST_AT_ONCE:
+                return proposed
+            proposed += _put_forward(rules, site, candidate, now)
+    return proposed
 
 
 def _put_forward(
@@ -269,7 +269,7 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             change,
             dashboard,
             by=SCHEDULE,
-            how=change_plan.BY_RULE,
+            approval_kind=change_plan.BY_RULE,
             approver=approver_name(rule),
             seen=change.digest,
             may_be_proposer=True,

@@ -98,17 +98,17 @@ def digest_of(document: bytes) -> str:
     return hashlib.sha256(b"siteagent/proposal/1\n" + document).hexdigest()
 
 
-def plan_of(document: bytes, *, by: str, how: str, at: datetime, reason: str) -> bytes:
+def plan_of(document: bytes, *, by: str, approval_kind: str, at: datetime, reason: str) -> bytes:
     """Return the document with its approval: the bytes that are signed and sent."""
-    approval = {"by": by, "how": how, "at": int(at.timestamp()), "reason": reason}
+    approval = {"by": by, "how": approval_kind, "at": int(at.timestamp()), "reason": reason}
     return canonical({**parse_json(document), "approval": approval})
 
 
 def is_plan_of(plan: bytes, digest: str) -> bool:
     """Whether `plan` contains exactly what was approved under `digest`."""
     try:
-        said: dict[str, Any] = parse_json(plan)
+        document: dict[str, Any] = parse_json(plan)
     except ProtocolError:
         return False
-    approval = said.pop("approval", None)
-    return isinstance(approval, dict) and digest_of(canonical(said)) == digest
+    approval = document.pop("approval", None)
+    return isinstance(approval, dict) and digest_of(canonical(document)) == digest

@@ -19,19 +19,19 @@ WHYS = ("elsewhere", "unreachable", "too_large", "unreadable", "none", "not_name
 UNNAMED = "unnamed"
 
 
-def read(said: object) -> dict[str, Any] | None:
+def read(sent: object) -> dict[str, Any] | None:
     """Return the parts of a changelog with the right types; None if the site sends none."""
-    if not isinstance(said, dict):
+    if not isinstance(sent, dict):
         return None
-    text = said.get("text")
+    text = sent.get("text")
     if not isinstance(text, str):
-        why = said.get("why")
+        why = sent.get("why")
         return {"text": "", "why": why if why in WHYS else UNNAMED}
     shown, is_short = plain(text)
-    part, source = said.get("part"), said.get("source")
+    part, source = sent.get("part"), sent.get("source")
     if not shown or part not in PARTS or source not in SOURCES:
         return {"text": "", "why": UNNAMED}
-    is_cut = said.get("cut") is True or is_short
+    is_cut = sent.get("cut") is True or is_short
     return {"text": shown, "part": part, "source": source, "is_cut": is_cut, "why": ""}
 
 

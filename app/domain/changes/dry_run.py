@@ -44,7 +44,7 @@ _CLOCK_MARGIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
-class _Said:
+class _DryRunAnswer:
     """The parsed answer of a pre-check."""
 
     reasons: tuple[str, ...]
@@ -84,12 +84,12 @@ def run_dry_run(
     except SealBroken as broken:
         return _again(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, now())
     question = {"item": planned_update(change).as_item(), **quarantine.known_head(site)}
-    made, channel = calls.call_with_fallback(
+    results, channel = calls.call_with_fallback(
         site, channel, _NAME, question, by=change.proposer, config=config, call=call
     )
-    outcome = calls.effective_result(made)
+    outcome = calls.effective_result(results)
     with transaction():
-        for one in made:
+        for one in results:
             audit.record(one.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
             return _no_answer(change, outcome, now())
@@ -112,19 +112,19 @@ def _believe(
     change: Change, site: Site, document: dict[str, Any], skew: timedelta, now: datetime
 ) -> str:
     """Freeze the site's answer; `skew` is how far its clock is ahead."""
-    said = _read(document)
-    if said.reasons:
-        return _refuse(change, said.reasons, said.facts, now)
-    if said.package is None:
+    answer = _read(document)
+    if answer.reasons:
+        return _refuse(change, answer.reasons, answer.facts, now)
+    if answer.package is None:
         return _again(change, ErrorCode.malformed_reply.value, {"why": "names no package"}, now)
     begins, ends = _window_there(change, skew)
     frame = PlanContext(change.op_id, site.uuid, change.kid, site.home, begins, ends)
-    frozen = change_plan.document_of(frame, planned_update(change), said.package)
+    frozen = change_plan.document_of(frame, planned_update(change), answer.package)
     digest = change_plan.digest_of(frozen)
-    shown = {"checked_at": now, "facts": said.facts, "document": frozen.decode("utf-8")}
+    shown = {"checked_at": now, "facts": answer.facts, "document": frozen.decode("utf-8")}
     done = {"next_attempt_at": None, "leased_until": None, "error_code": "", "attempts": 0}
     if change.move(PROPOSED, digest=digest, evidence={}, **shown, **done):
-        audit.record(_checked(change, site, said), SYSTEM, now=now)
+        audit.record(_checked(change, site, answer), SYSTEM, now=now)
     return change.state
 
 
@@ -138,15 +138,15 @@ def _window_there(change: Change, skew: timedelta) -> tuple[datetime, datetime]:
     return begins, change.not_after + max(skew, timedelta()) + _CLOCK_MARGIN
 
 
-def _checked(change: Change, site: Site, said: _Said) -> ChangeChecked:
+def _checked(change: Change, site: Site, answer: _DryRunAnswer) -> ChangeChecked:
     """Return the event with the state that the site reported, so the log is self-contained."""
-    reported: dict[str, str | bool] = {"version": change.from_version, **said.facts}
-    if said.package is not None:
+    reported: dict[str, str | bool] = {"version": change.from_version, **answer.facts}
+    if answer.package is not None:
         reported |= {
-            "wordpress": said.package.wordpress,
-            "php": said.package.php,
-            "package_host": said.package.host,
-            "package_sha256": said.package.sha256 or "",
+            "wordpress": answer.package.wordpress,
+            "php": answer.package.php,
+            "package_host": answer.package.host,
+            "package_sha256": answer.package.sha256 or "",
         }
     report = Report.of(site)
     return ChangeChecked.of(
@@ -158,7 +158,7 @@ def _checked(change: Change, site: Site, said: _Said) -> ChangeChecked:
     )
 
 
-def _read(document: dict[str, Any]) -> _Said:
+def _read(document: dict[str, Any]) -> _DryRunAnswer:
     """Parse the answer; only a plain `true` without any reason against it counts as a yes."""
     listed = document.get("reasons")
     texts = [outcomes.code_or_empty(one) for one in listed] if isinstance(listed, list) else []
@@ -166,16 +166,16 @@ def _read(document: dict[str, Any]) -> _Said:
     if document.get("eligible") is not True and not reasons:
         reasons = ("unnamed",)
     facts = document.get("facts")
-    said = facts if isinstance(facts, dict) else {}
-    kept = {name: said[name] for name in ("active", "approval_on_site", "rollback") if name in said}
+    sent = facts if isinstance(facts, dict) else {}
+    kept = {name: sent[name] for name in ("active", "approval_on_site", "rollback") if name in sent}
     kept = {name: value for name, value in kept.items() if type(value) is bool}
-    told = changelog.read(said.get("changelog"))
-    return _Said(reasons, _package(said), {**kept, "changelog": told} if told else kept)
+    text = changelog.read(sent.get("changelog"))
+    return _DryRunAnswer(reasons, _package(sent), {**kept, "changelog": text} if text else kept)
 
 
-def _package(said: dict[str, Any]) -> Package | None:
-    host, wordpress, php = said.get("package_host"), said.get("wp"), said.get("php")
-    sha256 = said.get("package_sha256")
+def _package(sent: dict[str, Any]) -> Package | None:
+    host, wordpress, php = sent.get("package_host"), sent.get("wp"), sent.get("php")
+    sha256 = sent.get("package_sha256")
     texts = (host, wordpress, php)
     if not all(isinstance(one, str) and 0 < len(one) <= _MAX_HOST_CHARS for one in texts):
         return None

@@ -48,10 +48,12 @@ def updates_visible_to(actor: Actor, now: datetime, **narrow: Any) -> UpdateFilt
     return UpdateFilter(now=now, fresh_since=now - STALE_AFTER, **narrow)
 
 
-def blocked_updates(asked: UpdateFilter, *, limit: int, offset: int = 0) -> list[BlockedUpdate]:
+def blocked_updates(
+    update_filter: UpdateFilter, *, limit: int, offset: int = 0
+) -> list[BlockedUpdate]:
     """Return blocked updates with their reasons, in two queries for any number of sites."""
-    query = AvailableUpdate.with_status(asked, BLOCKED).limit(limit).offset(offset)
-    return with_reasons(list(query), asked.now)
+    query = AvailableUpdate.with_status(update_filter, BLOCKED).limit(limit).offset(offset)
+    return with_reasons(list(query), update_filter.now)
 
 
 def with_reasons(rows: Sequence[AvailableUpdate], now: datetime) -> list[BlockedUpdate]:
@@ -73,23 +75,25 @@ def _with_reasons(row: Any, hold: UpdateHold | None, now: datetime) -> BlockedUp
 
 
 def chosen_updates(
-    asked: UpdateFilter, keys: Sequence[UpdateKey], site_ids: Sequence[int]
+    update_filter: UpdateFilter, keys: Sequence[UpdateKey], site_ids: Sequence[int]
 ) -> list[AvailableUpdate]:
     """Return the ready updates that are about one of `keys`, and the usual ones of some sites.
 
     WordPress and SiteAgent are only among them if a key names them: they are reviewed separately.
     """
-    by_key = AvailableUpdate.about(asked, READY, set(keys)) if keys else []
+    by_key = AvailableUpdate.about(update_filter, READY, set(keys)) if keys else []
     if not site_ids:
         return by_key
-    visible = set(asked.site_ids) or set(site_ids)
-    narrowed = replace(asked, site_ids=tuple(visible & set(site_ids)) or (0,))
+    visible = set(update_filter.site_ids) or set(site_ids)
+    narrowed = replace(update_filter, site_ids=tuple(visible & set(site_ids)) or (0,))
     return [*by_key, *usual_updates(narrowed)]
 
 
-def usual_updates(asked: UpdateFilter) -> list[AvailableUpdate]:
+def usual_updates(update_filter: UpdateFilter) -> list[AvailableUpdate]:
     """Return all ready updates that can be reviewed together."""
-    return list(AvailableUpdate.with_status(replace(asked, without_kinds=SEPARATE_KINDS), READY))
+    return list(
+        AvailableUpdate.with_status(replace(update_filter, without_kinds=SEPARATE_KINDS), READY)
+    )
 
 
 def as_requests(updates: Sequence[AvailableUpdate]) -> list[UpdateRequest]:

@@ -75,13 +75,13 @@ def digest_of(evidence: dict[str, Any]) -> str:
 
 def main_facts(evidence: dict[str, Any]) -> dict[str, str | int | bool]:
     """Return the parts of the evidence for the audit log: the states and the package."""
-    told: dict[str, str | int | bool] = {}
+    facts: dict[str, str | int | bool] = {}
     for place in PLACES:
         for name, value in evidence.get(place, {}).items():
             if name != "error":
-                told[f"{place}_{name}"] = value
+                facts[f"{place}_{name}"] = value
     kept = ("package_sha256", "package_host", "took_ms", "kept_copy")
-    return told | {name: evidence[name] for name in kept if name in evidence}
+    return facts | {name: evidence[name] for name in kept if name in evidence}
 
 
 def from_answer(document: dict[str, Any], item: PlannedUpdate, now: datetime) -> Outcome:
@@ -95,10 +95,10 @@ def from_answer(document: dict[str, Any], item: PlannedUpdate, now: datetime) ->
         return Outcome(UNKNOWN, STILL_WATCHED, evidence)
     if outcome not in OUTCOMES:
         return Outcome(UNKNOWN, NO_EVIDENCE, evidence)
-    told = Outcome(str(outcome), reason, evidence)
-    if not _is_supported(told, item):
+    result = Outcome(str(outcome), reason, evidence)
+    if not _is_supported(result, item):
         return Outcome(UNKNOWN, NO_EVIDENCE, evidence)
-    return Outcome(SUCCEEDED, UNPROVEN, evidence) if _is_unproven(told) else told
+    return Outcome(SUCCEEDED, UNPROVEN, evidence) if _is_unproven(result) else result
 
 
 def from_error(error: CallError) -> Outcome | None:
@@ -116,21 +116,21 @@ def from_error(error: CallError) -> Outcome | None:
     return Outcome(REFUSED, code)
 
 
-def is_about_time(told: Outcome) -> bool:
+def is_about_time(outcome: Outcome) -> bool:
     """Whether the site refused because of its clock alone; it touched nothing."""
-    return told.state == REFUSED and told.reason in _ABOUT_TIME
+    return outcome.state == REFUSED and outcome.reason in _ABOUT_TIME
 
 
-def seen_from_outside(told: Outcome, before: dict[str, Any], after: dict[str, Any]) -> Outcome:
+def seen_from_outside(outcome: Outcome, before: dict[str, Any], after: dict[str, Any]) -> Outcome:
     """Adjust the outcome to what visitors of the public website see."""
     broke = after.get("answer") == FATAL and before.get("answer") != FATAL
-    if told.state == SUCCEEDED and broke:
-        return Outcome(FAILED, BROKE_OUTSIDE, told.evidence)
+    if outcome.state == SUCCEEDED and broke:
+        return Outcome(FAILED, BROKE_OUTSIDE, outcome.evidence)
     # Where old code may still answer, a page that Aura got shows nothing either.
-    shows = after.get("answer") == OK and not told.evidence.get("stale_code")
-    if told.reason == UNPROVEN and shows:
-        return Outcome(told.state, "", told.evidence)
-    return told
+    shows = after.get("answer") == OK and not outcome.evidence.get("stale_code")
+    if outcome.reason == UNPROVEN and shows:
+        return Outcome(outcome.state, "", outcome.evidence)
+    return outcome
 
 
 def code_or_empty(value: object) -> str:
@@ -138,60 +138,60 @@ def code_or_empty(value: object) -> str:
     return value if isinstance(value, str) and _WORD.fullmatch(value) else ""
 
 
-def _is_supported(told: Outcome, item: PlannedUpdate) -> bool:
-    before, after = told.evidence.get("before", {}), told.evidence.get("after", {})
-    if told.state == SUCCEEDED:
+def _is_supported(outcome: Outcome, item: PlannedUpdate) -> bool:
+    before, after = outcome.evidence.get("before", {}), outcome.evidence.get("after", {})
+    if outcome.state == SUCCEEDED:
         stayed = after.get("active") == before.get("active")
         # A page that was broken before proves nothing; the site then reports no result.
         is_new = after.get("version") == item.to_version
         return bool(is_new and stayed and after.get("probe") != FATAL)
-    if told.state == ROLLED_BACK:
-        return bool(after.get("version") == item.from_version and told.reason)
-    return bool(told.reason)
+    if outcome.state == ROLLED_BACK:
+        return bool(after.get("version") == item.from_version and outcome.reason)
+    return bool(outcome.reason)
 
 
-def _is_unproven(told: Outcome) -> bool:
+def _is_unproven(outcome: Outcome) -> bool:
     """Whether the new version was installed but never seen working."""
-    after = told.evidence.get("after", {})
+    after = outcome.evidence.get("after", {})
     return (
-        told.state == SUCCEEDED
+        outcome.state == SUCCEEDED
         and after.get("active") is True
         and after.get("probe") == COULD_NOT_TELL
     )
 
 
-def _evidence(said: object) -> dict[str, Any]:
+def _evidence(sent: object) -> dict[str, Any]:
     """Return the fields that the protocol names, each with its type, and drop the rest."""
-    if not isinstance(said, dict):
+    if not isinstance(sent, dict):
         return {}
     kept: dict[str, Any] = {}
     for place in PLACES:
-        if isinstance(said.get(place), dict):
-            kept[place] = _state_of_component(said[place])
+        if isinstance(sent.get(place), dict):
+            kept[place] = _state_of_component(sent[place])
     for name in ("package_sha256", "package_host"):
-        if isinstance(said.get(name), str):
-            kept[name] = _text(said[name])
+        if isinstance(sent.get(name), str):
+            kept[name] = _text(sent[name])
     typed = {"took_ms": int, "watched_until": int, "kept_copy": bool, "stale_code": bool}
     for name, kind in typed.items():
-        if type(said.get(name)) is kind:
-            kept[name] = said[name]
-    messages = said.get("messages")
+        if type(sent.get(name)) is kind:
+            kept[name] = sent[name]
+    messages = sent.get("messages")
     if isinstance(messages, list):
         texts = [_text(one) for one in messages if isinstance(one, str)]
         kept["messages"] = texts[:MAX_MESSAGES]
     return kept
 
 
-def _state_of_component(said: dict[str, Any]) -> dict[str, Any]:
+def _state_of_component(sent: dict[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
-    if isinstance(said.get("version"), str):
-        kept["version"] = _text(said["version"])
-    if type(said.get("active")) is bool:
-        kept["active"] = said["active"]
-    if said.get("probe") in PROBES:
-        kept["probe"] = said["probe"]
-    if isinstance(said.get("error"), str) and _text(said["error"]):
-        kept["error"] = _text(said["error"])
+    if isinstance(sent.get("version"), str):
+        kept["version"] = _text(sent["version"])
+    if type(sent.get("active")) is bool:
+        kept["active"] = sent["active"]
+    if sent.get("probe") in PROBES:
+        kept["probe"] = sent["probe"]
+    if isinstance(sent.get("error"), str) and _text(sent["error"]):
+        kept["error"] = _text(sent["error"])
     return kept
 
 

@@ -268,7 +268,11 @@ def _mark_checked(change: Change, by: Actor, note: str, event: ChangeEvent, now:
     check_reason(note)
     with permissions.user_transaction(by, "approve") as (_, by):
         # After a person's check, Aura no longer asks a site that does not report the result.
-        said = {"closed_by": by.name[:120], "closing_note": note.strip(), "next_attempt_at": None}
-        if not change.mark_checked(**said):
+        columns = {
+            "closed_by": by.name[:120],
+            "closing_note": note.strip(),
+            "next_attempt_at": None,
+        }
+        if not change.mark_checked(**columns):
             raise StaleState("This update is already marked as checked.")
         audit.record(event, by, now=now)

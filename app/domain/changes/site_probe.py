@@ -56,16 +56,16 @@ def classify_response(seen: ProbeResponse) -> dict[str, Any]:
     received = seen.received
     if received is None:
         return {"answer": COULD_NOT_TELL, "why": str(seen.error.error_code) if seen.error else ""}
-    told: dict[str, Any] = {"status": received.status}
+    status: dict[str, Any] = {"status": received.status}
     if received.is_encoded:
-        return {"answer": COULD_NOT_TELL, "why": "encoded", **told}
+        return {"answer": COULD_NOT_TELL, "why": "encoded", **status}
     if responses.is_from_cache(received):
-        return {"answer": COULD_NOT_TELL, "why": "cached", **told}
+        return {"answer": COULD_NOT_TELL, "why": "cached", **status}
     if received.status == 500 or _BROKEN.search(received.body):
-        return {"answer": FATAL, "why": "broken", **told}
+        return {"answer": FATAL, "why": "broken", **status}
     in_front = responses.classify_intermediary(received)
     if in_front is not None:
-        return {"answer": COULD_NOT_TELL, "why": str(in_front.finding), **told}
+        return {"answer": COULD_NOT_TELL, "why": str(in_front.finding), **status}
     if received.status == 200 and received.is_html:
-        return {"answer": OK, "why": "page", **told}
-    return {"answer": COULD_NOT_TELL, "why": "no_page", **told}
+        return {"answer": OK, "why": "page", **status}
+    return {"answer": COULD_NOT_TELL, "why": "no_page", **status}

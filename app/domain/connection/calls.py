@@ -101,12 +101,12 @@ def call_site(
         SentCall.note(nonces[-1], channel.site_id, op, utcnow())
         return nonces[-1]
 
-    told = {} if op.startswith("pair.") else checkpoints.outgoing_checkpoint(config, channel.sign_d)
+    head = {} if op.startswith("pair.") else checkpoints.outgoing_checkpoint(config, channel.sign_d)
     try:
         reply = call(
             channel,
             op,
-            {**arguments, **told},
+            {**arguments, **head},
             by=by,
             allow_nets=config.allow_nets,
             deadline_s=patience_s,

@@ -240,17 +240,17 @@ def _about(document: dict[str, Any], endpoint: str) -> dict[str, Any]:
     Of the endpoints it names, only those at the server that answered at `endpoint` are kept,
     because signed requests and the server's password go to them.
     """
-    said = document.get("site")
-    if not isinstance(said, dict):
+    sent = document.get("site")
+    if not isinstance(sent, dict):
         raise ProtocolError("malformed", "site")
-    endpoints = said.get("endpoints")
+    endpoints = sent.get("endpoints")
     if not isinstance(endpoints, list) or not 0 < len(endpoints) <= _MAX_ENDPOINTS:
         raise ProtocolError("malformed", "site.endpoints")
     named = [_text(one, "endpoints", _MAX_TEXT_CHARS) for one in endpoints]
     return {
-        "uuid": _text(said.get("uuid"), "uuid", 64),
-        "home": _text(said.get("home"), "home", 2000),
-        "plugin": _text(said.get("plugin"), "plugin", 32),
+        "uuid": _text(sent.get("uuid"), "uuid", 64),
+        "home": _text(sent.get("home"), "home", 2000),
+        "plugin": _text(sent.get("plugin"), "plugin", 32),
         "endpoints": [one for one in named if is_same_server(endpoint, one)],
     }
 

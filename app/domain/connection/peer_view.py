@@ -36,8 +36,8 @@ def claim_in(document: dict[str, Any], config: Config) -> Claim | None:
     Return None if it says nothing, or if Aura's own key does not open, so that nothing can be
     judged.
     """
-    said, is_refusing = document.get("seen"), document.get("checkpoint_refused") is True
-    if said is None and not is_refusing:
+    seen, is_refusing = document.get("seen"), document.get("checkpoint_refused") is True
+    if seen is None and not is_refusing:
         return None
     try:
         keys = dashboard_identity.load_dashboard(config).public_keys
@@ -46,7 +46,7 @@ def claim_in(document: dict[str, Any], config: Config) -> Claim | None:
     why = ""
     for public in keys:
         try:
-            return Claim(parse_checkpoint(said, b64u(public), "Aura's"), is_refusing)
+            return Claim(parse_checkpoint(seen, b64u(public), "Aura's"), is_refusing)
         except CheckpointInvalid as invalid:
             why = str(invalid)
     return Claim(None, is_refusing, why)
@@ -67,22 +67,22 @@ def record_peer_view(site: Site, claim: Claim, by: Actor, now: datetime) -> None
         return
     AuditAnchor.keep(site, checkpoint.n, checkpoint.hash, now)
     entry = AuditEntry.get_or_none(AuditEntry.seq == checkpoint.n)
-    key, here = f"{checkpoint.n}:{checkpoint.hash}", entry.hash if entry else ""
+    key, digest = f"{checkpoint.n}:{checkpoint.hash}", entry.hash if entry else ""
     seen = {"entry": checkpoint.n, "hash": checkpoint.hash}
-    told = {
+    evidence = {
         "site": seen,
-        "aura": {"newest_entry": AuditEntry.last_seq(), "hash_there": here},
+        "aura": {"newest_entry": AuditEntry.last_seq(), "hash_there": digest},
     }
-    if here != checkpoint.hash:
-        alerts.raise_alert(site, alerts.AUDIT_LOG_LOST, key, told, by, now)
+    if digest != checkpoint.hash:
+        alerts.raise_alert(site, alerts.AUDIT_LOG_LOST, key, evidence, by, now)
         if claim.is_refusing:
-            alerts.raise_alert(site, alerts.AUDIT_LOG_REFUSED, key, told, by, now)
+            alerts.raise_alert(site, alerts.AUDIT_LOG_REFUSED, key, evidence, by, now)
     elif claim.is_refusing:
         why = "the site rejects the audit log although it contains all that the site has seen"
         _raise_unproven(site, {**seen, "why": why, "refuses": True}, by, now)
 
 
-def _raise_unproven(site: Site, said: dict[str, Any], by: Actor, now: datetime) -> None:
+def _raise_unproven(site: Site, claim: dict[str, Any], by: Actor, now: datetime) -> None:
     """Raise an alert at most once a day, so that a site cannot fill the list."""
     key = f"{now:%Y-%m-%d}"
-    alerts.raise_alert(site, alerts.CLAIM_UNPROVEN, key, {"site": said}, by, now)
+    alerts.raise_alert(site, alerts.CLAIM_UNPROVEN, key, {"site": claim}, by, now)

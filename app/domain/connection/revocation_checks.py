@@ -92,15 +92,15 @@ def _write_down(site: Site, outcome: CallResult, now: datetime) -> str:
     count = site.revoke_evidence.get("rechecks", 0) + 1
     # For 90 days a site repeats its acknowledgement; then `ended` is false.
     had_come_back = is_acknowledged(site, outcome) and (outcome.document or {}).get("ended") is True
-    told = {**site.revoke_evidence, "rechecks": count, "rechecked_at": now.isoformat()}
+    progress = {**site.revoke_evidence, "rechecks": count, "rechecked_at": now.isoformat()}
     if had_come_back:
-        told["came_back_at"] = now.isoformat()
+        progress["came_back_at"] = now.isoformat()
         # The site may be restored from the same backup again.
-        told["rechecks"] = count = 0
+        progress["rechecks"] = count = 0
     with transaction():
         audit.record(outcome.as_event(site.id), SYSTEM, now=now)
         next_at = now + backoff(count, FIRST, LONGEST)
-        if not site.plan_recheck(next_at, told):
+        if not site.plan_recheck(next_at, progress):
             return "paired again"
         if had_come_back:
             ended = site.revoked_at.isoformat() if site.revoked_at else ""

@@ -74,13 +74,13 @@ def rotate_all_keys(*, by: Actor, config: Config, now: datetime) -> list[Rotatio
         present = permissions.recheck(by, "security")
         public = dashboard_identity.renew_signing_key(config)
         audit.record(SigningKeyRenewed(public=b64u(public)), present, now=now)
-    asked = []
+    rotations = []
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
         try:
-            asked.append(_request(site, by, config, now, "", []))
+            rotations.append(_request(site, by, config, now, "", []))
         except Conflict:
             continue  # a rotation is already open
-    return asked
+    return rotations
 
 
 def recover_rotations(now: datetime) -> int:

@@ -30,14 +30,14 @@ def compare_site_log(site: Site, now: datetime) -> int:
     read = SiteLog.get_or_create_for(site)
     offset = timedelta(seconds=site.clock_offset_s or 0)
     entries = SiteLogEntry.behind(site.id, read.branch, read.reconciled_n - _OVERLAP)
-    said = [_of_site(entry, offset) for entry in entries]
-    if not said:
+    site_records = [_of_site(entry, offset) for entry in entries]
+    if not site_records:
         return 0
     # Calls are recorded before they are sent, so Aura's records are never behind the site.
-    ours = _of_aura(site, min(one.at for one in said) - _MARGIN)
-    sides = LogPair(said, ours, frozenset(SentCall.nonces_of(site.id)))
+    aura_records = _of_aura(site, min(one.at for one in site_records) - _MARGIN)
+    sides = LogPair(site_records, aura_records, frozenset(SentCall.nonces_of(site.id)))
     findings = reconcile.compare_logs(sides, now=now)
-    settled = [one.seq for one in said if now - one.at >= reconcile.ROTATION_GRACE_PERIOD]
+    settled = [one.seq for one in site_records if now - one.at >= reconcile.ROTATION_GRACE_PERIOD]
     raised = 0
     with transaction():
         for finding in findings:

@@ -53,11 +53,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class LogPair:
-    """The entries to compare. `made` are nonces of calls that may have no entry."""
+    """The entries to compare. `nonces` are those of calls that may have no entry."""
 
     site: Sequence[LogRecord]
     aura: Sequence[LogRecord]
-    made: frozenset[str] = frozenset()
+    nonces: frozenset[str] = frozenset()
 
 
 def compare_logs(sides: LogPair, *, now: datetime) -> list[Finding]:
@@ -82,13 +82,13 @@ def of(entries: Iterable[LogRecord], *events: str) -> list[LogRecord]:
 
 def _calls_unknown(sides: LogPair) -> Iterable[Finding]:
     """Find calls with the keys of the connection that Aura did not make."""
-    ours = sides.made | {
+    ours = sides.nonces | {
         nonce for call in of(sides.aura, "site_called") for nonce in call.facts.get("nonces", ())
     }
     for entry in of(sides.site, "answered", "refused"):
         nonce = entry.text("nonce")
         if nonce and nonce not in ours:
-            yield Finding(alerts.CALL_UNKNOWN, nonce, _told(entry, None))
+            yield Finding(alerts.CALL_UNKNOWN, nonce, _evidence(entry, None))
 
 
 def _calls_missing(sides: LogPair) -> Iterable[Finding]:
@@ -99,7 +99,7 @@ def _calls_missing(sides: LogPair) -> Iterable[Finding]:
         nonces, head = call.facts.get("nonces", ()), call.facts.get("head_n", 0)
         was_answered = call.facts.get("outcome") == "ok" and head > 0 and nonces
         if was_answered and not there & set(nonces) and _is_covered(head, reach):
-            yield Finding(alerts.CALL_MISSING, nonces[-1], _told(None, call))
+            yield Finding(alerts.CALL_MISSING, nonces[-1], _evidence(None, call))
 
 
 def _reach(entries: Sequence[LogRecord]) -> list[tuple[int, int, bool]]:
@@ -136,7 +136,7 @@ def _changes(sides: LogPair, now: datetime) -> Iterable[Finding]:
         if now - entry.at < GRACE_PERIOD:
             continue
         if op_id not in sent:
-            yield Finding(alerts.CHANGE_UNKNOWN, op_id, _told(entry, None))
+            yield Finding(alerts.CHANGE_UNKNOWN, op_id, _evidence(entry, None))
             continue
         end = ended.get(op_id)
         if (
@@ -149,7 +149,7 @@ def _changes(sides: LogPair, now: datetime) -> Iterable[Finding]:
         is_ours = end.facts["reason"] == outcomes.BROKE_OUTSIDE
         if end.facts["outcome"] != entry.facts["outcome"] and not is_ours:
             key = f"{op_id}:{entry.facts['outcome']}"
-            yield Finding(alerts.CHANGE_DIFFERS, key, _told(entry, end))
+            yield Finding(alerts.CHANGE_DIFFERS, key, _evidence(entry, end))
 
 
 def _last_words(entries: Sequence[LogRecord]) -> dict[str, LogRecord]:
@@ -167,15 +167,15 @@ def _changes_missing(sides: LogPair, now: datetime) -> Iterable[Finding]:
     there = {one.text("op_id") for one in of(sides.site, "update_answered", "update_settled")}
     for end in of(sides.aura, "change_ended"):
         op_id, outcome = end.text("op_id"), end.text("outcome")
-        was_told = op_id and end.facts["how"] in ("answer", "status") and outcome in _TOUCHED
+        is_reported = op_id and end.facts["how"] in ("answer", "status") and outcome in _TOUCHED
         never = end.facts.get("reason") == outcomes.NEVER_ARRIVED
-        if not was_told or never or op_id in there or now - end.at < GRACE_PERIOD:
+        if not is_reported or never or op_id in there or now - end.at < GRACE_PERIOD:
             continue
         began = [
             one.at for one in of(sides.aura, "change_started") if one.facts.get("op_id") == op_id
         ]
         if began and _spans(sides.site, min(began) - CLOCKS_DIFFER, end.at + CLOCKS_DIFFER):
-            yield Finding(alerts.CHANGE_MISSING, op_id, _told(None, end))
+            yield Finding(alerts.CHANGE_MISSING, op_id, _evidence(None, end))
 
 
 def _spans(entries: Sequence[LogRecord], since: datetime, until: datetime) -> bool:
@@ -198,7 +198,7 @@ def _keys(sides: LogPair, now: datetime) -> Iterable[Finding]:
         )
         if generation not in ours and not under_way and now - entry.at >= GRACE_PERIOD:
             key = f"{generation}:{entry.seq}"
-            yield Finding(alerts.KEYS_UNKNOWN, key, _told(entry, None))
+            yield Finding(alerts.KEYS_UNKNOWN, key, _evidence(entry, None))
 
 
 def _pairings(sides: LogPair, now: datetime) -> Iterable[Finding]:
@@ -207,7 +207,9 @@ def _pairings(sides: LogPair, now: datetime) -> Iterable[Finding]:
     for entry in of(sides.site, "connected"):
         fingerprint = entry.text("fingerprint")
         if fingerprint not in ours and now - entry.at >= PAIRING_GRACE_PERIOD:
-            yield Finding(alerts.PAIRING_UNKNOWN, f"{fingerprint}:{entry.seq}", _told(entry, None))
+            yield Finding(
+                alerts.PAIRING_UNKNOWN, f"{fingerprint}:{entry.seq}", _evidence(entry, None)
+            )
 
 
 # ---- evidence ----
@@ -218,14 +220,14 @@ _SHOWN = (
 )
 
 
-def _told(site: LogRecord | None, aura: LogRecord | None) -> dict[str, Any]:
+def _evidence(site: LogRecord | None, aura: LogRecord | None) -> dict[str, Any]:
     """Return the evidence of each side in short plain values; empty if there is none."""
     return {"site": _facts(site), "aura": _facts(aura)}
 
 
-def _facts(said: LogRecord | None) -> dict[str, Any]:
-    if said is None:
+def _facts(record: LogRecord | None) -> dict[str, Any]:
+    if record is None:
         return {}
-    facts = {name: said.facts[name] for name in _SHOWN if name in said.facts}
+    facts = {name: record.facts[name] for name in _SHOWN if name in record.facts}
     short = {name: str(value)[:200] for name, value in facts.items() if value is not None}
-    return {"entry": said.seq, "at": said.at.isoformat(), "event": said.event, **short}
+    return {"entry": record.seq, "at": record.at.isoformat(), "event": record.event, **short}

@@ -214,13 +214,13 @@ def parse_batch(document: dict[str, Any]) -> Batch:
     return Batch([_link(one) for one in entries], first, document.get("more") is True)
 
 
-def _link(said: object) -> LogEntry:
-    said = said if isinstance(said, dict) else {}
-    seq, prev, digest = said.get("seq"), said.get("prev"), said.get("hash")
+def _link(sent: object) -> LogEntry:
+    link = sent if isinstance(sent, dict) else {}
+    seq, prev, digest = link.get("seq"), link.get("prev"), link.get("hash")
     if type(seq) is not int or not isinstance(prev, str) or not isinstance(digest, str):
         raise LogBroken(0, "has no number or no hashes")
     try:
-        body = from_b64u(said.get("body")).decode("utf-8")
+        body = from_b64u(link.get("body")).decode("utf-8")
         parse_json(body.encode())
     except (ProtocolError, UnicodeDecodeError) as why:
         raise LogBroken(seq, "cannot be read") from why
@@ -278,23 +278,23 @@ def _with(read: SiteLog, batch: Batch, now: datetime) -> dict[str, Any]:
 
 def _excessive(site: Site, kept: dict[str, Any], now: datetime) -> str:
     """Store nothing of the batch, and pause until a person decides."""
-    told = {"sent_today": kept["day_bytes"], "sent_in_all": kept["total_bytes"]}
-    quarantine.note_excess(site, told, SYSTEM, now)
+    sizes = {"sent_today": kept["day_bytes"], "sent_in_all": kept["total_bytes"]}
+    quarantine.note_excess(site, sizes, SYSTEM, now)
     limits = {"sent_today": DAY_BYTES, "sent_in_all": TOTAL_BYTES}
-    evidence = {"site": told, "aura": limits}
+    evidence = {"site": sizes, "aura": limits}
     alerts.raise_alert(site, alerts.LOG_EXCESSIVE, kept["day"], evidence, SYSTEM, now)
     return "too much"
 
 
 def _broken(site: Site, read: SiteLog, broken: LogBroken, now: datetime) -> str:
-    told = {
+    evidence = {
         "site": {"entry": broken.seq, "why": broken.why},
         "aura": {"read_up_to": read.n, "hash": read.hash},
     }
     checkpoint = SiteCheckpoint.newest(site)
     text = f"{read.branch}:{broken.seq}:{broken.why}:{read.hash}"
     if checkpoint is not None:
-        told["site"]["signed_up_to"] = checkpoint.n
+        evidence["site"]["signed_up_to"] = checkpoint.n
     key = hashlib.sha256(text.encode()).hexdigest()
-    alerts.raise_alert(site, alerts.LOG_BROKEN, key, told, SYSTEM, now)
+    alerts.raise_alert(site, alerts.LOG_BROKEN, key, evidence, SYSTEM, now)
     return "broken"

@@ -15,9 +15,9 @@ from app.domain.diagnostics.observations import (
     clock_offset_s,
     earliest,
     findings_of,
-    index_says,
     is_proven,
     output_started,
+    rest_index_finding,
     website_error,
 )
 from app.domain.diagnostics.responses import Blocker
@@ -184,15 +184,15 @@ def _only_at_home(case: Findings, name: str, found: Blocker) -> Check:
 
 
 def _rest_index(case: Findings) -> Check:
-    says = index_says(case.sight.index)
+    finding = rest_index_finding(case.sight.index)
     evidence = _seen(case.sight.index[-1]) if case.sight.index else {}
     if case.cause is not None and case.cause.check == "rest_index":
         return Check("rest_index", BLOCKED, case.cause.finding, evidence)
-    if says == "index_lists":
-        return Check("rest_index", OK, says, {"address": case.sight.index[-1].url[:500]})
+    if finding == "index_lists":
+        return Check("rest_index", OK, finding, {"address": case.sight.index[-1].url[:500]})
     if case.is_behind_cause("rest_index") and case.cause is not None:
         return Check("rest_index", SKIPPED, "", because=case.cause.check)
-    return Check("rest_index", WARN, says, evidence)
+    return Check("rest_index", WARN, finding, evidence)
 
 
 def _address(case: Findings, name: str) -> Check:
@@ -341,8 +341,8 @@ def _address_behind(sight: Observations, location: str) -> str:
         target = _joined(look.url, met) if met and met[:200] == location[:200] else ""
         if not target:
             continue
-        asked = look.url.removeprefix(sight.url)
-        base = target.removesuffix(asked) if target.endswith(asked) else ""
+        path = look.url.removeprefix(sight.url)
+        base = target.removesuffix(path) if target.endswith(path) else ""
         parts = urlsplit(target)
         base = (base or f"{parts.scheme}://{parts.netloc}").rstrip("/")
         if base != sight.url:

@@ -127,8 +127,8 @@ def _fates(
 ) -> tuple[dict[str, str] | None, str]:
     """Return what happens to headers and body on the way, if the signed call does not show it."""
     answering = answering_at(knocks)
-    is_told = outcome is not None and outcome.error_code != ErrorCode.unauthorized
-    if not answering or is_told:
+    is_answered = outcome is not None and outcome.error_code != ErrorCode.unauthorized
+    if not answering or is_answered:
         return None, ""
     address = addresses[answering[0]]
     headers = anonymous_probe.check_headers_arrive(stranger, address)

@@ -97,7 +97,7 @@ def answering_at(knocks: dict[str, ProbeResponse]) -> list[str]:
 
 def lists_siteagent(index: ProbeResponse) -> bool:
     """Whether this REST index lists SiteAgent."""
-    return _one_index_says(index) == "index_lists"
+    return _index_finding(index) == "index_lists"
 
 
 def findings_of(sight: Observations) -> Findings:
@@ -141,7 +141,7 @@ def _escalate(sight: Observations, found: Blocker | None) -> Blocker | None:
         return found
     if found.finding == website_error(sight.home):
         return replace(found, check="website")
-    index = index_says(sight.index)
+    index = rest_index_finding(sight.index)
     if found.finding == ErrorCode.not_found and index in ("index_without", "no_index"):
         return replace(found, check="rest_index", finding=index)
     return found
@@ -175,16 +175,16 @@ def website_error(home: ProbeResponse) -> str:
     return ""
 
 
-def index_says(looks: tuple[ProbeResponse, ...]) -> str:
+def rest_index_finding(looks: tuple[ProbeResponse, ...]) -> str:
     """Return what the REST index shows, by the better of its two addresses."""
-    says = [_one_index_says(look) for look in looks]
+    findings = [_index_finding(look) for look in looks]
     for finding in ("index_lists", "index_without", "rest_closed"):
-        if finding in says:
+        if finding in findings:
             return finding
     return "no_index"
 
 
-def _one_index_says(look: ProbeResponse) -> str:
+def _index_finding(look: ProbeResponse) -> str:
     if look.received is None:
         return ""
     try:
@@ -240,8 +240,8 @@ def is_proven(outcome: CallResult | None) -> bool:
 
 def output_started(outcome: CallResult | None) -> str:
     """Return where PHP printed before an earlier answer, from the site's signed data."""
-    said = outcome.document.get("output_started") if outcome and outcome.document else None
-    return printable(said)[:200] if isinstance(said, str) else ""
+    place = outcome.document.get("output_started") if outcome and outcome.document else None
+    return printable(place)[:200] if isinstance(place, str) else ""
 
 
 def clock_offset_s(outcome: CallResult | None) -> int | None:

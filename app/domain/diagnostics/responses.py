@@ -71,10 +71,10 @@ def classify_probe(received: RawResponse, check: str) -> Blocker | None:
     """
     if siteagent_code(received) == "unauthorized":
         return _changed_refusal(received)
-    said = plain(received)
-    if _REFUSAL.search(said):
+    content = plain(received)
+    if _REFUSAL.search(content):
         return _is_altered(received)
-    if check == "ajax" and received.status == 400 and said.strip() == b"0":
+    if check == "ajax" and received.status == 400 and content.strip() == b"0":
         return _blocker("ajax", "ajax_unknown", received)
     found = classify_intermediary(received)
     if found is not None:
@@ -121,14 +121,14 @@ def siteagent_code(received: RawResponse) -> str:
 def is_from_cache(received: RawResponse) -> bool:
     """Whether the response says that it comes from a cache."""
     age = received.headers.get("Age", "0").strip()
-    said = [received.headers.get(name, "").lower() for name in _CACHE_HEADERS]
-    return (age.isdecimal() and int(age[:9]) > 0) or any("hit" in text for text in said)
+    headers = [received.headers.get(name, "").lower() for name in _CACHE_HEADERS]
+    return (age.isdecimal() and int(age[:9]) > 0) or any("hit" in text for text in headers)
 
 
 def cache_words(received: RawResponse) -> str:
     """Return what caches on the way report about this answer, in their own words."""
-    said = {name: received.headers.get(name, "") for name in ("Age", *_CACHE_HEADERS)}
-    return ", ".join(f"{name}: {text}" for name, text in said.items() if text)
+    headers = {name: received.headers.get(name, "") for name in ("Age", *_CACHE_HEADERS)}
+    return ", ".join(f"{name}: {text}" for name, text in headers.items() if text)
 
 
 def plain(received: RawResponse, most: int = PEEK_BYTES) -> bytes:

@@ -114,15 +114,15 @@ def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
     due = Site.select().where(
         Site.state.in_(MAY_CALL), Site.forgotten_at.is_null(), Site.id.not_in(recent)
     )
-    asked = []
+    syncs = []
     # Read everything before the first write: SQLite refuses to write after a read that another
     # write has made stale.
     for site in list(due):
         try:
-            asked.append(_request(site, SCHEDULE, now))
+            syncs.append(_request(site, SCHEDULE, now))
         except NotPaired:
             continue  # revoked since the list was read
-    return asked
+    return syncs
 
 
 def run_sync(

@@ -194,8 +194,8 @@ class ClientReport:
     @property
     def not_done(self) -> int:
         """Return the number of changes that changed nothing: not started, or not wanted."""
-        told = ("succeeded", "rolled_back", "refused", "failed", "unknown", "running")
-        return sum(count for state, count in self.outcomes.items() if state not in told)
+        ended = ("succeeded", "rolled_back", "refused", "failed", "unknown", "running")
+        return sum(count for state, count in self.outcomes.items() if state not in ended)
 
     @property
     def incidents(self) -> list[ChangeHistory]:
@@ -213,8 +213,8 @@ class ClientReport:
     @property
     def digest(self) -> str:
         """Return the SHA-256 of the report without the time of its creation."""
-        said = {name: value for name, value in _plain(self).items() if name != "created_at"}
-        return hashlib.sha256(canonical(said)).hexdigest()
+        content = {name: value for name, value in _plain(self).items() if name != "created_at"}
+        return hashlib.sha256(canonical(content)).hexdigest()
 
 
 def _plain(value: Any) -> Any:

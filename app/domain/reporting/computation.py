@@ -96,15 +96,15 @@ def compute_report(
     for line in check_lines:
         if line.site_id in seen:
             seen[line.site_id].add(line)
-    told = [_site_section(one, by_site.get(one.id, []), period, seen[one.id]) for one in sites]
+    sections = [_site_section(one, by_site.get(one.id, []), period, seen[one.id]) for one in sites]
     return ClientReport(
         client=client,
         period=period,
         created_at=now,
-        sites=tuple(told),
+        sites=tuple(sections),
         changes=tuple(stories),
         agreements=tuple(one for one in known if one.event in AGREEMENTS and period.holds(one.at)),
-        risks=tuple(_risks(told, stories, now)),
+        risks=tuple(_risks(sections, stories, now)),
         rights=rights,
     )
 
@@ -130,7 +130,7 @@ def _change_histories(lines: Sequence[ReportEntry], period: Period) -> list[Chan
         if isinstance(number, int):
             steps.setdefault(number, []).append(line)
     touched = [
-        number for number, told in steps.items() if any(period.holds(one.at) for one in told)
+        number for number, entries in steps.items() if any(period.holds(one.at) for one in entries)
     ]
     return [_change_history(number, steps[number]) for number in sorted(touched, reverse=True)]
 
@@ -167,7 +167,7 @@ def _change_history(number: int, steps: list[ReportEntry]) -> ChangeHistory:
 
 
 def _risks(
-    told: Sequence[SiteSection], stories: Sequence[ChangeHistory], now: datetime
+    sections: Sequence[SiteSection], stories: Sequence[ChangeHistory], now: datetime
 ) -> list[Risk]:
     """Return the open risks, worst first: what a person has to check before what waits."""
     found = []
@@ -176,7 +176,7 @@ def _risks(
             code = "incident" if story.is_open_incident else "not_known"
             facts = {"change": str(story.change_id), "name": story.name, "to": story.to_version}
             found.append(Risk(code, story.site_id, facts))
-    for one in told:
+    for one in sections:
         found += _risks_of(one.site, now)
     return sorted(found, key=lambda risk: _ORDER.index(risk.code))
 

@@ -121,16 +121,21 @@ def _site_ids(client: Client) -> Any:
 
 
 def _line(entry: AuditEntry) -> ReportEntry:
-    told = entry_document(entry)
+    document = entry_document(entry)
     return ReportEntry(
-        entry.seq, entry.at, entry.event, entry.site_id, told["actor"]["name"], told["facts"]
+        entry.seq,
+        entry.at,
+        entry.event,
+        entry.site_id,
+        document["actor"]["name"],
+        document["facts"],
     )
 
 
 def site_snapshots(client: Client, period: Period, now: datetime) -> list[SiteSnapshot]:
     """Return the client's sites by name, also those removed since the period began."""
-    is_told = Site.forgotten_at.is_null() | (Site.forgotten_at >= period.begins)
-    found = Site.select().where(Site.client == client, is_told)
+    is_covered = Site.forgotten_at.is_null() | (Site.forgotten_at >= period.begins)
+    found = Site.select().where(Site.client == client, is_covered)
     ordered = sorted(found, key=lambda site: (site.name.casefold(), site.id))
     return [_site_snapshot(site, now) for site in ordered]
 
@@ -182,8 +187,10 @@ def _holds(site: Site, names: dict[tuple[str, str], str], now: datetime) -> Iter
 
 def _permissions(report: Report | None) -> tuple[str, ...]:
     """Return what the site's owner lets Aura change, as the site reports it."""
-    said = (json.loads(report.body).get("agent") or {}).get("permissions") or {} if report else {}
-    return tuple(permission for permission in PERMISSIONS if said.get(permission) is True)
+    granted = (
+        (json.loads(report.body).get("agent") or {}).get("permissions") or {} if report else {}
+    )
+    return tuple(permission for permission in PERMISSIONS if granted.get(permission) is True)
 
 
 def approval_rights(client: Client, now: datetime) -> Rights:

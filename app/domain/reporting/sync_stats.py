@@ -79,7 +79,7 @@ class _Open:
     """A check that started and is not counted yet."""
 
     at: datetime
-    was_asked: bool = False
+    was_sent: bool = False
     was_answered: bool = False
 
 
@@ -116,7 +116,7 @@ class CheckCounter:
                 # It was requested before the first of these entries.
                 self._begin(line.at)
             if self._last is not None:
-                self._last.was_asked = True
+                self._last.was_sent = True
                 self._last.was_answered |= line.facts.get("outcome") == "ok"
         elif line.event == "sync_failed":
             self._record_error(line)
@@ -125,7 +125,7 @@ class CheckCounter:
     def result(self) -> Checks:
         """Return the counts; nothing can be added afterwards."""
         last = self._last
-        if last is not None and not last.was_asked and self._ends - last.at < _UNDER_WAY:
+        if last is not None and not last.was_sent and self._ends - last.at < _UNDER_WAY:
             self._last = None
         self._close()
         return Checks(
@@ -144,7 +144,7 @@ class CheckCounter:
         done, self._last = self._last, None
         if done is None:
             return
-        if not done.was_asked:
+        if not done.was_sent:
             self._not_made += 1
             return
         self._made += 1

@@ -29,5 +29,5 @@ def refused(behaviour: Behaviour, op: str = "ping", **options: Any) -> CallError
     with HostileServer(behaviour) as server:
         with pytest.raises(CallError) as caught:
             ask(server, op, **options)
-        assert len(server.asked) == 1
+        assert len(server.received) == 1
     return caught.value

@@ -13,11 +13,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-Behaviour = Callable[["Asked", "Line"], None]
+Behaviour = Callable[["ReceivedRequest", "Line"], None]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """One request as it arrived."""
 
     method: str
@@ -50,7 +50,7 @@ class HostileServer:
     behaviour: Behaviour
     tls: ssl.SSLContext | None = None
     host: str = "127.0.0.1"
-    asked: list[Asked] = field(default_factory=list)
+    received: list[ReceivedRequest] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     connections: int = 0
 
@@ -95,13 +95,13 @@ class HostileServer:
                 sock = stack.enter_context(self.tls.wrap_socket(sock, server_side=True))
             line = Line(sock, self._stop)
             self.lines.append(line)
-            asked = _read_request(sock)
-            if asked is not None:
-                self.asked.append(asked)
-                self.behaviour(asked, line)
+            received = _read_request(sock)
+            if received is not None:
+                self.received.append(received)
+                self.behaviour(received, line)
 
 
-def _read_request(sock: socket.socket) -> Asked | None:
+def _read_request(sock: socket.socket) -> ReceivedRequest | None:
     with sock.makefile("rb") as stream:
         first = stream.readline().decode("latin-1").split()
         if len(first) != 3:
@@ -111,7 +111,7 @@ def _read_request(sock: socket.socket) -> Asked | None:
             name, _, value = text.partition(":")
             headers[name.strip()] = value.strip()
         size = int(headers.get("Content-Length", "0"))
-        return Asked(first[0], first[1], headers, stream.read(size))
+        return ReceivedRequest(first[0], first[1], headers, stream.read(size))
 
 
 def http(
@@ -123,6 +123,6 @@ def http(
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
-def says(raw: bytes) -> Behaviour:
+def sends(raw: bytes) -> Behaviour:
     """A behaviour that always answers the same bytes."""
-    return lambda _asked, line: line.send(raw)
+    return lambda _received, line: line.send(raw)

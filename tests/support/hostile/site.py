@@ -10,7 +10,7 @@ from typing import Any
 from app import protocol
 from app.http.site_client import Channel
 from app.protocol import VerifiedRequest
-from tests.support.hostile.server import Asked, Behaviour, Line, http
+from tests.support.hostile.server import Behaviour, Line, ReceivedRequest, http
 
 SEND_KEY = b"dashboard to site, 32 bytes long"
 RECEIVE_KEY = b"site to dashboard, 32 bytes long"
@@ -23,13 +23,13 @@ def channel(base_url: str) -> Channel:
     return Channel(7, base_url + PATH, KEYID, SEND_KEY, RECEIVE_KEY)
 
 
-def verified(asked: Asked, base_url: str, now: int | None = None) -> VerifiedRequest:
+def verified(received: ReceivedRequest, base_url: str, now: int | None = None) -> VerifiedRequest:
     """Check the request as a real site would; raises ProtocolError like one."""
     return protocol.verify_request(
-        method=asked.method,
-        urls=[base_url + asked.target],
-        headers=asked.headers,
-        body=asked.body,
+        method=received.method,
+        urls=[base_url + received.target],
+        headers=received.headers,
+        body=received.body,
         key_for={KEYID: SEND_KEY}.get,
         now=int(time.time()) if now is None else now,
     )
@@ -49,7 +49,7 @@ class Answer:
 
 
 def signed(
-    asked: Asked,
+    received: ReceivedRequest,
     line: Line,
     body: bytes,
     *,
@@ -60,8 +60,8 @@ def signed(
     """A rightly signed answer, unless `key` or `nonce` say otherwise."""
     host, port = line.sock.getsockname()[:2]
     scheme = "https" if hasattr(line.sock, "version") else "http"
-    name = asked.headers.get("Host", f"{host}:{port}")
-    request = verified(asked, f"{scheme}://{name}")
+    name = received.headers.get("Host", f"{host}:{port}")
+    request = verified(received, f"{scheme}://{name}")
     if nonce is not None:
         request = replace(request, nonce=nonce)
     headers = protocol.sign_response(request, status, body, key=key, now=request.created)
@@ -81,10 +81,10 @@ def refusal(code: str, op: str = "ping", **facts: Any) -> bytes:
 
 def answers(body: bytes, **options: Any) -> Behaviour:
     """A behaviour that signs and sends `body`."""
-    return lambda asked, line: line.send(signed(asked, line, body, **options).raw())
+    return lambda received, line: line.send(signed(received, line, body, **options).raw())
 
 
 def answers_changed(change: Callable[[Answer], bytes], body: bytes | None = None) -> Behaviour:
     """A behaviour that signs an honest answer and lets `change` spoil it afterwards."""
     honest = document(time=1) if body is None else body
-    return lambda asked, line: line.send(change(signed(asked, line, honest)))
+    return lambda received, line: line.send(change(signed(received, line, honest)))

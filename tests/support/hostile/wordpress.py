@@ -10,7 +10,7 @@ from typing import Any
 
 from app import protocol
 from app.protocol import ProtocolError
-from tests.support.hostile.server import Asked, Line, http
+from tests.support.hostile.server import Line, ReceivedRequest, http
 from tests.support.hostile.site import RECEIVE_KEY, Answer, document, refusal, verified
 
 HTML = {"Content-Type": "text/html; charset=UTF-8", "Server": "nginx"}
@@ -35,62 +35,62 @@ class WordPress:
     clock_ahead_s: int = 0
     more: dict[str, Any] = field(default_factory=dict)
 
-    def __call__(self, asked: Asked, line: Line) -> None:
-        line.send(self.answer(asked, line).raw())
+    def __call__(self, received: ReceivedRequest, line: Line) -> None:
+        line.send(self.answer(received, line).raw())
 
-    def answer(self, asked: Asked, line: Line) -> Answer:
-        path = asked.target.partition("?")[0]
+    def answer(self, received: ReceivedRequest, line: Line) -> Answer:
+        path = received.target.partition("?")[0]
         if not self.has_pretty and path.startswith("/wp-json"):
             return Answer(404, HTML, PAGE)
-        if asked.method == "GET":
-            return self._page(asked)
-        if asked.target not in ROUTES:
+        if received.method == "GET":
+            return self._page(received)
+        if received.target not in ROUTES:
             return Answer(404, HTML, PAGE)
         if not self.has_siteagent:
-            return self._without_siteagent(asked)
-        return self._gate(asked, line)
+            return self._without_siteagent(received)
+        return self._gate(received, line)
 
-    def _page(self, asked: Asked) -> Answer:
-        if "wp-json" not in asked.target and "rest_route" not in asked.target:
+    def _page(self, received: ReceivedRequest) -> Answer:
+        if "wp-json" not in received.target and "rest_route" not in received.target:
             return Answer(200, HTML, PAGE)
         if not self.is_rest_open:
             return _json(401, {"code": "rest_not_logged_in", "message": "No.", "data": {}})
         ours = ["siteagent/v1"] if self.has_siteagent else []
         return _json(200, {"namespaces": ["oembed/1.0", *ours, "wp/v2"]})
 
-    def _without_siteagent(self, asked: Asked) -> Answer:
-        if "admin-ajax" in asked.target:
+    def _without_siteagent(self, received: ReceivedRequest) -> Answer:
+        if "admin-ajax" in received.target:
             return Answer(400, HTML, b"0")
         return _json(404, {"code": "rest_no_route", "message": "No route.", "data": {}})
 
-    def _gate(self, asked: Asked, line: Line) -> Answer:
+    def _gate(self, received: ReceivedRequest, line: Line) -> Answer:
         """As class-siteagent-request-handler.php has it: size, shape, key, MAC, digest, clock."""
-        if len(asked.body) > protocol.MAX_REQUEST_BYTES:
+        if len(received.body) > protocol.MAX_REQUEST_BYTES:
             return _stranger(413, TOO_LARGE)
         scheme = "https" if hasattr(line.sock, "version") else "http"
         now = int(time.time()) + self.clock_ahead_s
         try:
             if not self.knows_key:
-                asked = replace(asked, headers=_of_a_stranger(asked.headers))
-            request = verified(asked, f"{scheme}://{asked.headers['Host']}", now)
+                received = replace(received, headers=_of_a_stranger(received.headers))
+            request = verified(received, f"{scheme}://{received.headers['Host']}", now)
         except ProtocolError as why:
             if why.code == "too_large":
                 return _stranger(413, TOO_LARGE)
             if why.request is None:
                 return _stranger(401, UNAUTHORIZED)
-            return self._refuse(why, asked, now)
-        body = document(op=self._op(asked), time=now, plugin="0.1.0", **self.more)
+            return self._refuse(why, received, now)
+        body = document(op=self._op(received), time=now, plugin="0.1.0", **self.more)
         headers = protocol.sign_response(request, 200, body, key=RECEIVE_KEY, now=now)
         return Answer(200, headers, body)
 
-    def _op(self, asked: Asked) -> str:
-        return str(json.loads(asked.body).get("op", "ping"))
+    def _op(self, received: ReceivedRequest) -> str:
+        return str(json.loads(received.body).get("op", "ping"))
 
-    def _refuse(self, why: ProtocolError, asked: Asked, now: int) -> Answer:
+    def _refuse(self, why: ProtocolError, received: ReceivedRequest, now: int) -> Answer:
         assert why.request is not None
         facts = {
             "clock_skew": {"site_time": now, "your_created": why.request.created},
-            "digest_mismatch": {"bytes": len(asked.body)},
+            "digest_mismatch": {"bytes": len(received.body)},
         }
         body = refusal(why.code, op="", **facts.get(why.code, {}))
         headers = protocol.sign_response(why.request, 401, body, key=RECEIVE_KEY, now=now)
@@ -119,21 +119,21 @@ class Behind:
     """An honest WordPress behind something. `inwards` spoils what is asked, `outwards` the answer;
     `instead` may answer in its place."""
 
-    inwards: Callable[[Asked], Asked] = lambda asked: asked
-    outwards: Callable[[Asked, Answer], bytes] = lambda _asked, answer: answer.raw()
-    instead: Callable[[Asked], bytes | None] = lambda _asked: None
+    inwards: Callable[[ReceivedRequest], ReceivedRequest] = lambda received: received
+    outwards: Callable[[ReceivedRequest, Answer], bytes] = lambda _received, answer: answer.raw()
+    instead: Callable[[ReceivedRequest], bytes | None] = lambda _received: None
     site: WordPress = WordPress()
 
-    def __call__(self, asked: Asked, line: Line) -> None:
-        said = self.instead(asked)
-        if said is None:
-            said = self.outwards(asked, self.site.answer(self.inwards(asked), line))
-        line.send(said)
+    def __call__(self, received: ReceivedRequest, line: Line) -> None:
+        answer = self.instead(received)
+        if answer is None:
+            answer = self.outwards(received, self.site.answer(self.inwards(received), line))
+        line.send(answer)
 
 
 def everything(status: int, headers: dict[str, str], body: bytes = b"") -> Behind:
     """Something that answers whatever is asked in WordPress's place."""
-    return Behind(instead=lambda _asked: http(status, headers, body))
+    return Behind(instead=lambda _received: http(status, headers, body))
 
 
 def calls_only(status: int, headers: dict[str, str], body: bytes = b"") -> Behind:
