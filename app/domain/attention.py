@@ -99,7 +99,15 @@ def urgent(actor: Actor, sites: Sequence[FleetSite] | None = None) -> list[Item]
 
     `sites` are the sites of the actor, if the caller has read them.
     """
-    return [*_audit_log(actor), *_about_sites(actor, sites=sites), *_approvals(actor)]
+    # What needs checking and what needs approval is read in one query.
+    changes = Change.awaiting_people(permissions.restricted_client_id(actor))
+    return [
+        *_audit_log(actor),
+        *_alerts(actor),
+        *(_of_change(change) for change in changes if change.needs_checking),
+        *_connections(actor, sites),
+        *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
+    ]
 
 
 def upcoming(actor: Actor, sites: Iterable[FleetSite], now: datetime) -> list[Item]:
@@ -146,15 +154,6 @@ def most_important(found: list[Task], count: int) -> list[Task]:
     return shown
 
 
-def by_site(actor: Actor, site: Site | None = None) -> dict[int, list[Item]]:
-    """Return what needs attention by site id, critical items first; for one site if given.
-
-    The result contains only what this actor may see: client users see their own sites and no
-    alerts.
-    """
-    return grouped_by_site(_about_sites(actor, site))
-
-
 def grouped_by_site(items: Iterable[Item]) -> dict[int, list[Item]]:
     """Return the items that are about a site itself by site id, critical ones first."""
     found: dict[int, list[Item]] = {}
@@ -166,28 +165,28 @@ def grouped_by_site(items: Iterable[Item]) -> dict[int, list[Item]]:
     return found
 
 
-def waiting_for(actor: Actor) -> int:
-    """Return the number of updates that wait for this user's approval."""
-    return len(_approvals(actor))
+def _alerts(actor: Actor) -> list[Item]:
+    if not permissions.is_allowed(actor.role, "audit"):
+        return []
+    return [_of_alert(alert) for alert in Alert.open_ones()]
 
 
-def _about_sites(
-    actor: Actor, site: Site | None = None, sites: Sequence[FleetSite] | None = None
-) -> list[Item]:
-    only = permissions.restricted_client_id(actor)
-    open_alerts = Alert.open_ones(site) if permissions.is_allowed(actor.role, "audit") else []
-    found = [_of_alert(alert) for alert in open_alerts]
-    found += [_of_change(change) for change in Change.to_check(client_id=only, site=site)]
+def _connections(actor: Actor, sites: Sequence[FleetSite] | None) -> list[Item]:
     known: Iterable[Site | FleetSite] = (
-        Site.in_connection(tuple(CONNECTIONS), client_id=only, site=site)
+        Site.in_connection(tuple(CONNECTIONS), permissions.restricted_client_id(actor))
         if sites is None
         else [one for one in sites if one.connection in CONNECTIONS]
     )
-    for one in known:
-        since = one.error_at or one.revoked_at or one.quarantine_at
-        severity = CONNECTIONS[one.connection]
-        found.append(Item("connection", one.connection, severity, since=since, site=one))
-    return found
+    return [
+        Item(
+            "connection",
+            one.connection,
+            CONNECTIONS[one.connection],
+            since=one.error_at or one.revoked_at or one.quarantine_at,
+            site=one,
+        )
+        for one in known
+    ]
 
 
 def _of_alert(alert: Alert) -> Item:
@@ -218,11 +217,10 @@ def _audit_log(actor: Actor) -> list[Item]:
     return [Item("audit_log", broken.state, CRITICAL, broken.id, "", broken.ended_at, row=broken)]
 
 
-def _approvals(actor: Actor) -> list[Item]:
-    """Return the updates that wait for the approval of this user."""
+def _approvals(actor: Actor, proposed: Iterable[Change]) -> list[Item]:
+    """Return which of these proposals wait for the approval of this user."""
     if not permissions.is_allowed(actor.role, "decide"):
         return []
-    only = permissions.restricted_client_id(actor)
     return [
         Item(
             "approval",
@@ -234,7 +232,7 @@ def _approvals(actor: Actor) -> list[Item]:
             one.site,
             one,
         )
-        for one in Change.listing(PROPOSED, client_id=only, limit=None)
+        for one in proposed
         if _is_theirs(one, actor)
     ]
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from peewee import AutoField, CharField, ForeignKeyField, IntegerField, fn
+from peewee import JOIN, AutoField, CharField, ForeignKeyField, IntegerField, fn
 
+from app.models.agency import Agency
 from app.models.base import BaseModel, UtcField
 
 # User.role
@@ -172,8 +173,11 @@ class User(BaseModel):
 class UserSession(BaseModel):
     """A session of a user in one browser.
 
-    Only the hash of its secret is stored, so a reader of the database cannot use it.
+    Only the hash of its secret is stored, so a reader of the database cannot use it. `agency` is
+    the row that every page needs, or None before an owner has set anything; `with_hash` reads it.
     """
+
+    agency: Agency | None = None
 
     id = AutoField()
     token_hash = CharField(max_length=64, unique=True)
@@ -196,13 +200,15 @@ class UserSession(BaseModel):
 
     def saw(self, now: datetime) -> None:
         """Record activity in the session, unless it has ended meanwhile."""
-        self.update_if(UserSession.ended_at.is_null(), last_seen_at=now)
+        query = UserSession.update(last_seen_at=now)
+        query.where(UserSession.id == self.id, UserSession.ended_at.is_null()).execute()
 
     @classmethod
     def with_hash(cls, token_hash: str) -> UserSession | None:
-        """Return the session with this secret, ended or not, with its user."""
-        query = cls.select(cls, User).join(User).where(cls.token_hash == token_hash)
-        return query.first()
+        """Return the session with this secret, ended or not, with its user and the agency."""
+        query = cls.select(cls, User, Agency).join(User).switch(cls)
+        query = query.join(Agency, JOIN.LEFT_OUTER, on=Agency.is_the_row(), attr="agency")
+        return query.where(cls.token_hash == token_hash).first()
 
     @classmethod
     def open_of(

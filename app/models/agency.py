@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from peewee import BlobField, CharField, IntegerField
 
@@ -27,6 +28,11 @@ class Agency(BaseModel):
     logo_digest = CharField(max_length=64, default="")
     logo_width = IntegerField(default=0)
     logo_height = IntegerField(default=0)
+
+    @classmethod
+    def is_the_row(cls) -> Any:
+        """Return the condition for the one row, for a query that joins it."""
+        return cls.id == _ONLY_ROW
 
     @classmethod
     def read(cls) -> Agency:

@@ -233,40 +233,18 @@ class Change(LeasedRow):
         return query.where(cls.id == change_id, Site.forgotten_at.is_null()).first()
 
     @classmethod
-    def _with_sites(cls, client_id: int | None) -> Any:
+    def awaiting_people(cls, client_id: int | None = None) -> list[Change]:
+        """Return what needs checking or approval, newest first; of one client if given."""
         query = (
             cls.select(cls, Site, Client, AutoUpdateRule)
             .join(Site)
             .join(Client, JOIN.LEFT_OUTER)
             .switch(cls)
             .join(AutoUpdateRule, JOIN.LEFT_OUTER)
-            .where(Site.forgotten_at.is_null())
-            .order_by(cls.id.desc())
+            .where(Site.forgotten_at.is_null(), cls.is_to_check() | (cls.state == PROPOSED))
         )
-        return query if client_id is None else query.where(Site.client == client_id)
-
-    @classmethod
-    def listing(
-        cls,
-        *states: str,
-        limit: int | None = 200,
-        before: int | None = None,
-        client_id: int | None = None,
-    ) -> list[Change]:
-        """Return changes in any of `states`, newest first.
-
-        `before` limits them to lower numbers and `client_id` to the sites of one client.
-        """
-        query = cls._with_sites(client_id).where(cls.state.in_(states))
-        if before is not None:
-            query = query.where(cls.id < before)
-        return list(query.limit(limit))
-
-    @classmethod
-    def to_check(cls, client_id: int | None = None, site: Site | None = None) -> list[Change]:
-        """Return the changes that need checking, newest first; of one client or site if given."""
-        query = cls._with_sites(client_id).where(cls.is_to_check())
-        return list(query if site is None else query.where(cls.site == site))
+        query = query if client_id is None else query.where(Site.client == client_id)
+        return list(query.order_by(cls.id.desc()))
 
     @classmethod
     def in_batch(cls, batch: str, client_id: int | None = None) -> list[Change]:

@@ -257,13 +257,10 @@ class Site(BaseModel):
         return count
 
     @classmethod
-    def in_connection(
-        cls, words: tuple[str, ...], client_id: int | None = None, site: Site | None = None
-    ) -> list[Site]:
-        """Return sites whose `connection` is one of `words`; of one client or site if given."""
+    def in_connection(cls, words: tuple[str, ...], client_id: int | None = None) -> list[Site]:
+        """Return sites whose `connection` is one of `words`; of one client if given."""
         found = cls.select().where(cls.forgotten_at.is_null(), cls.connection_in_sql().in_(words))
-        found = found if client_id is None else found.where(cls.client == client_id)
-        return list(found if site is None else found.where(cls.id == site.id))
+        return list(found if client_id is None else found.where(cls.client == client_id))
 
     @classmethod
     def connection_in_sql(cls) -> Any:

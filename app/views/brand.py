@@ -6,10 +6,12 @@ import hashlib
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, abort, current_app, g, request, url_for
+from flask_login import current_user
 
 from app.domain.agency import settings
 from app.domain.agency.settings import AgencySettings
 from app.models.agency import AgencyLogo
+from app.views.authorization import current_session
 
 bp = Blueprint("brand", __name__)
 
@@ -46,11 +48,22 @@ class Brand:
 
 @bp.app_template_global("brand")
 def brand() -> Brand:
-    """Return the brand for the page of this request; one query for the whole page."""
+    """Return the brand for the page of this request."""
     if "brand" not in g:
-        g.brand = _brand_of(settings.read_settings(current_app.config["AURA"]))
+        g.brand = _brand_of(agency_settings())
     found: Brand = g.brand
     return found
+
+
+def agency_settings() -> AgencySettings:
+    """Return the agency's settings as they were at the start of this request.
+
+    They are read with the session; only a page for visitors asks the database for them alone.
+    """
+    config = current_app.config["AURA"]
+    if not current_user.is_authenticated:
+        return settings.read_settings(config)
+    return settings.settings_in_force(current_session().session.agency, config)
 
 
 def use_own_brand() -> None:

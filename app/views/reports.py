@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.domain.agency import settings
 from app.domain.errors import Invalid
 from app.domain.reporting import data
 from app.domain.reporting.client_report import ClientReport, Period
@@ -19,6 +18,7 @@ from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.pdf import render_pdf
 from app.views.authorization import current_actor, load_client, require_permission
+from app.views.brand import agency_settings
 from app.views.filters import use_document_zone
 from app.views.request_validation import typed_day
 
@@ -63,7 +63,7 @@ def pdf(client_id: int) -> ResponseReturnValue:
     client = load_client(client_id)
     typed = {"from": request.form.get("from", ""), "to": request.form.get("to", "")}
     config, period = current_app.config["AURA"], _period(typed)
-    agency = settings.read_settings(config)
+    agency = agency_settings()
     report, entry = data.issue_report(
         client, period, form=PDF, by=current_actor(), config=config, now=utcnow()
     )
@@ -95,7 +95,7 @@ def _facts(report: ClientReport, head: AuditEntry | None) -> dict[str, object]:
         "report": report,
         "head": head,
         "maker": current_actor().name,
-        "agency": settings.read_settings(current_app.config["AURA"]).name,
+        "agency": agency_settings().name,
         "origin": current_app.config["AURA"].origin,
         "site_names": {one.site.id: one.site.name for one in report.sites},
     }
@@ -119,7 +119,7 @@ def _period(typed: dict[str, str]) -> Period:
 
 def _zone() -> ZoneInfo:
     """Return the time zone of the agency, which is that of client reports."""
-    return settings.read_settings(current_app.config["AURA"]).zone
+    return agency_settings().zone
 
 
 def _today() -> date:

@@ -28,6 +28,7 @@ from app.models.available_updates import (
 )
 from app.models.change_batches import Batch
 from app.models.changes import Change
+from app.views.page_context import urgent_items
 from app.views.pagination import Page
 from app.views.request_validation import row_number
 
@@ -247,5 +248,11 @@ def batches(actor: Actor, tab: str, outcome: str, number: int, now: datetime) ->
         tab=tab,
         outcome=outcome,
         page=Page(rows, number, total, BATCHES_PAGE_SIZE),
-        to_check=Change.to_check(only) if shows_checks else [],
+        to_check=_to_check() if shows_checks else [],
     )
+
+
+def _to_check() -> list[Change]:
+    """Return the changes that need checking, which the frame of the page counts."""
+    rows = (item.row for item in urgent_items() if item.about == "change")
+    return [row for row in rows if isinstance(row, Change)]

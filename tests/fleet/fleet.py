@@ -201,7 +201,8 @@ class Fleet:
 
     def check_failures(self, note: random.Random, texts: tuple[str, ...]) -> None:
         """Have the operator look at every site whose update ended badly."""
-        for change in Change.to_check():
+        failures = [one for one in Change.awaiting_people() if one.needs_checking]
+        for change in failures:
             said = {"by": self.operator, "note": note.choice(texts), "now": self.clock()}
             if change.is_incident:
                 proposals.close_incident(change, **said)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from urllib.parse import urldefrag, urlsplit
 
-_NUMBER = re.compile(r"/\d+")
+_NUMBER = re.compile(r"/\d+(?=/|$)")
 _UUID = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}")
 _GROUPING = re.compile(r"\bby=\w+")
 _IDENT = re.compile(r"^(/plugins/[a-z]+)/.+")

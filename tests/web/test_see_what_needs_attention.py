@@ -110,7 +110,7 @@ def test_a_client_sees_only_what_concerns_their_sites(as_dora, failed, ana, cloc
 def test_every_state_of_a_connection_is_judged(state, today, ana):
     Site.update(state=state).where(Site.id == today.id).execute()
     site = Site.get_by_id(today.id)
-    items = attention.by_site(ana).get(site.id, [])
+    items = attention.grouped_by_site(attention.urgent(ana)).get(site.id, [])
     assert bool(items) == (site.connection in attention.CONNECTIONS)
 
 

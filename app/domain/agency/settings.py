@@ -49,7 +49,12 @@ class AgencySettings:
 
 def read_settings(config: Config) -> AgencySettings:
     """Return the settings in force."""
-    row = Agency.read()
+    return settings_in_force(Agency.read(), config)
+
+
+def settings_in_force(row: Agency | None, config: Config) -> AgencySettings:
+    """Return the settings that follow from a row; None if there is none yet."""
+    row = row or Agency()
     return AgencySettings(
         name=row.name or config.agency,
         time_zone=row.time_zone,

@@ -40,13 +40,13 @@ def find_entries(
     which: EntryFilter = ANYTHING, limit: int = 50, *, before: int | None = None
 ) -> list[AuditEntry]:
     """Return the newest matching entries, newest first; `before` is the last number shown."""
-    query = AuditEntry.select().order_by(AuditEntry.seq.desc()).limit(limit)
+    query = AuditEntry.with_details().order_by(AuditEntry.seq.desc()).limit(limit)
     found = [*_columns(which), *_in_time(which), *_with_words(which)]
     for condition in [*found, *subjects.conditions(which.subject)]:
         query = query.where(condition)
     if before is not None:
         query = query.where(AuditEntry.seq < before)
-    return AuditEntry.with_details(list(query))
+    return list(query)
 
 
 def _columns(which: EntryFilter) -> list[Any]:
