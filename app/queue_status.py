@@ -52,7 +52,7 @@ def _read(connection: Redis) -> QueueStatus:
     workers = get_keys(queue=found)
     # A worker that was killed may still be in the set, without anything about it.
     beats = (_time_in(connection, key, "last_heartbeat") for key in workers)
-    seen = [one for one in beats if one is not None]
+    seen = [beat for beat in beats if beat is not None]
     return QueueStatus(
         waiting=found.count,
         delayed=found.scheduled_job_registry.get_job_count(cleanup=False),

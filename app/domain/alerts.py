@@ -112,18 +112,21 @@ def close_alert(
         raise Invalid("note", "Describe what you found. It is recorded in the audit log.")
     with permissions.user_transaction(by, "approve") as (_, by):
         closed = [
-            one
-            for one in [alert, *(similar_alerts(alert) if with_others else [])]
-            if one.close(by=by.name[:120], note=note.strip(), now=now)
+            candidate
+            for candidate in [alert, *(similar_alerts(alert) if with_others else [])]
+            if candidate.close(by=by.name[:120], note=note.strip(), now=now)
         ]
         if alert not in closed:
             raise StaleState("This alert is already resolved.")
-        for one in closed:
+        for each in closed:
             event = AlertClosed(
-                site_id=one.site_id, alert_id=one.id, about=one.kind, note=note.strip()
+                site_id=each.site_id,
+                alert_id=each.id,
+                about=each.kind,
+                note=note.strip(),
             )
             audit.record(event, by, now=now)
-        for site in {one.site for one in closed if one.kind == LOG_BROKEN}:
+        for site in {each.site for each in closed if each.kind == LOG_BROKEN}:
             _restart_log_reading(site)
     return len(closed)
 

@@ -205,5 +205,5 @@ def _disk(folder: Path) -> Check:
     return Check("Disk", BAD if free < DISK_IS_FULL else CHECK, summary, None, step)
 
 
-def _count(number: int, one: str, more: str = "") -> str:
-    return f"{number} {one if number == 1 else more or one + 's'}"
+def _count(number: int, singular: str, more: str = "") -> str:
+    return f"{number} {singular if number == 1 else more or singular + 's'}"

@@ -43,7 +43,7 @@ class PrivateDetail(BaseModel):
         """Return the rows by number of their entry, in batches: databases limit parameters."""
         found: dict[int, PrivateDetail] = {}
         for some in chunked(seqs, _DETAILS_AT_ONCE):
-            found |= {one.seq: one for one in cls.select().where(cls.seq.in_(list(some)))}
+            found |= {entry.seq: entry for entry in cls.select().where(cls.seq.in_(list(some)))}
         return found
 
 

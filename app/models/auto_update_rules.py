@@ -98,13 +98,13 @@ class UpdateHold(BaseModel):
 
     @classmethod
     def of_site(cls, site: Site) -> dict[tuple[str, str], UpdateHold]:
-        return {(one.kind, one.ident): one for one in cls.select().where(cls.site == site)}
+        return {(hold.kind, hold.ident): hold for hold in cls.select().where(cls.site == site)}
 
     @classmethod
     def of_sites(cls, site_ids: Sequence[int]) -> dict[tuple[int, str, str], UpdateHold]:
         """Return the holds of these sites, by site id, kind and component."""
         query = cls.select().where(cls.site.in_(site_ids))
-        return {(one.site_id, one.kind, one.ident): one for one in query}
+        return {(hold.site_id, hold.kind, hold.ident): hold for hold in query}
 
     @classmethod
     def of(cls, site: Site, kind: str, ident: str) -> UpdateHold | None:

@@ -270,7 +270,7 @@ class Change(LeasedRow):
     def open_of(cls, site: Site) -> dict[tuple[str, str], Change]:
         """Return the open changes of a site, by kind and component."""
         query = cls.select().where(cls.site == site, cls.state.in_(OPEN))
-        return {(one.kind, one.ident): one for one in query}
+        return {(change.kind, change.ident): change for change in query}
 
     @classmethod
     def newest_success(cls, site: Site, since: datetime) -> Change | None:

@@ -40,7 +40,7 @@ class Client(BaseModel):
     @classmethod
     def names(cls) -> dict[int, str]:
         """Return the name of every client by id, sorted by name."""
-        return {one.id: one.name for one in cls.select().order_by(cls.name)}
+        return {client.id: client.name for client in cls.select().order_by(cls.name)}
 
     def set_contact(self, **columns: str) -> None:
         """Set `contact_name`, `contact_email` and `contact_phone`."""
@@ -56,7 +56,7 @@ class Client(BaseModel):
     def find(cls, name: str) -> Client | None:
         """Return the client with this name, ignoring case."""
         sought = name.casefold()
-        return next((one for one in cls.select() if one.name.casefold() == sought), None)
+        return next((client for client in cls.select() if client.name.casefold() == sought), None)
 
     @classmethod
     def named(cls, name: str) -> Client:

@@ -42,8 +42,8 @@ def read_status() -> tuple[list[str], list[str]]:
     """Return the names of the migrations that are applied, and of those that are missing."""
     known = Runner(db.obj, str(DIRECTORY)).status()
     return (
-        [one.name for one in known if one.applied],
-        [one.name for one in known if not one.applied],
+        [migration.name for migration in known if migration.applied],
+        [migration.name for migration in known if not migration.applied],
     )
 
 
@@ -53,7 +53,7 @@ def apply_missing() -> list[str]:
     Raises: DatabaseRefused if this Aura does not know an applied migration.
     """
     runner = Runner(db.obj, str(DIRECTORY))
-    unknown = [one.name for one in runner.status() if one.path is None]
+    unknown = [migration.name for migration in runner.status() if migration.path is None]
     if unknown:
         raise DatabaseRefused(
             f"The database was changed by a newer Aura ({', '.join(unknown)}). Install that "

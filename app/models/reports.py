@@ -136,7 +136,7 @@ class Component(BaseModel):
         query = cls.select(cls.site).where(
             cls.kind == kind, cls.ident == ident, cls.site.in_(site_ids)
         )
-        return {one.site_id for one in query}
+        return {report.site_id for report in query}
 
     @classmethod
     def on_sites(cls, kind: str, ident: str) -> list[Component]:

@@ -29,7 +29,7 @@ def words_of(body: dict[str, Any], detail: dict[str, Any] | None) -> str:
 
 def search_words(text: str) -> list[str]:
     """Return the words to search for in a typed text; each may be the beginning of a longer one."""
-    return [one for one in (_clean(whole) for whole in _WHOLE.findall(_plain(text))) if one]
+    return [word for word in (_clean(whole) for whole in _WHOLE.findall(_plain(text))) if word]
 
 
 def _texts(facts: dict[str, Any]) -> Iterator[str]:

@@ -27,34 +27,34 @@ class SiteTag(BaseModel):
     def of_site(cls, site: Site) -> dict[str, str]:
         """Return the texts of one site's tags, by their key for comparison and in that order."""
         query = cls.select().where(cls.site == site).order_by(cls.folded)
-        return {one.folded: one.text for one in query}
+        return {tag.folded: tag.text for tag in query}
 
     @classmethod
     def by_site(cls) -> dict[int, list[str]]:
         """Return the texts of each site's tags, by the site's id."""
         found: dict[int, list[str]] = {}
-        for one in cls.select().order_by(cls.folded):
-            found.setdefault(one.site_id, []).append(one.text)
+        for tag in cls.select().order_by(cls.folded):
+            found.setdefault(tag.site_id, []).append(tag.text)
         return found
 
     @classmethod
     def of_sites(cls, site_ids: Collection[int]) -> dict[int, list[str]]:
         """Return the texts of the tags of these sites, by the site's id."""
         found: dict[int, list[str]] = {}
-        for one in cls.select().where(cls.site.in_(list(site_ids))).order_by(cls.folded):
-            found.setdefault(one.site_id, []).append(one.text)
+        for tag in cls.select().where(cls.site.in_(list(site_ids))).order_by(cls.folded):
+            found.setdefault(tag.site_id, []).append(tag.text)
         return found
 
     @classmethod
     def sites_tagged(cls, folded: str) -> set[int]:
         """Return the ids of the sites with this tag, given as `tag_names.fold` returns it."""
-        return {one.site_id for one in cls.select(cls.site).where(cls.folded == folded)}
+        return {tag.site_id for tag in cls.select(cls.site).where(cls.folded == folded)}
 
     @classmethod
     def in_use(cls) -> dict[str, str]:
         """Return one text for each tag in use, by its comparison key."""
         query = cls.select(cls.folded, cls.text).join(Site).where(Site.forgotten_at.is_null())
-        return {one.folded: one.text for one in query.order_by(cls.folded, cls.id.desc())}
+        return {tag.folded: tag.text for tag in query.order_by(cls.folded, cls.id.desc())}
 
     @classmethod
     def give(cls, site: Site, tags: dict[str, str]) -> None:

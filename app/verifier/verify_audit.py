@@ -267,7 +267,7 @@ class Checkpoint:
 def compare(checkpoints: list[Checkpoint], log: Log, end: int, whose: str) -> list[str]:
     """Compare each checkpoint with the log. Return what cannot be checked with this export."""
     fitting, unknown = 0, []
-    for checkpoint in sorted(checkpoints, key=lambda one: one.n):
+    for checkpoint in sorted(checkpoints, key=lambda checkpoint: checkpoint.n):
         holder, named = checkpoint.holder, f"entry {checkpoint.n}"
         need(checkpoint.log == log.name, f"{holder}: it belongs to another log than {whose}")
         need(checkpoint.n <= end, f"{holder}: it names {named}, but {whose} ends with entry {end}. "
@@ -302,15 +302,15 @@ class Files:
         self.names = {entry.filename for entry in entries}
         if len(entries) > MAX_FILES or len(self.names) < len(entries):
             raise Unreadable("it contains too many files, or a name twice")
-        for one in entries:
-            if not re.fullmatch(NAMES, one.filename):
+        for info in entries:
+            if not re.fullmatch(NAMES, info.filename):
                 raise Unreadable(
-                    f"it contains a file that is not part of an export: {one.filename}"
+                    f"it contains a file that is not part of an export: {info.filename}"
                 )
-            if one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise Unreadable(f"{one.filename} uses an unsupported compression")
-            if one.file_size > MAX_FILE + MAX_RATIO * one.compress_size:
-                raise Unreadable(f"{one.filename} would be too large when unpacked")
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise Unreadable(f"{info.filename} uses an unsupported compression")
+            if info.file_size > MAX_FILE + MAX_RATIO * info.compress_size:
+                raise Unreadable(f"{info.filename} would be too large when unpacked")
 
     def open(self, name: str) -> Any:
         path = os.path.join(self.folder, *name.split("/"))
@@ -378,7 +378,7 @@ def read_audit_log(
         raise Misfit(f"the audit log: entry {seq}: {why}") from None
     need(log.n >= end.n or not whole, f"the audit log: entry {seq} is missing of {end.n}")
     if whole and covers["private"]:
-        for seq in (one for one in absent if one > erased_at):
+        for seq in (number for number in absent if number > erased_at):
             raise Misfit(
                 f"the audit log: entry {seq}: no entry records the erasure of its personal data"
             )
@@ -443,8 +443,8 @@ def check_log(rows: Iterator[Any], kept: Any) -> tuple[list[str], list[str]]:
     """Verify a site's log on its own; return what does not fit, and other remarks."""
     name, site, created_at, key, end = site_head(next(rows, None))
     keys, checkpoints = [unb64(key)] if key else [], []
-    for one, holder in ((end, "its end"), (kept, KEPT)):
-        checkpoints += [Checkpoint(one, keys, holder)] if one else []
+    for document, holder in ((end, "its end"), (kept, KEPT)):
+        checkpoints += [Checkpoint(document, keys, holder)] if document else []
     log = Log(name, checkpoints)
     is_whole = read_site_log(rows, log, "the log")
     need(is_whole, f"the log: the entries before {log.first} are missing")
@@ -452,7 +452,7 @@ def check_log(rows: Iterator[Any], kept: Any) -> tuple[list[str], list[str]]:
     is_end = not end or checkpoints[0].n == log.n
     need(is_end, f"the log: entry {log.n} is after the end that the log's own checkpoint names")
     notes = [f"The log {name} of {site}, exported {created_at}: entries {log.first} to {log.n}."]
-    signed = [f"Its end is signed with the key {sha(one).hex()}." for one in keys if end]
+    signed = [f"Its end is signed with the key {sha(key).hex()}." for key in keys if end]
     return [], notes + (signed or ["Its end is not signed, so removed entries would not show."])
 
 
@@ -476,7 +476,7 @@ class Export:
         self.is_whole = limited == [None] * 4
         keys = strict(files.read("keys.json"))
         _, dashboard, sites = parts(keys, v=int, dashboard=dict, sites=list)
-        self.key, self.keys = key_of({"site": "", **dashboard})[1], [key_of(one) for one in sites]
+        self.key, self.keys = key_of({"site": "", **dashboard})[1], [key_of(site) for site in sites]
         checkpoints = strict(files.read("checkpoints.json"))
         _, end, self.by_sites, self.of_sites = parts(
             checkpoints, v=int, export=dict, by_sites=list, of_sites=list
@@ -508,8 +508,8 @@ class Export:
 
     def check_audit_log(self) -> None:
         checkpoints, at = [self.end], {self.end.n: (self.end.hash, self.end.root, None)}
-        for one in self.by_sites:
-            site, path, signed = parts(one, site=str, path=[list], checkpoint=dict)
+        for item in self.by_sites:
+            site, path, signed = parts(item, site=str, path=[list], checkpoint=dict)
             checkpoint = Checkpoint(signed, [self.key], f"site {site}")
             checkpoints.append(checkpoint)
             if path is not None and 0 < checkpoint.n <= self.end.n:
@@ -534,20 +534,23 @@ class Export:
             rows = records(file)
             name, claimed, *_ = site_head(next(rows, None))
             need(claimed == site, f"{whose}: it names another site")
-            held = [parts(one, site=str, checkpoint=dict) for one in self.of_sites]
+            held = [parts(item, site=str, checkpoint=dict) for item in self.of_sites]
             checkpoints = [
-                Checkpoint(one, keys, "the dashboard") for owner, one in held if owner == site
+                Checkpoint(item, keys, "the dashboard") for owner, item in held if owner == site
             ]
             kept = self.kept_if_of(name, keys)
             log = Log(name, checkpoints + kept)
             if not read_site_log(rows, log, whose):
                 self.notes.append(f"Aura had not received {whose} before entry {log.first}.")
-        for checkpoint in (one for one in checkpoints if one.n > log.n):
+        for checkpoint in (checkpoint for checkpoint in checkpoints if checkpoint.n > log.n):
             self.notes.append(
                 f"Aura had not received entries {log.n + 1} to {checkpoint.n} of {whose}."
             )
         self.notes += compare(
-            [one for one in checkpoints if one.n <= log.n] + kept, log, log.n, whose
+            [checkpoint for checkpoint in checkpoints if checkpoint.n <= log.n] + kept,
+            log,
+            log.n,
+            whose,
         )
 
     def check_files(self) -> None:
@@ -582,7 +585,7 @@ def check(path: str, kept_path: str | None) -> tuple[list[str], list[str]]:
 def say(text: str) -> None:
     """Print a text with all control characters escaped."""
     # Control characters in a hostile file must not reach the terminal.
-    print(re.sub(r"[^ -~\n]", lambda one: ascii(one.group())[1:-1], text))
+    print(re.sub(r"[^ -~\n]", lambda match: ascii(match.group())[1:-1], text))
 
 
 def main() -> int:

@@ -87,7 +87,7 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
 def _previews(found: AgencySettings) -> list[tuple[str, str, list[colors.Measurement]]]:
     """Return the name, the color and the contrasts of each theme as they are in use."""
     accents = found.accents
-    light, dark = (one.accent for one in accents) if accents else OWN_ACCENTS
+    light, dark = (shades.accent for shades in accents) if accents else OWN_ACCENTS
     return [
         (theme.name, color, colors.measure(color, theme))
         for theme, color in ((LIGHT, light), (DARK, dark))

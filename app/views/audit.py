@@ -23,13 +23,11 @@ from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
 from app.views.authorization import current_actor, load_entry, load_site, require_permission
-from app.views.entry_groups import entry_groups
 from app.views.filters import local_day
 from app.views.request_validation import row_number, typed_midnight
 from app.views.site_view_models import site_page
 
 bp = Blueprint("audit", __name__)
-bp.add_app_template_filter(entry_groups)
 
 _PAGE = 50
 # No entry contains longer words.
@@ -134,9 +132,9 @@ def _page(site: Site | None) -> ResponseReturnValue:
         search=form,
         subjects=SUBJECTS,
         subject_urls={name: _url(site, form, subject=name) for name in SUBJECTS},
-        site_names={one.id: one.name for one in Site.listing()},
+        site_names={site.id: site.name for site in Site.listing()},
         clients=Client.names(),
-        people={one.id: one.name for one in User.listing()},
+        people={user.id: user.name for user in User.listing()},
         events=sorted(REGISTRY),
         kinds=sorted(KINDS),
         outcomes=sorted(OUTCOMES),
@@ -149,7 +147,9 @@ def _page(site: Site | None) -> ResponseReturnValue:
 
 def _days(entries: list[AuditEntry]) -> list[tuple[date, list[AuditEntry]]]:
     """Return the entries by day, in their order."""
-    return [(day, list(found)) for day, found in groupby(entries, lambda one: local_day(one.at))]
+    return [
+        (day, list(found)) for day, found in groupby(entries, lambda entry: local_day(entry.at))
+    ]
 
 
 _NAMES = (

@@ -28,7 +28,7 @@ class RuleRow:
 
 def rule_choices() -> dict[str, list[tuple[str, str]]]:
     """Return the choices of the form for an auto-update rule, as value and text."""
-    clients = [(str(one.id), one.name) for one in Client.select().order_by(Client.name)]
+    clients = [(str(client.id), client.name) for client in Client.select().order_by(Client.name)]
     return {
         "clients": [("", "Every client"), *clients],
         "sites": [(str(site.id), site.name) for site in _paired_sites()],
@@ -46,15 +46,15 @@ def rule_rows(only: Sequence[int] | None = None) -> list[RuleRow]:
     asking = Client.select().where(Client.approvals == SECOND).exists()
     return [
         RuleRow(
-            rule=one,
-            covers=auto_update_rules.covers_in_words(one),
-            window=auto_update_rules.window_in_words(one),
-            reached=auto_update_rules.count_sites(one),
-            is_in_force=one.is_in_force(now),
-            needs_second=asking and one.confirmed_by_id is None,
+            rule=rule,
+            covers=auto_update_rules.covers_in_words(rule),
+            window=auto_update_rules.window_in_words(rule),
+            reached=auto_update_rules.count_sites(rule),
+            is_in_force=rule.is_in_force(now),
+            needs_second=asking and rule.confirmed_by_id is None,
         )
-        for one in AutoUpdateRule.listing()
-        if only is None or one.id in only
+        for rule in AutoUpdateRule.listing()
+        if only is None or rule.id in only
     ]
 
 

@@ -90,8 +90,14 @@ def _terms() -> RuleTerms:
     client_id = form.get("client", type=row_number)
     return RuleTerms(
         name=form.get("name", ""),
-        permissions=tuple(one for one in PERMISSIONS if one in form.getlist("permissions")),
-        release_types=tuple(one for one in RELEASE_TYPES if one in form.getlist("release_types")),
+        permissions=tuple(
+            permission for permission in PERMISSIONS if permission in form.getlist("permissions")
+        ),
+        release_types=tuple(
+            release_type
+            for release_type in RELEASE_TYPES
+            if release_type in form.getlist("release_types")
+        ),
         client=_client(client_id) if client_id else None,
         site_ids=tuple(form.getlist("sites", type=row_number)),
         tags=tuple(form.getlist("tags")),

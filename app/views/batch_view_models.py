@@ -87,8 +87,8 @@ class BatchPage:
     @property
     def updates(self) -> int:
         """Return the number of different updates."""
-        return len({(one.change.kind, one.change.ident, one.change.to_version)
-                    for one in self.lines})  # fmt: skip
+        return len({(line.change.kind, line.change.ident, line.change.to_version)
+                    for line in self.lines})  # fmt: skip
 
     @property
     def approvable(self) -> list[BatchLine]:
@@ -145,9 +145,9 @@ class BatchPage:
     def signature(self) -> str:
         """Return a text of what the page shows, so that it is rendered only after a change."""
         shown = "|".join(
-            f"{one.change.id}:{one.change.state}:{one.change.digest}:{one.group}:{one.can_approve}"
-            f":{one.change.requested_at is None}"
-            for one in self.lines
+            f"{line.change.id}:{line.change.state}:{line.change.digest}:{line.group}:{line.can_approve}"
+            f":{line.change.requested_at is None}"
+            for line in self.lines
         )
         return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
@@ -155,7 +155,9 @@ class BatchPage:
     def summary(self) -> str:
         """Return the number of changes in each state: `3 succeeded, 2 waiting for approval`."""
         counts = Counter(line.change.state for line in self.lines)
-        return ", ".join(f"{counts[one]} {IN_SUMMARY[one]}" for one in STATES if counts[one])
+        return ", ".join(
+            f"{counts[state]} {IN_SUMMARY[state]}" for state in STATES if counts[state]
+        )
 
 
 def next_night(now: datetime, zone: ZoneInfo) -> datetime:
@@ -177,7 +179,7 @@ def batch_page(
         batch=batch,
         lines=lines,
         blocked=_blocked(changes, me, now) if is_review and proposes else [],
-        requestable=[one for one in changes if proposes and proposals.needs_request(one)],
+        requestable=[change for change in changes if proposes and proposals.needs_request(change)],
         can_ask=proposes and any(map(proposals.may_request, changes)),
         tonight=next_night(now, zone_of(session.user.time_zone)),
         asks_for_password=not recent,

@@ -68,7 +68,7 @@ def approve(batch: UUID) -> ResponseReturnValue:
         )
         flash(f"{_updates(count)} approved. Each site runs one at a time.")
         if "request" in request.form:
-            _request_approval([one for one in changes if proposals.needs_request(one)])
+            _request_approval([change for change in changes if proposals.needs_request(change)])
     except Invalid as refusal:
         return _rendered("updates/batch.html", _page(batch), errors=refusal.messages), 422
     return _back(batch)

@@ -108,7 +108,7 @@ def _chosen() -> list[Site]:
     """
     is_filter = "everything" in request.values
     which = _filter() if is_filter else SiteFilter()
-    found = {one.id for one in select_sites(current_actor(), which).sites}
+    found = {site.id for site in select_sites(current_actor(), which).sites}
     if not is_filter:
         found &= set(request.values.getlist("site", type=row_number))
     if not found:

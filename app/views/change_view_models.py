@@ -75,7 +75,7 @@ class ChangePage:
     @property
     def attempt(self) -> int:
         """Return the number of this attempt of a rule at this version."""
-        upto = [one for one in self.attempts if one.id <= self.change.id]
+        upto = [attempt for attempt in self.attempts if attempt.id <= self.change.id]
         return auto_update_rules.tries_of_rules(upto)
 
     @property
@@ -177,9 +177,9 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         change=change,
         site=site,
         siblings=[
-            one
-            for one in Change.in_batch(change.batch, permissions.restricted_client_id(me))
-            if one.id != change.id
+            sibling
+            for sibling in Change.in_batch(change.batch, permissions.restricted_client_id(me))
+            if sibling.id != change.id
         ],
         document=_pretty(change.document),
         approval=_approval(change),
@@ -216,14 +216,16 @@ def _entries(change: Change) -> list[AuditEntry]:
     found = AuditEntry.about_component(
         change.site_id, change.ident, events=STORY_EVENTS, since=change.proposed_at
     )
-    return [one for one in found if entry_document(one)["facts"].get("change_id") == change.id]
+    return [
+        entry for entry in found if entry_document(entry)["facts"].get("change_id") == change.id
+    ]
 
 
 def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
     found = [
-        one
-        for one in candidates.candidates_on_site(site, utcnow())
-        if (one.target.kind, one.target.ident) == (kind, ident)
+        candidate
+        for candidate in candidates.candidates_on_site(site, utcnow())
+        if (candidate.target.kind, candidate.target.ident) == (kind, ident)
     ]
     listed = Change.history(site, kind, ident)
     known = Component.get_or_none(

@@ -58,7 +58,7 @@ def set_notes(client_id: int) -> ResponseReturnValue:
 @require_permission("pair")
 def set_contact(client_id: int) -> ResponseReturnValue:
     client = load_client(client_id)
-    typed = {one.name: request.form.get(one.name, "") for one in fields(Contact)}
+    typed = {field.name: request.form.get(field.name, "") for field in fields(Contact)}
     try:
         clients.set_contact(client, Contact(**typed), by=current_actor(), now=utcnow())
     except Invalid as refusal:
@@ -121,7 +121,7 @@ def _page(client: Client, errors: dict[str, str]) -> str:
     return render_template(
         "clients/edit.html",
         client=client,
-        others=[(str(one.id), one.name) for one in others],
+        others=[(str(other.id), other.name) for other in others],
         sites=Site.listing(client_id=client.id),
         typed=request.form,
         errors=errors,

@@ -123,7 +123,7 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
         "exports/index.html",
         exports=_newest(),
         clients=Client.names(),
-        sites={one.id: one.name for one in Site.listing()},
+        sites={site.id: site.name for site in Site.listing()},
         typed=typed,
         errors=errors,
     )

@@ -76,7 +76,7 @@ def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginP
     found = _installed(kind, ident)
     if not found:
         raise NotFound("No connected site has this plugin or theme.")
-    counts = Counter(one.version for one in found)
+    counts = Counter(installed.version for installed in found)
     steps, _ = AvailableUpdate.by_component(update_filter, limit=_MOST_STEPS)
     rows = _installations(found, update_filter)
     return PluginPage(
@@ -84,19 +84,19 @@ def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginP
         ident=ident,
         name=found[0].name or ident,
         author=found[0].author,
-        versions=sorted(counts.items(), key=lambda one: (numbers(one[0]), one[0]), reverse=True),
+        versions=sorted(counts.items(), key=lambda item: (numbers(item[0]), item[0]), reverse=True),
         steps=steps,
         installations=page_of(rows, PAGE_SIZE),
-        ignored=sum(one.hold is not None for one in rows),
+        ignored=sum(row.hold is not None for row in rows),
     )
 
 
 def _installed(kind: str, ident: str) -> list[_Installed]:
     if kind == "core":
-        return [_Installed(one.site, one.wordpress, "WordPress", "", True)
-                for one in Report.on_sites()]  # fmt: skip
-    return [_Installed(one.site, one.version, one.name, one.author, one.active)
-            for one in Component.on_sites(kind, ident)]  # fmt: skip
+        return [_Installed(found.site, found.wordpress, "WordPress", "", True)
+                for found in Report.on_sites()]  # fmt: skip
+    return [_Installed(found.site, found.version, found.name, found.author, found.active)
+            for found in Component.on_sites(kind, ident)]  # fmt: skip
 
 
 def _installations(found: list[_Installed], update_filter: UpdateFilter) -> list[Installation]:
@@ -104,22 +104,23 @@ def _installations(found: list[_Installed], update_filter: UpdateFilter) -> list
     updates = {row.site_id: row for row in AvailableUpdate.listing(update_filter)}
     blocked = [row for row in updates.values() if row.status == BLOCKED]
     reasons = {
-        one.update.site_id: one for one in fleet_updates.with_reasons(blocked, update_filter.now)
+        blocked_update.update.site_id: blocked_update
+        for blocked_update in fleet_updates.with_reasons(blocked, update_filter.now)
     }
     rows = []
-    for one in found:
-        update = updates.get(one.site.id)
+    for installed in found:
+        update = updates.get(installed.site.id)
         status = update.status if update else ""
-        why = reasons.get(one.site.id) if status == BLOCKED else None
+        why = reasons.get(installed.site.id) if status == BLOCKED else None
         rows.append(
             Installation(
-                site=one.site,
-                version=one.version,
-                is_active=one.is_active,
+                site=installed.site,
+                version=installed.version,
+                is_active=installed.is_active,
                 status=status,
                 to_version=update.to_version if update else "",
                 blocked=why,
                 hold=why.hold if why and any(r.code == "held" for r in why.reasons) else None,
             )
         )
-    return sorted(rows, key=lambda one: _ORDER.index(one.status))
+    return sorted(rows, key=lambda row: _ORDER.index(row.status))

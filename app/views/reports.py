@@ -97,7 +97,7 @@ def _facts(report: ClientReport, head: AuditEntry | None) -> dict[str, object]:
         "maker": current_actor().name,
         "agency": agency_settings().name,
         "origin": current_app.config["AURA"].origin,
-        "site_names": {one.site.id: one.site.name for one in report.sites},
+        "site_names": {snapshot.site.id: snapshot.site.name for snapshot in report.sites},
     }
 
 

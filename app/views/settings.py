@@ -90,7 +90,7 @@ SETTINGS = (
 def index() -> ResponseReturnValue:
     """List the settings that this user may open."""
     role = current_user.role
-    allowed = [one for one in SETTINGS if permissions.is_allowed(role, one.permission)]
+    allowed = [setting for setting in SETTINGS if permissions.is_allowed(role, setting.permission)]
     return render_template("settings/index.html", settings=allowed)
 
 

@@ -90,7 +90,7 @@ class SiteRow:
     @property
     def worst(self) -> Item | None:
         """Return what needs attention most; an update that needs checking before the rest."""
-        ranked = sorted(self.attention, key=lambda one: (one.severity != CRITICAL, one.about))
+        ranked = sorted(self.attention, key=lambda item: (item.severity != CRITICAL, item.about))
         return ranked[0] if ranked else None
 
     @property
@@ -148,16 +148,18 @@ def select_sites(actor: Actor, which: SiteFilter) -> Selection:
     known = {} if only is not None else SiteTag.in_use()
     within = _within(sites, which, SiteTag.sites_tagged(folded) if folded else None)
     today = utcnow().date()
-    chips = {state: [one for one in within if _is_in(one, state, needs, today)] for state in CHIPS}
+    chips = {
+        state: [site for site in within if _is_in(site, state, needs, today)] for state in CHIPS
+    }
     chosen = chips.get(which.state)
     if chosen is None:
-        chosen = [one for one in within if _is_in(one, which.state, needs, today)]
+        chosen = [site for site in within if _is_in(site, which.state, needs, today)]
     return Selection(
         which=replace(which, tag=known.get(folded, which.tag) if folded else ""),
         sites=_in_order(chosen, which.sort, needs),
         counts={state: len(found) for state, found in chips.items()},
         fleet=len(sites),
-        fleet_attention=sum(one.id in needs for one in sites),
+        fleet_attention=sum(site.id in needs for site in sites),
         needs=needs,
         tags=known,
     )
@@ -187,11 +189,11 @@ def _row_id(text: str) -> int | None:
 
 def _within(sites: list[FleetSite], which: SiteFilter, tagged: set[int] | None) -> list[FleetSite]:
     return [
-        one
-        for one in sites
-        if (not which.q or one.matches(which.q))
-        and (which.client is None or one.client_id == which.client)
-        and (tagged is None or one.id in tagged)
+        site
+        for site in sites
+        if (not which.q or site.matches(which.q))
+        and (which.client is None or site.client_id == which.client)
+        and (tagged is None or site.id in tagged)
     ]
 
 
@@ -219,20 +221,20 @@ def _in_order(sites: list[FleetSite], sort: str, needs: dict[int, list[Item]]) -
     Sites without a value come last. An unknown column is `attention`: those that need it first.
     """
     keys: dict[str, Any] = {
-        "name": lambda one: one.name.casefold(),
-        "client": lambda one: one.client_name.casefold() or None,
-        "state": lambda one: one.connection,
-        "updates": lambda one: one.available_updates,
-        "wordpress": lambda one: versions.numbers(one.wordpress) or None,
-        "php": lambda one: versions.numbers(one.php) or None,
-        "synced": lambda one: one.last_success_at,
-        "added": lambda one: one.added_at,
+        "name": lambda site: site.name.casefold(),
+        "client": lambda site: site.client_name.casefold() or None,
+        "state": lambda site: site.connection,
+        "updates": lambda site: site.available_updates,
+        "wordpress": lambda site: versions.numbers(site.wordpress) or None,
+        "php": lambda site: versions.numbers(site.php) or None,
+        "synced": lambda site: site.last_success_at,
+        "added": lambda site: site.added_at,
     }
     key = keys.get(sort.removeprefix("-"))
     if key is None:
-        return sorted(sites, key=lambda one: _rank(needs.get(one.id, [])))
-    valued = [one for one in sites if key(one) is not None]
-    without = [one for one in sites if key(one) is None]
+        return sorted(sites, key=lambda site: _rank(needs.get(site.id, [])))
+    valued = [site for site in sites if key(site) is not None]
+    without = [site for site in sites if key(site) is None]
     return [*sorted(valued, key=key, reverse=sort.startswith("-")), *without]
 
 
@@ -245,21 +247,21 @@ def _rank(items: list[Item]) -> int:
 def _rows(
     sites: Collection[FleetSite], needs: dict[int, list[Item]], with_tags: bool
 ) -> list[SiteRow]:
-    ids = [one.id for one in sites]
+    ids = [site.id for site in sites]
     tags = SiteTag.of_sites(ids) if with_tags else {}
     under_way, today = fleet.open_changes(ids), utcnow().date()
     return [
         SiteRow(
-            site=one,
-            tags=tags.get(one.id, []),
-            attention=needs.get(one.id, []),
-            open_changes=under_way.get(one.id, {}),
-            is_php_ended=_is_php_ended(one, today),
+            site=site,
+            tags=tags.get(site.id, []),
+            attention=needs.get(site.id, []),
+            open_changes=under_way.get(site.id, {}),
+            is_php_ended=_is_php_ended(site, today),
         )
-        for one in sites
+        for site in sites
     ]
 
 
 def _clients() -> list[tuple[int, str]]:
     query = Client.select(Client.id, Client.name).order_by(Client.name)
-    return [(one.id, one.name) for one in query]
+    return [(client.id, client.name) for client in query]

@@ -119,13 +119,15 @@ class SitePage:
     @cached_property
     def components(self) -> dict[str, list[Component]]:
         listed = Component.for_site(self.site)
-        return {kind: [one for one in listed if one.kind == kind] for kind in KINDS}
+        return {
+            kind: [component for component in listed if component.kind == kind] for kind in KINDS
+        }
 
     @cached_property
     def candidates(self) -> list[Candidate]:
         if self.report is None:
             return []
-        listed = [one for kind in KINDS for one in self.components[kind]]
+        listed = [component for kind in KINDS for component in self.components[kind]]
         return candidates.candidates_in_report(self.site, self.report, listed, self.now)
 
     @cached_property
@@ -213,7 +215,7 @@ class SitePage:
     @property
     def problems(self) -> list[Item]:
         """Return what needs attention, without the connection, which the page shows anyway."""
-        return [one for one in self.attention if one.about != "connection"]
+        return [item for item in self.attention if item.about != "connection"]
 
     @cached_property
     def by_component(self) -> dict[tuple[str, str], Candidate]:
@@ -221,19 +223,30 @@ class SitePage:
 
         WordPress, available in several versions, is in `core`.
         """
-        return {(report_list(one.target.kind), one.target.ident): one for one in self.candidates}
+        return {
+            (report_list(candidate.target.kind), candidate.target.ident): candidate
+            for candidate in self.candidates
+        }
 
     @property
     def core(self) -> dict[str | None, Candidate]:
-        return {one.target.available: one for one in self.candidates if one.target.kind == "core"}
+        return {
+            candidate.target.available: candidate
+            for candidate in self.candidates
+            if candidate.target.kind == "core"
+        }
 
     @cached_property
     def waiting(self) -> list[Candidate]:
         """Return the available updates: WordPress first, then by kind and name."""
         order = ("core", "siteagent", "plugin", "theme", "translation")
-        found = [one for one in self.candidates if one.target.available]
+        found = [candidate for candidate in self.candidates if candidate.target.available]
         return sorted(
-            found, key=lambda one: (order.index(one.target.kind), one.target.name.casefold())
+            found,
+            key=lambda candidate: (
+                order.index(candidate.target.kind),
+                candidate.target.name.casefold(),
+            ),
         )
 
     @property
@@ -244,7 +257,7 @@ class SitePage:
     @property
     def available(self) -> dict[str, int]:
         """Return the number of available updates by kind."""
-        return available_updates(one.target for one in self.candidates)
+        return available_updates(candidate.target for candidate in self.candidates)
 
     @cached_property
     def ready(self) -> int:
@@ -261,19 +274,21 @@ class SitePage:
     def active_theme(self) -> str:
         """Return name and version of the active theme."""
         themes = self.document.get("themes", [])
-        return next((f"{one['name']} {one['version']}" for one in themes if one["active"]), "")
+        return next(
+            (f"{theme['name']} {theme['version']}" for theme in themes if theme["active"]), ""
+        )
 
     @property
     def plugins(self) -> tuple[int, int]:
         """Return the number of plugins, and how many of them are active."""
         plugins = self.document.get("plugins", [])
-        return len(plugins), sum(one["active"] for one in plugins)
+        return len(plugins), sum(plugin["active"] for plugin in plugins)
 
     @property
     def health_problems(self) -> int:
         """Return the number of tests of Site Health that failed or recommend something."""
         tests = self.document.get("health", {}).get("tests", [])
-        return sum(one["status"] in ("critical", "recommended") for one in tests)
+        return sum(test["status"] in ("critical", "recommended") for test in tests)
 
 
 def site_page(site: Site) -> SitePage:
@@ -306,6 +321,8 @@ def _moment(text: str | None) -> datetime | None:
 
 def _newest_entry(site: Site, events: tuple[str, ...]) -> AuditEntry | None:
     found = [
-        one for name in events for one in AuditEntry.newest(site_id=site.id, event=name, limit=1)
+        entry
+        for name in events
+        for entry in AuditEntry.newest(site_id=site.id, event=name, limit=1)
     ]
     return max(found, key=lambda entry: entry.seq, default=None)

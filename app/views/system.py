@@ -16,6 +16,6 @@ bp = Blueprint("system", __name__)
 @require_permission("overview")
 def show() -> ResponseReturnValue:
     checks = system.run_checks(current_app.config["AURA"], utcnow())
-    to_do = sum(one.state in (system.BAD, system.CHECK) for one in checks)
-    unknown = sum(one.state == system.UNKNOWN for one in checks)
+    to_do = sum(check.state in (system.BAD, system.CHECK) for check in checks)
+    unknown = sum(check.state == system.UNKNOWN for check in checks)
     return render_template("settings/system.html", checks=checks, to_do=to_do, unknown=unknown)

@@ -102,8 +102,8 @@ def ignore() -> ResponseReturnValue:
 def _ignore_page(chosen: list[AvailableUpdate], errors: dict[str, str]) -> str:
     return render_template(
         "updates/ignore.html",
-        names=sorted({one.name for one in chosen}),
-        sites=sorted({one.site.name for one in chosen}),
+        names=sorted({update.name for update in chosen}),
+        sites=sorted({update.site.name for update in chosen}),
         fields=_selection_fields(),
         typed=request.form,
         errors=errors,

@@ -89,17 +89,18 @@ class Made:
         return checkpoint(self.seed, self.rows[n - 1], self.log, root)
 
     def files(self) -> Files:
-        is_excerpt = any(self.covers.get(one) for one in ("client", "site", "from", "to"))
+        is_excerpt = any(self.covers.get(name) for name in ("client", "site", "from", "to"))
         paths = merkle.Tree(self.leaves)
         shown = [row for row in self.rows if not is_excerpt or self._is_covered(row)]
         if is_excerpt:
             shown = [
-                {**row, "path": [one.hex() for one in paths.path(row["seq"] - 1)]} for row in shown
+                {**row, "path": [digest.hex() for digest in paths.path(row["seq"] - 1)]}
+                for row in shown
             ]
         by_sites = [
             {
                 "site": SITE,
-                "path": [one.hex() for one in paths.path(n - 1)] if is_excerpt else None,
+                "path": [digest.hex() for digest in paths.path(n - 1)] if is_excerpt else None,
                 "checkpoint": self.checkpoint_of(n),
             }
             for n in self.watched_at

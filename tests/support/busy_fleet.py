@@ -24,7 +24,6 @@ from app.models.changes import Change
 from app.models.exports import AuditLogExport
 from app.models.reports import Sync
 from app.models.sites import Pairing, Site
-from app.models.update_backlog import UpdateBacklog
 from tests.support.factories import (
     AKISMET,
     approve,
@@ -119,9 +118,6 @@ class Fleet:
     def forget_verifications(self) -> None:
         Verification.delete().execute()
 
-    def begin_a_day(self) -> None:
-        UpdateBacklog.delete().execute()
-
     def lose_exports(self) -> None:
         for _ in range(COUNT):
             self.export()
@@ -135,7 +131,6 @@ class Fleet:
 
 # A periodic task: how its work comes about, and how much of it there is then.
 PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
-    "store_backlog": (Fleet.begin_a_day, COUNT),
     "recover_exports": (Fleet.lose_exports, COUNT),
     "retry_revocations": (Fleet.leave, COUNT),
     "apply_auto_update_rules": (Fleet.let_rule_apply, COUNT),
@@ -153,15 +148,18 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
 
 
 def check_changes(fleet: Fleet) -> list[str]:
-    return [dry_run.run_dry_run(one.id, **fleet.answers_to(one.site_id)) for one in fleet.propose()]
+    return [
+        dry_run.run_dry_run(change.id, **fleet.answers_to(change.site_id))
+        for change in fleet.propose()
+    ]
 
 
 def run_changes(fleet: Fleet) -> list[str]:
     return [
         execution.run_change(
-            one.id, look=fleet.sites[one.site_id].look, **fleet.answers_to(one.site_id)
+            change.id, look=fleet.sites[change.site_id].look, **fleet.answers_to(change.site_id)
         )
-        for one in fleet.approve()
+        for change in fleet.approve()
     ]  # fmt: skip
 
 
@@ -172,9 +170,9 @@ def settle_changes(fleet: Fleet) -> list[str]:
     fleet.clock.advance(seconds=40)
     return [
         settlement.settle_change(
-            one.id, look=fleet.sites[one.site_id].look, **fleet.answers_to(one.site_id)
+            change.id, look=fleet.sites[change.site_id].look, **fleet.answers_to(change.site_id)
         )
-        for one in Change.select()
+        for change in Change.select()
     ]  # fmt: skip
 
 
@@ -184,8 +182,8 @@ def run_diagnostics_on_sites(fleet: Fleet) -> list[str]:
         runs.request_diagnostics(site, by=fleet.ana, now=fleet.clock()) for site in fleet.rows()
     ]
     return [
-        runs.run_diagnostics(one.id, look=Eyes(), **fleet.answers_to(one.site_id))
-        for one in requested
+        runs.run_diagnostics(run.id, look=Eyes(), **fleet.answers_to(run.site_id))
+        for run in requested
     ]
 
 
@@ -216,7 +214,7 @@ def read_logs(fleet: Fleet) -> list[str]:
 
 def rotate_keys(fleet: Fleet) -> list[str]:
     rotations = rotation.rotate_all_keys(by=SYSTEM, config=fleet.config, now=fleet.clock())
-    return [rotation.run_rotation(one.id, **fleet.answers_to(one.site_id)) for one in rotations]
+    return [rotation.run_rotation(row.id, **fleet.answers_to(row.site_id)) for row in rotations]
 
 
 def deliver_revocations(fleet: Fleet) -> list[str]:
@@ -246,7 +244,8 @@ def recheck_sites(fleet: Fleet) -> list[str]:
 def sync_sites(fleet: Fleet) -> list[str]:
     fleet.lose_syncs()
     return [
-        site_sync.run_sync(one.id, **fleet.answers_to(one.site_id)) for one in list(Sync.select())
+        site_sync.run_sync(sync.id, **fleet.answers_to(sync.site_id))
+        for sync in list(Sync.select())
     ]
 
 

@@ -46,7 +46,7 @@ class _Page(HTMLParser):
                 self.forms[-1].values.append((given["name"], given.get("value", "")))
         elif tag == "button" and self.forms:
             names = ("name", "value", "formaction")
-            self.forms[-1].buttons.append(_Button("", *(given.get(one, "") for one in names)))
+            self.forms[-1].buttons.append(_Button("", *(given.get(name, "") for name in names)))
             self._text = []
         elif tag == "a":
             self._href, self._text = given.get("href", ""), []
@@ -91,7 +91,7 @@ class Clicker:
             for button in form.buttons
             if button.text.startswith(text)
         )
-        values = [one for one in form.values if one[0] not in typed]
+        values = [value for value in form.values if value[0] not in typed]
         values += [*typed.items(), *([(button.name, button.value)] if button.name else [])]
         data: dict[str, list[str]] = {}
         for name, value in values:

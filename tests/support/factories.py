@@ -135,7 +135,7 @@ def theme(ident: str = "twentytwentyfour", **changes: Any) -> dict[str, Any]:
 
 def report(**changes: Any) -> dict[str, Any]:
     """What a small, healthy WordPress with one outdated plugin says of itself."""
-    one = plugin()
+    component = plugin()
     one_theme = theme()
     one_theme.pop("network_active")
     return {
@@ -158,14 +158,14 @@ def report(**changes: Any) -> dict[str, Any]:
         },
         "database": {"server": "MariaDB", "version": "10.11.6"},
         "server": {"software": "nginx/1.22"},
-        "plugins": [one],
+        "plugins": [component],
         "themes": [one_theme],
         "mu_plugins": [{"id": "loader.php", "name": "Loader", "version": "1", "author": ""}],
         "dropins": [{"id": "object-cache.php", "name": "Cache", "version": "2"}],
         "updates": {
             "plugins": [
                 {
-                    "id": one["id"],
+                    "id": component["id"],
                     "version": "5.3.1",
                     "requires_wp": "5.8",
                     "requires_php": "7.2",

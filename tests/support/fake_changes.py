@@ -200,7 +200,7 @@ class Changing:
         _component(site, item["kind"], item["id"])["version"] = item["to"]
         available_updates = _available_updates(site, item["kind"])
         available_updates[:] = [
-            one for one in available_updates if one.get("id", "core") != item["id"]
+            update for update in available_updates if update.get("id", "core") != item["id"]
         ]
 
 
@@ -222,7 +222,7 @@ def _component(site: FakeSite, kind: str, ident: str) -> dict[str, Any]:
         found: dict[str, Any] = site.report["wordpress"]
         return found
     listed = site.report[PLACES[kind]]
-    return next((one for one in listed if one["id"] == ident), {})
+    return next((component for component in listed if component["id"] == ident), {})
 
 
 def _available_updates(site: FakeSite, kind: str) -> list[dict[str, Any]]:
@@ -232,5 +232,6 @@ def _available_updates(site: FakeSite, kind: str) -> list[dict[str, Any]]:
 
 def _available_update(site: FakeSite, kind: str, ident: str) -> dict[str, Any] | None:
     return next(
-        (one for one in _available_updates(site, kind) if one.get("id", "core") == ident), None
+        (update for update in _available_updates(site, kind) if update.get("id", "core") == ident),
+        None,
     )

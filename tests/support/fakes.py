@@ -462,7 +462,7 @@ class FakeSite:
         seen = document.get("log")
         if seen is None:
             return None
-        return any((one.seq, one.hash) == (seen["n"], seen["hash"]) for one in self.log)
+        return any((entry.seq, entry.hash) == (seen["n"], seen["hash"]) for entry in self.log)
 
     def _look(self, document: dict[str, Any]) -> dict[str, Any]:
         """Judge the dashboard's checkpoint as the plugin's checkpoint store does."""
@@ -487,10 +487,10 @@ class FakeSite:
         return {}
 
     def _entries(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:
-        begins = [one.seq for one in self.log if '"event":"connected"' in one.body]
+        begins = [entry.seq for entry in self.log if '"event":"connected"' in entry.body]
         first = begins[-1] if begins else self.log[0].seq
-        behind = [one for one in self.log if one.seq > max(document["after"], first - 1)]
-        entries = [one.as_sent() for one in behind[: self.batch]]
+        behind = [entry for entry in self.log if entry.seq > max(document["after"], first - 1)]
+        entries = [entry.as_sent() for entry in behind[: self.batch]]
         return {"from": first, "entries": entries, "more": len(behind) > self.batch}
 
     def _rotate(self, document: dict[str, Any], body: bytes) -> dict[str, Any] | None:
@@ -544,7 +544,7 @@ class FakeSite:
         return next(k.keys.s2d for k in self._channels() if k.kid == keyid)
 
     def _channels(self) -> list[_Paired]:
-        return [one for one in (self.paired, self.next, self._pending) if one is not None]
+        return [keys for keys in (self.paired, self.next, self._pending) if keys is not None]
 
     def _time(self) -> int:
         return int(self.clock().timestamp())

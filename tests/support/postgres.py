@@ -57,7 +57,7 @@ def _somebody() -> dict[str, Any]:
     """Who runs the server: PostgreSQL refuses root."""
     if os.getuid():
         return {}
-    accounts = {one.pw_name: one for one in pwd.getpwall()}
+    accounts = {account.pw_name: account for account in pwd.getpwall()}
     account = accounts.get("postgres") or accounts["nobody"]
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 

@@ -26,7 +26,7 @@ def prepare(*, everything: bool) -> None:
     started = time.monotonic()
     # More threads than processors, because most of them wait for the network.
     with ThreadPoolExecutor(8) as pool:
-        making = [pool.submit(one) for one in _parts(everything=everything)]
+        making = [pool.submit(part) for part in _parts(everything=everything)]
         for future in making:
             _result(future, making)
     say("prepare", f"everything is there after {time.monotonic() - started:.0f} s")

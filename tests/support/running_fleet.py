@@ -50,7 +50,7 @@ class RunningFleet:
     def email_of(self, role: str) -> str:
         """Return the address with which the first person in this role signs in."""
         people = (_PERSON.match(line) for line in list(self._lines))
-        return next(one[1] for one in people if one and one[2].startswith(role))
+        return next(person[1] for person in people if person and person[2].startswith(role))
 
     def stop(self) -> None:
         """Press Ctrl-C and wait."""

@@ -25,11 +25,11 @@ def keep_columns() -> None:
     db.execute_sql("ALTER TABLE other RENAME TO audit")
 
 
-def swap(one: int, other: int) -> None:
+def swap(first: int, other: int) -> None:
     """Exchange what two entries say; everything else of them stays."""
-    bodies = {seq: AuditEntry.get_by_id(seq).body for seq in (one, other)}
-    AuditEntry.update(body=bodies[other]).where(AuditEntry.seq == one).execute()
-    AuditEntry.update(body=bodies[one]).where(AuditEntry.seq == other).execute()
+    bodies = {seq: AuditEntry.get_by_id(seq).body for seq in (first, other)}
+    AuditEntry.update(body=bodies[other]).where(AuditEntry.seq == first).execute()
+    AuditEntry.update(body=bodies[first]).where(AuditEntry.seq == other).execute()
 
 
 def cut_off_after(seq: int) -> None:

@@ -34,7 +34,7 @@ def compile_mo(template: str, before: str) -> bytes:
         else:
             pairs[f"{singular}\0{plural}"] = f"{before}{singular}\0{before}{plural}"
     # Sorted by the bytes of the original, as the format demands.
-    rows = sorted((one.encode(), other.encode()) for one, other in pairs.items())
+    rows = sorted((msgid.encode(), msgstr.encode()) for msgid, msgstr in pairs.items())
     start = 28 + 16 * len(rows)
     originals, translations, data = b"", b"", b""
     for original, translation in rows:

@@ -66,9 +66,9 @@ class Measurement:
         return self.ratio >= self.least
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(color: str, other: str) -> float:
     """Return the contrast ratio of two `#rrggbb` colors, from 1 to 21 (WCAG 2.2, "contrast")."""
-    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    lighter, darker = sorted((_luminance(color), _luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
@@ -96,7 +96,7 @@ def measure(color: str, theme: Theme) -> list[Measurement]:
 
 def weakest(color: str, theme: Theme) -> Measurement:
     """Return the measurement that misses its minimum by most, or is closest to it."""
-    return min(measure(color, theme), key=lambda one: one.ratio / one.least)
+    return min(measure(color, theme), key=lambda measurement: measurement.ratio / measurement.least)
 
 
 def nearest_readable(color: str, theme: Theme) -> str:

@@ -58,7 +58,7 @@ def verify_chain(
     """
     found = _Reading(AuditEntry.last_seq(), genesis_hash(log_uuid()))
     found.read(seen)
-    return _report(found, sorted(anchors, key=lambda one: one.n))
+    return _report(found, sorted(anchors, key=lambda anchor: anchor.n))
 
 
 @dataclass

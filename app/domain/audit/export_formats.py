@@ -81,7 +81,7 @@ def write_zip(
     """Write all files that a verification needs; return the number of entries."""
     end = checkpoints.current_checkpoint(config)
     digests: dict[str, str] = {}
-    leaves = [bytes.fromhex(one) for one in _hashes(end.n)] if not covered.is_whole else []
+    leaves = [bytes.fromhex(digest) for digest in _hashes(end.n)] if not covered.is_whole else []
     paths = Tree(leaves) if leaves else None
     sites = _sites(covered)
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
@@ -207,7 +207,7 @@ def _rows(covered: ExportScope, last: int, paths: Tree | None) -> Iterator[dict[
             "detail": detail.body if detail else None,
         }
         if paths is not None:
-            row["path"] = [one.hex() for one in paths.path(entry.seq - 1)]
+            row["path"] = [digest.hex() for digest in paths.path(entry.seq - 1)]
         yield row
 
 
@@ -253,7 +253,7 @@ def _checkpoints(end: Checkpoint, sites: list[Site], paths: Tree | None) -> byte
     for site in sites:
         for n, checkpoint in _held_by(site):
             is_there = paths is not None and n <= end.n
-            path = [one.hex() for one in paths.path(n - 1)] if paths and is_there else None
+            path = [digest.hex() for digest in paths.path(n - 1)] if paths and is_there else None
             by_sites.append({"site": site.uuid, "path": path, "checkpoint": checkpoint})
         of_sites += [
             {"site": site.uuid, "checkpoint": checkpoint} for checkpoint in _own_checkpoints(site)
@@ -295,12 +295,12 @@ def _own_checkpoints(site: Site) -> list[dict[str, str]]:
     """Return the site's own checkpoints of the exported log under its current key."""
     key, log = from_b64u(site.sign_s, 32), SiteLog.get_or_create_for(site).log
     found = []
-    for one in SiteCheckpoint.select().where(
+    for checkpoint in SiteCheckpoint.select().where(
         SiteCheckpoint.site == site, SiteCheckpoint.log == log
     ):
-        body = one.body.encode("ascii")
-        if verify_checkpoint(key, body, from_b64u(one.signature, 64)):
-            found.append({"body": b64u(body), "sig": one.signature})
+        body = checkpoint.body.encode("ascii")
+        if verify_checkpoint(key, body, from_b64u(checkpoint.signature, 64)):
+            found.append({"body": b64u(body), "sig": checkpoint.signature})
     return found[-_CHECKPOINTS_OF_A_SITE:]
 
 
@@ -310,7 +310,7 @@ def _keys(config: Config, sites: list[Site]) -> bytes:
         {
             "v": 1,
             "dashboard": _key(dashboard),
-            "sites": [{"site": one.uuid, **_key(from_b64u(one.sign_s, 32))} for one in sites],
+            "sites": [{"site": site.uuid, **_key(from_b64u(site.sign_s, 32))} for site in sites],
         }
     )
 

@@ -73,7 +73,7 @@ def _entries_about(user_id: int) -> Iterator[list[int]]:
     after = 0
     while True:
         query = AuditEntry.select(AuditEntry.seq).where(AuditEntry.seq > after, about)
-        seqs = [one.seq for one in query.order_by(AuditEntry.seq).limit(_BATCH)]
+        seqs = [entry.seq for entry in query.order_by(AuditEntry.seq).limit(_BATCH)]
         if not seqs:
             return
         yield seqs

@@ -22,12 +22,12 @@ def rebuild_index() -> int:
     days: dict[str, tuple[int, int]] = {}
     with transaction():
         audit_search.clear_index()
-        for one in AuditEntry.stream_with_details():
-            body, kept = json.loads(one.body), one.detail
+        for entry in AuditEntry.stream_with_details():
+            body, kept = json.loads(entry.body), entry.detail
             words = words_of(body, json.loads(kept.body) if kept else None)
-            audit_search.add_words(one.seq, words)
+            audit_search.add_words(entry.seq, words)
             day = body["at"][:10]
-            days[day] = (days.get(day, (one.seq, one.seq))[0], one.seq)
+            days[day] = (days.get(day, (entry.seq, entry.seq))[0], entry.seq)
             count += 1
         for day, (first, last) in days.items():
             audit_search.add_day(day, first, last)

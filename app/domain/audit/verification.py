@@ -137,9 +137,9 @@ def acknowledge_failure(verification_id: int, *, by: Actor, now: datetime) -> No
 def queue_due_verification(now: datetime) -> int:
     """Queue tonight's verification once, and recover lost ones; return the number of both."""
     count = 0
-    for one in Verification.stuck(now - LOST_AFTER):
-        count += one.move(to=ABANDONED, when=(RUNNING,), ended_at=now)
-    lost = (one.id for one in Verification.waiting_since(now - LOST_AFTER))
+    for lost_run in Verification.stuck(now - LOST_AFTER):
+        count += lost_run.move(to=ABANDONED, when=(RUNNING,), ended_at=now)
+    lost = (waiting.id for waiting in Verification.waiting_since(now - LOST_AFTER))
     count += queue.enqueue_rows("verify_audit_log", lost)
     Verification.delete().where(
         Verification.state.in_((WHOLE, ABANDONED)), Verification.ended_at < now - KEPT_FOR

@@ -175,7 +175,7 @@ def propose_due(now: datetime) -> int:
 
     Updates that were decided, or tried too often, are left out.
     """
-    rules = [one for one in AutoUpdateRule.in_force(now) if is_window_open(one, now)]
+    rules = [rule for rule in AutoUpdateRule.in_force(now) if is_window_open(rule, now)]
     if not rules:
         return 0
     proposed = 0
@@ -195,7 +195,7 @@ def _put_forward(
         return 0
     release_type = release_type_between(target.version, target.available)
     rule = next(
-        (one for one in rules if applies_to(one, site, target.permission, release_type)), None
+        (rule for rule in rules if applies_to(rule, site, target.permission, release_type)), None
     )
     if rule is None or not _may_try(
         Change.attempts_at(site.id, target.kind, target.ident, target.available), now
@@ -237,7 +237,11 @@ def would_release(change: Change, site: Site, now: datetime) -> AutoUpdateRule |
     """Return the active rule that covers this change, no matter who proposed it."""
     in_force = AutoUpdateRule.in_force(now)
     return next(
-        (one for one in in_force if applies_to(one, site, change.permission, change.release_type)),
+        (
+            rule
+            for rule in in_force
+            if applies_to(rule, site, change.permission, change.release_type)
+        ),
         None,
     )
 

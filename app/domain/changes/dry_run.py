@@ -89,8 +89,8 @@ def run_dry_run(
     )
     outcome = calls.effective_result(results)
     with transaction():
-        for one in results:
-            audit.record(one.as_event(site.id), SYSTEM, now=now())
+        for result in results:
+            audit.record(result.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
             return _no_answer(change, outcome, now())
         health.record_success(site, outcome, SYSTEM, now(), endpoint=channel.endpoint)
@@ -161,8 +161,10 @@ def _checked(change: Change, site: Site, answer: _DryRunAnswer) -> ChangeChecked
 def _read(document: dict[str, Any]) -> _DryRunAnswer:
     """Parse the answer; only a plain `true` without any reason against it counts as a yes."""
     listed = document.get("reasons")
-    texts = [outcomes.code_or_empty(one) for one in listed] if isinstance(listed, list) else []
-    reasons = tuple(one or "unnamed" for one in texts[:_MAX_REASONS])
+    texts = (
+        [outcomes.code_or_empty(reason) for reason in listed] if isinstance(listed, list) else []
+    )
+    reasons = tuple(code or "unnamed" for code in texts[:_MAX_REASONS])
     if document.get("eligible") is not True and not reasons:
         reasons = ("unnamed",)
     facts = document.get("facts")
@@ -177,7 +179,7 @@ def _package(sent: dict[str, Any]) -> Package | None:
     host, wordpress, php = sent.get("package_host"), sent.get("wp"), sent.get("php")
     sha256 = sent.get("package_sha256")
     texts = (host, wordpress, php)
-    if not all(isinstance(one, str) and 0 < len(one) <= _MAX_HOST_CHARS for one in texts):
+    if not all(isinstance(text, str) and 0 < len(text) <= _MAX_HOST_CHARS for text in texts):
         return None
     return Package(str(host), sha256 if isinstance(sha256, str) else None, str(wordpress), str(php))
 

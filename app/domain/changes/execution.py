@@ -188,5 +188,7 @@ def recover_changes(now: datetime) -> int:
         "run_change": [*Change.due(lost, APPROVED), *Change.due(now, WAITING)],
         "settle_change": Change.due(lost, UNKNOWN),
     }
-    queued = (queue.enqueue_rows(job, (one.id for one in found)) for job, found in due.items())
+    queued = (
+        queue.enqueue_rows(job, (change.id for change in found)) for job, found in due.items()
+    )
     return len(ended) + len(stuck) + sum(queued)

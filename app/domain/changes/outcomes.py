@@ -177,7 +177,7 @@ def _evidence(sent: object) -> dict[str, Any]:
             kept[name] = sent[name]
     messages = sent.get("messages")
     if isinstance(messages, list):
-        texts = [_text(one) for one in messages if isinstance(one, str)]
+        texts = [_text(message) for message in messages if isinstance(message, str)]
         kept["messages"] = texts[:MAX_MESSAGES]
     return kept
 

@@ -104,7 +104,7 @@ def _check_proposal(
         raise Invalid("wanted", "Choose at least one update.")
     if len(wanted) > MAX_TOGETHER:
         raise Invalid("wanted", f"Choose at most {MAX_TOGETHER} updates.")
-    if len({one.kind if one.kind in SEPARATE_KINDS else "" for one in wanted}) > 1:
+    if len({request.kind if request.kind in SEPARATE_KINDS else "" for request in wanted}) > 1:
         raise Invalid("wanted", "Review updates of WordPress and of SiteAgent separately.")
     check_reason(reason)
     if not now < window.not_after <= window.not_before + MAX_WINDOW:
@@ -132,38 +132,43 @@ def create_proposals(
                     raise StaleState("This auto-update rule has ended.")
             proposal = _Proposal(str(uuid4()), by, reason, window, now, requested_at, rule)
             found = {
-                one.site.id: candidates.candidates_on_site(one.site, now)
-                for one in {one.site.id: one for one in wanted}.values()
+                request.site.id: candidates.candidates_on_site(request.site, now)
+                for request in {request.site.id: request for request in wanted}.values()
             }
-            return [_create(one, proposal, found[one.site.id]) for one in wanted]
+            return [_create(request, proposal, found[request.site.id]) for request in wanted]
     except DuplicateRow as why:
         raise Conflict("One of these updates is already open. Check the list of updates.") from why
 
 
-def _create(one: UpdateRequest, proposal: _Proposal, on_site: Sequence[Candidate]) -> Change:
+def _create(request: UpdateRequest, proposal: _Proposal, on_site: Sequence[Candidate]) -> Change:
     found = next(
-        (each for each in on_site if each.is_named(one.kind, one.ident, one.to_version)), None
+        (
+            each
+            for each in on_site
+            if each.is_named(request.kind, request.ident, request.to_version)
+        ),
+        None,
     )
     if found is None:
         raise StaleChange("The site no longer lists this update. Sync the site.")
     target, by, rule = found.target, proposal.by, proposal.rule
-    if not found.verdict.may or len(one.to_version) > MAX_VERSION_CHARS:
+    if not found.verdict.may or len(request.to_version) > MAX_VERSION_CHARS:
         raise Conflict(
-            f"{target.name} on {one.site.name} cannot be updated now. The site's page says why."
+            f"{target.name} on {request.site.name} cannot be updated now. The site's page says why."
         )
     with transaction() as tx:
         change = Change.create(
-            site=one.site,
+            site=request.site,
             batch=proposal.batch,
             op_id=str(uuid4()),
-            kid=one.site.key_id,
+            kid=request.site.key_id,
             kind=target.kind,
             permission=target.permission,
             ident=target.ident,
             name=target.name,
             from_version=target.version[:MAX_VERSION_CHARS],
-            to_version=one.to_version,
-            release_type=release_type_between(target.version, one.to_version),
+            to_version=request.to_version,
+            release_type=release_type_between(target.version, request.to_version),
             proposed_by=by.id if by.kind == "user" else None,
             proposer=(f"auto-update rule “{rule.name}”" if rule else by.name)[:120],
             proposed_at=proposal.now,

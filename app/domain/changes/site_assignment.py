@@ -47,7 +47,7 @@ def set_tags(
         if had == wanted:
             return
         before = rule_coverage.rules_for(site, had, now)
-        brings = [one for one in rule_coverage.rules_for(site, wanted, now) if one not in before]
+        brings = [rule for rule in rule_coverage.rules_for(site, wanted, now) if rule not in before]
         actor = (
             rule_coverage.require_agreement(by, brings, confirmed_at, agreed, now) if brings else by
         )
@@ -144,11 +144,11 @@ def merge_clients(
     with permissions.user_transaction(by, "auto_update_rules") as (_, present):
         if client == into:
             raise Conflict("Choose another client to merge this one into.")
-        if any(one.client_id == client.id for one in AutoUpdateRule.in_force(now)):
+        if any(rule.client_id == client.id for rule in AutoUpdateRule.in_force(now)):
             raise Conflict(f"End the auto-update rules of {client.name} first.")
         moved = list(Site.select().where(Site.client == client, Site.forgotten_at.is_null()))
-        brings = {one for site in moved for one in _rules_joined(site, into, now)}
-        ordered = sorted(brings, key=lambda one: int(one.id))
+        brings = {rule for site in moved for rule in _rules_joined(site, into, now)}
+        ordered = sorted(brings, key=lambda rule: int(rule.id))
         if ordered:
             present = rule_coverage.require_agreement(present, ordered, confirmed_at, agreed, now)
         people = _hand_over(client, into)
@@ -168,7 +168,7 @@ def _rules_joined(site: Site, client: Client | None, now: datetime) -> list[Auto
     tagged = SiteTag.of_site(site)
     before = rule_coverage.rules_for(site, tagged, now)
     site.client = client
-    return [one for one in rule_coverage.rules_for(site, tagged, now) if one not in before]
+    return [rule for rule in rule_coverage.rules_for(site, tagged, now) if rule not in before]
 
 
 def _hand_over(client: Client, into: Client) -> int:

@@ -141,9 +141,9 @@ def call_with_fallback(
     Return the result of each call, and the channel of the last one.
     """
     outcomes = [call_site(channel, op, arguments, by=by, config=config, call=call)]
-    named = [one for one in site.endpoints if is_same_server(channel.endpoint, one)]
+    named = [endpoint for endpoint in site.endpoints if is_same_server(channel.endpoint, endpoint)]
     others = [*_https_or_www_variant(channel.endpoint, outcomes[0]), *named]
-    for endpoint in [one for one in others if one != channel.endpoint][:MAX_FALLBACKS]:
+    for endpoint in [other for other in others if other != channel.endpoint][:MAX_FALLBACKS]:
         if outcomes[-1].reply is not None or outcomes[0].error_code not in FALLBACK_ERRORS:
             break
         elsewhere = replace(channel, endpoint=endpoint)

@@ -246,12 +246,12 @@ def _about(document: dict[str, Any], endpoint: str) -> dict[str, Any]:
     endpoints = sent.get("endpoints")
     if not isinstance(endpoints, list) or not 0 < len(endpoints) <= _MAX_ENDPOINTS:
         raise ProtocolError("malformed", "site.endpoints")
-    named = [_text(one, "endpoints", _MAX_TEXT_CHARS) for one in endpoints]
+    named = [_text(text, "endpoints", _MAX_TEXT_CHARS) for text in endpoints]
     return {
         "uuid": _text(sent.get("uuid"), "uuid", 64),
         "home": _text(sent.get("home"), "home", 2000),
         "plugin": _text(sent.get("plugin"), "plugin", 32),
-        "endpoints": [one for one in named if is_same_server(endpoint, one)],
+        "endpoints": [url for url in named if is_same_server(endpoint, url)],
     }
 
 

@@ -78,7 +78,7 @@ def _contradicts(site: Site, checkpoint: Checkpoint) -> bool:
     if checkpoint.n == site.log_n:
         return checkpoint.hash != site.log_hash
     known = SiteCheckpoint.between(site, checkpoint.log, checkpoint.n, checkpoint.n)
-    return any(one.hash != checkpoint.hash for one in known)
+    return any(earlier.hash != checkpoint.hash for earlier in known)
 
 
 def apply_judgement(site: Site, judgement: Judgement, by: Actor, now: datetime) -> None:

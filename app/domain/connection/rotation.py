@@ -92,8 +92,8 @@ def recover_rotations(now: datetime) -> int:
 def _endpoints_at(site: Site, home: str) -> list[str]:
     """Return the endpoints for a move: those that the site named, if they are at that address."""
     named = site.quarantine_evidence.get("endpoints", [])
-    fitting = [one for one in named if one.startswith((f"{home}/", home + "?"))]
-    return [*fitting, *(one for one in candidates(home) if one not in fitting)][:4]
+    fitting = [url for url in named if url.startswith((f"{home}/", home + "?"))]
+    return [*fitting, *(url for url in candidates(home) if url not in fitting)][:4]
 
 
 def _request(

@@ -34,10 +34,12 @@ def compare_site_log(site: Site, now: datetime) -> int:
     if not site_records:
         return 0
     # Calls are recorded before they are sent, so Aura's records are never behind the site.
-    aura_records = _of_aura(site, min(one.at for one in site_records) - _MARGIN)
+    aura_records = _of_aura(site, min(record.at for record in site_records) - _MARGIN)
     sides = LogPair(site_records, aura_records, frozenset(SentCall.nonces_of(site.id)))
     findings = reconcile.compare_logs(sides, now=now)
-    settled = [one.seq for one in site_records if now - one.at >= reconcile.ROTATION_GRACE_PERIOD]
+    settled = [
+        record.seq for record in site_records if now - record.at >= reconcile.ROTATION_GRACE_PERIOD
+    ]
     raised = 0
     with transaction():
         for finding in findings:

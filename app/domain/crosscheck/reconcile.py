@@ -130,8 +130,8 @@ def _is_covered(head: int, reach: list[tuple[int, int, bool]]) -> bool:
 
 def _changes(sides: LogPair, now: datetime) -> Iterable[Finding]:
     """Find changes that the site executed and Aura never sent, or that ended differently."""
-    sent = {one.text("op_id") for one in of(sides.aura, "change_started", "change_ended")}
-    ended = {one.text("op_id"): one for one in of(sides.aura, "change_ended")}
+    sent = {record.text("op_id") for record in of(sides.aura, "change_started", "change_ended")}
+    ended = {record.text("op_id"): record for record in of(sides.aura, "change_ended")}
     for op_id, entry in _last_words(sides.site).items():
         if now - entry.at < GRACE_PERIOD:
             continue
@@ -164,7 +164,7 @@ def _last_words(entries: Sequence[LogRecord]) -> dict[str, LogRecord]:
 
 def _changes_missing(sides: LogPair, now: datetime) -> Iterable[Finding]:
     """Find changes with a known result that are missing in the site's log."""
-    there = {one.text("op_id") for one in of(sides.site, "update_answered", "update_settled")}
+    there = {record.text("op_id") for record in of(sides.site, "update_answered", "update_settled")}
     for end in of(sides.aura, "change_ended"):
         op_id, outcome = end.text("op_id"), end.text("outcome")
         is_reported = op_id and end.facts["how"] in ("answer", "status") and outcome in _TOUCHED
@@ -172,7 +172,9 @@ def _changes_missing(sides: LogPair, now: datetime) -> Iterable[Finding]:
         if not is_reported or never or op_id in there or now - end.at < GRACE_PERIOD:
             continue
         began = [
-            one.at for one in of(sides.aura, "change_started") if one.facts.get("op_id") == op_id
+            record.at
+            for record in of(sides.aura, "change_started")
+            if record.facts.get("op_id") == op_id
         ]
         if began and _spans(sides.site, min(began) - CLOCKS_DIFFER, end.at + CLOCKS_DIFFER):
             yield Finding(alerts.CHANGE_MISSING, op_id, _evidence(None, end))
@@ -189,12 +191,12 @@ def _spans(entries: Sequence[LogRecord], since: datetime, until: datetime) -> bo
 
 def _keys(sides: LogPair, now: datetime) -> Iterable[Finding]:
     """Find key rotations that Aura never agreed on."""
-    ours = {str(one.facts["generation"]) for one in of(sides.aura, "keys_rotated")}
+    ours = {str(record.facts["generation"]) for record in of(sides.aura, "keys_rotated")}
     for entry in of(sides.site, "keys_rotated"):
         generation = str(entry.facts.get("generation", ""))
         under_way = any(
-            timedelta(0) <= entry.at + CLOCKS_DIFFER - one.at < ROTATION_GRACE_PERIOD
-            for one in of(sides.aura, "key_rotation_requested")
+            timedelta(0) <= entry.at + CLOCKS_DIFFER - rotation.at < ROTATION_GRACE_PERIOD
+            for rotation in of(sides.aura, "key_rotation_requested")
         )
         if generation not in ours and not under_way and now - entry.at >= GRACE_PERIOD:
             key = f"{generation}:{entry.seq}"
@@ -203,7 +205,7 @@ def _keys(sides: LogPair, now: datetime) -> Iterable[Finding]:
 
 def _pairings(sides: LogPair, now: datetime) -> Iterable[Finding]:
     """Find connections under a fingerprint that Aura never saw."""
-    ours = {one.facts.get("fingerprint") for one in of(sides.aura, "pairing_completed")}
+    ours = {record.facts.get("fingerprint") for record in of(sides.aura, "pairing_completed")}
     for entry in of(sides.site, "connected"):
         fingerprint = entry.text("fingerprint")
         if fingerprint not in ours and now - entry.at >= PAIRING_GRACE_PERIOD:

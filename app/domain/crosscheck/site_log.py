@@ -135,8 +135,8 @@ def _read_on(site: Site, config: Config, call: Call, now: Callable[[], datetime]
     )
     outcome = calls.effective_result(outcomes)
     with transaction():
-        for one in outcomes:
-            audit.record(one.as_event(site.id), SYSTEM, now=now())
+        for result in outcomes:
+            audit.record(result.as_event(site.id), SYSTEM, now=now())
         if outcome.reply is None:
             return outcome.error_code
         health.record_success(site, outcome, SYSTEM, now(), endpoint=channel.endpoint)
@@ -168,12 +168,12 @@ def _keep(site: Site, read: SiteLog, outcome: CallResult, now: datetime) -> str:
     if kept["day_bytes"] > DAY_BYTES or kept["total_bytes"] > TOTAL_BYTES:
         return _excessive(site, kept, now)
     start = Cursor(read.n, read.hash or chain_genesis(checkpoint.log).hex())
-    anchors = {
-        one.n: one.hash for one in SiteCheckpoint.between(site, checkpoint.log, 1, checkpoint.n)
-    }
+    signed = SiteCheckpoint.between(site, checkpoint.log, 1, checkpoint.n)
+    anchors = {anchor.n: anchor.hash for anchor in signed}
     whole, broken = verify_batch(batch, start, checkpoint, anchors)
     # A site logs a request for its log before it answers.
-    if not broken and not batch.has_more and not any(one.nonce in outcome.nonces for one in whole):
+    is_in_log = any(link.nonce in outcome.nonces for link in whole)
+    if not broken and not batch.has_more and not is_in_log:
         broken = LogBroken(checkpoint.n, "and the entry of this request are missing")
     last = whole[-1] if whole else None
     reached = {"n": last.seq, "hash": last.hash} if last else {"n": start.n, "hash": start.hash}
@@ -211,7 +211,7 @@ def parse_batch(document: dict[str, Any]) -> Batch:
     entries, first = document.get("entries"), document.get("from")
     if not isinstance(entries, list) or len(entries) > MAX_ENTRIES or type(first) is not int:
         raise LogBroken(0, "is in an answer that is not part of a log")
-    return Batch([_link(one) for one in entries], first, document.get("more") is True)
+    return Batch([_link(entry) for entry in entries], first, document.get("more") is True)
 
 
 def _link(sent: object) -> LogEntry:

@@ -67,8 +67,8 @@ def diagnose(sight: Observations) -> list[Check]:
         _report(case),
         _clock(case),
     ]
-    flagged = {one.name for one in checks if one.verdict in (BLOCKED, WARN)}
-    return [_drop_unsupported_skips(case, one, flagged) for one in checks]
+    flagged = {check.name for check in checks if check.verdict in (BLOCKED, WARN)}
+    return [_drop_unsupported_skips(case, check, flagged) for check in checks]
 
 
 # ---- from the name to an encrypted connection ----
@@ -159,9 +159,9 @@ def _in_front(case: Findings, name: str) -> Check:
     if case.cause is not None and case.cause.check == name:
         return Check(name, BLOCKED, case.cause.finding, _evidence_of(case, case.cause))
     found = earliest(
-        one
+        obstacle
         for place in dict.fromkeys(("pretty", "plain", case.sight.in_use))
-        if (one := case.met.get(place)) is not None and one.check == name
+        if (obstacle := case.met.get(place)) is not None and obstacle.check == name
     )
     if found is not None:
         return Check(name, WARN, found.finding, _evidence_of(case, found))
@@ -310,7 +310,11 @@ def _caused(case: Findings, name: str) -> Check | None:
 
 
 def _warned(case: Findings, name: str) -> Check | None:
-    found = earliest(one for one in case.met.values() if one is not None and one.check == name)
+    found = earliest(
+        obstacle
+        for obstacle in case.met.values()
+        if obstacle is not None and obstacle.check == name
+    )
     return Check(name, WARN, found.finding, found.evidence) if found is not None else None
 
 

@@ -46,7 +46,7 @@ def examine(
     stranger = AnonymousClient(look, config.allow_nets, server_login, now)
     home = stranger.get(f"{url}/")
     checks = diagnosis.network_checks(home, now())
-    ended = next((one for one in checks if one.verdict == BLOCKED), None)
+    ended = next((check for check in checks if check.verdict == BLOCKED), None)
     if ended is not None:
         checks += skipped(NAMES[len(checks) :], ended.name)
         return Diagnosis(url, now(), channel is not None, tuple(checks), stranger.requests), []
@@ -73,7 +73,7 @@ def examine(
         body_fate=fates[1],
     )
     checks += diagnosis.diagnose(sight)
-    signed_calls = [one for one in (outcome, report) if one is not None]
+    signed_calls = [result for result in (outcome, report) if result is not None]
     calls = stranger.requests + len(signed_calls)
     return Diagnosis(url, sight.now, channel is not None, tuple(checks), calls), signed_calls
 

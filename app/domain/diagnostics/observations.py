@@ -115,14 +115,14 @@ def findings_of(sight: Observations) -> Findings:
         cause = _changed_on_the_way(sight)
     else:
         # wp-admin often has its own password, which says nothing about the site.
-        cause = earliest(one for name, one in met.items() if name != "ajax")
+        cause = earliest(obstacle for name, obstacle in met.items() if name != "ajax")
     return Findings(sight, met, at_home, cause)
 
 
 def earliest(obstacles: Iterable[Blocker | None]) -> Blocker | None:
     """Return the obstacle that a call meets first."""
-    found = [one for one in obstacles if one is not None]
-    return min(found, key=lambda one: NAMES.index(one.check), default=None)
+    found = [obstacle for obstacle in obstacles if obstacle is not None]
+    return min(found, key=lambda obstacle: NAMES.index(obstacle.check), default=None)
 
 
 def _met(look: ProbeResponse, name: str) -> Blocker | None:

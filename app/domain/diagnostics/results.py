@@ -74,11 +74,11 @@ class Diagnosis:
     @property
     def blocker(self) -> Check | None:
         """Return the first blocked check."""
-        return next((one for one in self.checks if one.verdict == BLOCKED), None)
+        return next((check for check in self.checks if check.verdict == BLOCKED), None)
 
     @property
     def warnings(self) -> list[Check]:
-        return [one for one in self.checks if one.verdict == WARN]
+        return [check for check in self.checks if check.verdict == WARN]
 
     @property
     def verdict(self) -> str:
@@ -100,13 +100,13 @@ class Diagnosis:
 
     @property
     def _has_echo(self) -> bool:
-        return any((one.name, one.finding) == PROOF_PAIRED for one in self.checks)
+        return any((check.name, check.finding) == PROOF_PAIRED for check in self.checks)
 
     @property
     def _was_refused_by_siteagent(self) -> bool:
         return any(
-            one.name in ADDRESSES and one.finding == PROOF_UNPAIRED and one.verdict == OK
-            for one in self.checks
+            check.name in ADDRESSES and check.finding == PROOF_UNPAIRED and check.verdict == OK
+            for check in self.checks
         )
 
 
@@ -117,7 +117,7 @@ def skipped(names: Iterable[str], because: str) -> list[Check]:
 
 def as_rows(checks: Iterable[Check]) -> list[dict[str, Any]]:
     """Return the checks as plain JSON values; evidence becomes pairs, which keep their order."""
-    return [{**vars(one), "evidence": [*map(list, one.evidence.items())]} for one in checks]
+    return [{**vars(check), "evidence": [*map(list, check.evidence.items())]} for check in checks]
 
 
 def from_rows(rows: Iterable[dict[str, Any]]) -> tuple[Check, ...]:

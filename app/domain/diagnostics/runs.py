@@ -84,7 +84,7 @@ def recover_diagnostics(now: datetime) -> int:
     for diagnostic_run in stuck:
         diagnostic_run.move(to=ABANDONED, when=(DIAGNOSING,), ended_at=now)
     DiagnosticRun.forget_ended(now - KEPT_FOR)
-    lost = (one.id for one in DiagnosticRun.waiting_since(now - LOST_AFTER))
+    lost = (run.id for run in DiagnosticRun.waiting_since(now - LOST_AFTER))
     return len(stuck) + queue.enqueue_rows("run_diagnostics_on_site", lost)
 
 
@@ -225,7 +225,7 @@ def _without_keys(diagnosis: Diagnosis, why: str) -> Diagnosis:
     echo = Check("echo", BLOCKED, KEYS_UNREADABLE, {"why": why[:300]})
     (report,) = results.skipped(["report"], "echo")
     instead = {"echo": echo, "report": report}
-    checks = tuple(instead.get(one.name, one) for one in diagnosis.checks)
+    checks = tuple(instead.get(check.name, check) for check in diagnosis.checks)
     return replace(diagnosis, checks=checks)
 
 

@@ -21,9 +21,9 @@ def store_available_updates(site: Site, now: datetime) -> int:
     targets = targets_on_site(site, document)
     # A report may list a version twice, for two languages.
     rows = {
-        (one.kind, one.ident, one.available): _row(one, document, now)
-        for one in targets
-        if one.available
+        (target.kind, target.ident, target.available): _row(target, document, now)
+        for target in targets
+        if target.available
     }
     AvailableUpdate.replace_all(site, list(rows.values()))
     return sum(available_updates(targets).values())
@@ -41,5 +41,5 @@ def _row(target: Target, document: dict[str, Any], now: datetime) -> dict[str, A
         "release_type": release_type_between(target.version, available),
         "permission": target.permission,
         "is_fit": not reasons,
-        "reasons": [[one.code, one.facts] for one in reasons],
+        "reasons": [[reason.code, reason.facts] for reason in reasons],
     }

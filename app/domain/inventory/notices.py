@@ -190,7 +190,9 @@ def _move_in(document: dict[str, Any]) -> tuple[str, list[str]]:
     home, endpoints = document.get("home"), document.get("endpoints")
     if not isinstance(home, str) or not isinstance(endpoints, list) or len(endpoints) > _MOST:
         raise ProtocolError("malformed", "moved")
-    if not all(isinstance(one, str) and 0 < len(one) <= MAX_URL_CHARS for one in endpoints):
+    if not all(
+        isinstance(endpoint, str) and 0 < len(endpoint) <= MAX_URL_CHARS for endpoint in endpoints
+    ):
         raise ProtocolError("malformed", "endpoints")
     return urls.normalize_url(home), endpoints
 

@@ -86,14 +86,14 @@ def _listed(path: Path, name: str) -> tuple[Field, ...]:
     listed = json.loads(path.read_text("utf-8"))[name]
     return tuple(
         Field(
-            path=one["path"],
-            type=one["type"],
-            why=one["why"],
-            null=one.get("null", False),
-            enum=tuple(one.get("enum", ())),
-            max=one.get("max", MAX_CHARS),
+            path=field["path"],
+            type=field["type"],
+            why=field["why"],
+            null=field.get("null", False),
+            enum=tuple(field.get("enum", ())),
+            max=field.get("max", MAX_CHARS),
         )
-        for one in listed
+        for field in listed
     )
 
 
@@ -113,14 +113,14 @@ def check(report: object, known: tuple[Field, ...] | None = None) -> Checked:
 
 def _tree(known: tuple[Field, ...]) -> _Node:
     root = _Node()
-    for one in known:
+    for known_field in known:
         node = root
-        for part in one.path.split("."):
+        for part in known_field.path.split("."):
             node = node.children.setdefault(part.rstrip("[]"), _Node())
             for _ in range(part.count("[]")):
                 node.item = node.item or _Node()
                 node = node.item
-        node.leaf = one
+        node.leaf = known_field
     return root
 
 
@@ -150,7 +150,7 @@ def _object(node: _Node, value: object, path: str, dropped: list[str]) -> dict[s
 
 def _is_required(place: str) -> bool:
     path = re.sub(r"\[\d+\]", "[]", place)
-    return any(one == path or one.startswith(f"{path}.") for one in _REQUIRED)
+    return any(name == path or name.startswith(f"{path}.") for name in _REQUIRED)
 
 
 def _list(node: _Node, value: object, path: str, dropped: list[str]) -> list[Any]:

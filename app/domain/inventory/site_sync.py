@@ -155,7 +155,7 @@ def run_sync(
         site, channel, "report", question, by=sync.requested_by, config=config, call=call
     )
     outcome = calls.effective_result(outcomes)
-    for failed in (one for one in outcomes if one is not outcome):
+    for failed in (result for result in outcomes if result is not outcome):
         with transaction():
             audit.record(failed.as_event(site.id), SYSTEM, now=now())
     if outcome.reply is None:
@@ -213,31 +213,33 @@ def _components(document: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for kind, place in _LISTS.items():
         named = document.get("updates", {}).get(_UPDATE_LISTS.get(kind, ""), [])
-        updates = {one["id"]: one for one in named if one.get("id") and one.get("version")}
+        updates = {
+            update["id"]: update for update in named if update.get("id") and update.get("version")
+        }
         listed = document.get(place, [])
-        if len({one["id"] for one in listed}) != len(listed):
+        if len({item["id"] for item in listed}) != len(listed):
             raise ReportInvalid(place, "names one component twice")
-        rows += [_component(kind, one, updates.get(one["id"])) for one in listed]
+        rows += [_component(kind, item, updates.get(item["id"])) for item in listed]
     if len(rows) > report_schema.MAX_ITEMS:
         raise ReportInvalid("components", f"are {len(rows)}, more than {report_schema.MAX_ITEMS}")
     return rows
 
 
-def _component(kind: str, one: dict[str, Any], update: dict[str, Any] | None) -> dict[str, Any]:
+def _component(kind: str, item: dict[str, Any], update: dict[str, Any] | None) -> dict[str, Any]:
     update = update or {}
     return {
         "kind": kind,
-        "ident": one["id"],
-        "name": one.get("name") or one["id"],
-        "version": one.get("version", ""),
-        "active": one.get("active", kind in ("mu_plugin", "dropin")),
-        "network_active": one.get("network_active", False),
-        "auto_update": one.get("auto_update", False),
-        "author": one.get("author", ""),
-        "parent": one.get("parent"),
-        "requires_wp": one.get("requires_wp", ""),
-        "requires_php": one.get("requires_php", ""),
-        "update_uri": one.get("update_uri", ""),
+        "ident": item["id"],
+        "name": item.get("name") or item["id"],
+        "version": item.get("version", ""),
+        "active": item.get("active", kind in ("mu_plugin", "dropin")),
+        "network_active": item.get("network_active", False),
+        "auto_update": item.get("auto_update", False),
+        "author": item.get("author", ""),
+        "parent": item.get("parent"),
+        "requires_wp": item.get("requires_wp", ""),
+        "requires_php": item.get("requires_php", ""),
+        "update_uri": item.get("update_uri", ""),
         "update_version": update.get("version"),
         "update_has_package": update.get("package"),
         "update_requires_wp": update.get("requires_wp", ""),

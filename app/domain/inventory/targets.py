@@ -61,49 +61,54 @@ def targets_on_site(site: Site, document: dict[str, Any]) -> list[Target]:
 def targets_in_document(document: dict[str, Any], stored: Iterable[Component]) -> list[Target]:
     """Return all components of site data; `stored` are its plugins and themes as rows."""
     folders = {
-        (kind, one["id"]): one for kind, place in _PLACES.items() for one in document.get(place, [])
+        (kind, folder["id"]): folder
+        for kind, place in _PLACES.items()
+        for folder in document.get(place, [])
     }
-    listed = [_component(one, folders.get((one.kind, one.ident), {})) for one in stored]
+    listed = [
+        _component(component, folders.get((component.kind, component.ident), {}))
+        for component in stored
+    ]
     updates = document.get("updates") or {}
-    translations = [_translation(one) for one in updates.get("translations", [])]
+    translations = [_translation(translation) for translation in updates.get("translations", [])]
     return [*listed, *translations, *_core(document)]
 
 
-def _component(one: Component, folder: dict[str, Any]) -> Target:
+def _component(component: Component, folder: dict[str, Any]) -> Target:
     return Target(
-        kind=kind_of(one.kind, one.ident),
-        ident=one.ident,
-        name=one.name or one.ident,
-        version=one.version,
-        available=one.update_version,
-        active=one.active,
-        package=one.update_has_package,
-        requires_wp=one.update_requires_wp,
-        requires_php=one.update_requires_php,
-        auto_update=one.auto_update,
+        kind=kind_of(component.kind, component.ident),
+        ident=component.ident,
+        name=component.name or component.ident,
+        version=component.version,
+        available=component.update_version,
+        active=component.active,
+        package=component.update_has_package,
+        requires_wp=component.update_requires_wp,
+        requires_php=component.update_requires_php,
+        auto_update=component.auto_update,
         version_controlled=folder.get("vcs"),
         writable=folder.get("writable"),
     )
 
 
-def translation_ident(one: dict[str, Any]) -> str:
+def translation_ident(translation: dict[str, Any]) -> str:
     """Return the ident of a translation: `plugin:akismet:de_DE`."""
-    slug = _CORE_SLUG if one.get("type") == "core" else one.get("slug", "")
-    return f"{one.get('type', '')}:{slug}:{one.get('language', '')}"
+    slug = _CORE_SLUG if translation.get("type") == "core" else translation.get("slug", "")
+    return f"{translation.get('type', '')}:{slug}:{translation.get('language', '')}"
 
 
-def _translation(one: dict[str, Any]) -> Target:
+def _translation(translation: dict[str, Any]) -> Target:
     """Return a translation as a target; it has no version, so timestamps are compared."""
-    name = "WordPress" if one.get("type") == "core" else one.get("slug", "")
+    name = "WordPress" if translation.get("type") == "core" else translation.get("slug", "")
     return Target(
         kind="translation",
-        ident=translation_ident(one),
-        name=f"{name} ({one.get('language', '')})",
-        version=one.get("installed", ""),
-        available=one.get("updated"),
+        ident=translation_ident(translation),
+        name=f"{name} ({translation.get('language', '')})",
+        version=translation.get("installed", ""),
+        available=translation.get("updated"),
         active=True,
         package=True,
-        auto_update=one.get("auto_update"),
+        auto_update=translation.get("auto_update"),
     )
 
 
@@ -118,13 +123,13 @@ def _core(document: dict[str, Any]) -> list[Target]:
             ident="core",
             name="WordPress",
             version=version,
-            available=one.get("version"),
+            available=update.get("version"),
             active=True,
-            package=one.get("package"),
-            requires_php=one.get("requires_php", ""),
-            auto_update=by_itself.get(_release(version, one)),
+            package=update.get("package"),
+            requires_php=update.get("requires_php", ""),
+            auto_update=by_itself.get(_release(version, update)),
         )
-        for one in available_updates
+        for update in available_updates
     ]
 
 

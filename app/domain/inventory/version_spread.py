@@ -60,7 +60,7 @@ def php_spread(versions: Iterable[str], today: date) -> Spread:
     by_branch: Counter[str] = Counter()
     for version, sites in exact:
         by_branch[_branch_name(version)] += sites
-    branches = sorted(by_branch.items(), key=lambda one: numbers(one[0]), reverse=True)
+    branches = sorted(by_branch.items(), key=lambda branch: numbers(branch[0]), reverse=True)
     kinds: dict[str, list[tuple[str, int]]] = {CURRENT: [], BEHIND: [], OLD: []}
     for position, (name, sites) in enumerate(branches):
         last_day = php_eol.ends_on(name)
@@ -71,8 +71,8 @@ def php_spread(versions: Iterable[str], today: date) -> Spread:
 
 def _counted(versions: Iterable[str]) -> list[tuple[str, int]]:
     """Return the versions that can be read, with their number, newest first."""
-    counts = Counter(one for one in versions if numbers(one))
-    return sorted(counts.items(), key=lambda one: numbers(one[0]), reverse=True)
+    counts = Counter(version for version in versions if numbers(version))
+    return sorted(counts.items(), key=lambda item: numbers(item[0]), reverse=True)
 
 
 def _spread(kinds: dict[str, list[tuple[str, int]]], counts: list[tuple[str, int]]) -> Spread:

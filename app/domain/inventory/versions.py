@@ -74,5 +74,5 @@ def available_updates(components: Iterable[AvailableUpdate]) -> dict[str, int]:
 
     A component counts once, also a WordPress with two available versions.
     """
-    found = {(one.kind, one.ident) for one in components if one.available}
+    found = {(component.kind, component.ident) for component in components if component.available}
     return dict(Counter(kind for kind, _ in found))

@@ -185,9 +185,9 @@ class ClientReport:
     def outcomes(self) -> dict[str, int]:
         """Return the number of changes by state at the end of the period."""
         counted = Counter(
-            one.state
-            for one in self.changes
-            if one.ended is None or self.period.holds(one.ended.at)
+            change.state
+            for change in self.changes
+            if change.ended is None or self.period.holds(change.ended.at)
         )
         return dict(counted)
 
@@ -200,15 +200,15 @@ class ClientReport:
     @property
     def incidents(self) -> list[ChangeHistory]:
         """Return the changes that needed checking."""
-        return [one for one in self.changes if one.is_open_incident or one.looked_after]
+        return [change for change in self.changes if change.is_open_incident or change.looked_after]
 
     @property
     def made(self) -> int:
-        return sum(one.checks.made for one in self.sites)
+        return sum(site.checks.made for site in self.sites)
 
     @property
     def answered(self) -> int:
-        return sum(one.checks.answered for one in self.sites)
+        return sum(site.checks.answered for site in self.sites)
 
     @property
     def digest(self) -> str:
@@ -219,13 +219,13 @@ class ClientReport:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, ZoneInfo):
         return value.key
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, (tuple, list)):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     return value

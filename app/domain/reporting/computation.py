@@ -83,7 +83,7 @@ def compute_report(
     are the entries of the checks in the period. They are read once, one by one, because there may
     be hundreds of thousands.
     """
-    known = [one for one in lines if one.at < min(period.ends, now)]
+    known = [line for line in lines if line.at < min(period.ends, now)]
     by_site: dict[int | None, list[ReportEntry]] = {}
     for line in known:
         by_site.setdefault(line.site_id, []).append(line)
@@ -96,14 +96,18 @@ def compute_report(
     for line in check_lines:
         if line.site_id in seen:
             seen[line.site_id].add(line)
-    sections = [_site_section(one, by_site.get(one.id, []), period, seen[one.id]) for one in sites]
+    sections = [
+        _site_section(site, by_site.get(site.id, []), period, seen[site.id]) for site in sites
+    ]
     return ClientReport(
         client=client,
         period=period,
         created_at=now,
         sites=tuple(sections),
         changes=tuple(stories),
-        agreements=tuple(one for one in known if one.event in AGREEMENTS and period.holds(one.at)),
+        agreements=tuple(
+            line for line in known if line.event in AGREEMENTS and period.holds(line.at)
+        ),
         risks=tuple(_risks(sections, stories, now)),
         rights=rights,
     )
@@ -118,7 +122,7 @@ def _site_section(
         reports=seen.reports,
         first_report=seen.first_report,
         last_report=seen.last_report,
-        notable=tuple(one for one in lines if one.event in _NOTABLE and period.holds(one.at)),
+        notable=tuple(line for line in lines if line.event in _NOTABLE and period.holds(line.at)),
     )
 
 
@@ -130,7 +134,9 @@ def _change_histories(lines: Sequence[ReportEntry], period: Period) -> list[Chan
         if isinstance(number, int):
             steps.setdefault(number, []).append(line)
     touched = [
-        number for number, entries in steps.items() if any(period.holds(one.at) for one in entries)
+        number
+        for number, entries in steps.items()
+        if any(period.holds(entry.at) for entry in entries)
     ]
     return [_change_history(number, steps[number]) for number in sorted(touched, reverse=True)]
 
@@ -176,8 +182,8 @@ def _risks(
             code = "incident" if story.is_open_incident else "not_known"
             facts = {"change": str(story.change_id), "name": story.name, "to": story.to_version}
             found.append(Risk(code, story.site_id, facts))
-    for one in sections:
-        found += _risks_of(one.site, now)
+    for section in sections:
+        found += _risks_of(section.site, now)
     return sorted(found, key=lambda risk: _ORDER.index(risk.code))
 
 
@@ -204,11 +210,11 @@ def _risks_of(site: SiteSnapshot, now: datetime) -> list[Risk]:
     if ends is not None and ends - now.date() < PLAN_AHEAD:
         code = "php_ended" if ends < now.date() else "php_ends"
         found.append(Risk(code, site.id, {"php": site.php, "ends": ends.isoformat()}))
-    ready = {(one.kind, one.ident) for one in site.available_updates if not one.against}
+    ready = {(update.kind, update.ident) for update in site.available_updates if not update.against}
     if ready:
         found.append(Risk("waiting", site.id, {"count": str(len(ready))}))
-    held = {(one.kind, one.ident) for one in site.holds}
-    barred = {(one.kind, one.ident) for one in site.available_updates} - ready - held
+    held = {(hold.kind, hold.ident) for hold in site.holds}
+    barred = {(update.kind, update.ident) for update in site.available_updates} - ready - held
     if barred:
         found.append(Risk("barred", site.id, {"count": str(len(barred))}))
     for hold in site.holds:

@@ -94,8 +94,8 @@ def lines_about(client: Client, period: Period) -> list[ReportEntry]:
     about = AuditEntry.site_id.in_(_site_ids(client)) & AuditEntry.event.in_(REPORTED_EVENTS)
     agreed = AuditEntry.event.in_(AGREEMENTS) & (AuditEntry.client_id == client.id)
     return [
-        _line(one)
-        for one in AuditEntry.stream_with_details(about | agreed, AuditEntry.at < period.ends)
+        _line(entry)
+        for entry in AuditEntry.stream_with_details(about | agreed, AuditEntry.at < period.ends)
     ]
 
 
@@ -145,7 +145,10 @@ def _site_snapshot(site: Site, now: datetime) -> SiteSnapshot:
         return SiteSnapshot(site.id, site.name, site.url, FORGOTTEN)
     report = Report.of(site)
     found = candidates.candidates_on_site(site, now) if report else []
-    names = {(one.target.kind, one.target.ident): one.target.name for one in found}
+    names = {
+        (candidate.target.kind, candidate.target.ident): candidate.target.name
+        for candidate in found
+    }
     return SiteSnapshot(
         id=site.id,
         name=site.name,
@@ -164,8 +167,8 @@ def _site_snapshot(site: Site, now: datetime) -> SiteSnapshot:
 
 
 def _available_updates(found: Iterable[Candidate]) -> Iterable[AvailableUpdate]:
-    for one in found:
-        target = one.target
+    for candidate in found:
+        target = candidate.target
         if target.available:
             yield AvailableUpdate(
                 kind=target.kind,
@@ -173,8 +176,8 @@ def _available_updates(found: Iterable[Candidate]) -> Iterable[AvailableUpdate]:
                 name=target.name,
                 version=target.version,
                 available=target.available,
-                against=one.verdict.reasons,
-                change_id=one.open_change.id if one.open_change else None,
+                against=candidate.verdict.reasons,
+                change_id=candidate.open_change.id if candidate.open_change else None,
             )
 
 
@@ -195,27 +198,27 @@ def _permissions(report: Report | None) -> tuple[str, ...]:
 
 def approval_rights(client: Client, now: datetime) -> Rights:
     """Return who may approve updates of this client's sites, with the auto-update rules."""
-    users = [one for one in User.listing() if not (one.is_disabled or one.is_invited)]
+    users = [user for user in User.listing() if not (user.is_disabled or user.is_invited)]
     sites = list(Site.select().where(Site.client == client, Site.forgotten_at.is_null()))
     return Rights(
         approvals=client.approvals,
         deciders=tuple(
-            one.name
-            for one in users
-            if permissions.is_allowed(one.role, "approve") and client.approvals != THEMSELVES
+            user.name
+            for user in users
+            if permissions.is_allowed(user.role, "approve") and client.approvals != THEMSELVES
         ),
         client_people=tuple(
-            one.name for one in users if one.role == CLIENT and one.client_id == client.id
+            user.name for user in users if user.role == CLIENT and user.client_id == client.id
         ),
         standing=tuple(
             RuleSummary(
-                one.name,
-                auto_update_rules.covers_in_words(one),
-                auto_update_rules.window_in_words(one),
-                one.expires_at,
+                rule.name,
+                auto_update_rules.covers_in_words(rule),
+                auto_update_rules.window_in_words(rule),
+                rule.expires_at,
             )
-            for one in AutoUpdateRule.in_force(now)
-            if _touches(one, sites)
+            for rule in AutoUpdateRule.in_force(now)
+            if _touches(rule, sites)
         ),
     )
 

@@ -133,7 +133,9 @@ class CheckCounter:
             answered=self._answered,
             not_made=self._not_made,
             gaps=tuple(self._gaps.result()),
-            errors=tuple(sorted(self._errors.values(), key=lambda one: (-one.count, one.name))),
+            errors=tuple(
+                sorted(self._errors.values(), key=lambda error: (-error.count, error.name))
+            ),
         )
 
     def _begin(self, at: datetime) -> None:

@@ -13,4 +13,4 @@ from app.domain.audit.events.changes import *
 from app.domain.audit.events.connection import *
 from app.domain.audit.events.sites import *
 
-__all__ = ["REGISTRY", "Event", *(one.__name__ for one in REGISTRY.values())]
+__all__ = ["REGISTRY", "Event", *(event.__name__ for event in REGISTRY.values())]

@@ -37,8 +37,8 @@ class _Declaration:
             REGISTRY[cls.event_name()] = cast("type[Event]", cls)
             PERSONAL_FACTS[cls.event_name()] = frozenset(
                 name
-                for one in cls.__mro__
-                for name, kind in get_annotations(one, eval_str=True).items()
+                for base in cls.__mro__
+                for name, kind in get_annotations(base, eval_str=True).items()
                 if is_personal(kind)
             )
 
@@ -68,7 +68,7 @@ class Event(_Declaration, is_declared=False):
         personal = PERSONAL_FACTS[self.event_name()]
         chained: dict[str, object] = {}
         private: dict[str, object] = {}
-        for name in (one.name for one in fields(self) if one.name not in _ABOUT):
+        for name in (field.name for field in fields(self) if field.name not in _ABOUT):
             value = getattr(self, name)
             (private if name in personal and value else chained)[name] = value
         return chained, private

@@ -60,8 +60,8 @@ final class Siteagent_Admin_Notices {
 		$waiting = current_user_can( Siteagent_Capabilities::ALLOW ) ? count( $this->approvals->waiting( time() ) ) : 0;
 		if ( 0 < $waiting ) {
 			/* translators: %s: number of updates */
-			$what = sprintf( _n( 'SiteAgent: %s update is waiting for your approval.', 'SiteAgent: %s updates are waiting for your approval.', $waiting, 'siteagent' ), number_format_i18n( $waiting ) );
-			$this->notice( 'info', $what, __( 'Review', 'siteagent' ), array( 'tab' => 'permissions' ) );
+			$message = sprintf( _n( 'SiteAgent: %s update is waiting for your approval.', 'SiteAgent: %s updates are waiting for your approval.', $waiting, 'siteagent' ), number_format_i18n( $waiting ) );
+			$this->notice( 'info', $message, __( 'Review', 'siteagent' ), array( 'tab' => 'permissions' ) );
 		}
 		$this->render_unseen( $this->unseen_activity->counts( get_current_user_id(), time() ) );
 	}
@@ -103,11 +103,11 @@ final class Siteagent_Admin_Notices {
 		return null !== $connection && null !== $moved && ! ( isset( $connection['paused_at'] ) && Siteagent_Site_Address::is_same_site( $connection['silent_for'], $moved['is'] ) );
 	}
 
-	private function notice( string $kind, string $what, string $link, array $query = array() ): void {
+	private function notice( string $kind, string $message, string $link, array $query = array() ): void {
 		printf(
 			'<div class="notice notice-%s"><p>%s <a href="%s">%s</a></p></div>',
 			esc_attr( $kind ),
-			esc_html( $what ),
+			esc_html( $message ),
 			esc_url( Siteagent_Settings_Page::url( $query ) ),
 			esc_html( $link )
 		);

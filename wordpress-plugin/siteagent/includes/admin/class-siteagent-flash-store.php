@@ -93,8 +93,8 @@ final class Siteagent_Flash_Store {
 	/**
 	 * Returns a name for each account and, on a network, each site.
 	 */
-	private static function transient_name( string $what ): string {
-		return $what . get_current_user_id() . ( is_multisite() ? '_' . get_current_blog_id() : '' );
+	private static function transient_name( string $prefix ): string {
+		return $prefix . get_current_user_id() . ( is_multisite() ? '_' . get_current_blog_id() : '' );
 	}
 
 	/**

@@ -106,16 +106,16 @@ final class Siteagent_Site_Health {
 		$now    = time();
 		$is_old = $now - max( $last, (int) $connection['paired_at'] ) > self::LAST_CONTACT_S;
 		/* translators: 1: address of a dashboard, 2: date and time with how far away it is, or "never" */
-		$what = sprintf( __( 'This site is connected to %1$s. Last request: %2$s.', 'siteagent' ), $connection['origin'], 0 === $last ? __( 'never', 'siteagent' ) : Siteagent_Messages::format_time( $last, $now ) );
+		$description = sprintf( __( 'This site is connected to %1$s. Last request: %2$s.', 'siteagent' ), $connection['origin'], 0 === $last ? __( 'never', 'siteagent' ) : Siteagent_Messages::format_time( $last, $now ) );
 		if ( $is_old ) {
 			return $this->result(
 				'siteagent_connection',
 				'recommended',
 				__( 'SiteAgent has not heard from your dashboard for more than two days', 'siteagent' ),
-				$what . ' ' . __( 'A security plugin or the server may be blocking its requests. Ask your agency to test the connection in the dashboard.', 'siteagent' )
+				$description . ' ' . __( 'A security plugin or the server may be blocking its requests. Ask your agency to test the connection in the dashboard.', 'siteagent' )
 			);
 		}
-		return $this->result( 'siteagent_connection', 'good', __( 'SiteAgent is connected', 'siteagent' ), $what );
+		return $this->result( 'siteagent_connection', 'good', __( 'SiteAgent is connected', 'siteagent' ), $description );
 	}
 
 	/**
@@ -200,7 +200,7 @@ final class Siteagent_Site_Health {
 	/**
 	 * Returns a result as Site Health shows it.
 	 */
-	private function result( string $test, string $status, string $label, string $what ): array {
+	private function result( string $test, string $status, string $label, string $description ): array {
 		return array(
 			'label'  => $label,
 			'status' => $status,
@@ -208,7 +208,7 @@ final class Siteagent_Site_Health {
 				'label' => __( 'SiteAgent', 'siteagent' ),
 				'color' => 'blue',
 			),
-			'description' => '<p>' . esc_html( $what ) . '</p>',
+			'description' => '<p>' . esc_html( $description ) . '</p>',
 			'actions'     => sprintf( '<p><a href="%s">%s</a></p>', esc_url( Siteagent_Settings_Page::url() ), esc_html__( 'Open SiteAgent', 'siteagent' ) ),
 			'test'        => $test,
 		);

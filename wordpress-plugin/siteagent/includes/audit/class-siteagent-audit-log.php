@@ -234,7 +234,7 @@ final class Siteagent_Audit_Log {
 	 * overwrite it.
 	 */
 	private function create_name(): string {
-		$made = wp_generate_uuid4();
+		$uuid = wp_generate_uuid4();
 		if ( $this->is_network ) {
 			$id    = get_current_network_id();
 			$query = $this->db->prepare(
@@ -242,14 +242,14 @@ final class Siteagent_Audit_Log {
 					. " WHERE NOT EXISTS (SELECT 1 FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d)",
 				$id,
 				self::OPTION,
-				$made,
+				$uuid,
 				self::OPTION,
 				$id
 			);
 			// The table of network options has no unique key on the name. WordPress uses the first row.
 			$stored = $this->db->prepare( "SELECT meta_value FROM {$this->db->sitemeta} WHERE meta_key = %s AND site_id = %d ORDER BY meta_id LIMIT 1", self::OPTION, $id );
 		} else {
-			$query  = $this->db->prepare( "INSERT IGNORE INTO {$this->db->options} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $made );
+			$query  = $this->db->prepare( "INSERT IGNORE INTO {$this->db->options} (option_name, option_value, autoload) VALUES (%s, %s, 'no')", self::OPTION, $uuid );
 			$stored = $this->db->prepare( "SELECT option_value FROM {$this->db->options} WHERE option_name = %s", self::OPTION );
 		}
 		$this->db->query( $query );

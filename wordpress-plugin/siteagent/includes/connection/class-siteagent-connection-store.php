@@ -76,16 +76,16 @@ final class Siteagent_Connection_Store {
 	 */
 	public function address_change( string $keyid = '' ): ?array {
 		$data = $this->store->read();
-		$made = isset( $data['connection'] ) ? $data['connection'] : ( isset( $data['pending'] ) ? $data['pending'] : null );
+		$keys = isset( $data['connection'] ) ? $data['connection'] : ( isset( $data['pending'] ) ? $data['pending'] : null );
 		if ( isset( $data['connection']['next'] ) && $keyid === $data['connection']['next']['kid'] ) {
-			$made = $data['connection']['next'] + $made;
+			$keys = $data['connection']['next'] + $keys;
 		}
 		$home = $this->home();
-		if ( null === $made || Siteagent_Site_Address::is_same_site( $made['home'], $home ) ) {
+		if ( null === $keys || Siteagent_Site_Address::is_same_site( $keys['home'], $home ) ) {
 			return null;
 		}
 		return array(
-			'was' => $made['home'],
+			'was' => $keys['home'],
 			'is'  => $home,
 		);
 	}
@@ -112,10 +112,10 @@ final class Siteagent_Connection_Store {
 		if ( isset( $data['connection'] ) ) {
 			$connection = $data['connection'];
 			$home       = $this->home();
-			$asked      = isset( $connection['move'] ) ? $connection['move']['endpoints'] : array();
+			$moved      = isset( $connection['move'] ) ? $connection['move']['endpoints'] : array();
 			// A site that changed to https or www. is still the same site.
 			$respelled = $home !== $connection['home'] && Siteagent_Site_Address::is_same_site( $home, $connection['home'] ) ? Siteagent_Site_Address::endpoints( $home, $home ) : array();
-			$found     = array_merge( $found, $connection['endpoints'], $asked, $respelled );
+			$found     = array_merge( $found, $connection['endpoints'], $moved, $respelled );
 		}
 		return array_values( array_unique( $found ) );
 	}

@@ -33,8 +33,8 @@ final class Siteagent_Encryption {
 	 */
 	public function __construct( string $secret, string ...$previous_secrets ) {
 		$this->keys = array_map(
-			static function ( string $one ): string {
-				return hash_hkdf( 'sha256', $one, SODIUM_CRYPTO_SECRETBOX_KEYBYTES, 'siteagent/1 seal' );
+			static function ( string $sealing_secret ): string {
+				return hash_hkdf( 'sha256', $sealing_secret, SODIUM_CRYPTO_SECRETBOX_KEYBYTES, 'siteagent/1 seal' );
 			},
 			array_merge( array( $secret ), $previous_secrets )
 		);

@@ -27,8 +27,8 @@ final class Siteagent_Site_Address {
 	/**
 	 * Whether two addresses name the same site. False for an invalid address.
 	 */
-	public static function is_same_site( string $one, string $other ): bool {
-		$key = self::comparison_key( $one );
+	public static function is_same_site( string $home, string $other ): bool {
+		$key = self::comparison_key( $home );
 		return '' !== $key && $key === self::comparison_key( $other );
 	}
 

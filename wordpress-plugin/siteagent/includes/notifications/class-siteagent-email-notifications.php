@@ -104,11 +104,11 @@ final class Siteagent_Email_Notifications {
 		$site  = wp_specialchars_decode( (string) get_option( 'blogname' ), ENT_QUOTES );
 		$count = count( $waiting );
 		/* translators: %s: number of updates */
-		$what = sprintf( _n( '%s update is waiting for your approval', '%s updates are waiting for your approval', $count, 'siteagent' ), number_format_i18n( $count ) );
-		$what = 0 === $count ? __( 'Activity on your site', 'siteagent' ) : $what;
-		$body = array();
+		$subject = sprintf( _n( '%s update is waiting for your approval', '%s updates are waiting for your approval', $count, 'siteagent' ), number_format_i18n( $count ) );
+		$subject = 0 === $count ? __( 'Activity on your site', 'siteagent' ) : $subject;
+		$body    = array();
 		if ( 0 < $count ) {
-			$body[] = $what . ':';
+			$body[] = $subject . ':';
 			foreach ( $waiting as $plan ) {
 				/* translators: 1: an update, 2: date and time */
 				$body[] = '* ' . sprintf( __( '%1$s (expires %2$s)', 'siteagent' ), Siteagent_Messages::update_label( $plan ), Siteagent_Messages::format_time( $plan['not_after'], $now ) );
@@ -130,7 +130,7 @@ final class Siteagent_Email_Notifications {
 		return array(
 			'to'      => self::recipient(),
 			/* translators: 1: name of the site, 2: what happened */
-			'subject' => sprintf( __( '[%1$s] SiteAgent: %2$s', 'siteagent' ), $site, $what ),
+			'subject' => sprintf( __( '[%1$s] SiteAgent: %2$s', 'siteagent' ), $site, $subject ),
 			'body'    => implode( "\n", $body ) . "\n",
 		);
 	}
@@ -141,9 +141,9 @@ final class Siteagent_Email_Notifications {
 	private function describe( array $event ): string {
 		$formatted = Siteagent_Log_Formatter::format( $event + array( 'seq' => 0 ) );
 		$when      = (string) wp_date( get_option( 'date_format' ) . ' ' . get_option( 'time_format' ), $event['at'] );
-		$what      = trim( $formatted['what'] . ' ' . $formatted['detail'] );
+		$text      = trim( $formatted['what'] . ' ' . $formatted['detail'] );
 		/* translators: 1: date and time, 2: what happened, 3: an account, or "Dashboard" */
-		return sprintf( __( '%1$s: %2$s (%3$s)', 'siteagent' ), $when, $what, $formatted['who'] );
+		return sprintf( __( '%1$s: %2$s (%3$s)', 'siteagent' ), $when, $text, $formatted['who'] );
 	}
 
 	/**

@@ -51,9 +51,9 @@ final class Siteagent_Unseen_Activity {
 		$seen    = (int) get_user_meta( $user_id, self::META, true );
 		$entries = $this->log_reader->entries_since( $seen, $now - self::NEWS_S, Siteagent_Audit_Log_Reader::DECISIONS, self::MAX_ENTRIES );
 		foreach ( $entries as $entry ) {
-			$what = isset( $entry['facts']['outcome'] ) ? $entry['facts']['outcome'] : $entry['event'];
-			if ( is_string( $what ) && isset( $counts[ $what ] ) && 'user:' . $user_id !== $entry['actor'] ) {
-				++$counts[ $what ];
+			$outcome = isset( $entry['facts']['outcome'] ) ? $entry['facts']['outcome'] : $entry['event'];
+			if ( is_string( $outcome ) && isset( $counts[ $outcome ] ) && 'user:' . $user_id !== $entry['actor'] ) {
+				++$counts[ $outcome ];
 			}
 		}
 		return $counts;

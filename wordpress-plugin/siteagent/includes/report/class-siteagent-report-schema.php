@@ -113,8 +113,8 @@ final class Siteagent_Report_Schema {
 		}
 		if ( isset( $node['item'] ) ) {
 			$filtered = array();
-			foreach ( is_array( $value ) ? $value : array() as $one ) {
-				$filtered[] = $this->filter_value( $node['item'], $one );
+			foreach ( is_array( $value ) ? $value : array() as $item ) {
+				$filtered[] = $this->filter_value( $node['item'], $item );
 			}
 			return $filtered;
 		}
