@@ -79,7 +79,7 @@ def add() -> ResponseReturnValue:
     flash("Site added. Connect it now.")
     if site.url.startswith("http://"):
         flash(_NOT_ENCRYPTED, "info")
-    return _to_site(site)
+    return _to_new_token(site) if "connect" in request.form else _to_site(site)
 
 
 @bp.get("/sites/<int:site_id>/edit")
@@ -156,12 +156,7 @@ def set_tags(site_id: int) -> ResponseReturnValue:
 @bp.post("/sites/<int:site_id>/token")
 @require_permission("pair")
 def token(site_id: int) -> ResponseReturnValue:
-    site = load_site(site_id)
-    _, text = pairing.issue_token(
-        site, by=current_actor(), config=current_app.config["AURA"], now=utcnow()
-    )
-    one_time_display.hold(f"token:{site.id}", text)
-    return redirect(url_for("sites.show_token", site_id=site.id), 303)
+    return _to_new_token(load_site(site_id))
 
 
 @bp.get("/sites/<int:site_id>/token")
@@ -253,6 +248,15 @@ def what_leaves() -> ResponseReturnValue:
         log_fields=report_manifest.log_fields(),
         evidence_fields=report_manifest.evidence_fields(),
     )
+
+
+def _to_new_token(site: Site) -> ResponseReturnValue:
+    """Create a pairing token, and redirect to the page that shows it once."""
+    _, text = pairing.issue_token(
+        site, by=current_actor(), config=current_app.config["AURA"], now=utcnow()
+    )
+    one_time_display.hold(f"token:{site.id}", text)
+    return redirect(url_for("sites.show_token", site_id=site.id), 303)
 
 
 def _token_out(site: Site) -> Pairing:

@@ -22,12 +22,12 @@ def sign_in(page: Page, site: WordPress) -> None:
 
 
 def install_plugin(page: Page, site: WordPress, package: Path) -> None:
-    """Plugins → Add New → Upload Plugin → Activate."""
+    """Plugins → Add New → Upload Plugin → Activate, which leads to SiteAgent's settings."""
     page.goto(f"{site.url}/wp-admin/plugin-install.php?tab=upload")
     page.locator("#pluginzip").set_input_files(package)
     page.locator("#install-plugin-submit").click()
     page.get_by_role("link", name="Activate Plugin").click()
-    expect(page.locator("tr[data-plugin='siteagent/siteagent.php'].active")).to_be_visible()
+    expect(page.get_by_text("SiteAgent is active.")).to_be_visible()
 
 
 def open_settings(page: Page, site: WordPress, query: str = "") -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from tests.support.hand import Hand
 from tests.support.page_steps import sign_in
 from tests.support.running_fleet import RunningFleet
 
@@ -15,17 +16,6 @@ pytestmark = pytest.mark.nightly
 _PRE_CHECKS_MS = 90_000
 _FIRST = re.compile("^Review….+")
 _COUNTS = re.compile(r"(\d+) updates? on (\d+) sites")
-
-
-class Hand:
-    """Clicks, and counts the clicks."""
-
-    def __init__(self, page: Page) -> None:
-        self.page, self.clicks = page, 0
-
-    def click(self, target: Locator) -> None:
-        target.first.click()
-        self.clicks += 1
 
 
 def _signed_in(context: BrowserContext, fleet: RunningFleet) -> Page:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.models.sites import Site
+from tests.support.clicking import Clicker
 from tests.support.factories import make_site
 
 TYPED = {"url": "https://museum.example/wp-admin/", "name": "Museum", "client": "City"}
@@ -20,6 +21,23 @@ def test_an_added_site_opens_on_its_own_page_ready_to_pair(as_ben, jobs):
     assert "Create pairing token" in shown
     assert "Site added" in shown
     assert jobs.jobs == []
+
+
+def test_a_site_is_added_with_its_pairing_token(as_ben, jobs):
+    answer = as_ben.post("/sites/new", data={**TYPED, "connect": "1"})
+    site = Site.get()
+    assert answer.headers["Location"] == f"/sites/{site.id}/token"
+    shown = as_ben.get(answer.headers["Location"]).text
+    assert "SA1." in shown
+    assert "Site added" in shown
+    assert (site.state, [name for name, *_ in jobs.jobs]) == ("pairing", ["pair_site"])
+
+
+def test_the_first_site_is_added_on_the_overview_itself(as_ana, jobs):
+    clicker = Clicker(as_ana, "/")
+    clicker.press("Add site and create token", url="museum.example")
+    assert "Pairing token for museum.example" in clicker.text
+    assert clicker.clicks == 1
 
 
 def test_an_address_alone_is_enough(as_ben, jobs):

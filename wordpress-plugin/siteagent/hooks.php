@@ -198,6 +198,7 @@ if ( is_admin() ) {
 	$siteagent_hooks = array(
 		array( 'admin_menu', 'settings_page', 'add_menu' ),
 		array( 'network_admin_menu', 'settings_page', 'add_network_menu' ),
+		array( 'activate_siteagent/siteagent.php', 'settings_page', 'open_after_activation' ),
 		array( 'load-settings_page_siteagent', 'settings_page', 'prepare' ),
 		array( 'admin_enqueue_scripts', 'settings_page', 'enqueue_styles' ),
 		array( 'plugin_action_links_siteagent/siteagent.php', 'settings_page', 'add_settings_link' ),

@@ -21,6 +21,7 @@ final class Siteagent_Messages {
 	 */
 	public static function notice( string $code ): ?array {
 		$notices = array(
+			'activated'                  => array( 'success', __( 'SiteAgent is active. Paste the pairing token from your dashboard to connect this site.', 'siteagent' ) ),
 			'cancelled'                  => array( 'success', __( 'Pairing canceled. The token was deleted and nothing was connected.', 'siteagent' ) ),
 			'disconnected_delivered'     => array( 'success', __( 'Disconnected. The keys were deleted, and the dashboard has confirmed it.', 'siteagent' ) ),
 			'disconnected_failed'        => array( 'warning', __( 'Disconnected. The keys were deleted and the dashboard no longer has access. It could not be reached and will find out with its next request.', 'siteagent' ) ),

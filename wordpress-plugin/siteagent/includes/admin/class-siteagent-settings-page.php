@@ -102,6 +102,27 @@ final class Siteagent_Settings_Page {
 	}
 
 	/**
+	 * Opens this page after an administrator has activated SiteAgent alone, and tells them what to do next. A connected
+	 * site, several plugins at once, WP-CLI and errors keep WordPress's own page.
+	 */
+	public function open_after_activation(): void {
+		add_filter(
+			'wp_redirect',
+			function ( $location ) {
+				if ( false === strpos( (string) $location, 'plugins.php?activate=true' ) || ! current_user_can( Siteagent_Capabilities::MANAGE ) ) {
+					return $location;
+				}
+				// The container of this request was created before WordPress knew whether the network shares SiteAgent.
+				if ( 'unpaired' !== ( new Siteagent_Container() )->connection_store()->state() ) {
+					return $location;
+				}
+				$this->flash_store->set_notice( 'activated' );
+				return self::url();
+			}
+		);
+	}
+
+	/**
 	 * Sends headers and adds the help. While the dashboard is expected to call, the page refreshes automatically, unless
 	 * the administrator has stopped that.
 	 */

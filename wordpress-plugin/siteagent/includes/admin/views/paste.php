@@ -38,7 +38,7 @@ defined( 'ABSPATH' ) || exit;
 		<input type="hidden" name="action" value="siteagent_read_token">
 		<?php wp_nonce_field( 'siteagent_read_token' ); ?>
 		<p><label for="siteagent-token"><strong><?php esc_html_e( 'Pairing token', 'siteagent' ); ?></strong></label></p>
-		<textarea id="siteagent-token" name="token" class="siteagent-token" rows="5" required autocomplete="off" autocapitalize="off" autocorrect="off" spellcheck="false" placeholder="SA1.…"<?php echo null === $data['error'] ? '' : ' aria-invalid="true"'; ?>><?php echo esc_textarea( $data['text'] ); ?></textarea>
+		<textarea id="siteagent-token" name="token" class="siteagent-token" rows="5" required autofocus autocomplete="off" autocapitalize="off" autocorrect="off" spellcheck="false" placeholder="SA1.…"<?php echo null === $data['error'] ? '' : ' aria-invalid="true"'; ?>><?php echo esc_textarea( $data['text'] ); ?></textarea>
 		<div class="siteagent-actions">
 			<button type="submit" class="button button-primary"><?php esc_html_e( 'Check token', 'siteagent' ); ?></button>
 			<?php if ( null !== $data['connection'] ) : ?>
