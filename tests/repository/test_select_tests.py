@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -14,6 +16,7 @@ import pytest
 from tests.support import selection
 
 ROOT = Path(__file__).parents[2]
+DISTRIBUTION = ("--dist", "loadgroup", "--no-loadscope-reorder")
 FILES = (
     "tests/plugin/test_gate.py",
     "tests/plugin/test_uninstall.py",
@@ -92,6 +95,30 @@ def test_tests_on_another_php_may_run_on_another_worker() -> None:
     items = [Item(contract, php="7.4"), Item(contract, php="8.5"), Item(contract)]
     selection.group_by_worker(items)
     assert [one.group for one in items] == [f"{contract}-7.4", f"{contract}-8.5", contract]
+
+
+def test_a_file_really_runs_on_one_worker(tmp_path: Path) -> None:
+    for number in range(3):
+        tests = "".join(f"def test_{one}():\n    time.sleep(0.05)\n\n" for one in range(4))
+        (tmp_path / f"test_{number}.py").write_text(f"import time\n\n{tests}", "utf-8")
+    (tmp_path / "conftest.py").write_text(
+        "import pytest\nfrom tests.support import selection\n\n"
+        "@pytest.hookimpl(tryfirst=True)\n"
+        "def pytest_collection_modifyitems(items):\n    selection.group_by_worker(items)\n",
+        "utf-8",
+    )
+    command = [*(sys.executable, "-m", "pytest", "-v", "-n", "2"), *DISTRIBUTION, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    ran = set(re.findall(r"\[(gw\d)\] .* PASSED (test_\d\.py)::", done.stdout))
+    assert {file for _, file in ran} == {"test_0.py", "test_1.py", "test_2.py"}
+    assert len(ran) == 3, f"a file ran on several workers: {sorted(ran)}"
+
+
+def test_the_makefile_keeps_groups_together() -> None:
+    assert f"WORKERS := -n 3 {' '.join(DISTRIBUTION)}" in (ROOT / "Makefile").read_text("utf-8")
 
 
 def test_a_group_that_a_test_names_itself_is_kept() -> None:
