@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -51,7 +51,8 @@ class Item:
 
     `about` is 'audit_log', 'alert', 'connection', 'change', 'approval', 'rule', 'php' or 'new'.
     `word` is the connection, the state of the change or the kind of the alert. `id` is the number
-    of `row`, which is the alert, change, verification or rule itself.
+    of `row`, which is the alert, change, verification or rule itself. `site` is None for what is
+    about no site, and for connections that were only counted.
     """
 
     about: str
@@ -94,18 +95,36 @@ class Task:
         return list(dict.fromkeys(one.site.name for one in self.items if one.site))
 
 
-def urgent(actor: Actor, sites: Sequence[FleetSite] | None = None) -> list[Item]:
+def urgent(actor: Actor, sites: Iterable[FleetSite]) -> list[Item]:
     """Return what needs attention now, as far as this actor may see it.
 
-    `sites` are the sites of the actor, if the caller has read them.
+    `sites` are the sites that they may see.
     """
+    return _urgent(actor, [_of_site(one) for one in sites if one.connection in CONNECTIONS])
+
+
+def urgent_in_brief(actor: Actor) -> tuple[list[Item], int]:
+    """Return the same for a page that does not list the sites, and how many sites there are.
+
+    There is one item for each connection that needs attention, but it does not name its site.
+    """
+    counts = Site.count_by_connection(permissions.restricted_client_id(actor))
+    connections = [
+        Item("connection", word, severity)
+        for word, severity in CONNECTIONS.items()
+        for _ in range(counts.get(word, 0))
+    ]
+    return _urgent(actor, connections), sum(counts.values())
+
+
+def _urgent(actor: Actor, connections: list[Item]) -> list[Item]:
     # What needs checking and what needs approval is read in one query.
     changes = Change.awaiting_people(permissions.restricted_client_id(actor))
     return [
         *_audit_log(actor),
         *_alerts(actor),
         *(_of_change(change) for change in changes if change.needs_checking),
-        *_connections(actor, sites),
+        *connections,
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
     ]
 
@@ -171,22 +190,10 @@ def _alerts(actor: Actor) -> list[Item]:
     return [_of_alert(alert) for alert in Alert.open_ones()]
 
 
-def _connections(actor: Actor, sites: Sequence[FleetSite] | None) -> list[Item]:
-    known: Iterable[Site | FleetSite] = (
-        Site.in_connection(tuple(CONNECTIONS), permissions.restricted_client_id(actor))
-        if sites is None
-        else [one for one in sites if one.connection in CONNECTIONS]
-    )
-    return [
-        Item(
-            "connection",
-            one.connection,
-            CONNECTIONS[one.connection],
-            since=one.error_at or one.revoked_at or one.quarantine_at,
-            site=one,
-        )
-        for one in known
-    ]
+def _of_site(site: FleetSite) -> Item:
+    severity = CONNECTIONS[site.connection]
+    since = site.error_at or site.revoked_at or site.quarantine_at
+    return Item("connection", site.connection, severity, since=since, site=site)
 
 
 def _of_alert(alert: Alert) -> Item:

@@ -248,19 +248,15 @@ class Site(BaseModel):
         return list(query.order_by(fn.LOWER(cls.name), cls.id))
 
     @classmethod
-    def count_of(cls, client_id: int | None = None) -> int:
-        """Return the number of sites that were not removed; of one client if given."""
-        found = cls.select().where(cls.forgotten_at.is_null())
+    def count_by_connection(cls, client_id: int | None = None) -> dict[str, int]:
+        """Return how many sites there are by `connection`; of one client if given."""
+        found = cls.select(cls.connection_in_sql().alias("word")).where(cls.forgotten_at.is_null())
         if client_id is not None:
             found = found.where(cls.client == client_id)
-        count: int = found.count()
-        return count
-
-    @classmethod
-    def in_connection(cls, words: tuple[str, ...], client_id: int | None = None) -> list[Site]:
-        """Return sites whose `connection` is one of `words`; of one client if given."""
-        found = cls.select().where(cls.forgotten_at.is_null(), cls.connection_in_sql().in_(words))
-        return list(found if client_id is None else found.where(cls.client == client_id))
+        one = found.alias("one")
+        counted = cls.select(one.c.word, fn.COUNT(one.c.word)).from_(one).group_by(one.c.word)
+        rows: Any = counted.tuples()
+        return dict(rows)
 
     @classmethod
     def connection_in_sql(cls) -> Any:

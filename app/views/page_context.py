@@ -11,7 +11,6 @@ from flask_login import current_user
 from app.domain import attention, permissions
 from app.domain.attention import Item
 from app.models.accounts import SYSTEM_THEME
-from app.models.sites import Site
 from app.views.authorization import current_actor
 
 bp = Blueprint("page_context", __name__)
@@ -62,9 +61,12 @@ def theme() -> str:
 
 
 def urgent_items() -> list[Item]:
-    """Return what needs attention now, read once for the frame and the page in it."""
+    """Return what needs attention now, read once for the frame and the page in it.
+
+    Unless the page lists the sites, the items about connections do not name theirs.
+    """
     if "urgent" not in g:
-        g.urgent = attention.urgent(current_actor())
+        remember(*attention.urgent_in_brief(current_actor()))
     found: list[Item] = g.urgent
     return found
 
@@ -72,12 +74,9 @@ def urgent_items() -> list[Item]:
 @bp.app_template_global("page_frame")
 def page_frame() -> Frame:
     """Return the frame for the signed-in user."""
-    actor, role = current_actor(), current_user.role
     urgent = urgent_items()
-    only = permissions.restricted_client_id(actor)
-    sites: int = g.site_count if "site_count" in g else Site.count_of(only)
     return Frame(
-        places=_places(role, urgent, sites),
+        places=_places(current_user.role, urgent, g.site_count),
         critical_alerts=[
             one for one in urgent if one.about == "alert" and one.severity == attention.CRITICAL
         ],

@@ -141,7 +141,7 @@ def select_sites(actor: Actor, which: SiteFilter) -> Selection:
     """
     only = permissions.restricted_client_id(actor)
     sites = fleet.fleet(only)
-    urgent = attention.urgent(actor, sites=sites)
+    urgent = attention.urgent(actor, sites)
     page_context.remember(urgent, len(sites))
     needs = attention.grouped_by_site(urgent)
     folded = tag_names.fold(which.tag) if which.tag and only is None else ""

@@ -157,10 +157,6 @@ class SitePage:
         """Return the rules in force that cover the site."""
         return rule_coverage.rules_for(self.site, self.tags, self.now)
 
-    @cached_property
-    def attention(self) -> list[Item]:
-        return attention.grouped_by_site(urgent_items()).get(self.site.id, [])
-
     # ---- what follows from it ----
 
     @property
@@ -215,7 +211,8 @@ class SitePage:
     @property
     def problems(self) -> list[Item]:
         """Return what needs attention, without the connection, which the page shows anyway."""
-        return [item for item in self.attention if item.about != "connection"]
+        found = attention.grouped_by_site(urgent_items()).get(self.site.id, [])
+        return [item for item in found if item.about != "connection"]
 
     @cached_property
     def by_component(self) -> dict[tuple[str, str], Candidate]:

@@ -45,7 +45,7 @@ def facts_of(event: str) -> dict[str, object]:
 
 
 def approvals_for(actor: Actor) -> list[int]:
-    items = attention.urgent(actor)
+    items, _ = attention.urgent_in_brief(actor)
     return [item.id for item in items if item.about == "approval"]
 
 

@@ -13,6 +13,7 @@ from app.domain.errors import Conflict, Forbidden, Invalid
 from app.domain.sites import sites, urls
 from app.http.errors import ErrorCode
 from app.models.audit import AuditEntry
+from app.models.fleet import fleet
 from app.models.reports import Component, Report
 from app.models.sites import (
     ACTIVE,
@@ -193,7 +194,8 @@ def three(ana: Actor, jobs: RecordingQueue) -> dict[str, Site]:
 def test_sites_are_found_by_their_state(
     three: dict[str, Site], state: str, names: list[str]
 ) -> None:
-    assert [site.name for site in Site.in_connection((state,))] == names
+    assert [site.name for site in fleet() if site.connection == state] == names
+    assert Site.count_by_connection().get(state, 0) == len(names)
 
 
 # ---- forgetting ----

@@ -13,6 +13,7 @@ from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import transaction, utcnow
 from app.models.changes import Change
 from app.models.clients import Client
+from app.models.fleet import fleet
 from app.models.reports import Report
 from app.models.sites import STATES, Site
 from tests.support.factories import make_site
@@ -106,11 +107,20 @@ def test_a_client_sees_only_what_concerns_their_sites(as_dora, failed, ana, cloc
     assert len(tasks(as_dora.get("/").text)) == 1
 
 
+def test_pages_with_and_without_the_sites_count_the_same(as_ana, ana, failed):
+    sites = make_sites(ana, 5, consecutive_failures=5, last_success_at=utcnow())
+    Site.update(quarantine="moved").where(Site.id == sites[0].id).execute()
+    with_sites, without = as_ana.get("/").text, as_ana.get("/search").text
+    # The failed update, the paused site, and one task for four sites that cannot be reached.
+    assert [count_of(one, "Overview") for one in (with_sites, without)] == [3, 3]
+    assert [count_of(one, "Sites") for one in (with_sites, without)] == [6, 6]
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_every_state_of_a_connection_is_judged(state, today, ana):
     Site.update(state=state).where(Site.id == today.id).execute()
     site = Site.get_by_id(today.id)
-    items = attention.grouped_by_site(attention.urgent(ana)).get(site.id, [])
+    items = attention.grouped_by_site(attention.urgent(ana, fleet())).get(site.id, [])
     assert bool(items) == (site.connection in attention.CONNECTIONS)
 
 
