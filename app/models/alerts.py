@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from peewee import AutoField, CharField, ForeignKeyField
+from peewee import AutoField, CharField, ForeignKeyField, fn
 
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.sites import Site
@@ -60,6 +61,13 @@ class Alert(BaseModel):
     def open_of(cls, site: Site, kind: str) -> int:
         query = cls.select().where(cls.site == site, cls.kind == kind, cls.closed_at.is_null())
         return query.count()
+
+    @classmethod
+    def count_open(cls, site_ids: Sequence[int]) -> dict[int, int]:
+        """Return the number of open alerts of these sites by site id."""
+        query = cls.select(cls.site, fn.COUNT(cls.id)).group_by(cls.site)
+        rows: Any = query.where(cls.site.in_(site_ids), cls.closed_at.is_null()).tuples()
+        return dict(rows)
 
     @classmethod
     def like(cls, alert: Alert, *, everywhere: bool) -> list[Alert]:

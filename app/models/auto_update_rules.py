@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from peewee import AutoField, CharField, ForeignKeyField, IntegerField
+from peewee import JOIN, AutoField, CharField, ForeignKeyField, IntegerField
 
 from app.models.accounts import User
 from app.models.base import BaseModel, JsonField, UtcField
@@ -71,13 +71,18 @@ class AutoUpdateRule(BaseModel):
 
     @classmethod
     def in_force(cls, now: datetime) -> list[AutoUpdateRule]:
-        query = cls.select().where(cls.ended_at.is_null(), cls.expires_at > now)
+        """Return the rules that have neither ended nor expired, each with its client."""
+        query = cls._with_clients().where(cls.ended_at.is_null(), cls.expires_at > now)
         return list(query.order_by(cls.id))
 
     @classmethod
     def listing(cls) -> list[AutoUpdateRule]:
-        """Return active rules first, the newest of each first."""
-        return list(cls.select().order_by(cls.ended_at.is_null(False), cls.id.desc()))
+        """Return active rules first, the newest of each first, each with its client."""
+        return list(cls._with_clients().order_by(cls.ended_at.is_null(False), cls.id.desc()))
+
+    @classmethod
+    def _with_clients(cls) -> Any:
+        return cls.select(cls, Client).join(Client, JOIN.LEFT_OUTER)
 
 
 class UpdateHold(BaseModel):
@@ -97,14 +102,14 @@ class UpdateHold(BaseModel):
         indexes = ((("site", "kind", "ident"), True),)
 
     @classmethod
-    def of_site(cls, site: Site) -> dict[tuple[str, str], UpdateHold]:
-        return {(hold.kind, hold.ident): hold for hold in cls.select().where(cls.site == site)}
+    def of_sites(cls, site_ids: Sequence[int]) -> list[UpdateHold]:
+        """Return the holds of these sites, also those that have expired."""
+        return list(cls.select().where(cls.site.in_(site_ids)))
 
     @classmethod
-    def of_sites(cls, site_ids: Sequence[int]) -> dict[tuple[int, str, str], UpdateHold]:
+    def by_component(cls, site_ids: Sequence[int]) -> dict[tuple[int, str, str], UpdateHold]:
         """Return the holds of these sites, by site id, kind and component."""
-        query = cls.select().where(cls.site.in_(site_ids))
-        return {(hold.site_id, hold.kind, hold.ident): hold for hold in query}
+        return {(hold.site_id, hold.kind, hold.ident): hold for hold in cls.of_sites(site_ids)}
 
     @classmethod
     def of(cls, site: Site, kind: str, ident: str) -> UpdateHold | None:

@@ -5,6 +5,7 @@ Each transition is a conditional UPDATE; ALLOWED lists all transitions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -267,10 +268,10 @@ class Change(LeasedRow):
         return list(cls.select().where(cls.site == site).order_by(cls.id.desc()).limit(limit))
 
     @classmethod
-    def open_of(cls, site: Site) -> dict[tuple[str, str], Change]:
-        """Return the open changes of a site, by kind and component."""
-        query = cls.select().where(cls.site == site, cls.state.in_(OPEN))
-        return {(change.kind, change.ident): change for change in query}
+    def open_or_incident_on(cls, site_ids: Sequence[int]) -> list[Change]:
+        """Return the changes of these sites that are open, and those that pause their site."""
+        query = cls.select().where(cls.site.in_(site_ids))
+        return list(query.where(cls.state.in_(OPEN) | cls.is_incident))
 
     @classmethod
     def newest_success(cls, site: Site, since: datetime) -> Change | None:
@@ -283,10 +284,6 @@ class Change(LeasedRow):
             cls.closed_by == "",
         )
         return query.order_by(cls.ended_at.desc(), cls.id.desc()).first()
-
-    @classmethod
-    def has_incident(cls, site: Site) -> bool:
-        return cls.select().where(cls.site == site, cls.is_incident).exists()
 
     @classmethod
     def attempts_at(cls, site_id: int, kind: str, ident: str, to_version: str) -> list[Change]:

@@ -47,6 +47,7 @@ class Report(BaseModel):
 
     id = AutoField()
     site = ForeignKeyField(Site, unique=True, backref="reports", on_delete="CASCADE")
+    site_id: int
     digest = CharField(max_length=64)
     taken_at = UtcField()
     received_at = UtcField()
@@ -67,6 +68,11 @@ class Report(BaseModel):
         query = cls.select(cls.id, cls.wordpress, cls.site, Site, Client).join(Site)
         query = query.join(Client, JOIN.LEFT_OUTER).where(*_CONNECTED)
         return list(query.order_by(fn.LOWER(Site.name), Site.id))
+
+    @classmethod
+    def of_sites(cls, site_ids: Sequence[int]) -> list[Report]:
+        """Return the reports of these sites."""
+        return list(cls.select().where(cls.site.in_(site_ids)))
 
     @classmethod
     def of(cls, site: Site) -> Report | None:
@@ -114,7 +120,12 @@ class Component(BaseModel):
     @classmethod
     def for_site(cls, site: Site) -> list[Component]:
         """By kind, those with an available update first, then by name."""
-        query = cls.select().where(cls.site == site)
+        return cls.of_sites([site.id])
+
+    @classmethod
+    def of_sites(cls, site_ids: Sequence[int]) -> list[Component]:
+        """Return the components of these sites, those of one site in the order of `for_site`."""
+        query = cls.select().where(cls.site.in_(site_ids))
         return list(
             query.order_by(cls.kind, cls.update_version.is_null(), fn.LOWER(cls.name), cls.ident)
         )

@@ -6,6 +6,7 @@ whether it succeeded.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -246,6 +247,14 @@ class Site(BaseModel):
         if client_id is not None:
             query = query.where(cls.client == client_id)
         return list(query.order_by(fn.LOWER(cls.name), cls.id))
+
+    @classmethod
+    def names(cls, site_ids: Collection[int]) -> dict[int, str]:
+        """Return the names of these sites by id, also of removed ones."""
+        if not site_ids:
+            return {}
+        query = cls.select(cls.id, cls.name).where(cls.id.in_(list(site_ids)))
+        return {site.id: site.name for site in query}
 
     @classmethod
     def count_by_connection(cls, client_id: int | None = None) -> dict[str, int]:

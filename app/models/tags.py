@@ -32,17 +32,23 @@ class SiteTag(BaseModel):
     @classmethod
     def by_site(cls) -> dict[int, list[str]]:
         """Return the texts of each site's tags, by the site's id."""
-        found: dict[int, list[str]] = {}
-        for tag in cls.select().order_by(cls.folded):
-            found.setdefault(tag.site_id, []).append(tag.text)
-        return found
+        return {site_id: list(tags.values()) for site_id, tags in cls.folded_by_site().items()}
 
     @classmethod
     def of_sites(cls, site_ids: Collection[int]) -> dict[int, list[str]]:
         """Return the texts of the tags of these sites, by the site's id."""
-        found: dict[int, list[str]] = {}
-        for tag in cls.select().where(cls.site.in_(list(site_ids))).order_by(cls.folded):
-            found.setdefault(tag.site_id, []).append(tag.text)
+        found = cls.folded_by_site(site_ids)
+        return {site_id: list(tags.values()) for site_id, tags in found.items()}
+
+    @classmethod
+    def folded_by_site(cls, site_ids: Collection[int] | None = None) -> dict[int, dict[str, str]]:
+        """Return what `of_site` does by site id, for all sites or for these."""
+        query = cls.select().order_by(cls.folded)
+        if site_ids is not None:
+            query = query.where(cls.site.in_(list(site_ids)))
+        found: dict[int, dict[str, str]] = {}
+        for tag in query:
+            found.setdefault(tag.site_id, {})[tag.folded] = tag.text
         return found
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.domain.changes import auto_update_rules
+from app.domain.changes import auto_update_rules, rule_coverage
 from app.domain.inventory.versions import RELEASE_TYPES
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
@@ -26,38 +26,74 @@ class RuleRow:
     needs_second: bool
 
 
-def rule_choices() -> dict[str, list[tuple[str, str]]]:
+@dataclass(frozen=True)
+class RulePage:
+    """The data of the page. `choices` are those of the form for a new rule."""
+
+    rows: list[RuleRow]
+    clients: list[Client]
+    choices: dict[str, list[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class _Fleet:
+    """What rules are compared with. `tags` are those of each site, by their folded text."""
+
+    sites: list[Site]
+    tags: dict[int, dict[str, str]]
+    clients: list[Client]
+
+    @classmethod
+    def read(cls) -> _Fleet:
+        clients = list(Client.select().order_by(Client.name))
+        return cls(Site.listing(), SiteTag.folded_by_site(), clients)
+
+
+def rule_page() -> RulePage:
+    """Return the data of the page of all rules."""
+    fleet = _Fleet.read()
+    return RulePage(_rows(AutoUpdateRule.listing(), fleet), fleet.clients, _choices(fleet))
+
+
+def rule_rows(only: Sequence[int]) -> list[RuleRow]:
+    """Return the auto-update rules with these numbers as their table shows them."""
+    rules = [rule for rule in AutoUpdateRule.listing() if rule.id in only]
+    return _rows(rules, _Fleet.read())
+
+
+def _rows(rules: Sequence[AutoUpdateRule], fleet: _Fleet) -> list[RuleRow]:
+    now = utcnow()
+    asking = any(client.approvals == SECOND for client in fleet.clients)
+    names = {site.id: site.name for site in fleet.sites}
+    # A rule may still name a site that was removed.
+    names |= Site.names({site_id for rule in rules for site_id in rule.site_ids} - names.keys())
+    return [
+        RuleRow(
+            rule=rule,
+            covers=auto_update_rules.covers_in_words(rule, names),
+            window=auto_update_rules.window_in_words(rule),
+            reached=rule_coverage.count_sites(rule, fleet.sites, fleet.tags),
+            is_in_force=rule.is_in_force(now),
+            needs_second=asking and rule.confirmed_by_id is None,
+        )
+        for rule in rules
+    ]
+
+
+def _choices(fleet: _Fleet) -> dict[str, list[tuple[str, str]]]:
     """Return the choices of the form for an auto-update rule, as value and text."""
-    clients = [(str(client.id), client.name) for client in Client.select().order_by(Client.name)]
+    clients = [(str(client.id), client.name) for client in fleet.clients]
+    # Only connected sites can be updated.
+    sites = [(str(site.id), site.name) for site in fleet.sites if site.state == ACTIVE]
+    in_use: dict[str, str] = {}
+    for site in fleet.sites:
+        in_use |= fleet.tags.get(site.id, {})
     return {
         "clients": [("", "Every client"), *clients],
-        "sites": [(str(site.id), site.name) for site in _paired_sites()],
-        "tags": [(text, text) for text in SiteTag.in_use().values()],
+        "sites": sites,
+        "tags": [(text, text) for _, text in sorted(in_use.items())],
         "steps": [(step, step.capitalize()) for step in RELEASE_TYPES],
         "weekdays": [(str(day), name) for day, name in enumerate(auto_update_rules.WEEKDAYS)],
         "from_hours": [(str(hour), f"{hour:02}:00") for hour in range(24)],
         "to_hours": [(str(hour), f"{hour:02}:00") for hour in range(1, 25)],
     }
-
-
-def rule_rows(only: Sequence[int] | None = None) -> list[RuleRow]:
-    """Each auto-update rule as its table shows it; those of these numbers alone if asked."""
-    now = utcnow()
-    asking = Client.select().where(Client.approvals == SECOND).exists()
-    return [
-        RuleRow(
-            rule=rule,
-            covers=auto_update_rules.covers_in_words(rule),
-            window=auto_update_rules.window_in_words(rule),
-            reached=auto_update_rules.count_sites(rule),
-            is_in_force=rule.is_in_force(now),
-            needs_second=asking and rule.confirmed_by_id is None,
-        )
-        for rule in AutoUpdateRule.listing()
-        if only is None or rule.id in only
-    ]
-
-
-def _paired_sites() -> list[Site]:
-    """Return the sites that a rule can cover."""
-    return [site for site in Site.listing() if site.state == ACTIVE]

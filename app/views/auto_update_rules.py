@@ -125,11 +125,12 @@ def _client(client_id: int) -> Client:
 
 
 def _page(errors: dict[str, str]) -> str:
+    page = auto_update_rule_view_models.rule_page()
     return render_template(
         "auto_update_rules/index.html",
-        rows=auto_update_rule_view_models.rule_rows(),
-        clients=list(Client.select().order_by(Client.name)),
-        choices=auto_update_rule_view_models.rule_choices(),
+        rows=page.rows,
+        clients=page.clients,
+        choices=page.choices,
         usual_end=(utcnow() + timedelta(days=90)).date().isoformat(),
         my_id=current_actor().id,
         typed=request.form,

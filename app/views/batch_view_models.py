@@ -170,7 +170,7 @@ def batch_page(
     batch: str, changes: Sequence[Change], session: AuthenticatedSession, me: Actor, now: datetime
 ) -> BatchPage:
     """Return the data of a batch's page, in two queries for any number of changes."""
-    holds = UpdateHold.of_sites([change.site_id for change in changes])
+    holds = UpdateHold.by_component([change.site_id for change in changes])
     lines = [_line(change, holds, me, now) for change in changes]
     is_review = any(change.state in (CHECKING, PROPOSED) for change in changes)
     proposes = permissions.is_allowed(me.role, "propose")

@@ -14,6 +14,7 @@ from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.fleet import FleetSite
+from app.models.sites import Site
 from app.views.site_list_view_models import Listing, SiteFilter, list_sites, select_sites
 
 _RECENT_REPORTS = 6
@@ -79,10 +80,11 @@ def client_page(client: Client, actor: Actor) -> ClientPage:
     rules = [
         rule for rule in AutoUpdateRule.in_force(utcnow()) if rule.client_id in (None, client.id)
     ]
+    names = Site.names({site_id for rule in rules for site_id in rule.site_ids})
     return ClientPage(
         client=client,
         listing=list_sites(actor, SiteFilter(client=client.id)),
-        rules=[(rule, auto_update_rules.covers_in_words(rule)) for rule in rules],
+        rules=[(rule, auto_update_rules.covers_in_words(rule, names)) for rule in rules],
         reports=audit.find_entries(issued, _RECENT_REPORTS),
         users=User.of_client(client.id),
     )

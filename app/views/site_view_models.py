@@ -12,10 +12,10 @@ from app.domain import attention, audit
 from app.domain.attention import Item
 from app.domain.audit.subjects import HIGHLIGHTS
 from app.domain.changes import candidates, rule_coverage
-from app.domain.changes.candidates import Candidate
+from app.domain.changes.candidates import Candidate, SiteData
 from app.domain.inventory.versions import available_updates
 from app.models.audit import AuditEntry
-from app.models.auto_update_rules import AutoUpdateRule
+from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.available_updates import AvailableUpdate
 from app.models.base import utcnow
 from app.models.changes import Change
@@ -127,8 +127,14 @@ class SitePage:
     def candidates(self) -> list[Candidate]:
         if self.report is None:
             return []
-        listed = [component for kind in KINDS for component in self.components[kind]]
-        return candidates.candidates_in_report(self.site, self.report, listed, self.now)
+        site_ids = [self.site.id]
+        stored = SiteData(
+            report=self.report,
+            components=[component for kind in KINDS for component in self.components[kind]],
+            holds=UpdateHold.of_sites(site_ids),
+            changes=Change.open_or_incident_on(site_ids),
+        )
+        return candidates.candidates_in(self.site, stored, self.now)
 
     @cached_property
     def entries(self) -> list[AuditEntry]:

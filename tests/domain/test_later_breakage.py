@@ -54,7 +54,7 @@ def test_a_front_page_that_fails_after_a_sync_opens_an_incident_on_the_update(
     assert updated.outcome_reason == "broke_later"
     assert updated.probe_after["answer"] == "ok"
     assert updated.probe_after["later"]["status"] == 500
-    assert Change.has_incident(ready)
+    assert Change.select().where(Change.is_incident).exists()
     assert events(ready)[0] == "change_broke_later"
 
 
@@ -81,7 +81,7 @@ def test_a_page_that_fails_for_a_moment_is_no_incident(
 
     found = late_failures.check_site(ready, config=config, look=look, now=fake.clock)
     assert found is None
-    assert not Change.has_incident(ready)
+    assert not Change.select().where(Change.is_incident).exists()
 
 
 def test_an_update_of_two_days_ago_is_not_blamed(
@@ -90,7 +90,7 @@ def test_an_update_of_two_days_ago_is_not_blamed(
     fake.clock.advance(hours=25)
     fake.front_page = BROKEN
     assert look_after() is None
-    assert not Change.has_incident(ready)
+    assert not Change.select().where(Change.is_incident).exists()
 
 
 def test_a_site_that_cannot_be_reached_blames_nothing(

@@ -422,7 +422,7 @@ def test_a_site_that_tells_nothing_for_an_hour_is_something_to_look_at(
     assert (approved.state, approved.next_attempt_at) == (UNKNOWN, None)
     fake.clock.advance(days=1)
     assert settle(approved) == UNKNOWN
-    assert not Change.has_incident(ready)
+    assert not Change.select().where(Change.is_incident).exists()
 
 
 def test_somebody_who_looked_while_the_site_was_asked_is_not_overruled(

@@ -185,9 +185,9 @@ def test_a_client_who_was_moved_meanwhile_decides_no_more(as_dora, asked, dora):
 
 def test_an_auto_update_rule_releases_nothing_of_hers(as_dora, asked, hers):
     rule = AutoUpdateRule(permissions=["plugins"], release_types=["patch"], confirmed_by=1)
-    assert not auto_update_rules.applies_to(rule, hers, "plugins", "patch")
+    assert not auto_update_rules.may_release(rule, hers, "plugins", "patch")
     Client.update(approvals="self").execute()
-    assert auto_update_rules.applies_to(rule, Site.get_by_id(hers.id), "plugins", "patch")
+    assert auto_update_rules.may_release(rule, Site.get_by_id(hers.id), "plugins", "patch")
 
 
 # ---- how she comes in ----

@@ -6,7 +6,7 @@ the approver. What a person proposed by hand needs the approval of a person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -102,7 +102,7 @@ def create_rule(
             name=rule.name,
             permissions=", ".join(rule.permissions),
             release_types=", ".join(rule.release_types),
-            covers=covers_in_words(rule),
+            covers=covers_in_words(rule, Site.names(rule.site_ids)),
             tags=", ".join(rule.tags),
             window=window_in_words(rule),
             expires_at=rule.expires_at.isoformat(),
@@ -180,10 +180,12 @@ def propose_due(now: datetime) -> int:
         return 0
     proposed = 0
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
-        for candidate in candidates.candidates_on_site(site, now):
+        tagged = SiteTag.of_site(site)
+        covering = [rule for rule in rules if matches_site(rule, site, tagged)]
+        for candidate in candidates.candidates_on_site(site, now) if covering else ():
             if proposed >= _MOST_AT_ONCE:
                 return proposed
-            proposed += _put_forward(rules, site, candidate, now)
+            proposed += _put_forward(covering, site, candidate, now)
     return proposed
 
 
@@ -195,7 +197,7 @@ def _put_forward(
         return 0
     release_type = release_type_between(target.version, target.available)
     rule = next(
-        (rule for rule in rules if applies_to(rule, site, target.permission, release_type)), None
+        (rule for rule in rules if may_release(rule, site, target.permission, release_type)), None
     )
     if rule is None or not _may_try(
         Change.attempts_at(site.id, target.kind, target.ident, target.available), now
@@ -235,12 +237,12 @@ def tries_of_rules(found: list[Change]) -> int:
 
 def would_release(change: Change, site: Site, now: datetime) -> AutoUpdateRule | None:
     """Return the active rule that covers this change, no matter who proposed it."""
-    in_force = AutoUpdateRule.in_force(now)
+    tagged = SiteTag.of_site(site)
     return next(
         (
             rule
-            for rule in in_force
-            if applies_to(rule, site, change.permission, change.release_type)
+            for rule in AutoUpdateRule.in_force(now)
+            if applies_to(rule, site, tagged, change.permission, change.release_type)
         ),
         None,
     )
@@ -264,7 +266,8 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             or rule is None
             or not rule.is_in_force(now)
             or not is_window_open(rule, now)
-            or not applies_to(rule, site, change.permission, change.release_type)
+            or not matches_site(rule, site, SiteTag.of_site(site))
+            or not may_release(rule, site, change.permission, change.release_type)
             or UpdateHold.in_force(change.site_id, change.kind, change.ident, now)
             or approvals.stale_reason(change, site, now)
         ):
@@ -281,14 +284,22 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
         )
 
 
-def applies_to(rule: AutoUpdateRule, site: Site, permission: str, release_type: str) -> bool:
-    """Whether the rule covers this update; it respects clients that require a second person."""
+def applies_to(
+    rule: AutoUpdateRule, site: Site, tagged: Collection[str], permission: str, release_type: str
+) -> bool:
+    """Whether the rule covers this update of a site with these tags (folded)."""
+    return matches_site(rule, site, tagged) and may_release(rule, site, permission, release_type)
+
+
+def may_release(rule: AutoUpdateRule, site: Site, permission: str, release_type: str) -> bool:
+    """Whether a rule that covers the site releases this update there.
+
+    It respects clients that require a second person.
+    """
     if permission not in rule.permissions:
         return False
     # A translation has no version, so only its permission counts.
     if permission != "translations" and release_type not in rule.release_types:
-        return False
-    if not matches_site(rule, site, SiteTag.of_site(site) if rule.tags else ()):
         return False
     if site.approvals == THEMSELVES:
         return False  # a client that approves updates itself has not agreed to rules
@@ -325,25 +336,19 @@ def window_in_words(rule: AutoUpdateRule) -> str:
     return f"{days} from {rule.from_hour:02}:00 to {rule.to_hour:02}:00 UTC"
 
 
-def covers_in_words(rule: AutoUpdateRule) -> str:
-    """Return the permission of a rule, as `every site of Bakery Ltd tagged “shop” or “vip”`."""
+def covers_in_words(rule: AutoUpdateRule, site_names: Mapping[int, str]) -> str:
+    """Return the permission of a rule, as `every site of Bakery Ltd tagged “shop” or “vip”`.
+
+    `site_names` has at least the sites that the rule names.
+    """
     of_client = f" of {rule.client.name}" if rule.client else ""
     quoted = " or ".join(f"“{tag}”" for tag in rule.tags)
     tagged = f" tagged {quoted}" if quoted else ""
     if not rule.site_ids:
         return f"every site{of_client}{tagged}"
-    names = [site.name for site in Site.select().where(Site.id.in_(rule.site_ids))]
-    listed = ", ".join(sorted(names)) or "no site"
+    names = sorted(site_names[site_id] for site_id in set(rule.site_ids) if site_id in site_names)
+    listed = ", ".join(names) or "no site"
     return f"{listed}, while each is a site{of_client}{tagged}" if of_client or tagged else listed
-
-
-def count_sites(rule: AutoUpdateRule) -> int:
-    """Return how many sites the rule covers with their current tags, ignoring other conditions."""
-    having = {
-        site_id: set(map(tag_names.fold, texts)) for site_id, texts in SiteTag.by_site().items()
-    }
-    listed = Site.select().where(Site.forgotten_at.is_null())
-    return sum(matches_site(rule, site, having.get(site.id, ())) for site in listed)
 
 
 def get_rule(rule_id: int) -> AutoUpdateRule:

@@ -58,7 +58,7 @@ def blocked_updates(
 
 def with_reasons(rows: Sequence[AvailableUpdate], now: datetime) -> list[BlockedUpdate]:
     """Add the reasons of blocked rows: those of the site data, and those that come and go."""
-    holds = UpdateHold.of_sites([row.site_id for row in rows])
+    holds = UpdateHold.by_component([row.site_id for row in rows])
     return [_with_reasons(row, holds.get((row.site_id, row.kind, row.ident)), now) for row in rows]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from app.domain import permissions
@@ -29,6 +29,16 @@ def matches_site(rule: AutoUpdateRule, site: Site, tagged: Collection[str]) -> b
 def rules_for(site: Site, tagged: Collection[str], now: datetime) -> list[AutoUpdateRule]:
     """Return the rules in force that cover a site with these tags."""
     return [rule for rule in AutoUpdateRule.in_force(now) if matches_site(rule, site, tagged)]
+
+
+def count_sites(
+    rule: AutoUpdateRule, sites: Iterable[Site], tags: Mapping[int, Collection[str]]
+) -> int:
+    """Return how many of these sites the rule covers, ignoring other conditions.
+
+    `tags` are the folded tags by site id.
+    """
+    return sum(matches_site(rule, site, tags.get(site.id, ())) for site in sites)
 
 
 def require_agreement(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
 from app.domain.audit.events import ClientReportIssued
 from app.domain.changes import auto_update_rules, candidates
-from app.domain.changes.candidates import Candidate
+from app.domain.changes.candidates import Candidate, SiteData
 from app.domain.errors import NotFound
 from app.domain.inventory.eligibility import PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES
@@ -39,8 +39,9 @@ from app.models.alerts import Alert
 from app.models.audit import NAMES, AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.clients import THEMSELVES, Client
-from app.models.reports import Component, Report
+from app.models.reports import Report
 from app.models.sites import Site
+from app.models.tags import SiteTag
 
 
 def compute_for(
@@ -54,13 +55,14 @@ def compute_for(
     if not permissions.can_see_client(by, client.id):
         raise NotFound("This client does not exist.")
     every = timedelta(minutes=config.sync_every_minutes)
+    sites = _sites(client, period)
     return compute_report(
         client.name,
         period,
-        site_snapshots(client, period, now),
+        _site_snapshots(sites, now),
         lines_about(client, period),
         check_lines(client, period),
-        approval_rights(client, now),
+        _approval_rights(client, sites, now),
         every=every,
         now=now,
     )
@@ -132,19 +134,29 @@ def _line(entry: AuditEntry) -> ReportEntry:
     )
 
 
-def site_snapshots(client: Client, period: Period, now: datetime) -> list[SiteSnapshot]:
+def _sites(client: Client, period: Period) -> list[Site]:
     """Return the client's sites by name, also those removed since the period began."""
     is_covered = Site.forgotten_at.is_null() | (Site.forgotten_at >= period.begins)
-    found = Site.select().where(Site.client == client, is_covered)
-    ordered = sorted(found, key=lambda site: (site.name.casefold(), site.id))
-    return [_site_snapshot(site, now) for site in ordered]
+    found = Site.select(Site, Client).join(Client).where(Site.client == client, is_covered)
+    return sorted(found, key=lambda site: (site.name.casefold(), site.id))
 
 
-def _site_snapshot(site: Site, now: datetime) -> SiteSnapshot:
-    if site.forgotten_at is not None:
-        return SiteSnapshot(site.id, site.name, site.url, FORGOTTEN)
-    report = Report.of(site)
-    found = candidates.candidates_on_site(site, now) if report else []
+def _site_snapshots(sites: Sequence[Site], now: datetime) -> list[SiteSnapshot]:
+    """Return what the report says about each site, read in the same queries for all of them."""
+    known = [site for site in sites if site.forgotten_at is None]
+    stored = candidates.read_site_data(known)
+    alerts = Alert.count_open([site.id for site in known])
+    return [
+        _site_snapshot(site, stored[site.id], alerts.get(site.id, 0), now)
+        if site.forgotten_at is None
+        else SiteSnapshot(site.id, site.name, site.url, FORGOTTEN)
+        for site in sites
+    ]
+
+
+def _site_snapshot(site: Site, stored: SiteData, alerts: int, now: datetime) -> SiteSnapshot:
+    report = stored.report
+    found = candidates.candidates_in(site, stored, now) if report else []
     names = {
         (candidate.target.kind, candidate.target.ident): candidate.target.name
         for candidate in found
@@ -158,11 +170,11 @@ def _site_snapshot(site: Site, now: datetime) -> SiteSnapshot:
         report_at=report.received_at if report else None,
         wordpress=report.wordpress if report else "",
         php=report.php if report else "",
-        components=Component.select().where(Component.site == site).count(),
+        components=len(stored.components),
         available_updates=tuple(_available_updates(found)),
-        holds=tuple(_holds(site, names, now)),
+        holds=tuple(_holds(stored.holds, names, now)),
         permissions=_permissions(report),
-        alerts=len(Alert.open_ones(site)),
+        alerts=alerts,
     )
 
 
@@ -181,11 +193,13 @@ def _available_updates(found: Iterable[Candidate]) -> Iterable[AvailableUpdate]:
             )
 
 
-def _holds(site: Site, names: dict[tuple[str, str], str], now: datetime) -> Iterable[HoldSummary]:
-    for (kind, ident), held in sorted(UpdateHold.of_site(site).items()):
+def _holds(
+    holds: Iterable[UpdateHold], names: dict[tuple[str, str], str], now: datetime
+) -> Iterable[HoldSummary]:
+    for held in sorted(holds, key=lambda hold: (hold.kind, hold.ident)):
         if held.until is None or held.until > now:
-            name = names.get((kind, ident), ident)
-            yield HoldSummary(kind, ident, name, held.reason, held.created_by, held.until)
+            name = names.get((held.kind, held.ident), held.ident)
+            yield HoldSummary(held.kind, held.ident, name, held.reason, held.created_by, held.until)
 
 
 def _permissions(report: Report | None) -> tuple[str, ...]:
@@ -196,10 +210,10 @@ def _permissions(report: Report | None) -> tuple[str, ...]:
     return tuple(permission for permission in PERMISSIONS if granted.get(permission) is True)
 
 
-def approval_rights(client: Client, now: datetime) -> Rights:
+def _approval_rights(client: Client, sites: Sequence[Site], now: datetime) -> Rights:
     """Return who may approve updates of this client's sites, with the auto-update rules."""
+    known = [site for site in sites if site.forgotten_at is None]
     users = [user for user in User.listing() if not (user.is_disabled or user.is_invited)]
-    sites = list(Site.select().where(Site.client == client, Site.forgotten_at.is_null()))
     return Rights(
         approvals=client.approvals,
         deciders=tuple(
@@ -210,22 +224,29 @@ def approval_rights(client: Client, now: datetime) -> Rights:
         client_people=tuple(
             user.name for user in users if user.role == CLIENT and user.client_id == client.id
         ),
-        standing=tuple(
-            RuleSummary(
-                rule.name,
-                auto_update_rules.covers_in_words(rule),
-                auto_update_rules.window_in_words(rule),
-                rule.expires_at,
-            )
-            for rule in AutoUpdateRule.in_force(now)
-            if _touches(rule, sites)
-        ),
+        standing=tuple(_standing(known, now)),
     )
 
 
-def _touches(rule: AutoUpdateRule, sites: list[Site]) -> bool:
+def _standing(sites: Sequence[Site], now: datetime) -> Iterator[RuleSummary]:
+    """Yield the auto-update rules that may release updates of these sites."""
+    tags = SiteTag.folded_by_site([site.id for site in sites])
+    rules = [rule for rule in AutoUpdateRule.in_force(now) if _touches(rule, sites, tags)]
+    names = Site.names({site_id for rule in rules for site_id in rule.site_ids})
+    for rule in rules:
+        yield RuleSummary(
+            rule.name,
+            auto_update_rules.covers_in_words(rule, names),
+            auto_update_rules.window_in_words(rule),
+            rule.expires_at,
+        )
+
+
+def _touches(
+    rule: AutoUpdateRule, sites: Iterable[Site], tags: Mapping[int, Collection[str]]
+) -> bool:
     return any(
-        auto_update_rules.applies_to(rule, site, permission, release_type)
+        auto_update_rules.applies_to(rule, site, tags.get(site.id, ()), permission, release_type)
         for site in sites
         for permission in PERMISSIONS
         for release_type in RELEASE_TYPES
