@@ -15,6 +15,12 @@ _GAP = 3
 _LEAST = 6
 _STRIPE_EVERY = 6
 
+LINE_WIDTH = 600
+LINE_HEIGHT = 150
+# Steps of the scale of a line chart, times a power of ten.
+_NICE = (1, 2, 5)
+_MOST_GRID_LINES = 4
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -45,3 +51,52 @@ def stacked_bar(values: Sequence[int], width: int = BAR_WIDTH) -> list[Segment]:
         segments.append(Segment(x, _LEAST + end - taken))
         x, taken = x + segments[-1].width + _GAP, end
     return segments
+
+
+@dataclass(frozen=True)
+class GridLine:
+    """A horizontal line of the scale."""
+
+    value: int
+    y: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """The paths of a line chart, its last point and its scale from the top down."""
+
+    line: str
+    area: str
+    end: tuple[int, int]
+    grid: tuple[GridLine, ...]
+
+
+def line(points: Sequence[tuple[float, int]]) -> Line:
+    """Return a line through `points`, whose x counts in any unit, with a scale that begins at 0.
+
+    The points must be at least two, ordered by x, with values of 0 or more.
+    """
+    first, last = points[0][0], points[-1][0]
+    step = _scale_step(max(value for _, value in points))
+    top = step * max(1, -(-max(value for _, value in points) // step))
+    placed = [
+        (round(LINE_WIDTH * (x - first) / (last - first)), _height(value, top))
+        for x, value in points
+    ]
+    path = "M" + "L".join(f"{x} {y}" for x, y in placed)
+    grid = tuple(GridLine(value, _height(value, top)) for value in range(top, -1, -step))
+    return Line(path, f"{path}V{LINE_HEIGHT}H0Z", placed[-1], grid)
+
+
+def _height(value: int, top: int) -> int:
+    return round(LINE_HEIGHT * (top - value) / top)
+
+
+def _scale_step(highest: int) -> int:
+    """Return the smallest of 1, 2, 5, 10, 20 ... that needs few lines."""
+    power = 1
+    while True:
+        for nice in _NICE:
+            if highest <= nice * power * _MOST_GRID_LINES:
+                return nice * power
+        power *= 10

@@ -11,7 +11,7 @@ from app.domain.audit import export, refusals, verification
 from app.domain.changes import auto_update_rules, execution
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.diagnostics import runs
-from app.domain.inventory import site_sync
+from app.domain.inventory import site_sync, update_backlog
 from app.models.base import utcnow
 from jobs import job_context
 
@@ -35,6 +35,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "verify_audit_log": lambda _, now: (
         verification.queue_due_verification(now) + refusals.close_hours(now)
     ),
+    "store_backlog": lambda _, now: update_backlog.store_today(now),
     "recover_exports": lambda config, now: export.queue_due_exports(config, now),
 }
 

@@ -76,7 +76,12 @@ class UpdateCounts:
     ready: int
     sites: int
     blocked: int
+    in_progress: int
     by_release_type: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return self.ready + self.blocked + self.in_progress
 
 
 @dataclass(frozen=True)
@@ -215,7 +220,7 @@ class AvailableUpdate(BaseModel):
 
     @classmethod
     def counts(cls, asked: UpdateFilter) -> UpdateCounts:
-        """Return how many updates are ready and blocked, and how many ready ones of each size."""
+        """Return the number of updates in each status, and of the ready ones of each size."""
         rows = cls._connected(asked, cls.site, cls.release_type, cls._status(asked).alias("status"))
         one = rows.alias("one")
         is_ready = one.c.status == READY
@@ -223,11 +228,13 @@ class AvailableUpdate(BaseModel):
             _count(is_ready),
             fn.COUNT(Case(None, ((is_ready, one.c.site_id),)).distinct()),
             _count(one.c.status == BLOCKED),
+            _count(one.c.status == IN_PROGRESS),
             *(_count(is_ready & (one.c.release_type == size)) for size in RELEASE_TYPES),
         ).from_(one)
         row: Any = query.tuples().get()
-        ready, sites, blocked, *sizes = row
-        return UpdateCounts(ready, sites, blocked, dict(zip(RELEASE_TYPES, sizes, strict=True)))
+        ready, sites, blocked, in_progress, *sizes = row
+        by_release_type = dict(zip(RELEASE_TYPES, sizes, strict=True))
+        return UpdateCounts(ready, sites, blocked, in_progress, by_release_type)
 
     @classmethod
     def by_component(

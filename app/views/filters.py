@@ -96,6 +96,11 @@ def day(value: date | str) -> str:
     return f"{at.day} {at:%b %Y}"
 
 
+def short_day(at: date) -> str:
+    """Return `24 Nov`."""
+    return f"{at.day} {at:%b}"
+
+
 def weekday_date(at: datetime) -> str:
     """Return `Thursday, November 26`, in the time zone of the signed-in user."""
     at = at.astimezone(_zone())
@@ -244,6 +249,7 @@ _FILTERS = (
     local_time,
     local_date,
     day,
+    short_day,
     weekday_date,
     day_if_one,
     initial,

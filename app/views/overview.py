@@ -14,11 +14,15 @@ from app.domain import attention, permissions
 from app.domain.actor import Actor
 from app.domain.attention import Task
 from app.domain.audit import events
+from app.domain.changes import fleet_updates
+from app.domain.inventory import update_backlog
+from app.domain.inventory.update_backlog import Backlog
 from app.domain.inventory.version_spread import Spread, php_spread, wordpress_spread
 from app.domain.inventory.versions import release_type_between
 from app.models import fleet
 from app.models.accounts import User
 from app.models.audit import AuditEntry
+from app.models.available_updates import AvailableUpdate, UpdateCounts
 from app.models.base import utcnow
 from app.models.changes import ROLLED_BACK, SUCCEEDED
 from app.models.fleet import FleetSite, WidespreadUpdate
@@ -70,8 +74,6 @@ class Totals:
     paired: int
     connected: int
     synced_today: int
-    updates: int
-    sites_with_updates: int
     succeeded: int
     rolled_back: int
 
@@ -88,6 +90,8 @@ class Overview:
     hidden: int
     urgent: int
     totals: Totals
+    updates: UpdateCounts
+    backlog: Backlog
     wordpress: Spread
     php: Spread
     widespread: list[WidespreadUpdate]
@@ -117,6 +121,11 @@ def stacked_bar(values: Sequence[int]) -> list[charts.Segment]:
     return charts.stacked_bar(values)
 
 
+@bp.app_template_global("line_chart")
+def line_chart(backlog: Backlog) -> charts.Line:
+    return charts.line([(day.toordinal(), count) for day, count in backlog.days])
+
+
 @bp.app_template_global("release_type")
 def release_type(update: WidespreadUpdate) -> str:
     """Return 'patch', 'minor', 'major' or 'unclear' for the step from the oldest version."""
@@ -132,12 +141,15 @@ def _overview(actor: Actor, now: datetime, *, show_all: bool) -> Overview:
     shown = tasks if show_all else attention.most_important(tasks, _TASKS_SHOWN)
     paired = [one for one in sites if one.is_paired]
     is_reader = permissions.is_allowed(actor.role, "audit")
+    updates = AvailableUpdate.counts(fleet_updates.updates_visible_to(actor, now))
     return Overview(
         tasks=shown,
         waiting=sum(len(task.items) for task in tasks[_IN_VIEW:] if task.first.about == "approval"),
         hidden=len(tasks) - len(shown),
         urgent=sum(task.is_urgent for task in tasks),
         totals=_totals(sites, paired, fleet.changes_ended_since(now - _DAY, client_id), now),
+        updates=updates,
+        backlog=update_backlog.backlog(updates.total, now, client_id),
         wordpress=wordpress_spread(one.wordpress for one in paired),
         php=php_spread((one.php for one in paired), now.date()),
         widespread=fleet.widespread_updates(_WIDESPREAD_SHOWN, client_id),
@@ -151,7 +163,6 @@ def _overview(actor: Actor, now: datetime, *, show_all: bool) -> Overview:
 def _totals(
     sites: list[FleetSite], paired: list[FleetSite], ended: dict[str, int], now: datetime
 ) -> Totals:
-    with_updates = [one for one in paired if one.update_count]
     return Totals(
         sites=len(sites),
         paired=len(paired),
@@ -159,8 +170,6 @@ def _totals(
         synced_today=sum(
             one.last_success_at is not None and now - one.last_success_at < _DAY for one in paired
         ),
-        updates=sum(one.update_count for one in with_updates),
-        sites_with_updates=len(with_updates),
         succeeded=ended.get(SUCCEEDED, 0),
         rolled_back=ended.get(ROLLED_BACK, 0),
     )

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.domain.accounts import login_throttle, one_time_links, sessions
 from app.domain.audit import export, verification
-from app.domain.inventory import report_schema, site_sync
+from app.domain.inventory import report_schema, site_sync, update_backlog
 from app.views.authorization import require_permission
 from app.views.filters import span
 
@@ -31,6 +31,11 @@ def _kept() -> list[tuple[str, str, str]]:
     return [
         ("Data of a site", "The last sync only, until the site is removed", "Pages, updates"),
         ("Results of syncs", _days(site_sync.KEPT_FOR), "To find out since when a site fails"),
+        (
+            "Number of available updates of each site, by day",
+            f"{update_backlog.DAYS} days",
+            "Overview",
+        ),
         ("Audit log", "As long as Aura exists", "Evidence; entries are never deleted"),
         (
             "Names, IP addresses and comments in the audit log",

@@ -34,6 +34,7 @@ from app.models.sent_calls import SentCall
 from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import ACTIVE, NEW, STATES, NoticeNonce, Pairing, Site
 from app.models.tags import SiteTag
+from app.models.update_backlog import UpdateBacklog
 from tests.support.factories import make_site
 from tests.support.fakes import RecordingQueue, at
 
@@ -58,6 +59,7 @@ MODELS = [
     Report,
     Component,
     AvailableUpdate,
+    UpdateBacklog,
     Rotation,
     DiagnosticRun,
     AutoUpdateRule,

@@ -11,7 +11,7 @@ from app.domain.audit import checkpoints, export, verification
 from app.domain.changes import auto_update_rules, execution
 from app.domain.connection import pairing, revocation, rotation
 from app.domain.diagnostics import runs
-from app.domain.inventory import site_sync
+from app.domain.inventory import site_sync, update_backlog
 from app.models.audit import Verification
 from app.models.base import transaction
 from app.models.changes import APPROVED, CHECKING, Change
@@ -58,6 +58,7 @@ def one_round(config: Config, clock: Clock) -> None:
     revocation.retry_due_revocations(now)
     pairing.recover_pairings(now)
     runs.recover_diagnostics(now)
+    update_backlog.store_today(now)
     execution.recover_changes(now)
     export.queue_due_exports(config, now)
     verification.queue_due_verification(now)

@@ -14,7 +14,7 @@ from app.config import Config
 from app.models.base import utcnow
 from tests.fleet import catalog
 from tests.fleet.fleet import Fleet, Website
-from tests.fleet.history import plan_history
+from tests.fleet.history import plan_backlog, plan_history
 from tests.fleet.market import Market
 from tests.fleet.stories import FIXED_ROLES, ROLES, UNPAIRED_ROLES, plan_stories, plan_unpaired
 from tests.fleet.timeline import FleetClock, Timeline, Wire
@@ -55,6 +55,7 @@ def build_fleet(
     paired = [one for one in websites if one.role not in UNPAIRED_ROLES]
     queue.use(timeline)
     plan_history(fleet, paired)
+    plan_backlog(fleet)
     plan_stories(fleet, paired)
     plan_unpaired(fleet, [one for one in websites if one.role in UNPAIRED_ROLES])
     timeline.run(ends_at)

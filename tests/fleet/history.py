@@ -7,6 +7,7 @@ from datetime import timedelta
 from app.domain.audit import verification
 from app.domain.changes import auto_update_rules, execution
 from app.domain.changes.auto_update_rules import RuleTerms
+from app.domain.inventory import update_backlog
 from app.domain.sites import clients, notes
 from app.domain.sites.clients import Contact
 from app.models.clients import SELF
@@ -54,6 +55,16 @@ def plan_history(fleet: Fleet, websites: list[Website]) -> None:
         timeline.at(moment(day, 9, 30), _propose, fleet, day)
     for day in NIGHTS[-1:] if is_large else _VERIFIED:
         timeline.at(moment(day, 3, 5), lambda: verification.queue_due_verification(fleet.clock()))
+
+
+def plan_backlog(fleet: Fleet) -> None:
+    """Have the number of available updates stored every day, early in the morning."""
+    for day in range(BEGINS_DAYS_AGO):
+        fleet.timeline.at(fleet.moment(day, 0, 1), _store_backlog, fleet)
+
+
+def _store_backlog(fleet: Fleet) -> None:
+    update_backlog.store_today(fleet.clock())
 
 
 def _joins(number: int, count: int) -> tuple[int, int, int]:

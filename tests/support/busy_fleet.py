@@ -24,6 +24,7 @@ from app.models.changes import Change
 from app.models.exports import AuditLogExport
 from app.models.reports import Sync
 from app.models.sites import Pairing, Site
+from app.models.update_backlog import UpdateBacklog
 from tests.support.factories import (
     AKISMET,
     approve,
@@ -118,6 +119,9 @@ class Fleet:
     def forget_verifications(self) -> None:
         Verification.delete().execute()
 
+    def begin_a_day(self) -> None:
+        UpdateBacklog.delete().execute()
+
     def lose_exports(self) -> None:
         for _ in range(COUNT):
             self.export()
@@ -131,6 +135,7 @@ class Fleet:
 
 # A periodic task: how its work comes about, and how much of it there is then.
 PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
+    "store_backlog": (Fleet.begin_a_day, COUNT),
     "recover_exports": (Fleet.lose_exports, COUNT),
     "retry_revocations": (Fleet.leave, COUNT),
     "apply_auto_update_rules": (Fleet.let_rule_apply, COUNT),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +32,38 @@ def test_a_larger_count_is_not_a_narrower_segment(counts):
     for value, segment in zip(counts, bar, strict=True):
         for other, its_segment in zip(counts, bar, strict=True):
             assert value <= other or segment.width >= its_segment.width - 1
+
+
+POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 90_000)), min_size=1, max_size=30)
+
+
+def _placed(path: str) -> list[tuple[int, int]]:
+    return [(int(x), int(y)) for x, y in re.findall(r"(\d+) (\d+)", path)]
+
+
+@given(st.integers(0, 5000), POINTS)
+def test_a_line_goes_through_all_points_from_edge_to_edge(first, steps):
+    xs = accumulate((step for step, _ in steps), initial=0)
+    points = list(zip(xs, [first, *(value for _, value in steps)], strict=True))
+    drawn = charts.line(points)
+    placed = _placed(drawn.line)
+    assert len(placed) == len(points)
+    assert (placed[0][0], placed[-1][0], drawn.end) == (0, charts.LINE_WIDTH, placed[-1])
+    assert all(0 <= y <= charts.LINE_HEIGHT for _, y in placed)
+    for one, its_place in zip(points, placed, strict=True):
+        for other, place in zip(points, placed, strict=True):
+            assert one[1] <= other[1] or its_place[1] <= place[1], "more is higher"
+
+
+@given(st.integers(0, 90_000))
+def test_a_scale_is_round_begins_at_0_and_reaches_the_highest_value(highest):
+    values = [one.value for one in charts.line([(0, highest), (1, 0)]).grid]
+    assert values[-1] == 0
+    assert highest <= values[0]
+    assert 2 <= len(values) <= 5
+    steps = {a - b for a, b in pairwise(values)}
+    assert len(steps) == 1
+    assert str(steps.pop()).rstrip("0") in ("1", "2", "5")
 
 
 def test_stripes_stay_inside_of_their_segment():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -10,6 +11,7 @@ from app.models.available_updates import AvailableUpdate
 from app.models.base import db, utcnow
 from app.models.reports import Report
 from app.models.sites import Site
+from app.models.update_backlog import UpdateBacklog
 from tests.support.factories import AKISMET, make_site
 
 
@@ -52,8 +54,8 @@ def add_sites(ana, count: int) -> None:
 def test_figures_count_what_they_name_and_lead_there(as_ana, ana, today, jobs):
     add_sites(ana, 4)
     text = as_ana.get("/").text
-    assert figures(text) == ["5", "9", "0", "1"]
-    for path in ("/sites", "/sites?state=updates", "/updates/done", "/sites?state=old_php"):
+    assert figures(text) == ["5", "5", "0", "1"]
+    for path in ("/sites", "/updates", "/updates/done", "/sites?state=old_php"):
         assert f'class="figure" href="{path}"' in text
 
 
@@ -64,6 +66,21 @@ def test_versions_are_a_chart_with_its_finding_and_numbers(as_ana, ana, today, j
     assert "<b>PHP</b>: 1 site runs a version without security fixes" in text
     assert '<tr><th scope="row">8.4.1</th><td>3</td></tr>' in text
     assert text.count('<svg class="spread-bar" role="img" aria-labelledby="chart-') == 2
+
+
+def test_the_update_backlog_is_a_line_with_its_finding_and_numbers(as_ana, ana, today, jobs):
+    add_sites(ana, 2)
+    assert "The chart begins tomorrow" in as_ana.get("/").text
+    day = utcnow().date()
+    for ago, updates in ((30, 9), (29, 11), (4, 1), (0, 70), (31, 50)):
+        UpdateBacklog.create(site=today, day=day - timedelta(days=ago), updates=updates)
+    text = as_ana.get("/").text
+    assert "Down from 9 to <b>3</b> in 30 days" in text
+    assert text.count('class="plot-line" d="M0 ') == 1
+    rows = re.findall(r'<tr><th scope="row">(\d+ \w+)</th><td>(\d+)</td>', text)
+    assert [count for _, count in rows] == ["3", "1", "11", "9"]
+    Site.update(forgotten_at=utcnow()).where(Site.id == today.id).execute()
+    assert "The chart begins tomorrow" in as_ana.get("/").text
 
 
 def test_the_most_widespread_update_comes_first_and_can_be_proposed(as_ana, as_cleo, ana, today):
@@ -98,6 +115,7 @@ def test_it_costs_the_same_queries_at_any_number_of_sites(as_ana, ana, today, jo
     queries.clear()
     as_ana.get("/")
     few = len(queries)
+    print('\n'.join(queries))
     add_sites_more(ana)
     queries.clear()
     answer = as_ana.get("/")

@@ -16,6 +16,7 @@ from peewee import (
     CharField,
     CompositeKey,
     Database,
+    DateField,
     ForeignKeyField,
     IntegerField,
     Model,
@@ -286,6 +287,15 @@ class AvailableUpdate(Frozen):
             (("site", "kind", "ident", "to_version"), True),
             (("kind", "ident"), False),
         )
+
+
+class UpdateBacklog(Frozen):
+    site = ForeignKeyField(Site, on_delete="CASCADE")
+    day = DateField()
+    updates = IntegerField()
+
+    class Meta:
+        indexes = ((("day", "site"), True),)
 
 
 class Rotation(Frozen):
