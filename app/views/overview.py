@@ -28,6 +28,7 @@ from app.models.changes import ROLLED_BACK, SUCCEEDED
 from app.models.fleet import FleetSite, WidespreadUpdate
 from app.views import page_context
 from app.views.authorization import current_actor, require_permission
+from app.views.entry_groups import EntryGroup, entry_groups
 
 bp = Blueprint("overview", __name__)
 
@@ -36,6 +37,8 @@ _TASKS_SHOWN = 7
 _IN_VIEW = 4
 _WIDESPREAD_SHOWN = 5
 _ENTRIES_SHOWN = 6
+# More than are shown, because the updates of one night are one line.
+_ENTRIES_READ = 150
 _DAY = timedelta(days=1)
 # What the overview shows of the activity: decisions and results, not each call to a site.
 _NOTABLE = tuple(
@@ -95,7 +98,7 @@ class Overview:
     wordpress: Spread
     php: Spread
     widespread: list[WidespreadUpdate]
-    entries: list[AuditEntry]
+    latest: list[EntryGroup]
     site_names: dict[int, str]
     setup: SetUp | None
     now: datetime
@@ -153,11 +156,16 @@ def _overview(actor: Actor, now: datetime, *, show_all: bool) -> Overview:
         wordpress=wordpress_spread(one.wordpress for one in paired),
         php=php_spread((one.php for one in paired), now.date()),
         widespread=fleet.widespread_updates(_WIDESPREAD_SHOWN, client_id),
-        entries=AuditEntry.notable(_NOTABLE, now - _DAY, _ENTRIES_SHOWN) if is_reader else [],
+        latest=_latest(now) if is_reader else [],
         site_names={one.id: one.name for one in sites},
         setup=None if any(one.paired_at for one in sites) else _set_up(sites),
         now=now,
     )
+
+
+def _latest(now: datetime) -> list[EntryGroup]:
+    entries = AuditEntry.notable(_NOTABLE, now - _DAY, _ENTRIES_READ)
+    return entry_groups(entries)[:_ENTRIES_SHOWN]
 
 
 def _totals(

@@ -104,7 +104,7 @@ def test_several_sites_at_once_share_a_page(as_ben, today, ana, fake, config):
     pair(other, there, by=ana, config=config)
     read_report(other, there, config=config)
     page = as_ben.get("/updates").text
-    assert "2 updates on 2 sites" in page
+    assert "2 updates ready on 2 sites" in page
     by_site = as_ben.get("/updates?by=site").text
     assert "Bakery" in by_site
     assert "Florist" in by_site

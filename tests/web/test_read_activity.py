@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
+from uuid import uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.domain import audit
 from app.domain.actor import SCHEDULE
-from app.domain.audit.events import REGISTRY, AuditLogVerified, SyncRequested
+from app.domain.audit.events import REGISTRY, AuditLogVerified, ChangeEnded, SyncRequested
 from app.domain.audit.subjects import SUBJECTS, conditions, event_subject
 from app.models.audit import AuditEntry
-from app.models.base import transaction
+from app.models.base import transaction, utcnow
+from app.views.entry_groups import entry_groups
 from app.views.filters import day_heading, entry_symbol
+from tests.support.factories import AKISMET, make_site
 
 pytestmark = pytest.mark.both_databases
+
+BODY = json.dumps(
+    {"event": "change_ended", "at": "", "actor": {"kind": "schedule"}, "private": None,
+     "site": None, "client": None, "facts": {}}
+)  # fmt: skip
 
 
 def shown(person, query=""):
@@ -103,3 +114,54 @@ def test_every_event_belongs_to_a_subject():
     assert all(event_subject(event) for event in REGISTRY)
     assert event_subject("moon_landing") == ""
     assert all(conditions(subject) for subject in SUBJECTS if subject != "everything")
+
+
+def ended(site, number: int, outcome: str = "succeeded") -> None:
+    """Record the result of an update of this site."""
+    about = {"op_id": str(uuid4()), "kind": "plugin", "ident": AKISMET, "name": "Akismet"}
+    result = {"outcome": outcome, "reason": "", "how": "answer", "evidence": {}}
+    entry = ChangeEnded(
+        site_id=site.id,
+        change_id=number,
+        from_version="5.3",
+        to_version="5.3.1",
+        evidence_digest="ab" * 32,
+        **about,
+        **result,
+    )
+    with transaction():
+        audit.record(entry, SCHEDULE)
+
+
+def test_a_night_of_updates_is_one_line_that_opens(as_ana, today, ana):
+    other = make_site(ana, now=utcnow(), url="https://florist.example", name="Florist")
+    for number in range(1, 4):
+        ended(today, number)
+    ended(other, 4)
+    for page in (shown(as_ana), as_ana.get("/").text):
+        assert "4 updates on 2 sites succeeded." in page
+    page = shown(as_ana)
+    assert page.count("<details") == 1
+    inside = page.split("<details")[1].split("</details>")[0]
+    assert [f"Update {number}, " in inside for number in range(1, 6)] == [True] * 4 + [False]
+    assert "Florist" in inside
+
+
+def test_an_unusual_result_keeps_its_own_line(as_ana, today):
+    for number, outcome in enumerate(["succeeded", "succeeded", "rolled_back", "succeeded"], 1):
+        ended(today, number, outcome)
+    for page in (shown(as_ana), as_ana.get("/").text):
+        assert "updates on one site" not in page
+        assert "<strong>rolled back</strong>" in page
+
+
+@given(st.lists(st.tuples(st.sampled_from(["change_ended", "site_added"]), st.integers(1, 2))))
+def test_folding_loses_no_entry_and_keeps_the_order(rows):
+    entries = [
+        AuditEntry(seq=seq, event=event, site_id=site, actor="", outcome="succeeded", body=BODY)
+        for seq, (event, site) in enumerate(rows)
+    ]
+    groups = entry_groups(entries)
+    assert [one for group in groups for one in group.entries] == entries
+    assert all(len(group.entries) not in (0, 2) for group in groups)
+    assert all(one.first.event == "change_ended" for one in groups if one.is_folded)

@@ -115,7 +115,6 @@ def test_it_costs_the_same_queries_at_any_number_of_sites(as_ana, ana, today, jo
     queries.clear()
     as_ana.get("/")
     few = len(queries)
-    print('\n'.join(queries))
     add_sites_more(ana)
     queries.clear()
     answer = as_ana.get("/")

@@ -82,7 +82,7 @@ def test_a_hundred_updates_are_approved_with_ten_clicks_and_one_password(
     UserSession.update(confirmed_at=utcnow().replace(year=2025)).execute()
     ana = Clicker(as_ana, "/")
     ana.follow("Updates")
-    assert "120 updates on 40 sites" in ana.text
+    assert "120 updates ready on 40 sites" in ana.text
     ana.follow("Select all")
     ana.press("Review selected updates")
     assert "Pre-checks: 0 of 120 answered" in ana.text
