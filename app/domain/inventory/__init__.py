@@ -2,5 +2,5 @@
 
 __all__ = [
     "available_updates", "eligibility", "notices", "php_eol", "report_schema", "site_sync",
-    "targets", "version_spread", "versions",
+    "targets", "update_backlog", "version_spread", "versions",
 ]  # fmt: skip
