@@ -36,6 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     selection.add_option(parser)
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    return selection.name_of_parameter(val)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     hypothesis_profiles.load(thorough=config.getoption(selection.OPTION))
 

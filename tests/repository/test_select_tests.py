@@ -128,6 +128,12 @@ def test_a_group_that_a_test_names_itself_is_kept() -> None:
     assert item.group == "of its own"
 
 
+def test_files_do_not_name_the_tests_that_they_are_given_to() -> None:
+    assert selection.name_of_parameter(b"x" * 80) == "80 bytes"
+    assert selection.name_of_parameter(b"GIF89a/*") is None
+    assert selection.name_of_parameter("x" * 80) is None
+
+
 def test_what_needs_no_image_comes_first_and_the_slowest_group_before_the_quick_files() -> None:
     items = [
         Item("tests/domain/test_tags.py"),

@@ -17,6 +17,7 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 OPTION = "--all"
+_LONGEST_NAME = 24
 _NEED_AN_IMAGE = tuple(
     f"tests/{name}/" for name in ("e2e", "matrix", "plugin", "rigs", "wordpress")
 )
@@ -60,6 +61,17 @@ def group_by_worker(items: list[pytest.Item]) -> None:
             which = _wordpress_of(item)
             group = f"wp-{which}{_of_changes(item)}" if which else _file_of(item) + _php_of(item)
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+def name_of_parameter(value: object) -> str | None:
+    """Return the name of a test's parameter; None for what pytest names itself.
+
+    All workers must give a test the same name. The content of a file may contain the time at which
+    it was made.
+    """
+    if isinstance(value, bytes) and len(value) > _LONGEST_NAME:
+        return f"{len(value)} bytes"
+    return None
 
 
 def order(items: list[pytest.Item]) -> None:
