@@ -71,6 +71,15 @@ def wait_for_report(page: Page) -> None:
     page.get_by_role("heading", name="Facts").wait_for(timeout=_REPORT_WAIT_MS)
 
 
+def open_site(page: Page, aura: RunningAura, name: str) -> None:
+    """Open a site's page from the list; fails with the text of the page if it is not there."""
+    page.goto(f"{aura.url}/sites")
+    main = page.locator("main")
+    link = main.get_by_role("link", name=name)
+    assert link.count() == 1, main.inner_text()
+    link.click()
+
+
 def open_tab(page: Page, name: str) -> None:
     """Open one of the pages of a site."""
     page.locator("nav.tabs").get_by_role("link", name=name).click()

@@ -37,13 +37,8 @@ def installed(shop: WordPress) -> str:
     return str(look(shop, f"return get_file_data({path}, array('v' => 'Version'))['v'];"))
 
 
-def open_site(page: Page, agency: RunningAura) -> None:
-    page.goto(f"{agency.url}/sites")
-    page.locator("main").get_by_role("link", name=NAME).click()
-
-
 def sync(page: Page, agency: RunningAura) -> None:
-    open_site(page, agency)
+    aura_pages.open_site(page, agency, NAME)
     page.get_by_role("button", name="Sync now").first.click()
     page.get_by_role("button", name="Sync now").wait_for(timeout=_OUTCOME_WAIT_MS)
 

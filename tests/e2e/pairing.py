@@ -22,14 +22,9 @@ def open_healthy_site(page: Page, aura: RunningAura, site: WordPress, name: str)
         wp_admin_pages.agree(wp_admin)
         aura_pages.wait_for_pairing(page)
         wp_admin.close()
-    open_site(page, aura, name)
+    aura_pages.open_site(page, aura, name)
     aura_pages.wait_for_report(page)
     expect(page.locator(".badges")).to_contain_text("Connected")
-
-
-def open_site(page: Page, aura: RunningAura, name: str) -> None:
-    page.goto(f"{aura.url}/sites")
-    page.locator("main").get_by_role("link", name=name).click()
 
 
 def sync(page: Page) -> None:

@@ -13,12 +13,12 @@ from tests.e2e import aura_pages, wp_admin_pages
 from tests.e2e.album import Album
 from tests.e2e.changing import (
     DESK,
+    NAME,
     allow,
     approve,
     installed,
     invite_ben,
     look,
-    open_site,
     outcome,
     pair,
     propose,
@@ -94,7 +94,7 @@ def test_what_one_proposes_another_approves_and_the_site_does_just_that(
     invite_ben(page, ben, agency)
 
     # Before the owner allows it, nothing can be proposed, and the page says why.
-    open_site(page, agency)
+    aura_pages.open_site(page, agency, NAME)
     aura_pages.open_tab(page, "Plugins & themes")
     expect(page.locator("#plugins tbody tr").filter(has_text=DESK)).to_contain_text(
         "Not allowed on this site"

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from app.http.site_client import CallError
 from tests.e2e import aura_pages, wp_admin_pages
 from tests.e2e.album import Album
-from tests.e2e.pairing import open_healthy_site, open_site, sync
+from tests.e2e.pairing import open_healthy_site, sync
 from tests.e2e.running_aura import RunningAura
 from tests.wordpress.site import WordPress
 
@@ -97,7 +97,7 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         wp_admin_pages.sign_in(wp_admin, copy)
         expect(wp_admin.get_by_text("SiteAgent is paused because")).to_be_visible()
         ask_to_follow(wp_admin, copy, album)
-        open_site(connected, aura, NAME)
+        aura_pages.open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_contain_text(copy.url)
         # The original still answers, and that does not decide it.
         sync(connected)
@@ -110,11 +110,11 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         assert refused.value.error_code == "unauthorized"
         choose(wp_admin, "This site has moved")
         expect(wp_admin.get_by_text("The dashboard could not be reached.")).to_be_visible()
-        open_site(connected, aura, NAME)
+        aura_pages.open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_have_count(0)
         choose(wp_admin, "This is a copy")
         expect(wp_admin.get_by_text("Connection removed from this copy")).to_be_visible()
-        open_site(connected, aura, NAME)
+        aura_pages.open_site(connected, aura, NAME)
         expect(connected.locator(".badges")).to_contain_text("Connected")
     finally:
         copy.stop()
@@ -130,7 +130,7 @@ def test_a_site_that_moved_is_followed_with_new_keys(
         wp_admin = connected.context.new_page()
         wp_admin_pages.sign_in(wp_admin, moved)
         ask_to_follow(wp_admin, moved, album)
-        open_site(connected, aura, NAME)
+        aura_pages.open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_contain_text(moved.url)
         album.show(connected, "quarantine-moved")
         connected.get_by_role("button", name="Use new address").click()

@@ -32,11 +32,6 @@ def connect(page: Page, wp_admin: Page, aura: RunningAura, wordpress: WordPress)
     assert aura_pages.wait_for_pairing(page) == wp_admin_pages.wait_for_pairing(wp_admin)
 
 
-def open_site(page: Page, aura: RunningAura) -> None:
-    page.goto(f"{aura.url}/sites")
-    page.locator("main").get_by_role("link", name=NAME).click()
-
-
 def test_a_site_is_paired_read_and_revoked_with_one_click(
     page: Page,
     wp_admin: Page,
@@ -88,7 +83,7 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     album.wp_admin(wp_admin, "wp-admin-data")
 
     # One click revokes, and the page shows the proof.
-    open_site(page, aura)
+    aura_pages.open_site(page, aura, NAME)
     channel = aura.channel(wordpress.url)
     assert aura.call(channel, "ping").document["ok"] is True
     aura_pages.revoke(page, NAME)
@@ -113,13 +108,13 @@ def test_the_same_site_is_disconnected_in_wp_admin(
     page: Page, wp_admin: Page, aura: RunningAura, wordpress: WordPress
 ) -> None:
     aura_pages.set_up_or_sign_in(page, aura)
-    open_site(page, aura)
+    aura_pages.open_site(page, aura, NAME)
     connect(page, wp_admin, aura, wordpress)
     aura_pages.wait_for_report(page)
     channel = aura.channel(wordpress.url)
     wp_admin_pages.disconnect(wp_admin, wordpress)
     expect(wp_admin.get_by_text("and the dashboard has confirmed it")).to_be_visible()
-    open_site(page, aura)
+    aura_pages.open_site(page, aura, NAME)
     expect(page.get_by_text("Disconnected by the site, confirmed").first).to_be_visible()
     with pytest.raises(CallError) as refused:
         aura.call(channel, "ping")

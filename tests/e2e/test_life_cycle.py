@@ -14,7 +14,7 @@ from app.models.base import db, use_database, utcnow
 from app.models.sites import Site
 from tests.e2e import aura_pages
 from tests.e2e.album import Album
-from tests.e2e.pairing import open_healthy_site, open_site, sync
+from tests.e2e.pairing import open_healthy_site, sync
 from tests.e2e.running_aura import RunningAura
 from tests.wordpress.site import WordPress
 
@@ -72,7 +72,7 @@ def test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early(
     assert aura.call(channel, "ping").document["ok"] is True
 
     try_again_now(aura, wordpress)
-    open_site(connected, aura, NAME)
+    aura_pages.open_site(connected, aura, NAME)
     # The old key is gone here, so that it is refused there can be seen by the thief alone.
     expect(connected.get_by_text("Revoked, not proven").first).to_be_visible()
     with pytest.raises(CallError) as refused:
