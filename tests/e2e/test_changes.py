@@ -31,7 +31,7 @@ from tests.plugin.support.core_release import core, release
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.releases import put_release, trust_test_key
 from tests.plugin.support.siteagent_release import NEXT, package
-from tests.plugin.support.translations import FIRST, GERMAN, translate
+from tests.plugin.support.translations import FIRST, translate
 from tests.support.selection import nightly
 from tests.support.watcher import Watcher
 from tests.wordpress.site import WordPress
@@ -124,7 +124,8 @@ def test_a_theme_and_a_translation_are_approved_in_one_go(
     translate(RealWordPress(shop), FIRST)
     look(shop, "delete_site_transient('update_plugins'); return 1;")
     sync(page, agency)
-    address = propose_together(ben, agency, ["Coastline", GERMAN], "Before the autumn sale")
+    names = ["Coastline", "contact-desk (de_DE)"]
+    address = propose_together(ben, agency, names, "Before the autumn sale")
     page.goto(address)
     album.show(page, "approve-together")
     page.get_by_role("button", name="Approve and install 2 updates").click()
