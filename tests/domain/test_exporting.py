@@ -86,7 +86,7 @@ def test_a_whole_export_fits_and_holds_what_the_site_saw(
 ) -> None:
     path = export(config, clock, exporting.make_scope())
     verdict = judged(path)
-    assert verdict.status == 0, verdict.said
+    assert verdict.status == 0, verdict.output
     with ZipFile(path) as archive:
         lines = archive.read("audit_log.jsonl").splitlines()
         checkpoints = json.loads(archive.read("checkpoints.json"))
@@ -109,7 +109,7 @@ def test_an_excerpt_fits_and_shows_nobody_else(
     }[of]()
     path = export(config, clock, covered)
     verdict = judged(path)
-    assert verdict.status == 0, verdict.said
+    assert verdict.status == 0, verdict.output
     with ZipFile(path) as archive:
         raw = b"".join(archive.read(name) for name in archive.namelist())
         lines = archive.read("audit_log.jsonl").splitlines()
@@ -122,7 +122,7 @@ def test_without_what_is_private_nobody_is_named(
 ) -> None:
     path = export(config, clock, exporting.make_scope(private=False))
     verdict = judged(path)
-    assert (verdict.status, "is left out in" in verdict.said) == (0, True), verdict.said
+    assert (verdict.status, "is left out in" in verdict.output) == (0, True), verdict.output
     with ZipFile(path) as archive:
         audit_log = archive.read("audit_log.jsonl")
     for private in (b"Ana", b"Ben", b"192.0.2.1"):
@@ -136,7 +136,7 @@ def test_what_was_erased_is_told(
     user.disable(clock())
     redaction.erase_user(user, reason="asked", by=ana, confirmed_at=clock(), now=clock())
     verdict = judged(export(config, clock, exporting.make_scope()))
-    assert (verdict.status, "was erased in" in verdict.said) == (0, True), verdict.said
+    assert (verdict.status, "was erased in" in verdict.output) == (0, True), verdict.output
 
 
 # ---- the database's owner ----
@@ -150,7 +150,7 @@ def test_an_export_of_an_audit_log_that_was_changed_says_where(
         AuditEntry.seq == 3
     ).execute()
     verdict = judged(export(config, clock, exporting.make_scope()))
-    assert (verdict.status, "entry 3" in verdict.said) == (1, True), verdict.said
+    assert (verdict.status, "entry 3" in verdict.output) == (1, True), verdict.output
 
 
 def test_an_export_of_an_audit_log_that_was_cut_and_grew_again_does_not_fit_what_the_site_saw(
@@ -162,7 +162,7 @@ def test_an_export_of_an_audit_log_that_was_cut_and_grew_again_does_not_fit_what
     fill(12)
     assert audit.verify_chain().is_whole
     verdict = judged(export(config, clock, exporting.make_scope()))
-    assert (verdict.status, f"its entry {seen} differs from" in verdict.said) == (1, True)
+    assert (verdict.status, f"its entry {seen} differs from" in verdict.output) == (1, True)
 
 
 # ---- a stranger on the way ----

@@ -190,8 +190,8 @@ def test_10_may_i_have_that_and_check_it_myself(
     path = tmp_path / "audit_log.zip"
     download.value.save_as(path)
     verdict = verify(path)
-    assert verdict.status == 0, verdict.said
-    assert "Client Harbour Bakery Ltd" in verdict.said
+    assert verdict.status == 0, verdict.output
+    assert "Client Harbour Bakery Ltd" in verdict.output
     assert mouse.count == MOST_CLICKS
 
 
@@ -238,4 +238,4 @@ def test_a_call_with_stolen_keys_is_an_alert_and_stands_in_the_sites_own_log(
     path = tmp_path / "site-log.jsonl"
     download.value.save_as(path)
     verdict = verify(path)
-    assert verdict.status == 0, verdict.said
+    assert verdict.status == 0, verdict.output

@@ -119,7 +119,7 @@ def test_the_file_is_checked_without_the_site_and_nothing_is_written_over(
     path = tmp_path / "log.jsonl"
     path.write_text(wp.evaluate(f"return file_get_contents('{where}');"), "utf-8")
     verdict = verify(path)
-    assert (verdict.status, "Its end is signed" in verdict.said) == (0, True), verdict.said
+    assert (verdict.status, "Its end is signed" in verdict.output) == (0, True), verdict.output
     assert typed(wp, f"export(array('{where}'), array())")[0].startswith("Error:")
     assert typed(wp, "export(array('x'), array('form' => 'exe'))")[0].startswith("Error:")
     wp.evaluate(f"unlink('{where}'); return 0;")
@@ -136,9 +136,9 @@ def test_the_owner_takes_the_log_along_and_a_stranger_checks_it(
     path = tmp_path / "log.jsonl"
     path.write_bytes(answer.content)
     verdict = verify(path)
-    assert verdict.status == 0, verdict.said
+    assert verdict.status == 0, verdict.output
     head = wp.evaluate("return siteagent()->audit_log()->head();")
-    assert f"entries 1 to {head['n']}" in verdict.said
+    assert f"entries 1 to {head['n']}" in verdict.output
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_an_exported_log_that_was_altered_does_not_fit(
     path = tmp_path / "log.jsonl"
     path.write_bytes(exported(ana, "jsonl").content)
     verdict = verify(path)
-    assert (verdict.status, "entry 2" in verdict.said) == (1, True), verdict.said
+    assert (verdict.status, "entry 2" in verdict.output) == (1, True), verdict.output
 
 
 def test_a_log_whose_end_was_cut_off_does_not_fit_a_checkpoint_that_was_kept(
