@@ -13,6 +13,7 @@ from app.domain.attention import Item
 from app.domain.audit.subjects import HIGHLIGHTS
 from app.domain.changes import candidates, rule_coverage
 from app.domain.changes.candidates import Candidate, SiteData
+from app.domain.inventory.eligibility import Reason
 from app.domain.inventory.versions import available_updates
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
@@ -251,6 +252,20 @@ class SitePage:
                 candidate.target.name.casefold(),
             ),
         )
+
+    @cached_property
+    def site_wide_reasons(self) -> list[Reason]:
+        """Return what blocks updates of the whole site, each once, without missing permissions.
+
+        Those have a notice of their own.
+        """
+        found: list[Reason] = []
+        for candidate in self.waiting:
+            for reason in candidate.verdict.reasons:
+                is_shown = reason.code == "permission_off" or reason in found
+                if reason.is_site_wide and not is_shown:
+                    found.append(reason)
+        return found
 
     @property
     def update_count(self) -> int:

@@ -88,6 +88,22 @@ def test_an_offer_that_fits_carries_no_warning(see):
     assert "license" not in text
 
 
+@pytest.mark.parametrize("tab", ["", "/updates", "/components"])
+def test_what_blocks_every_update_of_a_site_is_said_once(as_ben, today, fake, config, tab):
+    idents = [f"{name}/{name}.php" for name in ("one", "two", "three")]
+    fake.report |= {
+        "plugins": [plugin(ident) for ident in idents],
+        "updates": updates(plugins=[update(id=ident) for ident in idents]),
+    }
+    fake.report["health"]["file_mods"] = False
+    fake.report["agent"]["permissions"]["plugins"] = False
+    read_report(today, fake, config=config)
+    text = as_ben.get(f"/sites/{today.id}{tab}").text
+    assert text.count(">Blocked<") >= 3
+    assert text.count("The site&#39;s configuration forbids changing files from WordPress.") == 1
+    assert text.count(": plugin updates<") == 1
+
+
 def test_a_newer_wordpress_and_translations_are_shown(see):
     core = {
         "version": "7.1.3",

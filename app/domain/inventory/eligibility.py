@@ -26,6 +26,25 @@ LEAST_FREE_BYTES = 200_000_000
 LEAST_FREE_BYTES_CORE = 500_000_000
 # Kinds with their own folder, whose state the site reports.
 _WITH_FOLDER = ("plugin", "theme", "siteagent")
+# Codes of reasons that are about the site and not about one update.
+_SITE_WIDE = frozenset(
+    {
+        "not_connected",
+        "quarantined",
+        "open_incident",
+        "no_report",
+        "stale_report",
+        "permission_unknown",
+        "permission_off",
+        "file_mods_untold",
+        "file_mods_off",
+        "filesystem_untold",
+        "filesystem",
+        "disk_full",
+        "rollback_untold",
+        "no_rollback",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +95,11 @@ class Reason:
 
     code: str
     facts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_site_wide(self) -> bool:
+        """Whether it blocks all updates of a kind on the site."""
+        return self.code in _SITE_WIDE
 
 
 @dataclass(frozen=True)
