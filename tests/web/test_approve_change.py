@@ -77,6 +77,22 @@ def test_the_same_path_works_without_scripts(as_ana, proposed):
     assert "Refresh now" in as_ana.get(f"/changes/{proposed.id}").text
 
 
+def test_the_ways_to_decide_are_in_one_row(as_ana, proposed):
+    text = as_ana.get(f"/changes/{proposed.id}").text
+    row = text.split('class="buttons decisions"', 1)[1].split("</section>", 1)[0]
+    places = [row.index(words) for words in ("Approve update to", "Reject update…", "Cancel update")]
+    assert places == sorted(places)
+    assert text.count("Cancel update") == 1
+
+
+def test_hashes_and_references_are_folded(as_ana, proposed):
+    text = as_ana.get(f"/changes/{proposed.id}").text
+    shown = re.sub(r"<details.*?</details>|<input[^>]*>", "", text, flags=re.DOTALL)
+    for detail in (proposed.digest, proposed.digest[:12], proposed.op_id):
+        assert detail in text
+        assert detail not in shown
+
+
 def test_a_change_nobody_knows_is_not_found(as_ana):
     assert as_ana.post("/changes/4711/approve", data={"digest": "x"}).status_code == 404
 
