@@ -92,7 +92,7 @@ def _choices(fleet: _Fleet) -> dict[str, list[tuple[str, str]]]:
         "clients": [("", "Every client"), *clients],
         "sites": sites,
         "tags": [(text, text) for _, text in sorted(in_use.items())],
-        "steps": [(step, step.capitalize()) for step in RELEASE_TYPES],
+        "release_types": [(kind, kind.capitalize()) for kind in RELEASE_TYPES],
         "weekdays": [(str(day), name) for day, name in enumerate(auto_update_rules.WEEKDAYS)],
         "from_hours": [(str(hour), f"{hour:02}:00") for hour in range(24)],
         "to_hours": [(str(hour), f"{hour:02}:00") for hour in range(1, 25)],

@@ -36,6 +36,14 @@ def test_one_is_made_and_shown_with_what_it_covers(as_ana, as_cleo, rule):
     assert "New auto-update rule" in as_ana.get("/auto-update-rules").text
 
 
+def test_the_form_offers_all_that_a_rule_needs(as_ana, today):
+    text = as_ana.get("/auto-update-rules").text
+    for name, value in rule_form().items():
+        assert f'name="{name}"' in text
+        for one in value if isinstance(value, list) else []:
+            assert f'name="{name}" value="{one}"' in text
+
+
 @pytest.mark.parametrize(
     "instead",
     [
