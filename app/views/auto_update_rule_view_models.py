@@ -12,6 +12,7 @@ from app.models.base import utcnow
 from app.models.clients import SECOND, Client
 from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
+from app.views.filters import user_zone
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,13 @@ def _choices(fleet: _Fleet) -> dict[str, list[tuple[str, str]]]:
         "tags": [(text, text) for _, text in sorted(in_use.items())],
         "release_types": [(kind, kind.capitalize()) for kind in RELEASE_TYPES],
         "weekdays": [(str(day), name) for day, name in enumerate(auto_update_rules.WEEKDAYS)],
-        "from_hours": [(str(hour), f"{hour:02}:00") for hour in range(24)],
-        "to_hours": [(str(hour), f"{hour:02}:00") for hour in range(1, 25)],
+        "from_hours": [(str(hour), f"{hour:02}:00{_in_own_zone(hour)}") for hour in range(24)],
+        "to_hours": [(str(hour), f"{hour:02}:00{_in_own_zone(hour)}") for hour in range(1, 25)],
     }
+
+
+def _in_own_zone(hour: int) -> str:
+    """Return ` (03:00 CET)` for an hour of UTC: what it is today for a user of another zone."""
+    today = utcnow().replace(hour=hour % 24, minute=0)
+    own = today.astimezone(user_zone())
+    return f" ({own:%H:%M %Z})" if own.utcoffset() else ""

@@ -76,16 +76,16 @@ def use_document_zone(zone: ZoneInfo) -> None:
 
 def local_time(at: datetime) -> str:
     """Return `24 Nov 2026, 11:37:05 CET`, in the time zone of the signed-in user."""
-    at = at.astimezone(_zone())
+    at = at.astimezone(user_zone())
     return f"{at.day} {at:%b %Y, %H:%M:%S %Z}"
 
 
 def local_date(at: datetime) -> str:
     """Return `24 Nov 2026`, in the time zone of the signed-in user."""
-    return day(at.astimezone(_zone()).date())
+    return day(at.astimezone(user_zone()).date())
 
 
-def _zone() -> ZoneInfo:
+def user_zone() -> ZoneInfo:
     is_known = has_request_context() and current_user and current_user.is_authenticated
     return zone_of(current_user.time_zone if is_known else UTC_ZONE)
 
@@ -103,7 +103,7 @@ def short_day(at: date) -> str:
 
 def weekday_date(at: datetime) -> str:
     """Return `Thursday, November 26`, in the time zone of the signed-in user."""
-    at = at.astimezone(_zone())
+    at = at.astimezone(user_zone())
     return f"{at:%A, %B} {at.day}"
 
 
@@ -163,12 +163,12 @@ def day_heading(at: date, today: date | None = None) -> str:
 
 def local_day(at: datetime) -> date:
     """Return the day on which this is in the time zone of the signed-in user."""
-    return at.astimezone(_zone()).date()
+    return at.astimezone(user_zone()).date()
 
 
 def clock_time(at: datetime) -> str:
     """Return `09:18` in the time zone of the signed-in user, below the heading of its day."""
-    return f"{at.astimezone(_zone()):%H:%M}"
+    return f"{at.astimezone(user_zone()):%H:%M}"
 
 
 def entry_symbol(entry: AuditEntry) -> str:

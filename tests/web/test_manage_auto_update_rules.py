@@ -44,6 +44,19 @@ def test_the_form_offers_all_that_a_rule_needs(as_ana, today):
             assert f'name="{name}" value="{one}"' in text
 
 
+def test_the_form_comes_before_the_table_of_all_clients(as_ana, today):
+    text = as_ana.get("/auto-update-rules").text
+    assert text.index("New auto-update rule") < text.index("Who approves updates")
+
+
+def test_hours_are_named_in_the_users_own_zone_too(as_ana, today):
+    assert "02:00 (" not in as_ana.get("/auto-update-rules").text
+    as_ana.post("/account/preferences", data={"theme": "system", "time_zone": "Asia/Kolkata"})
+    text = as_ana.get("/auto-update-rules").text
+    assert "02:00 (07:30 IST)" in text
+    assert "24:00 (05:30 IST)" in text
+
+
 @pytest.mark.parametrize(
     "instead",
     [
