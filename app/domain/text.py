@@ -1,10 +1,20 @@
-"""Limits for text that people type as a reason or a note."""
+"""Rules for text that people type as a name, a reason or a note."""
 
 from __future__ import annotations
+
+import re
 
 from app.domain.errors import Invalid
 
 MAX_REASON_CHARS = 500
+
+# Control characters, and those that turn the direction of text: with U+202E, "evil" reads "live".
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+def has_hidden_characters(text: str) -> bool:
+    """Whether a name does not read as it is stored."""
+    return _HIDDEN.search(text) is not None
 
 
 def check_reason(text: str) -> None:

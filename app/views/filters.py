@@ -14,6 +14,7 @@ from app.domain.audit import entry_document
 from app.domain.audit.subjects import event_subject
 from app.domain.inventory.targets import Target, translation_ident
 from app.domain.inventory.versions import UNCLEAR, release_type_between
+from app.domain.sites.urls import short_address
 from app.domain.time_zones import UTC_ZONE, zone_of
 from app.models.audit import AuditEntry
 
@@ -229,11 +230,6 @@ def siteagent_settings(home: str, is_multisite: bool = False) -> str:
     return f"{home}/wp-admin/{page}?page=siteagent"
 
 
-def without_scheme(url: str) -> str:
-    """Return `example.com/blog`, the address for narrow columns."""
-    return url.removeprefix("https://").removeprefix("http://")
-
-
 def browser_name(agent: str) -> str:
     """Return `Firefox on Linux` for a browser's user agent."""
     browser = next((name for token, name in _BROWSERS if token in agent), "")
@@ -268,7 +264,7 @@ _FILTERS = (
     short_hash,
     stamp,
     siteagent_settings,
-    without_scheme,
+    short_address,
     entry_document,
     translation_ident,
     browser_name,

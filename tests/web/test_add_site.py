@@ -47,6 +47,33 @@ def test_an_address_alone_is_enough(as_ben, jobs):
     assert "No client" in as_ben.get(f"/sites/{site.id}").text
 
 
+def test_sites_without_a_name_are_told_apart_by_their_addresses(as_ben):
+    addresses = {
+        "https://bakery.example": "bakery.example",
+        "http://shop.bakery.example": "http://shop.bakery.example",
+        "https://bakery.example/blog": "bakery.example/blog",
+        "https://bäckerei.example": "bäckerei.example",
+        # Cyrillic letters that look like Latin ones
+        "https://\u0430\u0440\u0440\u04cf\u0435.example": "xn--80ak6aa92e.example",
+    }
+    for address, name in addresses.items():
+        as_ben.post("/sites/new", data={"url": address, "name": "", "client": ""})
+        assert Site.select().order_by(Site.id.desc()).get().name == name
+    listed = as_ben.get("/sites").text
+    for name in addresses.values():
+        assert listed.count(f">{name}<") >= 2  # the name, and the address below it
+
+
+@pytest.mark.parametrize("field", ["name", "client"])
+def test_a_name_reads_as_it_is_stored(as_ben, field):
+    """With this character, what is stored as "evil" reads "live"."""
+    told = {"url": "https://bakery.example", field: "The \u202elive bakery"}
+    answer = as_ben.post("/sites/new", data=told)
+    assert answer.status_code == 422
+    assert "change the text direction" in answer.text
+    assert Site.select().count() == 0
+
+
 def test_clients_one_has_are_suggested(as_ben, ana, clock, jobs):
     make_site(ana, now=clock(), client="Jansen & Zonen")
     assert '<option value="Jansen &amp; Zonen">' in as_ben.get("/sites/new").text

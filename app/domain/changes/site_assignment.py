@@ -80,7 +80,7 @@ def edit_site(
     naming the rules that have to be agreed to.
     """
     name, client_name = name.strip(), client_name.strip()
-    sites.require_short(name=name, client=client_name)
+    sites.check_names(name=name, client=client_name)
     if not name:
         raise Invalid("name", "Enter a name.")
     with permissions.user_transaction(by, "pair") as (_, present):

@@ -37,7 +37,7 @@ def client_named(name: str) -> Client:
 def rename_client(client: Client, name: str, *, by: Actor, now: datetime) -> None:
     """Change a client's name. Raises Forbidden or Invalid."""
     name = name.strip()
-    sites.require_short(name=name)
+    sites.check_names(name=name)
     if not name:
         raise Invalid("name", "Enter a name.")
     with permissions.user_transaction(by, "pair") as (_, present):

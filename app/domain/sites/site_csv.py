@@ -144,7 +144,7 @@ def _line(
     if len(cells) > header.width:
         problems.append(Problem("", f"{len(cells)} cells, but the header has {header.width}."))
     try:
-        sites.require_short(name=name, client=client)
+        sites.check_names(name=name, client=client)
     except Invalid as refusal:
         problems += [Problem(column, why) for column, why in refusal.messages.items()]
     try:

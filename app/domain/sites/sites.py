@@ -12,6 +12,7 @@ from app.domain.actor import Actor
 from app.domain.audit.events import ServerLoginChanged, SiteAdded, SiteRemoved
 from app.domain.errors import Conflict, Invalid, NotFound
 from app.domain.sites import urls
+from app.domain.text import has_hidden_characters
 from app.http.ip_policy import Network, is_reachable
 from app.keys import KeyRing
 from app.models.available_updates import AvailableUpdate
@@ -36,13 +37,13 @@ def add_site(
 ) -> Site:
     """Add a site; nothing is sent to it yet.
 
-    An empty name becomes the site's host; an empty client name means no client. With `allow_nets`,
-    an IP address that Aura would never call is refused at once.
+    An empty name becomes the site's short address; an empty client name means no client. With
+    `allow_nets`, an IP address that Aura would never call is refused at once.
 
     Raises: Forbidden, or Invalid with a message for each invalid field.
     """
     permissions.require(by, "pair")
-    problems = _too_long(name=name, client=client_name)
+    problems = _problems_of_names(name=name, client=client_name)
     try:
         address = check_address(url, allow_nets)
     except Invalid as refusal:
@@ -88,7 +89,7 @@ def create_in_transaction(
 
     Raises: DuplicateRow if there is a site with this address.
     """
-    shown = name.strip() or (urlsplit(address).hostname or address)[:MAX_NAME_CHARS]
+    shown = name.strip() or urls.short_address(address)[:MAX_NAME_CHARS]
     site = Site.create(name=shown, url=address, client=client, added_at=now, added_by=by.id)
     event = SiteAdded(
         site_id=site.id, name=shown, url=address, client=client.name if client else ""
@@ -161,17 +162,19 @@ def find_by_address(text: str) -> Site:
     return site
 
 
-def require_short(**texts: str) -> None:
-    """Check that the texts fit into their columns.
+def check_names(**texts: str) -> None:
+    """Check that names fit into their columns and read as they are stored.
 
     Raises: Invalid.
     """
-    Invalid.raise_for(_too_long(**texts))
+    Invalid.raise_for(_problems_of_names(**texts))
 
 
-def _too_long(**texts: str) -> dict[str, str]:
-    return {
-        field: f"At most {MAX_NAME_CHARS} characters."
-        for field, text in texts.items()
-        if len(text.strip()) > MAX_NAME_CHARS
-    }
+def _problems_of_names(**texts: str) -> dict[str, str]:
+    problems = {}
+    for field, text in texts.items():
+        if len(text.strip()) > MAX_NAME_CHARS:
+            problems[field] = f"At most {MAX_NAME_CHARS} characters."
+        elif has_hidden_characters(text.strip()):
+            problems[field] = "Remove characters that are invisible or change the text direction."
+    return problems

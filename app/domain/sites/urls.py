@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from unicodedata import name
 from urllib.parse import quote, urlsplit
 
 import idna
@@ -88,6 +89,35 @@ def _path(path: str) -> str:
         raise Invalid("url", "Remove . and .. from the path.")
     path = _ADMIN_PAGE.sub("", path.rstrip("/"))
     return quote(path.rstrip("/"), safe="/%:@!$&'()*+,;=~-._")
+
+
+def short_address(url: str) -> str:
+    """Return an address for narrow columns: `bäckerei.example/blog`.
+
+    `http://` stays, because it is another site or a warning.
+    """
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return url  # a site may name anything as its address
+    short = url.removeprefix("https://")
+    readable = ".".join(_readable_label(label) for label in host.split("."))
+    return short.replace(host, readable, 1) if host else short
+
+
+def _readable_label(label: str) -> str:
+    """Decode a part of a host name that IDNA encoded, if all its letters are Latin.
+
+    Letters of other alphabets can look like Latin ones and would hide which site it is.
+    """
+    if not label.startswith("xn--"):
+        return label
+    try:
+        text = idna.decode(label)
+    except idna.IDNAError:
+        return label
+    kinds = ("LATIN", "DIGIT", "HYPHEN")
+    return text if all(name(char, "").startswith(kinds) for char in text) else label
 
 
 def same_home(one: str, other: str) -> bool:
