@@ -80,7 +80,9 @@ def test_the_same_path_works_without_scripts(as_ana, proposed):
 def test_the_ways_to_decide_are_in_one_row(as_ana, proposed):
     text = as_ana.get(f"/changes/{proposed.id}").text
     row = text.split('class="buttons decisions"', 1)[1].split("</section>", 1)[0]
-    places = [row.index(words) for words in ("Approve update to", "Reject update…", "Cancel update")]
+    places = [
+        row.index(words) for words in ("Approve update to", "Reject update…", "Cancel update")
+    ]
     assert places == sorted(places)
     assert text.count("Cancel update") == 1
 
