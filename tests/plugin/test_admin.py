@@ -136,6 +136,13 @@ def test_each_wrong_token_gets_its_own_answer(wp, ana):
     assert state(wp) == "unpaired"
 
 
+def test_a_token_for_another_address_names_both_addresses(wp, ana):
+    wrong_path = f"{wp.url}/wp"
+    page = words(paste(ana, new_token(wrong_path).text()))
+    assert f"It was created for {wrong_path}, but the address of this site is {wp.url}." in page
+    assert f"add it to your dashboard as {wp.url} and create a new token" in page
+
+
 def test_nothing_pasted_is_told(ana):
     assert "No token entered." in words(paste(ana, "   "))
 

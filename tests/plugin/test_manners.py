@@ -56,6 +56,14 @@ def test_its_main_file_and_its_hooks_are_all_that_loads(looks) -> None:
     assert without["files"] == []
 
 
+@pytest.mark.parametrize("action", ["heartbeat", "nothing-of-that-name"])
+def test_a_visitors_call_of_admin_ajax_loads_no_more(connected, action: str) -> None:
+    """Shops and forms call it all day, and for WordPress it is a page of wp-admin."""
+    seen = look(connected, f"/wp-admin/admin-ajax.php?action={action}", active=True)
+    assert sorted(seen["files"]) == ["hooks.php", "siteagent.php"]
+    assert [one for one in seen["queries"] if "siteagent" in one] == []
+
+
 def test_nothing_of_it_is_loaded_with_the_options(looks) -> None:
     active, without = looks
     assert [name for name in active["autoload"] if "siteagent" in name] == []

@@ -107,6 +107,22 @@ final class Siteagent_Messages {
 	}
 
 	/**
+	 * Returns the same for a token of another address, with both addresses. Usually one of them is spelled differently.
+	 *
+	 * @param string $token_url The address in the token.
+	 * @param string $home      The address of this site.
+	 * @return array{title:string,next:string}
+	 */
+	public static function wrong_site_error( string $token_url, string $home ): array {
+		/* translators: 1: address in the token, 2: address of this site */
+		$next = __( 'It was created for %1$s, but the address of this site is %2$s. If you meant this site, add it to your dashboard as %2$s and create a new token there. Otherwise, paste the token into wp-admin of the other site.', 'siteagent' );
+		return array(
+			'title' => __( 'This token is for another site.', 'siteagent' ),
+			'next'  => sprintf( $next, $token_url, $home ),
+		);
+	}
+
+	/**
 	 * Returns the result of notifying the dashboard of an accepted token.
 	 *
 	 * @return array{kind:string,title:string,next:string}|null

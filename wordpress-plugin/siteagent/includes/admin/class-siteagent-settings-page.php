@@ -278,9 +278,21 @@ final class Siteagent_Settings_Page {
 		$data = array(
 			// A token that may still be usable is never shown again.
 			'text'  => in_array( $error, Siteagent_Settings_Actions::REDISPLAYED_ERRORS, true ) ? $draft['text'] : '',
-			'error' => Siteagent_Messages::token_error( $error ),
+			'error' => 'wrong_site' === $error ? $this->wrong_site_error( $draft['text'] ) : Siteagent_Messages::token_error( $error ),
 		);
 		$this->render_view( 'paste', $data + $this->connection_data() );
+	}
+
+	/**
+	 * Returns what to say about a token that was created for another address.
+	 */
+	private function wrong_site_error( string $text ): ?array {
+		try {
+			return Siteagent_Messages::wrong_site_error( Siteagent_Pairing_Token::parse( $text )->site_url(), $this->connection_store->home() );
+		} catch ( Siteagent_Exception $exception ) {
+			// A very long token was cut when it was stored.
+			return Siteagent_Messages::token_error( 'wrong_site' );
+		}
 	}
 
 	/**
