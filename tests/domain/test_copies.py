@@ -8,13 +8,22 @@ import pytest
 
 from app import protocol
 from app.config import Config
-from app.domain.actor import SYSTEM
+from app.domain.actor import SYSTEM, Actor
 from app.domain.inventory import notices, site_sync
 from app.http.errors import ErrorCode
 from app.models.audit import AuditEntry
+from app.models.changes import REFUSED
 from app.models.reports import Report, Sync
 from app.models.sites import ACTIVE, FORKED, MOVED, Site
-from tests.support.factories import read_log, read_report, report
+from tests.support.factories import (
+    approve,
+    check,
+    propose,
+    read_log,
+    read_report,
+    report,
+    run_change,
+)
 from tests.support.fakes import Clock, FakeSite
 
 NEW = "https://new.example"
@@ -61,6 +70,20 @@ def test_a_restored_backup_is_noticed_and_still_read(
     assert "restored" in Report.of(paired).body
     assert "site_quarantined" in events(paired)
     assert paired.log_n == seen
+
+
+def test_a_restored_backup_refuses_the_update_that_finds_it(
+    ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    """Before the site is touched: what was approved was approved for another state of it."""
+    backup = list(fake.log)
+    change = approve(check(propose(ready, ana, clock()), fake, config), ana, config, clock())
+    fake.log = backup
+    assert run_change(change, fake, config) == REFUSED
+    assert change.outcome_reason == "site_log_forked"
+    assert fake.changes.installs[change.op_id] == 0
+    ready.refresh()
+    assert ready.quarantine == FORKED
 
 
 def test_two_copies_that_answer_in_turn_are_noticed(

@@ -52,6 +52,9 @@ def test_a_clock_that_was_set_back_meanwhile_makes_it_wait(
     fake.clock_ahead_s = -250
     assert run_change(change, fake, config) == WAITING
     assert change.outcome_reason == "outside_window"
+    fake.clock_ahead_s = 0
+    clock.advance(minutes=10)
+    assert run_change(change, fake, config) == SUCCEEDED
 
 
 @pytest.mark.parametrize("code", ["clock_skew", "expired"])

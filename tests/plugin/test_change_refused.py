@@ -121,13 +121,13 @@ def test_the_keys_of_the_connection_alone_change_nothing(wp, paired, item) -> No
 
 
 def test_an_op_id_stands_for_one_plan(wp, paired, item) -> None:
-    order = Order.of(wp, paired, item, not_after=int(time.time()) - 1)
-    refused("outside_window", order)
+    order = Order.of(wp, paired, item, home=ELSEWHERE)
+    refused("wrong_site", order)
     other = Order.of(wp, paired, item, op_id=order.op_id)
     with pytest.raises(CallError) as caught:
         other.send()
     assert caught.value.evidence["argument"] == "op_id"
-    assert order.status()["reason"] == "outside_window"
+    assert order.status()["reason"] == "wrong_site"
 
 
 def test_a_plan_for_another_address_is_refused(wp, paired, item) -> None:
@@ -138,6 +138,17 @@ def test_a_plan_that_has_expired_or_is_not_due_is_refused(wp, paired, item) -> N
     now = int(time.time())
     refused("outside_window", Order.of(wp, paired, item, not_before=now - 99, not_after=now - 1))
     refused("outside_window", Order.of(wp, paired, item, not_before=now + 60, not_after=now + 99))
+
+
+def test_a_plan_refused_for_its_time_may_be_sent_again(wp, paired, item) -> None:
+    """The clock of the site or of Aura was wrong: that says nothing about the plan."""
+    unavailable = {**item, "to": "2.4.1"}
+    order = Order.of(wp, paired, unavailable, not_before=int(time.time()) + 4)
+    refused("outside_window", order)
+    assert order.status()["state"] == "never"
+    time.sleep(max(0.0, order.plan["not_before"] + 0.2 - time.time()))
+    refused("other_version_available", order)
+    assert order.status()["reason"] == "other_version_available"
 
 
 # ---- the owner ----

@@ -205,6 +205,7 @@ def robbed(wp, paired) -> tuple[Paired, dict[str, Any], list[Any]]:
         "plan": b64u(plan.bytes),
         "sig": b64u(keys.sign_plan(plan.seed, plan.bytes)),
         "sig_next": None,
+        "checkpoint": plan.checkpoint,
     }
     recorded.append(sign(paired, {"v": 1, "op": "keys.rotate", "by": "Ana", **order}))
     for sent in recorded:

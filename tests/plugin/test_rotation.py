@@ -226,7 +226,8 @@ def test_after_a_renewal_the_former_signing_key_orders_nothing(wp, paired) -> No
     reply = plan.send(sig_next=b64u(keys.sign_plan(fresh, plan.bytes)))
     live = plan.next(reply)
     assert live.ask("ping").document["ok"] is True
-    leaked = Plan.of(wp, live)
-    refused(leaked.send, code="invalid_arguments", argument="sig")
-    known = Plan.of(wp, replace(live, seed=fresh))
+    known, leaked = Plan.of(wp, replace(live, seed=fresh)), Plan.of(wp, live)
+    refused(leaked.send, code="invalid_arguments", argument="checkpoint")
+    with_another = {"checkpoint": known.checkpoint}
+    refused(lambda: leaked.send(**with_another), code="invalid_arguments", argument="sig")
     assert known.next(known.send()).ask("ping").document["ok"] is True

@@ -13,6 +13,7 @@ import pytest
 from app import keys
 from app.http.errors import CallError
 from app.protocol import b64u, chain_hash, from_b64u, parse_json
+from tests.plugin.support.changing import DESK, Order, disk, grant, item_of
 from tests.plugin.support.dashboard import Paired, checkpoint_of, head_of
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
@@ -22,6 +23,28 @@ CHECKPOINTS = """
 global $wpdb;
 $table = $wpdb->prefix . 'siteagent_checkpoint';
 return $wpdb->get_results("SELECT slot, n, hash FROM $table ORDER BY slot", ARRAY_A);
+"""
+# What a backup of the database holds of SiteAgent, and its return.
+TABLES = "foreach (array('options', 'siteagent_log', 'siteagent_checkpoint') as $name)"
+KEEP = f"""
+global $wpdb;
+{TABLES} {{
+    $wpdb->query("CREATE TABLE {{$wpdb->prefix}}{{$name}}_kept LIKE {{$wpdb->prefix}}$name");
+    $wpdb->query(
+        "INSERT INTO {{$wpdb->prefix}}{{$name}}_kept SELECT * FROM {{$wpdb->prefix}}$name"
+    );
+}}
+"""
+RESTORE = f"""
+global $wpdb;
+{TABLES} {{
+    $wpdb->query("DELETE FROM {{$wpdb->prefix}}$name");
+    $wpdb->query(
+        "INSERT INTO {{$wpdb->prefix}}$name SELECT * FROM {{$wpdb->prefix}}{{$name}}_kept"
+    );
+    $wpdb->query("DROP TABLE {{$wpdb->prefix}}{{$name}}_kept");
+}}
+wp_cache_flush();
 """
 
 
@@ -146,6 +169,35 @@ def test_while_it_is_refused_nothing_is_changed_and_revoking_works(wp, paired, o
     assert refused.value.evidence["seen_n"] == 812
     secret = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
     assert paired.ask("revoke", **secret).document["a"] == b64u(paired.session.revoke_ack)
+
+
+@pytest.mark.parametrize("op", ["change.run", "agent.update", "keys.rotate"])
+def test_nothing_is_changed_without_a_checkpoint(wp, paired, op):
+    """Or whoever has former keys could leave out what would give them away."""
+    more = {"sig_next": None} if op == "keys.rotate" else {}
+    with pytest.raises(CallError) as refused:
+        paired.ask(op, op_id=str(uuid.uuid4()), plan="e30", sig="x", **more)
+    assert code(refused) == "invalid_arguments"
+    assert refused.value.evidence["argument"] == "checkpoint"
+
+
+def test_a_site_restored_from_a_backup_changes_nothing_for_an_aura_that_saw_more(wp, paired):
+    """From before a revocation: the former keys work again."""
+    grant(wp, "plugins")
+    paired.ask("ping", checkpoint=checkpoint_of(paired, 7, now() - 60))
+    wp.evaluate(KEEP)
+    seen = head_of(paired.ask("ping", checkpoint=checkpoint_of(paired, 9, now() - 30)))
+    paired.ask("revoke", kid=paired.channel.keyid, r=b64u(paired.session.revoke))
+    wp.evaluate(RESTORE)
+    assert paired.ask("ping").document["ok"] is True
+    before = disk(wp, DESK)
+    order = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
+    told = order.send(log=seen)
+    assert (told["outcome"], told["reason"]) == ("refused", "site_log_forked")
+    with pytest.raises(CallError) as refused:
+        order.send(checkpoint=checkpoint_of(paired, 5, now()))
+    assert code(refused) == "audit_log_forked"
+    assert disk(wp, DESK) == before
 
 
 def test_an_administrator_goes_on_with_it_and_the_log_says_who(wp, paired):

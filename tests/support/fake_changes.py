@@ -100,8 +100,11 @@ class Changing:
             if known[0] != plan_digest(raw):
                 raise Refusal("invalid_arguments", argument="op_id")
             return known[1]
-        answer = self._do(site, plan)
-        if answer["outcome"] != "waiting" and answer["reason"] != "busy":
+        is_restored = site.knows(document) is False
+        refusal = _answer("refused", "site_log_forked")
+        answer = refusal if is_restored else self._do(site, plan)
+        passes = ("busy", "outside_window")
+        if answer["outcome"] != "waiting" and answer["reason"] not in passes:
             self.ledger[op_id] = (plan_digest(raw), answer)
         outcome = {"outcome": answer["outcome"], "reason": answer["reason"]}
         site.write("update_answered", op_id=op_id, **plan["item"], **outcome)

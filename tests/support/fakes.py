@@ -373,9 +373,9 @@ class FakeSite:
         seen: dict[str, Any] = {}
         if is_theirs and op not in ("revoke", "pair.confirm"):
             seen = {"seen": self.shown, **self._look(document)}
-            if self.refused and op in ("change.run", "keys.rotate"):
-                self.write("refused", operation=op, reason="audit_log_forked", nonce=request.nonce)
-                error = {"code": "audit_log_forked"}
+            error = self._error_of_checkpoint(document)
+            if error and op in ("change.run", "agent.update", "keys.rotate"):
+                self.write("refused", operation=op, reason=error["code"], nonce=request.nonce)
                 return 409, canonical({"v": 1, "ok": False, "op": op, "error": error})
             if op == "log":
                 self._answered(document, request.nonce)
@@ -406,13 +406,21 @@ class FakeSite:
                 self._answered(document, request.nonce)
             answer |= {
                 "checkpoint": self.checkpoint(),
-                "knows": self._knows(document),
+                "knows": self.knows(document),
                 **seen,
             }
         reply = canonical({"v": 1, "ok": True, "op": op, **answer})
         if op == "pair.hello":
             self._derive(document, body, reply)
         return 200, reply
+
+    def _error_of_checkpoint(self, document: dict[str, Any]) -> dict[str, str]:
+        """Why nothing may be changed by this request; empty where it may."""
+        if self.refused:
+            return {"code": "audit_log_forked"}
+        if "checkpoint" not in document:
+            return {"code": "invalid_arguments", "argument": "checkpoint"}
+        return {}
 
     def _hello(self, document: dict[str, Any], body: bytes) -> dict[str, Any] | None:
         self.hellos += 1
@@ -458,7 +466,8 @@ class FakeSite:
             facts["checkpoint"] = {**kept, "sig": document["checkpoint"]["sig"]}
         self.write("answered", **facts)
 
-    def _knows(self, document: dict[str, Any]) -> bool | None:
+    def knows(self, document: dict[str, Any]) -> bool | None:
+        """Whether its log has the entry that the request names; None where none is named."""
         seen = document.get("log")
         if seen is None:
             return None

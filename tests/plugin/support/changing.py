@@ -18,7 +18,7 @@ from typing import Any
 from app import keys
 from app.http import site_client
 from app.protocol import b64u, canonical
-from tests.plugin.support.dashboard import NETS, Paired
+from tests.plugin.support.dashboard import NETS, Paired, checkpoint_of
 from tests.plugin.support.probe import must_use
 from tests.wordpress.engine import docker
 from tests.wordpress.repository import FIXTURES, files_below
@@ -94,7 +94,8 @@ class Order:
         """The arguments that carry it."""
         raw = canonical(self.plan)
         sig = keys.sign_plan(self.seed, raw)
-        return {"op_id": self.op_id, "plan": b64u(raw), "sig": b64u(sig)}
+        told = {"op_id": self.op_id, "plan": b64u(raw), "sig": b64u(sig)}
+        return {**told, "checkpoint": checkpoint_of(self.paired, 1, 1)}
 
     def status(self) -> dict[str, Any]:
         return ask(self.paired, "change.status", op_id=self.op_id)

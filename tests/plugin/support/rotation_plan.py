@@ -9,7 +9,7 @@ from typing import Any
 from app import keys
 from app.http.site_client import Reply
 from app.protocol import b64u, canonical, from_b64u
-from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.dashboard import Paired, checkpoint_of
 
 
 @dataclass
@@ -20,6 +20,7 @@ class Plan:
     document: dict[str, Any]
     exchange: keys.Exchange
     seed: bytes
+    checkpoint: dict[str, str]
 
     @classmethod
     def of(cls, wp, paired: Paired, **changed: Any) -> Plan:
@@ -35,7 +36,8 @@ class Plan:
             "home": None,
             "sign_d": None,
         }
-        return cls(paired, {**document, **changed}, exchange, paired.seed)
+        checkpoint = checkpoint_of(paired, 1, 1)
+        return cls(paired, {**document, **changed}, exchange, paired.seed, checkpoint)
 
     @property
     def bytes(self) -> bytes:
@@ -47,6 +49,7 @@ class Plan:
             "plan": b64u(self.bytes),
             "sig": b64u(keys.sign_plan(self.seed, self.bytes)),
             "sig_next": None,
+            "checkpoint": self.checkpoint,
         }
         return self.paired.ask("keys.rotate", **{**given, **changed})
 

@@ -29,6 +29,7 @@ final class Siteagent_Update_Reasons {
 	 */
 	private static function refused(): array {
 		return array(
+			'site_log_forked'         => __( 'this site is a copy, or its database was restored from a backup', 'siteagent' ),
 			'wrong_site'              => __( 'it was approved for another address', 'siteagent' ),
 			'outside_window'          => __( 'it was outside the approved time', 'siteagent' ),
 			'is_siteagent'            => __( 'SiteAgent is updated by its own kind of request', 'siteagent' ),

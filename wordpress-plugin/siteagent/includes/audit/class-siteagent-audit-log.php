@@ -181,6 +181,16 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
+	 * Whether this log continues from the entry that a request names as the newest one the dashboard has seen. It does
+	 * not on a copy of the site, and after the database was restored from a backup.
+	 *
+	 * @param stdClass $document The request body. True when it names no entry, or one that was trimmed.
+	 */
+	public function continues( stdClass $document ): bool {
+		return ! isset( $document->log ) || false !== $this->contains( $document->log->n, $document->log->hash );
+	}
+
+	/**
 	 * Deletes the log and its name.
 	 */
 	public function drop(): void {

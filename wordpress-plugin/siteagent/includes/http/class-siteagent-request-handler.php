@@ -132,8 +132,8 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
-	 * Checks the dashboard's checkpoint. While the dashboard's audit log conflicts with what this site has seen of it,
-	 * only read-only operations run.
+	 * Checks the dashboard's checkpoint. Operations that change something need one. While the dashboard's audit log
+	 * conflicts with what this site has seen of it, only read-only operations run.
 	 *
 	 * @return array|null As Siteagent_Checkpoint_Store::check() returns it; null for pairing and revoking, where no
 	 *         checkpoint is checked.
@@ -151,6 +151,9 @@ final class Siteagent_Request_Handler {
 				'seen_hash' => $checkpoint['seen']['hash'],
 			);
 			throw new Siteagent_Exception( 'audit_log_forked', $operation['name'], $facts );
+		}
+		if ( ! isset( $authenticated['document']->checkpoint ) && ! $operation['nature']['readonly'] ) {
+			throw new Siteagent_Exception( 'invalid_arguments', 'no checkpoint', array( 'argument' => 'checkpoint' ) );
 		}
 		return $checkpoint;
 	}

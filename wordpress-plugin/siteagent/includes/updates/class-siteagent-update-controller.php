@@ -23,8 +23,8 @@ final class Siteagent_Update_Controller {
 	/** When a version that could not be judged is checked again. */
 	const RECHECK_S = 30;
 
-	/** Refusals that do not depend on the plan, so it may be sent again. */
-	const RETRYABLE_REASONS = array( 'busy' );
+	/** Refusals that pass: the site was busy, or its clock was wrong. The same plan may be sent again. */
+	const RETRYABLE_REASONS = array( 'busy', 'outside_window' );
 
 	/** Reasons in the record of the watchdog, and what the protocol calls them. */
 	const RESTORE_REASONS = array(
@@ -140,13 +140,13 @@ final class Siteagent_Update_Controller {
 			$name,
 			$update_plan->digest(),
 			$now,
-			function () use ( $update_plan, $created, $now ): array {
+			function () use ( $update_plan, $document, $created, $now ): array {
 				// From here on the operation is stored. Until now, change.status answered that it was never started, so a late
 				// request must not run.
 				if ( time() > $created + self::MAX_REQUEST_AGE_S ) {
 					throw new Siteagent_Exception( 'expired', 'the order was signed ' . ( time() - $created ) . ' s ago' );
 				}
-				return $this->execute( $update_plan, $now );
+				return $this->execute( $update_plan, $document, $now );
 			},
 			static function ( array $answer ): bool {
 				return 'waiting' !== $answer['outcome'] && ! in_array( $answer['reason'], self::RETRYABLE_REASONS, true );
@@ -295,10 +295,10 @@ final class Siteagent_Update_Controller {
 	/**
 	 * Checks the plan in the order of the protocol, and then runs the update.
 	 */
-	private function execute( Siteagent_Update_Plan $update_plan, int $now ): array {
+	private function execute( Siteagent_Update_Plan $update_plan, stdClass $document, int $now ): array {
 		$item      = $update_plan->item();
 		$component = self::component_for( $item );
-		$reason    = $this->plan_refusal_reason( $update_plan, $component, $now );
+		$reason    = $this->log->continues( $document ) ? $this->plan_refusal_reason( $update_plan, $component, $now ) : 'site_log_forked';
 		if ( null === $reason && $this->permissions->requires_approval() ) {
 			$decision = $this->approvals->request_decision( $update_plan, $now );
 			if ( Siteagent_Pending_Approvals::WAITING === $decision ) {
