@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.domain.changes import auto_update_rules, rule_coverage
+from app.domain.changes import auto_update_rules, rule_coverage, rule_hours
 from app.domain.inventory.versions import RELEASE_TYPES
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
@@ -72,7 +72,7 @@ def _rows(rules: Sequence[AutoUpdateRule], fleet: _Fleet) -> list[RuleRow]:
         RuleRow(
             rule=rule,
             covers=auto_update_rules.covers_in_words(rule, names),
-            window=auto_update_rules.window_in_words(rule),
+            window=rule_hours.in_words(rule),
             reached=rule_coverage.count_sites(rule, fleet.sites, fleet.tags),
             is_in_force=rule.is_in_force(now),
             needs_second=asking and rule.confirmed_by_id is None,
@@ -94,7 +94,7 @@ def _choices(fleet: _Fleet) -> dict[str, list[tuple[str, str]]]:
         "sites": sites,
         "tags": [(text, text) for _, text in sorted(in_use.items())],
         "release_types": [(kind, kind.capitalize()) for kind in RELEASE_TYPES],
-        "weekdays": [(str(day), name) for day, name in enumerate(auto_update_rules.WEEKDAYS)],
+        "weekdays": [(str(day), name) for day, name in enumerate(rule_hours.WEEKDAYS)],
         "from_hours": [(str(hour), f"{hour:02}:00{_in_own_zone(hour)}") for hour in range(24)],
         "to_hours": [(str(hour), f"{hour:02}:00{_in_own_zone(hour)}") for hour in range(1, 25)],
     }

@@ -9,7 +9,7 @@ import pytest
 
 from app.config import Config
 from app.domain.actor import Actor
-from app.domain.changes import auto_update_rules, candidates, execution
+from app.domain.changes import auto_update_rules, candidates, execution, rule_hours
 from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired, StaleState
 from app.domain.permissions import REAUTH_MAX_AGE
 from app.domain.sites import holds
@@ -242,7 +242,21 @@ def test_its_hours_may_cross_midnight(
     rule: AutoUpdateRule, when: str, start: int, stop: int, days: set[int], is_open: bool
 ) -> None:
     rule.from_hour, rule.to_hour, rule.weekdays = start, stop, list(days)
-    assert auto_update_rules.is_window_open(rule, at(when)) is is_open
+    assert (rule_hours.opened_at(rule, at(when)) is not None) is is_open
+
+
+def test_what_a_rule_proposes_in_one_night_is_one_batch(rule: AutoUpdateRule) -> None:
+    rule.from_hour, rule.to_hour, rule.weekdays = 22, 4, [0, 1, 2, 3, 4, 5, 6]
+
+    def batch(kind: str, when: str) -> str:
+        return rule_hours.batch_of(rule, kind, at(when))
+
+    night = batch("plugin", "2026-11-24 22:00")
+    assert batch("theme", "2026-11-25 03:59") == night
+    assert batch("plugin", "2026-11-25 22:00") != night
+    assert batch("core", "2026-11-24 22:00") not in (night, batch("siteagent", "2026-11-24 22:00"))
+    rule.id += 1
+    assert batch("plugin", "2026-11-24 22:00") != night
 
 
 @pytest.mark.parametrize(

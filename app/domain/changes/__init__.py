@@ -2,6 +2,6 @@
 
 __all__ = [
     "approvals", "auto_update_rules", "bulk_assignment", "candidates", "dry_run", "execution",
-    "fleet_updates", "late_failures", "outcomes", "proposals", "rule_coverage", "settlement",
-    "site_assignment",
+    "fleet_updates", "late_failures", "outcomes", "proposals", "rule_coverage", "rule_hours",
+    "settlement", "site_assignment",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from app.config import Config
 from app.domain import audit, dashboard_identity, permissions
@@ -19,7 +19,7 @@ from app.domain.audit.events import (
     AutoUpdateRuleCreated,
     AutoUpdateRuleEnded,
 )
-from app.domain.changes import approvals, candidates, change_plan, proposals
+from app.domain.changes import approvals, candidates, change_plan, proposals, rule_hours
 from app.domain.changes.candidates import Candidate
 from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.changes.rule_coverage import matches_site
@@ -39,7 +39,6 @@ from app.models.tags import SiteTag
 MAX_NAME_CHARS = 120
 # The longest lifetime of a rule, because people forget what they agreed to.
 MAX_LIFETIME = timedelta(days=366)
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # How long an update that a rule approved may wait for its start.
 BEGINS_WITHIN = timedelta(hours=12)
 _MOST_AT_ONCE = 200
@@ -104,7 +103,7 @@ def create_rule(
             release_types=", ".join(rule.release_types),
             covers=covers_in_words(rule, Site.names(rule.site_ids)),
             tags=", ".join(rule.tags),
-            window=window_in_words(rule),
+            window=rule_hours.in_words(rule),
             expires_at=rule.expires_at.isoformat(),
             reason=rule.reason,
         )
@@ -175,7 +174,7 @@ def propose_due(now: datetime) -> int:
 
     Updates that were decided, or tried too often, are left out.
     """
-    rules = [rule for rule in AutoUpdateRule.in_force(now) if is_window_open(rule, now)]
+    rules = [rule for rule in AutoUpdateRule.in_force(now) if rule_hours.opened_at(rule, now)]
     if not rules:
         return 0
     proposed = 0
@@ -214,6 +213,7 @@ def _put_forward(
             now=now,
             requested_at=now,
             rule=rule,
+            batch=rule_hours.batch_of(rule, target.kind, now),
         )
     except Conflict:
         return 0  # a person proposed it, or the rule ended, at the same time
@@ -265,7 +265,7 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             change.state != PROPOSED
             or rule is None
             or not rule.is_in_force(now)
-            or not is_window_open(rule, now)
+            or not rule_hours.opened_at(rule, now)
             or not matches_site(rule, site, SiteTag.of_site(site))
             or not may_release(rule, site, change.permission, change.release_type)
             or UpdateHold.in_force(change.site_id, change.kind, change.ident, now)
@@ -306,34 +306,10 @@ def may_release(rule: AutoUpdateRule, site: Site, permission: str, release_type:
     return site.approvals != SECOND or rule.confirmed_by_id is not None
 
 
-def is_window_open(rule: AutoUpdateRule, now: datetime) -> bool:
-    """Whether `now` is in the hours of the rule.
-
-    If `to_hour` is before `from_hour`, the window crosses midnight and belongs to the day on which
-    it began.
-    """
-    at = now.astimezone(UTC)
-    start, stop = rule.from_hour, rule.to_hour
-    if start < stop:
-        return start <= at.hour < stop and at.weekday() in rule.weekdays
-    if at.hour >= start:
-        return at.weekday() in rule.weekdays
-    return at.hour < stop and (at.weekday() - 1) % 7 in rule.weekdays
-
-
 def approver_name(rule: AutoUpdateRule) -> str:
     """Return the name of a rule for pages and plans, with the people responsible for it."""
     people = f"{rule.maker} and {rule.confirmer}" if rule.confirmer else rule.maker
     return f"auto-update rule {rule.id} “{rule.name}” of {people}"
-
-
-def window_in_words(rule: AutoUpdateRule) -> str:
-    """Return the hours of a rule, for example `every day from 02:00 to 05:00 UTC`."""
-    if len(rule.weekdays) == 7:
-        days = "every day"
-    else:
-        days = ", ".join(WEEKDAYS[day] for day in sorted(rule.weekdays))
-    return f"{days} from {rule.from_hour:02}:00 to {rule.to_hour:02}:00 UTC"
 
 
 def covers_in_words(rule: AutoUpdateRule, site_names: Mapping[int, str]) -> str:

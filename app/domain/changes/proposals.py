@@ -120,8 +120,12 @@ def create_proposals(
     now: datetime,
     requested_at: datetime | None,
     rule: AutoUpdateRule | None = None,
+    batch: str = "",
 ) -> list[Change]:
-    """Propose changes without a role check: a rule proposes what it was approved for."""
+    """Propose changes without a role check: a rule proposes what it was approved for.
+
+    They are a batch of their own, or join `batch`.
+    """
     try:
         with transaction():
             by = permissions.recheck(by, "propose")
@@ -130,7 +134,7 @@ def create_proposals(
                 rule.refresh()
                 if not rule.is_in_force(now):
                     raise StaleState("This auto-update rule has ended.")
-            proposal = _Proposal(str(uuid4()), by, reason, window, now, requested_at, rule)
+            proposal = _Proposal(batch or str(uuid4()), by, reason, window, now, requested_at, rule)
             found = {
                 request.site.id: candidates.candidates_on_site(request.site, now)
                 for request in {request.site.id: request for request in wanted}.values()

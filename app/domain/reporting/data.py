@@ -12,7 +12,7 @@ from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
 from app.domain.audit.events import ClientReportIssued
-from app.domain.changes import auto_update_rules, candidates
+from app.domain.changes import auto_update_rules, candidates, rule_hours
 from app.domain.changes.candidates import Candidate, SiteData
 from app.domain.errors import NotFound
 from app.domain.inventory.eligibility import PERMISSIONS
@@ -237,7 +237,7 @@ def _standing(sites: Sequence[Site], now: datetime) -> Iterator[RuleSummary]:
         yield RuleSummary(
             rule.name,
             auto_update_rules.covers_in_words(rule, names),
-            auto_update_rules.window_in_words(rule),
+            rule_hours.in_words(rule),
             rule.expires_at,
         )
 
