@@ -22,16 +22,21 @@ _REPORT_WAIT_MS = 60_000
 def test_the_first_site_is_connected_and_read_with_ten_clicks(
     page: Page, aura: RunningAura, wordpress: WordPress, tmp_path: Path
 ) -> None:
-    """Typing and pasting are no clicks; choosing a file is one. wp-admin is signed in already."""
+    """Typing and pasting are no clicks: the fields have the focus. Choosing a file is one.
+
+    wp-admin is signed in already.
+    """
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     earlier = page.context.new_page()
     wp_admin_pages.sign_in(earlier, wordpress)
     earlier.close()
     hand = Hand(page)
     page.goto(aura.setup_link)
+    expect(page.get_by_label("Your name")).to_be_focused()
     aura_pages.fill_in_owner(page)
     hand.click(page.get_by_role("button", name="Create owner account"))
-    page.get_by_label("Address").fill(wordpress.url)
+    expect(page.get_by_label("Address")).to_be_focused()
+    page.keyboard.type(wordpress.url)
     hand.click(page.get_by_role("button", name="Add site and create token"))
 
     # SiteAgent is on Aura's page, and the page to upload it to is a link beside it.
@@ -48,7 +53,6 @@ def test_the_first_site_is_connected_and_read_with_ten_clicks(
     hand.click(wp_admin.locator("#install-plugin-submit"))
     hand.click(wp_admin.get_by_role("link", name="Activate Plugin"))
 
-    # The field for the token has the focus.
     expect(wp_admin.get_by_label("Pairing token")).to_be_focused()
     page.bring_to_front()
     hand.click(page.get_by_role("button", name="Copy"))

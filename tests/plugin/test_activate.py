@@ -11,6 +11,7 @@ import requests
 
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
+from tests.wordpress.site import WordPress
 
 _LINK = re.compile(r'href="(plugins\.php\?action=activate&[^"]*plugin=siteagent[^"]+)"')
 
@@ -22,17 +23,17 @@ def ana(wp) -> Person:
     return Person(wp.url, wp.admin, wp.password)
 
 
-def activate(wp, ana: Person) -> requests.Response:
+def activate(ana: Person, page: str = "plugins.php") -> requests.Response:
     """Follow the link Activate on the Plugins page."""
-    wp.evaluate("deactivate_plugins('siteagent/siteagent.php');")
-    plugins = f"{wp.url}/wp-admin/plugins.php"
+    plugins = f"{ana.url}/wp-admin/{page}"
     link = _LINK.search(ana.session.get(plugins, timeout=60).text)
     assert link, "there is no link to activate SiteAgent"
     return ana.session.get(urljoin(plugins, html.unescape(link[1])), timeout=60)
 
 
 def test_activation_leads_to_the_field_for_the_token(wp, ana) -> None:
-    page = activate(wp, ana)
+    wp.evaluate("deactivate_plugins('siteagent/siteagent.php');")
+    page = activate(ana)
     assert page.url == f"{wp.url}/wp-admin/options-general.php?page=siteagent"
     assert "SiteAgent is active. Paste the pairing token" in words(page.text)
     assert re.search(r'<textarea id="siteagent-token"[^>]* autofocus', page.text)
@@ -41,6 +42,19 @@ def test_activation_leads_to_the_field_for_the_token(wp, ana) -> None:
 
 def test_activation_of_a_connected_site_stays_on_the_plugins_page(wp, ana) -> None:
     connect(wp)
-    page = activate(wp, ana)
+    wp.evaluate("deactivate_plugins('siteagent/siteagent.php');")
+    page = activate(ana)
     assert "/wp-admin/plugins.php?activate=true" in page.url
     assert "SiteAgent is active." not in words(ana.page().text)
+
+
+@pytest.mark.nightly
+def test_activation_for_a_network_leads_to_the_settings_of_the_network() -> None:
+    site = WordPress.start("newest", siteagent="installed", network="paths")
+    try:
+        ana = Person(site.url, site.admin_user, site.admin_password, "network/settings.php")
+        page = activate(ana, "network/plugins.php")
+    finally:
+        site.stop()
+    assert page.url == f"{site.url}/wp-admin/network/settings.php?page=siteagent"
+    assert "SiteAgent is active. Paste the pairing token" in words(page.text)
