@@ -12,6 +12,7 @@ OWNER = "Ana Moreau"
 EMAIL = "ana@harbour-agency.example"
 PASSWORD = "copper kettle orchard violin"
 _REPORT_WAIT_MS = 60_000
+_SYNC_WAIT_MS = 90_000
 
 
 def set_up_or_sign_in(page: Page, aura: RunningAura) -> None:
@@ -78,6 +79,14 @@ def open_site(page: Page, aura: RunningAura, name: str) -> None:
     link = main.get_by_role("link", name=name)
     assert link.count() == 1, main.inner_text()
     link.click()
+
+
+def sync(page: Page) -> None:
+    """Sync the site whose page is open, and wait until the result is shown."""
+    # The page with the button looks like the one after the sync, so its end is waited for.
+    with page.expect_navigation():
+        page.get_by_role("button", name="Sync now").click()
+    page.get_by_role("link", name="Refresh now").wait_for(state="detached", timeout=_SYNC_WAIT_MS)
 
 
 def open_tab(page: Page, name: str) -> None:

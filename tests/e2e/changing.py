@@ -24,7 +24,7 @@ BENS_PASSWORD = "willow anchor biscuit lantern"
 DESK = "Contact Desk"
 
 
-_OUTCOME_WAIT_MS = 90_000
+_OUTCOME_WAIT_MS = 180_000
 
 
 def look(shop: WordPress, code: str) -> object:
@@ -39,8 +39,7 @@ def installed(shop: WordPress) -> str:
 
 def sync(page: Page, agency: RunningAura) -> None:
     aura_pages.open_site(page, agency, NAME)
-    page.get_by_role("button", name="Sync now").first.click()
-    page.get_by_role("button", name="Sync now").wait_for(timeout=_OUTCOME_WAIT_MS)
+    aura_pages.sync(page)
 
 
 def pair(page: Page, wp_admin: Page, agency: RunningAura, shop: WordPress) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.album import Album
 from tests.e2e.running_aura import RunningAura
 from tests.support.selection import nightly
 from tests.support.watcher import Watcher
 from tests.wordpress.site import WordPress
+
+# As long as all other steps wait, because other tests may use the same processors.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module", params=[*nightly("oldest", "middle"), pytest.param("newest")])

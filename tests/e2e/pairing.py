@@ -25,9 +25,3 @@ def open_healthy_site(page: Page, aura: RunningAura, site: WordPress, name: str)
     aura_pages.open_site(page, aura, name)
     aura_pages.wait_for_report(page)
     expect(page.locator(".badges")).to_contain_text("Connected")
-
-
-def sync(page: Page) -> None:
-    """Ask for a report, and wait until whatever came of it is shown."""
-    page.get_by_role("button", name="Sync now").first.click()
-    page.get_by_role("link", name="Refresh now").wait_for(state="detached", timeout=60_000)

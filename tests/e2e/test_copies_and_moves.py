@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from app.http.site_client import CallError
 from tests.e2e import aura_pages, wp_admin_pages
 from tests.e2e.album import Album
-from tests.e2e.pairing import open_healthy_site, sync
+from tests.e2e.pairing import open_healthy_site
 from tests.e2e.running_aura import RunningAura
 from tests.wordpress.site import WordPress
 
@@ -45,7 +45,7 @@ def wait_for_new_keys(page: Page, aura: RunningAura, old: str) -> str:
     expect(page.locator("#keys")).not_to_contain_text(old, timeout=60_000)
     expect(page.locator("#keys")).to_contain_text("The keys were last renewed")
     expect(page.locator("#quarantine")).to_have_count(0)
-    sync(page)
+    aura_pages.sync(page)
     expect(page.locator(".badges")).to_contain_text("Connected")
     return fingerprint(page)
 
@@ -75,10 +75,10 @@ def test_a_restored_backup_is_noticed_and_gone_on_with(
     connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
 ) -> None:
     wordpress.backup()
-    sync(connected)
+    aura_pages.sync(connected)
     expect(connected.locator(".badges")).to_contain_text("Connected")
     wordpress.restore()
-    sync(connected)
+    aura_pages.sync(connected)
     expect(connected.locator(".badges")).to_contain_text("Paused: possible copy")
     expect(connected.get_by_text("this site may be a copy").first).to_be_visible()
     album.show(connected, "quarantine-restored")
@@ -100,7 +100,7 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         aura_pages.open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_contain_text(copy.url)
         # The original still answers, and that does not decide it.
-        sync(connected)
+        aura_pages.sync(connected)
         expect(connected.locator("#quarantine")).to_contain_text(copy.url)
         old = fingerprint(connected)
         connected.get_by_role("button", name="Keep original and renew keys").click()

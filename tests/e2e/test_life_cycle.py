@@ -14,7 +14,7 @@ from app.models.base import db, use_database, utcnow
 from app.models.sites import Site
 from tests.e2e import aura_pages
 from tests.e2e.album import Album
-from tests.e2e.pairing import open_healthy_site, sync
+from tests.e2e.pairing import open_healthy_site
 from tests.e2e.running_aura import RunningAura
 from tests.wordpress.site import WordPress
 
@@ -47,11 +47,11 @@ def test_a_deactivated_plugin_is_named_and_wakes_without_pairing_again(
     connected: Page, wordpress: WordPress
 ) -> None:
     wordpress.run_php(_IN_WORDPRESS % "deactivate_plugins")
-    sync(connected)
+    aura_pages.sync(connected)
     expect(connected.locator(".badges")).not_to_contain_text("Connected")
     expect(connected.get_by_text("SiteAgent was not found on the site").first).to_be_visible()
     wordpress.run_php(_IN_WORDPRESS % "activate_plugin")
-    sync(connected)
+    aura_pages.sync(connected)
     expect(connected.locator(".badges")).to_contain_text("Connected")
 
 
