@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -86,6 +87,19 @@ def test_every_site_is_listed_with_its_client_and_address(as_ben, three):
 )
 def test_the_list_is_searched_filtered_and_sorted(as_ana, three, query, found):
     assert site_names(as_ana.get(f"/sites{query}")) == found
+
+
+@pytest.mark.parametrize("path", ["/sites", "/activity"])
+def test_filters_are_folded_so_that_the_list_comes_first(as_ana, today, path):
+    """On a phone, each field in the open is a line before the first row."""
+    content = as_ana.get(path).text.split("<main", 1)[1]
+    shown = re.sub(r"<details.*?</details>", "", content, flags=re.DOTALL)
+    above = re.split(r"<tbody|id=\"entries\"", shown)[0]
+    assert above != shown
+    fields = re.findall(r"<(?:input|select|textarea)\b[^>]*>", above)
+    assert len([one for one in fields if 'type="hidden"' not in one and "checkbox" not in one]) == 1
+    assert "<select" not in above
+    assert "<summary" in content
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,24 @@ def orphans(templates: list[str], css: str) -> set[str]:
     return (named - ruled) | (ruled - named - composed) | lost
 
 
+def test_an_icon_stands_for_one_thing():
+    """Round arrows are on the button that starts something, and never on what is running."""
+    for template in TEMPLATES:
+        text = template.read_text("utf-8")
+        assert not re.search(r'badge\([^)]*"refresh-cw"', text), template
+    words = (APP / "templates" / "changes" / "_words.html").read_text("utf-8")
+    states = words.split("set STATES", 1)[1].split("%}", 1)[0]
+    icons = dict(re.findall(r'"(\w+)": \("[^"]+", "\w+", "([\w-]+)"\)', states))
+    assert (icons["running"], icons["rolled_back"]) == ("loader", "undo")
+    assert "refresh-cw" not in icons.values()
+
+
+def test_forms_and_texts_have_a_width_of_their_own():
+    """So that lines stay readable and edges line up on a wide screen."""
+    for selector, width in ((r"\.form", "36rem"), (r"\.prose", "80ch"), ("p, li, dd", "80ch")):
+        assert re.search(rf"^  {selector} {{[^}}]*max-width: {width};", CSS, re.MULTILINE), selector
+
+
 def test_every_class_has_a_rule_and_every_rule_a_class():
     assert orphans([path.read_text("utf-8") for path in TEMPLATES], CSS) == set()
 
