@@ -96,9 +96,9 @@ def test_what_one_proposes_another_approves_and_the_site_does_just_that(
     # Before the owner allows it, nothing can be proposed, and the page says why.
     aura_pages.open_site(page, agency, NAME)
     aura_pages.open_tab(page, "Plugins & themes")
-    expect(page.locator("#plugins tbody tr").filter(has_text=DESK)).to_contain_text(
-        "Not allowed on this site"
-    )
+    expect(page.locator("main")).to_contain_text(f"Not allowed on {NAME}: plugin updates")
+    row = page.locator("#plugins tbody tr").filter(has_text=DESK)
+    expect(row).to_contain_text("Blocked")
     allow(wp_admin, shop, "plugins", "themes", "translations")
     album.wp_admin(wp_admin, "wp-admin-permissions")
     sync(page, agency)
