@@ -93,6 +93,15 @@ def test_the_most_widespread_update_comes_first_and_can_be_proposed(as_ana, as_c
     assert "/updates/review" not in as_cleo.get(link).text
 
 
+def test_a_version_of_any_length_fits_into_the_list_of_widespread_updates(as_ana, ana, today):
+    add_sites(ana, 3)
+    text = as_ana.get("/").text
+    steps = re.findall(r'<span class="step">(.*?)</b>', text, re.DOTALL)
+    assert len(steps) == 2
+    # The class cuts what is too long. A plugin may call its version anything.
+    assert [step.count('class="version"') for step in steps] == [2, 2], steps
+
+
 def test_decisions_and_results_of_the_last_day_are_told(as_ana, as_dora, today):
     as_ana.post(f"/sites/{today.id}/revoke")
     assert "Ana revoked access." in as_ana.get("/").text
