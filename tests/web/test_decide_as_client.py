@@ -65,6 +65,15 @@ def test_she_sees_her_sites_and_no_trace_of_others(as_dora, hers, others):
     assert as_dora.get(f"/sites/{hers.id}").status_code == 200
 
 
+def test_she_is_told_nothing_about_buttons_that_she_does_not_have(as_dora, hers):
+    pages = [as_dora.get(f"/sites/{hers.id}{tab}") for tab in ("", "/updates", "/connection")]
+    for page in pages:
+        content = page.text.split("<main", 1)[1]
+        assert "Revoke" not in content
+        assert "revoke access" not in content.lower()
+        assert "flask" not in content
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_everything_about_another_clients_site_is_not_found(app, as_dora, hers, others, method):
     """Route by route: whatever her role may do at all, it may not do there."""

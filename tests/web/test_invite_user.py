@@ -63,6 +63,15 @@ def test_a_set_up_link_is_no_invitation(app, as_nobody, config):
     assert as_nobody.get("/invitation/nonsense").status_code == 410
 
 
+def test_a_used_invitation_points_to_an_owner_and_to_no_terminal(app, as_ana, config):
+    link = link_in(as_ana.post("/team", data=BEN, follow_redirects=True), config)
+    assert app.test_client().post(link, data=CHOSEN).status_code == 303
+    again = app.test_client().get(link)
+    assert again.status_code == 410
+    assert "flask" not in again.text
+    assert "owner" in again.text
+
+
 def test_a_weak_password_is_refused_and_the_link_goes_on_working(app, as_ana, config):
     link = link_in(as_ana.post("/team", data=BEN, follow_redirects=True), config)
     ben = app.test_client()

@@ -118,6 +118,7 @@ def test_a_revoked_site_can_be_connected_again_or_removed(as_ana, paired, discon
     disconnect()
     text = as_ana.get(f"/sites/{paired.id}/connection").text
     assert "Connect this site again" in text
+    assert "Pairing again resets the site's permissions." in text
     assert f'action="/sites/{paired.id}/forget"' in text
     answer = as_ana.post(f"/sites/{paired.id}/forget")
     assert answer.headers["Location"] == "/sites"

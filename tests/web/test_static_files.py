@@ -178,6 +178,16 @@ def orphans(templates: list[str], css: str) -> set[str]:
     return (named - ruled) | (ruled - named - composed) | lost
 
 
+def test_without_scripts_nothing_says_that_it_updates_automatically():
+    """app.js shows these words, because it is what updates the part."""
+    for template in TEMPLATES:
+        for said in re.finditer(
+            r"(<[^>]*>)[^<>]*(?:updates automatically|stop live updates)",
+            template.read_text("utf-8"),
+        ):
+            assert "data-refreshes" in said[1] or said[1].startswith("<a "), template
+
+
 def test_an_icon_stands_for_one_thing():
     """Round arrows are on the button that starts something, and never on what is running."""
     for template in TEMPLATES:
