@@ -100,26 +100,41 @@ def urgent(actor: Actor, sites: Iterable[FleetSite]) -> list[Item]:
 
     `sites` are the sites that they may see.
     """
-    return _urgent(actor, [_of_site(one) for one in sites if one.connection in CONNECTIONS])
+    connections = [_of_site(site) for site in sites if site.connection in CONNECTIONS]
+    changes = Change.awaiting_people(permissions.restricted_client_id(actor))
+    return _urgent(actor, connections, changes)
 
 
-def urgent_in_brief(actor: Actor) -> tuple[list[Item], int]:
-    """Return the same for a page that does not list the sites, and how many sites there are.
+@dataclass(frozen=True)
+class Brief:
+    """What needs attention, for a page that does not list the sites.
 
     There is one item for each connection that needs attention, but it does not name its site.
+    `sites` is how many sites there are, and `changes` are those that were read.
     """
-    counts = Site.count_by_connection(permissions.restricted_client_id(actor))
+
+    items: list[Item]
+    sites: int
+    changes: list[Change]
+
+
+def urgent_in_brief(actor: Actor, site: Site | None = None) -> Brief:
+    """Return what needs attention now, as far as this actor may see it.
+
+    If the page is about one site, its open changes and incidents are among `changes`.
+    """
+    only = permissions.restricted_client_id(actor)
+    counts = Site.count_by_connection(only)
     connections = [
         Item("connection", word, severity)
         for word, severity in CONNECTIONS.items()
         for _ in range(counts.get(word, 0))
     ]
-    return _urgent(actor, connections), sum(counts.values())
+    changes = Change.awaiting_people(only, site)
+    return Brief(_urgent(actor, connections, changes), sum(counts.values()), changes)
 
 
-def _urgent(actor: Actor, connections: list[Item]) -> list[Item]:
-    # What needs checking and what needs approval is read in one query.
-    changes = Change.awaiting_people(permissions.restricted_client_id(actor))
+def _urgent(actor: Actor, connections: list[Item], changes: list[Change]) -> list[Item]:
     return [
         *_audit_log(actor),
         *_alerts(actor),

@@ -147,6 +147,12 @@ class AuditEntry(BaseModel):
         return list(query)
 
     @classmethod
+    def newest_of(cls, events: Collection[str], *, site_id: int) -> AuditEntry | None:
+        """Return the newest entry of a site that is one of these events."""
+        query = cls.with_details().where(cls.site_id == site_id, cls.event.in_(events))
+        return query.order_by(cls.seq.desc()).first()
+
+    @classmethod
     def notable(cls, events: Collection[str], since: datetime, limit: int) -> list[AuditEntry]:
         """Return the newest entries of these events since then, the newest first."""
         first_seq = Day.select(fn.MIN(Day.first_seq)).where(Day.day >= since.date().isoformat())

@@ -101,6 +101,9 @@ class UpdateHold(BaseModel):
     class Meta:
         indexes = ((("site", "kind", "ident"), True),)
 
+    def is_in_force(self, now: datetime) -> bool:
+        return self.until is None or self.until > now
+
     @classmethod
     def of_sites(cls, site_ids: Sequence[int]) -> list[UpdateHold]:
         """Return the holds of these sites, also those that have expired."""
@@ -110,10 +113,6 @@ class UpdateHold(BaseModel):
     def by_component(cls, site_ids: Sequence[int]) -> dict[tuple[int, str, str], UpdateHold]:
         """Return the holds of these sites, by site id, kind and component."""
         return {(hold.site_id, hold.kind, hold.ident): hold for hold in cls.of_sites(site_ids)}
-
-    @classmethod
-    def of(cls, site: Site, kind: str, ident: str) -> UpdateHold | None:
-        return cls.get_or_none(cls.site == site, cls.kind == kind, cls.ident == ident)
 
     @classmethod
     def in_force(cls, site_id: int, kind: str, ident: str, now: datetime) -> UpdateHold | None:

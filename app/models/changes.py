@@ -20,7 +20,7 @@ from peewee import (
 )
 
 from app.models.accounts import User
-from app.models.auto_update_rules import AutoUpdateRule
+from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.base import JsonField, UtcField
 from app.models.clients import Client
 from app.models.queued_row import LeasedRow
@@ -134,6 +134,9 @@ class Change(LeasedRow):
     probe_before = JsonField(default=dict)
     probe_after = JsonField(default=dict)
 
+    # The hold on its component, expired or not; only `known` reads it.
+    hold: UpdateHold | None = None
+
     is_incident = BooleanField(default=False)
     closed_by = CharField(max_length=120, default="")
     closing_note = CharField(max_length=500, default="")
@@ -229,20 +232,42 @@ class Change(LeasedRow):
 
     @classmethod
     def known(cls, change_id: int) -> Change | None:
-        """Return the change with this id, unless its site was removed."""
-        query = cls.select(cls, Site).join(Site)
+        """Return the change with this id, unless its site was removed.
+
+        Its site, the site's client, the rule and the hold come with it.
+        """
+        is_held = (
+            (UpdateHold.site == cls.site)
+            & (UpdateHold.kind == cls.kind)
+            & (UpdateHold.ident == cls.ident)
+        )
+        query = (
+            cls.select(cls, Site, Client, AutoUpdateRule, UpdateHold)
+            .join(Site)
+            .join(Client, JOIN.LEFT_OUTER)
+            .join_from(cls, AutoUpdateRule, JOIN.LEFT_OUTER)
+            .join_from(cls, UpdateHold, JOIN.LEFT_OUTER, on=is_held, attr="hold")
+        )
         return query.where(cls.id == change_id, Site.forgotten_at.is_null()).first()
 
     @classmethod
-    def awaiting_people(cls, client_id: int | None = None) -> list[Change]:
-        """Return what needs checking or approval, newest first; of one client if given."""
+    def awaiting_people(
+        cls, client_id: int | None = None, site: Site | None = None
+    ) -> list[Change]:
+        """Return what needs checking or approval, newest first; of one client if given.
+
+        With `site`, everything that is open on that site is returned as well.
+        """
+        is_wanted = cls.is_to_check() | (cls.state == PROPOSED)
+        if site is not None:
+            is_wanted |= (cls.site == site) & (cls.state.in_(OPEN) | cls.is_incident)
         query = (
             cls.select(cls, Site, Client, AutoUpdateRule)
             .join(Site)
             .join(Client, JOIN.LEFT_OUTER)
             .switch(cls)
             .join(AutoUpdateRule, JOIN.LEFT_OUTER)
-            .where(Site.forgotten_at.is_null(), cls.is_to_check() | (cls.state == PROPOSED))
+            .where(Site.forgotten_at.is_null(), is_wanted)
         )
         query = query if client_id is None else query.where(Site.client == client_id)
         return list(query.order_by(cls.id.desc()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peewee import BooleanField, CharField, ForeignKeyField, IntegerField
+from peewee import BooleanField, CharField, ForeignKeyField, IntegerField, fn
 
 from app.models.base import JsonField, UtcField
 from app.models.queued_row import QUEUED, QueuedRow
@@ -32,6 +32,22 @@ class DiagnosticRun(QueuedRow):
     blocker = CharField(max_length=64, default="")
     requests = IntegerField(default=0)
     checks = JsonField(default=list)
+
+    @classmethod
+    def recent(cls, site: Site) -> list[DiagnosticRun]:
+        """Return the site's open run, its newest result, and its newest run that has ended.
+
+        The newest comes first, and each has its site.
+        """
+        other = cls.alias()
+        newest = other.select(fn.MAX(other.id)).where(other.site == site)
+        is_recent = (
+            cls.state.in_(OPEN)
+            | (cls.id == newest.where(other.state == DONE))
+            | (cls.id == newest.where(other.state.in_((DONE, ABANDONED))))
+        )
+        query = cls.select(cls, Site).join(Site).where(cls.site == site, is_recent)
+        return list(query.order_by(cls.id.desc()))
 
 
 # The database keeps connection tests serial per site.

@@ -51,12 +51,9 @@ class QueuedRow(BaseModel):
         return cls.get_or_none(cls.site == site, cls.state.in_(cls.open_states))
 
     @classmethod
-    def latest_for(cls, site: BaseModel, *states: str) -> Self | None:
-        """Return the newest of the site's rows, in one of `states` if any are named."""
-        query = cls.select().where(cls.site == site)
-        if states:
-            query = query.where(cls.state.in_(states))
-        return query.order_by(cls.id.desc()).first()
+    def latest_for(cls, site: BaseModel) -> Self | None:
+        """Return the newest of the site's rows."""
+        return cls.select().where(cls.site == site).order_by(cls.id.desc()).first()
 
     @classmethod
     def stuck(cls, before: datetime) -> list[Self]:

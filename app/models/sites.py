@@ -221,9 +221,6 @@ class Site(BaseModel):
     def waiting_token(self) -> Pairing | None:
         return Pairing.get_or_none(Pairing.site == self, Pairing.state == WAITING)
 
-    def latest_token(self) -> Pairing | None:
-        return Pairing.select().where(Pairing.site == self).order_by(Pairing.id.desc()).first()
-
     @classmethod
     def client_of(cls, site_id: int) -> int | None:
         """Return the client a site belongs to, if any; also for a removed site."""

@@ -16,6 +16,7 @@ from app.models.base import utcnow
 from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import Site
 from app.views.authorization import current_actor, current_session, load_site, require_permission
+from app.views.page_context import urgent_items
 
 bp = Blueprint("alerts", __name__)
 
@@ -94,10 +95,14 @@ def severity_of(kind: str) -> str:
 
 @bp.app_template_global("both_logs")
 def both_logs(site: Site) -> LogComparison:
-    """Return the data of the log comparison card of a site."""
+    """Return the data of the log comparison card of a site, for those who may see alerts."""
     read = SiteLog.get_or_none(SiteLog.site == site)
     return LogComparison(
-        alerts=Alert.open_ones(site),
+        alerts=[
+            item.row
+            for item in urgent_items()
+            if isinstance(item.row, Alert) and item.row.site_id == site.id
+        ],
         entries=SiteLogEntry.count_of(site),
         n=read.n if read else 0,
         read_at=read.read_at if read else None,

@@ -22,11 +22,11 @@ from app.models.audit import AuditEntry, Verification
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
-from app.views.authorization import current_actor, load_entry, load_site, require_permission
+from app.views.authorization import current_actor, load_entry, require_permission
 from app.views.entry_groups import entry_groups
 from app.views.filters import local_day
 from app.views.request_validation import row_number, typed_midnight
-from app.views.site_view_models import site_page
+from app.views.site_view_models import SitePage, load_site_page
 
 bp = Blueprint("audit", __name__)
 bp.add_app_template_filter(entry_groups)
@@ -64,7 +64,7 @@ def index() -> ResponseReturnValue:
 @bp.get("/sites/<int:site_id>/activity")
 @require_permission("audit")
 def site(site_id: int) -> ResponseReturnValue:
-    return _page(load_site(site_id))
+    return _page(load_site_page(site_id))
 
 
 @bp.get("/activity/<int:seq>")
@@ -120,7 +120,9 @@ def seen(verification_id: int) -> ResponseReturnValue:
     return redirect(url_for("audit.index"), 303)
 
 
-def _page(site: Site | None) -> ResponseReturnValue:
+def _page(site_page: SitePage | None) -> ResponseReturnValue:
+    """Return the page of all sites, or of one."""
+    site = None if site_page is None else site_page.site
     form = _search_form(site)
     before = request.args.get("before", type=row_number)
     # Fetch one more than is shown, to know whether there is an older page.
@@ -128,14 +130,12 @@ def _page(site: Site | None) -> ResponseReturnValue:
     page = render_template(
         "audit/site.html" if site is not None else "audit/index.html",
         days=_days(found[:_PAGE]),
-        reading=Verification.latest(),
-        page=site_page(site) if site is not None else None,
+        page=site_page,
         site=site,
+        **(_about_all_sites() if site is None else {}),
         search=form,
         subjects=SUBJECTS,
         subject_urls={name: _url(site, form, subject=name) for name in SUBJECTS},
-        site_names={site.id: site.name for site in Site.listing()},
-        clients=Client.names(),
         people={user.id: user.name for user in User.listing()},
         events=sorted(REGISTRY),
         kinds=sorted(KINDS),
@@ -145,6 +145,15 @@ def _page(site: Site | None) -> ResponseReturnValue:
         older_url=_url(site, form, before=found[_PAGE - 1].seq) if len(found) > _PAGE else "",
     )
     return (page, 422) if form.wrong else page
+
+
+def _about_all_sites() -> dict[str, object]:
+    """Return what only the page of all sites shows and filters by."""
+    return {
+        "reading": Verification.latest(),
+        "site_names": {site.id: site.name for site in Site.listing()},
+        "clients": Client.names(),
+    }
 
 
 def _days(entries: list[AuditEntry]) -> list[tuple[date, list[AuditEntry]]]:

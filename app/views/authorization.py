@@ -260,8 +260,13 @@ def load_site(site_id: int) -> Site:
     """
     site = Site.known(site_id)
     if site is None or not permissions.can_see_site(current_actor(), site):
-        raise NotFound("This site does not exist. It may have been removed.")
+        raise no_such_site()
     return site
+
+
+def no_such_site() -> NotFound:
+    """Return the error for a site that does not exist, or that the user may not see."""
+    return NotFound("This site does not exist. It may have been removed.")
 
 
 def load_client(client_id: int) -> Client:
@@ -281,12 +286,17 @@ def load_entry(seq: int) -> AuditEntry:
 
 
 def load_change(change_id: int) -> Change:
-    """Return the change with this id. Raises NotFound as `load_site` does."""
-    change = Change.known(change_id)
-    if change is None:
-        raise NotFound("This update does not exist. Its site may have been removed.")
-    load_site(change.site_id)
-    is_client = permissions.restricted_client_id(current_actor()) is not None
-    if is_client and change.requested_at is None:
+    """Return the change with this id.
+
+    Raises NotFound, also for those who may not see its site, and for client users who were not
+    asked to approve it.
+    """
+    change, actor = Change.known(change_id), current_actor()
+    is_client = permissions.restricted_client_id(actor) is not None
+    if (
+        change is None
+        or not permissions.can_see_site(actor, change.site)
+        or (is_client and change.requested_at is None)
+    ):
         raise NotFound("This update does not exist. Its site may have been removed.")
     return change

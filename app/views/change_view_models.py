@@ -24,7 +24,7 @@ from app.models.changes import (
     MAY_CANCEL,
     Change,
 )
-from app.models.reports import Component, report_list
+from app.models.reports import report_list
 from app.models.sites import Site
 from app.protocol import from_b64u
 
@@ -172,7 +172,7 @@ def package_host(change: Change) -> str:
 def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage:
     """Return the data of a change's page."""
     now = utcnow()
-    site = change.site
+    site, hold = change.site, change.hold
     return ChangePage(
         change=change,
         site=site,
@@ -188,9 +188,7 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         may_confirm_now=now - confirmed_at < permissions.REAUTH_MAX_AGE - timedelta(seconds=30),
         entries=_entries(change),
         now=now,
-        hold=UpdateHold.in_force(site.id, change.kind, change.ident, now)
-        if change.is_open
-        else None,
+        hold=hold if hold and change.is_open and hold.is_in_force(now) else None,
         rule=auto_update_rules.would_release(change, site, now),
         attempts=Change.attempts_at(site.id, change.kind, change.ident, change.to_version),
         can_approve=approvals.may_approve(change, me),
@@ -222,15 +220,16 @@ def _entries(change: Change) -> list[AuditEntry]:
 
 
 def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
+    stored = candidates.read_site_data([site])[site.id]
     found = [
         candidate
-        for candidate in candidates.candidates_on_site(site, utcnow())
+        for candidate in candidates.candidates_in(site, stored, utcnow())
         if (candidate.target.kind, candidate.target.ident) == (kind, ident)
     ]
     listed = Change.history(site, kind, ident)
-    known = Component.get_or_none(
-        Component.site == site, Component.kind == report_list(kind), Component.ident == ident
-    )
+    in_report = (report_list(kind), ident)
+    known = next((one for one in stored.components if (one.kind, one.ident) == in_report), None)
+    held = next((hold for hold in stored.holds if (hold.kind, hold.ident) == (kind, ident)), None)
     if not (found or listed or known):
         raise NotFound("This site has no such plugin, theme or translation.")
     name = found[0].target.name if found else (listed[0].name if listed else ident)
@@ -242,5 +241,5 @@ def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
         version=known.version if known else (found[0].target.version if found else ""),
         candidates=found,
         changes=listed,
-        held=UpdateHold.of(site, kind, ident),
+        held=held,
     )

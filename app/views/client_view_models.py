@@ -15,7 +15,7 @@ from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.fleet import FleetSite
 from app.models.sites import Site
-from app.views.site_list_view_models import Listing, SiteFilter, list_sites, select_sites
+from app.views.site_list_view_models import SiteFilter, SiteTable, select_sites, site_table
 
 _RECENT_REPORTS = 6
 
@@ -43,7 +43,7 @@ class ClientPage:
     """What is known about one client."""
 
     client: Client
-    listing: Listing
+    listing: SiteTable
     rules: list[tuple[AutoUpdateRule, str]]
     reports: list[AuditEntry]
     users: list[User]
@@ -80,10 +80,13 @@ def client_page(client: Client, actor: Actor) -> ClientPage:
     rules = [
         rule for rule in AutoUpdateRule.in_force(utcnow()) if rule.client_id in (None, client.id)
     ]
-    names = Site.names({site_id for rule in rules for site_id in rule.site_ids})
+    listing = site_table(actor, SiteFilter(client=client.id))
+    names = listing.selection.names
+    # A rule may still name a site that was removed.
+    names |= Site.names({site_id for rule in rules for site_id in rule.site_ids} - names.keys())
     return ClientPage(
         client=client,
-        listing=list_sites(actor, SiteFilter(client=client.id)),
+        listing=listing,
         rules=[(rule, auto_update_rules.covers_in_words(rule, names)) for rule in rules],
         reports=audit.find_entries(issued, _RECENT_REPORTS),
         users=User.of_client(client.id),

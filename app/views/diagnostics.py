@@ -56,11 +56,12 @@ def progress(site_id: int) -> ResponseReturnValue:
 @bp.app_template_global("connection_check")
 def connection_check(site: Site) -> ConnectionCheck:
     """Return the data of the connection test card of a site."""
-    last = DiagnosticRun.latest_for(site, DONE)
-    newest = DiagnosticRun.latest_for(site, DONE, ABANDONED)
+    recent = DiagnosticRun.recent(site)
+    last = next((run for run in recent if run.state == DONE), None)
+    newest = next((run for run in recent if not run.is_open), None)
     found = runs.found_by(last) if last is not None else None
     return ConnectionCheck(
-        running=DiagnosticRun.open_for(site),
+        running=next((run for run in recent if run.is_open), None),
         last=last,
         found=found,
         text=as_text(found) if found is not None else "",

@@ -11,6 +11,8 @@ from flask_login import current_user
 from app.domain import attention, permissions
 from app.domain.attention import Item
 from app.models.accounts import SYSTEM_THEME
+from app.models.changes import Change
+from app.models.sites import Site
 from app.views.authorization import current_actor
 
 bp = Blueprint("page_context", __name__)
@@ -53,6 +55,17 @@ def remember(urgent: list[Item], sites: int) -> None:
     g.urgent, g.site_count = urgent, sites
 
 
+def announce_site(site: Site) -> None:
+    """Say which site the page is about, so that its changes are read with those of the frame."""
+    g.site_of_page = site
+
+
+def changes_on(site: Site) -> list[Change]:
+    """Return the open changes and the incidents of the site that the page is about."""
+    urgent_items()
+    return [change for change in g.changes if change.site_id == site.id]
+
+
 @bp.app_template_global("theme")
 def theme() -> str:
     """Return 'light' or 'dark' if the signed-in user has chosen it, otherwise an empty text."""
@@ -66,7 +79,9 @@ def urgent_items() -> list[Item]:
     Unless the page lists the sites, the items about connections do not name theirs.
     """
     if "urgent" not in g:
-        remember(*attention.urgent_in_brief(current_actor()))
+        brief = attention.urgent_in_brief(current_actor(), g.get("site_of_page"))
+        remember(brief.items, brief.sites)
+        g.changes = brief.changes
     found: list[Item] = g.urgent
     return found
 

@@ -104,24 +104,37 @@ class SiteRow:
 
 @dataclass(frozen=True)
 class Selection:
-    """The sites that a filter selects, in order, and what the list says beside them."""
+    """The sites that a filter selects, in order, and what the list says beside them.
+
+    `names` has all sites that the actor may see.
+    """
 
     which: SiteFilter
     sites: list[FleetSite]
     counts: dict[str, int]
-    fleet: int
+    names: dict[int, str]
     fleet_attention: int
     needs: dict[int, list[Item]]
-    tags: dict[str, str]
+
+    @property
+    def fleet(self) -> int:
+        return len(self.names)
 
 
 @dataclass(frozen=True)
-class Listing:
-    """One page of the list."""
+class SiteTable:
+    """One page of the selected sites."""
 
     selection: Selection
     rows: list[SiteRow]
     page: Page[FleetSite]
+
+
+@dataclass(frozen=True)
+class Listing(SiteTable):
+    """One page of the list, with the choices of its filters."""
+
+    tags: list[str]
     clients: list[tuple[int, str]]
     client_name: str
 
@@ -145,7 +158,6 @@ def select_sites(actor: Actor, which: SiteFilter) -> Selection:
     page_context.remember(urgent, len(sites))
     needs = attention.grouped_by_site(urgent)
     folded = tag_names.fold(which.tag) if which.tag and only is None else ""
-    known = {} if only is not None else SiteTag.in_use()
     within = _within(sites, which, SiteTag.sites_tagged(folded) if folded else None)
     today = utcnow().date()
     chips = {
@@ -155,29 +167,40 @@ def select_sites(actor: Actor, which: SiteFilter) -> Selection:
     if chosen is None:
         chosen = [site for site in within if _is_in(site, which.state, needs, today)]
     return Selection(
-        which=replace(which, tag=known.get(folded, which.tag) if folded else ""),
+        which=which if only is None else replace(which, tag=""),
         sites=_in_order(chosen, which.sort, needs),
         counts={state: len(found) for state, found in chips.items()},
-        fleet=len(sites),
+        names={site.id: site.name for site in sites},
         fleet_attention=sum(site.id in needs for site in sites),
         needs=needs,
-        tags=known,
     )
 
 
 def list_sites(actor: Actor, which: SiteFilter) -> Listing:
     """Return one page of the sites that this actor may see and `which` selects."""
-    selection = select_sites(actor, which)
-    page = page_of(selection.sites, PAGE_SIZE)
     is_agency = permissions.restricted_client_id(actor) is None
+    tags = SiteTag.in_use() if is_agency else {}
+    if which.tag:
+        which = replace(which, tag=tags.get(tag_names.fold(which.tag), which.tag))
+    table = site_table(actor, which)
+    selection = table.selection
     clients = _clients() if is_agency else []
     return Listing(
         selection=selection,
-        rows=_rows(page.items, selection.needs, is_agency),
-        page=page,
+        rows=table.rows,
+        page=table.page,
+        tags=list(tags.values()),
         clients=clients,
         client_name=dict(clients).get(selection.which.client or 0, ""),
     )
+
+
+def site_table(actor: Actor, which: SiteFilter) -> SiteTable:
+    """Return the same without the choices of the filters."""
+    selection = select_sites(actor, which)
+    page = page_of(selection.sites, PAGE_SIZE)
+    is_agency = permissions.restricted_client_id(actor) is None
+    return SiteTable(selection, _rows(page.items, selection.needs, is_agency), page)
 
 
 def _row_id(text: str) -> int | None:

@@ -9,7 +9,7 @@ from app.domain.errors import Invalid
 from app.domain.sites import notes
 from app.models.base import utcnow
 from app.views.authorization import current_actor, load_site, require_permission
-from app.views.site_view_models import site_page
+from app.views.site_view_models import load_site_page
 
 bp = Blueprint("site_tabs", __name__)
 
@@ -33,28 +33,28 @@ def tab_address(site_id: int, tab: str) -> str:
 @bp.get("/sites/<int:site_id>/updates")
 @require_permission("see")
 def updates(site_id: int) -> ResponseReturnValue:
-    page = site_page(load_site(site_id))
+    page = load_site_page(site_id)
     return render_template("sites/updates.html", page=page)
 
 
 @bp.get("/sites/<int:site_id>/components")
 @require_permission("see")
 def components(site_id: int) -> ResponseReturnValue:
-    page = site_page(load_site(site_id))
+    page = load_site_page(site_id)
     return render_template("sites/components.html", page=page)
 
 
 @bp.get("/sites/<int:site_id>/health")
 @require_permission("see")
 def health(site_id: int) -> ResponseReturnValue:
-    page = site_page(load_site(site_id))
+    page = load_site_page(site_id)
     return render_template("sites/health.html", page=page)
 
 
 @bp.get("/sites/<int:site_id>/connection")
 @require_permission("see")
 def connection(site_id: int) -> ResponseReturnValue:
-    page = site_page(load_site(site_id))
+    page = load_site_page(site_id)
     return render_template("sites/connection.html", page=page)
 
 
@@ -65,7 +65,7 @@ def set_notes(site_id: int) -> ResponseReturnValue:
     try:
         notes.set_site_notes(site, typed, by=current_actor(), now=utcnow())
     except Invalid as refusal:
-        page = site_page(site)
+        page = load_site_page(site_id)
         errors = refusal.messages
         return render_template("sites/show.html", page=page, notes_typed=typed, errors=errors), 422
     flash("Notes saved.")

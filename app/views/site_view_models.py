@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from app.domain import attention, audit
+from app.domain import attention, audit, permissions
 from app.domain.attention import Item
 from app.domain.audit.subjects import HIGHLIGHTS
 from app.domain.changes import candidates, rule_coverage
@@ -17,11 +17,10 @@ from app.domain.inventory.eligibility import Reason
 from app.domain.inventory.versions import available_updates
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
-from app.models.available_updates import AvailableUpdate
 from app.models.base import utcnow
 from app.models.changes import Change
-from app.models.reports import KINDS, Component, Report, Sync, report_list
-from app.models.rotations import Rotation
+from app.models.reports import KINDS, Component, report_list
+from app.models.site_record import SiteRecord
 from app.models.sites import (
     ACTIVE,
     CANCELLED,
@@ -35,7 +34,8 @@ from app.models.sites import (
     Site,
 )
 from app.models.tags import SiteTag
-from app.views.page_context import urgent_items
+from app.views import page_context
+from app.views.authorization import current_actor, no_such_site
 from app.views.report_document import whole_document
 
 # How long after pairing the fingerprint is shown large.
@@ -84,11 +84,17 @@ class RevocationStatus:
 class SitePage:
     """The data of a site's pages and of their fragment.
 
-    Each tab needs a part of it, so everything is read when a template first uses it.
+    What every tab shows is in the record of the site. Everything else is read when a template
+    first uses it.
     """
 
-    def __init__(self, site: Site, now: datetime) -> None:
-        self.site = site
+    def __init__(self, record: SiteRecord, now: datetime) -> None:
+        self.site = record.site
+        self.sync = record.sync
+        self.rotation = record.rotation
+        self.pairing = record.token
+        self.report = record.report
+        self._fit_updates = record.fit_updates
         self.now = now
 
     # ---- what is read ----
@@ -96,22 +102,6 @@ class SitePage:
     @cached_property
     def client(self) -> str:
         return self.site.client.name if self.site.client else "No client"
-
-    @cached_property
-    def pairing(self) -> Pairing | None:
-        return self.site.latest_token()
-
-    @cached_property
-    def sync(self) -> Sync | None:
-        return Sync.latest_for(self.site)
-
-    @cached_property
-    def rotation(self) -> Rotation | None:
-        return Rotation.latest_for(self.site)
-
-    @cached_property
-    def report(self) -> Report | None:
-        return Report.of(self.site)
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -128,12 +118,11 @@ class SitePage:
     def candidates(self) -> list[Candidate]:
         if self.report is None:
             return []
-        site_ids = [self.site.id]
         stored = SiteData(
             report=self.report,
             components=[component for kind in KINDS for component in self.components[kind]],
-            holds=UpdateHold.of_sites(site_ids),
-            changes=Change.open_or_incident_on(site_ids),
+            holds=UpdateHold.of_sites([self.site.id]),
+            changes=page_context.changes_on(self.site),
         )
         return candidates.candidates_in(self.site, stored, self.now)
 
@@ -218,7 +207,7 @@ class SitePage:
     @property
     def problems(self) -> list[Item]:
         """Return what needs attention, without the connection, which the page shows anyway."""
-        found = attention.grouped_by_site(urgent_items()).get(self.site.id, [])
+        found = attention.grouped_by_site(page_context.urgent_items()).get(self.site.id, [])
         return [item for item in found if item.about != "connection"]
 
     @cached_property
@@ -277,16 +266,12 @@ class SitePage:
         """Return the number of available updates by kind."""
         return available_updates(candidate.target for candidate in self.candidates)
 
-    @cached_property
+    @property
     def ready(self) -> int:
         """Return the number of updates against which the site's data says nothing."""
         if self.site.state != ACTIVE or self.site.quarantine:
             return 0
-        fit = AvailableUpdate.select(AvailableUpdate.kind, AvailableUpdate.ident).where(
-            AvailableUpdate.site == self.site, AvailableUpdate.is_fit
-        )
-        count: int = fit.distinct().count()
-        return count
+        return self._fit_updates
 
     @property
     def active_theme(self) -> str:
@@ -309,9 +294,13 @@ class SitePage:
         return sum(test["status"] in ("critical", "recommended") for test in tests)
 
 
-def site_page(site: Site) -> SitePage:
-    """Return the data of a site that the signed-in user may see."""
-    return SitePage(site, utcnow())
+def load_site_page(site_id: int) -> SitePage:
+    """Return the data of the site's pages. Raises NotFound as `load_site` does."""
+    record = SiteRecord.known(site_id)
+    if record is None or not permissions.can_see_site(current_actor(), record.site):
+        raise no_such_site()
+    page_context.announce_site(record.site)
+    return SitePage(record, utcnow())
 
 
 def _revocation_status(site: Site) -> RevocationStatus:
@@ -329,18 +318,9 @@ def _revocation_status(site: Site) -> RevocationStatus:
         last_attempt_at=_moment(seen.get("last_attempt_at")),
         last_error=seen.get("last_error", ""),
         gave_up_at=_moment(seen.get("gave_up_at")),
-        entry=_newest_entry(site, _ENDS),
+        entry=AuditEntry.newest_of(_ENDS, site_id=site.id),
     )
 
 
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
-
-
-def _newest_entry(site: Site, events: tuple[str, ...]) -> AuditEntry | None:
-    found = [
-        entry
-        for name in events
-        for entry in AuditEntry.newest(site_id=site.id, event=name, limit=1)
-    ]
-    return max(found, key=lambda entry: entry.seq, default=None)

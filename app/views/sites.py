@@ -37,7 +37,7 @@ from app.views.authorization import (
 from app.views.request_validation import row_number
 from app.views.site_list_view_models import SiteFilter, list_sites
 from app.views.site_tabs import ENDPOINTS, tab_address
-from app.views.site_view_models import site_page
+from app.views.site_view_models import load_site_page
 
 bp = Blueprint("sites", __name__)
 
@@ -116,14 +116,14 @@ def edit(site_id: int) -> ResponseReturnValue:
 @bp.get("/sites/<int:site_id>")
 @require_permission("see")
 def show(site_id: int) -> ResponseReturnValue:
-    return render_template("sites/show.html", page=site_page(load_site(site_id)))
+    return render_template("sites/show.html", page=load_site_page(site_id))
 
 
 @bp.get("/sites/<int:site_id>/progress")
 @require_permission("see")
 def progress(site_id: int) -> ResponseReturnValue:
     """Render the part that polls. When the work has ended, htmx loads the whole page."""
-    page, tab = site_page(load_site(site_id)), request.args.get("tab", "")
+    page, tab = load_site_page(site_id), request.args.get("tab", "")
     answer = make_response(render_template("sites/_progress.html", page=page, tab=tab))
     answer.cache_control.no_store = True
     if page.watched != request.args.get("seen"):
@@ -145,7 +145,7 @@ def set_tags(site_id: int) -> ResponseReturnValue:
             now=utcnow(),
         )
     except Invalid as refusal:
-        page, errors = site_page(site), refusal.messages
+        page, errors = load_site_page(site_id), refusal.messages
         return render_template("sites/show.html", page=page, tags_typed=typed, errors=errors), 422
     except TagsJoinRules as question:
         return _agree(site, question, "tags", [("tags", typed)]), 409
@@ -168,7 +168,7 @@ def show_token(site_id: int) -> ResponseReturnValue:
     if text is None:
         flash("A pairing token is shown only once. If you did not copy it, create a new one.")
         return _to_site(site)
-    return render_template("sites/token.html", page=site_page(site), token_text=text)
+    return render_template("sites/token.html", page=load_site_page(site_id), token_text=text)
 
 
 @bp.post("/sites/<int:site_id>/pairing/cancel")
@@ -207,7 +207,7 @@ def revoke(site_id: int) -> ResponseReturnValue:
 @bp.get("/sites/<int:site_id>/certificate")
 @require_permission("see")
 def certificate(site_id: int) -> ResponseReturnValue:
-    page = site_page(load_site(site_id))
+    page = load_site_page(site_id)
     if not page.has_ended or page.running:
         raise NotFound("The certificate is available after the connection has ended.")
     return render_template(

@@ -117,7 +117,7 @@ def test_updates_are_ignored_on_each_site_that_has_the_plugin(paired, fake, conf
     holds.hold_updates_on_sites(
         [paired], "plugin", AKISMET, until=None, reason="breaks", by=ben, now=clock()
     )
-    assert UpdateHold.of(paired, "plugin", AKISMET).reason == "breaks"
+    assert UpdateHold.get(UpdateHold.site == paired, UpdateHold.ident == AKISMET).reason == "breaks"
     assert len(facts("update_hold_created")) == 1
 
 

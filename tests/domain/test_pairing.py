@@ -14,6 +14,7 @@ from app.http.errors import ErrorCode
 from app.keys import KeyRing, SealBroken, Token
 from app.models.audit import AuditEntry
 from app.models.reports import Sync
+from app.models.site_record import SiteRecord
 from app.models.sites import (
     ACTIVE,
     DISCONNECTED,
@@ -310,7 +311,7 @@ def test_a_closed_token_can_be_neither_cancelled_nor_tried(
 def test_second_use_of_a_token_is_refused(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    token = paired.latest_token()
+    token = SiteRecord.known(paired.id).token
     before = len(fake.calls)
     clock.advance(seconds=60)
     assert pairing.attempt_pairing(token.id, config=config, call=fake.call, now=clock) == "used"

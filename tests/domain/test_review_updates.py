@@ -45,8 +45,8 @@ def facts_of(event: str) -> dict[str, object]:
 
 
 def approvals_for(actor: Actor) -> list[int]:
-    items, _ = attention.urgent_in_brief(actor)
-    return [item.id for item in items if item.about == "approval"]
+    brief = attention.urgent_in_brief(actor)
+    return [item.id for item in brief.items if item.about == "approval"]
 
 
 def reread(change: Change) -> Change:

@@ -10,6 +10,7 @@ import pytest
 from app.domain.connection import pairing
 from app.http.errors import ErrorCode
 from app.models.base import utcnow
+from app.models.site_record import SiteRecord
 from app.models.sites import Pairing, Site
 from tests.support.factories import make_site
 from tests.support.fakes import Clock
@@ -30,7 +31,7 @@ def attempt(site, fake, config):
     """Let the worker try once, at once."""
 
     def run() -> str:
-        token = site.latest_token()
+        token = SiteRecord.known(site.id).token
         token.note(next_attempt_at=fake.clock(), leased_until=None)
         return pairing.attempt_pairing(token.id, config=config, call=fake.call, now=fake.clock)
 

@@ -197,7 +197,7 @@ def _holds(
     holds: Iterable[UpdateHold], names: dict[tuple[str, str], str], now: datetime
 ) -> Iterable[HoldSummary]:
     for held in sorted(holds, key=lambda hold: (hold.kind, hold.ident)):
-        if held.until is None or held.until > now:
+        if held.is_in_force(now):
             name = names.get((held.kind, held.ident), held.ident)
             yield HoldSummary(held.kind, held.ident, name, held.reason, held.created_by, held.until)
 
