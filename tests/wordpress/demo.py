@@ -27,11 +27,11 @@ _GUIDE = """
 
   What to do now:
     1. Open the link that Aura prints below, and become the owner.
-    2. Add the site {site.url} and create a pairing token.
+    2. Add the site {site.url}; the next page shows its pairing token.
     3. Paste it at {site.url}/wp-admin/options-general.php?page=siteagent
     4. Compare the fingerprint on both screens, and look at what is out of date.
-    5. Allow updates of plugins at that same page of wp-admin, on the tab for permissions.
-    6. Choose "Propose updates" on the site's page in Aura, approve one, and watch it run.
+    5. Allow updates of plugins on the tab Permissions of that page of wp-admin.
+    6. Open Updates in Aura, review one, approve it, and watch it run.
 
   Updates are offered by a stand-in for WordPress.org; those of plugins and the theme
   can be installed in wp-admin, the one of WordPress itself can only be looked at.
