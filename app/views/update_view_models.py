@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import TypeVar
 from urllib.parse import quote, unquote
 
@@ -35,6 +36,8 @@ from app.views.request_validation import row_number
 PAGE_SIZE = 50
 # A row of a batch is taller, and has more to say.
 BATCHES_PAGE_SIZE = 30
+# Fewer sites with the same reasons are named one by one.
+_FOLDED_FROM = 3
 _SITE = "site:"
 _SEPARATOR = "|"
 
@@ -125,12 +128,39 @@ class AvailableList:
 
 
 @dataclass(frozen=True)
+class BlockedGroup:
+    """Blocked updates to one version of one component, for the same reasons."""
+
+    rows: tuple[BlockedUpdate, ...]
+
+    @property
+    def first(self) -> BlockedUpdate:
+        return self.rows[0]
+
+    @property
+    def from_version(self) -> str:
+        """Return the installed version; empty if the sites have several."""
+        found = {row.update.from_version for row in self.rows}
+        return found.pop() if len(found) == 1 else ""
+
+
+@dataclass(frozen=True)
 class BlockedList:
     """A page of the updates that something speaks against."""
 
     tabs: Tabs
     narrowing: Narrowing
     page: Page[BlockedUpdate]
+
+    @property
+    def groups(self) -> list[BlockedGroup]:
+        """Return the rows of the page; several sites with the same reasons are one row."""
+        found = []
+        for _, members in groupby(self.page.items, _likeness_of_blocked):
+            rows = tuple(members)
+            is_folded = len(rows) >= _FOLDED_FROM
+            found += [BlockedGroup(rows)] if is_folded else [BlockedGroup((row,)) for row in rows]
+        return found
 
 
 @dataclass(frozen=True)
@@ -229,6 +259,12 @@ def blocked(actor: Actor, narrowing: Narrowing, number: int, now: datetime) -> B
     )
     total = counts.blocked if counts else len(rows)
     return BlockedList(shown, narrowing, Page(rows, number, total, PAGE_SIZE))
+
+
+def _likeness_of_blocked(row: BlockedUpdate) -> tuple[object, ...]:
+    """Return what the rows of one group have in common; a hold has a text of its own."""
+    update, hold = row.update, row.hold.id if row.hold else 0
+    return update.kind, update.ident, update.to_version, row.reasons, hold
 
 
 def batches(actor: Actor, tab: str, outcome: str, number: int, now: datetime) -> BatchList:
