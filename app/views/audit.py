@@ -23,13 +23,11 @@ from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
 from app.views.authorization import current_actor, load_entry, require_permission
-from app.views.entry_groups import entry_groups
 from app.views.filters import local_day
 from app.views.request_validation import row_number, typed_midnight
 from app.views.site_view_models import SitePage, load_site_page
 
 bp = Blueprint("audit", __name__)
-bp.add_app_template_filter(entry_groups)
 
 _PAGE = 50
 # No entry contains longer words.

@@ -17,6 +17,7 @@ from app.domain.inventory.versions import UNCLEAR, release_type_between
 from app.domain.sites.urls import short_address
 from app.domain.time_zones import UTC_ZONE, zone_of
 from app.models.audit import AuditEntry
+from app.views.entry_groups import entry_groups
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
 # Browsers also claim to be older ones, so the newest name is checked first.
@@ -266,6 +267,7 @@ _FILTERS = (
     siteagent_settings,
     short_address,
     entry_document,
+    entry_groups,
     translation_ident,
     browser_name,
 )
