@@ -20,7 +20,6 @@ from peewee import (
     Expression,
     ForeignKeyField,
     Tuple,
-    Value,
     chunked,
     fn,
 )
@@ -206,15 +205,6 @@ class AvailableUpdate(BaseModel):
         if asked.without_kinds:
             found.append(cls.kind.not_in(asked.without_kinds))
         return found
-
-    @classmethod
-    def filter_options(cls) -> tuple[list[tuple[int, str]], list[str]]:
-        """Return the id and name of each client, and each tag, both by name."""
-        clients = Client.select(Client.id, Client.name, Value(""))
-        tags = SiteTag.select(Value(0), fn.MIN(SiteTag.text), SiteTag.folded)
-        rows: list[Any] = list((clients | tags.group_by(SiteTag.folded)).tuples())
-        rows.sort(key=lambda row: row[1].casefold())
-        return [row[:2] for row in rows if row[0]], [row[1] for row in rows if not row[0]]
 
     # ---- lists ----
 

@@ -29,6 +29,8 @@ from app.models.available_updates import (
 )
 from app.models.change_batches import Batch
 from app.models.changes import Change
+from app.models.clients import Client
+from app.models.tags import SiteTag
 from app.views.page_context import urgent_items
 from app.views.pagination import Page
 from app.views.request_validation import row_number
@@ -225,15 +227,14 @@ def available(actor: Actor, narrowing: Narrowing, number: int, now: datetime) ->
     counts = shown.available
     if counts is None or narrowing.is_narrow():
         counts = AvailableUpdate.counts(Narrowing.filter_for(_unsized(narrowing), actor, now))
-    clients, tags = AvailableUpdate.filter_options()
     return AvailableList(
         tabs=shown,
         narrowing=narrowing,
         counts=counts,
         groups=None if narrowing.by else _page(AvailableUpdate.by_component, update_filter, number),
         sites=_page(AvailableUpdate.by_site, update_filter, number) if narrowing.by else None,
-        clients=clients,
-        tags=tags,
+        clients=list(Client.names().items()),
+        tags=list(SiteTag.in_use().values()),
     )
 
 
