@@ -90,6 +90,14 @@ def test_the_paper_says_the_same_and_is_an_entry_whose_hash_it_bears(as_ana, tol
     assert entry.client_id == told.id
 
 
+def test_the_summary_leaves_out_what_did_not_happen(as_ana, told):
+    page = as_ana.get(f"/clients/{told.id}/report?{QUERY}").text
+    summary = page.split('id="short"')[1].split("</dl>")[0]
+    assert re.search(r"<dt>Succeeded</dt><dd>1</dd>", summary)
+    for term in ("Rolled back", "Failed", "Result unknown", "Not carried out", "needed checking"):
+        assert term not in summary
+
+
 def test_page_and_paper_name_the_agency(app, as_ana, told, config):
     assert "Prepared by" not in as_ana.get(f"/clients/{told.id}/report?{QUERY}").text
     app.config["AURA"] = replace(config, agency="Tide & Partners")
