@@ -71,6 +71,53 @@ def test_what_is_too_long_is_seen(head: str, line: str, most: int) -> None:
     assert too_long("app/x.py", head + line * (most + 1))
 
 
+# ---- a template fits on few screens, and a line of it on one ----
+
+MAX_TEMPLATE_LINES, MAX_TEMPLATE_WIDTH = 120, 140
+WORDS = "one sentence for each code"
+LONG_TEMPLATES = {
+    "alerts/_words.html": WORDS,
+    "audit/_sentences.html": WORDS,
+    "changes/_words.html": WORDS,
+    "components/errors.html": WORDS,
+    "diagnostics/_words.html": WORDS,
+}
+# Each leaves this list when it is next changed.
+WIDE_TEMPLATES = {
+    "changes/_words.html",
+    *(f"overview/{name}.html" for name in ("_charts", "_set_up", "_widespread", "index")),
+    *(f"updates/{name}.html" for name in ("batch", "batches", "blocked", "ignore", "index")),
+    *(f"updates/_batch{name}.html" for name in ("", "_groups", "_words")),
+    *(f"updates/_by_{name}.html" for name in ("plugin", "site")),
+    *(f"updates/_{name}.html" for name in ("choices", "decide", "filters", "words")),
+}
+TEMPLATES = {
+    path.relative_to(ROOT / "app/templates").as_posix(): path.read_text("utf-8")
+    for path in (ROOT / "app/templates").rglob("*.*")
+}
+
+
+def wide_lines(template: str) -> list[int]:
+    """Return the numbers of the lines that are too long."""
+    lines = enumerate(template.splitlines(), start=1)
+    return [number for number, line in lines if len(line) > MAX_TEMPLATE_WIDTH]
+
+
+def test_no_template_is_too_long() -> None:
+    counts = {name: len(text.splitlines()) for name, text in TEMPLATES.items()}
+    found = {name for name, count in counts.items() if count > MAX_TEMPLATE_LINES}
+    assert found == LONG_TEMPLATES.keys()
+
+
+def test_no_line_of_a_template_is_too_long() -> None:
+    found = {name: lines for name, text in TEMPLATES.items() if (lines := wide_lines(text))}
+    assert found.keys() == WIDE_TEMPLATES, found
+
+
+def test_a_line_that_is_too_long_is_seen() -> None:
+    assert wide_lines("é" * 140 + "\n" + "é" * 141) == [2]
+
+
 # ---- test modules share code through modules that hold no tests ----
 
 
@@ -271,7 +318,7 @@ def test_an_unguarded_route_is_seen() -> None:
 
 
 def sentences(template: str) -> set[str]:
-    return set(re.findall(r"\{% macro (\w+)\(f, who\) %\}", template))
+    return set(re.findall(r"\{% macro (\w+)\(f, who\) -?%\}", template))
 
 
 def test_every_declared_event_has_a_sentence_and_no_sentence_lacks_its_event() -> None:
