@@ -12,9 +12,8 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import Actor
 from app.domain.changes import approvals, change_plan, dry_run, execution, proposals
-from app.domain.changes.proposals import UpdateRequest, Window
+from app.domain.changes.proposals import UpdateRequest
 from app.domain.errors import (
-    Conflict,
     Forbidden,
     Invalid,
     ReauthenticationRequired,
@@ -22,13 +21,13 @@ from app.domain.errors import (
     StaleState,
 )
 from app.domain.permissions import REAUTH_MAX_AGE
-from app.http.errors import ErrorCode
 from app.models.accounts import User
-from app.models.audit import AuditEntry
-from app.models.changes import ALLOWED, APPROVED, CHECKING, ENDED, PROPOSED, STATES, Change
+from app.models.changes import ALLOWED, APPROVED, ENDED, PROPOSED, STATES, Change
 from app.models.clients import SECOND, Client
 from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
+from tests.support.audit_entries import events
+from tests.support.change_proposals import release
 from tests.support.factories import (
     AKISMET,
     approve,
@@ -36,7 +35,6 @@ from tests.support.factories import (
     make_site,
     make_user,
     pair,
-    plugin,
     propose,
     read_report,
     report,
@@ -49,28 +47,12 @@ pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
-def proposed(ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:
-    """Ben proposed an update, and the site could do it."""
-    return check(propose(ready, ben, clock()), fake, config)
-
-
-@pytest.fixture
 def four_eyes(ready: Site) -> Site:
     """The site of a client who asks for a second person."""
     client = Client.named("Bakery Ltd")
     client.ask_for(SECOND)
     Site.update(client=client).where(Site.id == ready.id).execute()
     return Site.get_by_id(ready.id)
-
-
-def events(site: Site) -> list[str]:
-    return [e.event for e in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
-
-
-def release(change: Change, by: Actor, config: Config, now: Any, **instead: Any) -> None:
-    told = {"confirmed_at": now, **instead}
-    seen = {change.id: told.pop("seen", change.digest)}
-    approvals.approve_changes([change], by=by, seen=seen, config=config, now=now, **told)
 
 
 # ---- the life of a change ----
@@ -91,183 +73,6 @@ def test_nothing_leads_back_to_approved_and_nothing_out_of_an_end() -> None:
     assert set(ENDED) == {
         "succeeded", "failed", "rolled_back", "refused", "rejected", "expired", "cancelled",
     }  # fmt: skip
-
-
-# ---- proposing ----
-
-
-def test_a_proposal_is_checked_by_the_site_and_then_waits_for_approval(
-    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
-) -> None:
-    change = propose(ready, ben, clock(), reason="closes a hole")
-    assert (change.state, change.digest) == (CHECKING, "")
-    assert jobs.jobs == [("check_change", (change.id,), 0)]
-    check(change, fake, config)
-    assert change.state == PROPOSED
-    assert change.facts == {"active": True, "approval_on_site": False, "rollback": True}
-    assert [e for e in events(ready) if e.startswith("change")] == [
-        "change_proposed",
-        "change_checked",
-    ]
-    assert change.digest == change_plan.digest_of(change.document.encode())
-
-
-def test_what_is_approved_names_everything_that_decides(proposed: Change, ready: Site) -> None:
-    document = parse_json(proposed.document.encode())
-    assert document == {
-        "v": 1,
-        "do": "change.run",
-        "op_id": proposed.op_id,
-        "site": ready.uuid,
-        "kid": ready.key_id,
-        "home": ready.home,
-        "item": {
-            "kind": "plugin",
-            "id": AKISMET,
-            "from": "5.3",
-            "to": "5.3.1",
-            "package_host": "downloads.wordpress.org",
-            "package_sha256": None,
-        },
-        "pre": {"wp": "6.8.1", "php": "8.2.36"},
-        "not_before": int(proposed.not_before.timestamp()) - 60,
-        "not_after": int(proposed.not_after.timestamp()) + 60,
-    }
-
-
-def test_several_are_proposed_together_or_none(
-    ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock
-) -> None:
-    fake.report["plugins"].append(plugin("shop/shop.php", name="Shop", version="1.0"))
-    update = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "version": "2.0"}
-    fake.report["updates"]["plugins"].append(update)
-    read_report(ready, fake, config=config)
-    both = [
-        UpdateRequest(ready, "plugin", AKISMET, "5.3.1"),
-        UpdateRequest(ready, "plugin", "shop/shop.php", "2.0"),
-    ]
-    told: dict[str, Any] = {"by": ben, "reason": "", "window": usual_window(clock())}
-    with pytest.raises(StaleChange):
-        proposals.propose_changes(
-            [both[0], UpdateRequest(ready, "plugin", "shop/shop.php", "2.1")], now=clock(), **told
-        )
-    assert Change.select().count() == 0
-    made = proposals.propose_changes(both, now=clock(), **told)
-    assert len({one.batch for one in made}) == 1
-    assert [one.release_type for one in made] == ["patch", "major"]
-
-
-def test_what_may_not_be_updated_cannot_be_proposed(
-    ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock
-) -> None:
-    fake.report["agent"]["permissions"]["plugins"] = False
-    read_report(ready, fake, config=config)
-    with pytest.raises(Conflict):
-        propose(ready, ben, clock())
-
-
-def test_one_component_is_part_of_one_open_change(
-    proposed: Change, ready: Site, ana: Actor, clock: Clock
-) -> None:
-    with pytest.raises(Conflict):
-        propose(ready, ana, clock())
-
-
-@pytest.mark.parametrize("days", [-1, 0, 15])
-def test_a_change_has_a_time_that_can_be_overseen(
-    ready: Site, ben: Actor, clock: Clock, days: int
-) -> None:
-    window = Window(clock(), clock() + timedelta(days=days))
-    with pytest.raises(Invalid):
-        propose(ready, ben, clock(), window=window)
-
-
-def test_one_who_may_only_look_proposes_and_decides_nothing(
-    proposed: Change, ready: Site, cleo: Actor, config: Config, clock: Clock
-) -> None:
-    with pytest.raises(Forbidden):
-        propose(ready, cleo, clock())
-    with pytest.raises(Forbidden):
-        release(proposed, cleo, config, clock())
-    with pytest.raises(Forbidden):
-        proposals.cancel_change(proposed, by=cleo, now=clock())
-    with pytest.raises(Forbidden):
-        approvals.reject_change(proposed, by=cleo, reason="no", now=clock())
-    with pytest.raises(Forbidden):
-        proposals.close_incident(proposed, by=cleo, note="fine", now=clock())
-
-
-# ---- the dry run ----
-
-
-def test_a_site_that_says_no_ends_the_proposal_with_its_reasons(
-    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
-) -> None:
-    change = propose(ready, ben, clock())
-    fake.report["health"]["file_mods"] = False
-    fake.report["updates"]["plugins"][0]["version"] = "5.4"
-    check(change, fake, config)
-    assert (change.state, change.outcome_reason) == ("refused", "file_mods_off")
-    assert change.evidence == {"reasons": ["file_mods_off", "other_version_available"]}
-
-
-def test_an_older_siteagent_is_told_as_that(
-    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
-) -> None:
-    fake.refusing["change.check"] = "unknown_operation"
-    change = check(propose(ready, ben, clock()), fake, config)
-    assert (change.state, change.outcome_reason) == ("refused", "unknown_operation")
-
-
-def test_a_site_that_does_not_answer_is_asked_again_and_then_given_up(
-    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
-) -> None:
-    change = propose(ready, ben, clock())
-    fake.failing = [ErrorCode.too_slow]
-    check(change, fake, config)
-    assert (change.state, change.error_code) == (CHECKING, "too_slow")
-    assert jobs.jobs[-1][:2] == ("check_change", (change.id,))
-    clock.advance(hours=3)
-    fake.failing = [ErrorCode.too_slow]
-    check(change, fake, config)
-    assert change.state == "expired"
-
-
-def test_a_site_that_lives_elsewhere_by_now_ends_the_proposal(
-    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
-) -> None:
-    fake.refusing["change.check"] = "identity_changed"
-    change = check(propose(ready, ben, clock()), fake, config)
-    assert Site.get_by_id(ready.id).quarantine == "moved"
-    clock.advance(minutes=1)
-    assert check(change, fake, config).state == "cancelled"
-
-
-@pytest.mark.parametrize(
-    ("answer", "state"),
-    [
-        ({"eligible": 1}, "refused"),
-        ({"eligible": "yes"}, "refused"),
-        ({"eligible": True, "reasons": ["disk_full"]}, "refused"),
-        ({"eligible": True, "reasons": [7]}, "refused"),
-        ({"eligible": True, "reasons": [], "facts": {}}, CHECKING),
-        ({"eligible": True, "facts": {"package_host": "", "wp": "6", "php": "8"}}, CHECKING),
-    ],
-)
-def test_only_a_plain_yes_is_a_yes(
-    ready: Site, ben: Actor, config: Config, fake: FakeSite, clock: Clock, answer: Any, state: str
-) -> None:
-    fake.changes.answer = lambda _site, _document: dict(answer)
-    assert check(propose(ready, ben, clock()), fake, config).state == state
-
-
-def test_new_keys_meanwhile_end_the_proposal(
-    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
-) -> None:
-    change = propose(ready, ben, clock())
-    Change.update(kid="another.1").execute()
-    assert check(change, fake, config).state == "cancelled"
-    assert "change.check" not in [op for op, _, _ in fake.calls]
 
 
 # ---- approving ----

@@ -15,6 +15,7 @@ from app.models.audit import AuditEntry
 from app.models.changes import REFUSED
 from app.models.reports import Report, Sync
 from app.models.sites import ACTIVE, FORKED, MOVED, Site
+from tests.support.audit_entries import events
 from tests.support.factories import (
     approve,
     check,
@@ -27,10 +28,6 @@ from tests.support.factories import (
 from tests.support.fakes import Clock, FakeSite
 
 NEW = "https://new.example"
-
-
-def events(site: Site) -> list[str]:
-    return [e.event for e in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
 
 
 def receive(sent: Any, config: Config, clock: Clock) -> notices.NoticeResponse:

@@ -13,14 +13,9 @@ from app.domain.errors import StaleChange
 from app.domain.sites import holds
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, Change
 from app.models.sites import Site
-from tests.support.factories import AKISMET, approve, check, propose, run_change
+from tests.support.factories import AKISMET, approve, check, run_change
 from tests.support.fakes import Clock, FakeSite
 from tests.support.rules import terms, the_change
-
-
-@pytest.fixture
-def proposed(ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:
-    return check(propose(ready, ben, clock()), fake, config)
 
 
 def ignore(site: Site, by: Actor, clock: Clock, days: int | None = None) -> None:

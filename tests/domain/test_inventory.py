@@ -17,6 +17,7 @@ from app.models.audit import AuditEntry
 from app.models.base import db
 from app.models.reports import Component, Report, Sync
 from app.models.sites import ACTIVE, NEW, STATES, NoticeNonce, Site
+from tests.support.audit_entries import events
 from tests.support.config import make_config
 from tests.support.factories import make_site, plugin, read_report, report, theme
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
@@ -32,10 +33,6 @@ def snapshot(site: Site) -> list[object]:
 
 def of_kind(site: Site, kind: str) -> list[Component]:
     return [one for one in Component.for_site(site) if one.kind == kind]
-
-
-def events(site: Site) -> list[str]:
-    return [e.event for e in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
 
 
 # ---- it works ----

@@ -12,7 +12,6 @@ from app.domain.connection import revocation
 from app.domain.errors import Forbidden, NotPaired
 from app.domain.inventory import site_sync
 from app.http.errors import ErrorCode
-from app.models.audit import AuditEntry
 from app.models.reports import Report, Sync
 from app.models.sites import (
     ACTIVE,
@@ -27,6 +26,7 @@ from app.models.sites import (
     Site,
 )
 from app.protocol import b64u
+from tests.support.audit_entries import events
 from tests.support.config import make_config
 from tests.support.factories import pair, read_report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
@@ -42,10 +42,6 @@ def disconnect(site: Site, fake: FakeSite, config: Config) -> str:
 
 def ops(fake: FakeSite) -> list[str]:
     return [op for op, _, _ in fake.calls]
-
-
-def events(site: Site) -> list[str]:
-    return [e.event for e in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
 
 
 @pytest.fixture

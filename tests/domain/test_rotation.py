@@ -17,11 +17,11 @@ from app.domain.errors import Conflict, Forbidden, NotPaired
 from app.domain.inventory import site_sync
 from app.http.errors import ErrorCode
 from app.keys import KeyRing, SealBroken, signing_public
-from app.models.audit import AuditEntry
 from app.models.installation import Setting
 from app.models.rotations import AGREED, ASKING, DONE, FAILED, Rotation
 from app.models.sites import MOVED, REVOKED, Site
 from app.protocol import b64u
+from tests.support.audit_entries import events
 from tests.support.factories import make_site, pair, read_report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
@@ -41,10 +41,6 @@ def run(fake: FakeSite, config: Config) -> Run:
 @pytest.fixture
 def asked(paired: Site, ana: Actor, config: Config, clock: Clock) -> Rotation:
     return rotation.request_rotation(paired, by=ana, config=config, now=clock())
-
-
-def events(site: Site) -> list[str]:
-    return [e.event for e in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
 
 
 def ops(fake: FakeSite) -> list[str]:

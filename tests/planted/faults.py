@@ -40,7 +40,7 @@ FAULTS = (
         "app/domain/inventory/eligibility.py",
         'Reason("open_incident") if case.around.has_incident else None',
         "None",
-        "tests/unit/test_eligibility.py tests/domain/test_changes.py",
+        "tests/unit/test_eligibility.py tests/domain/test_changes.py tests/domain/test_dry_run.py",
     ),
     Fault(
         "a permission that the site does not name counts as granted",
@@ -72,21 +72,21 @@ FAULTS = (
         "app/domain/changes/approvals.py",
         "if site.key_id != change.kid:",
         "if False:",
-        "tests/domain/test_changes.py tests/domain/test_run_change.py",
+        "tests/domain/test_changes.py tests/domain/test_dry_run.py tests/domain/run_change",
     ),
     Fault(
         "any plan with an approval passes for the approved one",
         "app/domain/changes/change_plan.py",
         "return isinstance(approval, dict) and digest_of(canonical(document)) == digest",
         "return isinstance(approval, dict)",
-        "tests/domain/test_run_change.py tests/domain/test_changes.py",
+        "tests/domain/run_change tests/domain/test_changes.py tests/domain/test_dry_run.py",
     ),
     Fault(
         "the dashboard does not check its own signature before it sends",
         "app/domain/changes/execution.py",
         "if not is_ours or not change_plan.is_plan_of(plan, change.digest):",
         "if not change_plan.is_plan_of(plan, change.digest):",
-        "tests/domain/test_run_change.py",
+        "tests/domain/run_change",
     ),
     # ---- what came of it ----
     Fault(
@@ -94,14 +94,14 @@ FAULTS = (
         "app/http/errors.py",
         'too_slow = "too_slow", _TRANSIENT, _UNANSWERED',
         'too_slow = "too_slow", _TRANSIENT, _NOTHING_SENT, _UNANSWERED',
-        "tests/domain/test_run_change.py",
+        "tests/domain/run_change",
     ),
     Fault(
         "a rollback is believed without evidence",
         "app/domain/changes/outcomes.py",
         "if outcome.state == ROLLED_BACK:",
         "if False:",
-        "tests/unit/test_believe_a_rollback.py tests/domain/test_run_change.py",
+        "tests/unit/test_believe_a_rollback.py tests/domain/run_change",
     ),
     # ---- who is signed in, and what they see ----
     Fault(

@@ -15,6 +15,11 @@ from app.models.sites import Site
 from app.protocol import canonical
 
 
+def events(site: Site) -> list[str]:
+    """Return the events of a site, oldest first."""
+    return [entry.event for entry in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
+
+
 def fill(count: int) -> None:
     for number in range(count):
         with transaction():

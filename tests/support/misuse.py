@@ -20,6 +20,7 @@ _PROTOCOL = "tests/unit/test_protocol.py"
 _ADMIN = "tests/plugin/test_admin.py"
 _TOKENS = "tests/plugin/test_misuse_pairing.py"
 _PAIRING = "tests/domain/test_pairing.py"
+_INTERRUPTED = "tests/domain/test_pairing_interrupted.py"
 _NOTICES = "tests/domain/test_notices.py"
 _LIFE = "tests/plugin/test_misuse_life_cycle.py"
 _NETWORK = "tests/plugin/test_multisite.py"
@@ -224,7 +225,7 @@ PAIRING = (
         _played(
             _TOKENS,
             "test_of_two_dashboards_with_one_token_one_is_connected_and_the_other_sees_it",
-            _PAIRING, "test_an_exchange_never_confirmed_fails_and_says_so",
+            _INTERRUPTED, "test_an_exchange_never_confirmed_fails_and_says_so",
         ),
     ),
     Attack(

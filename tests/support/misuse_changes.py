@@ -13,10 +13,13 @@ _CORE = "tests/plugin/test_change_core.py"
 _KINDS = "tests/plugin/test_change_kinds.py"
 _AGENT = "tests/plugin/test_agent_update.py"
 _ITSELF = "tests/plugin/test_by_itself.py"
-_SIGNED = "tests/hostile/test_replies.py"
+_SIGNED = "tests/hostile/test_signed_refusals.py"
 _UPDATE = "tests/domain/test_update_siteagent.py"
 _CHANGES = "tests/domain/test_changes.py"
-_CARRIED = "tests/domain/test_run_change.py"
+_DRY_RUN = "tests/domain/test_dry_run.py"
+_CARRIED = "tests/domain/run_change/test_run_change.py"
+_OUTCOMES = "tests/domain/run_change/test_change_outcomes.py"
+_LOST = "tests/domain/run_change/test_lost_reply.py"
 _RULES = "tests/domain/test_auto_update_rules.py"
 _PAGES = "tests/web/test_approve_change.py"
 _RACES = "tests/domain/test_two_at_once.py"
@@ -65,7 +68,7 @@ AUTHORITY = (
         "An approval is used after the version, the site, its keys or its report changed",
         played(
             _CHANGES, "test_an_approval_is_void_when_the_site_is_not_as_it_was",
-            _CHANGES, "test_new_keys_meanwhile_end_the_proposal",
+            _DRY_RUN, "test_new_keys_meanwhile_end_the_proposal",
             _CARRIED, "test_what_changed_since_the_approval_calls_it_off",
             _CARRIED, "test_an_approved_row_that_was_changed_is_not_sent",
             _REFUSED, "test_a_plan_for_another_address_is_refused",
@@ -178,7 +181,7 @@ EXECUTION = (
             _CUT, "test_a_run_in_which_another_plugin_throws_is_taken_back_and_not_forgotten",
             _PLACES,
             "test_without_room_for_a_watchdog_it_is_said_beforehand_and_the_site_mends_itself",
-            _CARRIED, "test_a_worker_killed_at_any_line_leaves_a_true_end",
+            _LOST, "test_a_worker_killed_at_any_line_leaves_a_true_end",
         ),
     ),
     Attack(
@@ -197,11 +200,11 @@ EXECUTION = (
         "The answer is lost while the site continues",
         played(
             _CUT, "test_a_run_goes_on_when_the_dashboard_hangs_up",
-            _CARRIED, "test_a_lost_reply_is_unknown_and_settles_itself",
-            _CARRIED, "test_whatever_is_no_signed_answer_is_unknown",
-            _CARRIED, "test_a_site_that_never_heard_of_it_is_believed_once_the_order_is_dead",
-            _CARRIED, "test_a_site_whose_clock_is_slow_may_hear_of_it_for_longer",
-            _CARRIED,
+            _LOST, "test_a_lost_reply_is_unknown_and_settles_itself",
+            _LOST, "test_whatever_is_no_signed_answer_is_unknown",
+            _LOST, "test_a_site_that_never_heard_of_it_is_believed_once_the_order_is_dead",
+            _LOST, "test_a_site_whose_clock_is_slow_may_hear_of_it_for_longer",
+            _LOST,
             "test_a_worker_that_stands_still_before_its_socket_sends_nothing_that_still_counts",
             _SIGNED, "test_a_call_is_signed_as_of_the_moment_that_was_noted_for_it",
             _CUT,
@@ -217,8 +220,8 @@ EXECUTION = (
         played(
             _RUN, "test_whatever_an_upgrader_answers_an_unchanged_version_is_no_success",
             _RUN, "test_a_new_version_that_works_is_a_success_whatever_the_upgrader_complains",
-            _CARRIED, "test_a_success_without_its_evidence_is_unknown",
-            _CARRIED, "test_a_success_that_broke_the_website_outside_is_a_failure",
+            _OUTCOMES, "test_a_success_without_its_evidence_is_unknown",
+            _OUTCOMES, "test_a_success_that_broke_the_website_outside_is_a_failure",
         ),
     ),
     Attack(

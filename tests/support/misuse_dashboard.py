@@ -8,14 +8,15 @@ _EGRESS = "tests/unit/test_egress.py"
 _CONNECTIONS = "tests/hostile/test_connections.py"
 _REPLIES = "tests/hostile/test_replies.py"
 _SIZE = "tests/hostile/test_size_and_time.py"
-_DIAGNOSTICS = "tests/hostile/test_diagnostics.py"
+_DIAGNOSTICS = "tests/hostile/diagnostics/test_obstacles.py"
 _REDIRECTS = "tests/unit/test_redirects.py"
 _HEADERS = "tests/web/test_security_headers.py"
 _CLIENT = "tests/web/test_decide_as_client.py"
 _TAMPERING = "tests/domain/test_audit_tampering.py"
 _CHECKPOINTS = "tests/domain/test_checkpoints.py"
 _EXPORT = "tests/domain/test_exporting.py"
-_VERIFIER = "tests/unit/test_verify_audit.py"
+_EXPORT_TAMPERING = "tests/unit/verify_audit/test_tampering.py"
+_HOSTILE_FILES = "tests/unit/verify_audit/test_hostile_files.py"
 _REVOCATION = "tests/domain/test_revocation.py"
 _INVENTORY = "tests/domain/test_inventory.py"
 _GUARDS = "tests/web/test_every_route_is_guarded.py"
@@ -193,12 +194,12 @@ DASHBOARD = (
         played(
             _EXPORT, "test_no_byte_of_it_can_be_another",
             _EXPORT, "test_an_export_of_an_audit_log_that_was_changed_says_where",
-            _VERIFIER, "test_no_byte_of_any_file_can_be_changed",
-            _VERIFIER, "test_an_excerpt_is_not_taken_for_the_whole",
-            _VERIFIER,
+            _EXPORT_TAMPERING, "test_no_byte_of_any_file_can_be_changed",
+            _EXPORT_TAMPERING, "test_an_excerpt_is_not_taken_for_the_whole",
+            _EXPORT_TAMPERING,
             "test_an_audit_log_written_anew_contradicts_the_checkpoints_that_sites_hold",
-            _VERIFIER, "test_a_bomb_is_refused_before_it_goes_off",
-            _VERIFIER, "test_names_that_lead_elsewhere_are_refused",
+            _HOSTILE_FILES, "test_a_bomb_is_refused_before_it_goes_off",
+            _HOSTILE_FILES, "test_names_that_lead_elsewhere_are_refused",
         ),
     ),
     Attack(

@@ -1,0 +1,44 @@
+"""An approved change, and the steps of its job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from app.config import Config
+from app.domain.actor import Actor
+from app.models.changes import (
+    Change,
+)
+from app.models.sites import Site
+from tests.support.factories import (
+    approve,
+    check,
+    propose,
+    run_change,
+)
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
+
+
+@pytest.fixture
+def approved(
+    ready: Site,
+    ben: Actor,
+    ana: Actor,
+    fake: FakeSite,
+    config: Config,
+    clock: Clock,
+    jobs: RecordingQueue,
+) -> Change:
+    """Proposed by Ben, approved by Ana, queued."""
+    change = check(propose(ready, ben, clock()), fake, config)
+    approve(change, ana, config, clock())
+    jobs.jobs.clear()
+    fake.calls.clear()
+    return change
+
+
+@pytest.fixture
+def run(fake: FakeSite, config: Config) -> Callable[[Change], str]:
+    return lambda change: run_change(change, fake, config)

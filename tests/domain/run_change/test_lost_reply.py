@@ -1,0 +1,314 @@
+"""A change whose reply is lost, or whose worker dies, still gets its true outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain import audit
+from app.domain.actor import Actor
+from app.domain.changes import approvals, execution, proposals, settlement
+from app.http.errors import ErrorCode
+from app.models.base import transaction
+from app.models.changes import (
+    APPROVED,
+    CHECKING,
+    ENDED,
+    PROPOSED,
+    UNKNOWN,
+    Change,
+)
+from app.models.sites import Site
+from tests.support.audit_entries import events
+from tests.support.change_runs import Do, installs
+from tests.support.factories import (
+    AKISMET,
+    approve,
+    check,
+    propose,
+)
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
+
+
+class Killed(BaseException):
+    """The worker's process is gone."""
+
+
+@pytest.fixture
+def settle(fake: FakeSite, config: Config) -> Callable[[Change], str]:
+    def once(change: Change) -> str:
+        state = settlement.settle_change(
+            change.id, config=config, call=fake.call, look=fake.look, now=fake.clock
+        )
+        change.refresh()
+        return state
+
+    return once
+
+
+# ---- the reply is lost ----
+
+
+def test_a_lost_reply_is_unknown_and_settles_itself(
+    approved: Change, fake: FakeSite, run: Do, settle: Do, jobs: RecordingQueue, ready: Site
+) -> None:
+    fake.losing.add("change.run")
+    assert run(approved) == UNKNOWN
+    assert jobs.jobs == [("settle_change", (approved.id,), 30)]
+    fake.clock.advance(seconds=40)
+    assert settle(approved) == "succeeded"
+    assert installs(fake, approved) == 1
+    assert approved.evidence["after"]["version"] == "5.3.1"
+    assert [e for e in events(ready) if e.startswith("change_")][-2:] == [
+        "change_outcome_unknown",
+        "change_ended",
+    ]
+
+
+@pytest.mark.parametrize(
+    "error_code", [ErrorCode.too_slow, ErrorCode.web_page, ErrorCode.bad_reply_signature]
+)
+def test_whatever_is_no_signed_answer_is_unknown(
+    approved: Change, fake: FakeSite, run: Do, error_code: ErrorCode
+) -> None:
+    fake.failing = [error_code]
+    assert run(approved) == UNKNOWN
+    assert approved.error_code == error_code
+
+
+@pytest.mark.parametrize(
+    "error_code", [ErrorCode.dns, ErrorCode.connection_refused, ErrorCode.tls_expired]
+)
+def test_without_a_connection_nothing_was_done_and_that_is_said(
+    approved: Change, fake: FakeSite, run: Do, error_code: ErrorCode
+) -> None:
+    fake.failing = [error_code]
+    assert run(approved) == "failed"
+    assert (approved.outcome_reason, approved.is_incident) == ("never_arrived", False)
+    assert approved.probe_after == {}
+
+
+def test_a_site_that_never_heard_of_it_is_believed_once_the_order_is_dead(
+    approved: Change, fake: FakeSite, run: Do, settle: Do
+) -> None:
+    fake.failing = [ErrorCode.too_slow]
+    run(approved)
+    fake.clock.advance(seconds=60)
+    assert settle(approved) == UNKNOWN
+    fake.clock.advance(seconds=420)
+    assert settle(approved) == "failed"
+    assert approved.outcome_reason == "never_arrived"
+
+
+def test_a_site_still_at_work_is_asked_until_it_is_done(
+    approved: Change, fake: FakeSite, run: Do, settle: Do
+) -> None:
+    fake.changes.killed.add(approved.op_id)
+    assert run(approved) == UNKNOWN
+    fake.clock.advance(minutes=1)
+    assert settle(approved) == UNKNOWN
+    fake.changes.reconcile(approved.op_id)
+    fake.clock.advance(minutes=5)
+    assert settle(approved) == "rolled_back"
+    assert approved.outcome_reason == "interrupted"
+
+
+def test_a_success_that_is_still_watched_is_not_final(
+    approved: Change, fake: FakeSite, run: Do, settle: Do
+) -> None:
+    fake.changes.watched_until = int(fake.clock().timestamp()) + 600
+    assert run(approved) == UNKNOWN
+    assert approved.outcome_reason == "still_watched"
+    fake.clock.advance(minutes=11)
+    assert settle(approved) == "succeeded"
+
+
+def test_a_site_that_tells_nothing_for_an_hour_is_something_to_look_at(
+    approved: Change, fake: FakeSite, run: Do, settle: Do, ready: Site, ana: Actor
+) -> None:
+    fake.failing = [ErrorCode.too_slow]
+    run(approved)
+    fake.clock.advance(minutes=61)
+    fake.failing = [ErrorCode.too_slow]
+    assert settle(approved) == UNKNOWN
+    assert approved.is_incident
+    proposals.close_incident(approved, by=ana, note="the new version is there", now=fake.clock())
+    assert (approved.state, approved.next_attempt_at) == (UNKNOWN, None)
+    fake.clock.advance(days=1)
+    assert settle(approved) == UNKNOWN
+    assert not Change.select().where(Change.is_incident).exists()
+
+
+def test_somebody_who_looked_while_the_site_was_asked_is_not_overruled(
+    approved: Change, fake: FakeSite, run: Do, settle: Do, ana: Actor
+) -> None:
+    fake.failing = [ErrorCode.too_slow]
+    run(approved)
+    fake.clock.advance(minutes=61)
+    fake.failing = [ErrorCode.too_slow]
+    settle(approved)
+
+    def look_after(op: str) -> None:
+        fake.failing = [ErrorCode.too_slow]
+        proposals.close_incident(approved, by=ana, note="looked", now=fake.clock())
+
+    fake.during = look_after
+    fake.clock.advance(minutes=20)
+    assert settle(approved) == UNKNOWN
+    assert (approved.next_attempt_at, approved.is_incident) == (None, False)
+
+
+def test_asking_ends_after_a_week(approved: Change, fake: FakeSite, run: Do, settle: Do) -> None:
+    fake.failing = [ErrorCode.too_slow]
+    run(approved)
+    fake.clock.advance(days=7)
+    fake.failing = [ErrorCode.too_slow]
+    assert settle(approved) == UNKNOWN
+    assert (approved.next_attempt_at, approved.is_incident) == (None, True)
+
+
+# ---- the worker dies ----
+
+# Each is a moment in a run: the worker is gone there, and all before it is written down.
+MOMENTS = {
+    "before the claim": (Change, "claim"),
+    "after the claim": (audit, "record"),
+    "while looking": ("look", 0),
+    "before sending": ("call", 0),
+    "before looking again": ("look", 1),
+    "before writing down": (settlement, "end_change"),
+}
+
+
+@pytest.mark.parametrize("moment", list(MOMENTS))
+def test_a_worker_killed_at_any_line_leaves_a_true_end(
+    approved: Change, fake: FakeSite, config: Config, settle: Do, run: Do, ready: Site,
+    monkeypatch: pytest.MonkeyPatch, moment: str,
+) -> None:  # fmt: skip
+    place, which = MOMENTS[moment]
+    looks = 0
+
+    def die(*_: object, **__: object) -> Any:
+        raise Killed
+
+    def look(url: str, **more: object) -> Any:
+        nonlocal looks
+        looks += 1
+        if place == "look" and looks == which + 1:
+            raise Killed
+        return fake.look(url, **more)
+
+    if place == "call":
+        fake.during = die
+    elif not isinstance(place, str):
+        monkeypatch.setattr(place, which, die)
+    with pytest.raises(Killed):
+        execution.run_change(approved.id, config=config, call=fake.call, look=look, now=fake.clock)
+    monkeypatch.undo()
+    fake.during = None
+    for _ in range(12):
+        fake.clock.advance(minutes=5)
+        execution.recover_changes(fake.clock())
+        approved.refresh()
+        state = run(approved) if approved.state == APPROVED else settle(approved)
+        if state in ENDED:
+            break
+    assert installs(fake, approved) <= 1
+    expected = "succeeded" if installs(fake, approved) else "failed"
+    assert approved.state == expected
+    assert approved.outcome_reason == ("" if installs(fake, approved) else "never_arrived")
+    assert audit.verify_chain().is_whole
+    assert events(ready).count("change_ended") == 1
+
+
+def test_a_worker_that_comes_back_late_does_not_send(
+    approved: Change, fake: FakeSite, config: Config
+) -> None:
+    def slow_look(url: str, **more: object) -> Any:
+        fake.clock.advance(minutes=5)
+        execution.recover_changes(fake.clock())
+        return fake.look(url, **more)
+
+    state = execution.run_change(
+        approved.id, config=config, call=fake.call, look=slow_look, now=fake.clock
+    )
+    assert (state, fake.calls) == (UNKNOWN, [])
+
+
+def test_a_worker_that_stands_still_before_its_socket_sends_nothing_that_still_counts(
+    approved: Change, fake: FakeSite, run: Do, settle: Do, ready: Site
+) -> None:
+    """For over seven minutes, exactly after it wrote down that it would send: meanwhile others
+    have found out that the site never heard of it, and said so."""
+    said: list[str] = []
+
+    def stand_still(op: str) -> None:
+        fake.during = None
+        fake.clock.advance(minutes=5)
+        execution.recover_changes(fake.clock())
+        fake.clock.advance(minutes=3)
+        said.append(settle(Change.get_by_id(approved.id)))
+
+    fake.during = stand_still
+    assert run(approved) == "failed"
+    assert said == ["failed"]
+    assert approved.outcome_reason == "never_arrived"
+    assert [op for op, _, _ in fake.calls] == ["change.run", "change.status"]
+    assert installs(fake, approved) == 0
+    assert fake.changes.version_of(fake, "plugin", AKISMET) == "5.3"
+    assert events(ready).count("change_ended") == 1
+
+
+def test_a_call_that_was_held_up_here_never_arrived(
+    approved: Change, fake: FakeSite, run: Do
+) -> None:
+    fake.failing = [ErrorCode.held_up]
+    assert run(approved) == "failed"
+    assert (approved.outcome_reason, approved.is_incident) == ("never_arrived", False)
+
+
+def test_a_site_whose_clock_is_slow_may_hear_of_it_for_longer(
+    approved: Change, fake: FakeSite, run: Do, settle: Do
+) -> None:
+    fake.clock_ahead_s = -400
+    fake.failing = [ErrorCode.too_slow]
+    run(approved)
+    fake.clock.advance(seconds=480)
+    assert settle(approved) == UNKNOWN
+    fake.clock.advance(seconds=400)
+    assert settle(approved) == "failed"
+
+
+def test_the_periodic_job_queues_what_the_queue_lost(
+    ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock,
+    jobs: RecordingQueue,
+) -> None:  # fmt: skip
+    change = propose(ready, ben, clock())
+    jobs.jobs.clear()
+    assert execution.recover_changes(clock()) == 0
+    clock.advance(minutes=2)
+    assert execution.recover_changes(clock()) == 1
+    assert jobs.names() == ["check_change"]
+    check(change, fake, config)
+    assert execution.recover_changes(clock.advance(minutes=2)) == 0
+    approve(change, ana, config, clock())
+    jobs.jobs.clear()
+    assert execution.recover_changes(clock.advance(minutes=2)) == 1
+    assert jobs.names() == ["run_change"]
+
+
+def test_nothing_is_signed_before_it_is_released(
+    ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    change = propose(ready, ben, clock())
+    assert (change.state, change.signature, change.plan) == (CHECKING, "", "")
+    check(change, fake, config)
+    assert (change.state, change.signature, change.plan) == (PROPOSED, "", "")
+    with transaction():
+        assert not approvals.sign_and_queue(
+            Change(document=""), None, by=ben, approval_kind="", approver="", seen="",
+            may_be_proposer=True, now=clock(),
+        )  # fmt: skip
