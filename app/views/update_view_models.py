@@ -181,11 +181,6 @@ def as_choice(key: UpdateKey) -> str:
     return _SEPARATOR.join(quote(part, safe="/") for part in key)
 
 
-def as_site_choice(site_id: int) -> str:
-    """Return the form value of all usual updates of a site."""
-    return f"{_SITE}{site_id}"
-
-
 def from_choices(texts: Sequence[str]) -> tuple[list[UpdateKey], list[int]]:
     """Return the updates and the sites that form values name.
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from app.domain import audit, permissions
+from app.domain import permissions
 from app.domain.actor import Actor
-from app.domain.audit.events import TagsChanged
-from app.domain.changes import rule_coverage
+from app.domain.changes import rule_coverage, site_assignment
 from app.domain.errors import Conflict, Invalid
 from app.domain.sites import sites, tag_names
 from app.domain.sites.site_csv import SiteLine
@@ -54,7 +53,9 @@ def change_tags(
         brings = _rules_joined(changed, before, after, now)
         actor = _agreed(by, brings, confirmed_at, agreed, now)
         for site in changed:
-            _give(site, before[site.id], after[site.id], brings[site.id], actor, now)
+            site_assignment.give_tags(
+                site, before[site.id], after[site.id], brings[site.id], actor, now
+            )
         return len(changed)
 
 
@@ -83,7 +84,7 @@ def import_sites(
             actor = _agreed(by, brings, confirmed_at, agreed, now)
             for site in added:
                 if tags[site.id]:
-                    _give(site, {}, tags[site.id], brings[site.id], actor, now)
+                    site_assignment.give_tags(site, {}, tags[site.id], brings[site.id], actor, now)
             return added
     except DuplicateRow as why:
         raise Conflict("One of these sites was added meanwhile. Check the file again.") from why
@@ -145,22 +146,3 @@ def _agreed(
         return by
     ordered = [rules[number] for number in sorted(rules)]
     return rule_coverage.require_agreement(by, ordered, confirmed_at, agreed, now)
-
-
-def _give(
-    site: Site,
-    had: dict[str, str],
-    wanted: dict[str, str],
-    brings: list[AutoUpdateRule],
-    by: Actor,
-    now: datetime,
-) -> None:
-    SiteTag.give(site, wanted)
-    event = TagsChanged(
-        site_id=site.id,
-        added=tag_names.difference(wanted, had),
-        removed=tag_names.difference(had, wanted),
-        brings=rule_coverage.names_of(brings),
-    )
-    audit.record(event, by, now=now)
-    rule_coverage.cancel_uncovered(site, wanted, by, now)

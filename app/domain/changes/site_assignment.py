@@ -51,15 +51,31 @@ def set_tags(
         actor = (
             rule_coverage.require_agreement(by, brings, confirmed_at, agreed, now) if brings else by
         )
-        SiteTag.give(site, wanted)
-        event = TagsChanged(
-            site_id=site.id,
-            added=tag_names.difference(wanted, had),
-            removed=tag_names.difference(had, wanted),
-            brings=rule_coverage.names_of(brings),
-        )
-        audit.record(event, actor, now=now)
-        rule_coverage.cancel_uncovered(site, wanted, actor, now)
+        give_tags(site, had, wanted, brings, actor, now)
+
+
+def give_tags(
+    site: Site,
+    had: dict[str, str],
+    wanted: dict[str, str],
+    brings: list[AutoUpdateRule],
+    by: Actor,
+    now: datetime,
+) -> None:
+    """Replace the tags `had` of a site, and cancel what no rule covers any more.
+
+    `brings` are the rules that cover the site only with the tags `wanted`. Runs inside the caller's
+    transaction, which has checked `by` and their agreement to these rules.
+    """
+    SiteTag.give(site, wanted)
+    event = TagsChanged(
+        site_id=site.id,
+        added=tag_names.difference(wanted, had),
+        removed=tag_names.difference(had, wanted),
+        brings=rule_coverage.names_of(brings),
+    )
+    audit.record(event, by, now=now)
+    rule_coverage.cancel_uncovered(site, wanted, by, now)
 
 
 def edit_site(
