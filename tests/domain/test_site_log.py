@@ -167,7 +167,7 @@ def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
     for name in ("permissions_changed", "update_approved", "kept_paused"):
         fake.write(name, "user:1")
     real = fake.log[2]
-    fake._entries = tampering(fake, real.seq, body="eyJ2IjoxfQ")
+    fake.entries_after = tampering(fake, real.seq, body="eyJ2IjoxfQ")
     assert read_log(paired, fake, config) == "broken"
     (alert,) = Alert.open_ones()
     assert alert.kind == alerts.LOG_BROKEN
@@ -181,7 +181,7 @@ def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
 
 def tampering(fake: FakeSite, number: int, **changed: object) -> object:
     """Its `log` answers, with one entry told otherwise."""
-    honest = fake._entries
+    honest = fake.entries_after
 
     def answer(document: dict[str, object], body: bytes) -> dict[str, object]:
         told = honest(document, body)
@@ -205,7 +205,7 @@ def test_an_entry_that_does_not_fit_is_an_alert_once(
 ) -> None:
     fake.write("permissions_changed", "user:1")
     fake.write("permissions_changed", "user:1")
-    fake._entries = tampering(fake, 3, **changed)
+    fake.entries_after = tampering(fake, 3, **changed)
     assert read_log(paired, fake, config) == "broken"
     assert read_log(paired, fake, config) == "broken"
     assert open_kinds() == [alerts.LOG_BROKEN]
@@ -214,14 +214,14 @@ def test_an_entry_that_does_not_fit_is_an_alert_once(
 def test_a_missing_entry_is_found(paired: Site, fake: FakeSite, config: Config) -> None:
     fake.write("permissions_changed", "user:1")
     fake.write("update_approved", "user:1")
-    honest = fake._entries
+    honest = fake.entries_after
 
     def without(document: dict[str, object], body: bytes) -> dict[str, object]:
         told = honest(document, body)
         told["entries"] = [one for one in told["entries"] if one["seq"] != 2]
         return told
 
-    fake._entries = without
+    fake.entries_after = without
     assert read_log(paired, fake, config) == "broken"
     assert Alert.open_ones()[0].evidence["site"]["why"] == "is missing"
 
@@ -229,13 +229,13 @@ def test_a_missing_entry_is_found(paired: Site, fake: FakeSite, config: Config) 
 def test_a_log_that_keeps_back_its_newest_entries_is_found(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    honest = fake._entries
+    honest = fake.entries_after
 
     def shorter(document: dict[str, object], body: bytes) -> dict[str, object]:
         told = honest(document, body)
         return {**told, "entries": told["entries"][:-1]}
 
-    fake._entries = shorter
+    fake.entries_after = shorter
     assert read_log(paired, fake, config) == "broken"
     assert "this request" in Alert.open_ones()[0].evidence["site"]["why"]
 
@@ -246,8 +246,8 @@ def test_a_log_that_keeps_back_its_newest_entries_is_found(
 def test_an_answer_that_is_no_part_of_a_log_is_an_alert(
     paired: Site, fake: FakeSite, config: Config, changed: dict[str, object]
 ) -> None:
-    honest = fake._entries
-    fake._entries = lambda document, body: {**honest(document, body), **changed}
+    honest = fake.entries_after
+    fake.entries_after = lambda document, body: {**honest(document, body), **changed}
     assert read_log(paired, fake, config) == "broken"
     assert open_kinds() == [alerts.LOG_BROKEN]
 
@@ -256,10 +256,10 @@ def test_closing_the_alert_reads_on_from_where_the_site_signed_last(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
     fake.write("permissions_changed", "user:1")
-    honest = fake._entries
-    fake._entries = tampering(fake, 2, hash="0" * 64)
+    honest = fake.entries_after
+    fake.entries_after = tampering(fake, 2, hash="0" * 64)
     read_log(paired, fake, config)
-    fake._entries = honest
+    fake.entries_after = honest
     signed_up_to, now = fake.head["n"], fake.clock()
     told = {"note": "A plugin edited it.", "with_others": False, "confirmed_at": now, "now": now}
     alerts.close_alert(Alert.open_ones()[0], by=ana, **told)

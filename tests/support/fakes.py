@@ -34,7 +34,6 @@ from app.keys import (
     proves,
     rotation_transcript,
     session_keys,
-    sign_checkpoint,
     signing_public,
     transcript,
     verify,
@@ -45,11 +44,10 @@ from app.protocol import (
     ProtocolError,
     b64u,
     canonical,
-    chain_genesis,
-    chain_hash,
     from_b64u,
 )
 from tests.support.fake_changes import Changing, ProcessKilled, Refusal
+from tests.support.fake_log import FakeLog, Logged
 
 UNAUTHORIZED = (401, {"Content-Type": "application/json"}, b'{"siteagent":1,"code":"unauthorized"}')
 MAX_HELLOS = 10
@@ -87,24 +85,6 @@ class Clock:
         return self.now
 
 
-@dataclass(frozen=True)
-class Logged:
-    """One entry of a FakeSite's log."""
-
-    seq: int
-    prev: str
-    body: str
-    at: int
-
-    @property
-    def hash(self) -> str:
-        return chain_hash(self.seq, bytes.fromhex(self.prev), self.body.encode()).hex()
-
-    def as_sent(self) -> dict[str, Any]:
-        body = b64u(self.body.encode())
-        return {"seq": self.seq, "prev": self.prev, "hash": self.hash, "body": body}
-
-
 @dataclass
 class _Paired:
     kid: str
@@ -114,7 +94,7 @@ class _Paired:
 
 
 @dataclass
-class FakeSite:
+class FakeSite(FakeLog):
     """A WordPress with SiteAgent at `home`. Put a failure into `failing` to have a call
     fail on its way there, an operation into `losing` to have its reply get lost."""
 
@@ -175,36 +155,6 @@ class FakeSite:
         assert self.paired is not None
         self._gone[self.paired.kid] = b64u(self.paired.keys.disconnect)
         self.paired = None
-
-    @property
-    def head(self) -> dict[str, Any]:
-        """The newest entry of its log."""
-        if not self.log:
-            return {"n": 0, "hash": chain_genesis(self.log_uuid).hex()}
-        return {"n": self.log[-1].seq, "hash": self.log[-1].hash}
-
-    def write(self, event: str, actor: str = "dashboard", **facts: Any) -> None:
-        """Append to its log."""
-        at = self._time() + self.clock_ahead_s
-        document = {
-            "v": 1,
-            "at": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "event": event,
-            "actor": actor,
-            "facts": facts,
-        }
-        head = self.head
-        self.log.append(Logged(head["n"] + 1, head["hash"], canonical(document).decode(), at))
-
-    def checkpoint(self) -> dict[str, str]:
-        """How far its log reaches, signed."""
-        at = self.log[-1].at if self.log else 0
-        return self.signed({"v": 1, "log": self.log_uuid, **self.head, "at": at})
-
-    def signed(self, checkpoint: dict[str, Any]) -> dict[str, str]:
-        """What its key makes of a checkpoint."""
-        body = canonical(checkpoint)
-        return {"body": b64u(body), "sig": b64u(sign_checkpoint(self._signing_key, body))}
 
     def moved_notice(self, origin: str, home: str) -> protocol.SentRequest:
         """Press "Ask the dashboard to follow" in the wp-admin of `home`."""
@@ -384,7 +334,7 @@ class FakeSite:
             "pair.confirm": self._confirm,
             "ping": lambda _document, _body: {"time": self._time(), "plugin": "0.1.0"},
             "report": self._report,
-            "log": self._entries,
+            "log": self.entries_after,
             "keys.rotate": self._rotate,
             "change.check": lambda document, _body: self.changes.answer(self, document),
             "change.run": lambda document, _body: self.changes.answer(self, document),
@@ -466,13 +416,6 @@ class FakeSite:
             facts["checkpoint"] = {**kept, "sig": document["checkpoint"]["sig"]}
         self.write("answered", **facts)
 
-    def knows(self, document: dict[str, Any]) -> bool | None:
-        """Whether its log has the entry that the request names; None where none is named."""
-        seen = document.get("log")
-        if seen is None:
-            return None
-        return any((entry.seq, entry.hash) == (seen["n"], seen["hash"]) for entry in self.log)
-
     def _look(self, document: dict[str, Any]) -> dict[str, Any]:
         """Judge the dashboard's checkpoint as the plugin's checkpoint store does."""
         if "checkpoint" not in document or self.refused:
@@ -494,13 +437,6 @@ class FakeSite:
             )
             self.shown = document["checkpoint"]
         return {}
-
-    def _entries(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:
-        begins = [entry.seq for entry in self.log if '"event":"connected"' in entry.body]
-        first = begins[-1] if begins else self.log[0].seq
-        behind = [entry for entry in self.log if entry.seq > max(document["after"], first - 1)]
-        entries = [entry.as_sent() for entry in behind[: self.batch]]
-        return {"from": first, "entries": entries, "more": len(behind) > self.batch}
 
     def _rotate(self, document: dict[str, Any], body: bytes) -> dict[str, Any] | None:
         assert self.paired is not None

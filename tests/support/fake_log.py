@@ -1,0 +1,84 @@
+"""The hash-chained log of a FakeSite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from app.keys import sign_checkpoint
+from app.protocol import b64u, canonical, chain_genesis, chain_hash
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One entry of a FakeSite's log."""
+
+    seq: int
+    prev: str
+    body: str
+    at: int
+
+    @property
+    def hash(self) -> str:
+        return chain_hash(self.seq, bytes.fromhex(self.prev), self.body.encode()).hex()
+
+    def as_sent(self) -> dict[str, Any]:
+        body = b64u(self.body.encode())
+        return {"seq": self.seq, "prev": self.prev, "hash": self.hash, "body": body}
+
+
+class FakeLog:
+    """What a FakeSite writes down, and how it answers for it."""
+
+    clock: Callable[[], datetime]
+    clock_ahead_s: int
+    log: list[Logged]
+    log_uuid: str
+    batch: int
+    _signing_key: bytes
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """The newest entry of its log."""
+        if not self.log:
+            return {"n": 0, "hash": chain_genesis(self.log_uuid).hex()}
+        return {"n": self.log[-1].seq, "hash": self.log[-1].hash}
+
+    def write(self, event: str, actor: str = "dashboard", **facts: Any) -> None:
+        """Append to its log."""
+        at = int(self.clock().timestamp()) + self.clock_ahead_s
+        document = {
+            "v": 1,
+            "at": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "event": event,
+            "actor": actor,
+            "facts": facts,
+        }
+        head = self.head
+        self.log.append(Logged(head["n"] + 1, head["hash"], canonical(document).decode(), at))
+
+    def checkpoint(self) -> dict[str, str]:
+        """How far its log reaches, signed."""
+        at = self.log[-1].at if self.log else 0
+        return self.signed({"v": 1, "log": self.log_uuid, **self.head, "at": at})
+
+    def signed(self, checkpoint: dict[str, Any]) -> dict[str, str]:
+        """What its key makes of a checkpoint."""
+        body = canonical(checkpoint)
+        return {"body": b64u(body), "sig": b64u(sign_checkpoint(self._signing_key, body))}
+
+    def knows(self, document: dict[str, Any]) -> bool | None:
+        """Whether its log has the entry that the request names; None where none is named."""
+        seen = document.get("log")
+        if seen is None:
+            return None
+        return any((entry.seq, entry.hash) == (seen["n"], seen["hash"]) for entry in self.log)
+
+    def entries_after(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:
+        begins = [entry.seq for entry in self.log if '"event":"connected"' in entry.body]
+        first = begins[-1] if begins else self.log[0].seq
+        behind = [entry for entry in self.log if entry.seq > max(document["after"], first - 1)]
+        entries = [entry.as_sent() for entry in behind[: self.batch]]
+        return {"from": first, "entries": entries, "more": len(behind) > self.batch}
