@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.support.hand import Hand
+from tests.support.hand import Hand, tab_to
 from tests.support.page_steps import sign_in
 from tests.support.running_fleet import RunningFleet
 
@@ -73,26 +73,17 @@ def test_updates_are_approved_without_scripts(context: BrowserContext, fleet: Ru
     plain.close()
 
 
-def _tab_to(page: Page, target: Locator) -> None:
-    """Press Tab until the target has the focus."""
-    for _ in range(400):
-        page.keyboard.press("Tab")
-        if target.first.evaluate("element => element === document.activeElement"):
-            return
-    raise AssertionError("Tab does not reach it.")
-
-
 def test_updates_are_approved_by_keyboard_alone(
     context: BrowserContext, fleet: RunningFleet
 ) -> None:
     page = _signed_in(context, fleet)
-    _tab_to(page, _updates(page))
+    tab_to(page, _updates(page))
     page.keyboard.press("Enter")
     page.wait_for_url("**/updates*")
-    _tab_to(page, page.get_by_role("button", name=_FIRST))
+    tab_to(page, page.get_by_role("button", name=_FIRST))
     page.keyboard.press("Enter")
     _wait_for_pre_checks(page)
-    _tab_to(page, _approve(page))
+    tab_to(page, _approve(page))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=re.compile(r"of \d+ updated"))).to_be_visible()
 
@@ -108,7 +99,7 @@ def test_access_is_revoked_without_scripts_and_by_keyboard(
     revoke = page.get_by_role("button", name=re.compile("^Revoke access to "))
     if not revoke.count():
         page.get_by_role("link", name="Connection").first.click()
-    _tab_to(page, revoke)
+    tab_to(page, revoke)
     page.keyboard.press("Enter")
     expect(page.get_by_text(re.compile("^Revok(ing|ed)")).first).to_be_visible()
     plain.close()

@@ -1,4 +1,4 @@
-"""A hand with a mouse in a real browser."""
+"""A hand with a mouse, or one on the keyboard, in a real browser."""
 
 from __future__ import annotations
 
@@ -14,3 +14,12 @@ class Hand:
     def click(self, target: Locator) -> None:
         target.first.click()
         self.clicks += 1
+
+
+def tab_to(page: Page, target: Locator) -> None:
+    """Press Tab until the target has the focus."""
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        if target.first.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError("Tab does not reach it.")
