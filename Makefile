@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Three workers for two cores, because tests also wait for sites, processes and clocks.
+# Four workers for two cores, because tests also wait for sites, processes and clocks.
 # tests/support/selection.py names the groups of tests that share a worker.
-WORKERS := -n 3 --dist loadgroup --no-loadscope-reorder
+WORKERS := -n 4 --dist loadgroup --no-loadscope-reorder
 PYTEST := $(BIN)/python -m pytest $(WORKERS)
 # The same, with images built meanwhile. Tests that need none run first.
 PYTEST_AND_IMAGES := $(BIN)/python -m tests.support.run_beside_images $(WORKERS)

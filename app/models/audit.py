@@ -108,8 +108,8 @@ class AuditEntry(BaseModel):
     def append(cls, **row: Any) -> AuditEntry:
         """Add one; the guards refuse any but the next link."""
         kept = cls.kept_of(row)
-        names, checkpoints = ", ".join(kept), ", ".join([db.param] * len(kept))
-        db.execute_sql(f"INSERT INTO audit ({names}) VALUES ({checkpoints})", tuple(kept.values()))  # noqa: S608 -- our names of columns
+        names, placeholders = ", ".join(kept), ", ".join([db.param] * len(kept))
+        db.execute_sql(f"INSERT INTO audit ({names}) VALUES ({placeholders})", tuple(kept.values()))  # noqa: S608 -- our names of columns
         return cls(**row)
 
     @classmethod
@@ -180,18 +180,20 @@ class AuditEntry(BaseModel):
 
         Only one batch of them is in memory at a time.
         """
-        return cls._in_batches(cls.select().where(*conditions))
+        return cls._in_batches(cls.select(), conditions)
 
     @classmethod
     def stream_with_details(cls, *conditions: Any) -> Iterator[AuditEntry]:
         """Like `stream`, each entry with its details."""
-        return cls._in_batches(cls.with_details().where(*conditions))
+        return cls._in_batches(cls.with_details(), conditions)
 
     @classmethod
-    def _in_batches(cls, query: Any) -> Iterator[AuditEntry]:
+    def _in_batches(cls, query: Any, conditions: tuple[Any, ...]) -> Iterator[AuditEntry]:
         after = 0
         while True:
-            entries = list(query.where(cls.seq > after).order_by(cls.seq).limit(_STREAMED_AT_ONCE))
+            entries = list(
+                query.where(cls.seq > after, *conditions).order_by(cls.seq).limit(_STREAMED_AT_ONCE)
+            )
             yield from entries
             if len(entries) < _STREAMED_AT_ONCE:
                 return

@@ -58,8 +58,9 @@ def test_sites_of_one_client_share_it(ana: Actor) -> None:
     assert Client.select().count() == 1
 
 
-def test_a_site_without_a_name_is_called_by_its_host(ana: Actor) -> None:
-    assert add(ana, "https://www.bakery.example/blog/", name=" ").name == "www.bakery.example"
+def test_a_site_without_a_name_is_called_by_its_address(ana: Actor) -> None:
+    assert add(ana, "https://www.bakery.example/", name=" ").name == "www.bakery.example"
+    assert add(ana, "https://www.bakery.example/blog/", name="").name == "www.bakery.example/blog"
 
 
 def test_viewer_may_not_add(cleo: Actor) -> None:

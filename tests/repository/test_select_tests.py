@@ -118,7 +118,7 @@ def test_a_file_really_runs_on_one_worker(tmp_path: Path) -> None:
 
 
 def test_the_makefile_keeps_groups_together() -> None:
-    assert f"WORKERS := -n 3 {' '.join(DISTRIBUTION)}" in (ROOT / "Makefile").read_text("utf-8")
+    assert f"WORKERS := -n 4 {' '.join(DISTRIBUTION)}" in (ROOT / "Makefile").read_text("utf-8")
 
 
 def test_a_group_that_a_test_names_itself_is_kept() -> None:
@@ -132,6 +132,7 @@ def test_files_do_not_name_the_tests_that_they_are_given_to() -> None:
     assert selection.name_of_parameter(b"x" * 80) == "80 bytes"
     assert selection.name_of_parameter(b"GIF89a/*") is None
     assert selection.name_of_parameter("x" * 80) is None
+    assert selection.name_of_parameter("x" * 100_000) == "100000 characters"
 
 
 def test_what_needs_no_image_comes_first_and_the_slowest_group_before_the_quick_files() -> None:

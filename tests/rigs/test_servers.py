@@ -54,7 +54,14 @@ def test_ping_and_report_are_answered_at_every_address(rig: Rig, paired: Paired,
     assert here.ask("ping").document["ok"] is True
     first = here.ask("report", have=None).document
     assert first["report"]["wordpress"]["home"] == rig.url
-    assert here.ask("report", have=first["digest"]).document["unchanged"] is True
+    digest = first["digest"]
+    # A WordPress that has just started still changes, for example by its first cron run.
+    for _ in range(3):
+        again = here.ask("report", have=digest).document
+        if "unchanged" in again:
+            break
+        digest = again["digest"]
+    assert again["unchanged"] is True
 
 
 @pytest.mark.parametrize("path", PATHS)

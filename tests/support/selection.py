@@ -18,6 +18,7 @@ from _pytest.mark.structures import ParameterSet
 
 OPTION = "--all"
 _LONGEST_NAME = 24
+_LONGEST_TEXT = 300
 _NEED_AN_IMAGE = tuple(
     f"tests/{name}/" for name in ("e2e", "matrix", "plugin", "rigs", "wordpress")
 )
@@ -67,8 +68,11 @@ def name_of_parameter(value: object) -> str | None:
     """Return the name of a test's parameter; None for what pytest names itself.
 
     All workers must give a test the same name. The content of a file may contain the time at which
-    it was made.
+    it was made. The name is part of the environment of each process that the test starts, which
+    has a limit.
     """
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        return f"{len(value)} characters"
     if isinstance(value, bytes) and len(value) > _LONGEST_NAME:
         return f"{len(value)} bytes"
     return None
