@@ -14,6 +14,8 @@ from tests.support.watcher import Watcher
 pytestmark = pytest.mark.nightly
 
 _WIDTHS = (320, 360, 768, 1280, 1600)
+_PHONE_HEIGHT = 640
+_MOST_SCREENS = 2
 
 
 def _violations(page: Page) -> list[str]:
@@ -30,6 +32,22 @@ def _excess(page: Page) -> int:
     return int(
         page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     )
+
+
+_FIRST_ACTION = """() => {
+  const heading = document.querySelector("main h1");
+  const actions = "main :is(a, button, summary, select, input:not([type=hidden]))";
+  const tops = [...document.querySelectorAll(actions)]
+    .filter(one => heading.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING)
+    .map(one => one.getBoundingClientRect()).filter(box => box.height).map(box => box.top);
+  return tops.length ? Math.min(...tops) : 0;
+}"""
+
+
+def _screens_to_first_action(page: Page) -> float:
+    """How many phone screens lie above the first link, button or field below the heading."""
+    page.set_viewport_size({"width": 360, "height": _PHONE_HEIGHT})
+    return float(page.evaluate(_FIRST_ACTION)) / _PHONE_HEIGHT
 
 
 @pytest.mark.parametrize("role", ["owner", "client"])
@@ -51,6 +69,8 @@ def test_every_page_is_accessible_at_every_width(
             page.set_viewport_size({"width": width, "height": 900})
             if (excess := _excess(page)) > 0:
                 problems.append(f"{address} is {excess} px too wide at {width} px")
+        if (screens := _screens_to_first_action(page)) > _MOST_SCREENS:
+            problems.append(f"{address} has its first action after {screens:.1f} screens")
         return page.content()
 
     pages = [address for address, _ in crawl(fetch)]
