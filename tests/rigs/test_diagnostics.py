@@ -4,6 +4,7 @@ name."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -47,6 +48,8 @@ NAMED: dict[str, tuple[Named, Named | None]] = {
 RECOGNISED = {"firewall": "Sucuri", "mod-security": "ModSecurity", "captcha": "SiteGround"}
 # These answer rightly until they remember something; "stale-page" has tests of its own.
 FORGETFUL = ("stale-page", "stale-reply")
+# PHP's code cache looks at a file again after opcache.revalidate_freq seconds.
+_REVALIDATED_AFTER_S = 2.5
 
 
 @pytest.fixture(scope="module")
@@ -208,9 +211,15 @@ def must_use(apache: Rig) -> Iterator[Callable[[str], None]]:
     """Puts a must-use plugin on the site until the test is over; the site may not survive it."""
     path = f"{apache.site.root}/wp-content/mu-plugins/diagnose-test.php"
 
+    was_put = False
+
     def put(code: str) -> None:
+        nonlocal was_put
         into = ("exec", "-i", apache.site.container, "sh", "-c", f"cat > {path}")
         docker(*into, stdin=code.encode())
+        if was_put:
+            time.sleep(_REVALIDATED_AFTER_S)
+        was_put = True
 
     yield put
     docker("exec", apache.site.container, "rm", "-f", path)
