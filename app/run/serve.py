@@ -67,7 +67,7 @@ def _only_one(config: Config) -> Iterator[bool]:
     """Lock the data folder of this Aura; yield whether the previous Aura on it was killed.
 
     Two instances in one folder would share their queue and run every job twice. The lock file
-    holds the process id for as long as Aura runs, so one that is left behind tells of a kill.
+    holds the process id for as long as Aura runs; one that is left behind means a kill.
     """
     path = config.var_dir / "aura.lock"
     with path.open("a+", encoding="ascii") as file:

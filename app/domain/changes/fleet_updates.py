@@ -120,7 +120,7 @@ def ignore_updates(
         sites[update.site_id] = update.site
         if everywhere:
             found = Component.on_sites(update.kind, update.ident)
-            sites |= {update.site_id: update.site for update in found}
+            sites |= {component.site_id: component.site for component in found}
     with permissions.user_transaction(by, "propose"):
         for (kind, ident), sites in places.items():
             holds.hold_updates_on_sites(

@@ -97,7 +97,7 @@ def test_a_trimmed_log_fits_if_it_says_what_went(tmp_path: Path) -> None:
 
 
 def with_somebody_erased() -> Made:
-    """Somebody's details are gone from two entries, and the last one tells of it."""
+    """Somebody's details are gone from two entries, and the last one records that."""
     rows = [
         made.entry(
             seq, client=1, site=7, event="personal_data_erased" if seq == 9 else "site_called"
