@@ -152,7 +152,8 @@ final class Siteagent_Health_Report {
 	}
 
 	/**
-	 * Returns the free bytes on the disk, rounded down to two digits; null where the host does not tell.
+	 * Returns the free bytes on the disk, rounded down to one digit, because every log file changes them and a changed
+	 * report is stored. Null where the host does not tell.
 	 */
 	private function disk_free(): ?int {
 		if ( ! function_exists( 'disk_free_space' ) ) {
@@ -167,7 +168,7 @@ final class Siteagent_Health_Report {
 		if ( ! is_float( $free ) || $free < 0 ) {
 			return null;
 		}
-		$step = (int) 10 ** max( 0, strlen( sprintf( '%.0f', $free ) ) - 2 );
+		$step = (int) 10 ** max( 0, strlen( sprintf( '%.0f', $free ) ) - 1 );
 		return intdiv( (int) $free, $step ) * $step;
 	}
 }
