@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import TypeVar
 from urllib.parse import quote, unquote
 
@@ -157,11 +156,13 @@ class BlockedList:
     @property
     def groups(self) -> list[BlockedGroup]:
         """Return the rows of the page; several sites with the same reasons are one row."""
+        alike: dict[tuple[object, ...], list[BlockedUpdate]] = {}
+        for row in self.page.items:
+            alike.setdefault(_likeness_of_blocked(row), []).append(row)
         found = []
-        for _, members in groupby(self.page.items, _likeness_of_blocked):
-            rows = tuple(members)
-            is_folded = len(rows) >= _FOLDED_FROM
-            found += [BlockedGroup(rows)] if is_folded else [BlockedGroup((row,)) for row in rows]
+        for rows in alike.values():
+            together = [rows] if len(rows) >= _FOLDED_FROM else [[row] for row in rows]
+            found += [BlockedGroup(tuple(members)) for members in together]
         return found
 
 
@@ -260,7 +261,8 @@ def blocked(actor: Actor, narrowing: Narrowing, number: int, now: datetime) -> B
 def _likeness_of_blocked(row: BlockedUpdate) -> tuple[object, ...]:
     """Return what the rows of one group have in common; a hold has a text of its own."""
     update, hold = row.update, row.hold.id if row.hold else 0
-    return update.kind, update.ident, update.to_version, row.reasons, hold
+    reasons = tuple((reason.code, *sorted(reason.facts.items())) for reason in row.reasons)
+    return update.kind, update.ident, update.to_version, reasons, hold
 
 
 def batches(actor: Actor, tab: str, outcome: str, number: int, now: datetime) -> BatchList:

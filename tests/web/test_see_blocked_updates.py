@@ -60,3 +60,13 @@ def test_two_sites_and_other_reasons_keep_their_own_rows(as_ana, block):
     assert len(found) == 4
     assert not any("<summary>" in row for row in found)
     assert as_ana.get("/updates/blocked").text.count("<h1>4 blocked updates</h1>") == 1
+
+
+def test_a_site_with_another_reason_between_them_does_not_part_them(as_ana, block):
+    for name in ("Alder", "Birch", "Dogwood"):
+        block(name)
+    block("Cedar", reasons=[["auto_update", {"kind": "plugin"}]])
+    together, alone = rows(as_ana)
+    assert "<summary>3 sites</summary>" in together
+    assert "Cedar" not in together
+    assert "Cedar" in alone

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from pypdf import PdfReader
@@ -13,6 +14,7 @@ from app.domain import audit
 from app.domain.audit import EntryFilter
 from app.domain.audit.documents import entry_document
 from app.models.audit import AuditEntry
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.clients import Client
 from app.models.sites import Site
 from tests.support.factories import (
@@ -46,6 +48,19 @@ def told(ready, ana, ben, fake, config, clock) -> Client:
     return ready.client
 
 
+@pytest.fixture
+def shared_rule(ready, ana, clock) -> AutoUpdateRule:
+    """An auto-update rule for one site of each of two clients."""
+    rival = make_site(
+        ana, now=clock(), url="https://rival.example", name="Secret Launch", client="Rival Ltd"
+    )
+    return AutoUpdateRule.create(
+        name="Nightly", permissions=["plugins"], release_types=["patch"], weekdays=[0],
+        site_ids=[ready.id, rival.id], from_hour=1, to_hour=4, created_by=ana.id, maker="Ana",
+        created_at=clock(), reason="x", expires_at=clock() + timedelta(days=30),
+    )  # fmt: skip
+
+
 def paper(person, client, **days):
     return person.post(f"/clients/{client.id}/report.pdf", data={**DAYS, **days})
 
@@ -70,6 +85,15 @@ def test_the_page_says_what_was_proposed_approved_and_done(as_ana, told):
     head = AuditEntry.head()
     assert head.hash in text
     assert f'href="/activity/{head.seq}"' in text
+
+
+def test_a_rule_for_sites_of_several_clients_names_only_those_of_this_one(
+    as_ana, ready, shared_rule
+):
+    text = as_ana.get(f"/clients/{ready.client.id}/report?{QUERY}").text
+    assert "Nightly" in text
+    assert f"Nightly: {ready.name}, " in text
+    assert "Secret Launch" not in text
 
 
 def test_the_paper_says_the_same_and_is_an_entry_whose_hash_it_bears(as_ana, told):

@@ -229,10 +229,13 @@ def _approval_rights(client: Client, sites: Sequence[Site], now: datetime) -> Ri
 
 
 def _standing(sites: Sequence[Site], now: datetime) -> Iterator[RuleSummary]:
-    """Yield the auto-update rules that may release updates of these sites."""
+    """Yield the auto-update rules that may release updates of these sites.
+
+    A rule may name sites of several clients. Only the names of these sites are part of the report.
+    """
     tags = SiteTag.folded_by_site([site.id for site in sites])
     rules = [rule for rule in AutoUpdateRule.in_force(now) if _touches(rule, sites, tags)]
-    names = Site.names({site_id for rule in rules for site_id in rule.site_ids})
+    names = {site.id: site.name for site in sites}
     for rule in rules:
         yield RuleSummary(
             rule.name,
