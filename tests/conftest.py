@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
@@ -13,6 +14,7 @@ from app import queue
 from app.config import Config
 from app.domain.actor import Actor
 from app.models import migrate
+from app.models.accounts import User
 from app.models.base import db, use_database
 from app.models.clients import Client
 from app.models.sites import Site
@@ -23,6 +25,14 @@ from tests.support.config import make_config
 from tests.support.factories import make_site, make_user, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 from tests.support.postgres import Cluster, Given
+from tests.support.prepared_databases import (
+    BEGAN_AT,
+    EMPTY,
+    PAIRED,
+    READY,
+    PreparedDatabases,
+    SqliteFiles,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -78,6 +88,13 @@ def quick_passwords() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_sqlite() -> Iterator[None]:
+    """Have SQLite not wait for the disk: what a test stores need not survive a power cut."""
+    with patch.dict("app.models.base._SQLITE_PRAGMAS", synchronous="off"):
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster | Given]:
     """A PostgreSQL for this process, started when first asked for."""
@@ -103,6 +120,18 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (config.var_dir / "aura.db").read_bytes()
 
 
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> PreparedDatabases:
+    """The SQLite databases that tests begin with."""
+    return PreparedDatabases(SqliteFiles(tmp_path_factory.mktemp("prepared")))
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres: Cluster | Given) -> PreparedDatabases:
+    """The PostgreSQL databases that tests begin with."""
+    return PreparedDatabases(postgres)
+
+
 @pytest.fixture
 def config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
     if request.param == "sqlite":
@@ -122,12 +151,29 @@ def empty_database(config: Config, request: pytest.FixtureRequest) -> Iterator[C
 
 
 @pytest.fixture
-def database(config: Config, request: pytest.FixtureRequest) -> Iterator[Config]:
+def begins_with(request: pytest.FixtureRequest) -> str:
+    """What the database of this test contains at first: EMPTY, PAIRED or READY.
+
+    A module that replaces `site`, `fake` or `clock` replaces this as well, to begin with EMPTY.
+    """
+    wanted = request.fixturenames
+    return READY if "ready" in wanted else PAIRED if "paired" in wanted else EMPTY
+
+
+@pytest.fixture
+def prepared_site(
+    config: Config, begins_with: str, request: pytest.FixtureRequest
+) -> FakeSite | None:
+    """The WordPress behind the site in this test's database, which is not open yet."""
+    kind = request.node.callspec.params["config"]
+    name = {"sqlite": "sqlite_databases", "postgresql": "postgres_databases"}[kind]
+    databases: PreparedDatabases = request.getfixturevalue(name)
+    return databases.restore(begins_with, config)
+
+
+@pytest.fixture
+def database(config: Config, prepared_site: FakeSite | None) -> Iterator[Config]:
     """A migrated database with an open connection."""
-    if request.node.callspec.params["config"] == "postgresql":
-        request.getfixturevalue("postgres").migrated()
-    else:
-        (config.var_dir / "aura.db").write_bytes(request.getfixturevalue("migrated_file"))
     use_database(config.database_url)
     db.connect()
     yield config
@@ -170,13 +216,14 @@ def jobs() -> RecordingQueue:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock(at("2026-11-24 10:00"))
+    return Clock(at(BEGAN_AT))
 
 
 @pytest.fixture
-def ana(database: Config) -> Actor:
+def ana(database: Config, begins_with: str) -> Actor:
     """Owns the agency."""
-    return Actor.of(make_user("Ana", "owner"), "192.0.2.1")
+    user = make_user("Ana", "owner") if begins_with == EMPTY else User.get(User.name == "Ana")
+    return Actor.of(user, "192.0.2.1")
 
 
 @pytest.fixture
@@ -199,28 +246,37 @@ def dora(database: Config) -> Actor:
 
 
 @pytest.fixture
-def site(ana: Actor, clock: Clock, jobs: RecordingQueue) -> Site:
-    """A site that was added and nothing more."""
-    return make_site(ana, now=clock())
+def site(ana: Actor, clock: Clock, jobs: RecordingQueue, begins_with: str) -> Site:
+    """A site that was added and nothing more, unless the test wants it paired or ready."""
+    return make_site(ana, now=clock()) if begins_with == EMPTY else Site.get()
 
 
 @pytest.fixture
-def fake(site: Site, clock: Clock) -> FakeSite:
-    """The WordPress behind `site`; nobody has pasted a token there."""
-    return FakeSite(home=site.url, clock=clock, report=report())
+def fake(site: Site, clock: Clock, prepared_site: FakeSite | None) -> FakeSite:
+    """The WordPress behind `site`; nobody has pasted a token there, unless it is paired."""
+    if prepared_site is None:
+        return FakeSite(home=site.url, clock=clock, report=report())
+    prepared_site.clock = clock
+    return prepared_site
 
 
 @pytest.fixture
-def paired(site: Site, fake: FakeSite, ana: Actor, config: Config, jobs: RecordingQueue) -> Site:
+def paired(
+    site: Site, fake: FakeSite, ana: Actor, config: Config, jobs: RecordingQueue, begins_with: str
+) -> Site:
     """The same site, paired; its first sync is queued."""
-    pair(site, fake, by=ana, config=config)
-    jobs.jobs.clear()
+    if begins_with == EMPTY:
+        pair(site, fake, by=ana, config=config)
+        jobs.jobs.clear()
     return site
 
 
 @pytest.fixture
-def ready(paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> Site:
+def ready(
+    paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue, begins_with: str
+) -> Site:
     """The same site, after its first report: one plugin of it may be updated."""
-    read_report(paired, fake, config=config)
-    jobs.jobs.clear()
+    if begins_with != READY:
+        read_report(paired, fake, config=config)
+        jobs.jobs.clear()
     return paired

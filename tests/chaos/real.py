@@ -35,6 +35,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.wire import Wire, served
 from tests.support.config import make_config
 from tests.support.postgres import Cluster
+from tests.support.prepared_databases import EMPTY, PreparedDatabases
 
 ROOT = Path(__file__).parents[2]
 SITES = 20
@@ -229,8 +230,8 @@ def _running(folder: Path, dice: random.Random, broken: Counter[str]) -> Iterato
         redis.start()
         redis.watch(gave_up=_fail)
         try:
-            cluster.migrated()
             config = make_config(folder, database_url=cluster.url())
+            PreparedDatabases(cluster).restore(EMPTY, config)
             use_database(config.database_url)
             db.connect()
             queue.use(queue.RedisBackend(config.redis_url))

@@ -29,6 +29,7 @@ from tests.e2e.running_aura import RunningAura
 from tests.support.config import make_config
 from tests.support.factories import make_user
 from tests.support.postgres import Cluster, Given
+from tests.support.prepared_databases import EMPTY, PreparedDatabases
 
 _PATIENCE_S = 60
 
@@ -184,8 +185,9 @@ def read(by: Actor) -> str:
 def app(postgres: Cluster | Given, tmp_path) -> Iterator[Flask]:
     """Aura on a PostgreSQL that can be stopped."""
     cluster = postgres if isinstance(postgres, Cluster) else Cluster.create()
-    cluster.migrated()
-    made = create_app(make_config(tmp_path, database_url=cluster.url()))
+    config = make_config(tmp_path, database_url=cluster.url())
+    PreparedDatabases(cluster).restore(EMPTY, config)
+    made = create_app(config)
     made.config["cluster"] = cluster
     yield made
     db.close()

@@ -1,7 +1,7 @@
 """A PostgreSQL of the tests' own: a cluster on a socket in a temporary folder, gone with them.
 
-Every test gets a database that nobody used before it, copied from one that was migrated once:
-the guards of the audit log leave no way to empty it.
+Every test gets a database that nobody used before it, copied from one that was filled once: the
+guards of the audit log leave no way to empty it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import signal
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
 
-from app.models import migrate
-from app.models.base import db, use_database
+from app.config import Config
 
 OWNER = "postgres"
-_USED, _MIGRATED = "aura", "migrated"
+_USED = "aura"
 _SETTINGS = {
     # What is here has to outlive processes, not the machine.
     "fsync": "off",
@@ -75,7 +75,7 @@ class Cluster:
 
     folder: Path = field(default_factory=_folder)
     _server: subprocess.Popen[bytes] | None = None
-    _has_template: bool = False
+    _templates: set[str] = field(default_factory=set)
 
     @classmethod
     def create(cls) -> Cluster:
@@ -136,15 +136,13 @@ class Cluster:
         """Empty the database that `url` names, whoever still holds it open."""
         self._recreate(_USED, "template0")
 
-    def migrated(self) -> None:
-        """The same, with every table in it."""
-        if not self._has_template:
-            self._recreate(_MIGRATED, "template0")
-            use_database(self.url(_MIGRATED))
-            with db.connection_context():
-                migrate.apply_missing()
-            self._has_template = True
-        self._recreate(_USED, _MIGRATED)
+    def restore(self, name: str, config: Config, fill: Callable[[Config], None]) -> None:
+        """Replace it by a copy of the database `name`, which `fill` fills at the first time."""
+        if name not in self._templates:
+            self._recreate(name, "template0")
+            fill(replace(config, database_url=self.url(name)))
+            self._templates.add(name)
+        self._recreate(_USED, name)
 
     def _recreate(self, name: str, template: str) -> None:
         self.sql(
@@ -167,11 +165,10 @@ class Given:
             connection.execute("DROP SCHEMA public CASCADE")
             connection.execute("CREATE SCHEMA public")
 
-    def migrated(self) -> None:
+    def restore(self, name: str, config: Config, fill: Callable[[Config], None]) -> None:
+        """Fill it again, because there is no room for a second one to copy."""
         self.blank()
-        use_database(self.address)
-        with db.connection_context():
-            migrate.apply_missing()
+        fill(replace(config, database_url=self.address))
 
     def remove(self) -> None:
         """It belongs to somebody else."""

@@ -26,11 +26,18 @@ from tests.support.factories import (
     read_report,
     run_change,
 )
+from tests.support.prepared_databases import EMPTY
 
 pytestmark = pytest.mark.both_databases
 
 DAYS = {"from": "2026-11-01", "to": "2026-11-30"}
 QUERY = "from=2026-11-01&to=2026-11-30"
+
+
+@pytest.fixture
+def begins_with() -> str:
+    """Begin without a site, because this module makes its own."""
+    return EMPTY
 
 
 @pytest.fixture
