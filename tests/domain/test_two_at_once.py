@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from functools import cache
@@ -62,6 +62,13 @@ def _racers() -> ProcessPoolExecutor:
     spawn = multiprocessing.get_context("spawn")
     start = spawn.Barrier(RACERS)
     return ProcessPoolExecutor(RACERS, spawn, initializer=_take_place, initargs=(start,))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _racers_end() -> Iterator[None]:
+    yield
+    _racers().shutdown()
+    _racers.cache_clear()
 
 
 def _take_place(start: Any) -> None:
