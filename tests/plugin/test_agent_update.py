@@ -27,7 +27,15 @@ from tests.plugin.support.dashboard import Paired, head_of
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.releases import DASHBOARD, trust_test_key
 from tests.plugin.support.signed_requests import connect, forget
-from tests.plugin.support.siteagent_release import AGENT, HERE, NEXT, Spoilt, available, put_back
+from tests.plugin.support.siteagent_release import (
+    AGENT,
+    HERE,
+    NEXT,
+    Spoilt,
+    available,
+    mixed,
+    put_back,
+)
 from tests.support.selection import WORDPRESSES
 from tests.wordpress.engine import docker
 from tests.wordpress.site import WordPress
@@ -125,7 +133,7 @@ def test_the_new_version_answers_under_the_same_keys(wp, paired, agent) -> None:
         ' (int) $wpdb->get_var("SELECT COUNT(*) FROM {$wpdb->prefix}siteagent_operation"));'
     )
     assert after == [kept[0], kept[1], kept[2] + 1]
-    assert wp.evaluate("return file_exists('/tmp/mixed');") is False
+    assert mixed(wp) is False
 
 
 def test_what_the_site_logged_before_is_in_the_new_version_s_log(wp, paired, agent) -> None:
@@ -159,7 +167,7 @@ def test_a_version_that_does_not_answer_is_taken_back(wp, paired, agent, spoilt,
     assert told["evidence"]["after"] == {"version": HERE, "active": True, "probe": "ok"}
     assert_back(wp, paired, agent)
     assert order.status()["outcome"] == "rolled_back"
-    assert wp.evaluate("return file_exists('/tmp/mixed');") is False
+    assert mixed(wp) is False
 
 
 def test_where_the_site_cannot_ask_itself_the_dashboard_s_question_is_the_word_of_it(

@@ -36,7 +36,8 @@ def package(version: str = NEXT, spoilt: Spoilt | None = None, *, header: str = 
                 "defined( 'ABSPATH' ) || exit;",
                 "defined( 'ABSPATH' ) || exit;\n"
                 f"if ( '{HERE}' === SITEAGENT_VERSION ) {{"
-                " file_put_contents( '/tmp/mixed', __FILE__ ); }",
+                " file_put_contents( '/tmp/mixed', $_SERVER['REQUEST_METHOD'] . ' '"
+                " . $_SERVER['REQUEST_URI'] . ' loads ' . __FILE__ ); }",
             )
         for name, (text, instead) in (spoilt or {}).items():
             replace(source / name, text, instead)
@@ -72,3 +73,9 @@ unlink('/tmp/agent.zip');
 
 def put_back(wp) -> None:
     wp.run_php(_PUT_BACK % b64encode(installed_package()).decode())
+
+
+def mixed(wp) -> str | bool:
+    """Which request ran the old version and loaded a file of the new one, or False."""
+    found: str | bool = wp.evaluate("return @file_get_contents('/tmp/mixed');")
+    return found
