@@ -209,3 +209,31 @@ def test_postgresql_refuses_its_own_ways_round_the_guards(database: Config) -> N
         db.execute_sql("DELETE FROM audit")
     db.execute_sql("SET session_replication_role = DEFAULT")
     assert audit.verify_chain().entries == 3
+
+
+# ---- it may be long ----
+
+
+def steps_of_an_entry() -> int:
+    """How many instructions SQLite carries out to append one."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    db.connection().set_progress_handler(count, 1)
+    fill(1)
+    db.connection().set_progress_handler(None, 1)
+    return steps
+
+
+def test_an_entry_costs_as_much_however_long_the_log_is(database: Config) -> None:
+    if is_postgres():
+        # It has no such counter. Its guard looks up the newest entry only.
+        return
+    fill(50)
+    short = steps_of_an_entry()
+    fill(1000)
+    assert 0 < steps_of_an_entry() < 1.2 * short

@@ -577,8 +577,8 @@ AUDIT_SQLITE_COLUMNS = (
 )
 SEARCHED = ("event", "actor", "site_id", "client_id", "kind", "component", "outcome")
 
-# SQLite: `INSERT OR REPLACE` deletes without firing delete triggers, so the third
-# one refuses every insert that is not the next link.
+# SQLite: `INSERT OR REPLACE` deletes without firing delete triggers, so the third one refuses every
+# insert that is not the next link. Only `seq` is unique, so no other row can be replaced.
 SQLITE_GUARDS = (
     "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit"
     " BEGIN SELECT RAISE(ABORT, 'audit entries are never changed'); END",
@@ -588,7 +588,6 @@ SQLITE_GUARDS = (
     " WHEN NEW.seq IS NOT (SELECT COALESCE(MAX(seq), 0) + 1 FROM audit)"
     " OR NEW.prev IS NOT COALESCE("
     "(SELECT hash FROM audit ORDER BY seq DESC LIMIT 1), '{genesis}')"
-    " OR EXISTS (SELECT 1 FROM audit WHERE hash = NEW.hash)"
     " BEGIN SELECT RAISE(ABORT, 'audit chain break'); END",
 )
 
