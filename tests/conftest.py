@@ -152,10 +152,9 @@ def empty_database(config: Config, request: pytest.FixtureRequest) -> Iterator[C
 
 @pytest.fixture
 def begins_with(request: pytest.FixtureRequest) -> str:
-    """What the database of this test contains at first: EMPTY, PAIRED or READY.
-
-    A module that replaces `site`, `fake` or `clock` replaces this as well, to begin with EMPTY.
-    """
+    """What the database of this test contains at first: EMPTY, PAIRED or READY."""
+    if request.node.get_closest_marker("own_site"):
+        return EMPTY
     wanted = request.fixturenames
     return READY if "ready" in wanted else PAIRED if "paired" in wanted else EMPTY
 

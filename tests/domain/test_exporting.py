@@ -41,17 +41,10 @@ from tests.support.factories import (
 )
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 from tests.support.hypothesis_profiles import examples
-from tests.support.prepared_databases import EMPTY
 from tests.support.running_verifier import Verdict, judge, verify
 from tests.support.tampering import cut_off_after, without_guards
 
-pytestmark = pytest.mark.both_databases
-
-
-@pytest.fixture
-def begins_with() -> str:
-    """Begin without a site, because this module makes its own."""
-    return EMPTY
+pytestmark = [pytest.mark.both_databases, pytest.mark.own_site]
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_one_who_may_only_look_sees_it_and_gets_no_button(as_cleo, ended):
     assert as_cleo.post(f"/changes/{change.id}/close", data={"note": "x"}).status_code == 403
 
 
-def test_the_page_of_its_batch_tells_whether_it_still_needs_checking(as_ana, ended):
+def test_the_page_of_its_batch_shows_whether_it_still_needs_checking(as_ana, ended):
     change = ended(("rolled_back", "fatal_after"))
     assert (
         "Sites that need checking are listed first" in as_ana.get(f"/updates/{change.batch}").text

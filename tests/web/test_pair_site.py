@@ -14,17 +14,12 @@ from app.models.site_record import SiteRecord
 from app.models.sites import Pairing, Site
 from tests.support.factories import make_site
 from tests.support.fakes import Clock
-from tests.support.prepared_databases import EMPTY
+
+pytestmark = pytest.mark.own_site
 
 
 def token_in(text: str) -> str:
     return html.unescape(re.search(r"<textarea[^>]*>\s*(SA1\.[^<]+)</textarea>", text).group(1))
-
-
-@pytest.fixture
-def begins_with() -> str:
-    """Begin without a site, because this module makes its own."""
-    return EMPTY
 
 
 @pytest.fixture

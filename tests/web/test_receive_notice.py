@@ -14,7 +14,8 @@ from app.models.sites import DISCONNECTED, Site
 from app.views import agent_api
 from tests.support.factories import report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
-from tests.support.prepared_databases import EMPTY
+
+pytestmark = pytest.mark.own_site
 
 
 @pytest.fixture
@@ -24,12 +25,6 @@ def knock(database: Config) -> FlaskClient:
     app.config["AURA"] = database
     app.register_blueprint(agent_api.bp)
     return app.test_client()
-
-
-@pytest.fixture
-def begins_with() -> str:
-    """Begin without a site, because this module makes its own."""
-    return EMPTY
 
 
 @pytest.fixture

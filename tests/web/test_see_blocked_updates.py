@@ -62,7 +62,7 @@ def test_two_sites_and_other_reasons_keep_their_own_rows(as_ana, block):
     assert as_ana.get("/updates/blocked").text.count("<h1>4 blocked updates</h1>") == 1
 
 
-def test_a_site_with_another_reason_between_them_does_not_part_them(as_ana, block):
+def test_a_site_with_another_reason_between_them_does_not_split_the_row(as_ana, block):
     for name in ("Alder", "Birch", "Dogwood"):
         block(name)
     block("Cedar", reasons=[["auto_update", {"kind": "plugin"}]])
