@@ -24,6 +24,7 @@ from tests.plugin.support.changing import (
     same_files,
 )
 from tests.plugin.support.dashboard import Paired, head_of
+from tests.plugin.support.probe import LOADED_FILES, must_use
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.releases import DASHBOARD, trust_test_key
 from tests.plugin.support.signed_requests import connect, forget
@@ -354,3 +355,12 @@ def test_active_on_a_whole_network_it_stays_so_whatever_comes_of_it(network) -> 
         assert answering(paired) == expected
         assert network.evaluate(f"return is_plugin_active_for_network('{AGENT}');") is True
     assert disk(network, AGENT, kind="siteagent")["left"] == []
+
+
+def test_a_check_that_outlives_its_sender_loads_no_file_after_it_began_to_wait(wp, paired) -> None:
+    """The sender may update SiteAgent meanwhile."""
+    with must_use(wp, LOADED_FILES):
+        wp.evaluate("delete_site_transient('update_plugins');")
+        assert wp.evaluate("return Siteagent_Admin_Update_Check::request_check(['plugins'], 30);")
+    while_waiting, at_the_end = wp.evaluate("return file_get_contents('/tmp/loaded');").split()
+    assert int(while_waiting) == int(at_the_end) > 20

@@ -50,6 +50,15 @@ function siteagent_classes(): array {
 }
 
 /**
+ * Loads all classes, so that this process does not mix two versions if SiteAgent's files are replaced meanwhile.
+ */
+function siteagent_load_classes(): void {
+	foreach ( siteagent_classes() as $file ) {
+		require_once $file;
+	}
+}
+
+/**
  * Returns the container, from which every part of SiteAgent is taken.
  */
 function siteagent(): Siteagent_Container {

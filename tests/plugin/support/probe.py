@@ -11,6 +11,7 @@ from typing import Any
 import requests
 
 PROBE = Path(__file__).with_name("probe.php")
+LOADED_FILES = Path(__file__).with_name("loaded_files.php")
 
 
 @contextmanager

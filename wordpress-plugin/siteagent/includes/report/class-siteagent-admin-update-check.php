@@ -152,6 +152,8 @@ final class Siteagent_Admin_Update_Check {
 	 */
 	private static function handle_request( string $secret ): void {
 		wp_raise_memory_limit( 'admin' );
+		// A check may take so long that its sender gives up and updates SiteAgent meanwhile.
+		siteagent_load_classes();
 		$requested = isset( $_POST['lists'] ) && is_string( $_POST['lists'] ) ? explode( ',', wp_unslash( $_POST['lists'] ) ) : array(); // phpcs:ignore WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput -- the secret was checked; compared with fixed names.
 		$updates   = array();
 		foreach ( Siteagent_Update_Transient::all() as $name => $list ) {

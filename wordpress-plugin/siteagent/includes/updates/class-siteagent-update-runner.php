@@ -167,7 +167,7 @@ final class Siteagent_Update_Runner {
 		$this->rollback->set_stage( $op_id, 'installing', array( 'before' => $before ) );
 		$this->run = array( 'stage' => 'installing', 'before' => $before ) + $this->run;
 		if ( $this->component->is_siteagent() ) {
-			self::load_all_classes();
+			siteagent_load_classes();
 		}
 		$may_continue = function (): bool {
 			$this->rollback->heartbeat( $this->run );
@@ -259,15 +259,6 @@ final class Siteagent_Update_Runner {
 			return Siteagent_Loopback_Check::FATAL === $page_state ? 'fatal_after' : 'probe_worse';
 		}
 		return null;
-	}
-
-	/**
-	 * Loads all classes before SiteAgent's own files are replaced, so that this process does not mix two versions.
-	 */
-	private static function load_all_classes(): void {
-		foreach ( siteagent_classes() as $file ) {
-			require_once $file;
-		}
 	}
 
 	/**
