@@ -20,6 +20,7 @@ Network = IPv4Network | IPv6Network
 _SECRET_BYTES = 32
 _DEFAULT_PORT = 8000
 _DEFAULT_SYNC_MINUTES = 60
+_DEFAULT_CALL_LOG_DAYS = 90
 _MAX_AGENCY_CHARS = 120
 _PLUGIN_RELEASE = Path(__file__).resolve().parents[1] / "wordpress-plugin" / "release"
 
@@ -52,6 +53,7 @@ class Config:
     trusted_hosts: tuple[str, ...] = ()
     proxy_hops: int = 0
     sync_every_minutes: int = _DEFAULT_SYNC_MINUTES
+    call_log_days: int = _DEFAULT_CALL_LOG_DAYS
     port: int = _DEFAULT_PORT
     bind: str = "127.0.0.1"
     agency: str = ""
@@ -105,6 +107,9 @@ class Config:
             proxy_hops=_integer(env, "AURA_PROXY_HOPS", 0, 0, 8, problems),
             sync_every_minutes=_integer(
                 env, "AURA_SYNC_MINUTES", _DEFAULT_SYNC_MINUTES, 5, 10080, problems
+            ),
+            call_log_days=_integer(
+                env, "AURA_CALL_LOG_DAYS", _DEFAULT_CALL_LOG_DAYS, 30, 3650, problems
             ),
             port=port,
             bind=bind,

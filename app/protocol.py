@@ -323,6 +323,8 @@ def chain_genesis(log_uuid: str) -> bytes:
 # Prefix of every entry's hash. The leading zero byte is RFC 9162's leaf prefix, so that entry
 # hashes are the leaves of a Merkle tree.
 CHAIN_ENTRY = b"\x00siteagent/audit/1\n"
+# Prefix of the hash of a row of the call log, for the same reason.
+CALL_ROW = b"\x00siteagent/call/1\n"
 
 
 def chain_hash(position: int, previous: bytes, body: bytes) -> bytes:

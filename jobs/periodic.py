@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from datetime import datetime
 
 from app.config import Config
-from app.domain.audit import export, refusals, verification
+from app.domain.audit import call_log, export, refusals, verification
 from app.domain.changes import auto_update_rules, execution
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.diagnostics import runs
@@ -24,7 +24,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
         len(revocation.retry_due_revocations(now)) + len(revocation_checks.request_due(now))
     ),
     "recover_pairings": lambda _, now: pairing.recover_pairings(now),
-    "recover_syncs": lambda _, now: site_sync.recover(now),
+    "recover_syncs": lambda config, now: site_sync.recover(config, now),
     "recover_rotations": lambda _, now: rotation.recover_rotations(now),
     "recover_diagnostics": lambda _, now: runs.recover_diagnostics(now),
     "recover_changes": lambda _, now: execution.recover_changes(now),
@@ -35,6 +35,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "verify_audit_log": lambda _, now: (
         verification.queue_due_verification(now) + refusals.close_hours(now)
     ),
+    "summarize_calls": lambda config, now: call_log.summarize_due(config, now),
     "store_backlog": lambda _, now: update_backlog.store_today(now),
     "recover_exports": lambda config, now: export.queue_due_exports(config, now),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -63,11 +62,9 @@ class Alert(BaseModel):
         return query.count()
 
     @classmethod
-    def count_open(cls, site_ids: Sequence[int]) -> dict[int, int]:
-        """Return the number of open alerts of these sites by site id."""
-        query = cls.select(cls.site, fn.COUNT(cls.id)).group_by(cls.site)
-        rows: Any = query.where(cls.site.in_(site_ids), cls.closed_at.is_null()).tuples()
-        return dict(rows)
+    def open_count_of(cls, site_id: Any) -> Any:
+        """Return the query for the number of open alerts of the site in another query's row."""
+        return cls.select(fn.COUNT(cls.id)).where(cls.site == site_id, cls.closed_at.is_null())
 
     @classmethod
     def like(cls, alert: Alert, *, everywhere: bool) -> list[Alert]:

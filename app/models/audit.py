@@ -6,11 +6,12 @@ Only private details are deleted, when a person is erased.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from peewee import JOIN, BigIntegerField, CharField, IntegerField, TextField, chunked, fn
+from peewee import JOIN, SQL, BigIntegerField, CharField, IntegerField, TextField, chunked, fn
 
 from app.models.base import BaseModel, UtcField, db, is_postgres
 from app.models.queued_row import QUEUED, QueuedRow
@@ -45,6 +46,18 @@ class PrivateDetail(BaseModel):
         for some in chunked(seqs, _DETAILS_AT_ONCE):
             found |= {entry.seq: entry for entry in cls.select().where(cls.seq.in_(list(some)))}
         return found
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many entries of one event, and of one error code, a site has; with their ends."""
+
+    site_id: int | None
+    event: str
+    error_code: str
+    count: int
+    first: AuditEntry
+    last: AuditEntry
 
 
 class AuditEntry(BaseModel):
@@ -175,21 +188,42 @@ class AuditEntry(BaseModel):
         return list(query.order_by(cls.seq))
 
     @classmethod
-    def stream(cls, *conditions: Any) -> Iterator[AuditEntry]:
-        """Yield the entries that meet all conditions, oldest first and without their details.
-
-        Only one batch of them is in memory at a time.
-        """
-        return cls._in_batches(cls.select(), conditions)
+    def tally(cls, *conditions: Any) -> list[Tally]:
+        """Count the entries that meet all conditions by site, event and error code."""
+        error_code = (
+            fn.json_extract_path_text(cls.body.cast("json"), "facts", "error_code")
+            if is_postgres()
+            else fn.json_extract(cls.body, "$.facts.error_code")
+        )
+        groups = (cls.site_id, cls.event, error_code.alias("error_code"))
+        bounds = (
+            fn.COUNT(cls.seq).alias("entries"),
+            fn.MIN(cls.seq).alias("begins"),
+            fn.MAX(cls.seq).alias("ends"),
+        )
+        # By position: PostgreSQL does not see that an expression with parameters is the same.
+        by_position = (SQL("1"), SQL("2"), SQL("3"))
+        counted = cls.select(*groups, *bounds).where(*conditions).group_by(*by_position)
+        entry, tally = cls.alias(), counted.alias("tally")
+        query = entry.select(entry, tally.c.error_code, tally.c.entries, tally.c.ends)
+        query = query.join(tally, on=entry.seq.in_([tally.c.begins, tally.c.ends]))
+        first: dict[tuple[Any, ...], Any] = {}
+        found = []
+        rows: Any = query.order_by(entry.seq).objects()
+        for row in rows:
+            about = (row.site_id, row.event, row.error_code or "")
+            begins = first.setdefault(about, row)
+            if row.seq == row.ends:
+                found.append(Tally(*about, row.entries, begins, row))
+        return found
 
     @classmethod
     def stream_with_details(cls, *conditions: Any) -> Iterator[AuditEntry]:
-        """Like `stream`, each entry with its details."""
-        return cls._in_batches(cls.with_details(), conditions)
+        """Yield the entries that meet all conditions, oldest first, each with its details.
 
-    @classmethod
-    def _in_batches(cls, query: Any, conditions: tuple[Any, ...]) -> Iterator[AuditEntry]:
-        after = 0
+        Only one batch of them is in memory at a time.
+        """
+        query, after = cls.with_details(), 0
         while True:
             entries = list(
                 query.where(cls.seq > after, *conditions).order_by(cls.seq).limit(_STREAMED_AT_ONCE)

@@ -1,34 +1,125 @@
-"""The nonces under which sites were called."""
+"""The call log: one compact row for each request to a site, deleted after some months."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from peewee import CharField, IntegerField
+from peewee import AutoField, BigIntegerField, CharField, IntegerField, chunked, fn
 
 from app.models.base import BaseModel, UtcField
 
+OK = "ok"
+# Aura repeated the request with another nonce, because the clocks differ.
+REPEATED = "repeated"
+# The worker ended before it could record a result.
+UNKNOWN = "unknown"
 
-class SentCall(BaseModel):
-    """A nonce of a call to a site, stored before it is sent.
+_NONCES_AT_ONCE = 500
+_STREAMED_AT_ONCE = 5000
 
-    A worker that dies on the way leaves no other trace of the call, and the site's entry about it
-    must not look like an unknown caller's.
+
+class SiteCall(BaseModel):
+    """A request to a site, stored before it is sent and completed by its result.
+
+    A worker that dies on the way leaves no other trace of the request, and the site's entry about
+    it must not look like an unknown caller's. `outcome` is empty until the result is recorded; then
+    it is one of the words above or an error code. `head_n` is the newest entry of the site's log
+    that the answer names.
     """
 
-    nonce = CharField(max_length=22, primary_key=True)
-    site_id = IntegerField(index=True)
+    id = AutoField()
+    nonce = CharField(max_length=22, unique=True)
+    site_id = IntegerField()
     op = CharField(max_length=32)
-    at = UtcField(index=True)
+    at = UtcField()
+    elapsed_ms = IntegerField(null=True)
+    outcome = CharField(max_length=32, default="")
+    head_n = BigIntegerField(default=0)
+
+    class Meta:
+        indexes = ((("site_id", "at"), False),)
 
     @classmethod
     def note(cls, nonce: str, site_id: int, op: str, now: datetime) -> None:
+        """Store a request that is about to be sent."""
         cls.create(nonce=nonce, site_id=site_id, op=op, at=now)
 
     @classmethod
-    def nonces_of(cls, site_id: int) -> set[str]:
-        return {row.nonce for row in cls.select(cls.nonce).where(cls.site_id == site_id)}
+    def finish(cls, nonces: list[str], outcome: str, elapsed_ms: int, head_n: int) -> None:
+        """Record the result of a call; the last of its nonces is the one that counts.
+
+        What is summarized already stays as it is.
+        """
+        *repeated, last = nonces
+        is_open = cls.outcome == ""
+        if repeated:
+            cls.update(outcome=REPEATED).where(cls.nonce.in_(repeated), is_open).execute()
+        result = {"outcome": outcome, "elapsed_ms": elapsed_ms, "head_n": head_n}
+        cls.update(**result).where(cls.nonce == last, is_open).execute()
 
     @classmethod
-    def forget(cls, before: datetime) -> None:
-        cls.delete().where(cls.at < before).execute()
+    def known(cls, nonces: Iterable[str]) -> set[str]:
+        """Return those of these nonces that Aura used."""
+        found: set[str] = set()
+        for some in chunked(nonces, _NONCES_AT_ONCE):
+            found |= {call.nonce for call in cls.select(cls.nonce).where(cls.nonce.in_(list(some)))}
+        return found
+
+    @classmethod
+    def answered(cls, site_id: int, since: datetime) -> list[SiteCall]:
+        """Return the calls that a site answered with a signature, oldest first."""
+        query = cls.select().where(cls.site_id == site_id, cls.at >= since, cls.outcome == OK)
+        return list(query.order_by(cls.at, cls.id))
+
+    @classmethod
+    def newest_of(cls, site_id: int, limit: int, before: int | None = None) -> list[SiteCall]:
+        """Return a site's newest calls, the newest first; only those before call `before`."""
+        query = cls.select().where(cls.site_id == site_id)
+        known = cls.get_or_none(cls.id == before) if before is not None else None
+        if known is not None:
+            query = query.where((cls.at < known.at) | ((cls.at == known.at) & (cls.id < known.id)))
+        return list(query.order_by(cls.at.desc(), cls.id.desc()).limit(limit))
+
+    @classmethod
+    def oldest_at(cls) -> datetime | None:
+        """Return the time of the oldest call that is kept."""
+        oldest = cls.select(cls.at).order_by(cls.id).first()
+        return None if oldest is None else oldest.at
+
+    @classmethod
+    def last_before(cls, moment: datetime) -> int:
+        """Return the number of the newest call before `moment`; 0 if there is none."""
+        found = cls.select(cls.id).where(cls.at < moment).order_by(cls.id.desc()).first()
+        return 0 if found is None else int(found.id)
+
+    @classmethod
+    def first_open(cls, after: int) -> int | None:
+        """Return the number of the oldest call after number `after` that has no result."""
+        number: int | None = (
+            cls.select(fn.MIN(cls.id)).where(cls.id > after, cls.outcome == "").scalar()
+        )
+        return number
+
+    @classmethod
+    def give_up(cls, after: int, through: int) -> None:
+        """Record that the results of these calls are not known."""
+        is_open = cls.outcome == ""
+        cls.update(outcome=UNKNOWN).where(cls.id > after, cls.id <= through, is_open).execute()
+
+    @classmethod
+    def stream(cls, first: int, last: int) -> Iterator[SiteCall]:
+        """Yield the calls from one number to another, in order; a batch at a time is in memory."""
+        after = first - 1
+        while True:
+            query = cls.select().where(cls.id > after, cls.id <= last).order_by(cls.id)
+            calls = list(query.limit(_STREAMED_AT_ONCE))
+            yield from calls
+            if len(calls) < _STREAMED_AT_ONCE:
+                return
+            after = calls[-1].id
+
+    @classmethod
+    def forget(cls, through: int) -> int:
+        """Delete the calls up to a number; return how many."""
+        return int(cls.delete().where(cls.id <= through).execute())

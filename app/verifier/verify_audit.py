@@ -31,18 +31,17 @@ something together; anything after the last checkpoint; that an excerpt is compl
 dashboard's key, someone can create another log: compare the key and a checkpoint with those in the
 site's wp-admin or in an earlier report (--checkpoint).
 """
-CHECKPOINT, EXPORT, ENTRY = (
-    b"siteagent/checkpoint/1\n",
-    b"siteagent/export/1\n",
-    b"\0siteagent/audit/1\n",
-)
+CHECKPOINT, EXPORT = b"siteagent/checkpoint/1\n", b"siteagent/export/1\n"
+ENTRY, CALL = b"\0siteagent/audit/1\n", b"\0siteagent/call/1\n"
 GENESIS, PRIVATE = b"siteagent/audit-genesis/1\n", b"siteagent/audit-private/1\n"
+SUMMARY = "call_log_summarized"
 KEPT = "the checkpoint you kept"
 NAMES = (
-    r"(audit_log\.jsonl|checkpoints\.json|keys\.json|manifest\.json|manifest\.sig|README\.txt"
+    r"(audit_log\.jsonl|calls\.jsonl|checkpoints\.json|keys\.json|manifest\.json|manifest\.sig|README\.txt"
     r"|verify_audit\.py|sites/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.jsonl)"
 )
-NEEDED = {"audit_log.jsonl", "checkpoints.json", "keys.json", "README.txt", "verify_audit.py"}
+NEEDED = {"audit_log.jsonl", "calls.jsonl", "checkpoints.json", "keys.json", "README.txt",
+          "verify_audit.py"}  # fmt: skip
 MAX_LINE, MAX_FILE, MAX_FILES, MAX_RATIO = 1 << 20, 1 << 25, 20_000, 200
 
 
@@ -92,11 +91,16 @@ def strict(raw: bytes) -> Any:
     return read
 
 
-def canonical(raw: bytes) -> Any:
-    """Return the canonical form that is hashed: RFC 8785 without floats."""
-    read = strict(raw)
+def canonical_form(read: Any) -> bytes:
+    """Return the form that is hashed: RFC 8785 without floats."""
     spelled = json.dumps(read, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    need(spelled.encode("utf-8") == raw, "it is not canonical JSON")
+    return spelled.encode("utf-8")
+
+
+def canonical(raw: bytes) -> Any:
+    """Parse what is in the form that is hashed; raise Misfit for any other."""
+    read = strict(raw)
+    need(canonical_form(read) == raw, "it is not canonical JSON")
     return read
 
 
@@ -208,6 +212,27 @@ def root_by_path(leaf: bytes, index: int, size: int, path: list[Any]) -> bytes |
     return leaf if last == 0 else None
 
 
+class Tree:
+    """The tree over hashes while they are read: the roots of its full subtrees, largest first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.full: list[bytes] = []
+
+    def add(self, leaf: bytes) -> None:
+        size = self.size
+        while size & 1:
+            leaf, size = sha(b"\x01", self.full.pop(), leaf), size >> 1
+        self.full.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        root = self.full[-1]
+        for left in reversed(self.full[:-1]):
+            root = sha(b"\x01", left, root)
+        return root
+
+
 class Log:
     """A log while it is read.
 
@@ -216,10 +241,10 @@ class Log:
 
     def __init__(self, name: str, checkpoints: list[Checkpoint]) -> None:
         self.name, self.wanted = name, {checkpoint.n for checkpoint in checkpoints}
-        self.n, self.count, self.first, self.before = 0, 0, 0, ""
+        self.n, self.first, self.before, self.tree = 0, 0, "", Tree()
         self.hash = sha(GENESIS, name.encode("utf-8"))
         self.at: dict[int, tuple[bytes, bytes | None, int | None]] = {0: (self.hash, None, None)}
-        self.subtrees: list[bytes] = []  # the full ones, the largest first
+        self.summaries: list[list[Any]] = []  # of the call log
 
     def take(self, seq: int, prev: str, named: str, body: str) -> Any:
         """Add an entry if it fits the previous ones; return its content."""
@@ -231,23 +256,11 @@ class Log:
         self.n, self.first, self.before = seq, self.first or seq, self.before or prev
         content = canonical(raw)
         need(type(content) is dict and type(content.get("at")) is str, "it has no time")
-        self.grow(self.hash, self.count)
-        self.count += 1
+        self.tree.add(self.hash)
         if seq in self.wanted:
             at = int(moment(content["at"]).timestamp() // 1)
-            self.at[seq] = self.hash, self.root() if self.count == seq else None, at
+            self.at[seq] = self.hash, self.tree.root() if self.tree.size == seq else None, at
         return content
-
-    def grow(self, full: bytes, size: int) -> None:
-        while size & 1:
-            full, size = sha(b"\x01", self.subtrees.pop(), full), size >> 1
-        self.subtrees.append(full)
-
-    def root(self) -> bytes:
-        root = self.subtrees[-1]
-        for left in reversed(self.subtrees[:-1]):
-            root = sha(b"\x01", left, root)
-        return root
 
 
 class Checkpoint:
@@ -369,7 +382,10 @@ def read_audit_log(
             is_in = whole or root_by_path(log.hash, seq - 1, end.n, path[0]) == end.root
             need(is_in, "its path does not lead to the signed root")
             check_body(content, salt, detail)
-            check_covered(content, covers)
+            if content["event"] == SUMMARY:
+                log.summaries.append(read_summary(content["facts"], log.summaries if whole else []))
+            else:
+                check_covered(content, covers)
             if content["private"] and detail is None:
                 absent.append(seq)
             erased_at = seq if content["event"] == "personal_data_erased" else erased_at
@@ -407,6 +423,58 @@ def check_covered(content: Any, covers: Any) -> None:
     need(covers["client"] in (None, content["client"]), "it belongs to another client")
     need(since is None or moment(since) <= at, "it is older than the manifest says")
     need(until is None or at < moment(until), "it is newer than the manifest says")
+
+
+# ---- the call log, to which summaries in the audit log commit ----
+
+
+def read_summary(facts: Any, earlier: list[list[Any]]) -> list[Any]:
+    """Return the values of a summary, which continues the one before it."""
+    kinds: Any = dict(first=int, last=int, calls=int, counts=dict, root=str, kept_from=int)
+    first, last, calls, _, root, kept_from = parts(facts, **kinds)
+    need(0 < first <= last and 0 < calls <= last - first + 1, "its numbers of calls are impossible")
+    follows = not earlier or first == earlier[-1][1] + 1
+    need(follows, "it does not continue the summary before it")
+    return [first, last, calls, unhex(root), kept_from]
+
+
+def call_in(line: Any, after: int, **more: Any) -> tuple[int, bytes, list[Any]]:
+    """Return the number and the hash of a call, and the other parts of its line."""
+    row, *others = parts(line, row=list, **more)
+    need(len(row) == 8 and type(row[0]) is int and row[0] > after, "it is no call, or out of order")
+    return row[0], sha(CALL, canonical_form(row)), others
+
+
+def read_calls(rows: Iterator[Any], summaries: list[list[Any]]) -> int:
+    """Read all kept calls; return how many they are. Each summary must have exactly its calls."""
+    count, n, line = 0, 0, next(rows, None)
+    for first, last, calls, root, _ in summaries:
+        tree = Tree()
+        while line is not None:
+            number, leaf, _ = call_in(line, n)
+            if number > last:
+                break
+            need(number >= first, f"call {number} is in no summary")
+            n, line = number, next(rows, None)
+            tree.add(leaf)
+        need(tree.size == calls, f"{tree.size} of the {calls} calls {first} to {last} are there")
+        need(tree.root() == root, f"one of the calls {first} to {last} was changed")
+        count += calls
+    need(line is None, "there are calls after the last summary")
+    return count
+
+
+def read_some_calls(rows: Iterator[Any], summaries: list[list[Any]]) -> int:
+    """Read the calls of an excerpt, each with a path to its summary; return how many they are."""
+    count, n = 0, 0
+    for line in rows:
+        n, leaf, (place, path) = call_in(line, n, place=int, path=list)
+        found = [item for item in summaries if item[0] <= n <= item[1]]
+        need(found and 0 <= place < found[0][2], f"call {n} is in no summary")
+        leads = root_by_path(leaf, place, found[0][2], path)
+        need(leads == found[0][3], f"call {n} was changed, or its path is wrong")
+        count += 1
+    return count
 
 
 def read_site_log(rows: Iterator[Any], log: Log, whose: str) -> bool:
@@ -520,12 +588,25 @@ class Export:
         log = Log(self.name, checkpoints)
         with self.files.open("audit_log.jsonl") as file:
             absent = read_audit_log(records(file), log, self.covers, self.end, self.is_whole)
+        self.check_calls(log.summaries)
         log.at = {**at, **log.at}
         self.notes += compare(checkpoints, log, self.end.n, "the audit log")
         if absent:
             state = "was erased" if self.covers["private"] else "is left out"
             shown = ", ".join(map(str, absent[:20])) + (" …" if len(absent) > 20 else "")
             self.notes.append(f"Personal data {state} in {len(absent)} of its entries: {shown}")
+
+    def check_calls(self, summaries: list[list[Any]]) -> None:
+        """Compare the call log with its summaries; older calls than the last one says are gone."""
+        kept = [item for item in summaries if item[0] >= summaries[-1][4]]
+        read = read_calls if self.is_whole else read_some_calls
+        with self.files.open("calls.jsonl") as file:
+            try:
+                count = read(records(file), kept)
+            except Misfit as why:
+                raise Misfit(f"the call log: {why}") from None
+        total = sum(item[2] for item in summaries)
+        self.notes.append(f"The call log has {count} calls, and the audit log counts {total}.")
 
     def check_site(self, file_name: str) -> None:
         site = file_name[len("sites/") : -len(".jsonl")]

@@ -17,7 +17,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app.domain.audit import export
-from app.domain.audit.export_formats import ExportScope
+from app.domain.audit.export_scope import ExportScope
 from app.domain.errors import Invalid
 from app.models.base import utcnow
 from app.models.clients import Client

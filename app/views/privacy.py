@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Blueprint, render_template
+from flask import Blueprint, current_app, render_template
 from flask.typing import ResponseReturnValue
 
+from app.config import Config
 from app.domain.accounts import login_throttle, one_time_links, sessions
 from app.domain.audit import export, verification
 from app.domain.inventory import report_schema, site_sync, update_backlog
@@ -21,16 +22,22 @@ bp = Blueprint("privacy", __name__)
 def show() -> ResponseReturnValue:
     return render_template(
         "settings/privacy.html",
-        kept=_kept(),
+        kept=_kept(current_app.config["AURA"]),
         field_count=len(report_schema.fields()),
     )
 
 
-def _kept() -> list[tuple[str, str, str]]:
+def _kept(config: Config) -> list[tuple[str, str, str]]:
     """Return each kind of data, how long Aura keeps it, and why. The code has the same numbers."""
     return [
         ("Data of a site", "The last sync only, until the site is removed", "Pages, updates"),
         ("Results of syncs", _days(site_sync.KEPT_FOR), "To find out since when a site fails"),
+        (
+            "Calls to sites: time, operation, result and duration",
+            f"{config.call_log_days} days",
+            "Evidence; the audit log counts them permanently",
+        ),
+        ("Number of checks of each site, by day", "As long as Aura exists", "Client reports"),
         (
             "Number of available updates of each site, by day",
             f"{update_backlog.DAYS} days",

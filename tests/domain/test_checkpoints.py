@@ -20,10 +20,12 @@ from app.models.alerts import Alert
 from app.models.audit import AuditEntry
 from app.models.audit_frontier import MerkleFrontier
 from app.models.base import transaction
+from app.models.call_log import OK, SiteCall
 from app.models.checkpoints import AuditAnchor, SiteCheckpoint
 from app.models.installation import Setting
 from app.models.sites import Site
 from app.protocol import b64u, canonical, from_b64u, parse_json
+from tests.support.audit_entries import fill
 from tests.support.factories import approve, check, propose, read_report, run_change
 from tests.support.fakes import Clock, FakeSite
 from tests.support.tampering import cut_off_after, without_guards
@@ -195,14 +197,13 @@ def test_the_sites_checkpoints_are_kept_one_for_each_day_and_the_newest(
     assert (checkpoint.n, checkpoint.hash) == (kept[0].n, kept[0].hash)
 
 
-def test_the_entry_of_a_call_names_the_sites_head_and_the_nonce(
+def test_the_row_of_a_call_names_the_sites_newest_entry_and_the_nonce(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
-    call = AuditEntry.newest(site_id=paired.id, event="site_called", limit=1)[0]
-    facts = parse_json(call.body.encode())["facts"]
-    assert (facts["head_n"], facts["head_hash"]) == tuple(fake.head.values())
-    assert facts["nonces"] == [parse_json(fake.log[-1].body.encode())["facts"]["nonce"]]
+    (call,) = SiteCall.newest_of(paired.id, 1)
+    assert (call.op, call.outcome, call.head_n) == ("report", OK, fake.head["n"])
+    assert call.nonce == parse_json(fake.log[-1].body.encode())["facts"]["nonce"]
 
 
 # ---- what the sites have seen ----
@@ -228,6 +229,7 @@ def test_an_audit_log_that_was_cut_is_noticed_by_what_the_site_has_seen(
     read_report(paired, fake, config=config)
     seen = fake.held
     cut_audit_log(seen["n"] - 3)
+    fill(5)
     fake.clock.advance(minutes=1)
     read_report(paired, fake, config=config)
     kinds = {alert.kind for alert in Alert.open_ones()}

@@ -12,10 +12,10 @@ from app.domain import alerts
 from app.domain.actor import Actor
 from app.domain.connection import calls
 from app.domain.crosscheck import reconcile, site_log
-from app.domain.crosscheck.reconcile import LogPair, LogRecord
+from app.domain.crosscheck.reconcile import Finding, LogPair, LogRecord
 from app.models.alerts import Alert
 from app.models.audit import AuditEntry
-from app.models.sent_calls import SentCall
+from app.models.call_log import OK, REPEATED, UNKNOWN, SiteCall
 from app.models.sites import Site
 from tests.support.factories import approve, check, propose, read_report, run_change
 from tests.support.fakes import Clock, FakeSite, at
@@ -37,8 +37,8 @@ def answered(nonce: str, op: str = "report") -> tuple[str, dict[str, Any]]:
     return "answered", {"operation": op, "by": "Ana", "nonce": nonce}
 
 
-def called(nonce: str, head: int = 3, outcome: str = "ok") -> tuple[str, dict[str, Any]]:
-    return "site_called", {"op": "report", "outcome": outcome, "nonces": [nonce], "head_n": head}
+def called(nonce: str, head: int = 3, outcome: str = OK) -> SiteCall:
+    return SiteCall(id=7, nonce=nonce, op="report", at=THEN, outcome=outcome, head_n=head)
 
 
 def changed(op_id: str, outcome: str, reason: str = "") -> tuple[str, dict[str, Any]]:
@@ -64,9 +64,21 @@ CONNECTED = ("connected", {"fingerprint": "AAAA-BBBB-CCCC"})
 PAIRED = ("pairing_completed", {"fingerprint": "AAAA-BBBB-CCCC"})
 
 
-def found(s: list[LogRecord], a: list[LogRecord], *made: str, now: Any = NOW) -> list[str]:
-    sides = LogPair(s, a, frozenset(made))
-    return [finding.kind for finding in reconcile.compare_logs(sides, now=now)]
+def compare(
+    s: list[LogRecord],
+    a: list[LogRecord],
+    *made: SiteCall,
+    now: Any = NOW,
+    since: Any = None,
+) -> list[Finding]:
+    """What the comparison finds if Aura made these calls."""
+    good = [call for call in made if call.outcome == OK]
+    sides = LogPair(s, a, good, frozenset(call.nonce for call in made), since)
+    return reconcile.compare_logs(sides, now=now)
+
+
+def found(s: list[LogRecord], a: list[LogRecord], *made: SiteCall, **more: Any) -> list[str]:
+    return [finding.kind for finding in compare(s, a, *made, **more)]
 
 
 # ---- calls ----
@@ -74,13 +86,12 @@ def found(s: list[LogRecord], a: list[LogRecord], *made: str, now: Any = NOW) ->
 
 def test_the_same_calls_on_both_sides_are_no_finding() -> None:
     s = site(CONNECTED, answered("n1"), answered("n2"))
-    assert found(s, aura(PAIRED, called("n1", 2), called("n2", 3))) == []
+    assert found(s, aura(PAIRED), called("n1", 2), called("n2", 3)) == []
 
 
 def test_a_call_with_valid_keys_that_aura_never_made_is_found_at_once() -> None:
     s = site(CONNECTED, answered("n1"), answered("theirs"), when=NOW)
-    sides = LogPair(s, aura(PAIRED, called("n1", 2)))
-    (finding,) = reconcile.compare_logs(sides, now=NOW)
+    (finding,) = compare(s, aura(PAIRED), called("n1", 2))
     assert (finding.kind, finding.key) == (alerts.CALL_UNKNOWN, "theirs")
     assert finding.evidence["site"]["entry"] == 3
     assert finding.evidence["site"]["nonce"] == "theirs"
@@ -94,13 +105,20 @@ def test_a_refused_call_that_aura_never_made_is_found_too() -> None:
 
 def test_a_call_of_which_only_the_nonce_was_kept_is_auras_own() -> None:
     """The worker died before it could write what came of it."""
-    assert found(site(CONNECTED, answered("n1")), aura(PAIRED), "n1") == []
+    made = called("n1", 0, UNKNOWN)
+    assert found(site(CONNECTED, answered("n1")), aura(PAIRED), made) == []
 
 
 def test_a_second_attempt_by_the_sites_clock_is_auras_own() -> None:
     refused = ("refused", {"operation": "report", "reason": "clock_skew", "nonce": "n1"})
-    call = ("site_called", {"op": "report", "outcome": "ok", "nonces": ["n1", "n2"], "head_n": 3})
-    assert found(site(CONNECTED, refused, answered("n2")), aura(PAIRED, call)) == []
+    made = called("n1", 0, REPEATED), called("n2", 3)
+    assert found(site(CONNECTED, refused, answered("n2")), aura(PAIRED), *made) == []
+
+
+def test_a_call_from_before_the_call_log_begins_is_no_finding() -> None:
+    s = site(CONNECTED, answered("forgotten"))
+    assert found(s, aura(PAIRED), since=THEN + timedelta(minutes=1)) == []
+    assert found(s, aura(PAIRED), since=THEN) == [alerts.CALL_UNKNOWN]
 
 
 def test_strangers_and_older_entries_without_a_nonce_are_no_finding() -> None:
@@ -115,28 +133,31 @@ def test_a_nonce_of_another_type_is_none(nonce: object) -> None:
 
 def test_an_answer_of_which_the_sites_log_knows_nothing_is_found() -> None:
     s = site(CONNECTED, answered("n1"), answered("n3"))
-    a = aura(PAIRED, called("n1", 2), called("n2", 3), called("n3", 3))
-    assert found(s, a) == [alerts.CALL_MISSING]
+    made = called("n1", 2), called("n2", 3), called("n3", 3)
+    (finding,) = compare(s, aura(PAIRED), *made)
+    assert (finding.kind, finding.key) == (alerts.CALL_MISSING, "n2")
+    assert finding.evidence["aura"]["call"] == "7"
 
 
 @pytest.mark.parametrize("outcome", ["too_slow", "refused_by_site", "dns"])
 def test_a_call_that_was_not_answered_need_not_be_there(outcome: str) -> None:
     s = site(CONNECTED, answered("n1"), answered("n3"))
-    a = aura(PAIRED, called("n1", 2), called("n2", 3, outcome), called("n3", 3))
-    assert found(s, a) == []
+    made = called("n1", 2), called("n2", 3, outcome), called("n3", 3)
+    assert found(s, aura(PAIRED), *made) == []
 
 
 def test_a_call_whose_entry_is_not_read_yet_is_no_finding() -> None:
-    a = aura(PAIRED, called("n1", 2), called("n2", 5))
-    assert found(site(CONNECTED, answered("n1")), a) == []
+    made = called("n1", 2), called("n2", 5)
+    assert found(site(CONNECTED, answered("n1")), aura(PAIRED), *made) == []
 
 
 def test_a_call_whose_entry_was_trimmed_is_no_finding() -> None:
     s = site(answered("n9"), answered("n10"), first=501)
-    assert found(s, aura(PAIRED, called("n1", 40), called("n2", 501), called("n9", 501))) == [
+    made = called("n9", 0), called("n10", 0)
+    assert found(s, aura(PAIRED), called("n1", 40), called("n2", 501), called("n9", 501)) == [
         alerts.CALL_UNKNOWN
     ]
-    assert found(s, aura(PAIRED, called("n1", 40), called("n2", 501)), "n9", "n10") == []
+    assert found(s, aura(PAIRED), called("n1", 40), called("n2", 501), *made) == []
 
 
 # ---- changes ----
@@ -183,9 +204,9 @@ def test_a_change_the_sites_log_never_heard_of_is_found_where_that_time_is_cover
     before, after = THEN - timedelta(minutes=30), THEN + timedelta(minutes=30)
     s = [*site(CONNECTED, when=before), *site(answered("n1"), first=2, when=after)]
     a = aura(PAIRED, started("o1"), ended("o1", "succeeded"))
-    assert found(s, a, "n1") == [alerts.CHANGE_MISSING]
+    assert found(s, a, called("n1", 0)) == [alerts.CHANGE_MISSING]
     gap = [*site(CONNECTED, when=before), *site(answered("n1"), first=9, when=after)]
-    assert found(gap, a, "n1") == []
+    assert found(gap, a, called("n1", 0)) == []
 
 
 # ---- keys and pairings ----
@@ -266,7 +287,7 @@ def test_a_worker_that_dies_after_the_site_answered_raises_no_alert(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        calls.call_site(channel, "ping", {}, by="Ana", config=config, call=dies)
+        calls.call_site(channel, "ping", {}, by="Ana", config=config, call=dies, now=fake.clock)
     read_log(paired, fake, config)
     assert nonces
     assert kinds() == []
@@ -292,13 +313,3 @@ def test_entries_of_a_hostile_site_break_nothing(
     fake.clock.advance(days=1)
     read_log(paired, fake, config)
     assert set(kinds()) == {alerts.KEYS_UNKNOWN, alerts.PAIRING_UNKNOWN}
-
-
-def test_what_was_called_long_ago_is_forgotten(
-    paired: Site, fake: FakeSite, config: Config, clock: Clock
-) -> None:
-    SentCall.create(nonce="old", site_id=paired.id, op="ping", at=clock() - timedelta(days=91))
-    SentCall.create(nonce="new", site_id=paired.id, op="ping", at=clock() - timedelta(days=89))
-    read_log(paired, fake, config)
-    assert SentCall.get_or_none(SentCall.nonce == "old") is None
-    assert SentCall.get_or_none(SentCall.nonce == "new") is not None

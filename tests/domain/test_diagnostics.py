@@ -29,6 +29,7 @@ from app.domain.sites import sites
 from app.http.errors import CallError, ErrorCode
 from app.models.audit import AuditEntry
 from app.models.base import db, transaction
+from app.models.call_log import SiteCall
 from app.models.diagnostics import ABANDONED, DIAGNOSING, DONE, QUEUED, DiagnosticRun
 from app.models.sites import DISCONNECTED_UNCONFIRMED, Site
 from tests.support.fake_looks import Eyes
@@ -63,12 +64,11 @@ def test_what_was_found_is_kept_and_told(
     assert connected.evidence == {"connect_ms": 3}
     assert (found.verdict, found.url, found.at) == (HEALTHY, paired.url, fake.clock())
     assert tuple(one.name for one in found.checks) == NAMES
-    assert events("diagnostics_requested", "site_called", "diagnostics_completed")[-4:] == [
-        "diagnostics_requested",
-        "site_called",
-        "site_called",
+    assert [entry.event for entry in AuditEntry.newest(limit=2)] == [
         "diagnostics_completed",
+        "diagnostics_requested",
     ]
+    assert [call.op for call in SiteCall.newest_of(paired.id, 2)] == ["report", "ping"]
     entry = AuditEntry.newest(event="diagnostics_completed", limit=1)[0]
     assert (entry.actor, entry.site_id) == ("system", paired.id)
     assert f'"requests":{done.requests}' in entry.body

@@ -20,7 +20,7 @@ from app.domain.audit import export as exporting
 from app.domain.audit import redaction
 from app.domain.audit.documents import entry_document
 from app.domain.audit.events import SiteAdded
-from app.domain.audit.export_formats import ExportScope
+from app.domain.audit.export_scope import ExportScope
 from app.domain.csv_cells import escape_csv_formula
 from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired
 from app.models.accounts import User
@@ -179,7 +179,7 @@ def test_no_byte_of_it_can_be_another(
         export(config, clock, exporting.make_scope())
     with ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    name = data.draw(st.sampled_from(sorted(files)))
+    name = data.draw(st.sampled_from(sorted(name for name in files if files[name])))
     raw = files[name]
     at = data.draw(st.integers(0, len(raw) - 1))
     length = data.draw(st.integers(1, min(40, len(raw) - at)))

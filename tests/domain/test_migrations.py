@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
+from datetime import timedelta
 from itertools import product
 
 import pytest
 from peewee import IntegrityError
+from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
 from app.config import Config
-from app.domain.actor import Actor
+from app.domain import audit
+from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import entry_format as columns_of_audit
+from app.domain.audit.events import SiteCalled
 from app.models import migrate
 from app.models.accounts import LoginFailure, User, UserSession
 from app.models.agency import Agency, AgencyLogo
@@ -20,22 +25,23 @@ from app.models.audit import AuditEntry, Day, PrivateDetail, Verification
 from app.models.audit_frontier import MerkleFrontier
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.available_updates import AvailableUpdate
-from app.models.base import db, is_postgres, use_database
+from app.models.base import db, is_postgres, transaction, use_database
+from app.models.call_log import SiteCall
 from app.models.changes import Change
 from app.models.checkpoints import AuditAnchor, SiteCheckpoint
 from app.models.clients import Client
+from app.models.daily_checks import DailyChecks
 from app.models.diagnostics import DiagnosticRun
 from app.models.exports import AuditLogExport
 from app.models.installation import Setting
 from app.models.refusals import RefusalCount
 from app.models.reports import Component, Report, Sync
 from app.models.rotations import Rotation
-from app.models.sent_calls import SentCall
 from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import ACTIVE, NEW, STATES, NoticeNonce, Pairing, Site
 from app.models.tags import SiteTag
 from app.models.update_backlog import UpdateBacklog
-from tests.support.factories import make_site
+from tests.support.factories import make_site, make_user
 from tests.support.fakes import RecordingQueue, at
 
 pytestmark = pytest.mark.both_databases
@@ -71,7 +77,8 @@ MODELS = [
     AuditAnchor,
     SiteLog,
     SiteLogEntry,
-    SentCall,
+    SiteCall,
+    DailyChecks,
     Alert,
     AuditLogExport,
     RefusalCount,
@@ -178,3 +185,33 @@ def test_the_word_for_a_connection_is_the_same_in_python_and_in_sql(site: Site) 
         assert Site.count_by_connection() == {site.connection: 1}
         if state == ACTIVE:
             assert site.connection not in STATES
+
+
+def test_calls_from_before_the_call_log_keep_their_results(empty_database: Config) -> None:
+    Runner(db.obj, str(migrate.DIRECTORY)).up("0001_initial")
+    ana = make_user("Ana", "owner")
+    site = make_site(Actor.of(ana), now=NOW)
+    hours = [NOW + timedelta(hours=number) for number in (0, 1, 6)]
+    for number, moment in enumerate(hours):
+        insert = "INSERT INTO sent_call (nonce, site_id, op, at) VALUES ({0}, {0}, {0}, {0})"
+        at_db = SiteCall.at.db_value(moment)
+        db.execute_sql(insert.format(db.param), (f"n{number}", site.id, "report", at_db))
+        outcome = "ok" if number else "dns"
+        event = SiteCalled(site_id=site.id, op="report", outcome=outcome, elapsed_ms=number)
+        with transaction():
+            audit.record(replace(event, nonces=["x", f"n{number}"]), SYSTEM, now=moment)
+    row = ("lost", site.id, "ping", SiteCall.at.db_value(NOW))
+    db.execute_sql(insert.format(db.param), row)
+    assert migrate.apply_missing() == ["0002_call_log"]
+    calls = {call.nonce: (call.op, call.outcome, call.elapsed_ms) for call in SiteCall.select()}
+    assert calls == {
+        "n0": ("report", "dns", 0),
+        "n1": ("report", "ok", 1),
+        "n2": ("report", "ok", 2),
+        "lost": ("ping", "unknown", None),
+    }
+    day = DailyChecks.get()
+    assert (day.day, day.made, day.answered) == (NOW.date(), 3, 2)
+    assert (day.first_at, day.last_at) == (hours[0], hours[2])
+    assert day.gaps == [[hours[1].isoformat(), hours[2].isoformat()]]
+    assert not db.table_exists("sent_call")

@@ -16,7 +16,7 @@ from app.domain.errors import Forbidden, NotPaired
 from app.http.errors import ErrorCode
 from app.models.alerts import Alert
 from app.models.base import db
-from app.models.sent_calls import SentCall
+from app.models.call_log import SiteCall
 from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import EXCESSIVE, Site
 from app.protocol import chain_genesis, chain_hash
@@ -127,11 +127,11 @@ def test_the_nonce_is_kept_before_the_call_is_sent(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     known: list[int] = []
-    fake.during = lambda op: known.append(SentCall.select().count())
-    before = SentCall.select().count()
+    fake.during = lambda op: known.append(SiteCall.select().count())
+    before = SiteCall.select().count()
     fake.losing.add("log")
     read_log(paired, fake, config)
-    assert SentCall.select().count() == before + 1
+    assert SiteCall.select().count() == before + 1
 
 
 # ---- what was kept is never changed ----

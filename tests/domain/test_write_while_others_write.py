@@ -54,7 +54,7 @@ def one_round(config: Config, clock: Clock) -> None:
     rotation.rotate_all_keys(by=SYSTEM, config=config, now=now)
     rotation.recover_rotations(now)
     site_sync.request_due(now, every_minutes=60)
-    site_sync.recover(now)
+    site_sync.recover(config, now)
     revocation.retry_due_revocations(now)
     pairing.recover_pairings(now)
     runs.recover_diagnostics(now)

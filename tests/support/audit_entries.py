@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from app.domain import audit
@@ -11,6 +12,7 @@ from app.domain.audit.entry_format import link_hash
 from app.domain.audit.events import SiteCalled
 from app.models.audit import AuditEntry
 from app.models.base import transaction
+from app.models.daily_checks import DailyChecks
 from app.models.sites import Site
 from app.protocol import canonical
 
@@ -26,26 +28,25 @@ def fill(count: int) -> None:
             audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=number), SYSTEM)
 
 
-def fill_with_syncs(site: Site, syncs: int, until: datetime, days: int = 365) -> None:
-    """Three entries for each of so many syncs, spread over `days`, as an unchanged site leaves
-    them. Written past the domain, which would take minutes."""
+def fill_with_failed_syncs(site: Site, syncs: int, until: datetime, days: int = 365) -> None:
+    """Leave what so many failed syncs leave, spread over `days`: two entries each, and the counts
+    of each day. Written past the domain, which would take minutes."""
     seq, prev = AuditEntry.end() or (0, "")
     every = timedelta(days=days) / syncs
     events: list[tuple[str, dict[str, Any]]] = [
-        ("sync_requested", {"sync_id": 1}),
-        ("site_called", {"op": "report", "outcome": "ok", "elapsed_ms": 5}),
-        ("site_called", {"op": "log.read", "outcome": "ok", "elapsed_ms": 5}),
+        ("site_called", {"op": "report", "outcome": "timeout", "elapsed_ms": 5}),
+        ("sync_failed", {"sync_id": 1, "error_code": "timeout", "outcome": "failed"}),
     ]
+    moments = [until - every * (syncs - number) for number in range(syncs)]
     with transaction():
-        for number in range(syncs):
-            at = until - every * (syncs - number)
+        for at in moments:
             for event, facts in events:
                 body = canonical(
                     {
                         "v": 1,
                         "at": at.isoformat(),
                         "event": event,
-                        "actor": {"kind": "schedule", "id": None},
+                        "actor": {"kind": "system", "id": None},
                         "site": site.id,
                         "client": site.client_id,
                         "facts": facts,
@@ -55,6 +56,12 @@ def fill_with_syncs(site: Site, syncs: int, until: datetime, days: int = 365) ->
                 seq += 1
                 row = {"seq": seq, "prev": prev, "body": body, "hash": link_hash(seq, prev, body)}
                 prev = row["hash"]
-                searched = {"at": at, "event": event, "actor": "schedule", "site_id": site.id}
+                searched = {"at": at, "event": event, "actor": "system", "site_id": site.id}
                 searched |= {"client_id": site.client_id, "kind": "", "component": ""}
-                AuditEntry.append(**row, **searched, outcome="")
+                AuditEntry.append(**row, **searched, outcome="failed" if "sync_id" in facts else "")
+        for day, checks in groupby(moments, key=datetime.date):
+            at = list(checks)
+            columns = {"site": site, "day": day, "first_at": at[0], "last_at": at[-1]}
+            DailyChecks.insert(columns).on_conflict_ignore().execute()
+            is_it = (DailyChecks.site == site) & (DailyChecks.day == day)
+            DailyChecks.update(made=DailyChecks.made + len(at)).where(is_it).execute()

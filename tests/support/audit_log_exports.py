@@ -43,6 +43,31 @@ def entry(seq: int, *, client: int | None = None, site: int | None = None, **mor
     return {"seq": seq, "body": body, "salt": salt.hex(), "detail": detail.decode()}
 
 
+def call_row(number: int) -> list[Any]:
+    """The values of a row of the call log, as an export has them."""
+    at = (START + timedelta(seconds=number)).isoformat()
+    return [number, at, number % 3 + 1, "report", f"nonce{number}", number * 7, "ok", number * 2]
+
+
+def call_leaf(row: list[Any]) -> bytes:
+    return sha256(b"\0siteagent/call/1\n" + canonical(row)).digest()
+
+
+def summary(seq: int, rows: list[list[Any]], *, first: int, last: int, kept_from: int = 1) -> Row:
+    """An entry that commits to these calls."""
+    made = entry(seq, is_private=False, event="call_log_summarized")
+    root = merkle.Tree([call_leaf(row) for row in rows]).root().hex()
+    made["body"]["facts"] = {
+        "first": first,
+        "last": last,
+        "calls": len(rows),
+        "counts": {"ok": len(rows)},
+        "root": root,
+        "kept_from": kept_from,
+    }
+    return made
+
+
 def chained(rows: list[Row], log: str = LOG, prev: bytes | None = None) -> list[Row]:
     """The same rows, each with prev and hash, its body as text."""
     before, done = prev or chain_genesis(log), []
@@ -78,6 +103,7 @@ class Made:
     site_rows: list[Row] = field(default_factory=list)
     site_checkpoints_at: tuple[int, ...] = ()
     log: str = LOG
+    calls: list[Row] = field(default_factory=list)
 
     @property
     def leaves(self) -> list[bytes]:
@@ -114,6 +140,7 @@ class Made:
         ]
         files = {
             "audit_log.jsonl": lines(shown),
+            "calls.jsonl": lines(self.calls),
             "checkpoints.json": canonical(
                 {
                     "v": 1,
@@ -138,7 +165,7 @@ class Made:
 
     def _is_covered(self, row: Row) -> bool:
         content, covers = json.loads(row["body"]), self.covers
-        return (
+        return content["event"] == "call_log_summarized" or (
             covers.get("client") in (None, content.get("client"))
             and covers.get("site") in (None, content["site"])
             and (not covers.get("from") or covers["from"] <= content["at"])

@@ -10,7 +10,7 @@ from app.config import Config
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import export as exporting
 from app.domain.audit import verification
-from app.domain.audit.export_formats import ExportScope
+from app.domain.audit.export_scope import ExportScope
 from app.domain.changes import auto_update_rules, dry_run, execution, proposals, settlement
 from app.domain.changes.proposals import UpdateRequest
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
@@ -20,6 +20,7 @@ from app.domain.inventory import site_sync
 from app.http.site_client import ErrorCode
 from app.models.audit import Verification
 from app.models.base import utcnow
+from app.models.call_log import OK, SiteCall
 from app.models.changes import Change
 from app.models.exports import AuditLogExport
 from app.models.reports import Sync
@@ -122,6 +123,10 @@ class Fleet:
     def begin_a_day(self) -> None:
         UpdateBacklog.delete().execute()
 
+    def call_yesterday(self) -> None:
+        SiteCall.note("yesterday", 1, "ping", utcnow() - timedelta(days=1))
+        SiteCall.finish(["yesterday"], OK, 5, 1)
+
     def lose_exports(self) -> None:
         for _ in range(COUNT):
             self.export()
@@ -146,6 +151,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "recover_pairings": (Fleet.lose_pairings, COUNT),
     "recover_rotations": (Fleet.lose_rotations, COUNT),
     "recover_syncs": (Fleet.lose_syncs, COUNT),
+    "summarize_calls": (Fleet.call_yesterday, 1),
 }
 
 

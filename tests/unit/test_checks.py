@@ -1,8 +1,8 @@
-"""How often a site was looked at and how often it answered: what nobody saw counts for nothing."""
+"""How often a site was checked and how often it answered: what nobody saw counts for nothing."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -10,86 +10,107 @@ from app.domain.inventory.php_eol import ends_on
 from app.domain.reporting.sync_stats import (
     NOT_ASKED,
     NOT_CONNECTED,
-    CheckCounter,
+    Checks,
+    ErrorSpan,
     ReportEntry,
+    SiteHistory,
     connected,
+    count_checks,
 )
+from app.models.daily_checks import DailyChecks
 from tests.support.fakes import at
 
 BEGIN = at("2026-11-01 00:00")
 HOUR = timedelta(hours=1)
 
 
+def moment(hours: float) -> datetime:
+    return BEGIN + timedelta(hours=hours)
+
+
 def line(hours: float, event: str, **facts: object) -> ReportEntry:
-    moment: datetime = BEGIN + timedelta(hours=hours)
-    return ReportEntry(round(hours * 100), moment, event, 1, "Aura", facts)
+    return ReportEntry(round(hours * 100), moment(hours), event, 1, "Aura", facts)
 
 
-def look(hours: float, outcome: str = "ok") -> list[ReportEntry]:
-    asked = line(hours, "sync_requested")
-    called = line(hours + 0.01, "site_called", op="report", outcome=outcome)
-    failed = [line(hours + 0.02, "sync_failed", error_code=outcome)] if outcome != "ok" else []
-    return [asked, called, *failed]
+def day(first: float, last: float, *gaps: tuple[float, float], **counts: int) -> DailyChecks:
+    """A day whose first and last check were so many hours after the beginning."""
+    return DailyChecks(
+        site=1,
+        day=date(2026, 11, 1),
+        first_at=moment(first),
+        last_at=moment(last),
+        gaps=[[moment(begins).isoformat(), moment(ends).isoformat()] for begins, ends in gaps],
+        **counts,
+    )
 
 
 PAIRED = [line(0, "pairing_completed")]
 
 
-def counted(*lines: ReportEntry, until: float = 6):
-    return count([*PAIRED, *lines], until)
+def count(*days: DailyChecks, until: float = 6, events: list[ReportEntry] = PAIRED) -> Checks:
+    """What these days and the other entries about one site say about the hours up to `until`."""
+    ends = moment(until)
+    history = SiteHistory(days)
+    return count_checks(history, connected(events, ends), BEGIN, ends, every=HOUR)
 
 
-def count(lines: list[ReportEntry], until: float):
-    """What the entries about one site, oldest first, say about the hours up to `until`."""
-    ends = BEGIN + until * HOUR
-    counter = CheckCounter(connected(lines, ends), BEGIN, ends, every=HOUR)
-    for one in lines:
-        counter.add(one)
-    return counter.result()
-
-
-def test_each_round_is_one_check_and_only_a_signed_answer_is_one() -> None:
-    seen = counted(*look(1), *look(2, "timeout"), *look(3), *look(4), *look(5))
-    assert (seen.made, seen.answered, seen.permille) == (5, 4, 800)
-    assert [(one.name, one.count) for one in seen.errors] == [("timeout", 1)]
-    assert seen.gaps == ()
+def test_the_numbers_of_all_days_are_added() -> None:
+    seen = count(day(1, 5, made=5, answered=4), day(25, 29, made=5, answered=5), until=30)
+    assert (seen.made, seen.answered, seen.permille) == (10, 9, 900)
 
 
 def test_nothing_but_all_of_them_is_all() -> None:
-    lines = [one for hour in range(1, 1200) for one in look(hour)] + look(1200, "dns")
-    assert counted(*lines, until=1201).permille == 999
+    assert count(day(1, 5, made=1200, answered=1199)).permille == 999
 
 
-def test_two_tries_of_one_round_are_one_check() -> None:
-    again = line(1.015, "site_called", op="report", outcome="ok")
-    asked, failed = look(1, "clock_skew")[:2]
-    assert (counted(asked, failed, again).made, counted(asked, failed, again).answered) == (1, 1)
+def test_the_most_frequent_error_comes_first() -> None:
+    once, often = (line(1, "sync_failed"), line(2, "sync_failed"))
+    errors = (ErrorSpan("dns", 1, once, once), ErrorSpan("timeout", 7, often, often))
+    found = count_checks(SiteHistory(errors=errors), [], BEGIN, moment(1), every=HOUR)
+    assert [error.name for error in found.errors] == ["timeout", "dns"]
 
 
 def test_hours_in_which_nobody_looked_are_a_gap_and_no_uptime() -> None:
-    seen = counted(*look(1), *look(9), until=10)
-    assert [(one.why, one.ends - one.begins > 7 * HOUR) for one in seen.gaps] == [(NOT_ASKED, True)]
-    assert (seen.made, seen.permille) == (2, 1000)
+    seen = count(day(1, 10, (1, 9), made=3, answered=3), until=10)
+    assert [(gap.why, gap.begins, gap.ends) for gap in seen.gaps] == [
+        (NOT_ASKED, moment(1), moment(9))
+    ]
+    assert (seen.made, seen.permille) == (3, 1000)
+
+
+def test_a_gap_may_span_days() -> None:
+    seen = count(day(1, 3, made=3), day(50, 52, made=3), until=53)
+    assert [(gap.begins, gap.ends) for gap in seen.gaps] == [(moment(3), moment(50))]
+
+
+def test_two_missing_rounds_are_no_gap() -> None:
+    assert count(day(3, 3, made=1), until=6).gaps == ()
 
 
 def test_before_the_pairing_and_after_the_end_there_was_no_connection() -> None:
-    lines = [line(2, "pairing_completed"), *look(3), line(4, "revocation_started")]
-    seen = count(lines, 6)
-    assert [one.why for one in seen.gaps] == [NOT_CONNECTED, NOT_CONNECTED]
+    events = [line(2, "pairing_completed"), line(4, "revocation_started")]
+    seen = count(day(3, 3, made=1), events=events)
+    assert [gap.why for gap in seen.gaps] == [NOT_CONNECTED, NOT_CONNECTED]
+
+
+def test_a_check_outside_the_period_moves_no_gap() -> None:
+    """The days are those of the time zone that the agency had then."""
+    seen = count(day(-2, 9, (-2, 9), made=2), until=6)
+    assert [(gap.begins, gap.ends) for gap in seen.gaps] == [(BEGIN, moment(6))]
 
 
 def test_a_round_that_never_got_to_ask_is_told_apart() -> None:
-    seen = counted(line(1, "sync_requested"), *look(2), *look(3), *look(4), *look(5))
+    seen = count(day(2, 5, made=4, answered=4, not_made=1))
     assert (seen.made, seen.not_made) == (4, 1)
 
 
 def test_without_a_look_nothing_is_claimed() -> None:
-    seen = count([], 1)
+    seen = count(until=1, events=[])
     assert (seen.made, seen.permille, [one.why for one in seen.gaps]) == (0, 0, [NOT_CONNECTED])
 
 
 @pytest.mark.parametrize(
-    ("version", "day"),
+    ("version", "ends"),
     [
         ("8.2.36", "2026-12-31"),
         ("7.4.33", "2022-11-28"),
@@ -98,6 +119,6 @@ def test_without_a_look_nothing_is_claimed() -> None:
         ("", None),
     ],
 )
-def test_how_long_a_php_is_mended(version: str, day: str | None) -> None:
-    ends = ends_on(version)
-    assert (ends.isoformat() if ends else None) == day
+def test_how_long_a_php_is_mended(version: str, ends: str | None) -> None:
+    found = ends_on(version)
+    assert (found.isoformat() if found else None) == ends

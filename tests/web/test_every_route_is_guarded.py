@@ -44,6 +44,7 @@ NEEDS = {
     "exports.download": "export",
     "audit.index": "audit",
     "audit.site": "audit",
+    "calls.site": "audit",
     "audit.verification_page": "audit",
     "audit.verify": "audit",
     "audit.progress": "audit",

@@ -72,7 +72,7 @@ def test_what_a_person_requested_is_shown_and_the_schedule_is_not(as_cleo, ana, 
 
 def test_a_search_for_an_event_or_words_covers_everything(as_cleo, today):
     assert "called the site" in shown(as_cleo, "?event=site_called")
-    assert "called the site" in shown(as_cleo, "?words=report")
+    assert "called the site" in shown(as_cleo, "?words=pair.hello")
 
 
 def test_entries_stand_below_their_day_with_a_link_to_each(as_cleo, site):

@@ -14,7 +14,7 @@ from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit import export_formats
 from app.domain.audit.events import AuditLogExported, ExportDownloaded
-from app.domain.audit.export_formats import ExportScope
+from app.domain.audit.export_scope import ExportScope
 from app.domain.errors import Invalid, NotFound
 from app.keys import SealBroken
 from app.models.accounts import User

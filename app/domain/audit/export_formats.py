@@ -9,19 +9,22 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from hashlib import sha256
+from operator import and_
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from app.config import Config
 from app.domain import dashboard_identity
-from app.domain.audit import checkpoints
+from app.domain.audit import call_log, checkpoints
 from app.domain.audit.chain import log_uuid
 from app.domain.audit.checkpoints import Checkpoint
 from app.domain.audit.documents import entry_document
+from app.domain.audit.export_scope import ExportScope
+from app.domain.audit.exported_calls import exported_calls
 from app.domain.audit.merkle import Tree
 from app.domain.csv_cells import escape_csv_formula
 from app.keys import sign, verify_checkpoint
@@ -45,32 +48,6 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
-class ExportScope:
-    """The filters of an export; None means no limit. `of` describes it in words."""
-
-    of: str
-    client: int | None = None
-    site: int | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    private: bool = True
-
-    @property
-    def is_whole(self) -> bool:
-        return (self.client, self.site, self.since, self.until) == (None,) * 4
-
-    def as_manifest(self) -> dict[str, Any]:
-        return {
-            "of": self.of,
-            "client": self.client,
-            "site": self.site,
-            "from": self.since.isoformat() if self.since else None,
-            "to": self.until.isoformat() if self.until else None,
-            "private": self.private,
-        }
-
-
 def write_zip(
     file: IO[bytes],
     covered: ExportScope,
@@ -78,7 +55,11 @@ def write_zip(
     now: datetime,
     seen: Callable[[int], object],
 ) -> int:
-    """Write all files that a verification needs; return the number of entries."""
+    """Write all files that a verification needs; return the number of entries.
+
+    The calls up to now are summarized before, so that the export proves them.
+    """
+    call_log.summarize(now, kept_days=config.call_log_days)
     end = checkpoints.current_checkpoint(config)
     digests: dict[str, str] = {}
     leaves = [bytes.fromhex(digest) for digest in _hashes(end.n)] if not covered.is_whole else []
@@ -96,6 +77,7 @@ def write_zip(
 
         rows = _Counted(_rows(covered, end.n, paths), seen)
         put("audit_log.jsonl", (_line(row) for row in rows))
+        put("calls.jsonl", (_line(row) for row in exported_calls(covered, end.n)))
         put("checkpoints.json", [_checkpoints(end, sites, paths)])
         put("keys.json", [_keys(config, sites)])
         for site in sites:
@@ -173,9 +155,14 @@ def _line(document: dict[str, Any]) -> bytes:
 # ---- the audit log ----
 
 
-def _entries(covered: ExportScope, last: int) -> Iterator[AuditEntry]:
-    """Return the entries in scope up to number `last` with their details, oldest first."""
-    conditions = [AuditEntry.seq <= last]
+def _entries(
+    covered: ExportScope, last: int, *, with_summaries: bool = False
+) -> Iterator[AuditEntry]:
+    """Return the entries in scope up to number `last` with their details, oldest first.
+
+    With `with_summaries` also those that commit to the call log.
+    """
+    conditions: list[Any] = [AuditEntry.seq <= last]
     if covered.client is not None:
         conditions.append(AuditEntry.client_id == covered.client)
     if covered.site is not None:
@@ -184,7 +171,10 @@ def _entries(covered: ExportScope, last: int) -> Iterator[AuditEntry]:
         conditions.append(AuditEntry.at >= covered.since)
     if covered.until is not None:
         conditions.append(AuditEntry.at < covered.until)
-    return AuditEntry.stream_with_details(*conditions)
+    in_scope = reduce(and_, conditions)
+    if with_summaries:
+        in_scope |= (AuditEntry.event == call_log.EVENT) & (AuditEntry.seq <= last)
+    return AuditEntry.stream_with_details(in_scope)
 
 
 def _shown(entry: AuditEntry, covered: ExportScope) -> dict[str, Any]:
@@ -196,7 +186,7 @@ def _shown(entry: AuditEntry, covered: ExportScope) -> dict[str, Any]:
 
 
 def _rows(covered: ExportScope, last: int, paths: Tree | None) -> Iterator[dict[str, Any]]:
-    for entry in _entries(covered, last):
+    for entry in _entries(covered, last, with_summaries=True):
         detail = entry.detail if covered.private else None
         row = {
             "seq": entry.seq,
@@ -345,9 +335,10 @@ fingerprint in keys.json and a checkpoint with those in the site's wp-admin or i
 
     python3 verify_audit.py THIS.zip --checkpoint KEPT.json
 
-audit log.jsonl     the entries, each with the exact text that was hashed
-checkpoints.json      the signed checkpoints of the dashboard and of each site
-keys.json       the public keys
-sites/          the sites' own logs, as Aura received them
-manifest.json   the digest of every file, signed in manifest.sig
+audit_log.jsonl   the entries, each with the exact text that was hashed
+calls.jsonl       the calls to sites that are kept; entries commit to them
+checkpoints.json  the signed checkpoints of the dashboard and of each site
+keys.json         the public keys
+sites/            the sites' own logs, as Aura received them
+manifest.json     the digest of every file, signed in manifest.sig
 """

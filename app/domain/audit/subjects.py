@@ -15,10 +15,9 @@ CONNECTIONS = "connections"
 EVERYTHING = "everything"
 SUBJECTS = (HIGHLIGHTS, PEOPLE, UPDATES, CONNECTIONS, EVERYTHING)
 
-# What each sync of each site leaves, nine of ten entries, and the steps between a decision about
-# an update and its result.
+# What syncs leave, and the steps between a decision about an update and its result.
 _ROUTINE = (
-    *("site_called", "report_received", "refusals_counted"),
+    *("site_called", "report_received", "refusals_counted", "call_log_summarized"),
     *("change_checked", "change_started", "change_waiting"),
 )
 # Only what a person requested of these is worth showing; the rest is repeated every hour.

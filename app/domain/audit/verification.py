@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app import queue
 from app.domain import permissions
 from app.domain.actor import SCHEDULE, SYSTEM, Actor
-from app.domain.audit import checkpoints
+from app.domain.audit import call_log, checkpoints
 from app.domain.audit.append import record
 from app.domain.audit.chain import Anchor, ChainReport, verify_chain
 from app.domain.audit.events import (
@@ -75,7 +76,7 @@ def run_verification(
     def note(count: int) -> None:
         verification_run.move(to=RUNNING, when=(RUNNING,), entries=count, heartbeat_at=now())
 
-    found = verify_chain(anchors(), seen=note)
+    found = _verify(anchors(), note)
     with transaction():
         state = WHOLE if found.is_whole else BROKEN
         if verification_run.move(
@@ -98,12 +99,24 @@ def verify_now(*, by: Actor, now: datetime) -> ChainReport:
     Raises: AuditLogUnreadable.
     """
     try:
-        found = verify_chain(checkpoints.anchors())
+        found = _verify(checkpoints.anchors())
     except OUTAGES as why:
         raise AuditLogUnreadable(f"The audit log could not be read: {why}") from why
     with transaction():
         _record_found(found, by, now)
     return found
+
+
+def _verify(
+    anchors: Iterable[Anchor], seen: Callable[[int], object] = lambda count: None
+) -> ChainReport:
+    """Verify the chain, and if it is intact, the call log that it commits to."""
+    found = verify_chain(anchors, seen=seen)
+    mismatch = call_log.find_mismatch() if found.is_whole else None
+    if mismatch is None:
+        return found
+    broken_at, reason = mismatch
+    return replace(found, broken_at=broken_at, reason=reason)
 
 
 def _record_found(found: ChainReport, by: Actor, now: datetime) -> None:

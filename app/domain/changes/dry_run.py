@@ -85,12 +85,12 @@ def run_dry_run(
         return _again(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, now())
     question = {"item": planned_update(change).as_item(), **quarantine.known_head(site)}
     results, channel = calls.call_with_fallback(
-        site, channel, _NAME, question, by=change.proposer, config=config, call=call
+        site, channel, _NAME, question, by=change.proposer, config=config, call=call, now=now
     )
     outcome = calls.effective_result(results)
     with transaction():
         for result in results:
-            audit.record(result.as_event(site.id), SYSTEM, now=now())
+            calls.record(result, site.id, now=now())
         if outcome.reply is None:
             return _no_answer(change, outcome, now())
         health.record_success(site, outcome, SYSTEM, now(), endpoint=channel.endpoint)

@@ -148,6 +148,7 @@ def _send(change: Change, site: Site, context: RunContext) -> str:
         by=change.decided_by,
         config=context.config,
         call=context.call,
+        now=context.now,
         patience_s=REQUEST_TIMEOUT_S,
         # If this worker freezes now, the plan expires before its lease does.
         noted_at=noted_at,

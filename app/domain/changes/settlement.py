@@ -96,6 +96,7 @@ def _ask(change: Change, site: Site, context: RunContext) -> str:
         by=change.decided_by,
         config=context.config,
         call=context.call,
+        now=context.now,
     )
     result = calls.effective_result(found)
     if result.reply is None:
@@ -139,7 +140,7 @@ def finish_change(
     if outcome.state == UNKNOWN:
         return mark_unknown(change, "", outcome.evidence, now, result, outcome.reason)
     with transaction() as tx:
-        audit.record(result.as_event(site.id), SYSTEM, now=now)
+        calls.record(result, site.id, now=now)
         if result.reply is not None:
             health.record_success(site, result, SYSTEM, now)
         elif result.error_code == ErrorCode.identity_changed:
@@ -254,7 +255,7 @@ def mark_unknown(
     }
     with transaction() as tx:
         if result is not None:
-            audit.record(result.as_event(change.site_id), SYSTEM, now=now)
+            calls.record(result, change.site_id, now=now)
         if change.move(UNKNOWN, **columns):
             audit.record(ChangeOutcomeUnknown.of(change, error_code=error_code), SYSTEM, now=now)
         else:

@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from app.config import Config
+from app.domain import audit
+from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import checkpoints
 from app.domain.audit.events import SiteCalled
 from app.domain.connection import peer_view
@@ -21,8 +23,7 @@ from app.domain.sites.sites import server_login_context
 from app.http.errors import CallError, ErrorCode, Trait
 from app.http.site_client import DEADLINE_S, Channel, Reply
 from app.keys import KeyRing
-from app.models.base import utcnow
-from app.models.sent_calls import SentCall
+from app.models.call_log import OK, SiteCall
 from app.models.sites import (
     Site,
 )
@@ -36,6 +37,8 @@ KEYS_UNREADABLE = "keys_unreadable"
 
 # The address exists, but something other than the plugin answered.
 FALLBACK_ERRORS = ErrorCode.having(Trait.ELSEWHERE)
+# Operations that only read. If they succeed, the call log is enough.
+ROUTINE_OPS = frozenset({"report", "log", "ping", "change.check"})
 # In addition to the current address. More would keep a worker busy for minutes.
 MAX_FALLBACKS = 3
 
@@ -64,18 +67,6 @@ class CallResult:
     def evidence(self) -> dict[str, str | int]:
         return {} if self.error is None else dict(self.error.evidence)
 
-    def as_event(self, site_id: int) -> SiteCalled:
-        head_n, head_hash = checkpoints.head_in(self.reply.document) if self.reply else (0, "")
-        return SiteCalled(
-            site_id=site_id,
-            op=self.op,
-            outcome=self.error_code or "ok",
-            elapsed_ms=self.elapsed_ms,
-            nonces=self.nonces,
-            head_n=head_n,
-            head_hash=head_hash,
-        )
-
 
 def call_site(
     channel: Channel,
@@ -85,6 +76,7 @@ def call_site(
     by: str,
     config: Config,
     call: Call,
+    now: Callable[[], datetime],
     patience_s: float = DEADLINE_S,
     noted_at: datetime | None = None,
 ) -> CallResult:
@@ -98,7 +90,7 @@ def call_site(
 
     def nonce() -> str:
         nonces.append(new_nonce())
-        SentCall.note(nonces[-1], channel.site_id, op, utcnow())
+        SiteCall.note(nonces[-1], channel.site_id, op, now())
         return nonces[-1]
 
     head = {} if op.startswith("pair.") else checkpoints.outgoing_checkpoint(config, channel.sign_d)
@@ -126,6 +118,29 @@ def call_site(
     )
 
 
+def record(result: CallResult, site_id: int, *, now: datetime, by: Actor = SYSTEM) -> None:
+    """Record a finished call, inside the transaction of what follows from it.
+
+    The call log gets every result. The audit log gets what failed and what changes something.
+    """
+    outcome = result.error_code or OK
+    head_n, head_hash = checkpoints.head_in(result.reply.document) if result.reply else (0, "")
+    if result.nonces:
+        SiteCall.finish(result.nonces, outcome, result.elapsed_ms, head_n)
+    if result.error is None and result.op in ROUTINE_OPS:
+        return
+    event = SiteCalled(
+        site_id=site_id,
+        op=result.op,
+        outcome=outcome,
+        elapsed_ms=result.elapsed_ms,
+        nonces=result.nonces,
+        head_n=head_n,
+        head_hash=head_hash,
+    )
+    audit.record(event, by, now=now)
+
+
 def call_with_fallback(
     site: Site,
     channel: Channel,
@@ -135,19 +150,20 @@ def call_with_fallback(
     by: str,
     config: Config,
     call: Call,
+    now: Callable[[], datetime],
 ) -> tuple[list[CallResult], Channel]:
     """Call the site at its known address and, if something else answers, at its other ones.
 
     Return the result of each call, and the channel of the last one.
     """
-    outcomes = [call_site(channel, op, arguments, by=by, config=config, call=call)]
+    outcomes = [call_site(channel, op, arguments, by=by, config=config, call=call, now=now)]
     named = [endpoint for endpoint in site.endpoints if is_same_server(channel.endpoint, endpoint)]
     others = [*_https_or_www_variant(channel.endpoint, outcomes[0]), *named]
     for endpoint in [other for other in others if other != channel.endpoint][:MAX_FALLBACKS]:
         if outcomes[-1].reply is not None or outcomes[0].error_code not in FALLBACK_ERRORS:
             break
         elsewhere = replace(channel, endpoint=endpoint)
-        outcome = call_site(elsewhere, op, arguments, by=by, config=config, call=call)
+        outcome = call_site(elsewhere, op, arguments, by=by, config=config, call=call, now=now)
         outcomes.append(outcome)
         if outcome.reply is not None:
             return outcomes, elsewhere

@@ -7,6 +7,7 @@ may be active before its last answer arrives.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -101,6 +102,7 @@ def send_hello(
     by: str,
     config: Config,
     call: Call,
+    now: Callable[[], datetime],
 ) -> HandshakeStep:
     """Send M1 and receive M2, at the first address where the plugin answers."""
     outcomes: list[CallResult] = []
@@ -115,7 +117,9 @@ def send_hello(
             "dash": {"id": dashboard.id, "origin": dashboard.origin},
             "url": endpoint,
         }
-        outcome = call_site(channel, "pair.hello", question, by=by, config=config, call=call)
+        outcome = call_site(
+            channel, "pair.hello", question, by=by, config=config, call=call, now=now
+        )
         outcomes.append(outcome)
         if outcome.reply is not None:
             known = b64u(dashboard.sign_public)
@@ -128,7 +132,13 @@ def send_hello(
 
 
 def send_confirm(
-    site: Site, opened: HandshakeResult, *, by: str, config: Config, call: Call
+    site: Site,
+    opened: HandshakeResult,
+    *,
+    by: str,
+    config: Config,
+    call: Call,
+    now: Callable[[], datetime],
 ) -> HandshakeStep:
     """Send M3 and receive M4; may be repeated until the site has answered."""
     channel = Channel(
@@ -139,7 +149,9 @@ def send_confirm(
         opened.key("s2d"),
         server_login(site, config),
     )
-    outcome = call_site(channel, "pair.confirm", {"th": opened.th}, by=by, config=config, call=call)
+    outcome = call_site(
+        channel, "pair.confirm", {"th": opened.th}, by=by, config=config, call=call, now=now
+    )
     if outcome.reply is None:
         return HandshakeStep((outcome,), error_code=outcome.error_code, evidence=outcome.evidence)
     if outcome.reply.document.get("fingerprint") != opened.fingerprint:

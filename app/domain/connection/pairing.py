@@ -21,7 +21,7 @@ from app.domain.audit.events import (
     PairingFailed,
     PairingTokenIssued,
 )
-from app.domain.connection import handshake
+from app.domain.connection import calls, handshake
 from app.domain.connection.calls import KEYS_UNREADABLE, Call
 from app.domain.connection.handshake import HandshakeResult, HandshakeStep
 from app.domain.errors import AlreadyPaired, Conflict, StaleState
@@ -235,11 +235,17 @@ class _Attempt:
             by=self.actor.name[:120],
             config=self.config,
             call=self.call,
+            now=self.now,
         )
 
     def _confirm(self, opened: HandshakeResult) -> HandshakeStep:
         return handshake.send_confirm(
-            self.site, opened, by=self.actor.name[:120], config=self.config, call=self.call
+            self.site,
+            opened,
+            by=self.actor.name[:120],
+            config=self.config,
+            call=self.call,
+            now=self.now,
         )
 
     def _keep(self, step: HandshakeStep, opened: HandshakeResult) -> bool:
@@ -256,7 +262,7 @@ class _Attempt:
     def _record(self, step: HandshakeStep) -> None:
         with transaction():
             for outcome in step.outcomes:
-                audit.record(outcome.as_event(self.site.id), self.actor, now=self.now())
+                calls.record(outcome, self.site.id, by=self.actor, now=self.now())
 
     def settle(self, step: HandshakeStep) -> str:
         """Record the result of a run; return the token's state."""

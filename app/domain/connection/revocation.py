@@ -229,7 +229,7 @@ class _RevocationAttempt:
     def _ask(self, op: str, arguments: dict[str, Any]) -> CallResult:
         channel = calls.channel_to(self.site, self.config)
         return calls.call_site(
-            channel, op, arguments, by=self.asker, config=self.config, call=self.call
+            channel, op, arguments, by=self.asker, config=self.config, call=self.call, now=self.now
         )
 
     def _show_secret(self) -> CallResult:
@@ -243,7 +243,7 @@ class _RevocationAttempt:
         """Record the call, and the acknowledgement if the answer contains one."""
         now = self.now()
         with transaction():
-            audit.record(outcome.as_event(self.site.id), SYSTEM, now=now)
+            calls.record(outcome, self.site.id, now=now)
             facts: dict[str, Any] = {
                 "last_attempt_at": now.isoformat(),
                 "last_error": outcome.error_code,

@@ -98,7 +98,7 @@ def _write_down(site: Site, outcome: CallResult, now: datetime) -> str:
         # The site may be restored from the same backup again.
         progress["rechecks"] = count = 0
     with transaction():
-        audit.record(outcome.as_event(site.id), SYSTEM, now=now)
+        calls.record(outcome, site.id, now=now)
         next_at = now + backoff(count, FIRST, LONGEST)
         if not site.plan_recheck(next_at, progress):
             return "paired again"

@@ -136,6 +136,7 @@ class RotationAttempt:
                 by=self.rotation.requested_by,
                 config=self.config,
                 call=self.call,
+                now=self.now,
             )
         outcomes: list[CallResult] = []
         for endpoint in self.rotation.endpoints:
@@ -273,12 +274,13 @@ class RotationAttempt:
             by=self.rotation.requested_by,
             config=self.config,
             call=self.call,
+            now=self.now,
         )
 
     def _write_down(self, outcomes: list[CallResult]) -> None:
         with transaction():
             for outcome in outcomes:
-                audit.record(outcome.as_event(self.site.id), SYSTEM, now=self.now())
+                calls.record(outcome, self.site.id, now=self.now())
 
     def wait(self, error_code: str, evidence: dict[str, str | int]) -> str:
         """Record the error and plan the next attempt."""

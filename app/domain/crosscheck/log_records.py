@@ -7,22 +7,21 @@ from datetime import datetime, timedelta
 
 from app.domain import alerts
 from app.domain.actor import SYSTEM
+from app.domain.audit import call_log
 from app.domain.crosscheck import reconcile
 from app.domain.crosscheck.reconcile import LogPair, LogRecord
 from app.models.audit import AuditEntry
 from app.models.base import transaction
-from app.models.sent_calls import SentCall
+from app.models.call_log import SiteCall
 from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import Site
 
 # How far to go back before the new entries, because an answer's entry is before its head.
 _OVERLAP = 500
 _MARGIN = timedelta(days=1)
-# Site logs are read within the hour.
-_CALLS_KEPT = timedelta(days=90)
 # These events are rare, and their counterparts may be much older.
 _RARE = ("pairing_completed", "key_rotation_requested", "keys_rotated")
-_OFTEN = ("site_called", "change_started", "change_ended")
+_OFTEN = ("change_started", "change_ended")
 
 
 def compare_site_log(site: Site, now: datetime) -> int:
@@ -34,8 +33,15 @@ def compare_site_log(site: Site, now: datetime) -> int:
     if not site_records:
         return 0
     # Calls are recorded before they are sent, so Aura's records are never behind the site.
-    aura_records = _of_aura(site, min(record.at for record in site_records) - _MARGIN)
-    sides = LogPair(site_records, aura_records, frozenset(SentCall.nonces_of(site.id)))
+    since = min(record.at for record in site_records) - _MARGIN
+    used = SiteCall.known({record.text("nonce") for record in site_records})
+    sides = LogPair(
+        site_records,
+        _of_aura(site, since),
+        SiteCall.answered(site.id, since),
+        frozenset(used),
+        call_log.kept_since(),
+    )
     findings = reconcile.compare_logs(sides, now=now)
     settled = [
         record.seq for record in site_records if now - record.at >= reconcile.ROTATION_GRACE_PERIOD
@@ -48,7 +54,6 @@ def compare_site_log(site: Site, now: datetime) -> int:
             )
         through = max(read.reconciled_n, *settled, 0)
         read.advance(reconciled_n=through)
-        SentCall.forget(now - _CALLS_KEPT)
     return raised
 
 

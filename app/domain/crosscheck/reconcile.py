@@ -13,6 +13,7 @@ from typing import Any
 
 from app.domain import alerts
 from app.domain.changes import outcomes
+from app.models.call_log import SiteCall
 
 # The other side's entry of the same event may not have arrived yet.
 GRACE_PERIOD = timedelta(minutes=10)
@@ -53,11 +54,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class LogPair:
-    """The entries to compare. `nonces` are those of calls that may have no entry."""
+    """What is compared: the site's log with Aura's audit log and call log.
+
+    `calls` are those with a signed answer. `nonces` are those of the site's entries that Aura used.
+    Calls before `calls_since` are no longer known; None if all are.
+    """
 
     site: Sequence[LogRecord]
     aura: Sequence[LogRecord]
-    nonces: frozenset[str] = frozenset()
+    calls: Sequence[SiteCall]
+    nonces: frozenset[str]
+    calls_since: datetime | None = None
 
 
 def compare_logs(sides: LogPair, *, now: datetime) -> list[Finding]:
@@ -82,12 +89,10 @@ def of(entries: Iterable[LogRecord], *events: str) -> list[LogRecord]:
 
 def _calls_unknown(sides: LogPair) -> Iterable[Finding]:
     """Find calls with the keys of the connection that Aura did not make."""
-    ours = sides.nonces | {
-        nonce for call in of(sides.aura, "site_called") for nonce in call.facts.get("nonces", ())
-    }
     for entry in of(sides.site, "answered", "refused"):
         nonce = entry.text("nonce")
-        if nonce and nonce not in ours:
+        is_forgotten = sides.calls_since is not None and entry.at < sides.calls_since
+        if nonce and nonce not in sides.nonces and not is_forgotten:
             yield Finding(alerts.CALL_UNKNOWN, nonce, _evidence(entry, None))
 
 
@@ -95,11 +100,12 @@ def _calls_missing(sides: LogPair) -> Iterable[Finding]:
     """Find calls with a signed answer that are missing in the site's log."""
     there = {entry.text("nonce") for entry in of(sides.site, "answered")}
     reach = _reach(sides.site)
-    for call in of(sides.aura, "site_called"):
-        nonces, head = call.facts.get("nonces", ()), call.facts.get("head_n", 0)
-        was_answered = call.facts.get("outcome") == "ok" and head > 0 and nonces
-        if was_answered and not there & set(nonces) and _is_covered(head, reach):
-            yield Finding(alerts.CALL_MISSING, nonces[-1], _evidence(None, call))
+    for call in sides.calls:
+        if call.head_n > 0 and call.nonce not in there and _is_covered(call.head_n, reach):
+            facts = {"op": call.op, "outcome": call.outcome, "nonce": call.nonce}
+            about = {"call": str(call.id), "at": call.at.isoformat(), **facts}
+            aura = {**about, "head_n": str(call.head_n)}
+            yield Finding(alerts.CALL_MISSING, call.nonce, {"site": {}, "aura": aura})
 
 
 def _reach(entries: Sequence[LogRecord]) -> list[tuple[int, int, bool]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from app import queue
 from app.config import Config
-from app.domain import alerts, audit, permissions
+from app.domain import alerts, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import checkpoints
 from app.domain.audit.checkpoints import Checkpoint, CheckpointInvalid
@@ -131,12 +131,12 @@ def _read_on(site: Site, config: Config, call: Call, now: Callable[[], datetime]
         return "keys unreadable"  # the sync before it already recorded the failure
     question = {"after": read.n, **quarantine.known_head(site)}
     outcomes, channel = calls.call_with_fallback(
-        site, channel, _NAME, question, by=SYSTEM.name, config=config, call=call
+        site, channel, _NAME, question, by=SYSTEM.name, config=config, call=call, now=now
     )
     outcome = calls.effective_result(outcomes)
     with transaction():
         for result in outcomes:
-            audit.record(result.as_event(site.id), SYSTEM, now=now())
+            calls.record(result, site.id, now=now())
         if outcome.reply is None:
             return outcome.error_code
         health.record_success(site, outcome, SYSTEM, now(), endpoint=channel.endpoint)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from app.config import Config
 from app.domain.connection.calls import FALLBACK_ERRORS, Call, CallResult, call_site
@@ -55,11 +56,11 @@ def examine(
     knocks = {name: stranger.knock(address) for name, address in addresses.items()}
     outcome = report = None
     if channel is not None:
-        others = [addresses[name] for name in answering_at(knocks)]
-        outcome, answering = _echo(channel, others, by=by, config=config, call=call)
+        ask = partial(call_site, by=by, config=config, call=call, now=now)
+        outcome, answering = _echo(channel, [addresses[at] for at in answering_at(knocks)], ask)
         if outcome.reply is not None:
-            report = call_site(answering, "report", {"have": None}, by=by, config=config, call=call)
-    fates = _fates(stranger, addresses, knocks, outcome)
+            report = ask(answering, "report", {"have": None})
+    headers, body = _fates(stranger, addresses, knocks, outcome)
     sight = Observations(
         url=url,
         now=now(),
@@ -69,29 +70,29 @@ def examine(
         in_use=_name_of(channel.endpoint) if channel else "",
         outcome=outcome,
         report=report,
-        header_fates=fates[0],
-        body_fate=fates[1],
+        header_fates=headers,
+        body_fate=body,
     )
     checks += diagnosis.diagnose(sight)
     signed_calls = [result for result in (outcome, report) if result is not None]
-    calls = stranger.requests + len(signed_calls)
-    return Diagnosis(url, sight.now, channel is not None, tuple(checks), calls), signed_calls
+    requests = stranger.requests + len(signed_calls)
+    return Diagnosis(url, sight.now, channel is not None, tuple(checks), requests), signed_calls
 
 
 def _echo(
-    channel: Channel, others: list[str], *, by: str, config: Config, call: Call
+    channel: Channel, others: list[str], ask: Callable[..., CallResult]
 ) -> tuple[CallResult, Channel]:
     """Make the signed call at the known address and, if it fails there, where probes were answered.
 
     Return the result of the first call unless another one succeeded, and its channel.
     """
-    first = call_site(channel, "ping", {}, by=by, config=config, call=call)
+    first = ask(channel, "ping", {})
     for endpoint in others:
         if first.error_code not in FALLBACK_ERRORS:
             break
         if endpoint != channel.endpoint:
             elsewhere = replace(channel, endpoint=endpoint)
-            outcome = call_site(elsewhere, "ping", {}, by=by, config=config, call=call)
+            outcome = ask(elsewhere, "ping", {})
             if outcome.reply is not None:
                 return outcome, elsewhere
     return first, channel

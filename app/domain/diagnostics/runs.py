@@ -232,7 +232,7 @@ def _without_keys(diagnosis: Diagnosis, why: str) -> Diagnosis:
 def _record(site: Site, diagnosis: Diagnosis, outcomes: list[CallResult], now: datetime) -> None:
     """Store the signed calls, if any, and the diagnosis, inside the transaction."""
     for outcome in outcomes:
-        audit.record(outcome.as_event(site.id), SYSTEM, now=now)
+        calls.record(outcome, site.id, now=now)
     event = DiagnosticsCompleted(
         site_id=site.id,
         verdict=diagnosis.verdict,

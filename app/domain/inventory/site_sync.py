@@ -20,6 +20,7 @@ from app.domain.diagnostics import runs
 from app.domain.errors import NotPaired
 from app.domain.inventory import report_schema
 from app.domain.inventory.available_updates import store_available_updates
+from app.domain.inventory.checks import count_check
 from app.domain.inventory.report_schema import Checked, ReportInvalid
 from app.http import site_client
 from app.http.site_client import ErrorCode
@@ -88,7 +89,8 @@ def _request(site: Site, by: Actor, now: datetime) -> Sync:
         if waiting is not None:
             return waiting
         sync = Sync.ask(site, requested_by=by.name, now=now)
-        audit.record(SyncRequested(site_id=site.id, sync_id=sync.id), by, now=now)
+        if by.kind != SCHEDULE.kind:
+            audit.record(SyncRequested(site_id=site.id, sync_id=sync.id), by, now=now)
         tx.after_commit(queue.enqueue, "sync_site", sync.id)
         return sync
 
@@ -149,35 +151,34 @@ def run_sync(
     try:
         channel = calls.channel_to(site, config)
     except SealBroken as broken:
-        return _fail(sync, site, calls.KEYS_UNREADABLE, {"why": str(broken)}, None, now())
+        return _fail(sync, site, calls.KEYS_UNREADABLE, {"why": str(broken)}, None, config, now())
     question = {"have": known.digest if known else None, **quarantine.known_head(site)}
     outcomes, channel = calls.call_with_fallback(
-        site, channel, "report", question, by=sync.requested_by, config=config, call=call
+        site, channel, "report", question, by=sync.requested_by, config=config, call=call, now=now
     )
     outcome = calls.effective_result(outcomes)
     for failed in (result for result in outcomes if result is not outcome):
         with transaction():
-            audit.record(failed.as_event(site.id), SYSTEM, now=now())
+            calls.record(failed, site.id, now=now())
     if outcome.reply is None:
-        return _fail(sync, site, outcome.error_code, outcome.evidence, outcome, now())
+        return _fail(sync, site, outcome.error_code, outcome.evidence, outcome, config, now())
     sync.move(to=READING, when=(ASKING,))
     try:
         accepted = _read(outcome.reply.document, known)
     except ReportInvalid as refused:
-        return _refuse(sync, site, refused, outcome, now())
-    return _store(sync, site, accepted, outcome, channel.endpoint, now())
+        return _refuse(sync, site, refused, outcome, config, now())
+    return _store(sync, site, accepted, outcome, channel.endpoint, config, now())
 
 
-def recover(now: datetime) -> int:
+def recover(config: Config, now: datetime) -> int:
     """End syncs whose worker died, queue those whose job was lost; return how many.
 
     Old ones are deleted, because the audit log records them.
     """
     stuck = Sync.stuck(now - STUCK_AFTER)
     for sync in stuck:
-        _fail(
-            sync, sync.site, ErrorCode.too_slow.value, {"why": "the worker ended midway"}, None, now
-        )
+        why: dict[str, str | int] = {"why": "the worker ended midway"}
+        _fail(sync, sync.site, ErrorCode.too_slow.value, why, None, config, now)
     Sync.forget_ended(now - KEPT_FOR)
     lost = Sync.waiting_since(now - LOST_AFTER)
     return len(stuck) + queue.enqueue_rows("sync_site", (sync.id for sync in lost))
@@ -259,11 +260,12 @@ def _store(
     accepted: _Accepted | None,
     outcome: CallResult,
     endpoint: str,
+    config: Config,
     now: datetime,
 ) -> str:
     """Store the site data, components, connection and entries in one transaction."""
     with transaction() as tx:
-        audit.record(outcome.as_event(site.id), SYSTEM, now=now)
+        calls.record(outcome, site.id, now=now)
         if not sync.move(to=READING, when=(READING,)):
             return sync.state  # deleted meanwhile; the next sync repeats it
         if not health.record_success(site, outcome, SYSTEM, now, endpoint=endpoint):
@@ -282,6 +284,7 @@ def _store(
             )
             audit.record(received, SYSTEM, now=now)
         sync.move(to=DONE, when=OPEN, ended_at=now, unchanged=accepted is None)
+        count_check(site, outcome, now, every_minutes=config.sync_every_minutes)
         tx.after_commit(queue.enqueue, "read_log", site.id)
     return sync.state
 
@@ -303,13 +306,18 @@ def _replace(site: Site, accepted: _Accepted, now: datetime) -> None:
 
 
 def _refuse(
-    sync: Sync, site: Site, refused: ReportInvalid, outcome: CallResult, now: datetime
+    sync: Sync,
+    site: Site,
+    refused: ReportInvalid,
+    outcome: CallResult,
+    config: Config,
+    now: datetime,
 ) -> str:
     evidence: dict[str, str | int] = {"field": refused.path[:200], "why": refused.why[:300]}
     with transaction():
         event = ReportRefused(site_id=site.id, field=refused.path[:200], why=refused.why[:300])
         audit.record(event, SYSTEM, now=now)
-        return _fail(sync, site, ErrorCode.report_invalid.value, evidence, outcome, now)
+        return _fail(sync, site, ErrorCode.report_invalid.value, evidence, outcome, config, now)
 
 
 def _fail(
@@ -318,15 +326,17 @@ def _fail(
     error_code: str,
     evidence: dict[str, str | int],
     outcome: CallResult | None,
+    config: Config,
     now: datetime,
 ) -> str:
     with transaction():
         if outcome is not None:
-            audit.record(outcome.as_event(site.id), SYSTEM, now=now)
+            calls.record(outcome, site.id, now=now)
         if sync.move(to=FAILED, when=OPEN, ended_at=now, error_code=error_code, evidence=evidence):
             runs.record_failed_call(site, error_code, evidence, SYSTEM, now)
             event = SyncFailed(site_id=site.id, sync_id=sync.id, error_code=error_code)
             audit.record(event, SYSTEM, now=now)
+            count_check(site, outcome, now, every_minutes=config.sync_every_minutes)
     return sync.state
 
 

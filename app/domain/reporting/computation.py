@@ -6,7 +6,7 @@ of the end of the period, open risks as of now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from app.domain.inventory import php_eol
@@ -20,7 +20,13 @@ from app.domain.reporting.client_report import (
     SiteSection,
     SiteSnapshot,
 )
-from app.domain.reporting.sync_stats import ReportEntry, SiteWatch
+from app.domain.reporting.sync_stats import (
+    Checks,
+    ReportEntry,
+    SiteHistory,
+    connected,
+    count_checks,
+)
 
 # How long before the end of PHP support the report mentions it.
 PLAN_AHEAD = timedelta(days=180)
@@ -61,7 +67,6 @@ STORY_EVENTS = frozenset(_STATES) | {
     "incident_closed",
     "change_acknowledged",
 }
-CHECK_EVENTS = frozenset({"sync_requested", "site_called", "sync_failed", "report_received"})
 REPORTED_EVENTS = STORY_EVENTS | _NOTABLE | AGREEMENTS
 
 
@@ -70,7 +75,7 @@ def compute_report(
     period: Period,
     sites: Sequence[SiteSnapshot],
     lines: Sequence[ReportEntry],
-    check_lines: Iterable[ReportEntry],
+    histories: Mapping[int, SiteHistory],
     rights: Rights,
     *,
     every: timedelta,
@@ -79,9 +84,8 @@ def compute_report(
     """Compute the report over `lines`.
 
     `lines` are all entries about these sites and this client except those of checks, oldest first
-    and from the first one on, because an approval may be older than what it released. `check_lines`
-    are the entries of the checks in the period. They are read once, one by one, because there may
-    be hundreds of thousands.
+    and from the first one on, because an approval may be older than what it released. `histories`
+    are the checks of each site in the period.
     """
     known = [line for line in lines if line.at < min(period.ends, now)]
     by_site: dict[int | None, list[ReportEntry]] = {}
@@ -89,16 +93,13 @@ def compute_report(
         by_site.setdefault(line.site_id, []).append(line)
     stories = _change_histories(known, period)
     ends = min(period.ends, now)
-    seen = {
-        site.id: SiteWatch(by_site.get(site.id, []), period.begins, ends, every=every)
-        for site in sites
-    }
-    for line in check_lines:
-        if line.site_id in seen:
-            seen[line.site_id].add(line)
-    sections = [
-        _site_section(site, by_site.get(site.id, []), period, seen[site.id]) for site in sites
-    ]
+    sections = []
+    for site in sites:
+        about = by_site.get(site.id, [])
+        history = histories.get(site.id, SiteHistory())
+        spans = connected(about, ends)
+        checks = count_checks(history, spans, period.begins, ends, every=every)
+        sections.append(_site_section(site, about, period, history, checks))
     return ClientReport(
         client=client,
         period=period,
@@ -114,14 +115,18 @@ def compute_report(
 
 
 def _site_section(
-    site: SiteSnapshot, lines: Sequence[ReportEntry], period: Period, seen: SiteWatch
+    site: SiteSnapshot,
+    lines: Sequence[ReportEntry],
+    period: Period,
+    history: SiteHistory,
+    checks: Checks,
 ) -> SiteSection:
     return SiteSection(
         site=site,
-        checks=seen.checks.result(),
-        reports=seen.reports,
-        first_report=seen.first_report,
-        last_report=seen.last_report,
+        checks=checks,
+        reports=history.reports,
+        first_report=history.first_report,
+        last_report=history.last_report,
         notable=tuple(line for line in lines if line.event in _NOTABLE and period.holds(line.at)),
     )
 

@@ -29,19 +29,21 @@ from app.domain.reporting.client_report import (
 )
 from app.domain.reporting.computation import (
     AGREEMENTS,
-    CHECK_EVENTS,
     REPORTED_EVENTS,
     compute_report,
 )
-from app.domain.reporting.sync_stats import ReportEntry
+from app.domain.reporting.sync_stats import ErrorSpan, ReportEntry, SiteHistory
 from app.models.accounts import CLIENT, User
 from app.models.alerts import Alert
-from app.models.audit import NAMES, AuditEntry
+from app.models.audit import NAMES, AuditEntry, Tally
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.clients import THEMSELVES, Client
+from app.models.daily_checks import DailyChecks
 from app.models.reports import Report
 from app.models.sites import Site
 from app.models.tags import SiteTag
+
+_FAILED, _RECEIVED = "sync_failed", "report_received"
 
 
 def compute_for(
@@ -55,13 +57,13 @@ def compute_for(
     if not permissions.can_see_client(by, client.id):
         raise NotFound("This client does not exist.")
     every = timedelta(minutes=config.sync_every_minutes)
-    sites = _sites(client, period)
+    sites, alerts = _sites(client, period)
     return compute_report(
         client.name,
         period,
-        _site_snapshots(sites, now),
+        _site_snapshots(sites, alerts, now),
         lines_about(client, period),
-        check_lines(client, period),
+        _histories(client, period),
         _approval_rights(client, sites, now),
         every=every,
         now=now,
@@ -101,20 +103,47 @@ def lines_about(client: Client, period: Period) -> list[ReportEntry]:
     ]
 
 
-def check_lines(client: Client, period: Period) -> Iterator[ReportEntry]:
-    """Yield the checks of the client's sites within the period, oldest first, one by one.
-
-    Nothing in them is about a person, so the entries alone are enough.
-    """
-    for entry in AuditEntry.stream(
-        AuditEntry.site_id.in_(_site_ids(client)),
-        AuditEntry.event.in_(CHECK_EVENTS),
+def _histories(client: Client, period: Period) -> dict[int, SiteHistory]:
+    """Return the checks of each site of the client in the period, by site id."""
+    site_ids = _site_ids(client)
+    tallies = AuditEntry.tally(
+        AuditEntry.site_id.in_(site_ids),
+        AuditEntry.event.in_((_FAILED, _RECEIVED)),
         AuditEntry.at >= period.begins,
         AuditEntry.at < period.ends,
-    ):
-        body = json.loads(entry.body)
-        who = NAMES.get(body["actor"]["kind"], "")
-        yield ReportEntry(entry.seq, entry.at, entry.event, entry.site_id, who, body["facts"])
+    )
+    days: dict[int, list[DailyChecks]] = {}
+    for day in DailyChecks.of_sites(site_ids, period.first_day, period.last_day):
+        days.setdefault(day.site_id, []).append(day)
+    by_site: dict[int, list[Tally]] = {}
+    for tally in tallies:
+        by_site.setdefault(tally.site_id or 0, []).append(tally)
+    return {
+        site_id: _history(days.get(site_id, []), by_site.get(site_id, []))
+        for site_id in days.keys() | by_site.keys()
+    }
+
+
+def _history(days: Sequence[DailyChecks], tallies: Sequence[Tally]) -> SiteHistory:
+    errors = tuple(
+        ErrorSpan(
+            found.error_code, found.count, _system_line(found.first), _system_line(found.last)
+        )
+        for found in tallies
+        if found.event == _FAILED
+    )
+    reports = next((found for found in tallies if found.event == _RECEIVED), None)
+    if reports is None:
+        return SiteHistory(tuple(days), errors)
+    first, last = _system_line(reports.first), _system_line(reports.last)
+    return SiteHistory(tuple(days), errors, reports.count, first, last)
+
+
+def _system_line(entry: AuditEntry) -> ReportEntry:
+    """Return an entry of Aura itself, which has no private details."""
+    body = json.loads(entry.body)
+    who = NAMES.get(body["actor"]["kind"], "")
+    return ReportEntry(entry.seq, entry.at, entry.event, entry.site_id, who, body["facts"])
 
 
 def _site_ids(client: Client) -> Any:
@@ -134,20 +163,26 @@ def _line(entry: AuditEntry) -> ReportEntry:
     )
 
 
-def _sites(client: Client, period: Period) -> list[Site]:
-    """Return the client's sites by name, also those removed since the period began."""
+def _sites(client: Client, period: Period) -> tuple[list[Site], dict[int, int]]:
+    """Return the client's sites by name, also those removed since the period began.
+
+    Also return the number of open alerts of each site by its id.
+    """
     is_covered = Site.forgotten_at.is_null() | (Site.forgotten_at >= period.begins)
-    found = Site.select(Site, Client).join(Client).where(Site.client == client, is_covered)
-    return sorted(found, key=lambda site: (site.name.casefold(), site.id))
+    columns = (Site, Client, Alert.open_count_of(Site.id).alias("open_alerts"))
+    query = Site.select(*columns).join(Client).where(Site.client == client, is_covered)
+    rows: list[Any] = sorted(query, key=lambda site: (site.name.casefold(), site.id))
+    return rows, {site.id: site.open_alerts for site in rows}
 
 
-def _site_snapshots(sites: Sequence[Site], now: datetime) -> list[SiteSnapshot]:
+def _site_snapshots(
+    sites: Sequence[Site], alerts: Mapping[int, int], now: datetime
+) -> list[SiteSnapshot]:
     """Return what the report says about each site, read in the same queries for all of them."""
     known = [site for site in sites if site.forgotten_at is None]
     stored = candidates.read_site_data(known)
-    alerts = Alert.count_open([site.id for site in known])
     return [
-        _site_snapshot(site, stored[site.id], alerts.get(site.id, 0), now)
+        _site_snapshot(site, stored[site.id], alerts[site.id], now)
         if site.forgotten_at is None
         else SiteSnapshot(site.id, site.name, site.url, FORGOTTEN)
         for site in sites

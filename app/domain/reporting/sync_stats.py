@@ -1,4 +1,4 @@
-"""Count how often Aura checked a site and how often the site answered. Pure functions.
+"""How often Aura checked a site and how often the site answered. Pure functions.
 
 These are checks, not uptime monitoring: hours without checks are listed as gaps, not counted as
 good or bad.
@@ -6,18 +6,16 @@ good or bad.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from app.domain.inventory.checks import ROUNDS_MISSED
+from app.models.daily_checks import DailyChecks
 
 # The reasons for a gap.
 NOT_CONNECTED = "not_connected"
 NOT_ASKED = "not_asked"
-
-# Aura checks once per interval. A late check is not a gap, three missing ones are.
-_ROUNDS_MISSED = 3
-# A check requested this shortly before the end may still be running.
-_UNDER_WAY = timedelta(minutes=10)
 
 _BEGINS = ("pairing_completed", "site_reconnected")
 _ENDS = ("revocation_started", "site_disconnected")
@@ -58,8 +56,8 @@ class ErrorSpan:
 class Checks:
     """How many checks were made, answered and missed.
 
-    `answered` of `made` got an answer that the site signed. `not_made` were planned, but Aura
-    itself did not send them.
+    `answered` of `made` got an answer that the site signed. `not_made` were due, but Aura was
+    interrupted or could not send them.
     """
 
     made: int = 0
@@ -74,113 +72,54 @@ class Checks:
         return self.answered * 1000 // self.made if self.made else 0
 
 
-@dataclass
-class _Open:
-    """A check that started and is not counted yet."""
+@dataclass(frozen=True)
+class SiteHistory:
+    """What is known about the checks of one site in a period.
 
-    at: datetime
-    was_sent: bool = False
-    was_answered: bool = False
-
-
-class CheckCounter:
-    """Count the checks of one site in a period, entry by entry, oldest first.
-
-    `spans` are the times with a connection (`connected`), `every` is the check interval. Only the
-    first and last entry of each error is kept.
+    `days` are its days with checks, oldest first, and `errors` the failed ones. `reports` is the
+    number of new reports; `first_report` and `last_report` are their entries.
     """
 
-    def __init__(
-        self,
-        spans: Sequence[tuple[datetime, datetime]],
-        begins: datetime,
-        ends: datetime,
-        *,
-        every: timedelta,
-    ) -> None:
-        self._begins, self._ends = begins, ends
-        self._gaps = _GapFinder(spans, begins, ends, every * _ROUNDS_MISSED)
-        self._made = self._answered = self._not_made = 0
-        self._errors: dict[str, ErrorSpan] = {}
-        self._last: _Open | None = None
-        self._is_open = False
-
-    def add(self, line: ReportEntry) -> None:
-        """Count the next entry if it is a check between the two moments."""
-        if not self._begins <= line.at < self._ends:
-            return
-        if line.event == "sync_requested":
-            self._begin(line.at)
-        elif line.event == "site_called" and line.facts.get("op") == "report":
-            if not self._is_open:
-                # It was requested before the first of these entries.
-                self._begin(line.at)
-            if self._last is not None:
-                self._last.was_sent = True
-                self._last.was_answered |= line.facts.get("outcome") == "ok"
-        elif line.event == "sync_failed":
-            self._record_error(line)
-            self._is_open = False
-
-    def result(self) -> Checks:
-        """Return the counts; nothing can be added afterwards."""
-        last = self._last
-        if last is not None and not last.was_sent and self._ends - last.at < _UNDER_WAY:
-            self._last = None
-        self._close()
-        return Checks(
-            made=self._made,
-            answered=self._answered,
-            not_made=self._not_made,
-            gaps=tuple(self._gaps.result()),
-            errors=tuple(
-                sorted(self._errors.values(), key=lambda error: (-error.count, error.name))
-            ),
-        )
-
-    def _begin(self, at: datetime) -> None:
-        self._close()
-        self._last, self._is_open = _Open(at), True
-
-    def _close(self) -> None:
-        done, self._last = self._last, None
-        if done is None:
-            return
-        if not done.was_sent:
-            self._not_made += 1
-            return
-        self._made += 1
-        self._answered += done.was_answered
-        self._gaps.look(done.at)
-
-    def _record_error(self, line: ReportEntry) -> None:
-        name = str(line.facts.get("error_code", ""))
-        known = self._errors.get(name)
-        first, so_far = (known.first, known.count) if known else (line, 0)
-        self._errors[name] = ErrorSpan(name, so_far + 1, first, line)
+    days: tuple[DailyChecks, ...] = ()
+    errors: tuple[ErrorSpan, ...] = ()
+    reports: int = 0
+    first_report: ReportEntry | None = None
+    last_report: ReportEntry | None = None
 
 
-class SiteWatch:
-    """The checks and syncs of one site in a period, entry by entry.
+def count_checks(
+    history: SiteHistory,
+    spans: Sequence[tuple[datetime, datetime]],
+    begins: datetime,
+    ends: datetime,
+    *,
+    every: timedelta,
+) -> Checks:
+    """Return the checks of one site between two moments.
 
-    `lines` are the site's other entries, which show when it was connected.
+    `spans` are the times with a connection (`connected`), `every` is the check interval.
     """
+    finder = _GapFinder(spans, begins, ends, every * ROUNDS_MISSED)
+    for day in history.days:
+        for at in _moments_of(day):
+            if begins <= at < ends:
+                finder.look(at)
+    return Checks(
+        made=sum(day.made for day in history.days),
+        answered=sum(day.answered for day in history.days),
+        not_made=sum(day.not_made for day in history.days),
+        gaps=tuple(finder.result()),
+        errors=tuple(sorted(history.errors, key=lambda error: (-error.count, error.name))),
+    )
 
-    def __init__(
-        self, lines: Iterable[ReportEntry], begins: datetime, ends: datetime, *, every: timedelta
-    ) -> None:
-        self._begins, self._ends = begins, ends
-        self.checks = CheckCounter(connected(lines, ends), begins, ends, every=every)
-        self.reports = 0
-        self.first_report: ReportEntry | None = None
-        self.last_report: ReportEntry | None = None
 
-    def add(self, line: ReportEntry) -> None:
-        self.checks.add(line)
-        if line.event == "report_received" and self._begins <= line.at < self._ends:
-            self.reports += 1
-            self.first_report = self.first_report or line
-            self.last_report = line
+def _moments_of(day: DailyChecks) -> Iterator[datetime]:
+    """Yield the first and last check of a day, and those around each gap, in order."""
+    if day.first_at is not None and day.last_at is not None:
+        yield day.first_at
+        for gap in day.gaps:
+            yield from map(datetime.fromisoformat, gap)
+        yield day.last_at
 
 
 class _GapFinder:

@@ -32,6 +32,21 @@ class ExportDownloaded(Event):
     digest: str
 
 
+class CallLogSummarized(Event):
+    """The calls to sites with the numbers `first` to `last` are in the call log.
+
+    `calls` is how many they are, `counts` how many of them had each outcome, and `root` the Merkle
+    root of their rows. Calls before `kept_from` were deleted, because they are old.
+    """
+
+    first: int
+    last: int
+    calls: int
+    counts: dict[str, int]
+    root: str
+    kept_from: int
+
+
 class VerificationRequested(Event):
     verification_id: int
 

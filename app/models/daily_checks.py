@@ -1,0 +1,74 @@
+"""How often each site was checked and answered, day by day; kept for client reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from peewee import CompositeKey, DateField, ForeignKeyField, IntegerField
+
+from app.models.base import BaseModel, JsonField, UtcField
+from app.models.sites import Site
+
+
+class DailyChecks(BaseModel):
+    """The checks of one site on one day, in the agency's time zone.
+
+    `answered` of the `made` ones got an answer with a valid signature; those `not_made` were due,
+    but Aura could not send them or was interrupted. `gaps` are the long times between two checks of
+    this day, as pairs of ISO times.
+    """
+
+    site = ForeignKeyField(Site, backref="+", on_delete="CASCADE")
+    site_id: int
+    day = DateField()
+    made = IntegerField(default=0)
+    answered = IntegerField(default=0)
+    not_made = IntegerField(default=0)
+    first_at = UtcField(null=True)
+    last_at = UtcField(null=True)
+    gaps = JsonField(default=list)
+
+    class Meta:
+        primary_key = CompositeKey("site", "day")
+
+    @classmethod
+    def count_made(
+        cls, site_id: int, day: date, at: datetime, *, is_answered: bool, longest: timedelta
+    ) -> None:
+        """Count a check at `at`, inside `transaction()`; a pause above `longest` is a gap."""
+        row = cls._row(site_id, day)
+        gaps: list[list[str]] = row.gaps
+        if row.last_at is not None and at - row.last_at > longest:
+            gaps = [*gaps, [row.last_at.isoformat(), at.isoformat()]]
+        cls._write(
+            site_id,
+            day,
+            made=row.made + 1,
+            answered=row.answered + is_answered,
+            first_at=row.first_at or at,
+            last_at=at,
+            gaps=gaps,
+        )
+
+    @classmethod
+    def count_not_made(cls, site_id: int, day: date) -> None:
+        """Count a check that was due and could not be sent, inside `transaction()`."""
+        row = cls._row(site_id, day)
+        cls._write(site_id, day, not_made=row.not_made + 1)
+
+    @classmethod
+    def of_sites(cls, site_ids: Any, first: date, last: date) -> Iterator[DailyChecks]:
+        """Yield the days of these sites between two days, both included, in order."""
+        is_wanted = cls.site.in_(site_ids) & cls.day.between(first, last)
+        yield from cls.select().where(is_wanted).order_by(cls.site, cls.day)
+
+    @classmethod
+    def _row(cls, site_id: int, day: date) -> DailyChecks:
+        cls.insert(site=site_id, day=day).on_conflict_ignore().execute()
+        return cls.get(cls.site == site_id, cls.day == day)
+
+    @classmethod
+    def _write(cls, site_id: int, day: date, **columns: Any) -> None:
+        cls.update(**columns).where(cls.site == site_id, cls.day == day).execute()
