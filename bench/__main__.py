@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import audit_log, site, wire
+from bench import audit_log, site, sync, wire
 from tests.wordpress.engine import EngineFailed
 from tests.wordpress.images import TESTED
 
@@ -23,6 +23,9 @@ def main() -> int:
             return 1
     print("The audit log", flush=True)
     for figure in audit_log.figures():
+        print(figure.line(), flush=True)
+    print("Aura's syncs", flush=True)
+    for figure in sync.figures():
         print(figure.line(), flush=True)
     print("The protocol in Python")
     for figure in wire.figures():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from peewee import AutoField, BigIntegerField, CharField, IntegerField, chunked, fn
 
@@ -15,6 +15,8 @@ REPEATED = "repeated"
 # The worker ended before it could record a result.
 UNKNOWN = "unknown"
 
+# Longer than the deadline of any call.
+_LONGEST_CALL = timedelta(minutes=30)
 _NONCES_AT_ONCE = 500
 _STREAMED_AT_ONCE = 5000
 
@@ -71,6 +73,13 @@ class SiteCall(BaseModel):
         """Return the calls that a site answered with a signature, oldest first."""
         query = cls.select().where(cls.site_id == site_id, cls.at >= since, cls.outcome == OK)
         return list(query.order_by(cls.at, cls.id))
+
+    @classmethod
+    def count_after(cls, site_id: int, n: int, since: datetime) -> int:
+        """Return how many calls a site answered after entry `n` of its log, read at `since`."""
+        is_later = (cls.at >= since - _LONGEST_CALL) & (cls.head_n > n)
+        query = cls.select().where(cls.site_id == site_id, cls.outcome == OK, is_later)
+        return int(query.count())
 
     @classmethod
     def newest_of(cls, site_id: int, limit: int, before: int | None = None) -> list[SiteCall]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from peewee import DatabaseError
 
@@ -9,7 +11,7 @@ from app.config import Config
 from app.domain import alerts
 from app.domain.actor import Actor
 from app.domain.audit.checkpoints import Checkpoint
-from app.domain.connection import rotation
+from app.domain.connection import calls, rotation
 from app.domain.crosscheck import site_log
 from app.domain.crosscheck.site_log import Batch, Cursor, LogBroken, LogEntry
 from app.domain.errors import Forbidden, NotPaired
@@ -45,11 +47,62 @@ def open_kinds() -> list[str]:
 # ---- reading ----
 
 
-def test_after_each_report_the_log_is_read(
+def asks_for_log(site: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> bool:
+    """Whether an hourly sync has the site's log read."""
+    jobs.jobs.clear()
+    fake.clock.advance(hours=1)
+    assert read_report(site, fake, config=config).state == "done"
+    return ("read_log", (site.id,), 0) in jobs.jobs
+
+
+def test_the_log_is_read_after_the_first_report(
     paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue
 ) -> None:
-    read_report(paired, fake, config=config)
-    assert ("read_log", (paired.id,), 0) in jobs.jobs
+    assert asks_for_log(paired, fake, config, jobs)
+
+
+def test_entries_of_auras_own_calls_are_left_until_the_next_day(
+    paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue
+) -> None:
+    read_log(paired, fake, config)
+    asked = [asks_for_log(paired, fake, config, jobs) for _ in range(24)]
+    assert asked == [False] * 23 + [True]
+    assert read_log(paired, fake, config) == "read"
+    assert kept(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
+    assert open_kinds() == []
+    assert not asks_for_log(paired, fake, config, jobs)
+
+
+def steal_a_call(site: Site, fake: FakeSite, config: Config) -> None:
+    fake.call(calls.channel_to(site, config), "ping", {}, by="Mallory")
+
+
+def lose_an_entry(site: Site, fake: FakeSite, config: Config) -> None:
+    del fake.log[-1]
+
+
+def act_as_owner(site: Site, fake: FakeSite, config: Config) -> None:
+    fake.write("permissions_changed", "user:1")
+
+
+def lose_an_answer(site: Site, fake: FakeSite, config: Config) -> None:
+    fake.losing.add("report")
+    read_report(site, fake, config=config)
+    fake.losing.clear()
+
+
+@pytest.mark.parametrize("change", [steal_a_call, lose_an_entry, act_as_owner, lose_an_answer])
+def test_any_other_entry_has_the_log_read_at_the_next_sync(
+    change: Callable[[Site, FakeSite, Config], None],
+    paired: Site,
+    fake: FakeSite,
+    config: Config,
+    jobs: RecordingQueue,
+) -> None:
+    read_log(paired, fake, config)
+    assert not asks_for_log(paired, fake, config, jobs)
+    change(paired, fake, config)
+    assert asks_for_log(paired, fake, config, jobs)
 
 
 def test_what_is_new_is_kept_to_the_byte(paired: Site, fake: FakeSite, config: Config) -> None:

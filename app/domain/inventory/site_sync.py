@@ -26,8 +26,10 @@ from app.http import site_client
 from app.http.site_client import ErrorCode
 from app.keys import SealBroken
 from app.models.base import transaction, utcnow
+from app.models.call_log import SiteCall
 from app.models.queued_row import QUEUED
 from app.models.reports import ASKING, DONE, FAILED, OPEN, READING, Component, Report, Sync
+from app.models.site_log import SiteLog
 from app.models.sites import MAY_CALL, Site
 from app.protocol import ProtocolError, canonical
 
@@ -35,6 +37,8 @@ from app.protocol import ProtocolError, canonical
 STUCK_AFTER = timedelta(minutes=5)
 LOST_AFTER = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=30)
+# A site's log is read this often even if Aura knows what its new entries are about.
+READ_LOG_EVERY = timedelta(days=1)
 # A site that sends notices all day must not keep the workers busy or fill the audit log.
 MOST_NOTICES_AN_HOUR = 12
 
@@ -285,8 +289,21 @@ def _store(
             audit.record(received, SYSTEM, now=now)
         sync.move(to=DONE, when=OPEN, ended_at=now, unchanged=accepted is None)
         count_check(site, outcome, now, every_minutes=config.sync_every_minutes)
-        tx.after_commit(queue.enqueue, "read_log", site.id)
+        if _has_unknown_entries(site, now):
+            tx.after_commit(queue.enqueue, "read_log", site.id)
     return sync.state
+
+
+def _has_unknown_entries(site: Site, now: datetime) -> bool:
+    """Whether a site's log has to be read.
+
+    Each answered call adds one entry. If the log has grown by more or less than that since it was
+    last read, someone else used the keys, the site did something, or entries are missing.
+    """
+    read = SiteLog.get_or_none(SiteLog.site == site)
+    if read is None or read.read_at is None or now - read.read_at >= READ_LOG_EVERY:
+        return True
+    return bool(site.log_n != read.n + SiteCall.count_after(site.id, read.n, read.read_at))
 
 
 def _replace(site: Site, accepted: _Accepted, now: datetime) -> None:
