@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from app.config import Config
-from app.domain import plugin_package, plugin_release
+from app.domain import backup, plugin_package, plugin_release
 from app.domain.accounts import one_time_links, users
 from app.domain.actor import SYSTEM
 from app.domain.audit import export, redaction, search_index, verification
@@ -23,6 +24,7 @@ from app.domain.sites import clients, sites
 from app.models import migrate
 from app.models.base import db, utcnow
 from app.protocol import b64u
+from app.run import data_folder
 from app.views.diagnostics import as_text
 
 
@@ -36,6 +38,7 @@ def register(app: Flask) -> None:
         build_plugin,
         plugin,
         keys,
+        backups,
         test_connection,
     ):
         app.cli.add_command(command)
@@ -217,6 +220,65 @@ def rotate_all() -> None:
         rotations = rotation.rotate_all_keys(by=SYSTEM, config=config, now=utcnow())
     click.echo(
         f"Key renewal queued for {len(rotations)} {'site' if len(rotations) == 1 else 'sites'}."
+    )
+
+
+backups = AppGroup("backup", help="Back up this installation, and restore it.")
+_passphrase_file = click.option(
+    "--passphrase-file",
+    type=click.File(encoding="utf-8"),
+    help="Read the passphrase from the first line of this file.",
+)
+
+
+def _passphrase(file: TextIO | None, *, is_new: bool) -> str:
+    if file is not None:
+        return file.readline().rstrip("\n")
+    typed: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=is_new)
+    return typed
+
+
+@backups.command("create")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@_passphrase_file
+def create_backup(path: Path, passphrase_file: TextIO | None) -> None:
+    """Write the database and the keys to PATH, while Aura runs.
+
+    The keys are encrypted with a passphrase. Keep it somewhere else: without it, the backup cannot
+    be restored.
+    """
+    with _database() as config:
+        passphrase = _passphrase(passphrase_file, is_new=True)
+        made = backup.create_backup(path, passphrase, config=config, now=utcnow())
+    click.echo(f"{path}: {path.stat().st_size} bytes, the audit log up to entry {made.entries}")
+
+
+@backups.command("restore")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Rename a SQLite database that is there.")
+@_passphrase_file
+@with_appcontext
+def restore_backup(path: Path, replace: bool, passphrase_file: TextIO | None) -> None:
+    """Restore the backup at PATH. Stop Aura first."""
+    config: Config = current_app.config["AURA"]
+    passphrase = _passphrase(passphrase_file, is_new=False)
+    try:
+        with data_folder.locked(config):
+            done = backup.restore_backup(
+                path, passphrase, config=config, now=utcnow(), replaces=replace
+            )
+    except (AuraError, data_folder.InUse) as refusal:
+        raise click.ClickException(str(refusal)) from refusal
+    made = done.backup
+    click.echo(f"Restored: {made.made_at:%Y-%m-%d %H:%M} UTC, {made.entries} entries.")
+    if done.aside:
+        click.echo(f"The database that was there: {done.aside}")
+    if done.settings:
+        click.echo(f"Aura's keys are settings here. Take over those in {done.settings}.")
+    click.echo(
+        "Start Aura. Sites whose access was revoked since then say so at the next sync. Sites that "
+        "Aura called since then refuse updates until an administrator accepts this Aura in "
+        "wp-admin."
     )
 
 

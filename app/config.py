@@ -71,6 +71,11 @@ class Config:
         """Return the file with the origin of the running Aura, for commands that print links."""
         return self.var_dir / "origin"
 
+    @property
+    def backup_mark(self) -> Path:
+        """Return the file that is touched after each backup, also by an operator's own script."""
+        return self.var_dir / "last-backup"
+
     def as_served(self) -> Config:
         """Return this configuration with the origin of the Aura that serves this data."""
         if not self.origin_file.is_file():

@@ -340,6 +340,41 @@ class KeyRing:
             raise SealBroken(f"the sealed value for {context} cannot be decrypted") from why
 
 
+# ---- a passphrase ----
+
+# 128 MiB and half a second for each guess, as OWASP recommends (Password Storage Cheat Sheet).
+_SCRYPT = {"n": 2**17, "r": 8, "p": 1}
+_SALT_BYTES = 16
+
+
+def lock(plaintext: bytes, passphrase: str, context: str) -> bytes:
+    """Return `plaintext` encrypted with a passphrase; it opens only under `context`."""
+    salt, nonce = secrets.token_bytes(_SALT_BYTES), secrets.token_bytes(_SEAL_NONCE_BYTES)
+    cipher = AESGCM(_stretch(passphrase, salt))
+    return salt + nonce + cipher.encrypt(nonce, plaintext, context.encode())
+
+
+def unlock(locked: bytes, passphrase: str, context: str) -> bytes:
+    """Return the decrypted bytes.
+
+    Raises: SealBroken for another passphrase or context, and for changed bytes.
+    """
+    salt, rest = locked[:_SALT_BYTES], locked[_SALT_BYTES:]
+    cipher = AESGCM(_stretch(passphrase, salt))
+    try:
+        nonce, sealed = rest[:_SEAL_NONCE_BYTES], rest[_SEAL_NONCE_BYTES:]
+        return cipher.decrypt(nonce, sealed, context.encode())
+    except (InvalidTag, ValueError) as why:
+        raise SealBroken(f"the {context} cannot be decrypted") from why
+
+
+def _stretch(passphrase: str, salt: bytes) -> bytes:
+    """Return the key that follows from a passphrase (RFC 7914)."""
+    memory = 256 * _SCRYPT["n"] * _SCRYPT["r"]
+    secret = passphrase.encode("utf-8")
+    return hashlib.scrypt(secret, salt=salt, maxmem=memory, dklen=KEY_BYTES, **_SCRYPT)
+
+
 def _hkdf(material: bytes, salt: bytes, info: str) -> bytes:
     return HKDF(SHA256(), KEY_BYTES, salt, info.encode("ascii")).derive(material)
 

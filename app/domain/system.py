@@ -30,8 +30,6 @@ VERIFICATION_IS_OLD = timedelta(hours=48)
 DISK_IS_LOW = 0.10
 DISK_IS_FULL = 0.02
 
-# The operator's backup script touches this file in AURA_VAR after each backup.
-BACKUP_MARK = "last-backup"
 _GIGABYTE = 1e9
 
 
@@ -148,8 +146,8 @@ def _scheduler(found: QueueStatus, now: datetime) -> Check:
 
 def _backup(config: Config, now: datetime) -> Check:
     remedy = (
-        f"Let your backup script touch {BACKUP_MARK} in AURA_VAR, or name its folder in "
-        "AURA_BACKUPS. See docs/OPERATIONS.md."
+        "Run flask --app wsgi backup create FILE every day. If you use another tool, name its "
+        "folder in AURA_BACKUPS. See docs/OPERATIONS.md."
     )
     try:
         newest = _newest_backup(config)
@@ -166,7 +164,7 @@ def _backup(config: Config, now: datetime) -> Check:
 
 def _newest_backup(config: Config) -> datetime | None:
     """Return the time of the newest backup that there is a trace of. Raises: OSError."""
-    marks = [config.var_dir / BACKUP_MARK]
+    marks = [config.backup_mark]
     if config.backups is not None:
         marks += config.backups.iterdir()
     times = [mark.stat().st_mtime for mark in marks if mark.is_file()]

@@ -47,6 +47,11 @@ def read_status() -> tuple[list[str], list[str]]:
     )
 
 
+def is_known(name: str) -> bool:
+    """Whether this Aura has a migration of that name."""
+    return name in {path.stem for path in DIRECTORY.glob("[0-9]*.py")}
+
+
 def apply_missing() -> list[str]:
     """Apply missing migrations, each in its own transaction; needs a connection.
 

@@ -6,7 +6,6 @@ REDIS_URL names another.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import sys
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from app.config import Config, ConfigError
 from app.models import migrate
 from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of
+from app.run import data_folder
 from app.run.bundled_redis import RedisServer, RedisUnavailable
 from app.run.supervisor import Supervisor
 
@@ -41,55 +41,34 @@ class CannotStart(Exception):
     """Something outside of Aura prevents the start; the text says what and what to do."""
 
 
+_REFUSALS = (
+    ConfigError,
+    CannotStart,
+    data_folder.InUse,
+    RedisUnavailable,
+    migrate.DatabaseRefused,
+)
+
+
 def main() -> int:
     """Run until Ctrl-C or until one process ends; the exit status is 0 after Ctrl-C."""
     # No other user may read the database, queue and secrets.
     os.umask(0o077)
     try:
         config = Config.from_env()
-        with _only_one(config) as previous_was_killed:
+        with data_folder.locked(config) as previous_was_killed:
             config.origin_file.write_text(f"{config.origin}\n", encoding="utf-8")
             require_free_port(config, wait_s=_PREVIOUS_ENDS_WITHIN_S if previous_was_killed else 0)
             _migrate(config)
             supervisor = Supervisor()
             with _own_redis(config, supervisor):
                 supervisor.run(_COMMANDS)
-    except (ConfigError, CannotStart, RedisUnavailable, migrate.DatabaseRefused) as why:
+    except _REFUSALS as why:
         print(why, file=sys.stderr)
         return 1
     if supervisor.why:
         print(supervisor.why, file=sys.stderr)
     return 1 if supervisor.why else 0
-
-
-@contextmanager
-def _only_one(config: Config) -> Iterator[bool]:
-    """Lock the data folder of this Aura; yield whether the previous Aura on it was killed.
-
-    Two instances in one folder would share their queue and run every job twice. The lock file
-    holds the process id for as long as Aura runs; one that is left behind means a kill.
-    """
-    path = config.var_dir / "aura.lock"
-    with path.open("a+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as why:
-            file.seek(0)
-            raise CannotStart(
-                f"Aura is already running on the data in {config.var_dir} "
-                f"(process {file.read().strip() or 'unknown'}). Use that one, or stop it first. "
-                "For a second, separate Aura set AURA_VAR to another folder and PORT to "
-                "another port."
-            ) from why
-        file.seek(0)
-        previous_was_killed = file.read() != ""
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        try:
-            yield previous_was_killed
-        finally:
-            file.truncate(0)
 
 
 def require_free_port(config: Config, *, wait_s: float = 0) -> None:

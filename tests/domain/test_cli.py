@@ -20,6 +20,7 @@ from app.factory import create_app
 from app.models.audit import AuditEntry
 from app.models.base import db, is_postgres, transaction, utcnow
 from app.models.sites import Site
+from app.run import data_folder
 from tests.support.factories import make_site, make_user
 from tests.support.fakes import RecordingQueue
 from tests.support.running_verifier import verify
@@ -178,3 +179,51 @@ def test_the_audit_log_is_exported_and_told(run, ana: Actor, tmp_path: Path) -> 
     assert "no client called" in run(args=[*words, "--client", "Nobody"]).output
     assert "No site has this address" in run(args=[*words, "--site", "https://x.example"]).output
     assert run(args=[*words, "--site", "https://bakery.example", "--form", "csv"]).exit_code == 0
+
+
+# ---- backups ----
+
+
+@pytest.fixture
+def passphrase(tmp_path: Path) -> str:
+    path = tmp_path / "passphrase"
+    path.write_text("correct horse battery staple\n")
+    return f"--passphrase-file={path}"
+
+
+def test_a_backup_is_made_and_restored(run, site: Site, tmp_path: Path, passphrase: str) -> None:
+    path = tmp_path / "aura.backup"
+    made = run(args=["backup", "create", str(path), passphrase])
+    assert made.exit_code == 0, made.output
+    assert re.fullmatch(rf"{path}: \d+ bytes, the audit log up to entry \d+\n", made.output)
+    refused = run(args=["backup", "restore", str(path), passphrase])
+    assert refused.exit_code == 1
+    assert "add --replace" in refused.output or "is not empty" in refused.output
+    if is_postgres():
+        return
+    Site.update(name="Changed since").execute()
+    done = run(args=["backup", "restore", str(path), "--replace", passphrase])
+    assert done.exit_code == 0, done.output
+    assert "The database that was there: " in done.output
+    assert "refuse updates until an administrator accepts" in done.output
+    with db.connection_context():
+        assert Site.get().name == "Bakery"
+
+
+def test_nothing_is_restored_under_a_running_aura(
+    run, site: Site, database: Config, tmp_path: Path, passphrase: str
+) -> None:
+    path = tmp_path / "aura.backup"
+    run(args=["backup", "create", str(path), passphrase])
+    with data_folder.locked(database):
+        refused = run(args=["backup", "restore", str(path), "--replace", passphrase])
+    assert refused.exit_code == 1
+    assert "already running" in refused.output
+
+
+def test_a_passphrase_is_asked_for_twice(run, site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "aura.backup"
+    typed = "correct horse battery\ncorrect horse battery\n"
+    made = run(args=["backup", "create", str(path)], input=typed)
+    assert made.exit_code == 0, made.output
+    assert "horse" not in made.output

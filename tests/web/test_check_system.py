@@ -185,7 +185,7 @@ def test_what_others_write_to_redis_breaks_nothing(redis, written):
 
 def test_an_unknown_backup_is_no_good_backup(config, database):
     found = checks(config)["Backup"]
-    assert (found.state, "last-backup" in found.next_step) == (UNKNOWN, True)
+    assert (found.state, "backup create" in found.next_step) == (UNKNOWN, True)
 
 
 @pytest.mark.parametrize(("hours", "state"), [(47, GOOD), (49, BAD)])

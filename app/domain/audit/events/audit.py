@@ -47,6 +47,17 @@ class CallLogSummarized(Event):
     kept_from: int
 
 
+class BackupCreated(Event):
+    """Somebody at the terminal made a backup of all data and keys."""
+
+
+class BackupRestored(Event):
+    """A backup from `made_at` took the place of this database; its log had `entries` entries."""
+
+    made_at: str
+    entries: int
+
+
 class VerificationRequested(Event):
     verification_id: int
 
