@@ -1,13 +1,15 @@
 """Back up this installation to one file, and restore it.
 
-A backup is a zip with the database, the keys of this installation, encrypted with a passphrase, and
-a manifest. See docs/OPERATIONS.md.
+A backup is a zip with the database, a manifest with its digest, and the keys of this installation.
+The keys are encrypted with a passphrase and bound to the manifest, so that nobody without the
+passphrase can change any of the three unnoticed. See docs/OPERATIONS.md.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +34,6 @@ from app.protocol import ProtocolError, b64u, canonical, from_b64u, parse_json
 VERSION = 1
 MIN_PASSPHRASE_CHARS = 12
 _DATABASE, _KEYS, _MANIFEST = "database", "keys", "manifest.json"
-_CONTEXT = "keys of the backup"
 _MAX_SMALL_FILE = 1 << 20
 _PIECE = 1 << 20
 
@@ -50,7 +51,7 @@ class Backup:
     migrations: tuple[str, ...]
     entries: int
     head: str
-    digests: dict[str, str]
+    database_digest: str
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,14 @@ def create_backup(path: Path, passphrase: str, *, config: Config, now: datetime)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".backup-") as folder:
             copy, packed = Path(folder) / _DATABASE, Path(folder) / "packed"
             database_copy.write_copy(copy, config.database_url)
-            keys = lock(_keys_of(config), passphrase, _CONTEXT)
-            digests = {_DATABASE: _digest_of(copy), _KEYS: sha256(keys).hexdigest()}
-            backup = Backup(now, database_copy.kind(), tuple(applied), entries, head, digests)
-            _pack(packed, copy, keys, backup)
+            kind, digest = database_copy.kind(), _digest_of(copy)
+            backup = Backup(now, kind, tuple(applied), entries, head, digest)
+            manifest = _manifest_of(backup)
+            keys = lock(_keys_of(config), passphrase, _context(manifest))
+            with _new_file(packed) as file, ZipFile(file, "w", ZIP_DEFLATED) as archive:
+                archive.writestr(_MANIFEST, manifest)
+                archive.writestr(_KEYS, keys)
+                archive.write(copy, _DATABASE)
             packed.rename(path)
     except (OSError, CopyFailed) as why:
         raise BackupRefused(f"The backup was not made. {why}") from why
@@ -106,14 +111,14 @@ def restore_backup(
     """
     use_database(config.database_url)
     with _opened(path) as archive, tempfile.TemporaryDirectory(dir=config.var_dir) as folder:
-        backup = _manifest_in(archive)
+        manifest = _small(archive, _MANIFEST)
+        backup = _backup_in(manifest)
         _require_fit(backup)
         with db.connection_context():
-            if not database_copy.is_unused() and (
-                not replaces or backup.kind != database_copy.SQLITE
-            ):
+            may_replace = replaces and backup.kind == database_copy.SQLITE
+            if not may_replace and not database_copy.is_unused():
                 raise BackupRefused(_NOT_EMPTY[backup.kind])
-        keys = _keys_in(archive, backup, passphrase)
+        keys = _keys_in(_small(archive, _KEYS), passphrase, manifest)
         copy = Path(folder) / _DATABASE
         _unpack(archive, backup, copy)
         try:
@@ -145,20 +150,40 @@ _NOT_EMPTY = {
 # ---- the file ----
 
 
-def _pack(path: Path, copy: Path, keys: bytes, backup: Backup) -> None:
-    document = {
-        "v": VERSION,
-        "made_at": backup.made_at.astimezone(UTC).isoformat(),
-        "database": backup.kind,
-        "migrations": list(backup.migrations),
-        "entries": backup.entries,
-        "head": backup.head,
-        "files": backup.digests,
-    }
-    with _new_file(path) as file, ZipFile(file, "w", ZIP_DEFLATED) as archive:
-        archive.writestr(_MANIFEST, canonical(document))
-        archive.writestr(_KEYS, keys)
-        archive.write(copy, _DATABASE)
+def _manifest_of(backup: Backup) -> bytes:
+    return canonical(
+        {
+            "v": VERSION,
+            "made_at": backup.made_at.astimezone(UTC).isoformat(),
+            "database": backup.kind,
+            "migrations": list(backup.migrations),
+            "entries": backup.entries,
+            "head": backup.head,
+            "database_digest": backup.database_digest,
+        }
+    )
+
+
+def _backup_in(manifest: bytes) -> Backup:
+    try:
+        document = parse_json(manifest)
+        if document["v"] != VERSION:
+            raise BackupRefused("A newer Aura made this backup. Install that version first.")
+        return Backup(
+            datetime.fromisoformat(document["made_at"]),
+            document["database"],
+            tuple(document["migrations"]),
+            document["entries"],
+            document["head"],
+            document["database_digest"],
+        )
+    except (ProtocolError, KeyError, TypeError, ValueError) as why:
+        raise BackupRefused(f"The manifest of the backup cannot be read: {why}.") from why
+
+
+def _context(manifest: bytes) -> str:
+    """Return what the keys are bound to."""
+    return f"backup {sha256(manifest).hexdigest()}"
 
 
 def _new_file(path: Path) -> IO[bytes]:
@@ -170,25 +195,8 @@ def _opened(path: Path) -> Iterator[ZipFile]:
     try:
         with ZipFile(path) as archive:
             yield archive
-    except (OSError, BadZipFile, KeyError) as why:
-        raise BackupRefused(f"{path} is not a backup of Aura that can be read: {why}.") from why
-
-
-def _manifest_in(archive: ZipFile) -> Backup:
-    try:
-        document = parse_json(_small(archive, _MANIFEST))
-        if document["v"] != VERSION:
-            raise BackupRefused("A newer Aura made this backup. Install that version first.")
-        return Backup(
-            datetime.fromisoformat(document["made_at"]),
-            document["database"],
-            tuple(document["migrations"]),
-            document["entries"],
-            document["head"],
-            {name: str(document["files"][name]) for name in (_DATABASE, _KEYS)},
-        )
-    except (ProtocolError, KeyError, TypeError, ValueError) as why:
-        raise BackupRefused(f"The manifest of the backup cannot be read: {why}.") from why
+    except (BadZipFile, KeyError, EOFError, zlib.error) as why:
+        raise BackupRefused(f"{path} is not a backup of Aura, or it is damaged: {why}.") from why
 
 
 def _small(archive: ZipFile, name: str) -> bytes:
@@ -216,7 +224,7 @@ def _unpack(archive: ZipFile, backup: Backup, copy: Path) -> None:
         while piece := packed.read(_PIECE):
             digest.update(piece)
             file.write(piece)
-    if digest.hexdigest() != backup.digests[_DATABASE]:
+    if digest.hexdigest() != backup.database_digest:
         raise BackupRefused("The database in the backup is damaged: its digest does not match.")
 
 
@@ -241,14 +249,13 @@ def _keys_of(config: Config) -> bytes:
     return canonical({"sealing_keys": sealing, "secret_key": config.secret_key})
 
 
-def _keys_in(archive: ZipFile, backup: Backup, passphrase: str) -> _Keys:
-    locked = _small(archive, _KEYS)
-    if sha256(locked).hexdigest() != backup.digests[_KEYS]:
-        raise BackupRefused("The keys in the backup are damaged: their digest does not match.")
+def _keys_in(locked: bytes, passphrase: str, manifest: bytes) -> _Keys:
     try:
-        document = parse_json(unlock(locked, passphrase, _CONTEXT))
+        document = parse_json(unlock(locked, passphrase, _context(manifest)))
     except SealBroken as why:
-        raise BackupRefused("The passphrase is not that of this backup.") from why
+        raise BackupRefused(
+            "The passphrase is not that of this backup, or the backup was changed."
+        ) from why
     sealing = tuple((name, from_b64u(key, 32)) for name, key in document["sealing_keys"])
     return _Keys(sealing, document["secret_key"])
 

@@ -166,13 +166,21 @@ def in_manifest(**values: object) -> Callable[[bytes], bytes]:
     return lambda raw: json.dumps({**json.loads(raw), **values}).encode()
 
 
+def last_byte(raw: bytes) -> bytes:
+    return raw[:-1] + bytes([raw[-1] ^ 1])
+
+
 SPOILT: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
-    "database": ("database", lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]), "is damaged"),
-    "keys": ("keys", lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]), "are damaged"),
+    "database": ("database", last_byte, "is damaged"),
+    "keys": ("keys", last_byte, "the backup was changed"),
+    "no keys": ("keys", lambda raw: b"", "the backup was changed"),
     "no manifest": ("manifest.json", lambda raw: b"{}", "manifest"),
+    "no text": ("manifest.json", lambda raw: b"\xff", "manifest"),
     "newer form": ("manifest.json", in_manifest(v=2), "newer Aura"),
     "newer schema": ("manifest.json", in_manifest(migrations=["0999_x"]), "newer Aura"),
     "other kind": ("manifest.json", in_manifest(database="mysql"), "DATABASE_URL names"),
+    "other digest": ("manifest.json", in_manifest(database_digest="0" * 64), "was changed"),
+    "other time": ("manifest.json", in_manifest(made_at="2026-11-25T10:00:00+00:00"), "changed"),
 }
 
 
@@ -196,6 +204,24 @@ def test_a_backup_that_does_not_fit_is_refused(
         assert db.get_tables() == []
     assert Config.from_env({"AURA_VAR": str(elsewhere.var_dir)}).sealing_keys == before
     assert [one.name for one in elsewhere.var_dir.iterdir() if one.is_dir()] == []
+
+
+def test_a_database_that_is_damaged_anywhere_is_refused(
+    ready: Site, config: Config, elsewhere: Config, clock: Clock, path: Path
+) -> None:
+    create(path, config, clock)
+    raw = path.read_bytes()
+    with ZipFile(path) as archive:
+        packed = archive.getinfo("database")
+    begins = packed.header_offset + 30 + len(packed.filename)
+    # The last bytes only say that nothing follows.
+    for at in range(begins, begins + packed.compress_size - 16, packed.compress_size // 25):
+        path.write_bytes(raw[:at] + bytes([raw[at] ^ 255]) + raw[at + 1 :])
+        with pytest.raises(BackupRefused):
+            restore(path, elsewhere, clock)
+    path.write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(BackupRefused, match="or it is damaged"):
+        restore(path, elsewhere, clock)
 
 
 def test_another_passphrase_is_refused(
