@@ -383,7 +383,7 @@ def read_audit_log(
             need(is_in, "its path does not lead to the signed root")
             check_body(content, salt, detail)
             if content["event"] == SUMMARY:
-                log.summaries.append(read_summary(content["facts"], log.summaries if whole else []))
+                log.summaries.append(read_summary(content["facts"], log.summaries))
             else:
                 check_covered(content, covers)
             if content["private"] and detail is None:
@@ -466,13 +466,16 @@ def read_calls(rows: Iterator[Any], summaries: list[list[Any]]) -> int:
 
 def read_some_calls(rows: Iterator[Any], summaries: list[list[Any]]) -> int:
     """Read the calls of an excerpt, each with a path to its summary; return how many they are."""
-    count, n = 0, 0
+    count, n, at = 0, 0, 0
     for line in rows:
         n, leaf, (place, path) = call_in(line, n, place=int, path=list)
-        found = [item for item in summaries if item[0] <= n <= item[1]]
-        need(found and 0 <= place < found[0][2], f"call {n} is in no summary")
-        leads = root_by_path(leaf, place, found[0][2], path)
-        need(leads == found[0][3], f"call {n} was changed, or its path is wrong")
+        while at < len(summaries) and summaries[at][1] < n:
+            at += 1
+        need(at < len(summaries), f"call {n} is in no summary")
+        first, _, calls, root, _ = summaries[at]
+        need(first <= n and 0 <= place < calls, f"call {n} is in no summary")
+        leads = root_by_path(leaf, place, calls, path)
+        need(leads == root, f"call {n} was changed, or its path is wrong")
         count += 1
     return count
 
