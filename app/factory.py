@@ -35,6 +35,7 @@ from app.views import (
     plugin_updates,
     plugins,
     privacy,
+    probes,
     reports,
     request_validation,
     search,
@@ -82,6 +83,7 @@ _BLUEPRINTS = (
     system,
     agent_api,
     plugin_updates,
+    probes,
 )
 
 # Enough for a form with text fields; request_validation has the larger limits.

@@ -46,6 +46,17 @@ def read_status(redis_url: str) -> QueueStatus:
         connection.close()
 
 
+def answers(redis_url: str) -> bool:
+    """Whether Redis answers."""
+    connection = queue.connect(redis_url)
+    try:
+        return bool(connection.ping())
+    except RedisError:
+        return False
+    finally:
+        connection.close()
+
+
 def _read(connection: Redis) -> QueueStatus:
     found = queue.open_queue(connection)
     first = found.get_job_ids(0, 1)

@@ -13,6 +13,7 @@ from app.config import Config
 from app.domain.plugin_release import ReleaseError, read_release
 from app.models import database_facts, migrate
 from app.models.audit import BROKEN, WHOLE, Verification
+from app.models.base import OUTAGES
 from app.queue_status import QueueStatus, QueueUnreachable
 
 # The state of a part.
@@ -57,6 +58,17 @@ def run_checks(config: Config, now: datetime) -> list[Check]:
 
 
 # ---- program and database ----
+
+
+def find_obstacle(config: Config) -> str:
+    """Return the part that keeps Aura from serving requests: database, schema or queue; or ''."""
+    try:
+        _, missing = migrate.read_status()
+    except OUTAGES:
+        return "database"
+    if missing:
+        return "schema"
+    return "" if queue_status.answers(config.redis_url) else "queue"
 
 
 def _version(config: Config) -> Check:

@@ -46,6 +46,8 @@ View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 OPEN = frozenset(
     {
         "static",
+        "probes.alive",
+        "probes.ready",
         "brand.stylesheet",
         "brand.logo",
         "agent_api.notice",

@@ -1,0 +1,62 @@
+"""A load balancer asks whether Aura is alive and ready, without an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from peewee import OperationalError
+
+from app.config import Config
+from app.models import migrate
+from tests.support.browsers import Person
+from tests.support.queries import counted_queries
+from tests.support.running_redis import running_redis
+
+
+@pytest.fixture
+def redis(app: Flask, config: Config, tmp_path: Path) -> Iterator[None]:
+    with running_redis(tmp_path / "r.sock") as url:
+        app.config["AURA"] = replace(config, redis_url=url)
+        yield
+
+
+def ask(person: Person, path: str) -> tuple[int, str]:
+    answer = person.get(path)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Set-Cookie" not in answer.headers
+    return answer.status_code, answer.text
+
+
+def test_a_living_process_asks_nobody_else(as_nobody: Person) -> None:
+    with counted_queries() as statements:
+        assert ask(as_nobody, "/healthz") == (200, "ok\n")
+    assert statements == []
+
+
+def test_it_is_ready_when_database_and_queue_answer(as_nobody: Person, redis: None) -> None:
+    assert ask(as_nobody, "/readyz") == (200, "ok\n")
+
+
+def test_without_the_queue_it_is_not_ready(as_nobody: Person) -> None:
+    assert ask(as_nobody, "/readyz") == (503, "queue\n")
+
+
+def test_without_the_database_it_is_not_ready(
+    as_nobody: Person, redis: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise OperationalError("unable to open database file")
+
+    monkeypatch.setattr(migrate, "read_status", away)
+    assert ask(as_nobody, "/readyz") == (503, "database\n")
+
+
+def test_with_an_older_schema_it_is_not_ready(
+    as_nobody: Person, redis: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "read_status", lambda: ([], ["0002_call_log"]))
+    assert ask(as_nobody, "/readyz") == (503, "schema\n")
