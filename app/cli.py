@@ -270,7 +270,7 @@ def restore_backup(path: Path, replace: bool, passphrase_file: TextIO | None) ->
     except (AuraError, data_folder.InUse) as refusal:
         raise click.ClickException(str(refusal)) from refusal
     made = done.backup
-    click.echo(f"Restored: {made.made_at:%Y-%m-%d %H:%M} UTC, {made.entries} entries.")
+    click.echo(f"Restored: the backup from {made.made_at:%Y-%m-%d %H:%M} UTC.")
     if done.aside:
         click.echo(f"The database that was there: {done.aside}")
     if done.settings:
