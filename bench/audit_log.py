@@ -53,10 +53,10 @@ def _verifying(folder: Path) -> Iterator[Figure]:
     }
     seconds = interleaved(work, 3)
     rate = VERIFIED / seconds["reading the audit log again"]
-    yield Figure.absolute(
-        "entries read again in a second", rate, f"of {VERIFIED:,}", least=_LEAST_A_SECOND
-    )
-    yield Figure.ratio("reading the audit log again", "hashing its bytes alone", seconds)
+    what, note = "entries verified in a second", f"of {VERIFIED:,}"
+    yield Figure.absolute("audit.verify_per_s", what, rate, "", note=note, least=_LEAST_A_SECOND)
+    what, floor = "reading the audit log again", "hashing its bytes alone"
+    yield Figure.ratio("audit.verify", what, floor, seconds)
 
 
 def _appending(folder: Path) -> Iterator[Figure]:
@@ -65,9 +65,10 @@ def _appending(folder: Path) -> Iterator[Figure]:
     config = _made(folder, 0)
     ours = _written_by_four(config, "audit")
     floor = _written_by_four(config, "plain")
-    yield Figure.absolute("append, p95, four writers", _p95(ours), "ms", target=_APPEND_MS)
+    what = "append, p95, four writers"
+    yield Figure.absolute("audit.append_p95", what, _p95(ours), "ms", target=_APPEND_MS)
     seconds = {"append, median": _median(ours) / 1000, "one plain row": _median(floor) / 1000}
-    yield Figure.ratio("append, median", "one plain row", seconds)
+    yield Figure.ratio("audit.append", "append, median", "one plain row", seconds)
 
 
 def _written_by_four(config: Config, what: str) -> list[float]:
@@ -132,10 +133,10 @@ def _finding(folder: Path) -> Iterator[Figure]:
             taken.append(took)
             if took > worst:
                 worst, slowest = took, name
-    yield Figure.absolute(
-        f"a page of {FOUND_IN:,} entries, p95", _p95(taken), "ms", target=_PAGE_MS
-    )
-    yield Figure.absolute("the slowest of them", worst, f"ms: {slowest}")
+    what = f"a page of {FOUND_IN:,} entries, p95"
+    yield Figure.absolute("audit.page_p95", what, _p95(taken), "ms", target=_PAGE_MS)
+    what, note = "the slowest of them", f": {slowest}"
+    yield Figure.absolute("audit.page_slowest", what, worst, "ms", note=note)
     floor = interleaved(
         {
             "a page, median": lambda: audit.find_entries(EntryFilter(site=17), 51),
@@ -147,7 +148,7 @@ def _finding(folder: Path) -> Iterator[Figure]:
         },
         30,
     )
-    yield Figure.ratio("a page, median", "the same rows by number", floor)
+    yield Figure.ratio("audit.page", "a page, median", "the same rows by number", floor)
 
 
 def _p95(values: list[float]) -> float:

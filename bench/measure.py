@@ -11,34 +11,59 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Figure:
-    """One result, and the most, or the least, it should be."""
+    """One result, and the most, or the least, it should be.
 
+    `name` stays the same from run to run. A ratio has both values in milliseconds.
+    """
+
+    name: str
     what: str
     value: float
     detail: str
+    unit: str
     target: float | None = None
     least: float | None = None
+    ours_ms: float | None = None
+    floor_ms: float | None = None
 
     @classmethod
     def ratio(
-        cls, what: str, floor: str, seconds: Mapping[str, float], *, target: float | None = None
+        cls,
+        name: str,
+        what: str,
+        floor: str,
+        seconds: Mapping[str, float],
+        *,
+        target: float | None = None,
     ) -> Self:
         """How often `floor` would fit into `what`, both measured in one run."""
         ours, least = seconds[what] * 1000, seconds[floor] * 1000
         detail = f"of {floor} ({ours:.3g} of {least:.3g} ms)"
-        return cls(what, ours / least, detail, target)
+        return cls(name, what, ours / least, detail, "", target, ours_ms=ours, floor_ms=least)
 
     @classmethod
     def absolute(
         cls,
+        name: str,
         what: str,
         value: float,
         unit: str,
         *,
+        note: str = "",
         target: float | None = None,
         least: float | None = None,
     ) -> Self:
-        return cls(what, value, unit, target, least)
+        detail = f"{unit}{note}" if unit else note
+        return cls(name, what, value, detail, unit, target, least)
+
+    def as_json(self) -> dict[str, str | float | None]:
+        """Return the figure for var/bench.json."""
+        if self.ours_ms is None:
+            numbers = {"value": self.value, "unit": self.unit, "floor": None, "ratio": None}
+        else:
+            ratio = {"floor": self.floor_ms, "ratio": self.value}
+            numbers = {"value": self.ours_ms, "unit": "ms", **ratio}
+        return {"name": self.name, **numbers}
 
     def line(self) -> str:
         figure = f"{self.value:.0f}" if self.value == int(self.value) else f"{self.value:.3f}"

@@ -99,9 +99,10 @@ def _answers(wp: RealWordPress, paired: Paired) -> Iterator[Figure]:
         },
         _ROUNDS,
     )
-    yield Figure.ratio("signed ping", floor, seconds, target=0.5)
-    yield Figure.ratio("report, update checks cached", floor, seconds, target=1.6)
-    yield Figure.ratio("report that is known already", floor, seconds)
+    yield Figure.ratio("site.ping", "signed ping", floor, seconds, target=0.5)
+    report, known_report = "report, update checks cached", "report that is known already"
+    yield Figure.ratio("site.report", report, floor, seconds, target=1.6)
+    yield Figure.ratio("site.report_unchanged", known_report, floor, seconds)
 
 
 def _pages(wp: RealWordPress) -> Iterator[Figure]:
@@ -111,13 +112,16 @@ def _pages(wp: RealWordPress) -> Iterator[Figure]:
         told = session.get(wp.url, headers={"X-Bench": "1"}, timeout=30).headers["Server-Timing"]
         own = next(one for one in told.split(", ") if one.startswith("siteagent;"))
         taken.append(float(own.partition("dur=")[2]))
-    yield Figure.absolute("SiteAgent on the front page", median(taken), "ms", target=0.2)
+    what = "SiteAgent on the front page"
+    yield Figure.absolute("site.front.ms", what, median(taken), "ms", target=0.2)
 
 
 def _weight(wp: RealWordPress) -> Iterator[Figure]:
     for _ in range(2):  # what is made on a first visit
         active, without = (look(wp, "/", active=is_active) for is_active in (True, False))
     more = active["counted"] - without["counted"]
-    yield Figure.absolute("more queries on the front page", more, "", target=0)
+    what = "more queries on the front page"
+    yield Figure.absolute("site.front.queries", what, more, "", target=0)
     more = sum(active["autoload"].values()) - sum(without["autoload"].values())
-    yield Figure.absolute("more autoloaded bytes", more, "", target=0)
+    what = "more autoloaded bytes"
+    yield Figure.absolute("site.front.autoload_bytes", what, more, "", target=0)

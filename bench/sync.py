@@ -53,11 +53,13 @@ def _unchanged(config: Config, fake: FakeSite, jobs: RecordingQueue) -> Iterator
     )
     ours = "sync without news"
     seconds = {ours: spent / SYNCS, "one signed call": alone / SYNCS}
-    yield Figure.ratio(ours, "one signed call", seconds)
-    yield Figure.absolute("its CPU", spent / SYNCS * 1000, "ms", target=_CPU_MS)
-    yield Figure.absolute("its growth of the database", grown, "bytes")
+    yield Figure.ratio("sync.unchanged", ours, "one signed call", seconds)
+    cpu = spent / SYNCS * 1000
+    yield Figure.absolute("sync.cpu_ms_per_site", "its CPU", cpu, "ms", target=_CPU_MS)
+    yield Figure.absolute("sync.db_bytes", "its growth of the database", grown, "bytes")
+    what, permanent = "of that never deleted", grown - prunable
     yield Figure.absolute(
-        "of that never deleted", grown - prunable, "bytes", target=_MOST_PERMANENT
+        "sync.db_bytes_unchanged", what, permanent, "bytes", target=_MOST_PERMANENT
     )
 
 

@@ -42,8 +42,8 @@ def figures() -> Iterator[Figure]:
     floor = "SHA-256 and HMAC alone"
     work = {floor: hash_only, "signing a request": sign, "verifying a reply": verify}
     seconds = {name: each / _TIMES for name, each in interleaved(work, _ROUNDS).items()}
-    yield Figure.ratio("signing a request", floor, seconds)
-    yield Figure.ratio("verifying a reply", floor, seconds)
+    yield Figure.ratio("wire.sign.python", "signing a request", floor, seconds)
+    yield Figure.ratio("wire.verify.python", "verifying a reply", floor, seconds)
 
 
 def _sign(body: bytes, now: int) -> protocol.SentRequest:
