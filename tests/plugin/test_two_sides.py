@@ -111,6 +111,16 @@ def test_the_sites_own_checkpoint_is_signed_and_names_its_newest_entry(wp, paire
     }
 
 
+def test_each_answered_call_adds_one_entry_which_its_answer_names(wp, paired):
+    """So the dashboard knows without reading the log what its new entries are about."""
+    unchanged = {"checkpoint": checkpoint_of(paired, 7, now())}
+    begins = head_of(paired.ask("ping", **unchanged))["n"]
+    ops = [("ping", {}), ("report", {"have": None}), ("log", {"after": 0}), ("ping", {})]
+    heads = [head_of(paired.ask(op, **given, **unchanged))["n"] for op, given in ops]
+    assert heads == [begins + number for number in range(1, 5)]
+    assert int(wp.evaluate(LAST % 1)[0]["seq"]) == heads[-1]
+
+
 def test_going_back_is_refused_recorded_once_and_reading_goes_on(wp, paired):
     go_back(paired)
     answer = paired.ask("report", have=None, checkpoint=checkpoint_of(paired, 792, now()))
