@@ -215,3 +215,20 @@ def test_calls_from_before_the_call_log_keep_their_results(empty_database: Confi
     assert (day.first_at, day.last_at) == (hours[0], hours[2])
     assert day.gaps == [[hours[1].isoformat(), hours[2].isoformat()]]
     assert not db.table_exists("sent_call")
+
+
+def test_the_guard_of_the_first_release_is_the_one_of_today(empty_database: Config) -> None:
+    if is_postgres():
+        return
+    guards = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name"
+    Runner(db.obj, str(migrate.DIRECTORY)).up("0001_initial")
+    before = db.execute_sql(guards).fetchall()
+    db.execute_sql("DROP TRIGGER audit_next_only")
+    slow = (
+        "CREATE TRIGGER audit_next_only BEFORE INSERT ON audit"
+        " WHEN EXISTS (SELECT 1 FROM audit WHERE hash = NEW.hash)"
+        " BEGIN SELECT RAISE(ABORT, 'audit chain break'); END"
+    )
+    db.execute_sql(slow)
+    migrate.apply_missing()
+    assert db.execute_sql(guards).fetchall() == before
