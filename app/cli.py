@@ -249,7 +249,10 @@ def create_backup(path: Path, passphrase_file: TextIO | None) -> None:
     """
     with _database() as config:
         passphrase = _passphrase(passphrase_file, is_new=True)
-        made = backup.create_backup(path, passphrase, config=config, now=utcnow())
+        try:
+            made = backup.create_backup(path, passphrase, config=config, now=utcnow())
+        except backup.BackupRefused as refusal:
+            raise click.ClickException(str(refusal)) from refusal
     click.echo(f"{path}: {path.stat().st_size} bytes, the audit log up to entry {made.entries}")
 
 
@@ -267,7 +270,7 @@ def restore_backup(path: Path, replace: bool, passphrase_file: TextIO | None) ->
             done = backup.restore_backup(
                 path, passphrase, config=config, now=utcnow(), replaces=replace
             )
-    except (AuraError, data_folder.InUse) as refusal:
+    except (backup.BackupRefused, data_folder.InUse) as refusal:
         raise click.ClickException(str(refusal)) from refusal
     made = done.backup
     click.echo(f"Restored: the backup from {made.made_at:%Y-%m-%d %H:%M} UTC.")

@@ -23,7 +23,6 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import BackupCreated, BackupRestored
-from app.domain.errors import AuraError
 from app.keys import SealBroken, lock, unlock
 from app.models import database_copy, migrate
 from app.models.audit import AuditEntry
@@ -38,8 +37,8 @@ _MAX_SMALL_FILE = 1 << 20
 _PIECE = 1 << 20
 
 
-class BackupRefused(AuraError):
-    """A backup could not be made or restored. Nothing was changed, unless the text says so."""
+class BackupRefused(Exception):
+    """A backup could not be made or restored, and nothing was changed; the text says why."""
 
 
 @dataclass(frozen=True)

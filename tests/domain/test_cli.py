@@ -221,6 +221,16 @@ def test_nothing_is_restored_under_a_running_aura(
     assert "already running" in refused.output
 
 
+def test_a_backup_that_cannot_be_made_says_why(run, site: Site, tmp_path: Path) -> None:
+    short = tmp_path / "short"
+    short.write_text("short\n")
+    path = tmp_path / "aura.backup"
+    refused = run(args=["backup", "create", str(path), f"--passphrase-file={short}"])
+    assert refused.exit_code == 1
+    assert "at least 12 characters" in refused.output
+    assert not path.exists()
+
+
 def test_a_passphrase_is_asked_for_twice(run, site: Site, tmp_path: Path) -> None:
     path = tmp_path / "aura.backup"
     typed = "correct horse battery\ncorrect horse battery\n"
