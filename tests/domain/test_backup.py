@@ -26,8 +26,6 @@ from app.models.sites import ACTIVE, DISCONNECTED_UNCONFIRMED, Site
 from tests.support.factories import make_site, make_user, read_report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
-pytestmark = pytest.mark.both_databases
-
 PASSPHRASE = "correct horse battery staple"
 
 
@@ -76,6 +74,7 @@ def started(config: Config, done: backup.Restored) -> Config:
     return Config.from_env({**of_there, **settings})
 
 
+@pytest.mark.both_databases
 def test_everything_is_back_on_another_machine(
     ready: Site, fake: FakeSite, config: Config, elsewhere: Config, clock: Clock, path: Path
 ) -> None:
@@ -99,6 +98,7 @@ def test_everything_is_back_on_another_machine(
     assert found.secret_key == config.secret_key
 
 
+@pytest.mark.both_databases
 def test_a_backup_is_taken_while_others_write(
     ready: Site, config: Config, elsewhere: Config, clock: Clock, path: Path, busy_database: None
 ) -> None:
@@ -137,6 +137,7 @@ def test_a_site_that_was_revoked_since_then_refuses_and_aura_says_so(
         assert "site_disconnected" in [entry.event for entry in AuditEntry.newest(limit=6)]
 
 
+@pytest.mark.both_databases
 def test_a_site_that_was_called_since_then_raises_an_alert(
     ready: Site, fake: FakeSite, config: Config, elsewhere: Config, clock: Clock, path: Path
 ) -> None:
@@ -206,6 +207,7 @@ def test_a_backup_that_does_not_fit_is_refused(
     assert [one.name for one in elsewhere.var_dir.iterdir() if one.is_dir()] == []
 
 
+@pytest.mark.both_databases
 def test_a_database_that_is_damaged_anywhere_is_refused(
     ready: Site, config: Config, elsewhere: Config, clock: Clock, path: Path
 ) -> None:
@@ -248,6 +250,7 @@ def test_a_short_passphrase_and_an_existing_file_are_refused(
         create(path, config, clock)
 
 
+@pytest.mark.both_databases
 def test_a_database_with_data_is_kept(
     ready: Site, config: Config, clock: Clock, path: Path
 ) -> None:

@@ -31,8 +31,6 @@ from tests.support.factories import make_site, read_log
 from tests.support.fakes import Clock, FakeSite
 from tests.support.running_verifier import verify
 
-pytestmark = pytest.mark.both_databases
-
 
 def sync(site: Site, fake: FakeSite, config: Config) -> str:
     """What the schedule does with a site every hour."""
@@ -52,6 +50,7 @@ def summarize(clock: Clock, *, kept_days: int = 90) -> call_log.Summary:
 # ---- what is written where ----
 
 
+@pytest.mark.both_databases
 def test_a_sync_without_news_leaves_two_rows_and_no_entry(
     ready: Site, fake: FakeSite, config: Config
 ) -> None:
@@ -83,6 +82,7 @@ def test_a_call_that_failed_is_a_row_and_entries(
     assert call.outcome not in ("", OK)
 
 
+@pytest.mark.both_databases
 def test_a_call_of_a_worker_that_died_is_given_up_after_an_hour(
     ready: Site, fake: FakeSite, clock: Clock
 ) -> None:
@@ -108,6 +108,7 @@ def test_a_call_that_was_repeated_has_one_result(ready: Site, clock: Clock) -> N
 # ---- the counts of each day ----
 
 
+@pytest.mark.both_databases
 def test_checks_are_counted_by_day_and_long_pauses_are_kept(
     ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_check_that_was_cut_short_is_not_made(
 # ---- summaries ----
 
 
+@pytest.mark.both_databases
 def test_a_summary_commits_to_every_row(ready: Site, fake: FakeSite, config: Config) -> None:
     sync(ready, fake, config)
     found = summarize(fake.clock)
@@ -161,6 +163,7 @@ def test_a_day_is_summarized_once_after_its_end(
     assert "summarize_calls" in periodic.TASKS
 
 
+@pytest.mark.both_databases
 def test_old_rows_are_deleted_with_their_summary_and_the_numbers_stay(
     ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
@@ -255,6 +258,7 @@ def test_an_export_has_every_call_up_to_now(
     assert [line["row"][0] for line in lines] == [call.id for call in SiteCall.select()]
 
 
+@pytest.mark.both_databases
 def test_an_excerpt_proves_its_own_calls_and_shows_no_others(
     ready: Site, fake: FakeSite, ana: Actor, config: Config, tmp_path: Path
 ) -> None:
