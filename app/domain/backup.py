@@ -1,8 +1,8 @@
 """Back up this installation to one file, and restore it.
 
 A backup is a zip with the database, a manifest with its digest, and the keys of this installation.
-The keys are encrypted with a passphrase and bound to the manifest, so that nobody without the
-passphrase can change any of the three unnoticed. See docs/OPERATIONS.md.
+The keys are encrypted with a passphrase and bound to the manifest. So without the passphrase, none
+of the three can be changed unnoticed. See docs/OPERATIONS.md.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from app.models.base import BaseModel, UtcField
 OK = "ok"
 # Aura repeated the request with another nonce, because the clocks differ.
 REPEATED = "repeated"
-# The worker ended before it could record a result.
+# No result was recorded, for example because the worker ended.
 UNKNOWN = "unknown"
 
 # Longer than the deadline of any call.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import tempfile
@@ -66,8 +67,13 @@ def load_copy(path: Path, url: str, *, aside: str) -> Path | None:
     target = Path(db.obj.database)
     with db.connection_context():
         is_kept = not is_unused()
+    # The copy may be on another file system. So it is brought here before the old file moves.
+    staged = target.with_name(target.name + ".restored")
+    staged.unlink(missing_ok=True)
+    os.close(_create(staged))
+    shutil.move(path, staged)
     moved = _move_aside(target, aside)
-    path.replace(target)
+    staged.replace(target)
     if is_kept:
         return moved
     moved.unlink()
@@ -76,8 +82,13 @@ def load_copy(path: Path, url: str, *, aside: str) -> Path | None:
 
 def _open_new(path: Path) -> sqlite3.Connection:
     """Return a connection to a new database, whose file only this user can read."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    os.close(_create(path))
     return sqlite3.connect(path)
+
+
+def _create(path: Path) -> int:
+    """Create a file that only this user can read, and return its descriptor."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 
 
 def _check_sqlite(path: Path) -> None:
@@ -129,7 +140,7 @@ def _without_password(url: str, path: Path) -> str:
     if parts.password is None:
         return url
     password = unquote(parts.password).replace("\\", "\\\\").replace(":", "\\:")
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    with os.fdopen(_create(path), "w") as file:
         file.write(f"*:*:*:*:{password}\n")
     host = parts.netloc.rpartition("@")[2]
     query = "&".join(filter(None, (parts.query, f"passfile={quote(str(path), safe='')}")))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -282,6 +285,30 @@ def test_the_password_of_postgresql_is_in_no_argument(tmp_path: Path) -> None:
     assert database_copy._without_password("postgresql://aura@/aura", path) == (
         "postgresql://aura@/aura"
     )
+
+
+def test_the_database_may_be_on_another_file_system(
+    ready: Site,
+    config: Config,
+    elsewhere: Config,
+    clock: Clock,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    create(path, config, clock)
+    really = os.rename
+
+    def rename(source: Any, target: Any) -> None:
+        if Path(source).name == "database":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        really(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(os, "replace", rename)
+    restore(path, elsewhere, clock)
+    assert (elsewhere.var_dir / "aura.db").stat().st_mode & 0o777 == 0o600
+    with db.connection_context():
+        assert Site.select().count() == 1
 
 
 # ---- keys ----

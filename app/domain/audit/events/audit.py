@@ -48,7 +48,7 @@ class CallLogSummarized(Event):
 
 
 class BackupCreated(Event):
-    """Somebody at the terminal made a backup of all data and keys."""
+    """A backup of all data and keys was made at the terminal."""
 
 
 class BackupRestored(Event):
