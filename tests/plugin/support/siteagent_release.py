@@ -67,12 +67,20 @@ $zip->open('/tmp/agent.zip');
 $zip->extractTo($there);
 $zip->close();
 unlink('/tmp/agent.zip');
+"""
+
+# Apache would run code of the version before for as long as it does not look at a file again.
+_FORGET_CODE = """
+foreach (siteagent_classes() + array(SITEAGENT_FILE, dirname(SITEAGENT_FILE) . '/hooks.php') as $file) {
+    opcache_invalidate($file, true);
+}
 @unlink('/tmp/mixed');
 """
 
 
 def put_back(wp) -> None:
     wp.run_php(_PUT_BACK % b64encode(installed_package()).decode())
+    wp.evaluate(_FORGET_CODE)
 
 
 def mixed(wp) -> str | bool:

@@ -129,6 +129,8 @@ final class Siteagent_Admin_Update_Check {
 		if ( ! is_string( $expected ) || ! hash_equals( $expected, hash( 'sha256', $secret ) ) || ! delete_site_transient( self::SECRET_TRANSIENT ) ) {
 			return;
 		}
+		// This request may take so long, even before the check, that its sender gives up and updates SiteAgent meanwhile.
+		siteagent_load_classes();
 		if ( ! defined( 'DOING_CRON' ) ) {
 			define( 'DOING_CRON', true );
 		}
@@ -152,8 +154,6 @@ final class Siteagent_Admin_Update_Check {
 	 */
 	private static function handle_request( string $secret ): void {
 		wp_raise_memory_limit( 'admin' );
-		// A check may take so long that its sender gives up and updates SiteAgent meanwhile.
-		siteagent_load_classes();
 		$requested = isset( $_POST['lists'] ) && is_string( $_POST['lists'] ) ? explode( ',', wp_unslash( $_POST['lists'] ) ) : array(); // phpcs:ignore WordPress.Security.NonceVerification, WordPress.Security.ValidatedSanitizedInput -- the secret was checked; compared with fixed names.
 		$updates   = array();
 		foreach ( Siteagent_Update_Transient::all() as $name => $list ) {
