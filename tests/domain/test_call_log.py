@@ -18,6 +18,7 @@ from app.domain.actor import SCHEDULE, SYSTEM, Actor
 from app.domain.audit import call_log, export, verification
 from app.domain.audit.events import CallLogSummarized
 from app.domain.audit.merkle import Tree
+from app.domain.connection import calls
 from app.domain.inventory import site_sync
 from app.http.errors import ErrorCode
 from app.models.audit import AuditEntry
@@ -94,6 +95,21 @@ def test_a_call_of_a_worker_that_died_is_given_up_after_an_hour(
     assert summarize(clock).counts == {UNKNOWN: 1}
     SiteCall.finish(["n" * 22], OK, 5, 9)
     assert SiteCall.get_by_id(before).outcome == UNKNOWN, "what is summarized stays as it is"
+
+
+def test_a_call_whose_caller_dropped_the_result_is_complete(
+    ready: Site, fake: FakeSite, config: Config
+) -> None:
+    """Diagnostics, for example, record only one of the addresses they tried."""
+    channel = calls.channel_to(ready, config)
+    for refusal, outcome in (("", OK), ("unknown_operation", "refused_by_site")):
+        if refusal:
+            fake.refusing["ping"] = refusal
+        calls.call_site(channel, "ping", {}, by="", config=config, call=fake.call, now=fake.clock)
+        (call,) = SiteCall.newest_of(ready.id, 1)
+        assert (call.op, call.outcome) == ("ping", outcome)
+        assert call.elapsed_ms is not None
+    assert events(ready)[-1] != "site_called"
 
 
 def test_a_call_that_was_repeated_has_one_result(ready: Site, clock: Clock) -> None:

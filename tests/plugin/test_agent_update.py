@@ -358,7 +358,7 @@ def test_active_on_a_whole_network_it_stays_so_whatever_comes_of_it(network) -> 
 
 
 def test_a_check_that_outlives_its_sender_has_loaded_all_before_others_act(wp, paired) -> None:
-    """Another plugin may wait for its server, and the sender give up and update SiteAgent meanwhile."""
+    """Another plugin may wait for its server until the sender gives up and updates SiteAgent."""
     with must_use(wp, LOADED_FILES):
         wp.evaluate(
             "delete_site_transient('update_plugins');"

@@ -1,7 +1,7 @@
 """Call a site and return the result.
 
-`call_site` raises nothing that a site can cause, so that the caller can store the result and the
-audit entry of the call in one transaction.
+`call_site` raises nothing that a site can cause, and completes the call's row in the call log. The
+caller stores what follows from the result and the audit entry of the call in one transaction.
 """
 
 from __future__ import annotations
@@ -64,6 +64,16 @@ class CallResult:
         return "" if self.error is None else str(self.error.error_code)
 
     @property
+    def outcome(self) -> str:
+        """How the call log and the audit log call this result."""
+        return self.error_code or OK
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """The newest entry of the site's log that the answer names: number and hash."""
+        return checkpoints.head_in(self.reply.document) if self.reply else (0, "")
+
+    @property
     def evidence(self) -> dict[str, str | int]:
         return {} if self.error is None else dict(self.error.evidence)
 
@@ -82,8 +92,9 @@ def call_site(
 ) -> CallResult:
     """Call the site once and return the result; raise nothing that a site can cause.
 
-    The request contains a checkpoint for a paired site, and its nonces are stored before it is
-    sent. `noted_at` is when the caller recorded the planned call (http/site_client.call).
+    The request contains a checkpoint for a paired site. The call log gets its nonces before it is
+    sent, and its result. `noted_at` is when the caller recorded the planned call
+    (http/site_client.call).
     """
     began = time.monotonic()
     nonces: list[str] = []
@@ -107,32 +118,33 @@ def call_site(
         )
     except CallError as error:
         elapsed_ms = round((time.monotonic() - began) * 1000)
-        return CallResult(op, elapsed_ms, error=error, nonces=nonces)
-    return CallResult(
-        op,
-        reply.elapsed_ms,
-        document=reply.document,
-        reply=reply,
-        nonces=nonces,
-        claim=peer_view.claim_in(reply.document, config),
-    )
+        result = CallResult(op, elapsed_ms, error=error, nonces=nonces)
+    else:
+        result = CallResult(
+            op,
+            reply.elapsed_ms,
+            document=reply.document,
+            reply=reply,
+            nonces=nonces,
+            claim=peer_view.claim_in(reply.document, config),
+        )
+    if nonces:
+        SiteCall.finish(nonces, result.outcome, result.elapsed_ms, result.head[0])
+    return result
 
 
 def record(result: CallResult, site_id: int, *, now: datetime, by: Actor = SYSTEM) -> None:
-    """Record a finished call, inside the transaction of what follows from it.
+    """Record a finished call in the audit log, inside the transaction of what follows from it.
 
-    The call log gets every result. The audit log gets what failed and what changes something.
+    A successful call that only reads is in the call log alone.
     """
-    outcome = result.error_code or OK
-    head_n, head_hash = checkpoints.head_in(result.reply.document) if result.reply else (0, "")
-    if result.nonces:
-        SiteCall.finish(result.nonces, outcome, result.elapsed_ms, head_n)
     if result.error is None and result.op in ROUTINE_OPS:
         return
+    head_n, head_hash = result.head
     event = SiteCalled(
         site_id=site_id,
         op=result.op,
-        outcome=outcome,
+        outcome=result.outcome,
         elapsed_ms=result.elapsed_ms,
         nonces=result.nonces,
         head_n=head_n,

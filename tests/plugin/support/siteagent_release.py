@@ -71,7 +71,8 @@ unlink('/tmp/agent.zip');
 
 # Apache would run code of the version before for as long as it does not look at a file again.
 _FORGET_CODE = """
-foreach (siteagent_classes() + array(SITEAGENT_FILE, dirname(SITEAGENT_FILE) . '/hooks.php') as $file) {
+$others = array(SITEAGENT_FILE, dirname(SITEAGENT_FILE) . '/hooks.php');
+foreach (siteagent_classes() + $others as $file) {
     opcache_invalidate($file, true);
 }
 @unlink('/tmp/mixed');
