@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # How many sites `make demo-fleet` simulates.
 SITES ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help run demo demo-fleet test test-more test-all e2e unit chaos planted-errors lint format bench pot hashes plugin-release album screenshots prepare images images-all clean
+.PHONY: help run demo demo-fleet test test-more test-all e2e unit chaos planted-errors lint format bench bench-fleet pot hashes plugin-release album screenshots prepare images images-all clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ hashes: ## Update the hashes in requirements*.txt after changing a version
 plugin-release: $(VENV)/.run ## Pack and sign SiteAgent for the dashboard to offer (KEY=path; made by: flask --app wsgi plugin new-key)
 	@test -n "$(KEY)" || { echo "Name the private key: make plugin-release KEY=path/to/release.key" >&2; exit 1; }
 	@$(BIN)/flask --app wsgi plugin release --key "$(KEY)"
+
+bench-fleet: $(VENV)/.dev ## Measure how fast a thousand sites are synced, over HTTP
+	@$(BIN)/python -m bench.fleet $(ARGS)
 
 bench: images ## Measure what SiteAgent costs a site, against floors from the same run
 	@$(BIN)/python -m bench

@@ -52,6 +52,7 @@ JOBS = frozenset(
         "run_change",
         "settle_change",
         "sync_site",
+        "sync_sites",
         "verify_audit_log",
     }
 )

@@ -6,14 +6,17 @@ returns the state in which that ended.
 
 from __future__ import annotations
 
+from app.config import Config
 from app.domain.audit import export, verification
 from app.domain.changes import dry_run, execution, late_failures, settlement
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
+from app.http import site_client
 from app.models.reports import Sync
 from jobs import job_context
+from jobs.concurrent import Concurrently, Overlapping
 
 
 def pair_site(pairing_id: int) -> str:
@@ -43,11 +46,26 @@ def recheck_site(site_id: int) -> str:
 def sync_site(sync_id: int) -> str:
     """Ask a site for its report."""
     with job_context() as config:
-        state = site_sync.run_sync(sync_id, config=config)
-        sync = Sync.get_or_none(Sync.id == sync_id)
-        if sync is not None and sync.site.is_paired:
-            late_failures.check_synced_site(sync.site, sync.error_code, config=config)
-        return state
+        return _sync(sync_id, config)
+
+
+def sync_sites(*sync_ids: int) -> int:
+    """Ask several sites for their reports at the same time; return how many.
+
+    Raises: ExceptionGroup of what was raised, after all of them have ended.
+    """
+    with job_context(is_shared=True) as config:
+        Concurrently(lambda sync_id, overlapping: _sync(sync_id, config, overlapping)).run(sync_ids)
+    return len(sync_ids)
+
+
+def _sync(sync_id: int, config: Config, overlapping: Overlapping = lambda ask: ask) -> str:
+    state = site_sync.run_sync(sync_id, config=config, call=overlapping(site_client.call))
+    sync = Sync.get_or_none(Sync.id == sync_id)
+    if sync is not None and sync.site.is_paired:
+        look = overlapping(site_client.probe)
+        late_failures.check_synced_site(sync.site, sync.error_code, config=config, look=look)
+    return state
 
 
 def read_log(site_id: int) -> str:

@@ -1,4 +1,4 @@
-"""`python -m jobs.worker`: several workers, so that a slow site delays only one.
+"""`python -m jobs.worker`: several workers, so that a long job delays only one.
 
 They survive an outage of Redis, where rq's own workers would exit or return after a minute.
 """

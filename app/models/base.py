@@ -133,18 +133,20 @@ def _is_duplicate(error: IntegrityError) -> bool:
     return getattr(cause, "sqlstate", None) == _POSTGRES_DUPLICATE
 
 
-def use_database(url: str) -> None:
+def use_database(url: str, *, is_shared: bool = False) -> None:
     """Bind `db` to the database at `url` (sqlite:///… or postgresql://…); opens nothing yet.
 
-    Raises ValueError for any other kind of database.
+    Each thread has a connection of its own. If `is_shared`, all threads use one, and the caller
+    sees to it that only one of them does at a time. Raises ValueError for any other kind of
+    database.
     """
     previous = db.obj
-    db.initialize(_database(url))
+    db.initialize(_database(url, is_shared))
     if previous is not None and not previous.is_closed():
         previous.close()
 
 
-def _database(url: str) -> SqliteDatabase | PostgresqlDatabase:
+def _database(url: str, is_shared: bool) -> SqliteDatabase | PostgresqlDatabase:
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
         return _Sqlite(
@@ -152,12 +154,15 @@ def _database(url: str) -> SqliteDatabase | PostgresqlDatabase:
             pragmas=_SQLITE_PRAGMAS,
             timeout=_BUSY_SECONDS,
             factory=_Connection,
+            thread_safe=not is_shared,
+            check_same_thread=not is_shared,
             field_types={"UTC": "DATETIME"},
         )
     if scheme in ("postgres", "postgresql"):
         return _Postgresql(
             **_connection_parameters(url),
             prefer_psycopg3=True,
+            thread_safe=not is_shared,
             field_types={"UTC": "TIMESTAMPTZ"},
         )
     raise ValueError(f"DATABASE_URL must begin with sqlite: or postgresql:, not {scheme}:")

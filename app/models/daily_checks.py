@@ -66,8 +66,8 @@ class DailyChecks(BaseModel):
 
     @classmethod
     def _row(cls, site_id: int, day: date) -> DailyChecks:
-        cls.insert(site=site_id, day=day).on_conflict_ignore().execute()
-        return cls.get(cls.site == site_id, cls.day == day)
+        row = cls.get_or_none(cls.site == site_id, cls.day == day)
+        return row or cls.create(site=site_id, day=day)
 
     @classmethod
     def _write(cls, site_id: int, day: date, **columns: Any) -> None:

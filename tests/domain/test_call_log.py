@@ -14,7 +14,7 @@ import pytest
 
 from app.config import Config
 from app.domain import audit
-from app.domain.actor import SCHEDULE, SYSTEM, Actor
+from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import call_log, export, verification
 from app.domain.audit.events import CallLogSummarized
 from app.domain.audit.merkle import Tree
@@ -35,7 +35,7 @@ from tests.support.running_verifier import verify
 
 def sync(site: Site, fake: FakeSite, config: Config) -> str:
     """What the schedule does with a site every hour."""
-    asked = site_sync._request(site, SCHEDULE, fake.clock.advance(hours=1))
+    (asked,) = site_sync.request_due(fake.clock.advance(hours=1), every_minutes=60)
     state = site_sync.run_sync(asked.id, config=config, call=fake.call, now=fake.clock)
     read_log(site, fake, config)
     return state
@@ -142,7 +142,7 @@ def test_checks_are_counted_by_day_and_long_pauses_are_kept(
 def test_a_check_that_was_cut_short_is_not_made(
     ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    asked = site_sync._request(ready, SCHEDULE, clock.advance(days=1))
+    (asked,) = site_sync.request_due(clock.advance(days=1), every_minutes=60)
     asked.move(to="asking", when=("queued",), started_at=clock())
     site_sync.recover(config, clock.advance(minutes=6))
     day = DailyChecks.get(DailyChecks.day == clock().date())

@@ -317,6 +317,25 @@ def test_asking_all_who_are_due_bears_others_writing_meanwhile(
     assert len(site_sync.request_due(clock(), every_minutes=60)) == 4
 
 
+def test_many_sites_are_due_in_several_rounds(
+    ana: Actor, clock: Clock, jobs: RecordingQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_sync, "SITES_AT_ONCE", 2)
+    for number in range(7):
+        site = make_site(ana, now=clock(), url=f"https://site{number}.example")
+        site.move(to=ACTIVE, when=(NEW,))
+    rounds = []
+    for minute in range(5):
+        jobs.jobs.clear()
+        site_sync.request_due(clock() + timedelta(minutes=minute), every_minutes=4)
+        rounds.append([len(ids) for _, ids, _ in jobs.jobs])
+    # Nobody is asked again while a sync is open, even in the fifth minute.
+    assert rounds == [[2], [2], [2], [1], []]
+    Sync.update(state="done").execute()
+    asked = site_sync.request_due(clock() + timedelta(minutes=4), every_minutes=4)
+    assert [sync.site_id for sync in asked] == [1, 2]
+
+
 def write_something(nonce: str, at: datetime) -> None:
     """What another worker does, in a connection of its own."""
     with db.connection_context():
@@ -360,7 +379,7 @@ def test_sync_whose_job_was_lost_is_queued_again(
 ) -> None:
     sync = Sync.open_for(paired)
     site_sync.recover(config, clock() + site_sync.LOST_AFTER + timedelta(seconds=1))
-    assert jobs.jobs == [("sync_site", (sync.id,), 0)]
+    assert jobs.jobs == [("sync_sites", (sync.id,), 0)]
 
 
 def test_a_sync_that_was_swept_away_does_not_come_back_to_life(

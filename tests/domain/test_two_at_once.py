@@ -16,7 +16,7 @@ from app.config import Config
 from app.domain import audit
 from app.domain.accounts import login_throttle, one_time_links, users
 from app.domain.accounts.login_throttle import ClientInfo
-from app.domain.actor import SCHEDULE, SYSTEM, Actor
+from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import SiteCalled
 from app.domain.changes import approvals, proposals
 from app.domain.connection import pairing
@@ -100,8 +100,12 @@ def claim_token(config: Config, token_id: int) -> bool:
     return token.lease((WAITING,), NOW, NOW + timedelta(seconds=90))
 
 
-def ask(config: Config, site_id: int) -> int:
-    return site_sync._request(Site.get_by_id(site_id), SCHEDULE, NOW).id
+def ask(config: Config, site_id: int, by: Actor) -> int:
+    return site_sync.request_sync(Site.get_by_id(site_id), by=by, now=NOW).id
+
+
+def ask_all(config: Config) -> int:
+    return len(site_sync.request_due(NOW, every_minutes=60))
 
 
 def issue(config: Config, site_id: int, by: Actor) -> str:
@@ -240,9 +244,15 @@ def test_a_token_is_tried_by_one_worker(
     assert sorted(race(claim_token, config, token.id)) == [False, False, True]
 
 
-def test_asking_at_once_is_one_sync(paired: Site, config: Config) -> None:
+def test_asking_at_once_is_one_sync(paired: Site, ana: Actor, config: Config) -> None:
     Sync.delete().execute()
-    assert len(set(race(ask, config, paired.id))) == 1
+    assert len(set(race(ask, config, paired.id, ana))) == 1
+    assert Sync.select().count() == 1
+
+
+def test_two_schedules_at_once_ask_each_site_once(paired: Site, config: Config) -> None:
+    Sync.delete().execute()
+    assert sorted(race(ask_all, config))[-2:] == [0, 1]
     assert Sync.select().count() == 1
 
 

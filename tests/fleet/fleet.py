@@ -14,11 +14,11 @@ from app.domain.changes.candidates import Candidate
 from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.connection import pairing
 from app.domain.crosscheck import site_log
-from app.domain.inventory import site_sync
 from app.domain.sites import sites
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import PROPOSED, Change
 from app.models.clients import SELF, THEMSELVES
+from app.models.reports import Sync
 from app.models.sites import Site
 from tests.fleet.agency import PASSWORD, Login, as_actor
 from tests.fleet.catalog import Client
@@ -135,8 +135,10 @@ class Fleet:
         return [site for site in listed if site.is_paired]
 
     def sync(self, site: Site) -> None:
-        """Have the schedule request a sync."""
-        site_sync._request(site, SCHEDULE, self.clock())
+        """Have a sync done as the schedule does, unless one is open."""
+        if site.is_paired and Sync.open_for(site) is None:
+            sync = Sync.ask(site, requested_by=SCHEDULE.name, now=self.clock())
+            self.timeline.put("sync_sites", (sync.id,), 0)
 
     def sync_all(self, chosen: Iterable[Site]) -> None:
         for site in chosen:

@@ -104,6 +104,9 @@ class Timeline:
         match name:
             case "sync_site":
                 site_sync.run_sync(*ids, **world)
+            case "sync_sites":
+                for sync_id in ids:
+                    site_sync.run_sync(sync_id, **world)
             case "check_change":
                 dry_run.run_dry_run(*ids, **world)
             case "run_change":

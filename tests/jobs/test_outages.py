@@ -102,6 +102,7 @@ def test_when_a_part_ends_everything_ends_and_says_which(aura: RunningAura) -> N
     assert "The schedule process was killed by signal 9" in aura.output
 
 
+@pytest.mark.nightly
 def test_a_bundled_redis_without_its_socket_is_replaced(aura: RunningAura) -> None:
     client = Redis.from_url(aura.config.redis_url)
     first = pid_of(client)
@@ -137,6 +138,7 @@ def test_a_supervisor_that_was_killed_leaves_nothing_running(aura: RunningAura) 
     assert aura.stop() == 0, aura.output
 
 
+@pytest.mark.nightly
 def test_the_port_of_a_killed_aura_is_waited_for(aura: RunningAura) -> None:
     gunicorn = part_of(aura, "gunicorn")
     # A stopped process cannot notice that its supervisor is gone, and keeps the port open.

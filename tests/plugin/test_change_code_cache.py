@@ -35,6 +35,7 @@ CLOSED = {
     "never looked at": "opcache.restrict_api=/nowhere\nopcache.validate_timestamps=0",
     "open, never looked at": "opcache.validate_timestamps=0",
 }
+_EVERY_RUN = ("rarely looked at", "never looked at")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,13 @@ def no_watchdog(wp) -> Iterator[None]:
         docker("exec", wp.container, "chown", "www-data", folder)
 
 
-@pytest.mark.parametrize("settings", CLOSED.values(), ids=list(CLOSED))
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(settings, id=name, marks=() if name in _EVERY_RUN else pytest.mark.nightly)
+        for name, settings in CLOSED.items()
+    ],
+)
 def test_a_version_that_breaks_the_site_is_no_success_while_old_code_answers(
     wp, paired, desk, settings
 ) -> None:

@@ -19,13 +19,14 @@ from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
 from app.http.site_client import ErrorCode
 from app.models.audit import Verification
-from app.models.base import utcnow
+from app.models.base import use_database, utcnow
 from app.models.call_log import OK, SiteCall
 from app.models.changes import Change
 from app.models.exports import AuditLogExport
 from app.models.reports import Sync
 from app.models.sites import Pairing, Site
 from app.models.update_backlog import UpdateBacklog
+from jobs.concurrent import Concurrently, Overlapping
 from tests.support.factories import (
     AKISMET,
     approve,
@@ -253,6 +254,23 @@ def recheck_sites(fleet: Fleet) -> list[str]:
 
 
 def sync_sites(fleet: Fleet) -> list[str]:
+    """As in a job of their own: at the same time, over one connection."""
+    fleet.lose_syncs()
+    asked = {sync.id: sync.site_id for sync in Sync.select()}
+    ended: list[str] = []
+
+    def sync(sync_id: int, overlapping: Overlapping) -> None:
+        answers = fleet.answers_to(asked[sync_id])
+        answers["call"] = overlapping(fleet.sites[asked[sync_id]].call)
+        ended.append(site_sync.run_sync(sync_id, **answers))
+
+    use_database(fleet.config.database_url, is_shared=True)
+    Concurrently(sync).run(asked)
+    use_database(fleet.config.database_url)
+    return ended
+
+
+def sync_each_site(fleet: Fleet) -> list[str]:
     fleet.lose_syncs()
     return [
         site_sync.run_sync(sync.id, **fleet.answers_to(sync.site_id))
@@ -276,6 +294,7 @@ JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "run_change": (run_changes, ["succeeded"] * COUNT),
     "deliver_revocation": (deliver_revocations, ["revoked_unreached"] * COUNT),
     "settle_change": (settle_changes, ["succeeded"] * COUNT),
-    "sync_site": (sync_sites, ["done"] * COUNT),
+    "sync_site": (sync_each_site, ["done"] * COUNT),
+    "sync_sites": (sync_sites, ["done"] * COUNT),
     "verify_audit_log": (verify_audit_logs, ["whole"]),
 }

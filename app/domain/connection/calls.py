@@ -120,14 +120,8 @@ def call_site(
         elapsed_ms = round((time.monotonic() - began) * 1000)
         result = CallResult(op, elapsed_ms, error=error, nonces=nonces)
     else:
-        result = CallResult(
-            op,
-            reply.elapsed_ms,
-            document=reply.document,
-            reply=reply,
-            nonces=nonces,
-            claim=peer_view.claim_in(reply.document, config),
-        )
+        claim = peer_view.claim_in(reply.document, config)
+        result = CallResult(op, reply.elapsed_ms, reply.document, reply, None, nonces, claim)
     if nonces:
         SiteCall.finish(nonces, result.outcome, result.elapsed_ms, result.head[0])
     return result

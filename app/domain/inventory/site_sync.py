@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,6 +37,8 @@ from app.protocol import ProtocolError, canonical
 STUCK_AFTER = timedelta(minutes=5)
 LOST_AFTER = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=30)
+# How many syncs one job runs.
+SITES_AT_ONCE = 250
 # A site's log is read this often even if Aura knows what its new entries are about.
 READ_LOG_EVERY = timedelta(days=1)
 # A site that sends notices all day must not keep the workers busy or fill the audit log.
@@ -63,7 +65,7 @@ def request_sync(site: Site, *, by: Actor, now: datetime) -> Sync:
     Raises: Forbidden, or NotPaired if the site is not connected.
     """
     permissions.require(by, "sync")
-    return _request(site, by, now)
+    return _request(site, by, now, _enqueue_alone)
 
 
 def request_syncs(chosen: Iterable[Site], *, by: Actor, now: datetime) -> int:
@@ -72,18 +74,19 @@ def request_syncs(chosen: Iterable[Site], *, by: Actor, now: datetime) -> int:
     Raises: Forbidden.
     """
     permissions.require(by, "sync")
-    return sum(_is_requested(site, by, now) for site in chosen if site.is_paired)
+    count, created = 0, list[int]()
+    for site in chosen:
+        try:
+            _request(site, by, now, created.append)
+        except NotPaired:
+            continue
+        count += 1
+    _enqueue_together(created)
+    return count
 
 
-def _is_requested(site: Site, by: Actor, now: datetime) -> bool:
-    try:
-        _request(site, by, now)
-    except NotPaired:
-        return False  # its connection ended meanwhile
-    return True
-
-
-def _request(site: Site, by: Actor, now: datetime) -> Sync:
+def _request(site: Site, by: Actor, now: datetime, enqueue: Callable[[int], object]) -> Sync:
+    """Return the open sync of a site, or a new one, which is enqueued once it is committed."""
     with transaction() as tx:
         by = permissions.recheck(by, "sync")
         site.refresh()
@@ -93,9 +96,8 @@ def _request(site: Site, by: Actor, now: datetime) -> Sync:
         if waiting is not None:
             return waiting
         sync = Sync.ask(site, requested_by=by.name, now=now)
-        if by.kind != SCHEDULE.kind:
-            audit.record(SyncRequested(site_id=site.id, sync_id=sync.id), by, now=now)
-        tx.after_commit(queue.enqueue, "sync_site", sync.id)
+        audit.record(SyncRequested(site_id=site.id, sync_id=sync.id), by, now=now)
+        tx.after_commit(enqueue, sync.id)
         return sync
 
 
@@ -109,26 +111,40 @@ def request_by_notice(site: Site, *, by: Actor, now: datetime) -> Sync | None:
         Sync.requested_by == by.name[:120],
         Sync.requested_at > now - timedelta(hours=1),
     )
-    return None if lately.count() >= MOST_NOTICES_AN_HOUR else _request(site, by, now)
+    if lately.count() >= MOST_NOTICES_AN_HOUR:
+        return None
+    return _request(site, by, now, _enqueue_alone)
 
 
 def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
-    """Request a report from each paired site whose last request is older; for the schedule."""
-    recent = Sync.select(Sync.site).where(
-        Sync.requested_at > now - timedelta(minutes=every_minutes)
-    )
-    due = Site.select().where(
-        Site.state.in_(MAY_CALL), Site.forgotten_at.is_null(), Site.id.not_in(recent)
-    )
-    syncs = []
-    # Read everything before the first write: SQLite refuses to write after a read that another
-    # write has made stale.
-    for site in list(due):
-        try:
-            syncs.append(_request(site, SCHEDULE, now))
-        except NotPaired:
-            continue  # revoked since the list was read
+    """Queue a sync of each connected site whose last one is older; for the schedule.
+
+    Many at a time, because their sites are asked at the same time. So many sites are not all due
+    in the same minute, a round takes no more than twice its share of them.
+    """
+    is_recent = Sync.requested_at > now - timedelta(minutes=every_minutes)
+    not_due = Sync.select(Sync.site).where(is_recent | Sync.state.in_(OPEN))
+    is_connected = Site.state.in_(MAY_CALL) & Site.forgotten_at.is_null()
+    with transaction() as tx:
+        share = Site.select().where(is_connected).count() // max(every_minutes, 1)
+        due = Site.select(Site.id).where(is_connected, Site.id.not_in(not_due)).order_by(Site.id)
+        syncs = [
+            Sync.ask(site, requested_by=SCHEDULE.name, now=now)
+            for site in due.limit(max(2 * share, SITES_AT_ONCE))
+        ]
+        tx.after_commit(_enqueue_together, [sync.id for sync in syncs])
     return syncs
+
+
+def _enqueue_alone(sync_id: int) -> None:
+    queue.enqueue("sync_site", sync_id)
+
+
+def _enqueue_together(sync_ids: Sequence[int]) -> int:
+    """Enqueue these syncs, many in each job; return how many."""
+    for first in range(0, len(sync_ids), SITES_AT_ONCE):
+        queue.enqueue("sync_sites", *sync_ids[first : first + SITES_AT_ONCE])
+    return len(sync_ids)
 
 
 def run_sync(
@@ -184,8 +200,8 @@ def recover(config: Config, now: datetime) -> int:
         why: dict[str, str | int] = {"why": "the worker ended midway"}
         _fail(sync, sync.site, ErrorCode.too_slow.value, why, None, config, now)
     Sync.forget_ended(now - KEPT_FOR)
-    lost = Sync.waiting_since(now - LOST_AFTER)
-    return len(stuck) + queue.enqueue_rows("sync_site", (sync.id for sync in lost))
+    lost = [sync.id for sync in Sync.waiting_since(now - LOST_AFTER)]
+    return len(stuck) + _enqueue_together(lost)
 
 
 def _read(document: dict[str, Any], known: Report | None) -> _Accepted | None:

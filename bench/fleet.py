@@ -1,0 +1,162 @@
+"""How fast a thousand sites are synced, over real HTTP, by the code of the job.
+
+The sites run in a process of their own and answer after 300 ms. The floor is the waiting alone:
+that time for each site, divided among the places.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from unittest.mock import patch
+
+from app import queue
+from app.config import Config
+from app.domain.actor import Actor
+from app.domain.inventory import site_sync
+from app.http import site_client
+from app.models.base import db, use_database, utcnow
+from app.models.reports import Sync
+from app.protocol import SentRequest
+from bench.measure import Figure
+from jobs.concurrent import PLACES, Concurrently
+from tests.support.config import make_config
+from tests.support.factories import make_site, make_user, pair, plugin, report
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.prepared_databases import EMPTY, PreparedDatabases, SqliteFiles
+
+SITES, SILENT = 1000, 50
+ANSWERS_AFTER_S = 0.3
+_SILENT_FOR_S = 3600
+_PLUGINS = 13
+_MOST_OF_FLOOR, _MOST_DELAY = 1.5, 1.05
+_KEYID = re.compile(r'keyid="([^"]+)"')
+
+
+class LiveClock(Clock):
+    """The time now."""
+
+    def __call__(self) -> datetime:
+        return utcnow()
+
+
+class _Sites(ThreadingHTTPServer):
+    """The web server of all sites, each at a path of its own."""
+
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.sites: dict[str, FakeSite] = {}
+        self.silent: frozenset[str] = frozenset()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Sites
+
+    def do_POST(self) -> None:
+        name = self.path.split("/")[1]
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(_SILENT_FOR_S if name in self.server.silent else ANSWERS_AFTER_S)
+        url = f"http://127.0.0.1:{self.server.server_port}{self.path}"
+        named = _KEYID.search(self.headers.get("Signature-Input", ""))
+        request = SentRequest(url, dict(self.headers.items()), body, "", named[1] if named else "")
+        status, headers, answer = self.server.sites[name].receive(request)
+        self.send_response(status)
+        for key, value in {**headers, "Content-Length": str(len(answer))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args: object) -> None:
+        """Write nothing."""
+
+
+def figures(count: int = SITES) -> Iterator[Figure]:
+    """Sync all sites for the first time, again without news, and again with silent ones."""
+    with tempfile.TemporaryDirectory(prefix="aura-bench-") as folder:
+        config = make_config(Path(folder))
+        PreparedDatabases(SqliteFiles(Path(folder))).restore(EMPTY, config)
+        use_database(config.database_url, is_shared=True)
+        server = _Sites()
+        with db.connection_context(), patch.object(queue, "_backend", RecordingQueue()):
+            _build(server, config, count)
+            yield from _measured(server, config, count)
+
+
+def _build(server: _Sites, config: Config, count: int) -> None:
+    by = Actor.of(make_user("Olga", "owner"))
+    clock = LiveClock(utcnow())
+    for number in range(count):
+        home = f"http://127.0.0.1:{server.server_port}/{number}"
+        fake = FakeSite(home, clock, report())
+        fake.report["wordpress"] |= {"home": home, "site_url": home}
+        fake.report["plugins"] += [plugin(id=f"plugin-{n}/main.php") for n in range(_PLUGINS - 1)]
+        site = make_site(by, now=clock(), url=home, name=f"Site {number}")
+        pair(site, fake, by=by, config=config)
+        server.sites[str(number)] = fake
+    Sync.delete().execute()
+
+
+def _measured(server: _Sites, config: Config, count: int) -> Iterator[Figure]:
+    floor = count * ANSWERS_AFTER_S / PLACES
+    with _serving(server):
+        for name, what in (("sync.first", "first syncs"), ("sync.1000", "syncs without news")):
+            wall, cpu, _ = _sync_all(config)
+            ours, alone = f"{count} {what}", "waiting alone"
+            seconds = {ours: wall, alone: floor}
+            yield Figure.ratio(name, ours, alone, seconds, target=_MOST_OF_FLOOR)
+            yield Figure.absolute(f"{name}.cpu_ms", "CPU for each", cpu / count * 1000, "ms")
+    usual = wall
+    server.silent = frozenset(map(str, range(0, count, count // SILENT)))
+    with _serving(server):
+        _, _, others = _sync_all(config, all_but=len(server.silent))
+    ours, without = f"the others beside {len(server.silent)} silent", "without silent ones"
+    seconds = {ours: others, without: usual * (count - len(server.silent)) / count}
+    yield Figure.ratio("sync.beside_silent", ours, without, seconds, target=_MOST_DELAY)
+
+
+def _sync_all(config: Config, all_but: int = 0) -> tuple[float, float, float]:
+    """Return the seconds, the CPU seconds, and the seconds until all but some had ended."""
+    Sync.delete().execute()
+    began, cpu = time.perf_counter(), time.process_time()
+    asked = _ask_all(config)
+    ended: list[float] = []
+
+    def sync(sync_id: int, overlapping: Callable[..., Callable[..., site_client.Reply]]) -> None:
+        site_sync.run_sync(sync_id, config=config, call=overlapping(site_client.call))
+        ended.append(time.perf_counter() - began)
+
+    Concurrently(sync).run(asked)
+    return ended[-1], time.process_time() - cpu, ended[len(asked) - 1 - all_but]
+
+
+def _ask_all(config: Config) -> list[int]:
+    with patch.object(site_sync, "SITES_AT_ONCE", 10**9):
+        return [sync.id for sync in site_sync.request_due(utcnow(), every_minutes=60)]
+
+
+@contextmanager
+def _serving(server: _Sites) -> Iterator[None]:
+    """Answer in a process of its own, whose CPU is not counted."""
+    process = multiprocessing.get_context("fork").Process(target=server.serve_forever, daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
+
+
+if __name__ == "__main__":
+    for figure in figures(int(sys.argv[1]) if sys.argv[1:] else SITES):
+        print(figure.line(), flush=True)
