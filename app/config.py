@@ -58,6 +58,8 @@ class Config:
     bind: str = "127.0.0.1"
     agency: str = ""
     plugin_release: Path = _PLUGIN_RELEASE
+    # What Prometheus sends to read /metrics; empty if nobody may.
+    metrics_token: str = field(default="", repr=False)
     # Folder of the operator's backups, whose newest file the page about the system names.
     backups: Path | None = None
     # Shows the page /style.
@@ -121,11 +123,14 @@ class Config:
             agency=env.get("AURA_AGENCY", "").strip()[:_MAX_AGENCY_CHARS],
             plugin_release=Path(env.get("AURA_PLUGIN_RELEASE") or _PLUGIN_RELEASE).resolve(),
             backups=Path(env["AURA_BACKUPS"]).resolve() if env.get("AURA_BACKUPS") else None,
+            metrics_token=env.get("AURA_METRICS_TOKEN", ""),
             is_development=env.get("AURA_DEVELOPMENT") == "1",
             supervisor_pid=_integer(env, "AURA_SUPERVISOR_PID", 0, 0, 2**31 - 1, problems),
         )
         if len(found.secret_key) < _SECRET_BYTES:
             problems.append("AURA_SECRET_KEY must have at least 32 random characters.")
+        if 0 < len(found.metrics_token) < _SECRET_BYTES:
+            problems.append("AURA_METRICS_TOKEN must have at least 32 random characters.")
         if problems:
             raise ConfigError(problems)
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from peewee import AutoField, BigIntegerField, CharField, IntegerField, chunked, fn
 
@@ -101,6 +102,16 @@ class SiteCall(BaseModel):
         """Return the number of the newest call before `moment`; 0 if there is none."""
         found = cls.select(cls.id).where(cls.at < moment).order_by(cls.id.desc()).first()
         return 0 if found is None else int(found.id)
+
+    @classmethod
+    def count_since(cls, moment: datetime) -> dict[tuple[str, str], int]:
+        """Return how many calls there were since then, by operation and outcome."""
+        is_later = cls.id > cls.last_before(moment)
+        query: Any = cls.select(cls.op, cls.outcome, fn.COUNT(cls.id)).where(is_later)
+        return {
+            (op, outcome): count
+            for op, outcome, count in query.group_by(cls.op, cls.outcome).tuples()
+        }
 
     @classmethod
     def first_open(cls, after: int) -> int | None:

@@ -51,6 +51,11 @@ class QueuedRow(BaseModel):
         return cls.get_or_none(cls.site == site, cls.state.in_(cls.open_states))
 
     @classmethod
+    def count_open(cls) -> int:
+        """Return how many rows wait or are worked on."""
+        return int(cls.select().where(cls.state.in_(cls.open_states)).count())
+
+    @classmethod
     def latest_for(cls, site: BaseModel) -> Self | None:
         """Return the newest of the site's rows."""
         return cls.select().where(cls.site == site).order_by(cls.id.desc()).first()

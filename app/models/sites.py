@@ -265,6 +265,14 @@ class Site(BaseModel):
         return dict(rows)
 
     @classmethod
+    def oldest_success(cls) -> datetime | None:
+        """Return the oldest last answer of all sites that answer."""
+        is_answering = (cls.state == ACTIVE) & cls.forgotten_at.is_null() & (cls.error_code == "")
+        query = cls.select(cls.last_success_at).where(is_answering, ~cls.last_success_at.is_null())
+        found = query.order_by(cls.last_success_at).first()
+        return None if found is None else found.last_success_at
+
+    @classmethod
     def connection_in_sql(cls) -> Any:
         """Return `connection` as an SQL expression; a test compares the two."""
         return Case(

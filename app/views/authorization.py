@@ -48,6 +48,7 @@ OPEN = frozenset(
         "static",
         "probes.alive",
         "probes.ready",
+        "probes.measured",
         "brand.stylesheet",
         "brand.logo",
         "agent_api.notice",

