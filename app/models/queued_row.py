@@ -72,10 +72,20 @@ class QueuedRow(BaseModel):
         return list(cls.select().where(cls.state == cls.open_states[0], cls.requested_at < before))
 
     @classmethod
+    def last_until(cls, moment: datetime) -> int:
+        """Return the id of the newest row that was requested up to `moment`; 0 if there is none.
+
+        Rows are requested in the order of their ids, so this reads only what is newer.
+        """
+        found = cls.select(cls.id).where(cls.requested_at <= moment).order_by(cls.id.desc()).first()
+        return 0 if found is None else int(found.id)
+
+    @classmethod
     def forget_ended(cls, before: datetime) -> int:
-        """Delete what ended before that time; returns how many."""
-        ended = cls.state.not_in(cls.open_states), cls.ended_at < before
-        return cls.delete().where(*ended).execute()
+        """Delete what was requested and ended before that time; return how many."""
+        kept = cls.select(cls.id).where(cls.requested_at >= before).order_by(cls.id).first()
+        is_old = (cls.ended_at < before) if kept is None else (cls.id < kept.id)
+        return cls.delete().where(is_old, cls.state.not_in(cls.open_states)).execute()
 
 
 class LeasedRow(BaseModel):

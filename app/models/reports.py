@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from peewee import JOIN, AutoField, BooleanField, CharField, ForeignKeyField, TextField, chunked, fn
+from peewee import (
+    JOIN,
+    AutoField,
+    BooleanField,
+    Case,
+    CharField,
+    ForeignKeyField,
+    TextField,
+    chunked,
+    fn,
+)
 
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.clients import Client
@@ -36,6 +46,26 @@ class Sync(QueuedRow):
     error_code = CharField(max_length=32, default="")
     evidence = JsonField(default=dict)
     unchanged = BooleanField(default=False)
+
+    @classmethod
+    def progress(cls, client_id: int | None = None) -> tuple[int, int]:
+        """Return how many syncs have ended, and how many there are, since the oldest open one.
+
+        Those requested at the same time as that one count from the start. Both are 0 if none is
+        open. Only those of one client's sites if given.
+        """
+        is_theirs = cls.site.in_(Site.select(Site.id).where(Site.client == client_id))
+        is_counted = is_theirs if client_id is not None else cls.id > 0
+        is_open = cls.state.in_(OPEN)
+        begins = cls.select(fn.MIN(cls.requested_at)).where(is_open, is_counted)
+        # By id, because there is no index on the time.
+        earlier = cls.alias()
+        last = earlier.select(earlier.id).where(earlier.requested_at < begins)
+        last = last.order_by(earlier.id.desc()).limit(1)
+        is_present = (cls.id > fn.COALESCE(last, 0)) & (cls.requested_at >= begins)
+        query: Any = cls.select(fn.COUNT(cls.id), fn.SUM(Case(None, [(is_open, 0)], 1)))
+        total, ended = query.where(is_counted, is_present).tuples().get()
+        return ended or 0, total
 
 
 # The database keeps syncs serial per site.

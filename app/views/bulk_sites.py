@@ -34,6 +34,14 @@ def sync() -> ResponseReturnValue:
     return _to_list()
 
 
+@bp.get("/sites/bulk/progress")
+@require_permission("see")
+def progress() -> ResponseReturnValue:
+    """Return how far the present syncs are, for the list of sites."""
+    syncs = site_sync.read_progress(current_actor())
+    return render_template("sites/_syncs.html", syncs=syncs, has_ended=not syncs[1])
+
+
 @bp.get("/sites/bulk/updates")
 @require_permission("propose")
 def updates() -> ResponseReturnValue:

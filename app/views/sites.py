@@ -50,9 +50,13 @@ _NOT_ENCRYPTED = (
 @bp.get("/sites")
 @require_permission("see")
 def index() -> ResponseReturnValue:
-    listing = list_sites(current_actor(), SiteFilter.from_values(request.args))
-    is_selected = request.args.get("select") == "shown"
-    return render_template("sites/index.html", listing=listing, is_selected=is_selected)
+    return render_template(
+        "sites/index.html",
+        listing=list_sites(current_actor(), SiteFilter.from_values(request.args)),
+        is_selected=request.args.get("select") == "shown",
+        syncs=site_sync.read_progress(current_actor()),
+        has_ended=False,
+    )
 
 
 @bp.get("/sites/new")

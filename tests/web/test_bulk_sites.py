@@ -6,12 +6,14 @@ import io
 
 import pytest
 
+from app.domain.actor import Actor
+from app.domain.inventory import site_sync
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import UpdateHold
 from app.models.reports import Sync
 from app.models.sites import Site
 from app.models.tags import SiteTag
-from tests.support.factories import AKISMET, make_site
+from tests.support.factories import AKISMET, make_site, make_user
 from tests.support.pages import rule_form
 
 FILE = "name,address,client,tags\nFlorist,florist.example,Jansen,shop\nBad,ftp://x,,\n"
@@ -32,6 +34,42 @@ def test_selected_sites_are_synced(as_ben, today, florist):
     assert answer.headers["Location"] == "/sites?q=a"
     assert Sync.open_for(today) is not None
     assert "Sync requested for 1 site." in as_ben.get("/sites").text
+
+
+@pytest.mark.both_databases
+def test_the_list_shows_how_far_the_syncs_are(as_ben, today, florist, clock):
+    def ended(site):
+        Sync.open_for(site).move(to="done", when=("queued",), ended_at=clock())
+
+    Sync.delete().execute()
+    earlier = Sync.ask(today, requested_by="Ben", now=clock())
+    ended(today)
+    assert "Syncing" not in as_ben.get("/sites").text
+    clock.advance(minutes=1)
+    for site in (today, florist):
+        Sync.ask(site, requested_by="Ben", now=clock())
+    page = as_ben.get("/sites").text
+    assert "Syncing: 0 of 2 sites done." in page, f"{earlier.id} had ended before"
+    assert 'hx-get="/sites/bulk/progress"' in page
+    ended(today)
+    part = as_ben.get("/sites/bulk/progress").text
+    assert "Syncing: 1 of 2 sites done." in part
+    assert 'hx-trigger="every 3s"' in part
+    ended(florist)
+    part = as_ben.get("/sites/bulk/progress").text
+    assert "The syncs have finished." in part
+    assert "hx-trigger" not in part
+    assert "syncs have finished" not in as_ben.get("/sites").text
+
+
+def test_a_client_sees_the_progress_of_its_own_sites(today, florist, clock):
+    Sync.delete().execute()
+    for site in (today, florist):
+        Sync.ask(site, requested_by="Ben", now=clock())
+    theirs = Actor.of(make_user("Jan", "client", client_id=florist.client_id))
+    assert site_sync.read_progress(theirs) == (0, 1)
+    Sync.open_for(florist).move(to="done", when=("queued",))
+    assert site_sync.read_progress(theirs) == (0, 0)
 
 
 def test_all_sites_that_the_filter_finds_are_meant_by_everything(as_ben, today, florist):

@@ -101,6 +101,14 @@ def _request(site: Site, by: Actor, now: datetime, enqueue: Callable[[int], obje
         return sync
 
 
+def read_progress(actor: Actor) -> tuple[int, int]:
+    """Return how many of the present syncs have ended, and how many there are; 0 and 0 if none.
+
+    Client users count only those of their sites.
+    """
+    return Sync.progress(permissions.restricted_client_id(actor))
+
+
 def request_by_notice(site: Site, *, by: Actor, now: datetime) -> Sync | None:
     """Request a report because the site `by` notified Aura of new permissions.
 
@@ -122,7 +130,7 @@ def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
     Many at a time, because their sites are asked at the same time. So many sites are not all due
     in the same minute, a round takes no more than twice its share of them.
     """
-    is_recent = Sync.requested_at > now - timedelta(minutes=every_minutes)
+    is_recent = Sync.id > Sync.last_until(now - timedelta(minutes=every_minutes))
     not_due = Sync.select(Sync.site).where(is_recent | Sync.state.in_(OPEN))
     is_connected = Site.state.in_(MAY_CALL) & Site.forgotten_at.is_null()
     with transaction() as tx:
