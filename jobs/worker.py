@@ -17,6 +17,7 @@ from rq.worker_pool import WorkerPool
 
 from app import queue
 from app.config import Config
+from app.http.certificates import read_authorities
 from app.run import supervisor
 
 # Imported before the first fork, so that no job has to.
@@ -85,6 +86,8 @@ def main() -> None:
     config = Config.from_env()
     supervisor.end_with(config.supervisor_pid)
     logging.getLogger("rq").setLevel(logging.WARNING)
+    # Read before the first fork, too.
+    read_authorities()
     make_pool(queue.connect(config.redis_url)).start(logging_level="WARNING")
 
 

@@ -1,11 +1,16 @@
-"""Describe a TLS certificate for the person who has to renew it."""
+"""Read the authorities that Aura trusts, and describe a certificate to whoever renews it."""
 
 from __future__ import annotations
 
+import functools
+import ssl
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from requests import certs
+from urllib3.util.ssl_ import create_urllib3_context
 
 _SHOWN_NAMES = 5
 
@@ -49,3 +54,20 @@ def _names(certificate: x509.Certificate) -> str:
     names = [str(name.value) for name in extension.value]
     more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
     return ", ".join(names[:_SHOWN_NAMES]) + more
+
+
+@functools.lru_cache(maxsize=4)
+def _trusting(ca_file: str, written_ns: int) -> ssl.SSLContext:
+    """Return a context that trusts the authorities in a file, which was written at that time.
+
+    Reading the usual ones takes longer than the rest of a call, so connections share contexts.
+    """
+    context = create_urllib3_context()
+    context.load_verify_locations(ca_file)
+    return context
+
+
+def read_authorities(ca_file: str | None = None) -> ssl.SSLContext:
+    """Return the context for these authorities, or the usual ones; read the file if it is new."""
+    path = ca_file or certs.where()
+    return _trusting(path, Path(path).stat().st_mtime_ns)

@@ -27,7 +27,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from app.http.certificates import CertificateFacts, certificate_facts
+from app.http.certificates import CertificateFacts, certificate_facts, read_authorities
 from app.http.connection_trace import Trace
 from app.http.ip_policy import Network, is_reachable
 
@@ -257,6 +257,7 @@ class _HttpsConnection(HTTPSConnection):
 
     def connect(self) -> None:
         """Connect as urllib3 does, but raise an EgressError if TLS fails."""
+        self.ssl_context, self.ca_certs = read_authorities(self.ca_certs), None
         try:
             super().connect()
         except ssl.SSLCertVerificationError as why:

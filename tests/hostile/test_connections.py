@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from urllib3.util.ssl_ import create_urllib3_context
 
+from app.http import certificates
 from app.http.site_client import CallError, ErrorCode, Reply, call, call_bearer
 from tests.support.hostile.calls import LOOPBACK
 from tests.support.hostile.certificates import DAY, Authority
@@ -151,6 +155,29 @@ def test_a_good_certificate_is_accepted(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with https_site(authority, "shop.example.test") as server:
         assert over_tls(server, authority).document["time"] == 1
+
+
+def test_the_authorities_are_read_once_and_again_when_the_file_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    def create() -> ssl.SSLContext:
+        read.append(1)
+        return create_urllib3_context()
+
+    monkeypatch.setattr(certificates, "create_urllib3_context", create)
+    authority = Authority(tmp_path)
+    with https_site(authority, "shop.example.test") as server:
+        for _ in range(3):
+            over_tls(server, authority)
+        assert len(read) == 1
+        another = Authority(tmp_path)
+        os.utime(another.ca_file, ns=(0, 0))
+        with pytest.raises(CallError) as caught:
+            over_tls(server, another)
+    assert caught.value.error_code is ErrorCode.tls_invalid
+    assert len(read) == 2
 
 
 def test_an_expired_certificate_is_named_with_its_date(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ LIBRARIES = {
 }  # fmt: skip
 # What reaches the network, other processes or paper has few users.
 ONLY_IN = {
-    "requests": {"app/http/site_client.py", "app/http/egress.py"},
-    "urllib3": {"app/http/site_client.py", "app/http/egress.py"},
+    "requests": {"app/http/site_client.py", "app/http/egress.py", "app/http/certificates.py"},
+    "urllib3": {"app/http/site_client.py", "app/http/egress.py", "app/http/certificates.py"},
     "rq": {"app/queue.py", "app/queue_status.py", "jobs/worker.py", "jobs/schedule.py"},
     "redis": {
         "app/queue.py",
