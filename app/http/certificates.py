@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from requests import certs
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
 
 _SHOWN_NAMES = 5
@@ -69,5 +69,5 @@ def _trusting(ca_file: str, written_ns: int) -> ssl.SSLContext:
 
 def read_authorities(ca_file: str | None = None) -> ssl.SSLContext:
     """Return the context for these authorities, or the usual ones; read the file if it is new."""
-    path = ca_file or certs.where()
+    path = ca_file or DEFAULT_CA_BUNDLE_PATH
     return _trusting(path, Path(path).stat().st_mtime_ns)
