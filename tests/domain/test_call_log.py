@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -21,7 +21,7 @@ from app.domain.audit.merkle import Tree
 from app.domain.connection import calls
 from app.domain.inventory import site_sync
 from app.http.errors import ErrorCode
-from app.models.audit import AuditEntry
+from app.models.audit import WHOLE, AuditEntry, Verification
 from app.models.base import transaction
 from app.models.call_log import OK, REPEATED, UNKNOWN, SiteCall
 from app.models.daily_checks import DailyChecks
@@ -302,3 +302,23 @@ def test_an_export_after_pruning_counts_what_is_gone(
     kept = summarize(fake.clock)
     lines = exported(config, fake.clock, tmp_path / "export.zip")
     assert (len(lines), old.calls > 0, kept.kept_from > 1) == (kept.calls, True, True)
+
+
+def test_a_verification_shows_that_it_works_on_the_call_log(
+    ready: Site, fake: FakeSite, config: Config, ana: Actor
+) -> None:
+    """Otherwise one of millions of calls counts as lost."""
+    for _ in range(3):
+        sync(ready, fake, config)
+        summarize(fake.clock)
+    asked = verification.request_verification(by=ana, now=fake.clock())
+    times: list[datetime] = []
+
+    def now() -> datetime:
+        times.append(fake.clock.advance(minutes=4))
+        return times[-1]
+
+    assert verification.run_verification(asked.id, now=now) == WHOLE
+    # Read at the start, for the chain, for each day's calls, and twice at the end.
+    assert len(times) >= 1 + 1 + 3 + 2
+    assert Verification.get_by_id(asked.id).heartbeat_at == times[-3]

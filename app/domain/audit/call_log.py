@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from hashlib import sha256
@@ -113,8 +113,8 @@ def kept_since() -> datetime | None:
     return None if newest is None or newest.kept_from == 1 else SiteCall.oldest_at()
 
 
-def find_mismatch() -> tuple[int, str] | None:
-    """Compare each kept call with its summary.
+def find_mismatch(seen: Callable[[], object] = lambda: None) -> tuple[int, str] | None:
+    """Compare each kept call with its summary; call `seen` after each summary.
 
     Return the number of the first entry whose calls do not match, and why; None if all do.
     """
@@ -128,6 +128,7 @@ def find_mismatch() -> tuple[int, str] | None:
             return summary.seq, f"the call log has {found.size} of its {summary.calls} calls"
         if found.root != summary.root or dict(found.counts) != summary.counts:
             return summary.seq, "a call that it summarizes was changed in the call log"
+        seen()
     return None
 
 
