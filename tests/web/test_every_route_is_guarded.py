@@ -73,6 +73,7 @@ NEEDS = {
     "bulk_sites.change_tags": "pair",
     "bulk_sites.ignore": "propose",
     "bulk_sites.ignore_updates": "propose",
+    "bulk_sites.progress": "see",
     "bulk_sites.sync": "sync",
     "bulk_sites.tags": "pair",
     "bulk_sites.updates": "propose",
