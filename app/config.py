@@ -58,7 +58,7 @@ class Config:
     bind: str = "127.0.0.1"
     agency: str = ""
     plugin_release: Path = _PLUGIN_RELEASE
-    # What Prometheus sends to read /metrics; empty if nobody may.
+    # What Prometheus sends to read /metrics; without it, there are no metrics.
     metrics_token: str = field(default="", repr=False)
     # Folder of the operator's backups, whose newest file the page about the system names.
     backups: Path | None = None

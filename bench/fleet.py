@@ -117,7 +117,7 @@ def _measured(server: _Sites, config: Config, count: int) -> Iterator[Figure]:
             yield Figure.ratio(name, ours, alone, seconds, target=_MOST_OF_FLOOR)
             yield Figure.absolute(f"{name}.cpu_ms", "CPU for each", cpu / count * 1000, "ms")
     usual = wall
-    server.silent = frozenset(map(str, range(0, count, count // SILENT)))
+    server.silent = frozenset(map(str, range(0, count, max(count // SILENT, 1))))
     with _serving(server):
         _, _, others = _sync_all(config, all_but=len(server.silent))
     ours, without = f"the others beside {len(server.silent)} silent", "without silent ones"

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 # How many sites are asked at once.
 PLACES = 64
-# Whoever takes longer gives its place to another, so that slow sites do not delay the others.
+# A site that takes longer gives its place to another, so that slow ones delay no others.
 SLOW_AFTER_S = 2.0
 # More threads than this never run, however many sites are slow.
 MOST_THREADS = 256

@@ -1,4 +1,4 @@
-"""Read the authorities that Aura trusts, and describe a certificate to whoever renews it."""
+"""The authorities that Aura trusts, and descriptions of certificates that have to be renewed."""
 
 from __future__ import annotations
 

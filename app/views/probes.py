@@ -28,7 +28,7 @@ def ready() -> Response:
 
 @bp.get("/metrics")
 def measured() -> Response:
-    """Return the metrics for Prometheus, to whoever has AURA_METRICS_TOKEN; 404 to all others."""
+    """Return the metrics for Prometheus, if the request has AURA_METRICS_TOKEN; otherwise 404."""
     config = current_app.config["AURA"]
     sent = request.headers.get("Authorization", "").encode("utf-8", "replace")
     expected = f"Bearer {config.metrics_token}".encode()

@@ -103,7 +103,7 @@ def test_there_is_a_limit_for_slow_sites_too(monkeypatch: pytest.MonkeyPatch) ->
     assert len(threads) <= 3
 
 
-def test_what_fails_is_raised_at_the_end_and_stops_nobody() -> None:
+def test_what_fails_is_raised_at_the_end_and_stops_no_other() -> None:
     ended = []
 
     def work(number: int, overlapping: Overlapping) -> None:

@@ -127,8 +127,8 @@ def request_by_notice(site: Site, *, by: Actor, now: datetime) -> Sync | None:
 def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
     """Queue a sync of each connected site whose last one is older; for the schedule.
 
-    Many at a time, because their sites are asked at the same time. So many sites are not all due
-    in the same minute, a round takes no more than twice its share of them.
+    One job gets many of them, because it asks their sites at the same time. A round takes no more
+    than twice its share of all sites, so that they are not all due in the same minute.
     """
     is_recent = Sync.id > Sync.last_until(now - timedelta(minutes=every_minutes))
     not_due = Sync.select(Sync.site).where(is_recent | Sync.state.in_(OPEN))
