@@ -119,8 +119,9 @@ def test_every_update_of_the_fleet_in_few_clicks(
     counts = _COUNTS.search(hand.page.locator("h1").inner_text())
     assert counts is not None
     updates, sites = map(int, counts.groups())
-    # tests/web/test_update_all_sites.py does the same with 100 updates on 40 sites.
-    assert (updates > 50, sites > 20) == (True, True), counts[0]
+    # Fewer than the fleet begins with: the tests above update some, and between 2 and 5 o'clock a
+    # rule does. tests/web/test_update_all_sites.py does the same with 100 updates on 40 sites.
+    assert (updates > 30, sites > 20) == (True, True), counts[0]
     _wait_for_pre_checks(hand.page)
     hand.click(_approve(hand.page))
     expect(hand.page.get_by_role("heading", name=re.compile(r"of \d+ updated"))).to_be_visible()
