@@ -72,8 +72,12 @@ class AutoUpdateRule(BaseModel):
     @classmethod
     def in_force(cls, now: datetime) -> list[AutoUpdateRule]:
         """Return the rules that have neither ended nor expired, each with its client."""
-        query = cls._with_clients().where(cls.ended_at.is_null(), cls.expires_at > now)
-        return list(query.order_by(cls.id))
+        return list(cls._with_clients().where(cls.is_current(now)).order_by(cls.id))
+
+    @classmethod
+    def is_current(cls, now: datetime) -> Any:
+        """Return `is_in_force` as an SQL expression."""
+        return cls.ended_at.is_null() & (cls.expires_at > now)
 
     @classmethod
     def listing(cls) -> list[AutoUpdateRule]:

@@ -26,6 +26,7 @@ from peewee import (
     PostgresqlDatabase,
     SqliteDatabase,
     TextField,
+    fn,
 )
 from playhouse import db_url
 
@@ -297,6 +298,30 @@ class BaseModel(Model):
         """
         sql, _ = cls.select().where(cls._meta.primary_key == 0).sql()
         return str(sql)
+
+    @classmethod
+    def nested(cls, is_wanted: Any) -> Any:
+        """Return the rows that meet a condition as one column of another query.
+
+        So one query reads several tables. The condition may name columns of that query, and
+        `read_nested` reads the column. Sources: https://www.sqlite.org/json1.html and
+        https://www.postgresql.org/docs/current/functions-json.html.
+        """
+        fields = cls._meta.sorted_fields
+        if is_postgres():
+            found: Any = fn.json_agg(fn.json_build_array(*fields)).cast("text")
+        else:
+            found = fn.json_group_array(fn.json_array(*fields))
+        return cls.select(found).where(is_wanted)
+
+    @classmethod
+    def read_nested(cls, column: str | None) -> list[Self]:
+        """Return the rows in a column of `nested`, in no particular order."""
+        found = []
+        for values in json.loads(column or "[]"):
+            columns = zip(cls._meta.sorted_fields, values, strict=True)
+            found.append(cls(**{field.name: field.python_value(value) for field, value in columns}))
+        return found
 
     def refresh(self) -> None:
         """Read the row again: another process may have written it. Raises DoesNotExist."""

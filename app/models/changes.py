@@ -5,7 +5,6 @@ Each transition is a conditional UPDATE; ALLOWED lists all transitions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -260,7 +259,7 @@ class Change(LeasedRow):
         """
         is_wanted = cls.is_to_check() | (cls.state == PROPOSED)
         if site is not None:
-            is_wanted |= (cls.site == site) & (cls.state.in_(OPEN) | cls.is_incident)
+            is_wanted |= cls.holds_up(site.id)
         query = (
             cls.select(cls, Site, Client, AutoUpdateRule)
             .join(Site)
@@ -293,10 +292,9 @@ class Change(LeasedRow):
         return list(cls.select().where(cls.site == site).order_by(cls.id.desc()).limit(limit))
 
     @classmethod
-    def open_or_incident_on(cls, site_ids: Sequence[int]) -> list[Change]:
-        """Return the changes of these sites that are open, and those that pause their site."""
-        query = cls.select().where(cls.site.in_(site_ids))
-        return list(query.where(cls.state.in_(OPEN) | cls.is_incident))
+    def holds_up(cls, site_id: Any) -> Any:
+        """Return the SQL condition that it is open on this site, or pauses the site."""
+        return (cls.site == site_id) & (cls.state.in_(OPEN) | cls.is_incident)
 
     @classmethod
     def newest_success(cls, site: Site, since: datetime) -> Change | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -59,10 +58,9 @@ class DailyChecks(BaseModel):
         cls._write(site_id, day, not_made=row.not_made + 1)
 
     @classmethod
-    def of_sites(cls, site_ids: Any, first: date, last: date) -> Iterator[DailyChecks]:
-        """Yield the days of these sites between two days, both included, in order."""
-        is_wanted = cls.site.in_(site_ids) & cls.day.between(first, last)
-        yield from cls.select().where(is_wanted).order_by(cls.site, cls.day)
+    def between(cls, site_id: Any, first: date, last: date) -> Any:
+        """Return the SQL condition that it is a day of this site from `first` to `last`."""
+        return (cls.site == site_id) & cls.day.between(first, last)
 
     @classmethod
     def _row(cls, site_id: int, day: date) -> DailyChecks:

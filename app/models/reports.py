@@ -100,11 +100,6 @@ class Report(BaseModel):
         return list(query.order_by(fn.LOWER(Site.name), Site.id))
 
     @classmethod
-    def of_sites(cls, site_ids: Sequence[int]) -> list[Report]:
-        """Return the reports of these sites."""
-        return list(cls.select().where(cls.site.in_(site_ids)))
-
-    @classmethod
     def of(cls, site: Site) -> Report | None:
         return cls.get_or_none(cls.site == site)
 
@@ -150,15 +145,11 @@ class Component(BaseModel):
     @classmethod
     def for_site(cls, site: Site) -> list[Component]:
         """By kind, those with an available update first, then by name."""
-        return cls.of_sites([site.id])
+        return sorted(cls.select().where(cls.site == site), key=cls.place)
 
-    @classmethod
-    def of_sites(cls, site_ids: Sequence[int]) -> list[Component]:
-        """Return the components of these sites, those of one site in the order of `for_site`."""
-        query = cls.select().where(cls.site.in_(site_ids))
-        return list(
-            query.order_by(cls.kind, cls.update_version.is_null(), fn.LOWER(cls.name), cls.ident)
-        )
+    def place(self) -> tuple[str, bool, str, str]:
+        """Return the key by which a list of components is sorted."""
+        return self.kind, not self.is_outdated, self.name.lower(), self.ident
 
     @classmethod
     def outdated_on(cls, site_ids: Sequence[int]) -> list[tuple[str, str, str, int]]:

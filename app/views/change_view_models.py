@@ -25,6 +25,7 @@ from app.models.changes import (
     Change,
 )
 from app.models.reports import report_list
+from app.models.site_data import SiteData
 from app.models.sites import Site
 from app.protocol import from_b64u
 
@@ -220,7 +221,7 @@ def _entries(change: Change) -> list[AuditEntry]:
 
 
 def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
-    stored = candidates.read_site_data([site])[site.id]
+    stored = SiteData.of_site(site)
     found = [
         candidate
         for candidate in candidates.candidates_in(site, stored, utcnow())

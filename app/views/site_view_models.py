@@ -12,7 +12,7 @@ from app.domain import attention, audit, permissions
 from app.domain.attention import Item
 from app.domain.audit.subjects import HIGHLIGHTS
 from app.domain.changes import candidates, rule_coverage
-from app.domain.changes.candidates import Candidate, SiteData
+from app.domain.changes.candidates import Candidate
 from app.domain.inventory.eligibility import Reason
 from app.domain.inventory.versions import available_updates
 from app.models.audit import AuditEntry
@@ -20,6 +20,7 @@ from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.reports import KINDS, Component, report_list
+from app.models.site_data import SiteData
 from app.models.site_record import SiteRecord
 from app.models.sites import (
     ACTIVE,

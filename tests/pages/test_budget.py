@@ -15,14 +15,12 @@ from app.models.base import db, use_database, utcnow
 from tests.fleet.build import build_fleet
 from tests.support.browsers import Person, signed_in
 from tests.support.config import make_config
-from tests.support.crawl import crawl, kind_of
+from tests.support.crawl import crawl
 from tests.support.fakes import RecordingQueue
 from tests.support.queries import counted_queries
 
 MAX_BYTES = 60_000
 MAX_QUERIES = 12
-# See "A client report may need more queries than other pages" in docs/DECISIONS.md.
-MORE_QUERIES = {"/clients/:id/report": 19}
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +65,5 @@ def test_every_page_keeps_its_budget(fleet_app: Flask, role: str) -> None:
     assert len(pages) > 5
     heavy = {one: size for one, (size, _) in costs.items() if size > MAX_BYTES}
     assert heavy == {}
-    slow = {
-        one: queries
-        for one, (_, queries) in costs.items()
-        if queries > MORE_QUERIES.get(kind_of(one), MAX_QUERIES)
-    }
+    slow = {one: queries for one, (_, queries) in costs.items() if queries > MAX_QUERIES}
     assert slow == {}

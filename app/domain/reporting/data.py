@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
 from app.domain.audit.events import ClientReportIssued
 from app.domain.changes import auto_update_rules, candidates, rule_hours
-from app.domain.changes.candidates import Candidate, SiteData
+from app.domain.changes.candidates import Candidate
 from app.domain.errors import NotFound
 from app.domain.inventory.eligibility import PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES
@@ -40,10 +41,22 @@ from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.clients import THEMSELVES, Client
 from app.models.daily_checks import DailyChecks
 from app.models.reports import Report
+from app.models.site_data import SiteData
 from app.models.sites import Site
 from app.models.tags import SiteTag
 
 _FAILED, _RECEIVED = "sync_failed", "report_received"
+
+
+@dataclass(frozen=True)
+class _StoredSite:
+    """A site of the report, its open alerts, its folded tags and the days with its checks."""
+
+    site: Site
+    data: SiteData
+    alerts: int
+    tags: Collection[str]
+    checks: Sequence[DailyChecks]
 
 
 def compute_for(
@@ -57,13 +70,13 @@ def compute_for(
     if not permissions.can_see_client(by, client.id):
         raise NotFound("This client does not exist.")
     every = timedelta(minutes=config.sync_every_minutes)
-    sites, alerts = _sites(client, period)
+    sites = _sites(client, period)
     return compute_report(
         client.name,
         period,
-        _site_snapshots(sites, alerts, now),
+        _site_snapshots(sites, now),
         lines_about(client, period),
-        _histories(client, period),
+        _histories(client, period, sites),
         _approval_rights(client, sites, now),
         every=every,
         now=now,
@@ -103,24 +116,21 @@ def lines_about(client: Client, period: Period) -> list[ReportEntry]:
     ]
 
 
-def _histories(client: Client, period: Period) -> dict[int, SiteHistory]:
-    """Return the checks of each site of the client in the period, by site id."""
-    site_ids = _site_ids(client)
+def _histories(
+    client: Client, period: Period, sites: Iterable[_StoredSite]
+) -> dict[int, SiteHistory]:
+    """Return the checks of each of these sites of the client in the period, by site id."""
     tallies = AuditEntry.tally(
-        AuditEntry.site_id.in_(site_ids),
+        AuditEntry.site_id.in_(_site_ids(client)),
         AuditEntry.event.in_((_FAILED, _RECEIVED)),
         AuditEntry.at >= period.begins,
         AuditEntry.at < period.ends,
     )
-    days: dict[int, list[DailyChecks]] = {}
-    for day in DailyChecks.of_sites(site_ids, period.first_day, period.last_day):
-        days.setdefault(day.site_id, []).append(day)
     by_site: dict[int, list[Tally]] = {}
     for tally in tallies:
         by_site.setdefault(tally.site_id or 0, []).append(tally)
     return {
-        site_id: _history(days.get(site_id, []), by_site.get(site_id, []))
-        for site_id in days.keys() | by_site.keys()
+        stored.site.id: _history(stored.checks, by_site.get(stored.site.id, [])) for stored in sites
     }
 
 
@@ -163,29 +173,38 @@ def _line(entry: AuditEntry) -> ReportEntry:
     )
 
 
-def _sites(client: Client, period: Period) -> tuple[list[Site], dict[int, int]]:
-    """Return the client's sites by name, also those removed since the period began.
-
-    Also return the number of open alerts of each site by its id.
-    """
+def _sites(client: Client, period: Period) -> list[_StoredSite]:
+    """Return the client's sites by name, also those removed since the period began."""
     is_covered = Site.forgotten_at.is_null() | (Site.forgotten_at >= period.begins)
-    columns = (Site, Client, Alert.open_count_of(Site.id).alias("open_alerts"))
-    query = Site.select(*columns).join(Client).where(Site.client == client, is_covered)
-    rows: list[Any] = sorted(query, key=lambda site: (site.name.casefold(), site.id))
-    return rows, {site.id: site.open_alerts for site in rows}
-
-
-def _site_snapshots(
-    sites: Sequence[Site], alerts: Mapping[int, int], now: datetime
-) -> list[SiteSnapshot]:
-    """Return what the report says about each site, read in the same queries for all of them."""
-    known = [site for site in sites if site.forgotten_at is None]
-    stored = candidates.read_site_data(known)
+    is_of_period = DailyChecks.between(Site.id, period.first_day, period.last_day)
+    query = Site.select(
+        Site,
+        Client,
+        Alert.open_count_of(Site.id).alias("open_alerts"),
+        SiteTag.nested(SiteTag.site == Site.id).alias("tags"),
+        DailyChecks.nested(is_of_period).alias("daily_checks"),
+    )
+    found = SiteData.added_to(query.join(Client).where(Site.client == client, is_covered))
+    rows: list[Any] = sorted(found, key=lambda site: (site.name.casefold(), site.id))
     return [
-        _site_snapshot(site, stored[site.id], alerts[site.id], now)
-        if site.forgotten_at is None
-        else SiteSnapshot(site.id, site.name, site.url, FORGOTTEN)
-        for site in sites
+        _StoredSite(
+            row,
+            SiteData.of_row(row),
+            row.open_alerts,
+            {tag.folded for tag in SiteTag.read_nested(row.tags)},
+            sorted(DailyChecks.read_nested(row.daily_checks), key=lambda checks: checks.day),
+        )
+        for row in rows
+    ]
+
+
+def _site_snapshots(sites: Sequence[_StoredSite], now: datetime) -> list[SiteSnapshot]:
+    """Return what the report says about each site; of a removed one only that."""
+    return [
+        _site_snapshot(stored.site, stored.data, stored.alerts, now)
+        if stored.site.forgotten_at is None
+        else SiteSnapshot(stored.site.id, stored.site.name, stored.site.url, FORGOTTEN)
+        for stored in sites
     ]
 
 
@@ -245,10 +264,11 @@ def _permissions(report: Report | None) -> tuple[str, ...]:
     return tuple(permission for permission in PERMISSIONS if granted.get(permission) is True)
 
 
-def _approval_rights(client: Client, sites: Sequence[Site], now: datetime) -> Rights:
+def _approval_rights(client: Client, sites: Sequence[_StoredSite], now: datetime) -> Rights:
     """Return who may approve updates of this client's sites, with the auto-update rules."""
-    known = [site for site in sites if site.forgotten_at is None]
-    users = [user for user in User.listing() if not (user.is_disabled or user.is_invited)]
+    known = [stored for stored in sites if stored.site.forgotten_at is None]
+    listed, rules = _users_and_rules(client, now)
+    users = [user for user in listed if not user.is_invited]
     return Rights(
         approvals=client.approvals,
         deciders=tuple(
@@ -259,19 +279,36 @@ def _approval_rights(client: Client, sites: Sequence[Site], now: datetime) -> Ri
         client_people=tuple(
             user.name for user in users if user.role == CLIENT and user.client_id == client.id
         ),
-        standing=tuple(_standing(known, now)),
+        standing=tuple(_standing(rules, known)),
     )
 
 
-def _standing(sites: Sequence[Site], now: datetime) -> Iterator[RuleSummary]:
+def _users_and_rules(client: Client, now: datetime) -> tuple[list[User], list[AutoUpdateRule]]:
+    """Return the active users by name, and the rules in force that may cover the client."""
+    is_possible = AutoUpdateRule.client.is_null() | (AutoUpdateRule.client == client)
+    row: Any = (
+        Client.select(
+            User.nested(User.disabled_at.is_null()).alias("users"),
+            AutoUpdateRule.nested(AutoUpdateRule.is_current(now) & is_possible).alias("rules"),
+        )
+        .where(Client.id == client.id)
+        .get()
+    )
+    rules = sorted(AutoUpdateRule.read_nested(row.rules), key=lambda rule: rule.id)
+    for rule in rules:
+        rule.client = client if rule.client_id else None
+    return sorted(User.read_nested(row.users), key=lambda user: user.name.lower()), rules
+
+
+def _standing(
+    rules: Sequence[AutoUpdateRule], sites: Sequence[_StoredSite]
+) -> Iterator[RuleSummary]:
     """Yield the auto-update rules that may release updates of these sites.
 
     A rule may name sites of several clients. Only the names of these sites are part of the report.
     """
-    tags = SiteTag.folded_by_site([site.id for site in sites])
-    rules = [rule for rule in AutoUpdateRule.in_force(now) if _touches(rule, sites, tags)]
-    names = {site.id: site.name for site in sites}
-    for rule in rules:
+    names = {stored.site.id: stored.site.name for stored in sites}
+    for rule in (rule for rule in rules if _touches(rule, sites)):
         yield RuleSummary(
             rule.name,
             auto_update_rules.covers_in_words(rule, names),
@@ -280,12 +317,10 @@ def _standing(sites: Sequence[Site], now: datetime) -> Iterator[RuleSummary]:
         )
 
 
-def _touches(
-    rule: AutoUpdateRule, sites: Iterable[Site], tags: Mapping[int, Collection[str]]
-) -> bool:
+def _touches(rule: AutoUpdateRule, sites: Iterable[_StoredSite]) -> bool:
     return any(
-        auto_update_rules.applies_to(rule, site, tags.get(site.id, ()), permission, release_type)
-        for site in sites
+        auto_update_rules.applies_to(rule, stored.site, stored.tags, permission, release_type)
+        for stored in sites
         for permission in PERMISSIONS
         for release_type in RELEASE_TYPES
     )
