@@ -259,7 +259,7 @@ class Change(LeasedRow):
         """
         is_wanted = cls.is_to_check() | (cls.state == PROPOSED)
         if site is not None:
-            is_wanted |= cls.holds_up(site.id)
+            is_wanted |= cls.is_open_or_incident_on(site.id)
         query = (
             cls.select(cls, Site, Client, AutoUpdateRule)
             .join(Site)
@@ -292,7 +292,7 @@ class Change(LeasedRow):
         return list(cls.select().where(cls.site == site).order_by(cls.id.desc()).limit(limit))
 
     @classmethod
-    def holds_up(cls, site_id: Any) -> Any:
+    def is_open_or_incident_on(cls, site_id: Any) -> Any:
         """Return the SQL condition that it is open on this site, or pauses the site."""
         return (cls.site == site_id) & (cls.state.in_(OPEN) | cls.is_incident)
 

@@ -34,7 +34,7 @@ class SiteData:
             Report,
             Component.nested(Component.site == Site.id).alias("stored_components"),
             UpdateHold.nested(UpdateHold.site == Site.id).alias("stored_holds"),
-            Change.nested(Change.holds_up(Site.id)).alias("stored_changes"),
+            Change.nested(Change.is_open_or_incident_on(Site.id)).alias("stored_changes"),
         ).join_from(Site, Report, JOIN.LEFT_OUTER, on=Report.site == Site.id, attr="stored_report")
 
     @classmethod

@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
+from peewee import SQL
 
 from app.domain.actor import Actor
+from app.models.accounts import User
 from app.models.auto_update_rules import UpdateHold
 from app.models.base import BaseModel
+from app.models.changes import Change
 from app.models.daily_checks import DailyChecks
 from app.models.reports import Component, Report
 from app.models.site_data import SiteData
 from app.models.sites import Site
+from app.models.tags import SiteTag
 from tests.support.factories import make_site
 
 pytestmark = pytest.mark.both_databases
@@ -31,7 +35,8 @@ def _in_order(row: dict[str, object]) -> str:
     return repr(sorted(row.items()))
 
 
-def test_each_value_is_read_back(ready: Site) -> None:
+def test_each_value_is_read_back(ready: Site, proposed: Change) -> None:
+    assert proposed.site_id == ready.id
     gaps = [[AT.isoformat(), AT.isoformat()]]
     DailyChecks.create(site=ready, day=date(2026, 11, 30), made=3, first_at=AT, gaps=gaps)
     UpdateHold.put(
@@ -43,10 +48,11 @@ def test_each_value_is_read_back(ready: Site) -> None:
         created_by="Ana",
         created_at=AT,
     )
-    for model in (DailyChecks, UpdateHold, Component):
-        read_alone = [row.__data__ for row in model.select().where(model.site == ready)]
+    SiteTag.give(ready, {"cafés": "Cafés"})
+    for model in (DailyChecks, UpdateHold, Component, Change, SiteTag, User):
+        read_alone = [row.__data__ for row in model.select()]
         assert read_alone
-        found = read_inside(model, model.site == Site.id, ready)
+        found = read_inside(model, SQL("1 = 1"), ready)
         assert sorted(map(_in_order, found)) == sorted(map(_in_order, read_alone))
 
 

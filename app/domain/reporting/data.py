@@ -174,7 +174,10 @@ def _line(entry: AuditEntry) -> ReportEntry:
 
 
 def _sites(client: Client, period: Period) -> list[_StoredSite]:
-    """Return the client's sites by name, also those removed since the period began."""
+    """Return the client's sites by name with all that the report says about each, in one query.
+
+    Sites that were removed since the period began are among them.
+    """
     is_covered = Site.forgotten_at.is_null() | (Site.forgotten_at >= period.begins)
     is_of_period = DailyChecks.between(Site.id, period.first_day, period.last_day)
     query = Site.select(
@@ -284,7 +287,10 @@ def _approval_rights(client: Client, sites: Sequence[_StoredSite], now: datetime
 
 
 def _users_and_rules(client: Client, now: datetime) -> tuple[list[User], list[AutoUpdateRule]]:
-    """Return the active users by name, and the rules in force that may cover the client."""
+    """Return the active users by name, and the rules in force that may cover the client.
+
+    Both are small and are read in one query, because a page has at most twelve.
+    """
     is_possible = AutoUpdateRule.client.is_null() | (AutoUpdateRule.client == client)
     row: Any = (
         Client.select(
