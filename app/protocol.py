@@ -323,6 +323,8 @@ def chain_genesis(log_uuid: str) -> bytes:
 # Prefix of every entry's hash. The leading zero byte is RFC 9162's leaf prefix, so that entry
 # hashes are the leaves of a Merkle tree.
 CHAIN_ENTRY = b"\x00siteagent/audit/1\n"
+# The same for the log that a site keeps.
+SITE_LOG_ENTRY = b"\x00siteagent/log/1\n"
 # Prefix of the hash of a row of the call log, for the same reason.
 CALL_ROW = b"\x00siteagent/call/1\n"
 
@@ -331,6 +333,15 @@ def chain_hash(position: int, previous: bytes, body: bytes) -> bytes:
     """Return hash_n of the entry `body` at `position` (from 1); `previous` is hash_n-1."""
     prefix = CHAIN_ENTRY + position.to_bytes(8, "big")
     return hashlib.sha256(prefix + previous + body).digest()
+
+
+def site_log_hash(position: int, previous: bytes, body_digest: bytes) -> bytes:
+    """Return hash_n of the entry at `position` of a site's log.
+
+    It covers the SHA-256 of the body, so that the chain can be verified without the body.
+    """
+    prefix = SITE_LOG_ENTRY + position.to_bytes(8, "big")
+    return hashlib.sha256(prefix + previous + body_digest).digest()
 
 
 def _parameters(components: str, created: int, keyid: str, nonce: str, tag: str) -> str:

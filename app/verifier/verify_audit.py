@@ -33,6 +33,7 @@ site's wp-admin or in an earlier report (--checkpoint).
 """
 CHECKPOINT, EXPORT = b"siteagent/checkpoint/1\n", b"siteagent/export/1\n"
 ENTRY, CALL = b"\0siteagent/audit/1\n", b"\0siteagent/call/1\n"
+SITE_ENTRY = b"\0siteagent/log/1\n"
 GENESIS, PRIVATE = b"siteagent/audit-genesis/1\n", b"siteagent/audit-private/1\n"
 SUMMARY = "call_log_summarized"
 KEPT = "the checkpoint you kept"
@@ -246,12 +247,16 @@ class Log:
         self.at: dict[int, tuple[bytes, bytes | None, int | None]] = {0: (self.hash, None, None)}
         self.summaries: list[list[Any]] = []  # of the call log
 
+    def hash_after(self, seq: int, before: bytes, raw: bytes) -> bytes:
+        """Return the hash of an entry that follows the hash `before`."""
+        return sha(ENTRY, seq.to_bytes(8, "big"), before, raw)
+
     def take(self, seq: int, prev: str, named: str, body: str) -> Any:
         """Add an entry if it fits the previous ones; return its content."""
         need(self.n < seq < 2**53, "its number is not higher than the previous one")
         need(seq != self.n + 1 or unhex(prev) == self.hash, "it does not follow the previous entry")
         raw = body.encode("utf-8")
-        self.hash = sha(ENTRY, seq.to_bytes(8, "big"), unhex(prev), raw)
+        self.hash = self.hash_after(seq, unhex(prev), raw)
         need(unhex(named) == self.hash, "its text, its number or its hash was changed")
         self.n, self.first, self.before = seq, self.first or seq, self.before or prev
         content = canonical(raw)
@@ -261,6 +266,30 @@ class Log:
             at = int(moment(content["at"]).timestamp() // 1)
             self.at[seq] = self.hash, self.tree.root() if self.tree.size == seq else None, at
         return content
+
+
+class SiteLog(Log):
+    """The log of a site. Its hashes cover the digest of a body instead of the body."""
+
+    def hash_after(self, seq: int, before: bytes, raw: bytes) -> bytes:
+        return self.hash_after_digest(seq, before, sha(raw))
+
+    @staticmethod
+    def hash_after_digest(seq: int, before: bytes, digest: bytes) -> bytes:
+        return sha(SITE_ENTRY, seq.to_bytes(8, "big"), before, digest)
+
+    def take_digests(self, first: int, last: int, digests: str) -> None:
+        """Add the entries `first` to `last`, of which only the digests were kept."""
+        raw = unb64(digests)
+        need(self.first and first == self.n + 1, "it does not follow the previous entry")
+        need(
+            first <= last and len(raw) == 32 * (last - first + 1), "it has too few or many digests"
+        )
+        for place in range(0, len(raw), 32):
+            self.n += 1
+            self.hash = self.hash_after_digest(self.n, self.hash, raw[place : place + 32])
+            if self.n in self.wanted:
+                self.at[self.n] = self.hash, None, None
 
 
 class Checkpoint:
@@ -480,8 +509,8 @@ def read_some_calls(rows: Iterator[Any], summaries: list[list[Any]]) -> int:
     return count
 
 
-def read_site_log(rows: Iterator[Any], log: Log, whose: str) -> bool:
-    """Read the log of a site.
+def read_site_log(rows: Iterator[Any], log: SiteLog, whose: str) -> bool:
+    """Read the log of a site. Some lines have only the digests of several entries.
 
     Return whether it starts at its beginning, or at a later entry which records that older ones
     were trimmed.
@@ -489,6 +518,10 @@ def read_site_log(rows: Iterator[Any], log: Log, whose: str) -> bool:
     seq, trimmed = 1, set()
     try:
         for row in rows:
+            if type(row) is dict and "digests" in row:
+                log.take_digests(*parts(row, first=int, last=int, digests=str))
+                seq = log.n + 1
+                continue
             seq = number_of(row, seq)
             _, prev, named, body = parts(row, seq=int, prev=str, hash=str, body=str)
             need(seq == log.n + 1 or not log.first, f"the entry before it ({log.n + 1}) is missing")
@@ -516,7 +549,7 @@ def check_log(rows: Iterator[Any], kept: Any) -> tuple[list[str], list[str]]:
     keys, checkpoints = [unb64(key)] if key else [], []
     for document, holder in ((end, "its end"), (kept, KEPT)):
         checkpoints += [Checkpoint(document, keys, holder)] if document else []
-    log = Log(name, checkpoints)
+    log = SiteLog(name, checkpoints)
     is_whole = read_site_log(rows, log, "the log")
     need(is_whole, f"the log: the entries before {log.first} are missing")
     compare(checkpoints, log, log.n, "the log")
@@ -623,7 +656,7 @@ class Export:
                 Checkpoint(item, keys, "the dashboard") for owner, item in held if owner == site
             ]
             kept = self.kept_if_of(name, keys)
-            log = Log(name, checkpoints + kept)
+            log = SiteLog(name, checkpoints + kept)
             if not read_site_log(rows, log, whose):
                 self.notes.append(f"Aura had not received {whose} before entry {log.first}.")
         for checkpoint in (checkpoint for checkpoint in checkpoints if checkpoint.n > log.n):

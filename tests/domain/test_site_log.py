@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -21,7 +22,7 @@ from app.models.base import db
 from app.models.call_log import SiteCall
 from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import EXCESSIVE, Site
-from app.protocol import chain_genesis, chain_hash
+from app.protocol import chain_genesis, site_log_hash
 from tests.support.factories import pair, read_log, read_report
 from tests.support.fakes import FakeSite, RecordingQueue
 
@@ -349,7 +350,8 @@ def chain(first: int, count: int, prev: str = GENESIS, event: str = "answered") 
     links = []
     for seq in range(first, first + count):
         body = f'{{"event":"{event}","facts":{{}}}}'
-        digest = chain_hash(seq, bytes.fromhex(prev), body.encode()).hex()
+        of_body = hashlib.sha256(body.encode()).digest()
+        digest = site_log_hash(seq, bytes.fromhex(prev), of_body).hex()
         links.append(LogEntry(seq, prev, body, digest))
         prev = digest
     return links

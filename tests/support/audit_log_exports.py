@@ -13,7 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from app.domain.audit import merkle
 from app.keys import new_signing_key, sign, signing_public
-from app.protocol import b64u, canonical, chain_genesis, chain_hash
+from app.protocol import b64u, canonical, chain_genesis, chain_hash, site_log_hash
 
 VERIFIER = Path(__file__).parents[2] / "app" / "verifier" / "verify_audit.py"
 LOG = "3c1f0d3a-2b61-4a38-9f1e-0c2f3a7b9d10"
@@ -68,12 +68,19 @@ def summary(seq: int, rows: list[list[Any]], *, first: int, last: int, kept_from
     return made
 
 
+def hash_after(seq: int, before: bytes, body: bytes, log: str) -> bytes:
+    """The hash of an entry of the audit log, or of a site's log."""
+    if log == LOG:
+        return chain_hash(seq, before, body)
+    return site_log_hash(seq, before, sha256(body).digest())
+
+
 def chained(rows: list[Row], log: str = LOG, prev: bytes | None = None) -> list[Row]:
     """The same rows, each with prev and hash, its body as text."""
     before, done = prev or chain_genesis(log), []
     for row in rows:
         body = row["body"] if isinstance(row["body"], str) else canonical(row["body"]).decode()
-        after = chain_hash(row["seq"], before, body.encode())
+        after = hash_after(row["seq"], before, body.encode(), log)
         done.append({**row, "body": body, "prev": before.hex(), "hash": after.hex()})
         before = after
     return done

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from app.keys import sign_checkpoint
-from app.protocol import b64u, canonical, chain_genesis, chain_hash
+from app.protocol import b64u, canonical, chain_genesis, site_log_hash
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Logged:
 
     @property
     def hash(self) -> str:
-        return chain_hash(self.seq, bytes.fromhex(self.prev), self.body.encode()).hex()
+        digest = hashlib.sha256(self.body.encode()).digest()
+        return site_log_hash(self.seq, bytes.fromhex(self.prev), digest).hex()
 
     def as_sent(self) -> dict[str, Any]:
         body = b64u(self.body.encode())

@@ -39,7 +39,8 @@ ABOUT = [
     "Header values stand as the HTTP layer hands them over; nothing is trimmed by the verifier.",
     "tokens: read 'text' at 'now' on a site whose home is 'home'; 'expect' is what wp-admin must conclude.",
     "parse: 'expect' ok gives 'canonical_b64' and 'sha256_hex'; 'sides' names who can refuse it.",
-    "chain: hash_hex of every entry from its 'body' text, starting from genesis_hex.",
+    "chain: hash_hex of every entry from its 'body' text, starting from genesis_hex; site_log: the same for the log"
+    " of a site, from the digest of the body.",
 ]
 
 
@@ -156,6 +157,27 @@ def chain() -> dict[str, Any]:
     }
 
 
+def site_log() -> dict[str, Any]:
+    bodies = [
+        '{"v":1,"event":"connected"}',
+        '{"event":"answered","facts":{"by":"Ana – „Díaz“"},"v":1}',
+    ]
+    genesis = previous = protocol.chain_genesis(LOG_UUID)
+    entries = []
+    for position, text in enumerate(bodies, 1):
+        digest = hashlib.sha256(text.encode()).digest()
+        previous = protocol.site_log_hash(position, previous, digest)
+        entries.append(
+            {"n": position, "body": text, "digest_hex": digest.hex(), "hash_hex": previous.hex()}
+        )
+    return {
+        "label": "siteagent/log/1",
+        "log_uuid": LOG_UUID,
+        "genesis_hex": genesis.hex(),
+        "entries": entries,
+    }
+
+
 def rfc9421() -> dict[str, Any]:
     """RFC 9421 appendix B.2.5, copied from the RFC: it proves the MAC and the shape of the base."""
     return {
@@ -194,5 +216,6 @@ def vectors() -> bytes:
         ],
         "parse": parse_rows(),
         "chain": chain(),
+        "site_log": site_log(),
     }
     return json.dumps(document, indent=1).encode("ascii") + b"\n"

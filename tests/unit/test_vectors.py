@@ -274,3 +274,14 @@ def test_the_chain_holds_by_hand() -> None:
         label = row["label"].encode() + b"\n"
         previous = sha256(b"\x00" + label + place + previous + entry["body"].encode())
         assert previous.hex() == entry["hash_hex"]
+
+
+def test_the_log_of_a_site_holds_by_hand() -> None:
+    row = VECTORS["site_log"]
+    previous = sha256(b"siteagent/audit-genesis/1\n" + row["log_uuid"].encode())
+    for entry in row["entries"]:
+        digest = sha256(entry["body"].encode())
+        assert digest.hex() == entry["digest_hex"]
+        place, label = entry["n"].to_bytes(8, "big"), row["label"].encode() + b"\n"
+        previous = sha256(b"\x00" + label + place + previous + digest)
+        assert previous.hex() == entry["hash_hex"]

@@ -102,7 +102,7 @@ def test_the_database_is_named_with_its_size(config, database):
     found = checks(config)
     assert re.match(r"(SQLite|PostgreSQL) \d+\.\d+.*, \d+\.\d MB\.", found["Database"].summary)
     assert float(found["Database"].summary.split(", ")[1].split()[0]) > 0
-    assert found["Schema"].summary == "Up to date: 0002_call_log."
+    assert found["Schema"].summary == "Up to date: 0003_site_log_digests."
 
 
 def test_a_missing_migration_is_named(config, database, monkeypatch):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import reduce
@@ -30,7 +31,7 @@ from app.domain.csv_cells import escape_csv_formula
 from app.keys import sign, verify_checkpoint
 from app.models.audit import AuditEntry
 from app.models.checkpoints import SiteCheckpoint
-from app.models.site_log import SiteLog, SiteLogEntry
+from app.models.site_log import SiteLog, SiteLogDigests, SiteLogEntry
 from app.models.sites import Site
 from app.protocol import ProtocolError, b64u, canonical, from_b64u
 
@@ -221,7 +222,11 @@ def _sites(covered: ExportScope) -> list[Site]:
 
 
 def _site_log(site: Site, now: datetime) -> Iterator[bytes]:
-    """Yield a site's log as Aura received it, in the format of the site's own export."""
+    """Yield a site's log as Aura received it, in the format of the site's own export.
+
+    Where Aura keeps only digests, a line has those of several entries. The newest entries are
+    always whole.
+    """
     read = SiteLog.get_or_create_for(site)
     yield _line(
         {
@@ -233,7 +238,11 @@ def _site_log(site: Site, now: datetime) -> Iterator[bytes]:
             "checkpoint": None,
         }
     )
+    runs = deque(SiteLogDigests.of(site.id, read.branch))
     for entry in SiteLogEntry.behind(site.id, read.branch, -1):
+        while runs and runs[0].first < entry.seq:
+            run = runs.popleft()
+            yield _line({"first": run.first, "last": run.last, "digests": b64u(run.digests)})
         row = {"seq": entry.seq, "prev": entry.prev, "hash": entry.hash, "body": entry.body}
         yield _line(row)
 

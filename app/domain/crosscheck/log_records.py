@@ -17,7 +17,7 @@ from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import Site
 
 # How far to go back before the new entries, because an answer's entry is before its head.
-_OVERLAP = 500
+OVERLAP = 2 * reconcile.HEAD_TOLERANCE
 _MARGIN = timedelta(days=1)
 # These events are rare, and their counterparts may be much older.
 _RARE = ("pairing_completed", "key_rotation_requested", "keys_rotated")
@@ -28,7 +28,7 @@ def compare_site_log(site: Site, now: datetime) -> int:
     """Raise an alert for each new contradiction; return the number of new alerts."""
     read = SiteLog.get_or_create_for(site)
     offset = timedelta(seconds=site.clock_offset_s or 0)
-    entries = SiteLogEntry.behind(site.id, read.branch, read.reconciled_n - _OVERLAP)
+    entries = SiteLogEntry.behind(site.id, read.branch, read.reconciled_n - OVERLAP)
     site_records = [_of_site(entry, offset) for entry in entries]
     if not site_records:
         return 0

@@ -21,7 +21,7 @@ from app.domain.audit import checkpoints
 from app.domain.audit.checkpoints import Checkpoint, CheckpointInvalid
 from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import Call, CallResult
-from app.domain.crosscheck import log_records
+from app.domain.crosscheck import log_records, routine_entries
 from app.domain.errors import NotPaired
 from app.http import site_client
 from app.keys import SealBroken
@@ -29,7 +29,7 @@ from app.models.base import transaction, utcnow
 from app.models.checkpoints import SiteCheckpoint
 from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import EXCESSIVE, Site
-from app.protocol import ProtocolError, chain_genesis, chain_hash, from_b64u, parse_json
+from app.protocol import ProtocolError, chain_genesis, from_b64u, parse_json, site_log_hash
 
 _NAME = "log"
 MAX_ENTRIES = 500
@@ -120,6 +120,7 @@ def read_site_log(
     else:
         queue.enqueue("read_log", site.id, delay_s=PAUSE_S)
     log_records.compare_site_log(site, now())
+    routine_entries.keep_digests(site)
     return state
 
 
@@ -156,14 +157,7 @@ def _keep(site: Site, read: SiteLog, outcome: CallResult, now: datetime) -> str:
         return _broken(site, read, LogBroken(read.n + 1, str(why)), now)
     if read.log and read.log != checkpoint.log:
         # SiteAgent was reinstalled and has a new log.
-        another = {
-            "branch": read.branch + 1,
-            "log": checkpoint.log,
-            "n": 0,
-            "hash": "",
-            "reconciled_n": 0,
-        }
-        return "more" if read.advance(**another) else "read elsewhere"
+        return "more" if read.begin_another(checkpoint.log) else "read elsewhere"
     kept = _with(read, batch, now)
     if kept["day_bytes"] > DAY_BYTES or kept["total_bytes"] > TOTAL_BYTES:
         return _excessive(site, kept, now)
@@ -245,7 +239,8 @@ def verify_batch(
         if not begins and link.prev != digest:
             return whole, LogBroken(link.seq, "does not follow the previous entry")
         try:
-            computed = chain_hash(link.seq, bytes.fromhex(link.prev), link.body.encode()).hex()
+            digest_of_body = hashlib.sha256(link.body.encode()).digest()
+            computed = site_log_hash(link.seq, bytes.fromhex(link.prev), digest_of_body).hex()
         except ValueError:
             computed = ""
         if computed != link.hash:

@@ -33,7 +33,7 @@ final class Siteagent_Audit_Log {
 	const MAX_TEXT = 500;
 	const ATTEMPTS = 25;
 
-	const PREFIX  = "\x00siteagent/audit/1\n";
+	const PREFIX  = "\x00siteagent/log/1\n";
 	const GENESIS = "siteagent/audit-genesis/1\n";
 
 	/** @var wpdb */
@@ -218,10 +218,12 @@ final class Siteagent_Audit_Log {
 	}
 
 	/**
-	 * Returns the hash of an entry: of its number, the hash before it and its body.
+	 * Returns the hash of an entry: of its number, the hash before it and the digest of its body.
+	 *
+	 * With the digest instead of the body, the dashboard can verify the chain without keeping routine entries.
 	 */
 	public static function hash( int $seq, string $prev, string $body ): string {
-		return hash( 'sha256', self::PREFIX . pack( 'J', $seq ) . hex2bin( $prev ) . $body );
+		return hash( 'sha256', self::PREFIX . pack( 'J', $seq ) . hex2bin( $prev ) . hash( 'sha256', $body, true ) );
 	}
 
 	/**
