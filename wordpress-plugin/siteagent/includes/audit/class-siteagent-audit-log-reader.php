@@ -127,15 +127,14 @@ final class Siteagent_Audit_Log_Reader {
 	 * entries.
 	 */
 	public function latest( string $event, int $seconds, int $now ): ?array {
-		foreach ( $this->recent( self::SEARCH_LIMIT, 0 ) as $entry ) {
-			if ( $entry['at'] < $now - $seconds ) {
-				return null;
-			}
-			if ( $event === $entry['event'] ) {
-				return $entry;
-			}
-		}
-		return null;
+		$query = $this->db->prepare(
+			"SELECT seq, at, body, hash FROM {$this->log->table()} WHERE seq > %d AND at >= %d AND body LIKE %s ORDER BY seq DESC LIMIT 1",
+			$this->log->head()['n'] - self::SEARCH_LIMIT,
+			$now - $seconds,
+			'%' . $this->db->esc_like( '"event":"' . $event . '"' ) . '%'
+		);
+		$row   = $this->db->get_row( $query, ARRAY_A );
+		return is_array( $row ) ? $this->to_entry( $row ) : null;
 	}
 
 	/**
@@ -183,7 +182,7 @@ final class Siteagent_Audit_Log_Reader {
 	 * @return array{from:int,entries:array[],more:bool} `from` is the oldest entry available; bodies are exact bytes.
 	 */
 	public function entries_after( int $after ): array {
-		$from    = $this->connection_start();
+		$from    = $this->start_after( $after );
 		$query   = $this->db->prepare( "SELECT seq, prev, body, hash FROM {$this->log->table()} WHERE seq > %d ORDER BY seq LIMIT %d", max( $after, $from - 1 ), self::BATCH + 1 );
 		$rows    = (array) $this->db->get_results( $query, ARRAY_A );
 		$entries = array();
@@ -227,11 +226,12 @@ final class Siteagent_Audit_Log_Reader {
 	}
 
 	/**
-	 * Returns the first entry of the present connection, or the oldest complete one if that was trimmed.
+	 * Returns the first entry that the dashboard may get after one that it has: the one that began the connection, if
+	 * that comes later, or the oldest complete one. Reads only newer entries, because the log may be long.
 	 */
-	private function connection_start(): int {
+	private function start_after( int $after ): int {
 		$like  = '%' . $this->db->esc_like( '"event":"connected"' ) . '%';
-		$query = $this->db->prepare( "SELECT MAX(seq) FROM {$this->log->table()} WHERE body LIKE %s", $like );
+		$query = $this->db->prepare( "SELECT MAX(seq) FROM {$this->log->table()} WHERE seq > %d AND body LIKE %s", $after, $like );
 		return max( (int) $this->db->get_var( $query ), $this->log->oldest_complete() );
 	}
 

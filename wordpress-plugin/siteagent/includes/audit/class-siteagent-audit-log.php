@@ -312,6 +312,10 @@ final class Siteagent_Audit_Log {
 	 * @return array{through:int,hash:string}|null
 	 */
 	public function last_trim(): ?array {
+		// Before the first time there is no such entry, and a search would read the whole log.
+		if ( $this->head()['n'] <= self::KEPT_ENTRIES + self::TRIM_INTERVAL ) {
+			return null;
+		}
 		$query = $this->db->prepare(
 			"SELECT body FROM {$this->table} WHERE body LIKE %s ORDER BY seq DESC LIMIT 1",
 			'%' . $this->db->esc_like( '"event":"log_trimmed"' ) . '%'
