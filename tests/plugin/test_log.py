@@ -171,7 +171,7 @@ def test_what_somebody_did_can_be_exported_and_holds_no_name(wp):
         NEW + "$ana = get_users(array('role' => 'administrator', 'number' => 1))[0];"
         "$log->append('pairing_cancelled', array(), 'user:' . $ana->ID);"
         "$log->append('other', array(), 'user:' . $ana->ID . '99');"
-        "$tool = new Siteagent_Privacy(siteagent()->report(), $reader);"
+        "$tool = new Siteagent_Privacy($reader);"
         "return array($tool->export($ana->user_email), $tool->erase($ana->user_email),"
         'implode($wpdb->get_col("SELECT body FROM $table")));'
     )
@@ -185,7 +185,7 @@ def test_what_somebody_did_can_be_exported_and_holds_no_name(wp):
 
 def test_nobody_is_found_by_an_unknown_address(wp):
     exported, kept = wp.evaluate(
-        THREE + "$tool = new Siteagent_Privacy(siteagent()->report(), $reader);"
+        THREE + "$tool = new Siteagent_Privacy($reader);"
         "return array($tool->export('nobody@example.com'), $tool->erase('nobody@example.com'));"
     )
     assert exported == {"data": [], "done": True}

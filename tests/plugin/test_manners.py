@@ -10,6 +10,7 @@ import pytest
 from tests.plugin.support.dashboard import new_token, pair
 from tests.plugin.support.probe import PROBE, look, must_use
 from tests.plugin.support.signed_requests import forget
+from tests.plugin.support.wp_admin import Person
 
 PAGES = ["/", "/?p=1", "/?s=bread", "/?feed=rss2", "/nothing-of-that-name/", "/wp-login.php"]
 
@@ -62,6 +63,35 @@ def test_a_visitors_call_of_admin_ajax_loads_no_more(connected, action: str) -> 
     seen = look(connected, f"/wp-admin/admin-ajax.php?action={action}", active=True)
     assert sorted(seen["files"]) == ["hooks.php", "siteagent.php"]
     assert [one for one in seen["queries"] if "siteagent" in one] == []
+
+
+@pytest.mark.parametrize("route", ["/wp/v2/posts", "/", "/nothing/of/that/name"])
+def test_other_requests_to_the_rest_api_load_no_more(connected, route: str) -> None:
+    seen = look(connected, f"/?rest_route={route}", active=True)
+    assert sorted(seen["files"]) == ["hooks.php", "siteagent.php"]
+    assert [one for one in seen["queries"] if "siteagent" in one] == []
+
+
+# The page that lists posts stands for all that have nothing to do with SiteAgent.
+MENU = [
+    "hooks.php",
+    "includes/admin/class-siteagent-admin-menu.php",
+    "includes/admin/class-siteagent-privacy-policy.php",
+    "includes/class-map.php",
+    "includes/class-siteagent-container.php",
+    "includes/connection/class-siteagent-option-store.php",
+    "includes/permissions/class-siteagent-capabilities.php",
+    "includes/permissions/class-siteagent-pending-approvals.php",
+    "includes/report/class-siteagent-report-schema.php",
+    "siteagent.php",
+]
+
+
+def test_a_page_of_wp_admin_loads_the_menu_and_the_privacy_text_and_no_more(connected) -> None:
+    person = Person(connected.url, connected.admin, connected.password)
+    page = f"{connected.url}/wp-admin/edit.php"
+    seen = person.session.get(page, headers={"X-Probe": "1"}, timeout=60).json()
+    assert sorted(seen["files"]) == MENU
 
 
 def test_nothing_of_it_is_loaded_with_the_options(looks) -> None:

@@ -76,10 +76,40 @@ if ( siteagent_is_called() ) {
 if ( wp_doing_ajax() && isset( $_POST['action'], $_POST['secret'] ) && 'siteagent_check_updates' === $_POST['action'] && is_string( $_POST['secret'] ) ) { // phpcs:ignore WordPress.Security.NonceVerification -- a secret that works once takes its place.
 	Siteagent_Admin_Update_Check::accept_request( wp_unslash( $_POST['secret'] ) ); // phpcs:ignore WordPress.Security.ValidatedSanitizedInput, WordPress.Security.NonceVerification -- hashed and compared.
 }
+// The route announces the address, and handles requests that were not recognized early. Other requests to the REST API
+// load nothing more of SiteAgent.
 add_action(
 	'rest_api_init',
 	static function (): void {
-		siteagent()->rest_controller()->register_route();
+		register_rest_route(
+			'siteagent/v1',
+			'/rpc',
+			array(
+				'methods'             => 'POST',
+				'callback'            => static function (): WP_REST_Response {
+					return siteagent()->rest_controller()->handle_rest_request();
+				},
+				'permission_callback' => static function () {
+					return siteagent()->rest_controller()->check_permission();
+				},
+				'show_in_index'       => false,
+			)
+		);
+		add_filter(
+			'rest_authentication_errors',
+			static function ( $result ) {
+				return is_wp_error( $result ) ? siteagent()->rest_controller()->clear_authentication_error( $result ) : $result;
+			},
+			PHP_INT_MAX
+		);
+		add_filter(
+			'rest_pre_serve_request',
+			static function ( $served, $result, $request ) {
+				return '/siteagent/v1/rpc' === $request->get_route() ? siteagent()->rest_controller()->serve_response( $served ) : $served;
+			},
+			PHP_INT_MAX,
+			3
+		);
 	}
 );
 
@@ -158,7 +188,7 @@ add_filter(
 add_action(
 	'load-options.php',
 	static function (): void {
-		foreach ( array( 'siteagent', 'siteagent_log', 'siteagent_unauthenticated' ) as $name ) {
+		foreach ( array( 'siteagent', 'siteagent_log', 'siteagent_unauthenticated', 'siteagent_last_report' ) as $name ) {
 			add_filter(
 				"pre_update_option_{$name}",
 				static function ( $value, $before ) {
@@ -196,15 +226,14 @@ if ( isset( $_GET['wp_scrape_key'] ) && is_string( $_GET['wp_scrape_key'] ) ) { 
 // runs.
 if ( is_admin() ) {
 	$siteagent_hooks = array(
-		array( 'admin_menu', 'settings_page', 'add_menu' ),
-		array( 'network_admin_menu', 'settings_page', 'add_network_menu' ),
+		array( 'admin_menu', 'admin_menu', 'add' ),
+		array( 'network_admin_menu', 'admin_menu', 'add_to_network' ),
 		array( 'activate_siteagent/siteagent.php', 'settings_page', 'open_after_activation' ),
 		array( 'load-settings_page_siteagent', 'settings_page', 'prepare' ),
-		array( 'admin_enqueue_scripts', 'settings_page', 'enqueue_styles' ),
-		array( 'plugin_action_links_siteagent/siteagent.php', 'settings_page', 'add_settings_link' ),
-		array( 'network_admin_plugin_action_links_siteagent/siteagent.php', 'settings_page', 'add_settings_link' ),
-		array( 'admin_notices', 'admin_notices', 'render' ),
-		array( 'network_admin_notices', 'admin_notices', 'render' ),
+		array( 'plugin_action_links_siteagent/siteagent.php', 'admin_menu', 'add_settings_link' ),
+		array( 'network_admin_plugin_action_links_siteagent/siteagent.php', 'admin_menu', 'add_settings_link' ),
+		array( 'load-index.php', 'admin_notices', 'add' ),
+		array( 'load-plugins.php', 'admin_notices', 'add' ),
 		array( 'site_status_tests', 'site_health', 'add_tests' ),
 		array( 'wp_ajax_health-check-siteagent-loopback', 'site_health', 'send_loopback_result' ),
 		array( 'wp_privacy_personal_data_exporters', 'privacy', 'add_exporter' ),
@@ -221,7 +250,7 @@ if ( is_admin() ) {
 		array( 'admin_post_siteagent_decide', 'settings_actions', 'decide_update' ),
 	);
 	if ( ! wp_doing_ajax() ) {
-		$siteagent_hooks[] = array( 'admin_init', 'privacy', 'add_policy_text' );
+		$siteagent_hooks[] = array( 'admin_init', 'privacy_policy', 'add_text' );
 	}
 	foreach ( $siteagent_hooks as list( $siteagent_hook, $siteagent_part, $siteagent_method ) ) {
 		add_filter(

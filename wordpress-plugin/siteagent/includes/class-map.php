@@ -11,12 +11,14 @@ defined( 'ABSPATH' ) || exit;
 
 return array(
 	'Siteagent_Activity_Log_Tab'     => 'admin/class-siteagent-activity-log-tab.php',
+	'Siteagent_Admin_Menu'           => 'admin/class-siteagent-admin-menu.php',
 	'Siteagent_Admin_Notices'        => 'admin/class-siteagent-admin-notices.php',
 	'Siteagent_Flash_Store'          => 'admin/class-siteagent-flash-store.php',
 	'Siteagent_Help_Tabs'            => 'admin/class-siteagent-help-tabs.php',
 	'Siteagent_Log_Formatter'        => 'admin/class-siteagent-log-formatter.php',
 	'Siteagent_Messages'             => 'admin/class-siteagent-messages.php',
 	'Siteagent_Privacy'              => 'admin/class-siteagent-privacy.php',
+	'Siteagent_Privacy_Policy'       => 'admin/class-siteagent-privacy-policy.php',
 	'Siteagent_Settings_Actions'     => 'admin/class-siteagent-settings-actions.php',
 	'Siteagent_Settings_Page'        => 'admin/class-siteagent-settings-page.php',
 	'Siteagent_Site_Health'          => 'admin/class-siteagent-site-health.php',
@@ -68,6 +70,7 @@ return array(
 	'Siteagent_Available_Updates'    => 'report/class-siteagent-available-updates.php',
 	'Siteagent_Health_Report'        => 'report/class-siteagent-health-report.php',
 	'Siteagent_Installed_Components' => 'report/class-siteagent-installed-components.php',
+	'Siteagent_Last_Report'          => 'report/class-siteagent-last-report.php',
 	'Siteagent_Report'               => 'report/class-siteagent-report.php',
 	'Siteagent_Report_Schema'        => 'report/class-siteagent-report-schema.php',
 	'Siteagent_Update_Transient'     => 'report/class-siteagent-update-transient.php',

@@ -157,7 +157,8 @@ final class Siteagent_Container {
 					$this->key_rotation(),
 					$this->audit_log_reader(),
 					array( $this, 'report' ),
-					array( $this, 'update_controller' )
+					array( $this, 'update_controller' ),
+					new Siteagent_Last_Report( $this->db, $this->permissions() )
 				);
 				$request_handler = new Siteagent_Request_Handler(
 					$this->connection_store(),
@@ -186,6 +187,10 @@ final class Siteagent_Container {
 				);
 			}
 		);
+	}
+
+	public function admin_menu(): Siteagent_Admin_Menu {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Admin_Menu( $this->pending_approvals(), array( $this, 'settings_page' ) ) );
 	}
 
 	public function settings_page(): Siteagent_Settings_Page {
@@ -256,8 +261,12 @@ final class Siteagent_Container {
 		return new Siteagent_CLI_Command( $this->audit_log(), $this->audit_log_reader(), $this->audit_log_verifier(), $this->audit_log_export() );
 	}
 
+	public function privacy_policy(): Siteagent_Privacy_Policy {
+		return new Siteagent_Privacy_Policy();
+	}
+
 	public function privacy(): Siteagent_Privacy {
-		return $this->shared( __FUNCTION__, fn() => new Siteagent_Privacy( $this->report(), $this->audit_log_reader() ) );
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Privacy( $this->audit_log_reader() ) );
 	}
 
 	/**

@@ -39,6 +39,14 @@ final class Siteagent_Admin_Notices {
 		$this->unseen_activity  = $unseen_activity;
 	}
 
+	/**
+	 * Shows the notices on the page that is loading.
+	 */
+	public function add(): void {
+		add_action( 'admin_notices', array( $this, 'render' ) );
+		add_action( 'network_admin_notices', array( $this, 'render' ) );
+	}
+
 	public function render(): void {
 		$screen = get_current_screen();
 		$wanted = Siteagent_Settings_Page::is_network() ? array( 'dashboard-network', 'plugins-network' ) : array( 'dashboard', 'plugins' );

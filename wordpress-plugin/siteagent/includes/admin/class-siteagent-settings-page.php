@@ -87,20 +87,6 @@ final class Siteagent_Settings_Page {
 		return add_query_arg( array( 'page' => self::PAGE ) + $query, $base );
 	}
 
-	public function add_menu(): void {
-		if ( ! self::is_network() ) {
-			add_options_page( 'SiteAgent', 'SiteAgent' . $this->menu_bubble(), Siteagent_Capabilities::MANAGE, self::PAGE, array( $this, 'render' ) );
-			$this->add_bubble_to_parent( 'options-general.php' );
-		}
-	}
-
-	public function add_network_menu(): void {
-		if ( self::is_network() ) {
-			add_submenu_page( 'settings.php', 'SiteAgent', 'SiteAgent' . $this->menu_bubble(), Siteagent_Capabilities::MANAGE, self::PAGE, array( $this, 'render' ) );
-			$this->add_bubble_to_parent( 'settings.php' );
-		}
-	}
-
 	/**
 	 * Opens this page after an administrator has activated SiteAgent alone, and tells them what to do next. A connected
 	 * site, several plugins at once, WP-CLI and errors keep WordPress's own page.
@@ -123,11 +109,12 @@ final class Siteagent_Settings_Page {
 	}
 
 	/**
-	 * Sends headers and adds the help. While the dashboard is expected to call, the page refreshes automatically, unless
+	 * Sends headers and adds styles and help. While the dashboard is expected to call, the page refreshes automatically, unless
 	 * the administrator has stopped that.
 	 */
 	public function prepare(): void {
 		nocache_headers();
+		wp_enqueue_style( 'siteagent', plugins_url( 'assets/admin.css', SITEAGENT_FILE ), array(), SITEAGENT_VERSION );
 		Siteagent_Help_Tabs::add( get_current_screen() );
 		if ( 'connection' === $this->current_tab() && 'waiting' === $this->connection_store->state() && ! $this->is_refresh_stopped() ) {
 			header( 'Refresh: 5; url=' . self::url() );
@@ -137,50 +124,6 @@ final class Siteagent_Settings_Page {
 	private function is_refresh_stopped(): bool {
 		// phpcs:ignore WordPress.Security.NonceVerification -- a choice of the page, compared with a fixed text.
 		return isset( $_GET['refresh'] ) && 'off' === $_GET['refresh'];
-	}
-
-	public function enqueue_styles( string $hook ): void {
-		if ( 'settings_page_siteagent' === $hook ) {
-			wp_enqueue_style( 'siteagent', plugins_url( 'assets/admin.css', SITEAGENT_FILE ), array(), SITEAGENT_VERSION );
-		}
-	}
-
-	public function add_settings_link( array $links ): array {
-		if ( current_user_can( Siteagent_Capabilities::MANAGE ) ) {
-			$link = sprintf( '<a href="%s">%s</a>', esc_url( self::url() ), esc_html__( 'Settings', 'siteagent' ) );
-			array_unshift( $links, $link );
-		}
-		return $links;
-	}
-
-	/**
-	 * Adds the number to the top menu too, because its entries are hidden on other screens.
-	 */
-	private function add_bubble_to_parent( string $parent ): void {
-		global $menu;
-		foreach ( (array) $menu as $position => $item ) {
-			if ( $parent === $item[2] ) {
-				$menu[ $position ][0] .= $this->menu_bubble(); // phpcs:ignore WordPress.WP.GlobalVariablesOverride -- WordPress has no function for it.
-			}
-		}
-	}
-
-	/**
-	 * Returns the number of updates that wait for approval, as HTML to follow a menu title; empty without any.
-	 */
-	private function menu_bubble(): string {
-		$waiting = current_user_can( Siteagent_Capabilities::ALLOW ) ? count( $this->approvals->waiting( time() ) ) : 0;
-		if ( 0 === $waiting ) {
-			return '';
-		}
-		/* translators: %s: number of updates */
-		$text = sprintf( _n( '%s update is waiting for your approval', '%s updates are waiting for your approval', $waiting, 'siteagent' ), number_format_i18n( $waiting ) );
-		return sprintf(
-			' <span class="awaiting-mod count-%1$d"><span class="pending-count" aria-hidden="true">%2$s</span><span class="screen-reader-text">%3$s</span></span>',
-			$waiting,
-			esc_html( number_format_i18n( $waiting ) ),
-			esc_html( $text )
-		);
 	}
 
 	public function render(): void {

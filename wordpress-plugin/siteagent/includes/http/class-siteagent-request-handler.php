@@ -108,6 +108,16 @@ final class Siteagent_Request_Handler {
 	}
 
 	/**
+	 * Whether the operation of an authenticated request needs more of WordPress than its database.
+	 *
+	 * @param array $authenticated As authenticate() returned it.
+	 * @param int   $now           Unix time in seconds.
+	 */
+	public function needs_everything( array $authenticated, int $now ): bool {
+		return $this->operations->needs_everything( $authenticated['operation'], $authenticated['document'], $now );
+	}
+
+	/**
 	 * Runs the operation of an authenticated request and signs the response.
 	 *
 	 * @param array $authenticated As authenticate() returned it.

@@ -19,9 +19,6 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_REST_Controller {
 
-	const NAMESPACE = 'siteagent/v1';
-	const ROUTE     = '/rpc';
-
 	/** @var Siteagent_Request_Handler */
 	private $request_handler;
 
@@ -47,7 +44,7 @@ final class Siteagent_REST_Controller {
 		if ( $authenticated instanceof Siteagent_Response ) {
 			$this->send_and_exit( $authenticated );
 		}
-		if ( 'everything' !== $authenticated['operation']['needs'] ) {
+		if ( ! $this->request_handler->needs_everything( $authenticated, time() ) ) {
 			$this->send_and_exit( $this->respond( $authenticated ) );
 		}
 		$this->authenticated = $authenticated;
@@ -115,21 +112,6 @@ final class Siteagent_REST_Controller {
 	public function clear_authentication_error( $result ) {
 		$route = isset( $GLOBALS['wp']->query_vars['rest_route'] ) ? $GLOBALS['wp']->query_vars['rest_route'] : '';
 		return is_wp_error( $result ) && Siteagent_Site_Address::ROUTE === $route ? null : $result;
-	}
-
-	public function register_route(): void {
-		add_filter( 'rest_authentication_errors', array( $this, 'clear_authentication_error' ), PHP_INT_MAX );
-		add_filter( 'rest_pre_serve_request', array( $this, 'serve_response' ), PHP_INT_MAX );
-		register_rest_route(
-			self::NAMESPACE,
-			self::ROUTE,
-			array(
-				'methods'             => 'POST',
-				'callback'            => array( $this, 'handle_rest_request' ),
-				'permission_callback' => array( $this, 'check_permission' ),
-				'show_in_index'       => false,
-			)
-		);
 	}
 
 	/**

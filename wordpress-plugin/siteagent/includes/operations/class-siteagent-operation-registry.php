@@ -147,8 +147,11 @@ final class Siteagent_Operation_Registry {
 	/** @var Siteagent_Audit_Log_Reader */
 	private $log_reader;
 
-	/** @var callable fn(): Siteagent_Report, called only when a report is requested. */
+	/** @var callable fn(): Siteagent_Report, called only when a report is built. */
 	private $make_report;
+
+	/** @var Siteagent_Last_Report */
+	private $last_report;
 
 	/** @var callable fn(): Siteagent_Update_Controller, called only when an update is requested. */
 	private $make_controller;
@@ -158,13 +161,15 @@ final class Siteagent_Operation_Registry {
 		Siteagent_Key_Rotation $rotation,
 		Siteagent_Audit_Log_Reader $log_reader,
 		callable $make_report,
-		callable $make_controller
+		callable $make_controller,
+		Siteagent_Last_Report $last_report
 	) {
 		$this->pairing         = $pairing;
 		$this->rotation        = $rotation;
 		$this->log_reader      = $log_reader;
 		$this->make_report     = $make_report;
 		$this->make_controller = $make_controller;
+		$this->last_report     = $last_report;
 	}
 
 	/**
@@ -201,6 +206,17 @@ final class Siteagent_Operation_Registry {
 	}
 
 	/**
+	 * Whether the operation needs more of WordPress than its database.
+	 *
+	 * @param array    $operation As validate() returned it.
+	 * @param stdClass $document  The request body.
+	 * @param int      $now       Unix time in seconds.
+	 */
+	public function needs_everything( array $operation, stdClass $document, int $now ): bool {
+		return 'everything' === $operation['needs'] && ! ( 'report' === $operation['name'] && $this->last_report->is_current( $document->have, $now ) );
+	}
+
+	/**
 	 * Runs an operation. The request was verified and validated before.
 	 *
 	 * @param string   $name     Name of the operation.
@@ -216,7 +232,7 @@ final class Siteagent_Operation_Registry {
 			case 'ping':
 				return $this->answer_ping( $now );
 			case 'report':
-				return $this->answer_report( $document );
+				return $this->answer_report( $document, $now );
 			case 'log':
 				return $this->log_reader->entries_after( $document->after );
 			case 'pair.hello':
@@ -253,10 +269,19 @@ final class Siteagent_Operation_Registry {
 	/**
 	 * Returns the report, or only its digest when the dashboard has the same one already.
 	 */
-	private function answer_report( stdClass $document ): array {
+	private function answer_report( stdClass $document, int $now ): array {
+		if ( $this->last_report->is_current( $document->have, $now ) ) {
+			return array(
+				'digest'    => $document->have,
+				'unchanged' => true,
+			);
+		}
+		Siteagent_Report::load_admin_includes();
+		$before   = $this->last_report->current_state();
 		$reporter = ( $this->make_report )();
 		$report   = $reporter->build();
 		$digest   = $reporter->digest( $report );
+		$this->last_report->store( $digest, $before, $now );
 		if ( $digest === $document->have ) {
 			return array(
 				'digest'    => $digest,

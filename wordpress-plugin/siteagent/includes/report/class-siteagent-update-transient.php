@@ -58,11 +58,11 @@ final class Siteagent_Update_Transient {
 	 * @return array<string,object>
 	 */
 	public function stored(): array {
-		return self::entries( $this->read_stored() );
+		return self::entries( self::read_stored( $this->transient() ) );
 	}
 
 	public function checked_at(): int {
-		$list = $this->read_stored();
+		$list = self::read_stored( $this->transient() );
 		return null === $list || empty( $list->last_checked ) ? 0 : (int) $list->last_checked;
 	}
 
@@ -89,7 +89,7 @@ final class Siteagent_Update_Transient {
 	 * Removes an update that has been installed.
 	 */
 	public function remove_update( string $id ): void {
-		$list = $this->read_stored();
+		$list = self::read_stored( $this->transient() );
 		if ( null !== $list && isset( $list->response ) && isset( ( (array) $list->response )[ $id ] ) ) {
 			$list->response = array_diff_key( (array) $list->response, array( $id => true ) );
 			$this->store( $list );
@@ -100,7 +100,7 @@ final class Siteagent_Update_Transient {
 	 * Makes WordPress check at the next occasion. Keeps the list until then.
 	 */
 	public function mark_stale(): void {
-		$list = $this->read_stored();
+		$list = self::read_stored( $this->transient() );
 		if ( null !== $list ) {
 			$list->last_checked = 0;
 			$this->store( $list );
@@ -194,12 +194,14 @@ final class Siteagent_Update_Transient {
 	}
 
 	/**
-	 * Returns the list as stored, without the filters that apply when it is read.
+	 * Returns a list as stored, without the filters that apply when it is read.
+	 *
+	 * @param string $transient Name of WordPress's transient.
 	 */
-	private function read_stored(): ?object {
+	public static function read_stored( string $transient ): ?object {
 		$list = wp_using_ext_object_cache()
-			? wp_cache_get( $this->transient(), 'site-transient' )
-			: get_site_option( '_site_transient_' . $this->transient() );
+			? wp_cache_get( $transient, 'site-transient' )
+			: get_site_option( '_site_transient_' . $transient );
 		return is_object( $list ) ? clone $list : null;
 	}
 

@@ -1,0 +1,131 @@
+"""A report that the dashboard has already is not built again until something has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.plugin.support.changing import grant
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.probe import must_use
+from tests.plugin.support.signed_requests import connect, forget
+
+COUNTING = Path(__file__).parent / "support" / "whole_wordpress.php"
+WHOLE = "return (int) get_option('tests_whole');"
+LAST = "$last = get_option('siteagent_last_report');"
+
+
+@dataclass
+class Site:
+    """A connected site, and how often it has loaded all of WordPress for the dashboard."""
+
+    wp: Any
+    paired: Paired
+    digest: str = ""
+
+    def asks(self) -> bool:
+        """Ask with the known digest; return whether all of WordPress was loaded."""
+        before = self.wp.evaluate(WHOLE)
+        answer = self.paired.ask("report", have=self.digest or None).document
+        self.digest = answer["digest"]
+        return bool(self.wp.evaluate(WHOLE) > before)
+
+    def settle(self) -> None:
+        """Ask until nothing has changed since the last report."""
+        for _ in range(6):
+            if not self.asks():
+                return
+        raise AssertionError("each report was built again")
+
+
+@pytest.fixture(scope="module")
+def connected(wp: Any) -> Iterator[Site]:
+    forget(wp)
+    with must_use(wp, COUNTING):
+        yield Site(wp, connect(wp))
+    forget(wp)
+
+
+@pytest.fixture
+def site(connected: Site) -> Site:
+    connected.settle()
+    return connected
+
+
+# What is written into files is longer than before, because their time has seconds only.
+CHANGES = {
+    "a plugin is switched on": "update_option('active_plugins', array_merge("
+    "get_option('active_plugins'), array('hello.php')));",
+    "a plugin is put there": "wp_mkdir_p(WP_PLUGIN_DIR . '/new'); file_put_contents("
+    "WP_PLUGIN_DIR . '/new/new.php', '<?php /* Plugin Name: New */');",
+    "a plugin's version changes": "file_put_contents(WP_PLUGIN_DIR . '/new/new.php',"
+    " '<?php /* Plugin Name: New, Version: 2.0 */');",
+    "a plugin goes": "unlink(WP_PLUGIN_DIR . '/new/new.php'); rmdir(WP_PLUGIN_DIR . '/new');",
+    "a theme is put there": "wp_mkdir_p(get_theme_root() . '/other'); file_put_contents("
+    "get_theme_root() . '/other/style.css', '/* Theme Name: Other */');"
+    " file_put_contents(get_theme_root() . '/other/index.php', '<?php');",
+    "a theme's version changes": "file_put_contents(get_theme_root() . '/other/style.css',"
+    " '/* Theme Name: Other, Version: 2 */');",
+    "a must-use plugin is put there": "file_put_contents(WPMU_PLUGIN_DIR . '/must.php', '<?php');",
+    "a drop-in is put there": "file_put_contents(WP_CONTENT_DIR . '/maintenance.php', '<?php');",
+    "an update appears": "$list = get_site_transient('update_plugins');"
+    " $list = is_object($list) ? $list : (object) array('last_checked' => time());"
+    " $list->response['hello.php'] = (object) array('new_version' => '99');"
+    " set_site_transient('update_plugins', $list);",
+    "automatic updates are switched on": "update_site_option('auto_update_plugins',"
+    " array('hello.php'));",
+    "search engines are turned away": "update_option('blog_public', '0');",
+    "the language changes": "update_option('WPLANG', 'de_DE');",
+    "WordPress is another one": "$file = ABSPATH . WPINC . '/version.php';"
+    " file_put_contents($file, file_get_contents($file) . '// another');",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_after_a_change_the_report_is_built_again_and_then_known(site: Site, change: str) -> None:
+    assert not site.asks()
+    site.wp.evaluate(CHANGES[change] + "return 0;")
+    assert site.asks(), change
+    site.settle()
+
+
+def test_permissions_are_in_the_report_at_once(site: Site) -> None:
+    assert not site.asks()
+    grant(site.wp, "plugins")
+    assert site.asks()
+
+
+def test_an_hour_later_it_is_built_again(site: Site) -> None:
+    assert not site.asks()
+    site.wp.evaluate(
+        LAST + "$last['at'] -= 3599; update_option('siteagent_last_report', $last); return 0;"
+    )
+    # The second in which it was built may be over by now.
+    site.wp.evaluate(
+        LAST + "$last['at'] -= 1; update_option('siteagent_last_report', $last); return 0;"
+    )
+    assert site.asks()
+    assert not site.asks()
+
+
+def test_a_report_from_the_future_is_built_again(site: Site) -> None:
+    site.wp.evaluate(
+        LAST + "$last['at'] += 600; update_option('siteagent_last_report', $last); return 0;"
+    )
+    assert site.asks()
+
+
+@pytest.mark.parametrize("value", ["'nonsense'", "array()", "array('digest' => 1)", "null"])
+def test_whatever_is_in_its_place_the_report_is_built(site: Site, value: str) -> None:
+    site.wp.evaluate(f"update_option('siteagent_last_report', {value}); return 0;")
+    assert site.asks()
+
+
+def test_another_digest_gets_the_whole_report(site: Site) -> None:
+    answer = site.paired.ask("report", have="0" * 64).document
+    assert answer["report"]["wordpress"]["version"]
+    assert site.paired.ask("report", have=None).document["digest"] == site.digest
