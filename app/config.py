@@ -21,6 +21,9 @@ _SECRET_BYTES = 32
 _DEFAULT_PORT = 8000
 _DEFAULT_SYNC_MINUTES = 60
 _DEFAULT_CALL_LOG_DAYS = 90
+_DEFAULT_WORKERS = 3
+# Longer than most requests and jobs take, and as long as container runtimes wait.
+_DEFAULT_STOP_S = 30
 _MAX_AGENCY_CHARS = 120
 _PLUGIN_RELEASE = Path(__file__).resolve().parents[1] / "wordpress-plugin" / "release"
 
@@ -54,6 +57,12 @@ class Config:
     proxy_hops: int = 0
     sync_every_minutes: int = _DEFAULT_SYNC_MINUTES
     call_log_days: int = _DEFAULT_CALL_LOG_DAYS
+    # How many jobs run at once in one worker process.
+    workers: int = _DEFAULT_WORKERS
+    # How long requests and jobs may take to end after SIGTERM, in seconds.
+    stop_within_s: int = _DEFAULT_STOP_S
+    # Whether each line of the log is a JSON object.
+    logs_json: bool = False
     port: int = _DEFAULT_PORT
     bind: str = "127.0.0.1"
     agency: str = ""
@@ -64,8 +73,6 @@ class Config:
     backups: Path | None = None
     # Shows the page /style.
     is_development: bool = False
-    # Process id of the supervisor, 0 without one. Set by app.run.serve.
-    supervisor_pid: int = 0
     testing: bool = False
 
     @property
@@ -118,6 +125,9 @@ class Config:
             call_log_days=_integer(
                 env, "AURA_CALL_LOG_DAYS", _DEFAULT_CALL_LOG_DAYS, 30, 3650, problems
             ),
+            workers=_integer(env, "AURA_WORKERS", _DEFAULT_WORKERS, 1, 64, problems),
+            stop_within_s=_integer(env, "AURA_STOP_SECONDS", _DEFAULT_STOP_S, 1, 3600, problems),
+            logs_json=_choice(env, "AURA_LOG", ("text", "json"), problems) == "json",
             port=port,
             bind=bind,
             agency=env.get("AURA_AGENCY", "").strip()[:_MAX_AGENCY_CHARS],
@@ -125,7 +135,6 @@ class Config:
             backups=Path(env["AURA_BACKUPS"]).resolve() if env.get("AURA_BACKUPS") else None,
             metrics_token=env.get("AURA_METRICS_TOKEN", ""),
             is_development=env.get("AURA_DEVELOPMENT") == "1",
-            supervisor_pid=_integer(env, "AURA_SUPERVISOR_PID", 0, 0, 2**31 - 1, problems),
         )
         if len(found.secret_key) < _SECRET_BYTES:
             problems.append("AURA_SECRET_KEY must have at least 32 random characters.")
@@ -196,6 +205,16 @@ def _networks(text: str, problems: list[str]) -> tuple[Network, ...]:
         except ValueError as why:
             problems.append(f"AURA_ALLOW_NETS: {part!r} is not a network ({why}).")
     return tuple(found)
+
+
+def _choice(
+    env: Mapping[str, str], name: str, allowed: tuple[str, ...], problems: list[str]
+) -> str:
+    """Return one of the allowed words, by default the first."""
+    word = env.get(name) or allowed[0]
+    if word not in allowed:
+        problems.append(f"{name} must be {' or '.join(allowed)}, not {word!r}.")
+    return word
 
 
 def _integer(

@@ -1,7 +1,7 @@
 """The queue, and the only importer of rq and redis besides jobs/.
 
 A job is the name of a function in jobs/tasks.py with ids as arguments, as JSON. A lost job costs
-time only: the periodic job finds what the database still waits for. So if the queue is down, this
+time only: the schedule finds what the database still waits for. So if the queue is down, this
 is logged, and decisions stay in the database.
 
 Write access to Redis must not be enough to run code here. rq imports any name it finds in a job, so
@@ -11,7 +11,9 @@ the existing jobs are listed here and any other is refused.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -20,6 +22,8 @@ from redis.exceptions import RedisError
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
+
+from app import logs
 
 NAME = "aura"
 JOB_TIMEOUT_S = 180
@@ -32,13 +36,13 @@ OPTIONS: dict[str, Any] = {
 # Longer limits for jobs that read the whole audit log, which report their progress.
 _LONG_JOBS_S = {"export_audit_log": 6 * 3600, "verify_audit_log": 6 * 3600}
 _REDIS_ANSWERS_S = 5
-# A job that waits this long is enqueued again by the periodic job, in case it was lost.
+# A job that waits this long is enqueued again by the schedule, in case it was lost.
 _WAITS_FOR_S = 300
 
 # The key with the time when the scheduler last ran, for the page about the system.
 SCHEDULE_SEEN = "aura:schedule-seen"
 
-# The functions of jobs/tasks.py, which are all that a worker runs beside the periodic job.
+# The functions of jobs/tasks.py, which are all that a worker runs.
 JOBS = frozenset(
     {
         "check_change",
@@ -56,8 +60,7 @@ JOBS = frozenset(
         "verify_audit_log",
     }
 )
-PERIODIC = "jobs.periodic.run"
-FUNCTIONS = frozenset(f"jobs.tasks.{name}" for name in JOBS) | {PERIODIC}
+FUNCTIONS = frozenset(f"jobs.tasks.{name}" for name in JOBS)
 # Each of these makes rq import another name, or send a request to any address.
 _FOLLOW_UPS = (
     "success_callback_name",
@@ -90,9 +93,17 @@ class KnownJob(Job):
         return found
 
     def perform(self) -> Any:
-        """Run the job. The same job may be enqueued again from now on."""
+        """Run the job and log how it ended. The same job may be enqueued again from now on."""
         self.connection.delete(_waiting_key(self.func_name or "", self.args))
-        return super().perform()
+        began = time.monotonic()
+        with log_context(self):
+            try:
+                result = super().perform()
+            except Exception:
+                _log.exception("The job failed.", extra=_duration(began))
+                raise
+            _log.info("The job ended: %s", result, extra=_duration(began))
+        return result
 
     # A refused job fails, and rq would then import the callback that its payload names.
 
@@ -110,6 +121,16 @@ class KnownJob(Job):
 
     def send_webhooks(self, *args: Any, **more: Any) -> None:
         """Send nothing: every request of Aura's goes through app/http/egress.py."""
+
+
+def log_context(job: Job) -> AbstractContextManager[None]:
+    """Return a block whose log lines name a job and the ids of its rows."""
+    ids = [argument for argument in job.args if type(argument) is int]
+    return logs.context(job=str(job.func_name).removeprefix("jobs.tasks."), job_ids=ids)
+
+
+def _duration(began: float) -> dict[str, int]:
+    return {"duration_ms": round((time.monotonic() - began) * 1000)}
 
 
 class KnownQueue(Queue):
@@ -166,7 +187,7 @@ def enqueue(name: str, *ids: int, delay_s: int = 0) -> None:
     try:
         _backend.put(name, ids, delay_s)
     except RedisError as why:
-        _log.warning("Queue unreachable, %s%s is left to the periodic job: %s", name, ids, why)
+        _log.warning("Queue unreachable, %s%s is left to the schedule: %s", name, ids, why)
 
 
 def enqueue_rows(name: str, ids: Iterable[int]) -> int:

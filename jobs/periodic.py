@@ -1,9 +1,9 @@
-"""The periodic job: work that is due by the clock, and work whose job was lost."""
+"""The periodic tasks: work that is due by the clock, and work whose job was lost."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import datetime
 
 from app.config import Config
@@ -41,18 +41,25 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
 }
 
 
-def run() -> dict[str, int]:
+def run(limit: Callable[[], AbstractContextManager[None]] = nullcontext) -> dict[str, int]:
     """Run every task in order, and return how much each of them found to do.
 
-    A task that raises does not keep the others from running; its error then ends the job.
+    Each task runs in a block of its own that `limit` returns. A task that raises does not keep the
+    others from running; its error is raised after them.
     """
     done: dict[str, int] = {}
     with job_context() as config, ExitStack() as stack:
         # An ExitStack calls all its callbacks, last first, even after one of them has raised.
         for name in reversed(TASKS):
-            stack.callback(_run_task, name, config, done)
+            stack.callback(_run_task, name, config, done, limit)
     return done
 
 
-def _run_task(name: str, config: Config, done: dict[str, int]) -> None:
-    done[name] = TASKS[name](config, utcnow())
+def _run_task(
+    name: str,
+    config: Config,
+    done: dict[str, int],
+    limit: Callable[[], AbstractContextManager[None]],
+) -> None:
+    with limit():
+        done[name] = TASKS[name](config, utcnow())

@@ -1,1 +1,1 @@
-"""What `make run` starts: the web server, the worker and a bundled Redis."""
+"""What `make run` starts: the web server, workers, the scheduler and a bundled Redis."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import logging
+import os
+import select
 import shutil
 import signal
 import subprocess
@@ -12,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from redis import Redis
 from redis.exceptions import BusyLoadingError, RedisError
@@ -28,7 +31,12 @@ WITHIN_S = 600
 # Interval of the health check, and the allowed failures in a row.
 ASKED_EVERY_S = 3.0
 _MOST_UNANSWERED = 3
+_MOST_OUTPUT = 65536
+# How many lines of its output are shown when it dies.
+_MESSAGES_KEPT = 8
 _PR_SET_PDEATHSIG = 1
+
+_log = logging.getLogger(__name__)
 
 
 class RedisUnavailable(Exception):
@@ -38,15 +46,15 @@ class RedisUnavailable(Exception):
 class RedisServer:
     """A Redis server on the unix socket `path`, with its files in the same folder.
 
-    Its output goes to `output`, or to this process's output.
+    While it is watched, its output is in the log of this process.
     """
 
-    def __init__(
-        self, path: Path, *, say: Callable[[str], None], output: IO[bytes] | None = None
-    ) -> None:
-        self._path, self._say, self._output = path, say, output
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._messages: deque[str] = deque(maxlen=_MESSAGES_KEPT)
         self._deaths: deque[float] = deque(maxlen=MOST_RESTARTS)
         self._is_over = threading.Event()
+        self._watcher = threading.Thread()
 
     def start(self) -> None:
         """Start Redis and wait until it answers.
@@ -62,10 +70,11 @@ class RedisServer:
         # Its own session: Ctrl-C in the terminal must not reach it before the other processes.
         self._server = subprocess.Popen(
             _command(self._path),
-            stdout=self._output,
+            stdout=subprocess.PIPE,
             start_new_session=True,
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
+        self._output = cast("IO[bytes]", self._server.stdout)
         client = Redis(unix_socket_path=str(self._path))
         deadline = time.monotonic() + _ANSWERS_WITHIN_S
         while time.monotonic() < deadline and self._server.poll() is None:
@@ -77,20 +86,26 @@ class RedisServer:
                 time.sleep(0.05)
         self._server.kill()
         self._server.wait()
-        raise RedisUnavailable("The bundled Redis did not start. See its message above.")
+        self._read_output()
+        self._output.close()
+        raise RedisUnavailable(f"The bundled Redis did not start.{self._last_messages()}")
 
     def watch(self, gave_up: Callable[[str], None]) -> None:
         """Restart Redis if it dies, a few times.
 
         Then call `gave_up` with the reason, from another thread.
         """
-        threading.Thread(target=self._keep, args=(gave_up,), daemon=True).start()
+        self._watcher = threading.Thread(target=self._keep, args=(gave_up,), daemon=True)
+        self._watcher.start()
 
     def stop(self) -> None:
         """Stop Redis and wait; the queue stays in its file."""
         self._is_over.set()
         self._server.terminate()
         self._server.wait(_ANSWERS_WITHIN_S)
+        if self._watcher.is_alive():
+            self._watcher.join()
+        self._output.close()
 
     def _keep(self, gave_up: Callable[[str], None]) -> None:
         while not self._is_over.is_set():
@@ -100,11 +115,16 @@ class RedisServer:
             if self._has_died_too_often():
                 gave_up(
                     f"The bundled Redis {ending} again after {MOST_RESTARTS} restarts within "
-                    f"{WITHIN_S // 60} minutes. See its messages above. Common causes are a "
-                    f"full disk or too little memory. Its files are in {self._path.parent}."
+                    f"{WITHIN_S // 60} minutes. Common causes are a full disk or too little "
+                    f"memory. Its files are in {self._path.parent}.{self._last_messages()}"
                 )
                 return
-            self._say(f"The bundled Redis {ending}. Restarting it; jobs wait meanwhile.")
+            _log.warning(
+                "The bundled Redis %s. Restarting it; jobs wait meanwhile.%s",
+                ending,
+                self._last_messages(),
+            )
+            self._output.close()
             try:
                 self.start()
             except RedisUnavailable:
@@ -117,14 +137,27 @@ class RedisServer:
         A running process is not enough: without its socket file it cannot be reached.
         """
         unanswered = 0
-        while unanswered < _MOST_UNANSWERED:
-            try:
-                return describe_exit(self._server.wait(ASKED_EVERY_S))
-            except subprocess.TimeoutExpired:
+        # The output is closed after an attempt to start that failed.
+        while unanswered < _MOST_UNANSWERED and not self._output.closed:
+            if not select.select([self._output], [], [], ASKED_EVERY_S)[0]:
                 unanswered = 0 if _answers(self._path) else unanswered + 1
+            elif not self._read_output():
+                # Its output has ended because it has.
+                return describe_exit(self._server.wait())
         self._server.kill()
-        self._server.wait()
-        return "stopped answering"
+        status = self._server.wait()
+        return describe_exit(status) if self._output.closed else "stopped answering"
+
+    def _read_output(self) -> bool:
+        """Log what Redis has written, and return whether it may write more."""
+        output = os.read(self._output.fileno(), _MOST_OUTPUT)
+        for line in filter(None, map(str.strip, output.decode(errors="replace").splitlines())):
+            self._messages.append(line)
+            _log.info("Redis: %s", line)
+        return bool(output)
+
+    def _last_messages(self) -> str:
+        return "\n  ".join((" Its last messages:", *self._messages))
 
     def _has_died_too_often(self) -> bool:
         now = time.monotonic()
@@ -180,5 +213,7 @@ def _command(path: Path) -> list[str]:
         "appendonly": "yes",
         "save": "",
         "loglevel": "warning",
+        # How often a second it looks after itself. The usual ten cost more CPU than idle jobs do.
+        "hz": "1",
     }
     return [executable, *(part for k, v in settings.items() for part in (f"--{k}", v))]

@@ -25,6 +25,8 @@ def locked(config: Config) -> Iterator[bool]:
     """
     path = config.var_dir / "aura.lock"
     with path.open("a+", encoding="ascii") as file:
+        # Otherwise the folder would stay locked until the last forked process has ended.
+        os.register_at_fork(after_in_child=file.close)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as why:

@@ -1,31 +1,29 @@
-"""Start web, worker and scheduler under one process: what `make run` runs.
+"""Start web, workers and scheduler under one process: what `make run` runs.
 
-When one process ends, or on Ctrl-C, all end. Redis is a bundled one on a unix socket unless
-REDIS_URL names another.
+They are forked from this process, which has loaded the whole application once. Redis is a bundled
+one on a unix socket unless REDIS_URL names another.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import pkgutil
 import socket
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from app import logs
 from app.config import Config, ConfigError
+from app.http.certificates import read_authorities
 from app.models import migrate
 from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of
-from app.run import data_folder
+from app.run import data_folder, parts
 from app.run.bundled_redis import RedisServer, RedisUnavailable
 from app.run.supervisor import Supervisor
 
-# The three processes of Aura, by name.
-_COMMANDS = {
-    "web": (sys.executable, "-m", "gunicorn", "-c", "python:app.run.gunicorn_conf", "wsgi:app"),
-    "worker": (sys.executable, "-m", "jobs.worker"),
-    "schedule": (sys.executable, "-m", "jobs.schedule"),
-}
 # How long the processes of an Aura that was killed may take to notice it and to close the port.
 _PREVIOUS_ENDS_WITHIN_S = 20.0
 _ADVICE = {
@@ -35,6 +33,9 @@ _ADVICE = {
     DAMAGED: "The file is damaged or not a database. Keep a copy of it, restore the newest backup "
     "as docs/OPERATIONS.md describes, and start Aura again.",
 }
+
+# Its own name is __main__ when it is started alone.
+_log = logging.getLogger("app.run.serve")
 
 
 class CannotStart(Exception):
@@ -51,23 +52,23 @@ _REFUSALS = (
 
 
 def main() -> int:
-    """Run until Ctrl-C or until one process ends; the exit status is 0 after Ctrl-C."""
+    """Run until Ctrl-C, SIGTERM or a failure; the exit status is 0 without a failure."""
     # No other user may read the database, queue and secrets.
     os.umask(0o077)
     try:
         config = Config.from_env()
+        logs.configure("supervisor", as_json=config.logs_json)
         with data_folder.locked(config) as previous_was_killed:
             config.origin_file.write_text(f"{config.origin}\n", encoding="utf-8")
             require_free_port(config, wait_s=_PREVIOUS_ENDS_WITHIN_S if previous_was_killed else 0)
             _migrate(config)
-            supervisor = Supervisor()
-            with _own_redis(config, supervisor):
-                supervisor.run(_COMMANDS)
+            supervisor = Supervisor(config)
+            _run(config, supervisor)
     except _REFUSALS as why:
         print(why, file=sys.stderr)
         return 1
     if supervisor.why:
-        print(supervisor.why, file=sys.stderr)
+        _log.error(supervisor.why)
     return 1 if supervisor.why else 0
 
 
@@ -106,18 +107,31 @@ def _migrate(config: Config) -> None:
         raise CannotStart(f"The database cannot be used: {why}\n{_ADVICE[trouble]}") from why
 
 
+def _run(config: Config, supervisor: Supervisor) -> None:
+    """Load what all processes share, and run them."""
+    pkgutil.resolve_name("wsgi:app")
+    read_authorities()
+    chosen = [parts.WEB, *[parts.WORKER] * config.workers, parts.SCHEDULER]
+    with _own_redis(config) as redis:
+        supervisor.run(chosen, started=lambda: _watch(redis, supervisor))
+
+
+def _watch(redis: RedisServer | None, supervisor: Supervisor) -> None:
+    if redis:
+        redis.watch(gave_up=supervisor.end)
+
+
 @contextmanager
-def _own_redis(config: Config, supervisor: Supervisor) -> Iterator[None]:
+def _own_redis(config: Config) -> Iterator[RedisServer | None]:
     """Run the bundled Redis during the block if the queue uses Aura's socket."""
     path = config.var_dir / "redis.sock"
     if config.redis_url != f"unix://{path}":
-        yield
+        yield None
         return
-    redis = RedisServer(path, say=lambda text: print(f"\n  {text}\n", flush=True))
+    redis = RedisServer(path)
     redis.start()
     try:
-        redis.watch(gave_up=supervisor.end)
-        yield
+        yield redis
     finally:
         redis.stop()
 

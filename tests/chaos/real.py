@@ -6,6 +6,7 @@ at that moment is the machine's affair, so the same seed is the same storm, not 
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -127,7 +128,7 @@ class Aura:
         return self._kill_one(self._jobs())
 
     def _jobs(self) -> list[int]:
-        """The processes below the workers: a job each, and the keeper of delayed ones."""
+        """The processes below the workers: a job each."""
         workers = children_of(self.parts[_WORKER].pid)
         return [pid for worker in workers for pid in children_of(worker)]
 
@@ -224,9 +225,10 @@ def _running(folder: Path, dice: random.Random, broken: Counter[str]) -> Iterato
     """Redis and PostgreSQL, and Aura on them; every process is gone afterwards."""
     cluster = Cluster.create()
     socket = folder / "redis.sock"
-    # Here it is meant to die more often than anybody would believe.
-    with patch.object(bundled_redis, "WITHIN_S", 0), (folder / "redis.txt").open("ab") as output:
-        redis = RedisServer(socket, say=lambda _: None, output=output)
+    # Here it is meant to die more often than anybody would believe, and nobody has to hear of it.
+    quiet = patch.object(logging.getLogger(bundled_redis.__name__), "disabled", True)
+    with quiet, patch.object(bundled_redis, "WITHIN_S", 0):
+        redis = RedisServer(socket)
         redis.start()
         redis.watch(gave_up=_fail)
         try:

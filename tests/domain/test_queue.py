@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,8 +11,6 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisDown
-from rq import SimpleWorker
-from rq.serializers import JSONSerializer
 
 from app import queue
 from app.config import Config
@@ -102,30 +101,95 @@ def test_an_unreachable_redis_is_survived(
 # ---- the schedule ----
 
 
-def test_the_schedule_enqueues_the_periodic_job_as_json(redis: Redis) -> None:
-    redis.flushall()
-    schedule.enqueue_periodic(redis)
-    (job,) = queue.open_queue(redis).jobs
-    assert (job.func_name, job.args, job.kwargs) == ("jobs.periodic.run", [], {})
-    assert job.func is periodic.run
-    assert job.ttl == schedule.EVERY_S
-
-
-def test_a_worker_carries_out_what_the_schedule_asked_for(
-    redis: Redis, database: Config, jobs: RecordingQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def here(redis: Redis, database: Config, monkeypatch: pytest.MonkeyPatch) -> Redis:
+    """An empty queue that the periodic tasks find in their environment, as they do the database."""
     redis.flushall()
     monkeypatch.setenv("AURA_VAR", str(database.var_dir))
     monkeypatch.setenv("DATABASE_URL", database.database_url)
     monkeypatch.setenv("REDIS_URL", f"unix://{redis.connection_pool.connection_kwargs['path']}")
-    schedule.enqueue_periodic(redis)
-    worker = SimpleWorker([queue.open_queue(redis)], connection=redis, serializer=JSONSerializer)
-    worker.work(burst=True, logging_level="WARNING")
-    waiting = queue.open_queue(redis)
-    assert waiting.failed_job_registry.count == 0
-    (ident,) = waiting.finished_job_registry.get_job_ids()
-    result = waiting.fetch_job(ident).return_value()
-    assert result == dict.fromkeys(periodic.TASKS, 0)
+    return redis
+
+
+def test_the_schedule_runs_the_periodic_tasks_once_a_minute(
+    here: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(periodic, "TASKS", {"only": lambda *_: len(ran.append("only") or ran)})
+    monkeypatch.setattr(schedule, "EVERY_S", 0.2)
+    plan = schedule.Schedule(here)
+    assert [plan.step(), plan.step()] == [2.0, 2.0]
+    assert ran == ["only"]
+    assert here.get(queue.SCHEDULE_SEEN) is not None
+    time.sleep(0.2)
+    plan.step()
+    assert ran == ["only", "only"]
+
+
+def test_the_schedule_enqueues_delayed_jobs_when_their_time_has_come(
+    here: Redis, backend: queue.RedisBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(periodic, "TASKS", {})
+    backend.put("pair_site", (7,), 1)
+    backend.put("pair_site", (8,), 60)
+    plan, waiting = schedule.Schedule(here), queue.open_queue(here)
+    plan.step()
+    assert waiting.jobs == []
+    time.sleep(1.1)
+    plan.step()
+    assert [job.args for job in waiting.jobs] == [[7]]
+    assert waiting.scheduled_job_registry.count == 1
+
+
+def test_of_two_schedulers_one_enqueues_delayed_jobs_and_the_other_takes_over(
+    here: Redis, backend: queue.RedisBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(periodic, "TASKS", {})
+    monkeypatch.setattr(schedule, "EVERY_S", 0)
+    first, second, waiting = (
+        schedule.Schedule(here),
+        schedule.Schedule(here),
+        queue.open_queue(here),
+    )
+    first.step()
+    backend.put("pair_site", (7,), 1)
+    time.sleep(1.1)
+    second.step()
+    assert waiting.jobs == []
+    # The lock of one that was killed expires within a minute or so.
+    (lock,) = here.keys("rq:scheduler-lock:*")
+    assert 0 < here.ttl(lock) <= 61
+    here.delete(lock)
+    second.step()
+    assert [job.args for job in waiting.jobs] == [[7]]
+
+
+def test_a_periodic_task_that_fails_is_logged_and_tried_again(
+    here: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(config: Config, now: datetime) -> int:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(periodic, "TASKS", {"broken": break_down})
+    monkeypatch.setattr(schedule, "EVERY_S", 0)
+    plan = schedule.Schedule(here)
+    plan.step()
+    plan.step()
+    assert caplog.text.count("RuntimeError: out of order") == 2
+
+
+def test_a_periodic_task_that_hangs_is_ended_and_the_others_run(
+    here: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran: list[str] = []
+    hangs = {name: lambda *_: time.sleep(60) for name in ("first", "second")}
+    monkeypatch.setattr(periodic, "TASKS", hangs | {"last": lambda *_: ran.append("last")})
+    monkeypatch.setattr(queue, "JOB_TIMEOUT_S", 1)
+    began = time.monotonic()
+    schedule.Schedule(here).step()
+    assert ran == ["last"]
+    assert 2 <= time.monotonic() - began < 30
+    assert "JobTimeoutException" in caplog.text
 
 
 def test_a_periodic_task_that_fails_does_not_keep_the_others_from_running(
@@ -146,15 +210,9 @@ def test_a_periodic_task_that_fails_does_not_keep_the_others_from_running(
 def test_the_schedule_waits_for_a_redis_that_is_away_and_says_so_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    waits: list[float] = []
-
-    def wait(seconds: float) -> None:
-        waits.append(seconds)
-        if len(waits) == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(schedule.time, "sleep", wait)
-    with pytest.raises(KeyboardInterrupt):
-        schedule.run_schedule(queue.connect(f"unix://{tmp_path}/absent"))
-    assert waits == [2.0, 2.0, 2.0]
+    ran: list[str] = []
+    monkeypatch.setattr(periodic, "TASKS", {"only": lambda *_: ran.append("only")})
+    plan = schedule.Schedule(queue.connect(f"unix://{tmp_path}/absent"))
+    assert [plan.step() for _ in range(3)] == [2.0, 2.0, 2.0]
     assert caplog.text.count("Redis is unreachable") == 1
+    assert ran == []

@@ -23,6 +23,8 @@ from app.models.sites import Site
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 40
+# The last line that says it is ready: for people, and as JSON.
+_READY = re.compile(r'Ctrl-C stops everything|"Aura is ready at')
 _LINK = re.compile(r"(https?://\S+/setup/\S+)")
 
 
@@ -79,11 +81,16 @@ class RunningAura:
         seen = len(self._lines)
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
-            if any("Ctrl-C stops everything" in line for line in self._lines[seen:]):
+            if any(_READY.search(line) for line in self._lines[seen:]):
                 return
             time.sleep(0.05)
         self.stop()
         raise AssertionError(f"Aura did not start:\n{self.output}")
+
+    @property
+    def pid(self) -> int:
+        """Of the supervisor."""
+        return self._process.pid
 
     @property
     def has_ended(self) -> bool:
@@ -94,11 +101,11 @@ class RunningAura:
         self._process.kill()
         self._process.wait(timeout=30)
 
-    def stop(self) -> int:
-        """Press Ctrl-C and wait; the exit status."""
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Press Ctrl-C, or send another signal, and wait; the exit status."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-        status = self._process.wait(timeout=30)
+            self._process.send_signal(how)
+        status = self._process.wait(timeout=60)
         self._reader.join(timeout=5)
         return status
 

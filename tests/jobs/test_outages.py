@@ -24,7 +24,7 @@ from app.factory import create_app
 from app.models.audit import WHOLE, Verification
 from app.models.base import db, transaction, use_database, utcnow
 from app.run import bundled_redis
-from app.run.supervisor import is_running
+from tests.chaos.real import children_of
 from tests.e2e.running_aura import RunningAura
 from tests.support.config import make_config
 from tests.support.factories import make_user
@@ -75,12 +75,11 @@ def test_a_bundled_redis_that_was_killed_is_started_again_and_work_goes_on(
 
 
 def test_one_that_dies_again_and_again_is_given_up_with_the_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(bundled_redis, "MOST_RESTARTS", 1)
-    said: list[str] = []
     given_up: list[str] = []
-    redis = bundled_redis.RedisServer(tmp_path / "redis.sock", say=said.append)
+    redis = bundled_redis.RedisServer(tmp_path / "redis.sock")
     redis.start()
     redis.watch(gave_up=given_up.append)
     client = Redis(unix_socket_path=str(tmp_path / "redis.sock"))
@@ -89,17 +88,35 @@ def test_one_that_dies_again_and_again_is_given_up_with_the_reason(
     until("another Redis answers", lambda: pid_of(client) not in (0, first))
     os.kill(pid_of(client), signal.SIGKILL)
     until("it is given up", lambda: given_up != [])
-    assert len(said) == 1
+    assert caplog.text.count("Restarting it; jobs wait meanwhile") == 1
     assert "again after 1 restarts" in given_up[0]
     redis.stop()
 
 
+def test_one_that_cannot_start_is_refused_with_its_own_words(tmp_path: Path) -> None:
+    (tmp_path / "appendonly.aof").write_text("no commands of Redis")
+    redis = bundled_redis.RedisServer(tmp_path / "redis.sock")
+    with pytest.raises(bundled_redis.RedisUnavailable, match="Bad file format reading the append"):
+        redis.start()
+
+
 @pytest.mark.nightly
 def test_when_a_part_ends_everything_ends_and_says_which(aura: RunningAura) -> None:
-    os.kill(part_of(aura, "jobs.schedule"), signal.SIGKILL)
+    os.kill(part_of(aura, "web"), signal.SIGKILL)
     until("everything has ended", lambda: aura.has_ended)
     assert aura.stop() == 1
-    assert "The schedule process was killed by signal 9" in aura.output
+    assert "The web process was killed by signal 9" in aura.output
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["worker", "scheduler"])
+def test_a_worker_and_the_scheduler_are_replaced(aura: RunningAura, name: str) -> None:
+    first = part_of(aura, name)
+    os.kill(first, signal.SIGKILL)
+    until("there is another one", lambda: part_of(aura, name, besides=first))
+    until("it says so", lambda: f"The {name} process was killed by signal 9" in aura.output)
+    assert not aura.has_ended
+    assert aura.stop() == 0, aura.output
 
 
 @pytest.mark.nightly
@@ -129,7 +146,7 @@ def test_a_second_aura_on_the_same_data_is_refused(aura: RunningAura) -> None:
 
 
 def test_a_supervisor_that_was_killed_leaves_nothing_running(aura: RunningAura) -> None:
-    parts = [part_of(aura, name) for name in ("gunicorn", "jobs.worker", "jobs.schedule")]
+    parts = [part_of(aura, name) for name in ("web", "worker", "scheduler")]
     redis = pid_of(Redis.from_url(aura.config.redis_url))
     aura.kill()
     aura.start()
@@ -140,7 +157,7 @@ def test_a_supervisor_that_was_killed_leaves_nothing_running(aura: RunningAura) 
 
 @pytest.mark.nightly
 def test_the_port_of_a_killed_aura_is_waited_for(aura: RunningAura) -> None:
-    gunicorn = part_of(aura, "gunicorn")
+    gunicorn = part_of(aura, "web")
     # A stopped process cannot notice that its supervisor is gone, and keeps the port open.
     os.kill(gunicorn, signal.SIGSTOP)
     aura.kill()
@@ -151,17 +168,16 @@ def test_the_port_of_a_killed_aura_is_waited_for(aura: RunningAura) -> None:
     assert aura.stop() == 0, aura.output
 
 
-def part_of(aura: RunningAura, module: str) -> int:
-    """The pid of one of this Aura's own processes."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            settings = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if module.encode() in words and f"AURA_VAR={aura.var}".encode() in settings:
-            return int(folder.name)
-    raise AssertionError(f"no {module} of this Aura")
+def part_of(aura: RunningAura, name: str, besides: int = 0) -> int:
+    """The pid of a process that the supervisor has started; 0 if there is none."""
+    for pid in children_of(aura.pid):
+        if pid != besides and Path(f"/proc/{pid}/comm").read_text() == f"aura-{name}\n":
+            return pid
+    return 0
+
+
+def is_running(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def pid_of(client: Redis) -> int:

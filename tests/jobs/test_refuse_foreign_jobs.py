@@ -17,7 +17,7 @@ from redis import Redis
 
 from app import queue
 from app.config import Config
-from jobs import schedule, tasks, worker
+from jobs import tasks, worker
 from tests.support.hostile_callback import TRACE
 from tests.support.running_redis import running_redis
 
@@ -131,7 +131,7 @@ def work(redis_url: str) -> None:
 
 
 def _work(redis_url: str) -> None:
-    worker.make_pool(queue.connect(redis_url), workers=1).start(burst=True)
+    worker.make_worker(queue.connect(redis_url)).work(burst=True)
 
 
 def status(redis: Redis, ident: str) -> str:
@@ -174,11 +174,6 @@ def test_the_list_holds_every_job_there_is() -> None:
         if function.__module__ == tasks.__name__ and not name.startswith("_")
     }
     assert functions == queue.JOBS
-
-
-def test_what_the_schedule_enqueues_is_listed(redis: Redis) -> None:
-    schedule.enqueue_periodic(redis)
-    assert {job.func_name for job in queue.open_queue(redis).jobs} <= queue.FUNCTIONS
 
 
 def test_a_job_that_no_worker_would_run_cannot_be_enqueued() -> None:

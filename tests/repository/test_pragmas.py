@@ -19,7 +19,7 @@ FOLDERS = ("app", "jobs", "bench", "tests", "wordpress-plugin/siteagent")
 # count it here. To remove one, lower the number.
 ALLOWED: Counter[str] = Counter(
     {
-        "noqa BLE001": 2,
+        "noqa BLE001": 4,
         "noqa F401": 1,
         "noqa S105": 2,
         "noqa S608": 7,

@@ -18,7 +18,7 @@ def the_change() -> Change:
 
 
 def carried_out(fake: FakeSite, config: Config) -> Change:
-    """Proposed, checked and released, as the periodic job and the worker do it."""
+    """Proposed, checked and released, as the schedule and the worker do it."""
     auto_update_rules.propose_due(fake.clock())
     change = check(the_change(), fake, config)
     auto_update_rules.approve_due(config, fake.clock())

@@ -50,6 +50,20 @@ def test_an_origin_that_is_none_is_refused(tmp_path: Path, origin: str) -> None:
         read(tmp_path, AURA_ORIGIN=origin)
 
 
+@pytest.mark.parametrize(("word", "is_json"), [("", False), ("text", False), ("json", True)])
+def test_the_log_is_text_or_json(tmp_path: Path, word: str, is_json: bool) -> None:
+    assert read(tmp_path, AURA_LOG=word).logs_json is is_json
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AURA_LOG", "xml"), ("AURA_STOP_SECONDS", "0"), ("AURA_WORKERS", "0")],
+)
+def test_a_value_that_makes_no_sense_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must be"):
+        read(tmp_path, **{name: value})
+
+
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
         read(

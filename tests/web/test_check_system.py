@@ -20,7 +20,7 @@ from app.domain.system import BAD, CHECK, GOOD, UNKNOWN
 from app.models import migrate
 from app.models.audit import Verification
 from app.models.base import db, utcnow
-from jobs import schedule, worker
+from jobs import periodic, schedule, worker
 from tests.support.running_redis import running_redis
 
 PAGE = "/settings/system"
@@ -115,12 +115,11 @@ def test_a_missing_migration_is_named(config, database, monkeypatch):
 # ---- queue and processes ----
 
 
-def test_an_idle_aura_is_good(redis, database):
+def test_an_idle_aura_is_good(redis, database, job_environment, monkeypatch):
     config, connection = redis
-    schedule.enqueue_periodic(connection)
-    queue.open_queue(connection).empty()
-    pool = worker.make_pool(connection)
-    one = pool.worker_class(["aura"], connection=connection, serializer=pool.serializer)
+    monkeypatch.setattr(periodic, "TASKS", {})
+    schedule.Schedule(connection).step()
+    one = worker.make_worker(connection)
     one.register_birth()
     try:
         found = checks(config)

@@ -110,7 +110,7 @@ def _problem(change: Change, dashboard: DashboardIdentity, now: datetime) -> str
     if not is_ours or not change_plan.is_plan_of(plan, change.digest):
         return "not_what_was_approved"
     if now > change.not_after:
-        return ""  # the claim refuses it, and the periodic job lets it expire
+        return ""  # the claim refuses it, and a periodic task lets it expire
     if UpdateHold.in_force(change.site_id, change.kind, change.ident, now):
         return "held"
     return "went_stale" if stale_reason(change, change.site, now) else ""

@@ -216,7 +216,7 @@ def _store_version(change: Change, now: datetime) -> None:
 
 
 def _start_next(site: Site, now: datetime) -> None:
-    """Start the next change of this site at once; the periodic job would do so a minute later."""
+    """Start the next change of this site at once; a periodic task would do so a minute later."""
     waiting = Change.next_for(site, now)
     if waiting is not None:
         queue.enqueue("run_change", waiting.id)
