@@ -9,6 +9,7 @@ from app import cli, queue
 from app.config import Config
 from app.models.base import db, use_database
 from app.views import (
+    access_log,
     account,
     agency,
     agent_api,
@@ -99,6 +100,7 @@ def create_app(config: Config) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # as Flask documents
     use_database(config.database_url)
     queue.use(queue.RedisBackend(config.redis_url))
+    access_log.register(app)
     app.before_request(request_validation.prepare)
     app.before_request(_remember_connection)
     app.teardown_request(_close_connection)

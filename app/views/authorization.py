@@ -16,6 +16,7 @@ from flask import (
     Response,
     current_app,
     flash,
+    g,
     redirect,
     render_template,
     request,
@@ -95,7 +96,10 @@ def register(app: Flask) -> None:
 
 def _load(ticket: str) -> CurrentUser | None:
     presence = sessions.resume_session(ticket, now=utcnow(), is_person=not _is_refresh())
-    return None if presence is None else CurrentUser(presence)
+    if presence is None:
+        return None
+    g.user_id = presence.user.id
+    return CurrentUser(presence)
 
 
 def _is_refresh() -> bool:

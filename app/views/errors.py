@@ -6,12 +6,13 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response, current_app, g, render_template, request
+from flask import Flask, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
+from app import logs
 from app.domain import audit
 from app.domain.actor import Actor
 from app.domain.audit.events import AccessRefused, FormRefused
@@ -130,13 +131,16 @@ _HTTP = {
 
 
 class AuraFlask(Flask):
-    """Flask that gives each failure a reference for the log and the page."""
+    """Flask that gives each request a reference for its lines in the log and its error page."""
+
+    def wsgi_app(self, *request_and_response: Any) -> Any:
+        with logs.context(reference=secrets.token_hex(4)):
+            return super().wsgi_app(*request_and_response)
 
     def log_exception(self, exc_info: Any) -> None:
-        g.reference = secrets.token_hex(4)
         self.logger.error(
             "Reference %s: %s %s failed",
-            g.reference,
+            logs.current("reference"),
             request.method,
             request.url_rule,  # not the path: it may contain a one-time link
             exc_info=exc_info,
@@ -213,10 +217,9 @@ def _database_failed(error: Exception) -> ResponseReturnValue:
     trouble = trouble_of(error)
     if not trouble:
         raise error
-    g.reference = secrets.token_hex(4)
     current_app.logger.error(
         "Reference %s: %s %s failed on the database: %s",
-        g.reference,
+        logs.current("reference"),
         request.method,
         request.url_rule,
         error,
@@ -232,7 +235,7 @@ def _render_for_anybody(page: Page) -> str:
         layout="plain.html",
         page=page,
         happened=page.happened,
-        reference=g.get("reference"),
+        reference=logs.current("reference"),
         theme=str,  # as for no one; the global function would load the user
     )
 
