@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import unicodedata
 
 from argon2 import PasswordHasher
@@ -16,6 +17,8 @@ _MIN_DIFFERENT_CHARS = 5
 _MIN_WORD_CHARS = 3
 
 _hasher = PasswordHasher()
+# One hash takes 64 MB and several processors, so a process computes one at a time.
+_one_at_a_time = threading.Lock()
 # Checked for unknown addresses, so that they take as long as known ones. Its password was
 # random and was not kept. A test compares its parameters with those of a new hash.
 DUMMY_HASH = (
@@ -28,7 +31,9 @@ def hash_password(password: str) -> str:
     """Hash a password that `password_problem` accepts."""
     if len(password) > MAX_CHARS:
         raise ValueError("A password is checked with problem_with before it is hashed.")
-    return _hasher.hash(_normalize(password))
+    normalized = _normalize(password)
+    with _one_at_a_time:
+        return _hasher.hash(normalized)
 
 
 def verify_password(stored: str | None, password: str) -> bool:
@@ -39,7 +44,8 @@ def verify_password(stored: str | None, password: str) -> bool:
     is_possible = len(password) <= MAX_CHARS
     try:
         typed = _normalize(password) if is_possible else ""
-        _hasher.verify(stored if stored and is_real else DUMMY_HASH, typed)
+        with _one_at_a_time:
+            _hasher.verify(stored if stored and is_real else DUMMY_HASH, typed)
     except (VerifyMismatchError, InvalidHashError):
         return False
     return is_real and is_possible
