@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench import audit_log, site, sync, wire
+from bench import audit_log, processes, site, sync, wire
 from bench.measure import Figure
 from tests.wordpress.engine import EngineFailed
 
@@ -33,6 +33,7 @@ def main() -> int:
     found += _shown("The audit log", audit_log.figures())
     found += _shown("Aura's syncs", sync.figures())
     found += _shown("The protocol in Python", wire.figures())
+    found += _shown("Aura's processes", processes.figures())
     WRITTEN.parent.mkdir(exist_ok=True)
     WRITTEN.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(f"Written to {WRITTEN}")
