@@ -37,7 +37,7 @@ class Agency(BaseModel):
     @classmethod
     def read(cls) -> Agency:
         """Return the row, or one of defaults before an owner has set anything."""
-        return cls.get_or_none(cls.id == _ONLY_ROW) or cls(id=_ONLY_ROW)
+        return cls.fetch_one(id=_ONLY_ROW) or cls(id=_ONLY_ROW)
 
     @classmethod
     def write(cls, **changes: str | int) -> None:

@@ -22,7 +22,7 @@ class MerkleFrontier(BaseModel):
 
     @classmethod
     def known(cls) -> MerkleFrontier | None:
-        return cls.get_or_none(cls.id == _THE_ONLY_ROW)
+        return cls.fetch_one(id=_THE_ONLY_ROW)
 
     @classmethod
     def keep(cls, size: int, digest: str, roots: str) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from itertools import islice
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self
 
 from peewee import (
     Database,
@@ -23,12 +23,15 @@ from peewee import (
     IntegrityError,
     InterfaceError,
     Model,
+    Node,
     PostgresqlDatabase,
     SqliteDatabase,
     TextField,
     fn,
 )
 from playhouse import db_url
+
+from app.models.statements import adding, finding, readers, updating
 
 db = DatabaseProxy()
 
@@ -279,6 +282,8 @@ class BaseModel(Model):
 
     _dirty: set[str]
     _meta: Any
+    database: ClassVar[Any] = db
+    DoesNotExist: ClassVar[type[Exception]]
 
     class Meta:
         database = db
@@ -287,17 +292,38 @@ class BaseModel(Model):
     @classmethod
     def get_by_id(cls, pk: Any) -> Self:
         """Return the row with this primary key. Raises DoesNotExist."""
-        return cast("Self", cls.raw(cls._sql_by_id(is_postgres()), pk).get())
+        found = cls.fetch_one(**{cls._meta.primary_key.name: pk})
+        if found is None:
+            raise cls.DoesNotExist(f"{cls.__name__} {pk} does not exist")
+        return found
 
     @classmethod
-    @cache
-    def _sql_by_id(cls, is_postgres: bool) -> str:
-        """Return the SQL that reads one row; peewee takes longer to write it than to run it.
+    def columns(cls) -> dict[str, Field]:
+        """Return the fields by name, in the order in which a row has their values."""
+        return {field.name: field for field in cls._meta.sorted_fields}
 
-        The databases spell its parameter differently.
+    @classmethod
+    def fetch_one(cls, **values: Any) -> Self | None:
+        """Return the row whose columns have these values; None if there is none.
+
+        For unique columns. The statement is composed once, see models/statements.py.
         """
-        sql, _ = cls.select().where(cls._meta.primary_key == 0).sql()
-        return str(sql)
+        row = finding(cls, tuple(values)).read_row(**values)
+        return None if row is None else cls.from_row(row)
+
+    @classmethod
+    def insert_one(cls, **values: Any) -> Self:
+        """Insert a row as `create` does, and return it; the statement is composed once."""
+        # A default may be a function, which has to be called for each row.
+        columns = {**cls._meta.get_default_dict(), **values}
+        return cls.from_row(adding(cls, tuple(columns)).execute(**columns).fetchone())
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Self:
+        """Return a row of the database with the values of all columns in their order."""
+        found = cls()
+        found.read_from(row)
+        return found
 
     @classmethod
     def nested(cls, is_wanted: Any) -> Any:
@@ -333,9 +359,40 @@ class BaseModel(Model):
 
         Return False if they do not hold: another process was faster.
         """
-        query = (
-            type(self).update(**changes).where(self._meta.primary_key == self.get_id(), *conditions)
-        )
-        won = query.execute() == 1
-        self.refresh()
-        return won
+        cls = type(self)
+        query = cls.update(**changes).where(cls._meta.primary_key == self.get_id(), *conditions)
+        sql, parameters = query.sql()
+        return self._read_updated(db.execute_sql(sql + cls._returning(), parameters))
+
+    def update_in_state(self, states: tuple[str, ...], **changes: Any) -> bool:
+        """Do the same if the row's `state` is one of `states`; the statement is composed once.
+
+        Expressions of columns are no values, so such an UPDATE is composed each time.
+        """
+        cls = type(self)
+        if any(
+            isinstance(value, Node) and not isinstance(value, Model) for value in changes.values()
+        ):
+            return self.update_if(cls.columns()["state"].in_(states), **changes)
+        statement = updating(cls, tuple(changes), states)
+        return self._read_updated(statement.execute(**changes, id=self.get_id()))
+
+    def _read_updated(self, cursor: Any) -> bool:
+        row = cursor.fetchone()
+        if row is None:
+            self.refresh()
+            return False
+        self.read_from(row)
+        return True
+
+    def read_from(self, row: Sequence[Any]) -> None:
+        """Set all columns to the values in a row of the database, in their order."""
+        for (name, read), value in zip(readers(type(self)), row, strict=True):
+            self.__data__[name] = value if read is None or value is None else read(value)
+        self._dirty.clear()
+
+    @classmethod
+    @cache
+    def _returning(cls) -> str:
+        columns = ", ".join(f'"{field.column_name}"' for field in cls._meta.sorted_fields)
+        return f" RETURNING {columns}"

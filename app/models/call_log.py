@@ -9,6 +9,7 @@ from typing import Any
 from peewee import AutoField, BigIntegerField, CharField, IntegerField, chunked, fn
 
 from app.models.base import BaseModel, UtcField
+from app.models.statements import Statement, given
 
 OK = "ok"
 # Aura repeated the request with another nonce, because the clocks differ.
@@ -46,7 +47,7 @@ class SiteCall(BaseModel):
     @classmethod
     def note(cls, nonce: str, site_id: int, op: str, now: datetime) -> None:
         """Store a request that is about to be sent."""
-        cls.create(nonce=nonce, site_id=site_id, op=op, at=now)
+        cls.insert_one(nonce=nonce, site_id=site_id, op=op, at=now)
 
     @classmethod
     def finish(cls, nonces: list[str], outcome: str, elapsed_ms: int, head_n: int) -> None:
@@ -55,11 +56,10 @@ class SiteCall(BaseModel):
         What is summarized already stays as it is.
         """
         *repeated, last = nonces
-        is_open = cls.outcome == ""
         if repeated:
+            is_open = cls.outcome == ""
             cls.update(outcome=REPEATED).where(cls.nonce.in_(repeated), is_open).execute()
-        result = {"outcome": outcome, "elapsed_ms": elapsed_ms, "head_n": head_n}
-        cls.update(**result).where(cls.nonce == last, is_open).execute()
+        _FINISH.execute(nonce=last, outcome=outcome, elapsed_ms=elapsed_ms, head_n=head_n)
 
     @classmethod
     def known(cls, nonces: Iterable[str]) -> set[str]:
@@ -78,9 +78,8 @@ class SiteCall(BaseModel):
     @classmethod
     def count_after(cls, site_id: int, n: int, since: datetime) -> int:
         """Return how many calls a site answered after entry `n` of its log, read at `since`."""
-        is_later = (cls.at >= since - _LONGEST_CALL) & (cls.head_n > n)
-        query = cls.select().where(cls.site_id == site_id, cls.outcome == OK, is_later)
-        return int(query.count())
+        found = _COUNT_AFTER.read_row(site_id=site_id, at=since - _LONGEST_CALL, head_n=n)
+        return int(found[0])
 
     @classmethod
     def newest_of(cls, site_id: int, limit: int, before: int | None = None) -> list[SiteCall]:
@@ -143,3 +142,20 @@ class SiteCall(BaseModel):
     def forget(cls, through: int) -> int:
         """Delete the calls up to a number; return how many."""
         return int(cls.delete().where(cls.id <= through).execute())
+
+
+_FINISH = Statement(
+    SiteCall.update(
+        outcome=given(SiteCall.outcome),
+        elapsed_ms=given(SiteCall.elapsed_ms),
+        head_n=given(SiteCall.head_n),
+    ).where(SiteCall.nonce == given(SiteCall.nonce), SiteCall.outcome == "")
+)
+_COUNT_AFTER = Statement(
+    SiteCall.select(fn.COUNT(SiteCall.id)).where(
+        SiteCall.site_id == given(SiteCall.site_id),
+        SiteCall.outcome == OK,
+        SiteCall.at >= given(SiteCall.at),
+        SiteCall.head_n > given(SiteCall.head_n),
+    )
+)

@@ -9,6 +9,7 @@ from peewee import BigIntegerField, CharField, CompositeKey, ForeignKeyField, Te
 
 from app.models.base import BaseModel, UtcField
 from app.models.sites import Site
+from app.models.statements import Statement, given
 
 
 class SiteCheckpoint(BaseModel):
@@ -33,23 +34,18 @@ class SiteCheckpoint(BaseModel):
 
     @classmethod
     def newest(cls, site: Site) -> SiteCheckpoint | None:
-        return cls.select().where(cls.site == site).order_by(cls.received_at.desc()).first()
+        row = _NEWEST.read_row(site=site)
+        return None if row is None else cls.from_row(row)
 
     @classmethod
     def keep(cls, **row: Any) -> None:
         """One for each day; the later takes the place of the earlier."""
-        later = {
-            name: row[name] for name in ("n", "hash", "at", "received_at", "body", "signature")
-        }
-        cls.insert(**row).on_conflict(
-            conflict_target=[cls.site, cls.log, cls.day], update=later, where=cls.n <= row["n"]
-        ).execute()
+        _KEEP.execute(**row)
 
     @classmethod
     def between(cls, site: Site, log: str, first: int, last: int) -> list[SiteCheckpoint]:
-        return list(
-            cls.select().where(cls.site == site, cls.log == log, cls.n.between(first, last))
-        )
+        rows = _BETWEEN.read_rows(site=site, log=log, first=first, last=last)
+        return [cls.from_row(row) for row in rows]
 
 
 class AuditAnchor(BaseModel):
@@ -70,7 +66,34 @@ class AuditAnchor(BaseModel):
 
     @classmethod
     def keep(cls, site: Site, n: int, digest: str, now: datetime) -> None:
-        row = {"n": n, "hash": digest, "reported_at": now}
-        cls.insert(site=site, day=f"{now:%Y-%m-%d}", **row).on_conflict(
-            conflict_target=[cls.site, cls.day], update=row, where=cls.n <= n
-        ).execute()
+        _KEEP_ANCHOR.execute(site=site, day=f"{now:%Y-%m-%d}", n=n, hash=digest, reported_at=now)
+
+
+def _keep_latest(model: Any, *key: str) -> Statement:
+    """Return the statement that stores a row, unless its key has the same `n` already or a later.
+
+    `key` are the names of the columns that are unique together.
+    """
+    row = {name: given(field) for name, field in model.columns().items()}
+    later = {name: place for name, place in row.items() if name not in key}
+    is_later = model.n < given(model.n)
+    target = [model.columns()[name] for name in key]
+    insert = model.insert(row)
+    return Statement(insert.on_conflict(conflict_target=target, update=later, where=is_later))
+
+
+_NEWEST = Statement(
+    SiteCheckpoint.select()
+    .where(SiteCheckpoint.site == given(SiteCheckpoint.site))
+    .order_by(SiteCheckpoint.received_at.desc())
+    .limit(1)
+)
+_BETWEEN = Statement(
+    SiteCheckpoint.select().where(
+        SiteCheckpoint.site == given(SiteCheckpoint.site),
+        SiteCheckpoint.log == given(SiteCheckpoint.log),
+        SiteCheckpoint.n.between(given(SiteCheckpoint.n, "first"), given(SiteCheckpoint.n, "last")),
+    )
+)
+_KEEP = _keep_latest(SiteCheckpoint, "site", "log", "day")
+_KEEP_ANCHOR = _keep_latest(AuditAnchor, "site", "day")

@@ -9,6 +9,7 @@ from peewee import CompositeKey, DateField, ForeignKeyField, IntegerField
 
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.sites import Site
+from app.models.statements import Statement, given
 
 
 class DailyChecks(BaseModel):
@@ -41,9 +42,9 @@ class DailyChecks(BaseModel):
         gaps: list[list[str]] = row.gaps
         if row.last_at is not None and at - row.last_at > longest:
             gaps = [*gaps, [row.last_at.isoformat(), at.isoformat()]]
-        cls._write(
-            site_id,
-            day,
+        _COUNT_MADE.execute(
+            site=site_id,
+            day=day,
             made=row.made + 1,
             answered=row.answered + is_answered,
             first_at=row.first_at or at,
@@ -55,7 +56,8 @@ class DailyChecks(BaseModel):
     def count_not_made(cls, site_id: int, day: date) -> None:
         """Count a check that was due and could not be sent, inside `transaction()`."""
         row = cls._row(site_id, day)
-        cls._write(site_id, day, not_made=row.not_made + 1)
+        changed = cls.update(not_made=row.not_made + 1)
+        changed.where(cls.site == site_id, cls.day == day).execute()
 
     @classmethod
     def between(cls, site_id: Any, first: date, last: date) -> Any:
@@ -64,9 +66,19 @@ class DailyChecks(BaseModel):
 
     @classmethod
     def _row(cls, site_id: int, day: date) -> DailyChecks:
-        row = cls.get_or_none(cls.site == site_id, cls.day == day)
-        return row or cls.create(site=site_id, day=day)
+        row = cls.fetch_one(site=site_id, day=day)
+        return row or cls.insert_one(site=site_id, day=day)
 
-    @classmethod
-    def _write(cls, site_id: int, day: date, **columns: Any) -> None:
-        cls.update(**columns).where(cls.site == site_id, cls.day == day).execute()
+
+_COUNT_MADE = Statement(
+    DailyChecks.update(
+        made=given(DailyChecks.made),
+        answered=given(DailyChecks.answered),
+        first_at=given(DailyChecks.first_at),
+        last_at=given(DailyChecks.last_at),
+        gaps=given(DailyChecks.gaps),
+    ).where(
+        DailyChecks.site == given(DailyChecks.site),
+        DailyChecks.day == given(DailyChecks.day),
+    )
+)

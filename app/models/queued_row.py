@@ -39,12 +39,12 @@ class QueuedRow(BaseModel):
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
         """Set state `to` if the row is in one of `when`; return False otherwise."""
-        return self.update_if(type(self).state.in_(when), state=to, **changes)
+        return self.update_in_state(when, state=to, **changes)
 
     @classmethod
     def ask(cls, site: BaseModel, *, requested_by: str, now: datetime) -> Self:
         """Queue one for `site`; raises DuplicateRow while another is open."""
-        return cls.create(site=site, requested_by=requested_by[:120], requested_at=now)
+        return cls.insert_one(site=site, requested_by=requested_by[:120], requested_at=now)
 
     @classmethod
     def open_for(cls, site: BaseModel) -> Self | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from peewee import (
@@ -21,6 +22,7 @@ from app.models.base import BaseModel, JsonField, UtcField
 from app.models.clients import Client
 from app.models.queued_row import QUEUED, QueuedRow
 from app.models.sites import ACTIVE, Site
+from app.models.statements import Statement, given
 
 # Sync.state
 ASKING = "asking"
@@ -101,7 +103,24 @@ class Report(BaseModel):
 
     @classmethod
     def of(cls, site: Site) -> Report | None:
-        return cls.get_or_none(cls.site == site)
+        return cls.fetch_one(site=site)
+
+    @classmethod
+    def digest_of(cls, site_id: int) -> str | None:
+        """Return the digest of a site's report; None without a report."""
+        row = _DIGEST.read_row(site=site_id)
+        return None if row is None else row[0]
+
+    @classmethod
+    def confirm(cls, site_id: int, now: datetime) -> None:
+        """Store that a site answered that its report is still true."""
+        _CONFIRM.execute(site=site_id, received_at=now)
+
+
+_DIGEST = Statement(Report.select(Report.digest).where(Report.site == given(Report.site)))
+_CONFIRM = Statement(
+    Report.update(received_at=given(Report.received_at)).where(Report.site == given(Report.site))
+)
 
 
 def report_list(kind: str) -> str:

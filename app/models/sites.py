@@ -185,11 +185,11 @@ class Site(BaseModel):
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
         """Set state `to` if the row is in one of `when`; return False otherwise."""
-        return self.update_if(Site.state.in_(when), state=to, **changes)
+        return self.update_in_state(when, state=to, **changes)
 
     def note(self, *, when: tuple[str, ...], **changes: Any) -> bool:
         """Set columns without changing the state, if the row is in one of `when`."""
-        return self.update_if(Site.state.in_(when), **changes)
+        return self.update_in_state(when, **changes)
 
     def set_notes(self, text: str, *, by: str, now: datetime) -> bool:
         """Replace the notes; return False if the site was removed meanwhile."""

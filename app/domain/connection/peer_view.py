@@ -66,8 +66,10 @@ def record_peer_view(site: Site, claim: Claim, by: Actor, now: datetime) -> None
     if checkpoint.n < 1:
         return
     AuditAnchor.keep(site, checkpoint.n, checkpoint.hash, now)
-    entry = AuditEntry.get_or_none(AuditEntry.seq == checkpoint.n)
-    key, digest = f"{checkpoint.n}:{checkpoint.hash}", entry.hash if entry else ""
+    digest = AuditEntry.hash_of(checkpoint.n)
+    if digest == checkpoint.hash and not claim.is_refusing:
+        return
+    key = f"{checkpoint.n}:{checkpoint.hash}"
     seen = {"entry": checkpoint.n, "hash": checkpoint.hash}
     evidence = {
         "site": seen,
@@ -77,7 +79,7 @@ def record_peer_view(site: Site, claim: Claim, by: Actor, now: datetime) -> None
         alerts.raise_alert(site, alerts.AUDIT_LOG_LOST, key, evidence, by, now)
         if claim.is_refusing:
             alerts.raise_alert(site, alerts.AUDIT_LOG_REFUSED, key, evidence, by, now)
-    elif claim.is_refusing:
+    else:
         why = "the site rejects the audit log although it contains all that the site has seen"
         _raise_unproven(site, {**seen, "why": why, "refuses": True}, by, now)
 

@@ -28,7 +28,7 @@ from app.keys import SealBroken
 from app.models.base import transaction, utcnow
 from app.models.call_log import SiteCall
 from app.models.queued_row import QUEUED
-from app.models.reports import ASKING, DONE, FAILED, OPEN, READING, Component, Report, Sync
+from app.models.reports import ASKING, DONE, FAILED, OPEN, READING, RUNNING, Component, Report, Sync
 from app.models.site_log import SiteLog
 from app.models.sites import MAY_CALL, Site
 from app.protocol import ProtocolError, canonical
@@ -47,6 +47,7 @@ MOST_NOTICES_AN_HOUR = 12
 _LISTS = {"plugin": "plugins", "theme": "themes", "mu_plugin": "mu_plugins", "dropin": "dropins"}
 # Available updates are listed separately from the components.
 _UPDATE_LISTS = {"plugin": "plugins", "theme": "themes"}
+_CONNECTION_ENDED = {"why": "the connection has ended"}
 _LATEST_MOMENT = 253402300799  # the last second of the year 9999
 
 
@@ -167,20 +168,20 @@ def run_sync(
     Safe to run twice. A failed call changes only the connection's state. A site whose connection
     has ended meanwhile is not called.
     """
-    sync = Sync.get_or_none(Sync.id == sync_id)
+    sync = Sync.fetch_one(id=sync_id)
     if sync is None:
         return "gone"
     if not sync.move(to=ASKING, when=(QUEUED,), started_at=now()):
         return sync.state
-    site = sync.site
+    site = Site.get_by_id(sync.site_id)
     if not site.is_paired:
-        return _end(sync, now(), evidence={"why": "the connection has ended"})
-    known = Report.of(site)
+        return _end(sync, now(), evidence=_CONNECTION_ENDED)
+    known = Report.digest_of(site.id)
     try:
         channel = calls.channel_to(site, config)
     except SealBroken as broken:
         return _fail(sync, site, calls.KEYS_UNREADABLE, {"why": str(broken)}, None, config, now())
-    question = {"have": known.digest if known else None, **quarantine.known_head(site)}
+    question = {"have": known, **quarantine.known_head(site)}
     outcomes, channel = calls.call_with_fallback(
         site, channel, "report", question, by=sync.requested_by, config=config, call=call, now=now
     )
@@ -190,11 +191,12 @@ def run_sync(
             calls.record(failed, site.id, now=now())
     if outcome.reply is None:
         return _fail(sync, site, outcome.error_code, outcome.evidence, outcome, config, now())
-    sync.move(to=READING, when=(ASKING,))
     try:
         accepted = _read(outcome.reply.document, known)
     except ReportInvalid as refused:
         return _refuse(sync, site, refused, outcome, config, now())
+    if accepted is not None:
+        sync.move(to=READING, when=(ASKING,))
     return _store(sync, site, accepted, outcome, channel.endpoint, config, now())
 
 
@@ -212,11 +214,14 @@ def recover(config: Config, now: datetime) -> int:
     return len(stuck) + _enqueue_together(lost)
 
 
-def _read(document: dict[str, Any], known: Report | None) -> _Accepted | None:
-    """Return the checked report in a reply; None if the site says that nothing changed."""
+def _read(document: dict[str, Any], known: str | None) -> _Accepted | None:
+    """Return the checked report in a reply; None if the site says that nothing changed.
+
+    `known` is the digest of the stored report.
+    """
     digest = document.get("digest")
     if document.get("unchanged") is True:
-        if known is None or digest != known.digest:
+        if known is None or digest != known:
             raise ReportInvalid("digest", "says unchanged, but of other site data")
         return None
     report = document.get("report")
@@ -294,12 +299,13 @@ def _store(
     """Store the site data, components, connection and entries in one transaction."""
     with transaction() as tx:
         calls.record(outcome, site.id, now=now)
-        if not sync.move(to=READING, when=(READING,)):
-            return sync.state  # deleted meanwhile; the next sync repeats it
+        if not sync.move(to=DONE, when=RUNNING, ended_at=now, unchanged=accepted is None):
+            return sync.state  # ended meanwhile; the next sync repeats it
         if not health.record_success(site, outcome, SYSTEM, now, endpoint=endpoint):
-            return _end(sync, now, evidence={"why": "the connection has ended"})
+            sync.move(to=FAILED, when=(DONE,), unchanged=False, evidence=_CONNECTION_ENDED)
+            return sync.state
         if accepted is None:
-            Report.update(received_at=now).where(Report.site == site).execute()
+            Report.confirm(site.id, now)
         else:
             _replace(site, accepted, now)
             site.note(when=MAY_CALL, update_count=store_available_updates(site, now))
@@ -311,7 +317,6 @@ def _store(
                 dropped_fields=accepted.checked.dropped,
             )
             audit.record(received, SYSTEM, now=now)
-        sync.move(to=DONE, when=OPEN, ended_at=now, unchanged=accepted is None)
         count_check(site, outcome, now, every_minutes=config.sync_every_minutes)
         if _has_unknown_entries(site, now):
             tx.after_commit(queue.enqueue, "read_log", site.id)
@@ -324,7 +329,7 @@ def _has_unknown_entries(site: Site, now: datetime) -> bool:
     Each answered call adds one entry. If the log has grown by more or less than that since it was
     last read, someone else used the keys, the site did something, or entries are missing.
     """
-    read = SiteLog.get_or_none(SiteLog.site == site)
+    read = SiteLog.fetch_one(site=site)
     if read is None or read.read_at is None or now - read.read_at >= READ_LOG_EVERY:
         return True
     return bool(site.log_n != read.n + SiteCall.count_after(site.id, read.n, read.read_at))
@@ -381,7 +386,7 @@ def _fail(
     return sync.state
 
 
-def _end(sync: Sync, now: datetime, *, evidence: dict[str, str | int]) -> str:
+def _end(sync: Sync, now: datetime, *, evidence: dict[str, str]) -> str:
     """End a sync that needs no result, without an error of the site."""
     sync.move(to=FAILED, when=OPEN, ended_at=now, evidence=evidence)
     return sync.state
