@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -26,6 +27,8 @@ _PID_BYTES = 16
 _SEAL_NONCE_BYTES = 12
 _PLAN_SIGNATURE = b"siteagent/plan-sig/1\n"
 _CHECKPOINT_SIGNATURE = b"siteagent/checkpoint/1\n"
+# Many sites return the same checkpoint of Aura's log.
+_CHECKPOINTS_REMEMBERED = 64
 
 
 class SealBroken(Exception):
@@ -238,6 +241,7 @@ def sign_checkpoint(seed: bytes, checkpoint: bytes) -> bytes:
     return sign(seed, _CHECKPOINT_SIGNATURE + checkpoint)
 
 
+@lru_cache(maxsize=_CHECKPOINTS_REMEMBERED)
 def verify_checkpoint(public: bytes, checkpoint: bytes, signature: bytes) -> bool:
     """Whether the keeper of a log signed the exact bytes of this checkpoint."""
     return verify(public, _CHECKPOINT_SIGNATURE + checkpoint, signature)
