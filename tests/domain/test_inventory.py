@@ -11,7 +11,7 @@ from app import queue
 from app.config import Config
 from app.domain.actor import SCHEDULE, Actor
 from app.domain.errors import Forbidden, NotPaired
-from app.domain.inventory import site_sync
+from app.domain.inventory import received_report, site_sync
 from app.http.errors import ErrorCode
 from app.models.audit import AuditEntry
 from app.models.base import db
@@ -44,7 +44,7 @@ def test_first_report_is_stored_whole_with_its_components_and_offers(
     sync = read_report(paired, fake, config=config)
     assert (sync.state, sync.unchanged, sync.error_code) == ("done", False, "")
     stored = Report.of(paired)
-    assert stored.digest == site_sync.digest_of(fake.report)
+    assert stored.digest == received_report.digest_of(fake.report)
     assert (stored.wordpress, stored.php) == ("6.8.1", "8.2.36")
     found = {c.ident: c for c in Component.for_site(paired)}
     assert set(found) == {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.inventory import report_schema, site_sync
+from app.domain.inventory import received_report, report_schema
 from tests.plugin.support.report_paths import paths
 
 HOSTILE = """
@@ -94,7 +94,7 @@ def test_both_sides_call_it_by_the_same_digest(wp):
         HOSTILE + AVAILABLE_UPDATES + "$i = siteagent()->report(); $r = $i->build();"
         "return array($r, $i->digest($r));"
     )
-    assert site_sync.digest_of(report) == digest
+    assert received_report.digest_of(report) == digest
 
 
 def test_a_second_report_has_the_same_digest(wp):

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app import protocol
-from app.domain.inventory.site_sync import digest_of
+from app.domain.inventory.received_report import digest_of
 from app.http import site_client
 from app.http.connection_trace import Trace
 from app.http.errors import CallError, ErrorCode

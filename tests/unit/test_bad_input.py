@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from app.domain.errors import Invalid
 from app.domain.inventory import report_schema
+from app.domain.inventory.received_report import digest_of
 from app.domain.inventory.report_schema import ReportInvalid
-from app.domain.inventory.site_sync import digest_of
 from app.domain.sites import urls
 from app.protocol import canonical
 from tests.support.factories import report

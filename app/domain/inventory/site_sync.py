@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from app import queue
 from app.config import Config
@@ -18,10 +15,11 @@ from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import Call, CallResult
 from app.domain.diagnostics import runs
 from app.domain.errors import NotPaired
-from app.domain.inventory import report_schema
+from app.domain.inventory import received_report
 from app.domain.inventory.available_updates import store_available_updates
 from app.domain.inventory.checks import count_check
-from app.domain.inventory.report_schema import Checked, ReportInvalid
+from app.domain.inventory.received_report import AcceptedReport
+from app.domain.inventory.report_schema import ReportInvalid
 from app.http import site_client
 from app.http.site_client import ErrorCode
 from app.keys import SealBroken
@@ -31,7 +29,6 @@ from app.models.queued_row import QUEUED
 from app.models.reports import ASKING, DONE, FAILED, OPEN, READING, RUNNING, Component, Report, Sync
 from app.models.site_log import SiteLog
 from app.models.sites import MAY_CALL, Site
-from app.protocol import ProtocolError, canonical
 
 # After this time the worker of a running sync is dead, and the job of a queued one is lost.
 STUCK_AFTER = timedelta(minutes=5)
@@ -44,20 +41,7 @@ READ_LOG_EVERY = timedelta(days=1)
 # A site that sends notices all day must not keep the workers busy or fill the audit log.
 MOST_NOTICES_AN_HOUR = 12
 
-_LISTS = {"plugin": "plugins", "theme": "themes", "mu_plugin": "mu_plugins", "dropin": "dropins"}
-# Available updates are listed separately from the components.
-_UPDATE_LISTS = {"plugin": "plugins", "theme": "themes"}
 _CONNECTION_ENDED = {"why": "the connection has ended"}
-_LATEST_MOMENT = 253402300799  # the last second of the year 9999
-
-
-@dataclass(frozen=True)
-class _Accepted:
-    """Valid site data, ready to be stored."""
-
-    digest: str
-    checked: Checked
-    components: list[dict[str, Any]]
 
 
 def request_sync(site: Site, *, by: Actor, now: datetime) -> Sync:
@@ -192,7 +176,7 @@ def run_sync(
     if outcome.reply is None:
         return _fail(sync, site, outcome.error_code, outcome.evidence, outcome, config, now())
     try:
-        accepted = _read(outcome.reply.document, known)
+        accepted = received_report.read_answer(outcome.reply.document, known)
     except ReportInvalid as refused:
         return _refuse(sync, site, refused, outcome, config, now())
     if accepted is not None:
@@ -214,83 +198,10 @@ def recover(config: Config, now: datetime) -> int:
     return len(stuck) + _enqueue_together(lost)
 
 
-def _read(document: dict[str, Any], known: str | None) -> _Accepted | None:
-    """Return the checked report in a reply; None if the site says that nothing changed.
-
-    `known` is the digest of the stored report.
-    """
-    digest = document.get("digest")
-    if document.get("unchanged") is True:
-        if known is None or digest != known:
-            raise ReportInvalid("digest", "says unchanged, but of other site data")
-        return None
-    report = document.get("report")
-    if not isinstance(report, dict):
-        raise ReportInvalid("report", "is not an object")
-    if digest != digest_of(report):
-        raise ReportInvalid("digest", "is not the digest of this site data")
-    checked = report_schema.check(report)
-    _moment(checked.document["taken_at"])
-    return _Accepted(digest, checked, _components(checked.document))
-
-
-def digest_of(report: dict[str, Any]) -> str:
-    """Return the digest both sides use for a report: all of it except the time it was taken."""
-    timeless = {key: value for key, value in report.items() if key != "taken_at"}
-    try:
-        return hashlib.sha256(canonical(timeless)).hexdigest()
-    except ProtocolError as why:
-        raise ReportInvalid("report", why.detail) from why
-
-
-def _components(document: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = []
-    for kind, place in _LISTS.items():
-        named = document.get("updates", {}).get(_UPDATE_LISTS.get(kind, ""), [])
-        updates = {
-            update["id"]: update for update in named if update.get("id") and update.get("version")
-        }
-        listed = document.get(place, [])
-        if len({item["id"] for item in listed}) != len(listed):
-            raise ReportInvalid(place, "names one component twice")
-        rows += [_component(kind, item, updates.get(item["id"])) for item in listed]
-    if len(rows) > report_schema.MAX_ITEMS:
-        raise ReportInvalid("components", f"are {len(rows)}, more than {report_schema.MAX_ITEMS}")
-    return rows
-
-
-def _component(kind: str, item: dict[str, Any], update: dict[str, Any] | None) -> dict[str, Any]:
-    update = update or {}
-    return {
-        "kind": kind,
-        "ident": item["id"],
-        "name": item.get("name") or item["id"],
-        "version": item.get("version", ""),
-        "active": item.get("active", kind in ("mu_plugin", "dropin")),
-        "network_active": item.get("network_active", False),
-        "auto_update": item.get("auto_update", False),
-        "author": item.get("author", ""),
-        "parent": item.get("parent"),
-        "requires_wp": item.get("requires_wp", ""),
-        "requires_php": item.get("requires_php", ""),
-        "update_uri": item.get("update_uri", ""),
-        "update_version": update.get("version"),
-        "update_has_package": update.get("package"),
-        "update_requires_wp": update.get("requires_wp", ""),
-        "update_requires_php": update.get("requires_php", ""),
-    }
-
-
-def _moment(seconds: int) -> datetime:
-    if not 0 <= seconds <= _LATEST_MOMENT:
-        raise ReportInvalid("taken_at", "is not a valid time")
-    return datetime.fromtimestamp(seconds, UTC)
-
-
 def _store(
     sync: Sync,
     site: Site,
-    accepted: _Accepted | None,
+    accepted: AcceptedReport | None,
     outcome: CallResult,
     endpoint: str,
     config: Config,
@@ -335,14 +246,14 @@ def _has_unknown_entries(site: Site, now: datetime) -> bool:
     return bool(site.log_n != read.n + SiteCall.count_after(site.id, read.n, read.read_at))
 
 
-def _replace(site: Site, accepted: _Accepted, now: datetime) -> None:
+def _replace(site: Site, accepted: AcceptedReport, now: datetime) -> None:
     document = accepted.checked.document
     Component.delete().where(Component.site == site).execute()
     Report.delete().where(Report.site == site).execute()
     Report.create(
         site=site,
         digest=accepted.digest,
-        taken_at=_moment(document["taken_at"]),
+        taken_at=accepted.taken_at,
         received_at=now,
         wordpress=document["wordpress"]["version"][:64],
         php=document.get("php", {}).get("version", "")[:64],
