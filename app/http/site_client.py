@@ -78,6 +78,7 @@ class Reply:
 
     `body` and `request_body` are the exact bytes sent; pairing hashes them. `clock_offset_s` is how
     far the site's clock is ahead, from the time in its signature and the middle of the call.
+    `address` is the address of the server.
     """
 
     status: int
@@ -88,6 +89,7 @@ class Reply:
     elapsed_ms: int
     request_body: bytes = field(repr=False)
     clock_offset_s: int = 0
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,7 @@ def _attempt(
         elapsed_ms=round((time.monotonic() - started) * 1000),
         request_body=body,
         clock_offset_s=int(site_time - middle),  # signatures have whole seconds
+        address=received.address,
     )
 
 

@@ -132,6 +132,10 @@ class Site(BaseModel):
     error_evidence = JsonField(default=dict)
     error_at = UtcField(null=True)
     consecutive_failures = IntegerField(default=0)
+    # Before this time, the schedule does not sync a site that fails.
+    next_sync_at = UtcField(null=True)
+    # Where the last answer came from. Many sites may share one server.
+    server_address = CharField(max_length=45, default="")
     update_count = IntegerField(default=0)
 
     clock_offset_s = IntegerField(null=True)

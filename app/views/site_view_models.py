@@ -258,6 +258,12 @@ class SitePage:
         return found
 
     @property
+    def next_attempt_at(self) -> datetime | None:
+        """Return when the schedule syncs a failing site again; None if no wait is left."""
+        at = self.site.next_sync_at
+        return at if at is not None and at > self.now else None
+
+    @property
     def update_count(self) -> int:
         """Return the number of available updates, as the list of sites shows it."""
         return self.site.update_count if self.is_paired and self.report else 0

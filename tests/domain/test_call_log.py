@@ -78,7 +78,7 @@ def test_a_call_that_failed_is_a_row_and_entries(
 ) -> None:
     fake.losing.add("report")
     sync(ready, fake, config)
-    assert {"site_called", "sync_failed"} <= set(events(ready)[-3:])
+    assert {"site_called", "sync_failed"} <= set(events(ready)[-4:])
     call = next(one for one in SiteCall.newest_of(ready.id, 2) if one.op == "report")
     assert call.outcome not in ("", OK)
 

@@ -105,6 +105,7 @@ class FakeSite(FakeLog):
     says_home: str = ""
     failing: list[ErrorCode] = field(default_factory=list)
     losing: set[str] = field(default_factory=set)
+    address: str = ""
     refusing: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     token: Token | None = None
@@ -244,7 +245,7 @@ class FakeSite(FakeLog):
         )
         now = self.clock()
         offset_s = site_time - int(now.timestamp())
-        return Reply(status, document, answer, now, now, 7, request.body, offset_s)
+        return Reply(status, document, answer, now, now, 7, request.body, offset_s, self.address)
 
     def look(self, url: str, **_: object) -> ProbeResponse:
         """What siteclient.look does: a visitor asks for the front page."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from app.domain.connection.health import UNCONFIRMED_AFTER
+from app.http.errors import ErrorCode
+from app.models.base import utcnow
 from app.models.reports import ASKING, QUEUED, READING, Sync
+from app.models.sites import Site
 from tests.support.factories import read_report
 
 
@@ -84,3 +89,22 @@ def test_a_site_that_cannot_write_is_not_told_as_one_that_left(as_ben, paired, f
     fake.refusing.clear()
     assert read_report(paired, fake, config=config).state == "done"
     assert paired.connection == "healthy"
+
+
+def test_the_page_of_a_failing_site_says_when_it_is_tried_again(as_ben, ready, fake, config):
+    fake.failing = [ErrorCode.connect_timeout]
+    read_report(ready, fake, config=config)
+    Site.update(next_sync_at=utcnow() + timedelta(hours=2, minutes=30)).execute()
+    text = as_ben.get(f"/sites/{ready.id}").text
+    assert "1 call in a row failed. Next attempt" in text
+    assert "<span>in 2 hours</span>" in text
+    assert "Sync now" in text
+
+
+def test_the_page_of_a_failing_site_that_is_due_promises_no_time(as_ben, ready, fake, config):
+    fake.failing = [ErrorCode.connect_timeout]
+    read_report(ready, fake, config=config)
+    Site.update(next_sync_at=utcnow() - timedelta(minutes=1)).execute()
+    text = as_ben.get(f"/sites/{ready.id}").text
+    assert "Aura keeps trying on schedule." in text
+    assert "Next attempt" not in text

@@ -20,9 +20,9 @@ _ROUTINE = (
     *("site_called", "report_received", "refusals_counted", "call_log_summarized"),
     *("change_checked", "change_started", "change_waiting"),
 )
-# Only what a person requested of these is worth showing; the rest is repeated every hour.
+# Only what a person requested of these is worth showing; the rest is repeated by the schedule.
 _ROUTINE_UNLESS_REQUESTED = (
-    *("sync_requested", "sync_failed"),
+    *("sync_requested", "sync_failed", "site_recovered"),
     *("diagnostics_requested", "diagnostics_completed"),
 )
 

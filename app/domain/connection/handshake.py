@@ -192,6 +192,8 @@ def connection_columns(
         "error_evidence": {},
         "error_at": None,
         "consecutive_failures": 0,
+        "next_sync_at": None,
+        "server_address": "",
         "clock_offset_s": None,
         "log_n": 0,
         "log_hash": "",

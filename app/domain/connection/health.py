@@ -7,7 +7,12 @@ from typing import Any
 
 from app.domain import audit
 from app.domain.actor import Actor
-from app.domain.audit.events import EndpointChanged, SiteDisconnected, SiteReconnected
+from app.domain.audit.events import (
+    EndpointChanged,
+    SiteDisconnected,
+    SiteReconnected,
+    SiteRecovered,
+)
 from app.domain.connection import peer_view, quarantine
 from app.domain.connection.calls import CallResult
 from app.http.errors import ErrorCode, Trait
@@ -40,7 +45,11 @@ def record_success(
     judgement = quarantine.Judgement()
     if outcome.reply is not None:
         judgement = quarantine.judge_answer(site, outcome.reply)
-        columns = {"clock_offset_s": outcome.reply.clock_offset_s, **judgement.changes}
+        columns = {
+            "clock_offset_s": outcome.reply.clock_offset_s,
+            "server_address": outcome.reply.address or site.server_address,
+            **judgement.changes,
+        }
     if not _mark_active(site, endpoint or site.endpoint, columns, by, now):
         return False
     quarantine.apply_judgement(site, judgement, by, now)
@@ -55,6 +64,7 @@ def _mark_active(
     """Store that the site answered at `endpoint`; return False if the connection has ended."""
     was_unconfirmed = site.state == DISCONNECTED_UNCONFIRMED
     is_elsewhere = endpoint != site.endpoint
+    failures, last_error = site.consecutive_failures, site.error_code
     won = site.move(
         to=ACTIVE,
         when=MAY_CALL,
@@ -65,8 +75,12 @@ def _mark_active(
         error_evidence={},
         error_at=None,
         consecutive_failures=0,
+        next_sync_at=None,
         **columns,
     )
+    if won and failures:
+        recovered = SiteRecovered(site_id=site.id, failures=failures, error_code=last_error)
+        audit.record(recovered, by, now=now)
     if won and was_unconfirmed:
         audit.record(SiteReconnected(site_id=site.id, kid=site.key_id), by, now=now)
     if won and is_elsewhere:

@@ -28,7 +28,8 @@ from app.models.call_log import SiteCall
 from app.models.queued_row import QUEUED
 from app.models.reports import ASKING, DONE, FAILED, OPEN, READING, RUNNING, Component, Report, Sync
 from app.models.site_log import SiteLog
-from app.models.sites import MAY_CALL, Site
+from app.models.sites import MAY_CALL, UNREACHABLE_AFTER, Site
+from app.retry import backoff, spread
 
 # After this time the worker of a running sync is dead, and the job of a queued one is lost.
 STUCK_AFTER = timedelta(minutes=5)
@@ -36,6 +37,8 @@ LOST_AFTER = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=30)
 # How many syncs one job runs.
 SITES_AT_ONCE = 250
+# A site that keeps failing is synced less and less often, but at least this often.
+MOST_BETWEEN_ATTEMPTS = timedelta(hours=6)
 # A site's log is read this often even if Aura knows what its new entries are about.
 READ_LOG_EVERY = timedelta(days=1)
 # A site that sends notices all day must not keep the workers busy or fill the audit log.
@@ -112,18 +115,21 @@ def request_by_notice(site: Site, *, by: Actor, now: datetime) -> Sync | None:
 def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
     """Queue a sync of each connected site whose last one is older; for the schedule.
 
+    A site that fails waits longer, see `time_to_next_attempt`.
+
     One job gets many of them, because it asks their sites at the same time. A round takes no more
     than twice its share of all sites, so that they are not all due in the same minute.
     """
     is_recent = Sync.id > Sync.last_until(now - timedelta(minutes=every_minutes))
     not_due = Sync.select(Sync.site).where(is_recent | Sync.state.in_(OPEN))
     is_connected = Site.state.in_(MAY_CALL) & Site.forgotten_at.is_null()
+    is_due = Site.next_sync_at.is_null() | (Site.next_sync_at <= now)
     with transaction() as tx:
         share = Site.select().where(is_connected).count() // max(every_minutes, 1)
-        due = Site.select(Site.id).where(is_connected, Site.id.not_in(not_due)).order_by(Site.id)
+        due = Site.select(Site.id).where(is_connected, is_due, Site.id.not_in(not_due))
         syncs = [
             Sync.ask(site, requested_by=SCHEDULE.name, now=now)
-            for site in due.limit(max(2 * share, SITES_AT_ONCE))
+            for site in due.order_by(Site.id).limit(max(2 * share, SITES_AT_ONCE))
         ]
         tx.after_commit(_enqueue_together, [sync.id for sync in syncs])
     return syncs
@@ -164,17 +170,17 @@ def run_sync(
     try:
         channel = calls.channel_to(site, config)
     except SealBroken as broken:
-        return _fail(sync, site, calls.KEYS_UNREADABLE, {"why": str(broken)}, None, config, now())
+        return _fail(sync, site, calls.KEYS_UNREADABLE, {"why": str(broken)}, [], config, now())
     question = {"have": known, **quarantine.known_head(site)}
     outcomes, channel = calls.call_with_fallback(
         site, channel, "report", question, by=sync.requested_by, config=config, call=call, now=now
     )
     outcome = calls.effective_result(outcomes)
-    for failed in (result for result in outcomes if result is not outcome):
+    if outcome.reply is None:
+        return _fail(sync, site, outcome.error_code, outcome.evidence, outcomes, config, now())
+    for failed in outcomes[:-1]:
         with transaction():
             calls.record(failed, site.id, now=now())
-    if outcome.reply is None:
-        return _fail(sync, site, outcome.error_code, outcome.evidence, outcome, config, now())
     try:
         accepted = received_report.read_answer(outcome.reply.document, known)
     except ReportInvalid as refused:
@@ -192,7 +198,7 @@ def recover(config: Config, now: datetime) -> int:
     stuck = Sync.stuck(now - STUCK_AFTER)
     for sync in stuck:
         why: dict[str, str | int] = {"why": "the worker ended midway"}
-        _fail(sync, sync.site, ErrorCode.too_slow.value, why, None, config, now)
+        _fail(sync, sync.site, ErrorCode.too_slow.value, why, [], config, now)
     Sync.forget_ended(now - KEPT_FOR)
     lost = [sync.id for sync in Sync.waiting_since(now - LOST_AFTER)]
     return len(stuck) + _enqueue_together(lost)
@@ -271,10 +277,13 @@ def _refuse(
     now: datetime,
 ) -> str:
     evidence: dict[str, str | int] = {"field": refused.path[:200], "why": refused.why[:300]}
+    error_code = ErrorCode.report_invalid.value
     with transaction():
-        event = ReportRefused(site_id=site.id, field=refused.path[:200], why=refused.why[:300])
-        audit.record(event, SYSTEM, now=now)
-        return _fail(sync, site, ErrorCode.report_invalid.value, evidence, outcome, config, now)
+        site.refresh()
+        if _is_news(site, error_code):
+            event = ReportRefused(site_id=site.id, field=refused.path[:200], why=refused.why[:300])
+            audit.record(event, SYSTEM, now=now)
+        return _fail(sync, site, error_code, evidence, [outcome], config, now)
 
 
 def _fail(
@@ -282,19 +291,51 @@ def _fail(
     site: Site,
     error_code: str,
     evidence: dict[str, str | int],
-    outcome: CallResult | None,
+    outcomes: Sequence[CallResult],
     config: Config,
     now: datetime,
 ) -> str:
+    """End a sync with an error, in the caller's transaction if there is one.
+
+    Only the first failure and those for another reason are audit entries; the call log has all
+    calls. Without `outcomes`, no call was made or its result is lost.
+    """
     with transaction():
-        if outcome is not None:
+        site.refresh()
+        is_news = _is_news(site, error_code)
+        for outcome in outcomes if is_news else ():
             calls.record(outcome, site.id, now=now)
-        if sync.move(to=FAILED, when=OPEN, ended_at=now, error_code=error_code, evidence=evidence):
-            runs.record_failed_call(site, error_code, evidence, SYSTEM, now)
+        if not sync.move(
+            to=FAILED, when=OPEN, ended_at=now, error_code=error_code, evidence=evidence
+        ):
+            return sync.state
+        won = runs.record_failed_call(site, error_code, evidence, SYSTEM, now)
+        if is_news:
             event = SyncFailed(site_id=site.id, sync_id=sync.id, error_code=error_code)
             audit.record(event, SYSTEM, now=now)
-            count_check(site, outcome, now, every_minutes=config.sync_every_minutes)
+        if won and outcomes:
+            wait = time_to_next_attempt(site, config.sync_every_minutes)
+            site.note(when=MAY_CALL, next_sync_at=now + wait)
+        result = calls.effective_result(list(outcomes)) if outcomes else None
+        count_check(site, result, now, every_minutes=config.sync_every_minutes)
     return sync.state
+
+
+def _is_news(site: Site, error_code: str) -> bool:
+    """Whether a site begins to fail, or fails for another reason than before."""
+    return site.consecutive_failures == 0 or site.error_code != error_code
+
+
+def time_to_next_attempt(site: Site, every_minutes: int) -> timedelta:
+    """Return how long the schedule waits after a failed sync.
+
+    Until a site counts as unreachable, it is the usual interval. Then it doubles each time.
+    """
+    every = timedelta(minutes=every_minutes)
+    doublings = site.consecutive_failures - UNREACHABLE_AFTER + 1
+    if doublings <= 0:
+        return every
+    return spread(backoff(doublings, every, max(every, MOST_BETWEEN_ATTEMPTS)), site.id)
 
 
 def _end(sync: Sync, now: datetime, *, evidence: dict[str, str]) -> str:

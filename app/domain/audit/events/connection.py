@@ -57,6 +57,13 @@ class SigningKeyRenewed(Event):
     public: str
 
 
+class SiteRecovered(Event):
+    """The site answers again after `failures` failed calls, the last one with `error_code`."""
+
+    failures: int
+    error_code: str
+
+
 class KeysRotated(Event):
     rotation_id: int
     kid: str
