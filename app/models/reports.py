@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from peewee import (
     JOIN,
@@ -50,6 +51,16 @@ class Sync(QueuedRow):
     unchanged = BooleanField(default=False)
 
     @classmethod
+    def servers(cls, sync_ids: Collection[int]) -> dict[int, str]:
+        """Return the server of each sync's site: the address that last answered.
+
+        Before the first answer it is the name of the host.
+        """
+        query: Any = cls.select(cls.id, Site.server_address, Site.endpoint).join(Site)
+        rows = query.where(cls.id.in_(list(sync_ids))).tuples()
+        return {number: address or _host_in(endpoint) for number, address, endpoint in rows}
+
+    @classmethod
     def progress(cls, client_id: int | None = None) -> tuple[int, int]:
         """Return how many syncs have ended, and how many there are, since the oldest open one.
 
@@ -68,6 +79,13 @@ class Sync(QueuedRow):
         query: Any = cls.select(fn.COUNT(cls.id), fn.SUM(Case(None, [(is_open, 0)], 1)))
         total, ended = query.where(is_counted, is_present).tuples().get()
         return ended or 0, total
+
+
+def _host_in(endpoint: str) -> str:
+    try:
+        return urlsplit(endpoint).hostname or ""
+    except ValueError:
+        return ""
 
 
 # The database keeps syncs serial per site.

@@ -14,6 +14,7 @@ from app.domain.inventory import notices, site_sync
 from app.http.errors import ErrorCode
 from app.models.audit import AuditEntry
 from app.models.call_log import OK, SiteCall
+from app.models.daily_checks import DailyChecks
 from app.models.diagnostics import DiagnosticRun
 from app.models.reports import Sync
 from app.models.sites import Site
@@ -169,3 +170,20 @@ def test_invalid_data_is_recorded_once(ready: Site, fake: FakeSite, often: Confi
     for _ in range(3):
         assert read_report(ready, fake, config=often).error_code == ErrorCode.report_invalid
     assert events(ready)[before:] == ["report_refused", "sync_failed"]
+
+
+def test_its_longer_waits_are_no_gaps_between_checks(
+    ready: Site, fake: FakeSite, often: Config, clock: Clock
+) -> None:
+    DailyChecks.delete().execute()
+    for _ in range(6):
+        wait = fail(ready, fake, often)
+        assert wait is not None
+        clock.advance(seconds=wait.total_seconds())
+    read_report(ready, fake, config=often)
+    assert [gap for day in DailyChecks.select() for gap in day.gaps] == []
+    answered = clock()
+    asked = clock.advance(hours=1)
+    read_report(ready, fake, config=often)
+    (day,) = DailyChecks.select().where(DailyChecks.day == asked.date())
+    assert day.gaps == [[answered.isoformat(), asked.isoformat()]]

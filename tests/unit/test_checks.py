@@ -78,6 +78,31 @@ def test_hours_in_which_nobody_looked_are_a_gap_and_no_uptime() -> None:
     assert (seen.made, seen.permille) == (3, 1000)
 
 
+def test_a_day_of_regular_checks_has_no_gap() -> None:
+    assert count(day(0, 23, made=24, answered=24), day(24, 47, made=24), until=48).gaps == ()
+
+
+def test_only_the_gap_within_a_day_is_one() -> None:
+    seen = count(day(0, 23, (6, 12), made=18, answered=18), until=24)
+    assert [(gap.begins, gap.ends) for gap in seen.gaps] == [(moment(6), moment(12))]
+
+
+def test_within_regular_checks_a_site_may_lose_its_connection() -> None:
+    """It was paired again within the hour."""
+    events = [*PAIRED, line(9, "revocation_started"), line(9.5, "pairing_completed")]
+    seen = count(day(0, 23, made=24, answered=24), until=24, events=events)
+    assert [(gap.why, gap.begins) for gap in seen.gaps] == [(NOT_CONNECTED, moment(9))]
+
+
+@pytest.mark.parametrize(("answered", "gaps"), [(9, 1), (8, 0)])
+def test_a_site_that_fails_is_checked_less_often_and_that_is_no_gap(
+    answered: int, gaps: int
+) -> None:
+    """It may be that it failed last; the pause over midnight is no longer than such waits."""
+    days = day(0, 20, made=9, answered=answered), day(26, 47, made=24, answered=24)
+    assert len(count(*days, until=48).gaps) == gaps
+
+
 def test_a_gap_may_span_days() -> None:
     seen = count(day(1, 3, made=3), day(50, 52, made=3), until=53)
     assert [(gap.begins, gap.ends) for gap in seen.gaps] == [(moment(3), moment(50))]
@@ -95,7 +120,7 @@ def test_before_the_pairing_and_after_the_end_there_was_no_connection() -> None:
 
 def test_a_check_outside_the_period_moves_no_gap() -> None:
     """The days are those of the time zone that the agency had then."""
-    seen = count(day(-2, 9, (-2, 9), made=2), until=6)
+    seen = count(day(-2, 9, (-2, 9), made=2, answered=2), until=6)
     assert [(gap.begins, gap.ends) for gap in seen.gaps] == [(BEGIN, moment(6))]
 
 

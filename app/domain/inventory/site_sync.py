@@ -17,7 +17,7 @@ from app.domain.diagnostics import runs
 from app.domain.errors import NotPaired
 from app.domain.inventory import received_report
 from app.domain.inventory.available_updates import store_available_updates
-from app.domain.inventory.checks import count_check
+from app.domain.inventory.checks import MOST_BETWEEN_ATTEMPTS, count_check
 from app.domain.inventory.received_report import AcceptedReport
 from app.domain.inventory.report_schema import ReportInvalid
 from app.http import site_client
@@ -37,8 +37,6 @@ LOST_AFTER = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=30)
 # How many syncs one job runs.
 SITES_AT_ONCE = 250
-# A site that keeps failing is synced less and less often, but at least this often.
-MOST_BETWEEN_ATTEMPTS = timedelta(hours=6)
 # A site's log is read this often even if Aura knows what its new entries are about.
 READ_LOG_EVERY = timedelta(days=1)
 # A site that sends notices all day must not keep the workers busy or fill the audit log.
@@ -69,7 +67,7 @@ def request_syncs(chosen: Iterable[Site], *, by: Actor, now: datetime) -> int:
         except NotPaired:
             continue
         count += 1
-    _enqueue_together(created)
+    enqueue_together(created)
     return count
 
 
@@ -131,7 +129,7 @@ def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
             Sync.ask(site, requested_by=SCHEDULE.name, now=now)
             for site in due.order_by(Site.id).limit(max(2 * share, SITES_AT_ONCE))
         ]
-        tx.after_commit(_enqueue_together, [sync.id for sync in syncs])
+        tx.after_commit(enqueue_together, [sync.id for sync in syncs])
     return syncs
 
 
@@ -139,11 +137,16 @@ def _enqueue_alone(sync_id: int) -> None:
     queue.enqueue("sync_site", sync_id)
 
 
-def _enqueue_together(sync_ids: Sequence[int]) -> int:
-    """Enqueue these syncs, many in each job; return how many."""
-    for first in range(0, len(sync_ids), SITES_AT_ONCE):
-        queue.enqueue("sync_sites", *sync_ids[first : first + SITES_AT_ONCE])
-    return len(sync_ids)
+def enqueue_together(sync_ids: Sequence[int]) -> int:
+    """Enqueue these syncs, many in each job; return how many.
+
+    Sites that share a server are in the same job, which asks only a few of them at once.
+    """
+    servers = Sync.servers(sync_ids) if sync_ids else {}
+    ordered = sorted(sync_ids, key=lambda sync_id: (servers.get(sync_id, ""), sync_id))
+    for first in range(0, len(ordered), SITES_AT_ONCE):
+        queue.enqueue("sync_sites", *ordered[first : first + SITES_AT_ONCE])
+    return len(ordered)
 
 
 def run_sync(
@@ -201,7 +204,7 @@ def recover(config: Config, now: datetime) -> int:
         _fail(sync, sync.site, ErrorCode.too_slow.value, why, [], config, now)
     Sync.forget_ended(now - KEPT_FOR)
     lost = [sync.id for sync in Sync.waiting_since(now - LOST_AFTER)]
-    return len(stuck) + _enqueue_together(lost)
+    return len(stuck) + enqueue_together(lost)
 
 
 def _store(
@@ -218,6 +221,7 @@ def _store(
         calls.record(outcome, site.id, now=now)
         if not sync.move(to=DONE, when=RUNNING, ended_at=now, unchanged=accepted is None):
             return sync.state  # ended meanwhile; the next sync repeats it
+        was_failing = site.next_sync_at is not None
         if not health.record_success(site, outcome, SYSTEM, now, endpoint=endpoint):
             sync.move(to=FAILED, when=(DONE,), unchanged=False, evidence=_CONNECTION_ENDED)
             return sync.state
@@ -234,7 +238,8 @@ def _store(
                 dropped_fields=accepted.checked.dropped,
             )
             audit.record(received, SYSTEM, now=now)
-        count_check(site, outcome, now, every_minutes=config.sync_every_minutes)
+        every = config.sync_every_minutes
+        count_check(site, outcome, now, every_minutes=every, was_failing=was_failing)
         if _has_unknown_entries(site, now):
             tx.after_commit(queue.enqueue, "read_log", site.id)
     return sync.state
@@ -302,7 +307,7 @@ def _fail(
     """
     with transaction():
         site.refresh()
-        is_news = _is_news(site, error_code)
+        is_news, was_failing = _is_news(site, error_code), site.next_sync_at is not None
         for outcome in outcomes if is_news else ():
             calls.record(outcome, site.id, now=now)
         if not sync.move(
@@ -313,11 +318,11 @@ def _fail(
         if is_news:
             event = SyncFailed(site_id=site.id, sync_id=sync.id, error_code=error_code)
             audit.record(event, SYSTEM, now=now)
+        every = config.sync_every_minutes
         if won and outcomes:
-            wait = time_to_next_attempt(site, config.sync_every_minutes)
-            site.note(when=MAY_CALL, next_sync_at=now + wait)
+            site.note(when=MAY_CALL, next_sync_at=now + time_to_next_attempt(site, every))
         result = calls.effective_result(list(outcomes)) if outcomes else None
-        count_check(site, result, now, every_minutes=config.sync_every_minutes)
+        count_check(site, result, now, every_minutes=every, was_failing=was_failing)
     return sync.state
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.domain.inventory.checks import ROUNDS_MISSED
+from app.domain.inventory.checks import longest_pause
 from app.models.daily_checks import DailyChecks
 
 # The reasons for a gap.
@@ -99,11 +99,16 @@ def count_checks(
 
     `spans` are the times with a connection (`connected`), `every` is the check interval.
     """
-    finder = _GapFinder(spans, begins, ends, every * ROUNDS_MISSED)
+    finder = _GapFinder(spans, begins, ends)
+    is_failing = False
     for day in history.days:
-        for at in _moments_of(day):
-            if begins <= at < ends:
-                finder.look(at)
+        has_failed = day.answered < day.made
+        longest = longest_pause(every, is_failing=is_failing or has_failed)
+        for first, last in _stretches_of(day):
+            if first < ends and last >= begins:
+                finder.cover(max(first, begins), min(last, ends), longest)
+        is_failing = has_failed
+    finder.longest = longest_pause(every, is_failing=is_failing)
     return Checks(
         made=sum(day.made for day in history.days),
         answered=sum(day.answered for day in history.days),
@@ -113,34 +118,41 @@ def count_checks(
     )
 
 
-def _moments_of(day: DailyChecks) -> Iterator[datetime]:
-    """Yield the first and last check of a day, and those around each gap, in order."""
-    if day.first_at is not None and day.last_at is not None:
-        yield day.first_at
-        for gap in day.gaps:
-            yield from map(datetime.fromisoformat, gap)
-        yield day.last_at
+def _stretches_of(day: DailyChecks) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the first and last check of each stretch of a day without gaps, in order."""
+    if day.first_at is None or day.last_at is None:
+        return
+    first = day.first_at
+    for begins, ends in day.gaps:
+        yield first, datetime.fromisoformat(begins)
+        first = datetime.fromisoformat(ends)
+    yield first, day.last_at
 
 
 class _GapFinder:
     """Return the gaps in order: without a connection, or longer than `longest`."""
 
+    longest = timedelta.max
+
     def __init__(
-        self,
-        spans: Sequence[tuple[datetime, datetime]],
-        begins: datetime,
-        ends: datetime,
-        longest: timedelta,
+        self, spans: Sequence[tuple[datetime, datetime]], begins: datetime, ends: datetime
     ) -> None:
         clipped = ((max(opened, begins), min(closed, ends)) for opened, closed in spans)
         self._spans = [
             (opened, closed) for opened, closed in clipped if closed > begins and opened < ends
         ]
-        self._longest, self._ends, self._at = longest, ends, begins
+        self._ends, self._at = ends, begins
         self._found: list[Gap] = []
         self._is_inside = False
 
-    def look(self, at: datetime) -> None:
+    def cover(self, first: datetime, last: datetime, longest: timedelta) -> None:
+        """Note regular checks between two moments; a pause before them above `longest` is a gap."""
+        self.longest = longest
+        self._look(first)
+        self.longest = timedelta.max
+        self._look(last)
+
+    def _look(self, at: datetime) -> None:
         while self._spans and at > self._spans[0][1]:
             self._leave()
         if self._spans and at >= self._spans[0][0]:
@@ -168,7 +180,7 @@ class _GapFinder:
         self._is_inside = False
 
     def _reach(self, at: datetime) -> None:
-        if at - self._at > self._longest:
+        if at - self._at > self.longest:
             self._found.append(Gap(self._at, at, NOT_ASKED))
         self._at = max(self._at, at)
 
