@@ -2,15 +2,16 @@
 
 Each site has a thread of its own. It has the turn while it runs Aura's code, and gives it up while
 it waits for its site. So all threads share one database connection, and no other module has to know
-of threads.
+of threads. Sites that share a server are asked a few at a time.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import wraps
 from typing import Any, Protocol, TypeVar
@@ -25,6 +26,8 @@ PLACES = 64
 SLOW_AFTER_S = 2.0
 # More threads than this never run, however many sites are slow.
 MOST_THREADS = 256
+# How many sites of one server are asked at once. A slow one keeps its place here.
+PLACES_AT_A_SERVER = 4
 
 
 class Overlapping(Protocol):
@@ -33,36 +36,87 @@ class Overlapping(Protocol):
     def __call__(self, ask: Callable[..., T], /) -> Callable[..., T]: ...
 
 
+class _Waiting:
+    """The ids that are not begun, by server. The servers get their next one in turn."""
+
+    def __init__(self, ids: Iterable[int], servers: Mapping[int, str], most: int) -> None:
+        self._most = most
+        self._by_server: dict[Hashable, deque[int]] = {}
+        for number in ids:
+            # One whose server is not known waits for no other.
+            self._by_server.setdefault(servers.get(number) or number, deque()).append(number)
+        # Those with something left and a free place, each once.
+        self._turns = deque(self._by_server)
+        self._begun: Counter[Hashable] = Counter()
+
+    def take(self) -> tuple[Hashable, int] | None:
+        """Return a server and an id that begins there; None while all servers are busy."""
+        if not self._turns:
+            return None
+        server = self._turns.popleft()
+        left = self._by_server[server]
+        number = left.popleft()
+        self._begun[server] += 1
+        if not left:
+            del self._by_server[server]
+        elif self._begun[server] < self._most:
+            self._turns.append(server)
+        return server, number
+
+    def end(self, server: Hashable) -> None:
+        """Take note that something which `take` returned has ended."""
+        if self._begun[server] == self._most and server in self._by_server:
+            self._turns.append(server)
+        self._begun[server] -= 1
+
+    def ids(self) -> list[int]:
+        """Return the ids that are not begun."""
+        return [number for left in self._by_server.values() for number in left]
+
+
 class Concurrently:
-    """Calls `work` for each of some ids, in threads that take turns."""
+    """Calls `work` for each of some ids, in threads that take turns.
+
+    `servers` names the server of each id, as far as it is known. After `begin_within_s` nothing
+    more begins, and `left` has the ids that did not.
+    """
 
     def __init__(
         self,
         work: Callable[[int, Overlapping], object],
         *,
+        servers: Mapping[int, str] | None = None,
         places: int = PLACES,
         slow_after_s: float = SLOW_AFTER_S,
+        begin_within_s: float = math.inf,
     ) -> None:
         self._work, self._places, self._slow_after_s = work, places, slow_after_s
+        self._servers, self._begin_within_s = servers or {}, begin_within_s
         self._turn = threading.Lock()
-        self._running: dict[Future[object], float] = {}
+        # When each began, and at which server.
+        self._running: dict[Future[object], tuple[float, Hashable]] = {}
+        self.left: list[int] = []
 
     def run(self, ids: Iterable[int]) -> None:
-        """Return when the work on all ids has ended.
+        """Return when the work on all ids that began has ended.
 
         Raises: ExceptionGroup of what `work` raised. It does not keep the others from ending.
         """
-        left, errors = deque(ids), []
+        waiting, errors = _Waiting(ids, self._servers, PLACES_AT_A_SERVER), list[BaseException]()
+        stops_at = time.monotonic() + self._begin_within_s
         threads = ThreadPoolExecutor(MOST_THREADS)
         try:
-            while left or self._running:
-                while left and self._has_place():
-                    self._running[threads.submit(self._run, left.popleft())] = time.monotonic()
+            while True:
+                if time.monotonic() < stops_at:
+                    self._begin(waiting, threads)
+                if not self._running:
+                    break
                 ended, _ = wait(self._running, self._slow_after_s / 4, FIRST_COMPLETED)
                 for future in ended:
-                    del self._running[future]
+                    waiting.end(self._running.pop(future)[1])
                     errors += [error] if (error := future.exception()) else []
         finally:
+            self.left = waiting.ids()
             # A job that is ended from outside does not wait for slow sites.
             threads.shutdown(wait=False, cancel_futures=True)
         if errors:
@@ -85,6 +139,11 @@ class Concurrently:
 
         return overlapped
 
+    def _begin(self, waiting: _Waiting, threads: ThreadPoolExecutor) -> None:
+        while self._has_place() and (taken := waiting.take()) is not None:
+            server, number = taken
+            self._running[threads.submit(self._run, number)] = (time.monotonic(), server)
+
     def _run(self, number: int) -> object:
         with self._turn:
             return self._work(number, self.overlapping)
@@ -98,5 +157,5 @@ class Concurrently:
 
     def _has_place(self) -> bool:
         slow_since = time.monotonic() - self._slow_after_s
-        fast = sum(began > slow_since for began in self._running.values())
+        fast = sum(began > slow_since for began, _ in self._running.values())
         return fast < self._places and len(self._running) < MOST_THREADS

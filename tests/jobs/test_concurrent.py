@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
+from app import queue
 from app.config import Config
 from app.domain.actor import Actor
+from app.domain.inventory import site_sync
 from app.http.site_client import Channel, Reply
 from app.models.base import db, transaction, utcnow
 from app.models.call_log import OK, SiteCall
 from app.models.reports import Report, Sync
 from app.models.sites import Site
 from jobs import concurrent, tasks
-from jobs.concurrent import Concurrently, Overlapping
-from tests.support.factories import make_site, pair, report
+from jobs.concurrent import PLACES_AT_A_SERVER, Concurrently, Overlapping
+from tests.support.factories import make_site, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -103,6 +105,67 @@ def test_there_is_a_limit_for_slow_sites_too(monkeypatch: pytest.MonkeyPatch) ->
     assert len(threads) <= 3
 
 
+def test_sites_of_one_server_are_asked_a_few_at_a_time_and_delay_no_others() -> None:
+    """Four sites of the server are asked, and answer only once all others are done."""
+    several_asked, others_done, counting = threading.Event(), threading.Event(), threading.Lock()
+    asked = most = 0
+    done: list[int] = []
+
+    def ask() -> None:
+        nonlocal asked, most
+        with counting:
+            asked += 1
+            most = max(most, asked)
+        if most == PLACES_AT_A_SERVER:
+            several_asked.set()
+        assert others_done.wait(_PATIENCE_S)
+        with counting:
+            asked -= 1
+
+    def work(number: int, overlapping: Overlapping) -> None:
+        if number < 10:
+            overlapping(ask)()
+        else:
+            assert overlapping(several_asked.wait)(_PATIENCE_S)
+        done.append(number)
+        if len(done) == 20:
+            others_done.set()
+
+    Concurrently(work, servers=dict.fromkeys(range(10), "192.0.2.7")).run(range(30))
+    assert set(done[:20]) == set(range(10, 30))
+    assert sorted(done[20:]) == list(range(10))
+    assert most == PLACES_AT_A_SERVER
+
+
+def test_servers_have_their_turn_one_after_the_other() -> None:
+    order: list[int] = []
+    servers = {0: "a", 1: "a", 2: "a", 3: "b", 4: "b", 5: ""}
+    Concurrently(lambda number, _: order.append(number), servers=servers, places=1).run(range(6))
+    assert order == [0, 3, 5, 1, 4, 2]
+
+
+def test_what_cannot_begin_in_time_is_left() -> None:
+    done: list[int] = []
+    servers = dict.fromkeys(range(6), "a")
+    late = Concurrently(lambda number, _: done.append(number), servers=servers, begin_within_s=0)
+    late.run(range(6))
+    assert (done, late.left) == ([], [0, 1, 2, 3, 4, 5])
+
+
+def test_what_began_in_time_ends() -> None:
+    """The first four never have to hurry; what did not begin with them is left."""
+    done: list[int] = []
+
+    def work(number: int, overlapping: Overlapping) -> None:
+        overlapping(threading.Event().wait)(0.6)
+        done.append(number)
+
+    slow = Concurrently(work, servers=dict.fromkeys(range(6), "a"), begin_within_s=0.3)
+    slow.run(range(6))
+    assert sorted(done) == [0, 1, 2, 3]
+    assert slow.left == [4, 5]
+
+
 def test_what_fails_is_raised_at_the_end_and_stops_no_other() -> None:
     ended = []
 
@@ -144,13 +207,51 @@ def fakes(ana: Actor, config: Config, jobs: RecordingQueue) -> dict[int, FakeSit
 
 
 @pytest.mark.both_databases
-def test_the_sites_of_a_job_are_asked_at_the_same_time(
-    fakes: dict[int, FakeSite], config: Config, monkeypatch: pytest.MonkeyPatch
+def test_the_server_of_a_site_is_the_address_that_last_answered(
+    fakes: dict[int, FakeSite], config: Config
 ) -> None:
-    monkeypatch.setenv("AURA_VAR", str(config.var_dir))
-    monkeypatch.setenv("DATABASE_URL", config.database_url)
-    monkeypatch.setenv("REDIS_URL", f"unix://{config.var_dir}/nobody")
-    monkeypatch.setenv("AURA_SEALING_KEYS", "t1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")
+    moved = min(fakes)
+    fakes[moved].address = "192.0.2.7"
+    asked = [sync.id for sync in Sync.select().order_by(Sync.site)]
+    before = Sync.servers(asked)
+    assert before[asked[0]] == "site0.example"
+    read_report(Site.get_by_id(moved), fakes[moved], config=config)
+    assert Sync.servers(asked) == {**before, asked[0]: "192.0.2.7"}
+
+
+def test_sites_of_one_server_are_in_the_same_job(
+    fakes: dict[int, FakeSite], jobs: RecordingQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_sync, "SITES_AT_ONCE", 4)
+    asked = [sync.id for sync in Sync.select().order_by(Sync.site)]
+    Site.update(server_address="192.0.2.7").where(Site.id.in_(list(fakes)[1::2])).execute()
+    jobs.jobs.clear()
+    assert site_sync.enqueue_together(asked) == 8
+    assert jobs.jobs == [
+        ("sync_sites", tuple(asked[1::2]), 0),
+        ("sync_sites", tuple(asked[::2]), 0),
+    ]
+
+
+@pytest.mark.usefixtures("job_environment")
+def test_a_job_leaves_to_another_what_it_cannot_begin_in_time(
+    fakes: dict[int, FakeSite], jobs: RecordingQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "_BEGIN_WITHIN_S", 0)
+    monkeypatch.setattr(queue, "RedisBackend", lambda url: jobs)
+    asked = tuple(sync.id for sync in Sync.select().order_by(Sync.site))
+    jobs.jobs.clear()
+    db.close()
+    assert tasks.sync_sites(*asked) == 0
+    assert jobs.jobs == [("sync_sites", asked, 0)]
+    assert {sync.state for sync in Sync.select()} == {"queued"}
+
+
+@pytest.mark.both_databases
+@pytest.mark.usefixtures("job_environment")
+def test_the_sites_of_a_job_are_asked_at_the_same_time(
+    fakes: dict[int, FakeSite], monkeypatch: pytest.MonkeyPatch
+) -> None:
     refused = min(fakes)
     # The refusal is raised before it gets here.
     together = threading.Barrier(len(fakes) - 1, timeout=_PATIENCE_S)
