@@ -142,7 +142,7 @@ def _sync_all(config: Config, all_but: int = 0) -> tuple[float, float, float]:
 
 def _ask_all(config: Config) -> list[int]:
     with patch.object(site_sync, "SITES_AT_ONCE", 10**9):
-        return [sync.id for sync in site_sync.request_due(utcnow(), every_minutes=60)]
+        return site_sync.request_due(utcnow(), every_minutes=60)
 
 
 @contextmanager

@@ -47,6 +47,16 @@ class QueuedRow(BaseModel):
         return cls.insert_one(site=site, requested_by=requested_by[:120], requested_at=now)
 
     @classmethod
+    def ask_each(cls, sites: Any, *, requested_by: str, now: datetime) -> list[int]:
+        """Queue one for each site of a query for their ids, in one statement; return their ids."""
+        columns = cls.columns()
+        row = cls._meta.get_default_dict() | {"requested_by": requested_by, "requested_at": now}
+        chosen = sites.select_extend(*(columns[name].to_value(row[name]) for name in row))
+        fields = [columns[name] for name in ("site", *row)]
+        query = cls.insert_from(chosen, fields).returning(cls.id)
+        return [number for (number,) in query.tuples().execute()]
+
+    @classmethod
     def open_for(cls, site: BaseModel) -> Self | None:
         return cls.get_or_none(cls.site == site, cls.state.in_(cls.open_states))
 
@@ -67,9 +77,14 @@ class QueuedRow(BaseModel):
         return list(cls.select().where(cls.state.in_(cls.open_states[1:]), since < before))
 
     @classmethod
-    def waiting_since(cls, before: datetime) -> list[Self]:
-        """Queued before that time and never begun: the queue may have lost them."""
-        return list(cls.select().where(cls.state == cls.open_states[0], cls.requested_at < before))
+    def waiting_since(cls, before: datetime) -> list[int]:
+        """Return the ids of those queued before that time and never begun.
+
+        The queue may have lost them.
+        """
+        is_lost = (cls.state == cls.open_states[0]) & (cls.requested_at < before)
+        query: Any = cls.select(cls.id).where(is_lost).order_by(cls.id)
+        return [number for (number,) in query.tuples()]
 
     @classmethod
     def last_until(cls, moment: datetime) -> int:

@@ -25,6 +25,7 @@ from app.models.audit import WHOLE, AuditEntry, Verification
 from app.models.base import transaction
 from app.models.call_log import OK, REPEATED, UNKNOWN, SiteCall
 from app.models.daily_checks import DailyChecks
+from app.models.reports import Sync
 from app.models.sites import Site
 from jobs import periodic
 from tests.support.audit_entries import events
@@ -36,7 +37,7 @@ from tests.support.running_verifier import verify
 def sync(site: Site, fake: FakeSite, config: Config) -> str:
     """What the schedule does with a site every hour."""
     (asked,) = site_sync.request_due(fake.clock.advance(hours=1), every_minutes=60)
-    state = site_sync.run_sync(asked.id, config=config, call=fake.call, now=fake.clock)
+    state = site_sync.run_sync(asked, config=config, call=fake.call, now=fake.clock)
     read_log(site, fake, config)
     return state
 
@@ -143,7 +144,7 @@ def test_a_check_that_was_cut_short_is_not_made(
     ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     (asked,) = site_sync.request_due(clock.advance(days=1), every_minutes=60)
-    asked.move(to="asking", when=("queued",), started_at=clock())
+    Sync.get_by_id(asked).move(to="asking", when=("queued",), started_at=clock())
     site_sync.recover(config, clock.advance(minutes=6))
     day = DailyChecks.get(DailyChecks.day == clock().date())
     assert (day.made, day.not_made, day.first_at) == (0, 1, None)

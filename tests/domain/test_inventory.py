@@ -140,9 +140,14 @@ def test_the_schedule_asks_sites_whose_report_is_old(
 ) -> None:
     read_report(paired, fake, config=config)
     assert site_sync.request_due(clock.advance(minutes=59), every_minutes=60) == []
-    asked = site_sync.request_due(clock.advance(minutes=1), every_minutes=60)
-    assert [s.site_id for s in asked] == [paired.id]
-    assert asked[0].requested_by == SCHEDULE.name
+    (asked,) = site_sync.request_due(clock.advance(minutes=1), every_minutes=60)
+    sync = Sync.get_by_id(asked)
+    assert (sync.site_id, sync.requested_by, sync.requested_at) == (
+        paired.id,
+        SCHEDULE.name,
+        clock(),
+    )
+    assert (sync.state, sync.evidence, sync.unchanged, sync.ended_at) == ("queued", {}, False, None)
 
 
 # ---- what goes wrong ----
@@ -333,7 +338,7 @@ def test_many_sites_are_due_in_several_rounds(
     assert rounds == [[2], [2], [2], [1], []]
     Sync.update(state="done").execute()
     asked = site_sync.request_due(clock() + timedelta(minutes=4), every_minutes=4)
-    assert [sync.site_id for sync in asked] == [1, 2]
+    assert [Sync.get_by_id(sync_id).site_id for sync_id in asked] == [1, 2]
 
 
 def write_something(nonce: str, at: datetime) -> None:

@@ -185,7 +185,7 @@ def queue_due_exports(config: Config, now: datetime) -> int:
     lost = AuditLogExport.stuck(now - LOST_AFTER)
     for log_export in lost:
         log_export.move(to=FAILED, when=(RUNNING,), ended_at=now)
-    waiting = [log_export.id for log_export in AuditLogExport.waiting_since(now - LOST_AFTER)]
+    waiting = AuditLogExport.waiting_since(now - LOST_AFTER)
     queue.enqueue_rows("export_audit_log", waiting)
     old = AuditLogExport.done_before(now - KEPT_FOR)
     for log_export in [*old, *lost]:

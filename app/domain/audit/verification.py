@@ -155,7 +155,7 @@ def queue_due_verification(now: datetime) -> int:
     count = 0
     for lost_run in Verification.stuck(now - LOST_AFTER):
         count += lost_run.move(to=ABANDONED, when=(RUNNING,), ended_at=now)
-    lost = (waiting.id for waiting in Verification.waiting_since(now - LOST_AFTER))
+    lost = Verification.waiting_since(now - LOST_AFTER)
     count += queue.enqueue_rows("verify_audit_log", lost)
     Verification.delete().where(
         Verification.state.in_((WHOLE, ABANDONED)), Verification.ended_at < now - KEPT_FOR

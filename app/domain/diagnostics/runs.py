@@ -84,7 +84,7 @@ def recover_diagnostics(now: datetime) -> int:
     for diagnostic_run in stuck:
         diagnostic_run.move(to=ABANDONED, when=(DIAGNOSING,), ended_at=now)
     DiagnosticRun.forget_ended(now - KEPT_FOR)
-    lost = (run.id for run in DiagnosticRun.waiting_since(now - LOST_AFTER))
+    lost = DiagnosticRun.waiting_since(now - LOST_AFTER)
     return len(stuck) + queue.enqueue_rows("run_diagnostics_on_site", lost)
 
 

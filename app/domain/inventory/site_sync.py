@@ -37,6 +37,8 @@ LOST_AFTER = timedelta(minutes=5)
 KEPT_FOR = timedelta(days=30)
 # How many syncs one job runs.
 SITES_AT_ONCE = 250
+# How many syncs are sorted by the servers of their sites at once.
+_SORTED_AT_ONCE = 1000
 # A site's log is read this often even if Aura knows what its new entries are about.
 READ_LOG_EVERY = timedelta(days=1)
 # A site that sends notices all day must not keep the workers busy or fill the audit log.
@@ -110,8 +112,8 @@ def request_by_notice(site: Site, *, by: Actor, now: datetime) -> Sync | None:
     return _request(site, by, now, _enqueue_alone)
 
 
-def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
-    """Queue a sync of each connected site whose last one is older; for the schedule.
+def request_due(now: datetime, *, every_minutes: int) -> list[int]:
+    """Queue a sync of each connected site whose last one is older; return the ids of the syncs.
 
     A site that fails waits longer, see `time_to_next_attempt`.
 
@@ -125,12 +127,10 @@ def request_due(now: datetime, *, every_minutes: int) -> list[Sync]:
     with transaction() as tx:
         share = Site.select().where(is_connected).count() // max(every_minutes, 1)
         due = Site.select(Site.id).where(is_connected, is_due, Site.id.not_in(not_due))
-        syncs = [
-            Sync.ask(site, requested_by=SCHEDULE.name, now=now)
-            for site in due.order_by(Site.id).limit(max(2 * share, SITES_AT_ONCE))
-        ]
-        tx.after_commit(enqueue_together, [sync.id for sync in syncs])
-    return syncs
+        chosen = due.order_by(Site.id).limit(max(2 * share, SITES_AT_ONCE))
+        sync_ids = Sync.ask_each(chosen, requested_by=SCHEDULE.name, now=now)
+        tx.after_commit(enqueue_together, sync_ids)
+    return sync_ids
 
 
 def _enqueue_alone(sync_id: int) -> None:
@@ -142,11 +142,13 @@ def enqueue_together(sync_ids: Sequence[int]) -> int:
 
     Sites that share a server are in the same job, which asks only a few of them at once.
     """
-    servers = Sync.servers(sync_ids) if sync_ids else {}
-    ordered = sorted(sync_ids, key=lambda sync_id: (servers.get(sync_id, ""), sync_id))
-    for first in range(0, len(ordered), SITES_AT_ONCE):
-        queue.enqueue("sync_sites", *ordered[first : first + SITES_AT_ONCE])
-    return len(ordered)
+    for first in range(0, len(sync_ids), _SORTED_AT_ONCE):
+        some = sync_ids[first : first + _SORTED_AT_ONCE]
+        servers = Sync.servers(some)
+        ordered = sorted(some, key=lambda sync_id: (servers.get(sync_id, ""), sync_id))
+        for place in range(0, len(ordered), SITES_AT_ONCE):
+            queue.enqueue("sync_sites", *ordered[place : place + SITES_AT_ONCE])
+    return len(sync_ids)
 
 
 def run_sync(
@@ -203,8 +205,7 @@ def recover(config: Config, now: datetime) -> int:
         why: dict[str, str | int] = {"why": "the worker ended midway"}
         _fail(sync, sync.site, ErrorCode.too_slow.value, why, [], config, now)
     Sync.forget_ended(now - KEPT_FOR)
-    lost = [sync.id for sync in Sync.waiting_since(now - LOST_AFTER)]
-    return len(stuck) + enqueue_together(lost)
+    return len(stuck) + enqueue_together(Sync.waiting_since(now - LOST_AFTER))
 
 
 def _store(
