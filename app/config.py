@@ -19,7 +19,7 @@ Network = IPv4Network | IPv6Network
 
 _SECRET_BYTES = 32
 _DEFAULT_PORT = 8000
-_DEFAULT_SYNC_MINUTES = 60
+_DEFAULT_SYNC_MINUTES = 15
 _DEFAULT_CALL_LOG_DAYS = 90
 _DEFAULT_WORKERS = 3
 # Longer than most requests and jobs take, and as long as container runtimes wait.
