@@ -1,7 +1,8 @@
 """How fast a thousand sites are synced, over real HTTP, by the code of the job.
 
-The sites run in a process of their own and answer after 300 ms. The floor is the waiting alone:
-that time for each site, divided among the places.
+The sites run in a process of their own and answer after 300 ms. Twenty of a thousand share a
+server, which has a loopback address of its own. The floor is the waiting alone: that time for each
+site, divided among the places.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import multiprocessing
 import re
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,9 +35,9 @@ from tests.support.factories import make_site, make_user, pair, plugin, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 from tests.support.prepared_databases import EMPTY, PreparedDatabases, SqliteFiles
 
-SITES, SILENT = 1000, 50
+SITES, SERVERS, SILENT = 1000, 50, 50
 ANSWERS_AFTER_S = 0.3
-_SILENT_FOR_S = 3600
+_SILENT_FOR_S, _POLL_S = 3600, 5.0
 _PLUGINS = 13
 _MOST_OF_FLOOR, _MOST_DELAY = 1.5, 1.05
 _KEYID = re.compile(r'keyid="([^"]+)"')
@@ -48,29 +50,52 @@ class LiveClock(Clock):
         return utcnow()
 
 
-class _Sites(ThreadingHTTPServer):
-    """The web server of all sites, each at a path of its own."""
+class _Server(ThreadingHTTPServer):
+    """The web server of some of the sites, each at a path of its own."""
 
     daemon_threads = True
     request_queue_size = 1024
 
+    def __init__(self, address: str, all_sites: _Sites) -> None:
+        super().__init__((address, 0), _Handler)
+        self.all_sites = all_sites
+
+    @property
+    def origin(self) -> str:
+        return f"http://{self.server_address[0]}:{self.server_port}"
+
+
+class _Sites:
+    """All sites by the name in their path, and their servers."""
+
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
         self.sites: dict[str, FakeSite] = {}
         self.silent: frozenset[str] = frozenset()
+        self.servers = [_Server(f"127.0.1.{number}", self) for number in range(1, SERVERS + 1)]
+
+    def serve_forever(self) -> None:
+        threads = [
+            threading.Thread(target=server.serve_forever, args=(_POLL_S,))
+            for server in self.servers
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Sites
+    server: _Server
 
     def do_POST(self) -> None:
+        sites = self.server.all_sites
         name = self.path.split("/")[1]
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        time.sleep(_SILENT_FOR_S if name in self.server.silent else ANSWERS_AFTER_S)
-        url = f"http://127.0.0.1:{self.server.server_port}{self.path}"
+        time.sleep(_SILENT_FOR_S if name in sites.silent else ANSWERS_AFTER_S)
+        url = f"{self.server.origin}{self.path}"
         named = _KEYID.search(self.headers.get("Signature-Input", ""))
         request = SentRequest(url, dict(self.headers.items()), body, "", named[1] if named else "")
-        status, headers, answer = self.server.sites[name].receive(request)
+        status, headers, answer = sites.sites[name].receive(request)
         self.send_response(status)
         for key, value in {**headers, "Content-Length": str(len(answer))}.items():
             self.send_header(key, value)
@@ -87,29 +112,29 @@ def figures(count: int = SITES) -> Iterator[Figure]:
         config = make_config(Path(folder))
         PreparedDatabases(SqliteFiles(Path(folder))).restore(EMPTY, config)
         use_database(config.database_url, is_shared=True)
-        server = _Sites()
+        sites = _Sites()
         with db.connection_context(), patch.object(queue, "_backend", RecordingQueue()):
-            _build(server, config, count)
-            yield from _measured(server, config, count)
+            _build(sites, config, count)
+            yield from _measured(sites, config, count)
 
 
-def _build(server: _Sites, config: Config, count: int) -> None:
+def _build(sites: _Sites, config: Config, count: int) -> None:
     by = Actor.of(make_user("Olga", "owner"))
     clock = LiveClock(utcnow())
     for number in range(count):
-        home = f"http://127.0.0.1:{server.server_port}/{number}"
+        home = f"{sites.servers[number % SERVERS].origin}/{number}"
         fake = FakeSite(home, clock, report())
         fake.report["wordpress"] |= {"home": home, "site_url": home}
         fake.report["plugins"] += [plugin(id=f"plugin-{n}/main.php") for n in range(_PLUGINS - 1)]
         site = make_site(by, now=clock(), url=home, name=f"Site {number}")
         pair(site, fake, by=by, config=config)
-        server.sites[str(number)] = fake
+        sites.sites[str(number)] = fake
     Sync.delete().execute()
 
 
-def _measured(server: _Sites, config: Config, count: int) -> Iterator[Figure]:
+def _measured(sites: _Sites, config: Config, count: int) -> Iterator[Figure]:
     floor = count * ANSWERS_AFTER_S / PLACES
-    with _serving(server):
+    with _serving(sites):
         for name, what in (("sync.first", "first syncs"), ("sync.1000", "syncs without news")):
             wall, cpu, _ = _sync_all(config)
             ours, alone = f"{count} {what}", "waiting alone"
@@ -117,11 +142,11 @@ def _measured(server: _Sites, config: Config, count: int) -> Iterator[Figure]:
             yield Figure.ratio(name, ours, alone, seconds, target=_MOST_OF_FLOOR)
             yield Figure.absolute(f"{name}.cpu_ms", "CPU for each", cpu / count * 1000, "ms")
     usual = wall
-    server.silent = frozenset(map(str, range(0, count, max(count // SILENT, 1))))
-    with _serving(server):
-        _, _, others = _sync_all(config, all_but=len(server.silent))
-    ours, without = f"the others beside {len(server.silent)} silent", "without silent ones"
-    seconds = {ours: others, without: usual * (count - len(server.silent)) / count}
+    sites.silent = frozenset(map(str, range(0, count, max(count // SILENT, 1))))
+    with _serving(sites):
+        _, _, others = _sync_all(config, all_but=len(sites.silent))
+    ours, without = f"the others beside {len(sites.silent)} silent", "without silent ones"
+    seconds = {ours: others, without: usual * (count - len(sites.silent)) / count}
     yield Figure.ratio("sync.beside_silent", ours, without, seconds, target=_MOST_DELAY)
 
 
@@ -136,7 +161,7 @@ def _sync_all(config: Config, all_but: int = 0) -> tuple[float, float, float]:
         site_sync.run_sync(sync_id, config=config, call=overlapping(site_client.call))
         ended.append(time.perf_counter() - began)
 
-    Concurrently(sync).run(asked)
+    Concurrently(sync, servers=Sync.servers(asked)).run(asked)
     return ended[-1], time.process_time() - cpu, ended[len(asked) - 1 - all_but]
 
 
@@ -146,9 +171,9 @@ def _ask_all(config: Config) -> list[int]:
 
 
 @contextmanager
-def _serving(server: _Sites) -> Iterator[None]:
+def _serving(sites: _Sites) -> Iterator[None]:
     """Answer in a process of its own, whose CPU is not counted."""
-    process = multiprocessing.get_context("fork").Process(target=server.serve_forever, daemon=True)
+    process = multiprocessing.get_context("fork").Process(target=sites.serve_forever, daemon=True)
     process.start()
     try:
         yield
