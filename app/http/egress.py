@@ -348,8 +348,9 @@ class GuardedSession(requests.Session):
         self.headers.clear()
         self.headers.update({"User-Agent": _USER_AGENT, "Connection": "close"})
         self.adapters.clear()
+        adapter = _GuardedAdapter(guard)
         for scheme in ("http://", "https://"):
-            self.mount(scheme, _GuardedAdapter(guard))
+            self.mount(scheme, adapter)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None: otherwise requests would parse an address that the site chose."""
