@@ -61,6 +61,13 @@ class Sync(QueuedRow):
         return {number: address or _host_in(endpoint) for number, address, endpoint in rows}
 
     @classmethod
+    def of_failing_sites(cls, sync_ids: Collection[int]) -> set[int]:
+        """Return those of these syncs whose site failed when it was last called."""
+        query: Any = cls.select(cls.id).join(Site)
+        rows = query.where(cls.id.in_(list(sync_ids)), Site.consecutive_failures > 0).tuples()
+        return {number for (number,) in rows}
+
+    @classmethod
     def progress(cls, client_id: int | None = None) -> tuple[int, int]:
         """Return how many syncs have ended, and how many there are, since the oldest open one.
 

@@ -233,6 +233,16 @@ def test_sites_of_one_server_are_in_the_same_job(
     ]
 
 
+def test_sites_that_failed_are_in_a_job_of_their_own_after_the_others(
+    fakes: dict[int, FakeSite], jobs: RecordingQueue
+) -> None:
+    asked = [sync.id for sync in Sync.select().order_by(Sync.site)]
+    Site.update(consecutive_failures=1).where(Site.id.in_(list(fakes)[:2])).execute()
+    jobs.jobs.clear()
+    site_sync.enqueue_together(asked)
+    assert [ids for _, ids, _ in jobs.jobs] == [tuple(asked[2:]), tuple(asked[:2])]
+
+
 @pytest.mark.usefixtures("job_environment")
 def test_a_job_leaves_to_another_what_it_cannot_begin_in_time(
     fakes: dict[int, FakeSite], jobs: RecordingQueue, monkeypatch: pytest.MonkeyPatch

@@ -34,7 +34,7 @@ from app.retry import backoff, spread
 # After this time the worker of a running sync is dead, and the job of a queued one is lost.
 STUCK_AFTER = timedelta(minutes=5)
 LOST_AFTER = timedelta(minutes=5)
-KEPT_FOR = timedelta(days=30)
+KEPT_FOR = timedelta(days=7)
 # How many syncs one job runs.
 SITES_AT_ONCE = 250
 # How many syncs are sorted by the servers of their sites at once.
@@ -140,14 +140,17 @@ def _enqueue_alone(sync_id: int) -> None:
 def enqueue_together(sync_ids: Sequence[int]) -> int:
     """Enqueue these syncs, many in each job; return how many.
 
-    Sites that share a server are in the same job, which asks only a few of them at once.
+    Sites that share a server are in the same job, which asks only a few of them at once. Sites that
+    failed are in jobs of their own, after the others, because waiting for them prolongs a job.
     """
     for first in range(0, len(sync_ids), _SORTED_AT_ONCE):
         some = sync_ids[first : first + _SORTED_AT_ONCE]
-        servers = Sync.servers(some)
+        servers, failing = Sync.servers(some), Sync.of_failing_sites(some)
         ordered = sorted(some, key=lambda sync_id: (servers.get(sync_id, ""), sync_id))
-        for place in range(0, len(ordered), SITES_AT_ONCE):
-            queue.enqueue("sync_sites", *ordered[place : place + SITES_AT_ONCE])
+        for is_failing in (False, True):
+            alike = [sync_id for sync_id in ordered if (sync_id in failing) == is_failing]
+            for place in range(0, len(alike), SITES_AT_ONCE):
+                queue.enqueue("sync_sites", *alike[place : place + SITES_AT_ONCE])
     return len(sync_ids)
 
 
