@@ -56,6 +56,30 @@ def cut_audit_log(last: int) -> None:
 # ---- Aura's own ----
 
 
+def test_it_is_signed_again_only_when_the_log_or_the_key_has_changed(
+    ana: Actor, config: Config
+) -> None:
+    grow(3)
+    first = checkpoints.current_checkpoint(config)
+    assert checkpoints.current_checkpoint(config) is first
+    grow(1)
+    second = checkpoints.current_checkpoint(config)
+    assert (second.n, second.root) == (first.n + 1, root_of_all())
+    renewed = dashboard_identity.renew_signing_key(config)
+    third = checkpoints.current_checkpoint(config)
+    assert (third.n, third.body) == (second.n, second.body)
+    assert checkpoints.parse_checkpoint(third.as_sent(), b64u(renewed)) == third
+    assert checkpoints.current_checkpoint(config, "") == second
+
+
+def test_a_log_that_was_set_back_is_signed_as_it_is(ana: Actor, config: Config) -> None:
+    grow(5)
+    before = checkpoints.current_checkpoint(config)
+    cut_audit_log(before.n - 2)
+    after = checkpoints.current_checkpoint(config)
+    assert (after.n, after.root) == (before.n - 2, root_of_all())
+
+
 def test_the_checkpoint_names_the_newest_entry_and_the_root_over_all(
     ana: Actor, config: Config
 ) -> None:
