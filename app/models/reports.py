@@ -189,7 +189,8 @@ class Component(BaseModel):
     @classmethod
     def for_site(cls, site: Site) -> list[Component]:
         """By kind, those with an available update first, then by name."""
-        return sorted(cls.select().where(cls.site == site), key=cls.place)
+        rows = _COMPONENTS.read_rows(site=site)
+        return sorted((cls.from_row(row) for row in rows), key=cls.place)
 
     def place(self) -> tuple[str, bool, str, str]:
         """Return the key by which a list of components is sorted."""
@@ -226,3 +227,6 @@ class Component(BaseModel):
         """Add the components of a report; databases limit how many fit into one statement."""
         for some in chunked([{**row, "site": site} for row in rows], _ROWS_PER_INSERT):
             cls.insert_many(some).execute()
+
+
+_COMPONENTS = Statement(Component.select().where(Component.site == given(Component.site)))
