@@ -63,6 +63,23 @@ def test_first_report_is_stored_whole_with_its_components_and_offers(
     assert events(paired).count("site_called") == 2, "of the pairing alone"
 
 
+def test_a_person_gets_the_report_as_it_is_now_and_the_schedule_what_is_new(
+    paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    read_report(paired, fake, config=config)
+    asked: list[object] = []
+    answer = fake._report
+    fake._report = lambda document, body: asked.append(document["have"]) or answer(document, body)
+    digest = received_report.digest_of(fake.report)
+    for by in ("Ana", SCHEDULE.name):
+        clock.advance(hours=1)
+        sync = Sync.ask(paired, requested_by=by, now=clock())
+        site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock)
+        assert Sync.get_by_id(sync.id).unchanged
+    assert asked == [None, digest]
+    assert events(paired).count("report_received") == 1
+
+
 def test_an_unchanged_report_only_refreshes_its_age(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:

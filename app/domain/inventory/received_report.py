@@ -42,6 +42,8 @@ def read_answer(document: dict[str, Any], known: str | None) -> AcceptedReport |
         raise ReportInvalid("report", "is not an object")
     if digest != digest_of(report):
         raise ReportInvalid("digest", "is not the digest of this site data")
+    if digest == known:
+        return None
     checked = report_schema.check(report)
     taken_at = _moment(checked.document["taken_at"])
     return AcceptedReport(digest, checked, taken_at, _components(checked.document))

@@ -179,7 +179,9 @@ def run_sync(
         channel = calls.channel_to(site, config)
     except SealBroken as broken:
         return _fail(sync, site, calls.KEYS_UNREADABLE, {"why": str(broken)}, [], config, now())
-    question = {"have": known, **quarantine.known_head(site)}
+    # A person gets what is true now. A site that knows the digest may answer from its memory.
+    have = known if sync.requested_by == SCHEDULE.name else None
+    question = {"have": have, **quarantine.known_head(site)}
     outcomes, channel = calls.call_with_fallback(
         site, channel, "report", question, by=sync.requested_by, config=config, call=call, now=now
     )

@@ -15,7 +15,7 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Site_Health {
 
-	/** The dashboard calls every hour. After this long without a call, something is wrong. */
+	/** The dashboard calls several times an hour. After this long without a call, something is wrong. */
 	const LAST_CONTACT_S = 2 * DAY_IN_SECONDS;
 
 	/** @var Siteagent_Connection_Store */
