@@ -145,7 +145,7 @@ def test_a_check_that_was_cut_short_is_not_made(
 ) -> None:
     (asked,) = site_sync.request_due(clock.advance(days=1), every_minutes=60)
     Sync.get_by_id(asked).move(to="asking", when=("queued",), started_at=clock())
-    site_sync.recover(config, clock.advance(minutes=6))
+    site_sync.recover(config, clock.advance(minutes=31))
     day = DailyChecks.get(DailyChecks.day == clock().date())
     assert (day.made, day.not_made, day.first_at) == (0, 1, None)
     assert ready.error_code in ("", ErrorCode.too_slow)

@@ -375,9 +375,9 @@ def test_sync_delivered_twice_asks_once(
     assert len(fake.calls) == 1
 
 
-def test_sync_whose_worker_died_fails_after_five_minutes(
-    paired: Site, fake: FakeSite, config: Config, clock: Clock
-) -> None:
+@pytest.fixture
+def interrupted(paired: Site, fake: FakeSite, config: Config, clock: Clock) -> Sync:
+    """A sync whose worker was killed while it waited for the site."""
     sync = Sync.open_for(paired)
 
     def die(op: str) -> None:
@@ -386,13 +386,35 @@ def test_sync_whose_worker_died_fails_after_five_minutes(
     fake.during = die
     with pytest.raises(KeyboardInterrupt):
         site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock)
-    assert Sync.get_by_id(sync.id).state == "asking"
-    site_sync.recover(config, clock.advance(minutes=4))
-    assert Sync.get_by_id(sync.id).state == "asking"
-    site_sync.recover(config, clock.advance(minutes=2))
-    ended = Sync.get_by_id(sync.id)
-    assert (ended.state, ended.error_code) == ("failed", ErrorCode.too_slow)
     fake.during = None
+    return sync
+
+
+def test_sync_whose_worker_died_is_queued_again_after_five_minutes(
+    interrupted: Sync,
+    paired: Site,
+    fake: FakeSite,
+    config: Config,
+    clock: Clock,
+    jobs: RecordingQueue,
+) -> None:
+    site_sync.recover(config, clock.advance(minutes=4))
+    assert (Sync.get_by_id(interrupted.id).state, jobs.jobs) == ("asking", [])
+    site_sync.recover(config, clock.advance(minutes=2))
+    assert jobs.jobs == [("sync_sites", (interrupted.id,), 0)]
+    # The death of a worker says nothing about the site.
+    paired.refresh()
+    assert paired.error_code == ""
+    assert site_sync.run_sync(interrupted.id, config=config, call=fake.call, now=clock) == "done"
+    assert Report.of(paired) is not None
+
+
+def test_sync_whose_workers_die_again_and_again_fails_after_half_an_hour(
+    interrupted: Sync, paired: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    site_sync.recover(config, clock.advance(minutes=31))
+    ended = Sync.get_by_id(interrupted.id)
+    assert (ended.state, ended.error_code) == ("failed", ErrorCode.too_slow)
     assert read_report(paired, fake, config=config).state == "done"
 
 
@@ -404,10 +426,11 @@ def test_sync_whose_job_was_lost_is_queued_again(
     assert jobs.jobs == [("sync_sites", (sync.id,), 0)]
 
 
-def test_a_sync_that_was_swept_away_does_not_come_back_to_life(
-    paired: Site, fake: FakeSite, config: Config, clock: Clock
+@pytest.mark.parametrize(("minutes", "state"), [(6, "queued"), (31, "failed")])
+def test_a_worker_that_was_taken_for_dead_stores_nothing(
+    minutes: int, state: str, paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     sync = Sync.open_for(paired)
-    fake.during = lambda op: site_sync.recover(config, clock.advance(minutes=6))
-    assert site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock) == "failed"
+    fake.during = lambda op: site_sync.recover(config, clock.advance(minutes=minutes))
+    assert site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock) == state
     assert Report.of(paired) is None

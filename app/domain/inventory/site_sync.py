@@ -34,6 +34,8 @@ from app.retry import backoff, spread
 # After this time the worker of a running sync is dead, and the job of a queued one is lost.
 STUCK_AFTER = timedelta(minutes=5)
 LOST_AFTER = timedelta(minutes=5)
+# A sync that has not ended by then may be what ends its workers.
+GIVE_UP_AFTER = timedelta(minutes=30)
 KEPT_FOR = timedelta(days=7)
 # How many syncs one job runs.
 SITES_AT_ONCE = 250
@@ -201,16 +203,22 @@ def run_sync(
 
 
 def recover(config: Config, now: datetime) -> int:
-    """End syncs whose worker died, queue those whose job was lost; return how many.
+    """Queue syncs again whose worker died or whose job was lost; return how many.
 
-    Old ones are deleted, because the audit log records them.
+    Reading a report twice does no harm, and that a worker died says nothing about the site. A sync
+    that is too old fails. Those that ended long ago are deleted, because the audit log records
+    them.
     """
-    stuck = Sync.stuck(now - STUCK_AFTER)
-    for sync in stuck:
+    failed = 0
+    for sync in Sync.stuck(now - STUCK_AFTER):
+        if sync.requested_at > now - GIVE_UP_AFTER:
+            sync.move(to=QUEUED, when=RUNNING, started_at=None)
+            continue
         why: dict[str, str | int] = {"why": "the worker ended midway"}
         _fail(sync, sync.site, ErrorCode.too_slow.value, why, [], config, now)
+        failed += 1
     Sync.forget_ended(now - KEPT_FOR)
-    return len(stuck) + enqueue_together(Sync.waiting_since(now - LOST_AFTER))
+    return failed + enqueue_together(Sync.waiting_since(now - LOST_AFTER))
 
 
 def _store(
