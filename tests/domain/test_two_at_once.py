@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from datetime import timedelta
-from functools import cache
-from typing import Any
 
 import pytest
 
-from app import queue
 from app.config import Config
 from app.domain import audit
 from app.domain.accounts import login_throttle, one_time_links, users
@@ -23,12 +19,13 @@ from app.domain.connection import pairing
 from app.domain.errors import AuraError
 from app.domain.inventory import site_sync
 from app.models.accounts import User
-from app.models.base import DuplicateRow, db, transaction, use_database
+from app.models.base import DuplicateRow, transaction
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, RUNNING, Change
 from app.models.clients import SECOND, Client
 from app.models.installation import Setting
 from app.models.reports import ASKING, QUEUED, Sync
 from app.models.sites import WAITING, Pairing, Site
+from tests.support import racing
 from tests.support.factories import (
     PASSWORD,
     approve,
@@ -40,49 +37,18 @@ from tests.support.factories import (
     read_report,
 )
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
+from tests.support.racing import RACERS, race
 
 pytestmark = pytest.mark.both_databases
 
-RACERS = 3
 GUESSED = 30
 NOW = at("2026-11-24 10:00")
-# In a racing process: where all of them wait for each other.
-_start: Any = None
-
-
-def race(act: Callable[..., object], config: Config, *args: Any) -> list[object]:
-    """Run `act(config, *args)` in several processes at once; returns what each of them got."""
-    racers = [_racers().submit(_run, act, config, args) for _ in range(RACERS)]
-    return [racer.result(60) for racer in racers]
-
-
-@cache
-def _racers() -> ProcessPoolExecutor:
-    """As many processes as race, kept from one test to the next: each takes seconds to start."""
-    spawn = multiprocessing.get_context("spawn")
-    start = spawn.Barrier(RACERS)
-    return ProcessPoolExecutor(RACERS, spawn, initializer=_take_place, initargs=(start,))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _racers_end() -> Iterator[None]:
     yield
-    _racers().shutdown()
-    _racers.cache_clear()
-
-
-def _take_place(start: Any) -> None:
-    global _start
-    _start = start
-
-
-def _run(act: Callable[..., object], config: Config, args: Any) -> object:
-    use_database(config.database_url)
-    queue.use(RecordingQueue())
-    with db.connection_context():
-        # Nobody gets past this twice before all were here once, so each process races once.
-        _start.wait(30)
-        return act(config, *args)
+    racing.end_racers()
 
 
 def append(config: Config) -> None:
