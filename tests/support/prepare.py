@@ -1,7 +1,7 @@
 """Build the images and fetch the downloads that tests need, as much as possible side by side.
 
     python -m tests.support.prepare          # for `make test`: oldest and newest WordPress
-    python -m tests.support.prepare --all    # for `make test-all`: every WordPress
+    python -m tests.support.prepare --all    # for `make test-all`: every WordPress, and containers
 
 What is there already costs a fraction of a second. Nothing is kept in the checkout: images are
 Docker's, downloads lie in the user's cache folder, and both are named after their inputs.
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from tests.containers.images import all_images
 from tests.matrix import phps, wordpresses
 from tests.rigs.machine import WHICH, rigs_image
 from tests.wordpress.baked import baked_image
@@ -32,7 +33,7 @@ def prepare(*, everything: bool) -> None:
     say("prepare", f"everything is there after {time.monotonic() - started:.0f} s")
 
 
-def _result(future: Future[None], making: list[Future[None]]) -> None:
+def _result(future: Future[object], making: list[Future[object]]) -> None:
     try:
         future.result()
     except BaseException:
@@ -41,10 +42,10 @@ def _result(future: Future[None], making: list[Future[None]]) -> None:
         raise
 
 
-def _parts(*, everything: bool) -> list[Callable[[], None]]:
-    parts = [phps.install, _oldest, lambda: _machine("newest")]
+def _parts(*, everything: bool) -> list[Callable[[], object]]:
+    parts: list[Callable[[], object]] = [phps.install, _oldest, lambda: _machine("newest")]
     if everything:
-        parts += [lambda: _machine("middle"), _releases]
+        parts += [lambda: _machine("middle"), _releases, *all_images()]
     return parts
 
 

@@ -20,7 +20,7 @@ OPTION = "--all"
 _LONGEST_NAME = 24
 _LONGEST_TEXT = 300
 _NEED_AN_IMAGE = tuple(
-    f"tests/{name}/" for name in ("e2e", "matrix", "plugin", "rigs", "wordpress")
+    f"tests/{name}/" for name in ("containers", "e2e", "matrix", "plugin", "rigs", "wordpress")
 )
 _NEED_NONE = "tests/matrix/test_syntax.py"
 _LAST = ("tests/domain/", "tests/repository/", "tests/unit/")

@@ -59,36 +59,37 @@ def image_of(which: str) -> str:
     with tempfile.TemporaryDirectory(prefix="aura-image-") as folder:
         context = Path(folder)
         _fill(context)
-        name = f"{label}-{_digest(context, label, theme)}"
+        name = f"{label}-{digest_of(context, label, theme)}"
         tag = f"aura-test-wordpress:{name.replace(':', '-').replace('/', '-')}"
         if not image_exists(tag):
             with one_builder(label):
                 if not image_exists(tag):
                     started = time.monotonic()
                     say(label, "making the WordPress image, once: about two minutes")
-                    base = official or _debian(machine.suite)
-                    _build(label, tag, context, base, theme)
+                    base = official or debian_image(machine.suite)
+                    build(label, tag, context, BASE=base, THEME=theme)
                     say(label, f"image ready after {time.monotonic() - started:.0f} s")
                     prune(tag)
     used(tag)
     return tag
 
 
-def _build(label: str, tag: str, context: Path, base: str, theme: str) -> None:
+def build(label: str, tag: str, context: Path, *words: str, **arguments: str) -> None:
+    """Build an image; `words` are more options of `docker build`."""
     # Proxies of this machine are known to docker by name and need no declaration.
     proxies = [name for name in ("http_proxy", "https_proxy", "no_proxy") if name in os.environ]
-    arguments = [f"BASE={base}", f"THEME={theme}", *proxies]
+    given = [*(f"{name}={value}" for name, value in arguments.items()), *proxies]
     run_aloud(
         label,
         [
-            *("docker", "build", "--network", "host", "--force-rm", "--tag", tag),
-            *(word for one in arguments for word in ("--build-arg", one)),
+            *("docker", "build", "--network", "host", "--force-rm", "--tag", tag, *words),
+            *(word for one in given for word in ("--build-arg", one)),
             str(context),
         ],
     )
 
 
-def _debian(suite: str) -> str:
+def debian_image(suite: str) -> str:
     """The base image of this suite; its tag is stable, the layers above refresh packages."""
     if not _can_make_debian():
         return f"debian:{suite}-slim"
@@ -121,8 +122,13 @@ def _can_make_debian() -> bool:
 
 
 def _fill(context: Path) -> None:
-    """The build's inputs: our files, and what apt needs on this machine to reach its mirror."""
+    """The build's inputs: our files, and what this machine's own settings are."""
     shutil.copytree(_SOURCES, context, dirs_exist_ok=True)
+    add_host_settings(context)
+
+
+def add_host_settings(context: Path) -> None:
+    """Add the folder host/ with what apt needs on this machine to reach its mirror."""
     settings = context / "host/etc/apt/apt.conf.d/90host"
     settings.parent.mkdir(parents=True)
     settings.write_text(_apt_settings())
@@ -132,7 +138,8 @@ def _fill(context: Path) -> None:
         shutil.copyfile(one, certificates / one.name)
 
 
-def _digest(context: Path, *words: str) -> str:
+def digest_of(context: Path, *words: str) -> str:
+    """What the name of an image says of the files and words it is made from."""
     digest = hashlib.sha256("\0".join(words).encode())
     for path in sorted(one for one in context.rglob("*") if one.is_file()):
         digest.update(f"\0{path.relative_to(context)}\0".encode() + path.read_bytes())

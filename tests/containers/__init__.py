@@ -1,0 +1,1 @@
+"""Aura's own image and compose.yaml, run with Docker."""
