@@ -15,10 +15,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # How many sites `make demo-fleet` simulates.
 SITES ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help run demo demo-fleet test test-more test-all e2e unit chaos planted-errors lint format bench bench-fleet pot hashes plugin-release album screenshots prepare images images-all clean
+.PHONY: help run demo demo-fleet test test-more test-all e2e unit chaos chaos-containers planted-errors lint format bench bench-fleet pot hashes plugin-release album screenshots prepare images images-all clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Start Aura: web, worker and scheduler; Ctrl-C stops all (PORT=8000)
 	@$(BIN)/python -m app.run.serve
@@ -45,10 +45,13 @@ e2e: images ## Only the end-to-end tests: real WordPress, real browser
 	$(PYTEST) $(ARGS) tests/e2e tests/matrix tests/plugin tests/rigs tests/wordpress
 
 unit: $(VENV)/.dev ## Only the tests that need neither Docker nor a browser
-	$(PYTEST) $(ARGS) $(addprefix --ignore=tests/,e2e matrix plugin rigs wordpress)
+	$(PYTEST) $(ARGS) $(addprefix --ignore=tests/,containers e2e matrix plugin rigs wordpress)
 
 chaos: $(VENV)/.dev ## Hundreds of changes while workers, sites and replies break, with counts
 	@$(BIN)/python -m tests.chaos
+
+chaos-containers: prepare $(VENV)/.dev ## A thousand syncs and 200 updates on compose.yaml while its workers are killed
+	@$(BIN)/python -m tests.chaos.containers $(ARGS)
 
 planted-errors: images ## Plant thirty errors one at a time and see that the tests find them
 	@$(BIN)/python -m tests.planted

@@ -61,7 +61,8 @@ class Fleet:
                 UpdateRequest(site, "plugin", one["id"], NEW)
                 for one in fake.report["updates"]["plugins"]
             ]
-            proposals.propose_changes(wanted, by=self.ben, reason="", window=window, now=now)
+            if wanted:
+                proposals.propose_changes(wanted, by=self.ben, reason="", window=window, now=now)
 
     def look_after(self) -> None:
         """Ana approves what waits, and looks after what went wrong."""

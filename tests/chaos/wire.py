@@ -25,10 +25,14 @@ class Lost(Exception):
 
 @dataclass
 class Wire:
-    """The way to each site by the first part of its path. `late_s` outlasts the caller."""
+    """The way to each site by the first part of its path.
+
+    `late_s` outlasts the caller; `answers_after_s` is how long a site takes otherwise.
+    """
 
     dice: random.Random
     late_s: float
+    answers_after_s: float = 0.0
     sites: dict[str, FakeSite] = field(default_factory=dict)
     broken: Counter[str] = field(default_factory=Counter)
     is_calm: bool = True
@@ -49,6 +53,7 @@ class Wire:
 
     def carry(self, name: str, request: protocol.SentRequest) -> tuple[Answer, int]:
         """What comes back, and how often; raises Lost."""
+        time.sleep(self.answers_after_s)
         if self.breaks("requests lost", 16):
             raise Lost
         if self.breaks("web pages instead of answers", 20):
@@ -92,9 +97,15 @@ class Wire:
                     fake.changes.reconcile(op_id)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # As many connections at once as several workers open.
+    request_queue_size = 1024
+
+
 @contextmanager
-def served(wire: Wire) -> Iterator[str]:
-    """The address of a web server for every site on the wire, on loopback."""
+def served(wire: Wire, host: str = "127.0.0.1") -> Iterator[str]:
+    """The address of a web server for every site on the wire, on loopback unless `host` says."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -133,12 +144,11 @@ def served(wire: Wire) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """A web server's own log would say nothing here."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server((host, 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://{host}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

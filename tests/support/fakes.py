@@ -247,6 +247,11 @@ class FakeSite(FakeLog):
         offset_s = site_time - int(now.timestamp())
         return Reply(status, document, answer, now, now, 7, request.body, offset_s, self.address)
 
+    @property
+    def heard(self) -> frozenset[str]:
+        """The nonces of all requests that were signed as they should be."""
+        return frozenset(self._nonces)
+
     def look(self, url: str, **_: object) -> ProbeResponse:
         """What siteclient.look does: a visitor asks for the front page."""
         status, body = self.front_page

@@ -5,12 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from peewee import fn
 
+from app.domain import audit
+from app.domain.actor import SYSTEM
+from app.domain.audit.events import ReportReceived
 from app.domain.changes import execution
-from app.models.base import db
+from app.models.base import db, transaction
+from app.models.call_log import SiteCall
 from app.models.changes import FAILED, SUCCEEDED, Change
+from app.models.reports import Report, Sync
+from app.models.sites import Site
 from tests.chaos import impatience, played
+from tests.chaos.containers import count_syncs
 from tests.chaos.counting import count
+from tests.support.factories import read_report
 
 BREAKAGES = {
     "calls lost on the way",
@@ -55,6 +64,38 @@ def test_a_lie_and_a_gap_would_be_seen(tmp_path: Path) -> None:
     assert counts.wrong_outcomes == 1
     assert counts.double_executions == 1
     assert counts.missing_entries == 1
+    assert not counts.is_clean
+
+
+def _store_again(report: Report) -> None:
+    """As two workers would that both take a report for new."""
+    again = ReportReceived(
+        site_id=report.site_id,
+        digest=report.digest,
+        components=1,
+        available_updates=0,
+        dropped_fields=[],
+    )
+    with transaction():
+        audit.record(again, SYSTEM)
+
+
+def test_a_lost_sync_and_an_unknown_call_would_be_seen(tmp_path: Path) -> None:
+    chaos = played.made(seed=1, changes=10, folder=tmp_path)
+    fleet, began = chaos.fleet, chaos.clock()
+    heard = {fake.home: frozenset() for fake in fleet.sites.values()}
+    syncs = []
+    for number, fake in fleet.sites.items():
+        heard[fake.home] = fake.heard
+        syncs.append(read_report(Site.get_by_id(number), fake, config=fleet.config).id)
+    assert count_syncs(fleet, syncs, began, heard).is_clean
+    Sync.update(state=FAILED).where(Sync.id == syncs[0]).execute()
+    Report.delete().where(Report.site == Sync.get_by_id(syncs[1]).site).execute()
+    SiteCall.delete().where(SiteCall.id == SiteCall.select(fn.MAX(SiteCall.id))).execute()
+    _store_again(Report.get())
+    counts = count_syncs(fleet, syncs, began, heard)
+    db.close()
+    assert (counts.lost, counts.stored_twice, counts.unknown_calls) == (2, 1, 1)
     assert not counts.is_clean
 
 
