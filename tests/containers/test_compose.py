@@ -61,7 +61,7 @@ def test_pages_come_through_the_proxy_over_tls(aura: Composition, owner: Visitor
     assert plain.headers["Location"].startswith("https://localhost")
 
 
-def test_the_activity_shows_the_address_of_the_person_and_not_of_the_proxy(
+def test_sessions_show_the_address_of_the_person_and_not_of_the_proxy(
     aura: Composition, owner: Visitor
 ) -> None:
     assert aura.ip_of("proxy", "edge") not in owner.get("/account").text
