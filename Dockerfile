@@ -35,10 +35,12 @@ RUN chmod -R a+rX . \
 	&& useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin aura \
 	&& install --directory --owner aura --group aura --mode 0700 /data
 
+# `docker stop` kills what has not ended after ten seconds.
 ENV PATH=/opt/venv/bin:$PATH \
 	PYTHONUNBUFFERED=1 \
 	FLASK_APP=wsgi \
 	AURA_BIND=0.0.0.0 \
+	AURA_STOP_SECONDS=8 \
 	AURA_VAR=/data \
 	AURA_PLUGIN_RELEASE=/data/plugin-release
 USER aura
