@@ -77,10 +77,12 @@ def _build(folder: Path) -> None:
             uuid = log_uuid()
     db.close()
     with closing(sqlite3.connect(folder / "aura.db")) as raw:
-        raw.execute("PRAGMA synchronous = off")
+        # A file that is thrown away if anything fails needs no journal.
+        for pragma in ("journal_mode = off", "synchronous = off", "cache_size = -400000"):
+            raw.execute(f"PRAGMA {pragma}")
         _History(raw, BulkLog(raw, uuid), now.replace(microsecond=0)).write()
         raw.commit()
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        raw.execute("PRAGMA journal_mode = wal")
 
 
 class _History:
