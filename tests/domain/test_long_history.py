@@ -149,8 +149,8 @@ def test_days_without_a_pause_are_read_as_one(ready: Site, clock: Clock) -> None
     for number in range(10):
         at = begin + timedelta(days=number)
         DailyChecks.create(
-            site=ready, day=at.date(), made=24, answered=24 - (number == 2), not_made=1, first_at=at,
-            last_at=at + timedelta(hours=23), gaps=pause if number == 6 else [],
+            site=ready, day=at.date(), made=24, answered=24 - (number == 2), not_made=1,
+            first_at=at, last_at=at + timedelta(hours=23), gaps=pause if number == 6 else [],
         )  # fmt: skip
     is_wanted = DailyChecks.between(Site.id, date(2000, 1, 1), date(2100, 1, 1))
     column = DailyChecks.added_up(is_wanted, timedelta(hours=3)).alias("days")

@@ -106,11 +106,6 @@ def test_a_gap_may_span_days() -> None:
     assert [(gap.begins, gap.ends) for gap in seen.gaps] == [(moment(3), moment(50))]
 
 
-def test_a_day_of_regular_checks_has_no_gap() -> None:
-    seen = count(day(0, 23, made=24), day(24, 47, made=24), until=48)
-    assert seen.gaps == ()
-
-
 def test_days_that_were_added_up_are_as_one() -> None:
     assert count(day(0, 200, made=201), until=201).gaps == ()
 
