@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench import audit_log, processes, site, sync, wire
+from bench import audit_log, pages, processes, site, sync, wire
 from bench.measure import Figure
 from tests.wordpress.engine import EngineFailed
 
@@ -30,6 +30,7 @@ def main() -> int:
         except EngineFailed as why:
             print(why, file=sys.stderr)
             return 1
+    found += _shown("Pages of a thousand sites", pages.figures())
     found += _shown("The audit log", audit_log.figures())
     found += _shown("Aura's syncs", sync.figures())
     found += _shown("The protocol in Python", wire.figures())

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -23,15 +24,13 @@ from app.domain.audit.events import SiteCalled
 from app.models import migrate
 from app.models.audit import AuditEntry
 from app.models.base import db, transaction, use_database
-from app.models.search_terms import words_of
-from app.protocol import canonical, chain_genesis, chain_hash
+from bench.bulk_log import BulkLog, StoredEntry
 from bench.measure import Figure, interleaved
 from tests.support.config import make_config
 
 VERIFIED, FOUND_IN, WRITERS, EACH = 300_000, 1_000_000, 4, 500
 _LEAST_A_SECOND, _APPEND_MS, _PAGE_MS = 300_000, 5, 60
 _COMPONENTS = [f"plugin-{number}/plugin-{number}.php" for number in range(200)]
-_BATCH = 20_000
 
 
 def figures() -> Iterator[Figure]:
@@ -177,36 +176,17 @@ def _made(folder: Path, count: int) -> Config:
 
 
 def _fill(config: Config, count: int) -> None:
-    dice = random.Random(7)
-    prev = chain_genesis(log_uuid())
+    dice, uuid = random.Random(7), log_uuid()
     path = config.database_url.removeprefix("sqlite:///")
     db.close()
-    raw = sqlite3.connect(path)
-    for name, sql in raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"):
-        if name.startswith("audit") and "INSERT" in sql:
-            raw.execute(f"DROP TRIGGER {name}")
-    raw.execute("PRAGMA synchronous = off")
-    days: dict[str, list[int]] = {}
-    entries, words = [], []
-    for seq in range(1, count + 1):
-        at, site = _at(seq), dice.randrange(60)
-        body = _entry(dice, at, site)
-        text = canonical(body).decode()
-        after = chain_hash(seq, prev, text.encode())
-        entries.append((seq, prev.hex(), text, after.hex()))
-        words.append((seq, words_of(body, None)))
-        days.setdefault(body["at"][:10], [seq, seq])[1] = seq
-        prev = after
-        if len(entries) == _BATCH or seq == count:
-            kept = "INSERT INTO audit (seq, prev, body, hash) VALUES (?, ?, ?, ?)"
-            raw.executemany(kept, entries)
-            raw.executemany("INSERT INTO audit_words (rowid, words) VALUES (?, ?)", words)
-            entries, words = [], []
-    rows = [(day, first, last) for day, (first, last) in days.items()]
-    raw.executemany("INSERT INTO audit_day (day, first_seq, last_seq) VALUES (?, ?, ?)", rows)
-    raw.execute("ANALYZE")
-    raw.commit()
-    raw.close()
+    numbers = range(1, count + 1)
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("PRAGMA synchronous = off")
+        BulkLog(raw, uuid).write(
+            StoredEntry.of(_entry(dice, _at(number), dice.randrange(60))) for number in numbers
+        )
+        raw.execute("ANALYZE")
+        raw.commit()
     db.connect()
 
 

@@ -20,6 +20,7 @@ from app.models.statements import Statement, given
 # Actors without personal data.
 NAMES = {"system": "Aura", "schedule": "the schedule", "anonymous": "signed-out visitor"}
 _CHAIN = ("seq", "prev", "body", "hash")
+_SEARCHED = ("event", "actor", "site_id", "client_id", "kind", "component", "outcome")
 _DETAILS_AT_ONCE = 500
 _STREAMED_AT_ONCE = 1000
 
@@ -86,9 +87,10 @@ class AuditEntry(BaseModel):
     class Meta:
         table_name = "audit"
         # Each index ends with the order in which pages show entries.
-        indexes = tuple(
-            ((column, "seq"), False)
-            for column in ("event", "actor", "site_id", "client_id", "kind", "component", "outcome")
+        indexes = (
+            *(((column, "seq"), False) for column in _SEARCHED),
+            # For client reports.
+            (("site_id", "event", "seq"), False),
         )
 
     @cached_property

@@ -6,7 +6,7 @@ and otherwise *blocked*. `eligibility` decides the same for one site; a test com
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -83,6 +83,13 @@ class UpdateCounts:
         return self.ready + self.blocked + self.in_progress
 
 
+class UpdateStatus(NamedTuple):
+    """The status of an available update of a site."""
+
+    status: str
+    to_version: str
+
+
 @dataclass(frozen=True)
 class UpdateGroup:
     """One step of one component, and the number of sites in each status."""
@@ -98,7 +105,10 @@ class UpdateGroup:
 
 @dataclass(frozen=True)
 class SiteGroup:
-    """The available updates of one site, with the names of the ready ones."""
+    """The available updates of one site, with the names of the ready ones.
+
+    Of the site and its client there are only the names.
+    """
 
     site: Site
     ready: int
@@ -154,7 +164,7 @@ class AvailableUpdate(BaseModel):
         under_way = Change.select(Change.site, Change.kind, Change.ident).where(
             Change.state.in_(OPEN)
         )
-        paused = Change.select(Change.site).where(Change.is_incident)
+        paused = Change.select(Change.site).where(Change.is_unfinished(), Change.is_incident)
         component = Tuple(cls.site, cls.kind, cls.ident)
         is_blocked = (
             ~cls.is_fit
@@ -213,16 +223,18 @@ class AvailableUpdate(BaseModel):
         """Return the number of updates in each status, and of the ready ones of each size."""
         rows = cls._connected(asked, cls.site, cls.release_type, cls._status(asked).alias("status"))
         one = rows.alias("one")
-        is_ready = one.c.status == READY
+        # By status, so that the database computes it once for each row.
         query = cls.select(
-            _count(is_ready),
-            fn.COUNT(Case(None, ((is_ready, one.c.site_id),)).distinct()),
-            _count(one.c.status == BLOCKED),
-            _count(one.c.status == IN_PROGRESS),
-            *(_count(is_ready & (one.c.release_type == size)) for size in RELEASE_TYPES),
+            one.c.status,
+            fn.COUNT(one.c.status),
+            fn.COUNT(one.c.site_id.distinct()),
+            *(_count(one.c.release_type == size) for size in RELEASE_TYPES),
         ).from_(one)
-        row: Any = query.tuples().get()
-        ready, sites, blocked, in_progress, *sizes = row
+        found: Any = query.group_by(one.c.status).tuples()
+        counts = {status: numbers for status, *numbers in found}
+        none = [0, 0, *(0 for _ in RELEASE_TYPES)]
+        ready, sites, *sizes = counts.get(READY, none)
+        blocked, in_progress = (counts.get(status, none)[0] for status in (BLOCKED, IN_PROGRESS))
         by_release_type = dict(zip(RELEASE_TYPES, sizes, strict=True))
         return UpdateCounts(ready, sites, blocked, in_progress, by_release_type)
 
@@ -238,14 +250,13 @@ class AvailableUpdate(BaseModel):
         rows = cls._connected(
             asked, *columns, cls.permission, cls.name, cls._status(asked).alias("status")
         )
-        one = rows.alias("one")
+        one = cls._counted(rows.alias("one"), columns, permission=fn.MIN, name=fn.MIN)
         key = (one.c.kind, one.c.ident, one.c.from_version, one.c.to_version)
         size = fn.MIN(one.c.release_type)
-        ready, name = _count(one.c.status == READY), fn.MIN(one.c.name)
+        ready, name = _sum(one, READY), fn.MIN(one.c.name)
         query = cls.select(
             *key, name, size, fn.MIN(one.c.permission), ready,
-            _count(one.c.status == IN_PROGRESS), _count(one.c.status == BLOCKED),
-            fn.COUNT(one.c.kind).over(),
+            _sum(one, IN_PROGRESS), _sum(one, BLOCKED), fn.COUNT(one.c.kind).over(),
         ).from_(one)  # fmt: skip
         query = query.group_by(*key).having(ready > 0)
         query = query.order_by(size.in_(MAJOR_LAST), ready.desc(), fn.LOWER(name), *key)
@@ -262,21 +273,22 @@ class AvailableUpdate(BaseModel):
         The names are those of the ready updates.
         """
         columns = (cls.site, Site.name.alias("name"), cls._status(asked).alias("status"))
-        one = cls._connected(asked, *columns).alias("one")
-        ready = _count(one.c.status == READY)
+        every = cls._connected(asked, *columns).alias("one")
+        one = cls._counted(every, (cls.site,), name=fn.MIN)
+        ready = _sum(one, READY)
         counted = cls.select(
             one.c.site_id,
             ready.alias("ready"),
-            _count(one.c.status == BLOCKED).alias("blocked"),
+            _sum(one, BLOCKED).alias("blocked"),
             fn.COUNT(one.c.site_id).over().alias("sites"),
         ).from_(one)
         counted = counted.group_by(one.c.site_id).having(ready > 0)
         counted = counted.order_by(ready.desc(), fn.LOWER(fn.MIN(one.c.name)), one.c.site_id)
         page = counted.limit(limit).offset(offset).alias("page")
-        numbers = (page.c.ready, page.c.blocked, page.c.sites)
-        query = cls.with_status(asked, READY, *numbers).join_from(
-            cls, page, on=cls.site == page.c.site_id, attr="page"
-        )
+        shown = (cls.site, cls.name, Site.id, Site.name, Client.id, Client.name)
+        query = cls._connected(asked, *shown, page.c.ready, page.c.blocked, page.c.sites)
+        query = query.join_from(cls, page, on=cls.site == page.c.site_id, attr="page")
+        query = query.where(cls._status(asked) == READY)
         rows: list[Any] = list(
             query.order_by(page.c.ready.desc(), fn.LOWER(Site.name), Site.id, cls.name)
         )
@@ -287,9 +299,28 @@ class AvailableUpdate(BaseModel):
         return list(groups.values()), rows[0].page.sites if rows else 0
 
     @classmethod
+    def _counted(cls, one: Any, columns: Sequence[Any], **more: Callable[..., Any]) -> Any:
+        """Return a subquery that counts rows by these columns and by status.
+
+        Counting in a second step has the database compute the status of each row once.
+        """
+        groups = [getattr(one.c, column.column_name) for column in columns]
+        values = [function(getattr(one.c, name)).alias(name) for name, function in more.items()]
+        count = fn.COUNT(one.c.status).alias("count")
+        query = cls.select(*groups, one.c.status, *values, count).from_(one)
+        return query.group_by(*groups, one.c.status).alias("counted")
+
+    @classmethod
     def with_status(cls, asked: UpdateFilter, status: str, *more: Any) -> Any:
         """Return a query for the rows in a status, as `listing` does."""
         return cls.listing(asked, *more).where(cls._status(asked) == status)
+
+    @classmethod
+    def statuses(cls, asked: UpdateFilter) -> dict[int, UpdateStatus]:
+        """Return the status of the update by site id, for a filter by one component."""
+        query = cls._connected(asked, cls.site, cls._status(asked), cls.to_version)
+        rows: Any = query.order_by(cls.id).tuples()
+        return {site_id: UpdateStatus(*row) for site_id, *row in rows}
 
     @classmethod
     def listing(cls, asked: UpdateFilter, *more: Any) -> Any:
@@ -297,7 +328,7 @@ class AvailableUpdate(BaseModel):
 
         `site.report.received_at` and `needs_checking` of a row are for `eligibility.SiteFacts`.
         """
-        paused = Change.select(Change.site).where(Change.is_incident)
+        paused = Change.select(Change.site).where(Change.is_unfinished(), Change.is_incident)
         columns = (cls.site.in_(paused).alias("needs_checking"), cls._status(asked).alias("status"))
         query = cls._connected(asked, cls, Site, Client, Report.received_at, *columns, *more)
         return query.order_by(fn.LOWER(cls.name), cls.ident, fn.LOWER(Site.name), cls.id)
@@ -314,3 +345,8 @@ class AvailableUpdate(BaseModel):
 def _count(condition: Any) -> Any:
     """Return how many rows of a group fulfill `condition`; 0 without rows."""
     return fn.COUNT(Case(None, ((condition, 1),)))
+
+
+def _sum(counted: Any, status: str) -> Any:
+    """Return how many rows of a group of `_counted` have a status."""
+    return fn.SUM(Case(None, ((counted.c.status == status, counted.c.count),), 0))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from peewee import Case, fn
+from peewee import SQL, Case, fn
 
 from app.models.changes import (
     APPROVED,
@@ -44,6 +45,8 @@ OUTCOMES = {
 class Batch:
     """One batch in numbers. `name`, `from_version` and `to_version` are those of its first update.
 
+    `change_id` is the number of its first change, and `last_id` that of the last one.
+
     `updates` counts the different updates among its changes, `states` the changes by state.
     """
 
@@ -61,6 +64,7 @@ class Batch:
     updates: int
     changes: int
     unrequested: int
+    last_id: int
     states: dict[str, int]
 
     def count(self, *states: str) -> int:
@@ -73,24 +77,56 @@ def listing(
     client_id: int | None = None,
     outcome: str = "",
     limit: int,
-    offset: int = 0,
-) -> tuple[list[Batch], int]:
-    """Return the batches of a list, the newest first, and how many it has.
+    before: int | None = None,
+) -> list[Batch]:
+    """Return the batches of a list, the newest first.
 
     With `client_id`, only what that client was asked to approve. `outcome` is a key of OUTCOMES.
+    `before` is the `last_id` of the last batch shown.
     """
-    rows = _changes(client_id)
-    condition = {
-        TO_APPROVE: _count(Change.state.in_(BEFORE_APPROVAL)) > 0,
-        UNDER_WAY: _count(_is_under_way()) > 0,
-        ENDED: _count(Change.state.in_(BEFORE_APPROVAL) | _is_under_way()) == 0,
-    }[tab]
-    query = rows.group_by(Change.batch).having(condition)
+    heads = _newest_of_each(client_id).where(_is_listed(tab, client_id))
     if outcome:
-        query = query.having(condition & (_count(Change.state.in_(OUTCOMES[outcome])) > 0))
-    query = query.order_by(fn.MAX(Change.id).desc()).limit(limit).offset(offset)
-    found = list(query.tuples())
-    return [_batch(row) for row in found], found[0][-1] if found else 0
+        heads = heads.where(fn.EXISTS(_others(client_id, _in_states(OUTCOMES[outcome]))))
+    if before is not None:
+        heads = heads.where(Change.id < before)
+    head = heads.order_by(Change.id.desc()).limit(limit).alias("head")
+    shown = Change.select(head.c.batch).from_(head)
+    query = _changes(client_id).where(Change.batch.in_(shown))
+    query = query.group_by(Change.batch).order_by(fn.MAX(Change.id).desc())
+    return [_batch(row) for row in query.tuples()]
+
+
+def _newest_of_each(client_id: int | None) -> Any:
+    """Return the query for the newest change of each batch.
+
+    It reads the changes from the newest on, as far as its limit needs.
+    """
+    newer = _others(client_id, lambda other: other.id > Change.id)
+    return _changes(client_id, Change.id, Change.batch).where(~fn.EXISTS(newer))
+
+
+def _others(client_id: int | None, condition: Callable[[Any], Any]) -> Any:
+    """Return the query for the changes of the same batch that meet a condition."""
+    other, site = Change.alias(), Site.alias()
+    query = other.select(SQL("1")).join(site, on=other.site == site.id)
+    is_same = (other.batch == Change.batch) & _is_visible(other, site, client_id)
+    return query.where(is_same, condition(other))
+
+
+def _in_states(states: tuple[str, ...]) -> Callable[[Any], Any]:
+    return lambda change: change.state.in_(states)
+
+
+def _is_listed(tab: str, client_id: int | None) -> Any:
+    """Return the condition that the batch of a change is in this list."""
+    is_waiting = Change.state.in_(BEFORE_APPROVAL)
+    condition = {
+        TO_APPROVE: is_waiting,
+        UNDER_WAY: _is_under_way(),
+        ENDED: is_waiting | _is_under_way(),
+    }[tab]
+    found = _changes(client_id, Change.batch).where(Change.is_unfinished(), condition)
+    return Change.batch.not_in(found) if tab == ENDED else Change.batch.in_(found)
 
 
 def counts(client_id: int | None = None) -> dict[str, int]:
@@ -101,15 +137,21 @@ def counts(client_id: int | None = None) -> dict[str, int]:
         fn.COUNT(Case(None, ((_is_under_way(), Change.batch),)).distinct()),
         _count(Change.is_to_check()),
     )
-    waiting, running, to_check = query.tuples().get()
+    waiting, running, to_check = query.where(Change.is_unfinished()).tuples().get()
     return {TO_APPROVE: waiting, UNDER_WAY: running, TO_CHECK: to_check}
 
 
 def _changes(client_id: int | None, *columns: Any) -> Any:
-    query = Change.select(*(columns or _COLUMNS)).join(Site).where(Site.forgotten_at.is_null())
+    query = Change.select(*(columns or _COLUMNS)).join(Site)
+    return query.where(_is_visible(Change, Site, client_id))
+
+
+def _is_visible(change: Any, site: Any, client_id: int | None) -> Any:
+    """Return the condition that the site is known, and its client was asked if one is given."""
+    is_known = site.forgotten_at.is_null()
     if client_id is None:
-        return query
-    return query.where(Site.client == client_id, Change.requested_at.is_null(False))
+        return is_known
+    return is_known & (site.client == client_id) & change.requested_at.is_null(False)
 
 
 def _is_under_way() -> Any:
@@ -138,14 +180,13 @@ _COLUMNS = (
     fn.COUNT(_UPDATE.distinct()),
     fn.COUNT(Change.id),
     _count(Change.requested_at.is_null()),
+    fn.MAX(Change.id),
     *(_count(Change.state == state) for state in STATES),
-    fn.COUNT(Change.batch).over(),
 )
 
 
 def _batch(row: tuple[Any, ...]) -> Batch:
-    *columns, _ = row
-    split = len(columns) - len(STATES)
-    states = dict(zip(STATES, columns[split:], strict=True))
-    values: list[Any] = [*columns[:split], states]
+    split = len(row) - len(STATES)
+    states = dict(zip(STATES, row[split:], strict=True))
+    values: list[Any] = [*row[:split], states]
     return Batch(*values)

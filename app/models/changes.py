@@ -95,7 +95,7 @@ class Change(LeasedRow):
     from_version = CharField(max_length=64)
     to_version = CharField(max_length=64)
     release_type = CharField(max_length=16)
-    state = CharField(max_length=24, default=CHECKING, index=True)
+    state = CharField(max_length=24, default=CHECKING)
 
     proposed_by = ForeignKeyField(User, null=True, backref="+", on_delete="RESTRICT")
     proposed_by_id: int | None
@@ -136,9 +136,12 @@ class Change(LeasedRow):
     # The hold on its component, expired or not; only `known` reads it.
     hold: UpdateHold | None = None
 
-    is_incident = BooleanField(default=False)
+    is_incident = BooleanField(default=False, index=True)
     closed_by = CharField(max_length=120, default="")
     closing_note = CharField(max_length=500, default="")
+
+    class Meta:
+        indexes = ((("state", "closed_by"), False), (("state", "ended_at"), False))
 
     @property
     def is_open(self) -> bool:
@@ -223,6 +226,16 @@ class Change(LeasedRow):
         """Return `needs_checking` as an SQL expression."""
         return (cls.is_incident | cls.state.in_(BAD_ENDS)) & (cls.closed_by == "")
 
+    @classmethod
+    def is_unfinished(cls) -> Any:
+        """Return the SQL condition that it is open, pauses its site or needs checking.
+
+        Pages read only these few of all changes. Each of the three parts has an index of its own.
+        """
+        needs_checking = cls.state.in_(BAD_ENDS) & (cls.closed_by == "")
+        # Not the bare column: SQLite finds a value by an index, and no truth.
+        return cls.state.in_(OPEN) | cls.is_incident.in_((True,)) | needs_checking
+
     def mark_checked(self, **changes: Any) -> bool:
         """Record that a person checked the site; return False if that was not needed any more."""
         return self.update_if(Change.is_to_check(), is_incident=False, **changes)
@@ -255,21 +268,27 @@ class Change(LeasedRow):
     ) -> list[Change]:
         """Return what needs checking or approval, newest first; of one client if given.
 
-        With `site`, everything that is open on that site is returned as well.
+        With `site`, everything that is open on that site is returned as well. The rows have only
+        what lists show: every page reads them, and those of a large fleet are hundreds.
         """
         is_wanted = cls.is_to_check() | (cls.state == PROPOSED)
         if site is not None:
             is_wanted |= cls.is_open_or_incident_on(site.id)
-        query = (
-            cls.select(cls, Site, Client, AutoUpdateRule)
-            .join(Site)
-            .join(Client, JOIN.LEFT_OUTER)
-            .switch(cls)
-            .join(AutoUpdateRule, JOIN.LEFT_OUTER)
-            .where(Site.forgotten_at.is_null(), is_wanted)
-        )
+        query = cls.select(*cls._listed()).join(Site).join(Client, JOIN.LEFT_OUTER)
+        query = query.where(Site.forgotten_at.is_null(), cls.is_unfinished(), is_wanted)
         query = query if client_id is None else query.where(Site.client == client_id)
         return list(query.order_by(cls.id.desc()))
+
+    @classmethod
+    def _listed(cls) -> list[Any]:
+        """Return the columns that lists of changes show, with those of the site and its client."""
+        own = (
+            *(cls.id, cls.site, cls.batch, cls.kind, cls.ident, cls.name, cls.from_version),
+            *(cls.to_version, cls.release_type, cls.state, cls.proposed_by, cls.proposer),
+            *(cls.proposed_at, cls.requested_at, cls.not_before, cls.next_attempt_at),
+            *(cls.started_at, cls.ended_at, cls.outcome_reason, cls.is_incident, cls.closed_by),
+        )
+        return [*own, Site.id, Site.name, Site.client, Client.id, Client.approvals]
 
     @classmethod
     def in_batch(cls, batch: str, client_id: int | None = None) -> list[Change]:
@@ -294,7 +313,7 @@ class Change(LeasedRow):
     @classmethod
     def is_open_or_incident_on(cls, site_id: Any) -> Any:
         """Return the SQL condition that it is open on this site, or pauses the site."""
-        return (cls.site == site_id) & (cls.state.in_(OPEN) | cls.is_incident)
+        return (cls.site == site_id) & cls.is_unfinished() & (cls.state.in_(OPEN) | cls.is_incident)
 
     @classmethod
     def newest_success(cls, site: Site, since: datetime) -> Change | None:

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from peewee import CompositeKey, DateField, ForeignKeyField, IntegerField
+from peewee import SQL, Case, CompositeKey, DateField, ForeignKeyField, IntegerField, fn
 
-from app.models.base import BaseModel, JsonField, UtcField
+from app.models.base import BaseModel, JsonField, UtcField, is_postgres
 from app.models.sites import Site
 from app.models.statements import Statement, given
+
+
+@dataclass(frozen=True)
+class CheckedDays:
+    """Days of one site on which it was checked without a long pause, added up.
+
+    A day with failed checks is alone.
+
+    `first_at` and `last_at` are the first and the last check. `gaps` are pauses between them, as
+    pairs of ISO times; only a single day has any.
+    """
+
+    made: int = 0
+    answered: int = 0
+    not_made: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    gaps: tuple[tuple[str, str], ...] = ()
 
 
 class DailyChecks(BaseModel):
@@ -65,6 +86,55 @@ class DailyChecks(BaseModel):
         return (cls.site == site_id) & cls.day.between(first, last)
 
     @classmethod
+    def added_up(cls, is_wanted: Any, longest: timedelta) -> Any:
+        """Return the days that meet a condition as one column of another query.
+
+        Days without a failed check and without a pause of `longest` or more are one row, so a year
+        of a site is few of them; `read_added_up` reads the column.
+        """
+        failed = Case(None, ((cls.answered < cls.made, 1),), 0)
+        by_day = {"partition_by": [cls.site], "order_by": [cls.day]}
+        own = (cls.site, cls.day, cls.made, cls.answered, cls.not_made, cls.first_at, cls.last_at)
+        one = (
+            cls.select(
+                *own,
+                cls.gaps.alias("gaps"),
+                fn.LAG(cls.last_at).over(**by_day).alias("before"),
+                fn.LAG(cls.gaps).over(**by_day).alias("gaps_before"),
+                failed.alias("failed"),
+                fn.LAG(failed).over(**by_day).alias("failed_before"),
+            )
+            .where(is_wanted)
+            .alias("one")
+        )
+        has_gaps = (one.c.gaps != "[]") | (one.c.gaps_before != "[]")
+        has_failed = (one.c.failed == 1) | (one.c.failed_before == 1)
+        pause = _seconds(one.c.before, one.c.first_at) >= longest.total_seconds() - 1
+        is_new = one.c.first_at.is_null() | one.c.before.is_null() | has_gaps | has_failed | pause
+        begun = fn.SUM(Case(None, ((is_new, 1),), 0)).over(order_by=[one.c.day])
+        two = cls.select(SQL("one.*"), begun.alias("run")).from_(one).alias("two")
+        counts = (two.c.made, two.c.answered, two.c.not_made)
+        columns = (fn.MIN(two.c.first_at), fn.MAX(two.c.last_at), fn.MAX(two.c.gaps))
+        names = ("made", "answered", "not_made", "first_at", "last_at", "gaps")
+        values = (*(fn.SUM(count) for count in counts), *columns)
+        runs = cls.select(*(value.alias(name) for value, name in zip(values, names, strict=True)))
+        run = runs.from_(two).group_by(two.c.run).alias("run")
+        row = tuple(getattr(run.c, name) for name in names)
+        if is_postgres():
+            found: Any = fn.json_agg(fn.json_build_array(*row)).cast("text")
+        else:
+            found = fn.json_group_array(fn.json_array(*row))
+        return cls.select(found).from_(run)
+
+    @classmethod
+    def read_added_up(cls, column: str | None) -> Iterator[CheckedDays]:
+        """Yield the rows in a column of `added_up`, in no particular order."""
+        for made, answered, not_made, first_at, last_at, gaps in json.loads(column or "[]"):
+            first, last = map(cls.first_at.python_value, (first_at, last_at))
+            pauses = tuple((begins, ends) for begins, ends in json.loads(gaps))
+            yield CheckedDays(made, answered, not_made, first, last, pauses)
+
+    @classmethod
     def _row(cls, site_id: int, day: date) -> DailyChecks:
         row = cls.fetch_one(site=site_id, day=day)
         return row or cls.insert_one(site=site_id, day=day)
@@ -82,3 +152,10 @@ _COUNT_MADE = Statement(
         DailyChecks.day == given(DailyChecks.day),
     )
 )
+
+
+def _seconds(earlier: Any, later: Any) -> Any:
+    """Return the seconds between two times as an SQL expression."""
+    if is_postgres():
+        return fn.date_part("epoch", later - earlier)
+    return (fn.julianday(later) - fn.julianday(earlier)) * 86400

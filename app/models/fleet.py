@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from peewee import JOIN, fn
+from peewee import JOIN, Case, fn
 
 from app.models.available_updates import AvailableUpdate
-from app.models.changes import OPEN, Change
+from app.models.changes import OPEN, ROLLED_BACK, SUCCEEDED, Change
 from app.models.clients import Client
 from app.models.reports import Report
 from app.models.sites import ACTIVE, MAY_CALL, Site
@@ -93,8 +93,11 @@ class WidespreadUpdate:
     sites: int
 
 
-def fleet(client_id: int | None = None) -> list[FleetSite]:
-    """Return the sites that were not removed, by name; of one client if given."""
+def fleet(client_id: int | None = None, *conditions: Any) -> list[FleetSite]:
+    """Return the sites that were not removed, by name; of one client if given.
+
+    Only those that meet all `conditions`, which may name columns of Site and Report.
+    """
     columns = [getattr(Site, name) for name in _COLUMNS]
     query = (
         Site.select(
@@ -107,13 +110,117 @@ def fleet(client_id: int | None = None) -> list[FleetSite]:
         .join(Client, JOIN.LEFT_OUTER)
         .switch(Site)
         .join(Report, JOIN.LEFT_OUTER, on=Report.site == Site.id)
-        .where(Site.forgotten_at.is_null())
+        .where(Site.forgotten_at.is_null(), *conditions)
         .order_by(fn.LOWER(Site.name), Site.id)
     )
     if client_id is not None:
         query = query.where(Site.client == client_id)
     rows: Any = query.tuples()
     return [FleetSite(*row) for row in rows]
+
+
+def noticeable_sites(
+    connections: Collection[str],
+    php: Collection[str],
+    named: Collection[int],
+    client_id: int | None = None,
+) -> list[FleetSite]:
+    """Return the sites with one of these connections or of these PHP versions, and these sites.
+
+    Those that were never paired are among them.
+    """
+    is_noticeable = (
+        Site.connection_in_sql().in_(list(connections))
+        | Report.php.in_(list(php))
+        | Site.id.in_(list(named))
+        | Site.paired_at.is_null()
+    )
+    return fleet(client_id, is_noticeable)
+
+
+class AlikeSites(NamedTuple):
+    """How many sites are alike, and how many of them had a sync that succeeded lately.
+
+    `ever_paired` of them have been paired at some time.
+    """
+
+    connection: str
+    is_paired: bool
+    wordpress: str
+    php: str
+    sites: int
+    synced: int
+    ever_paired: int
+
+
+@dataclass(frozen=True)
+class FleetCounts:
+    """All sites in numbers, and how many of their updates ended in some time, by state."""
+
+    alike: list[AlikeSites]
+    ended: dict[str, int]
+
+
+def count_fleet(since: datetime, client_id: int | None = None) -> FleetCounts:
+    """Count the sites that were not removed by connection and versions; of one client if given.
+
+    What was lately is what was since then.
+    """
+    one = (
+        Site.select(
+            Site.connection_in_sql().alias("connection"),
+            Site.state.in_(MAY_CALL).alias("is_paired"),
+            fn.COALESCE(Report.wordpress, "").alias("wordpress"),
+            fn.COALESCE(Report.php, "").alias("php"),
+            Case(None, ((Site.last_success_at >= since, 1),)).alias("synced"),
+            Site.paired_at,
+        )
+        .join(Report, JOIN.LEFT_OUTER, on=Report.site == Site.id)
+        .where(Site.forgotten_at.is_null())
+    )
+    if client_id is not None:
+        one = one.where(Site.client == client_id)
+    one = one.alias("one")
+    names = (one.c.connection, one.c.is_paired, one.c.wordpress, one.c.php)
+    counts = (fn.COUNT(one.c.connection), fn.COUNT(one.c.synced), fn.COUNT(one.c.paired_at))
+    states = (SUCCEEDED, ROLLED_BACK)
+    ended = [_ended(state, since, client_id) for state in states]
+    query = Site.select(*names, *counts, *ended).from_(one).group_by(*names)
+    rows: Any = list(query.tuples())
+    numbers = rows[0][-len(states) :] if rows else (0,) * len(states)
+    alike = [AlikeSites(*row[: -len(states)]) for row in rows]
+    return FleetCounts(alike, dict(zip(states, numbers, strict=True)))
+
+
+def _ended(state: str, since: datetime, client_id: int | None) -> Any:
+    """Return the query for the number of updates that ended in a state."""
+    query = Change.select(fn.COUNT(Change.id)).join(Site)
+    query = query.where(Change.ended_at >= since, Change.state == state)
+    query = query.where(Site.forgotten_at.is_null())
+    return query if client_id is None else query.where(Site.client == client_id)
+
+
+class ClientCounts(NamedTuple):
+    """The sites of a client, those of them that need attention, and their available updates."""
+
+    sites: int
+    need_attention: int
+    updates: int
+
+
+def count_by_client(
+    connections: Collection[str], needing: Collection[int]
+) -> dict[int | None, ClientCounts]:
+    """Count by client. Sites with one of these connections, and `needing`, need attention."""
+    needs = Site.connection_in_sql().in_(list(connections)) | Site.id.in_(list(needing))
+    query = Site.select(
+        Site.client,
+        fn.COUNT(Site.id),
+        fn.COUNT(Case(None, ((needs, 1),))),
+        fn.COALESCE(fn.SUM(Case(None, ((Site.state.in_(MAY_CALL), Site.update_count),), 0)), 0),
+    ).where(Site.forgotten_at.is_null())
+    rows: Any = query.group_by(Site.client).tuples()
+    return {client_id: ClientCounts(*counts) for client_id, *counts in rows}
 
 
 def widespread_updates(limit: int, client_id: int | None = None) -> list[WidespreadUpdate]:
@@ -149,7 +256,7 @@ def open_changes(site_ids: Sequence[int]) -> dict[int, dict[str, int]]:
     """Return the number of open changes of these sites, by site and state."""
     rows: Any = (
         Change.select(Change.site, Change.state, fn.COUNT(Change.id))
-        .where(Change.site.in_(site_ids), Change.state.in_(OPEN))
+        .where(Change.site.in_(site_ids), Change.is_unfinished(), Change.state.in_(OPEN))
         .group_by(Change.site, Change.state)
         .tuples()
     )
@@ -157,17 +264,3 @@ def open_changes(site_ids: Sequence[int]) -> dict[int, dict[str, int]]:
     for site_id, state, count in rows:
         found.setdefault(site_id, {})[state] = count
     return found
-
-
-def changes_ended_since(since: datetime, client_id: int | None = None) -> dict[str, int]:
-    """Return how many changes have ended since then, by their state."""
-    query = (
-        Change.select(Change.state, fn.COUNT(Change.id))
-        .join(Site)
-        .where(Change.ended_at >= since, Site.forgotten_at.is_null())
-        .group_by(Change.state)
-    )
-    if client_id is not None:
-        query = query.where(Site.client == client_id)
-    rows: Any = query.tuples()
-    return dict(rows)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from peewee import (
     JOIN,
+    SQL,
     AutoField,
     BooleanField,
     Case,
@@ -35,7 +36,26 @@ OPEN = (QUEUED, *RUNNING)
 
 KINDS = ("plugin", "theme", "mu_plugin", "dropin")
 _ROWS_PER_INSERT = 50
+_NAMES = (Site.id, Site.name, fn.COALESCE(Client.name, ""))
 _CONNECTED = (Site.state == ACTIVE, Site.forgotten_at.is_null())
+
+
+class Installed(NamedTuple):
+    """WordPress, a plugin or a theme on one site. `client_name` is empty without a client."""
+
+    site_id: int
+    site_name: str
+    client_name: str
+    version: str
+    name: str
+    author: str
+    is_active: bool
+
+
+def _installed(query: Any) -> list[Installed]:
+    """Return the rows of a query about connected sites, by the name of the site."""
+    query = query.join(Site).join(Client, JOIN.LEFT_OUTER).where(*_CONNECTED)
+    return [Installed(*row) for row in query.order_by(fn.LOWER(Site.name), Site.id).tuples()]
 
 
 class Sync(QueuedRow):
@@ -77,12 +97,13 @@ class Sync(QueuedRow):
         is_theirs = cls.site.in_(Site.select(Site.id).where(Site.client == client_id))
         is_counted = is_theirs if client_id is not None else cls.id > 0
         is_open = cls.state.in_(OPEN)
-        begins = cls.select(fn.MIN(cls.requested_at)).where(is_open, is_counted)
+        begins = cls.select(fn.MIN(cls.requested_at)).where(is_open, is_counted).scalar()
+        if begins is None:
+            return 0, 0
         # By id, because there is no index on the time.
-        earlier = cls.alias()
-        last = earlier.select(earlier.id).where(earlier.requested_at < begins)
-        last = last.order_by(earlier.id.desc()).limit(1)
-        is_present = (cls.id > fn.COALESCE(last, 0)) & (cls.requested_at >= begins)
+        earlier = cls.select(cls.id).where(cls.requested_at < begins)
+        last = earlier.order_by(cls.id.desc()).limit(1).scalar() or 0
+        is_present = (cls.id > last) & (cls.requested_at >= begins)
         query: Any = cls.select(fn.COUNT(cls.id), fn.SUM(Case(None, [(is_open, 0)], 1)))
         total, ended = query.where(is_counted, is_present).tuples().get()
         return ended or 0, total
@@ -120,11 +141,10 @@ class Report(BaseModel):
         return {site_id: (wordpress, php) for site_id, wordpress, php in rows}
 
     @classmethod
-    def on_sites(cls) -> list[Report]:
-        """Return the WordPress version of all connected sites, each with its site, by name."""
-        query = cls.select(cls.id, cls.wordpress, cls.site, Site, Client).join(Site)
-        query = query.join(Client, JOIN.LEFT_OUTER).where(*_CONNECTED)
-        return list(query.order_by(fn.LOWER(Site.name), Site.id))
+    def installations(cls) -> list[Installed]:
+        """Return WordPress on all connected sites, by name."""
+        columns = (cls.wordpress, SQL("'WordPress'"), SQL("''"), SQL("1"))
+        return _installed(cls.select(*_NAMES, *columns))
 
     @classmethod
     def of(cls, site: Site) -> Report | None:
@@ -221,6 +241,12 @@ class Component(BaseModel):
         query = cls.select(cls, Site, Client).join(Site).join(Client, JOIN.LEFT_OUTER)
         query = query.where(cls.kind == report_list(kind), cls.ident == ident, *_CONNECTED)
         return list(query.order_by(fn.LOWER(Site.name), Site.id))
+
+    @classmethod
+    def installations(cls, kind: str, ident: str) -> list[Installed]:
+        """Return a component of all connected sites that have it, by the name of the site."""
+        query = cls.select(*_NAMES, cls.version, cls.name, cls.author, cls.active)
+        return _installed(query.where(cls.kind == report_list(kind), cls.ident == ident))
 
     @classmethod
     def add_all(cls, site: Site, rows: list[dict[str, Any]]) -> None:

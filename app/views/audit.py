@@ -25,6 +25,7 @@ from app.models.sites import Site
 from app.views.authorization import current_actor, load_entry, require_permission
 from app.views.filters import local_day
 from app.views.request_validation import row_number, typed_midnight
+from app.views.site_choices import site_choices
 from app.views.site_view_models import SitePage, load_site_page
 
 bp = Blueprint("audit", __name__)
@@ -130,7 +131,7 @@ def _page(site_page: SitePage | None) -> ResponseReturnValue:
         days=_days(found[:_PAGE]),
         page=site_page,
         site=site,
-        **(_about_all_sites() if site is None else {}),
+        **(_about_all_sites(form.which, found) if site is None else {}),
         search=form,
         subjects=SUBJECTS,
         subject_urls={name: _url(site, form, subject=name) for name in SUBJECTS},
@@ -145,11 +146,14 @@ def _page(site_page: SitePage | None) -> ResponseReturnValue:
     return (page, 422) if form.wrong else page
 
 
-def _about_all_sites() -> dict[str, object]:
+def _about_all_sites(which: EntryFilter, entries: list[AuditEntry]) -> dict[str, object]:
     """Return what only the page of all sites shows and filters by."""
     return {
         "reading": Verification.latest(),
-        "site_names": {site.id: site.name for site in Site.listing()},
+        "site_names": Site.names({entry.site_id for entry in entries if entry.site_id}),
+        "sites": site_choices(
+            which.client, which.site, "Search a client to choose from its sites."
+        ),
         "clients": Client.names(),
     }
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.domain import audit
+from app.domain import attention, audit
 from app.domain.actor import Actor
 from app.domain.changes import auto_update_rules
+from app.models import fleet
 from app.models.accounts import User
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.clients import Client
-from app.models.fleet import FleetSite
+from app.models.fleet import ClientCounts
 from app.models.sites import Site
-from app.views.site_list_view_models import SiteFilter, SiteTable, select_sites, site_table
+from app.views import page_context
+from app.views.pagination import Page, page_of
+from app.views.site_list_view_models import SiteFilter, SiteTable, site_table
 
+PAGE_SIZE = 40
 _RECENT_REPORTS = 6
+_NONE = ClientCounts(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,9 @@ class ClientRow:
 
 @dataclass(frozen=True)
 class ClientList:
-    """All clients, and the sites that belong to none."""
+    """A page of the clients, and the number of sites that belong to none."""
 
-    rows: list[ClientRow]
+    page: Page[ClientRow]
     without_client: int
 
 
@@ -49,28 +53,15 @@ class ClientPage:
     users: list[User]
 
 
-def client_list(actor: Actor) -> ClientList:
-    """Return all clients by name, with what their sites need."""
-    everything = select_sites(actor, SiteFilter())
-    by_client: dict[int | None, list[FleetSite]] = {}
-    for site in everything.sites:
-        by_client.setdefault(site.client_id, []).append(site)
+def client_list() -> ClientList:
+    """Return the clients of a page by name, with what their sites need."""
+    needing = attention.grouped_by_site(page_context.urgent_items())
+    counts = fleet.count_by_client(attention.CONNECTIONS, needing.keys())
+    page = page_of(list(Client.select().order_by(Client.name)), PAGE_SIZE)
+    rows = [ClientRow(client, *counts.get(client.id, _NONE)) for client in page.items]
     return ClientList(
-        rows=[
-            _row(client, by_client.get(client.id, []), everything.needs)
-            for client in Client.select().order_by(Client.name)
-        ],
-        without_client=len(by_client.get(None, [])),
-    )
-
-
-def _row(client: Client, sites: list[FleetSite], needs: Iterable[int]) -> ClientRow:
-    needing = set(needs)
-    return ClientRow(
-        client=client,
-        sites=len(sites),
-        need_attention=sum(site.id in needing for site in sites),
-        updates=sum(site.update_count for site in sites if site.is_paired),
+        page=Page(rows, page.number, page.total, page.size),
+        without_client=counts.get(None, _NONE).sites,
     )
 
 

@@ -18,6 +18,7 @@ from app.models.sites import Site
 from app.views import auto_update_rule_view_models
 from app.views.authorization import current_actor, current_session, load_client, require_permission
 from app.views.client_view_models import ClientList, client_list, client_page
+from app.views.pagination import page_of
 from app.views.request_validation import row_number
 
 bp = Blueprint("clients", __name__)
@@ -30,7 +31,7 @@ def index() -> ResponseReturnValue:
     if only:
         return redirect(url_for("reports.show", client_id=only), 303)
     # A client user without a client sees none.
-    found = client_list(current_actor()) if only is None else ClientList([], 0)
+    found = client_list() if only is None else ClientList(page_of([]), 0)
     return render_template("clients/index.html", found=found)
 
 

@@ -22,7 +22,6 @@ from app.domain.errors import Invalid
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.exports import AuditLogExport
-from app.models.sites import Site
 from app.views.authorization import (
     current_actor,
     current_session,
@@ -31,10 +30,14 @@ from app.views.authorization import (
     require_permission,
 )
 from app.views.request_validation import row_number, typed_midnight
+from app.views.site_choices import site_choices
 
 bp = Blueprint("exports", __name__)
 
 _SHOWN = 20
+_OTHER_SITES = (
+    "To export one site, open its activity and choose “Export the audit log of this site”."
+)
 
 
 @bp.get("/activity/exports")
@@ -123,7 +126,7 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
         "exports/index.html",
         exports=_newest(),
         clients=Client.names(),
-        sites={site.id: site.name for site in Site.listing()},
+        sites=site_choices(None, _number(typed.get("site", "")) or None, _OTHER_SITES),
         typed=typed,
         errors=errors,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
@@ -16,6 +17,7 @@ from app.domain.attention import Task
 from app.domain.audit import events
 from app.domain.changes import fleet_updates
 from app.domain.inventory import update_backlog
+from app.domain.inventory.php_eol import ends_on
 from app.domain.inventory.update_backlog import Backlog
 from app.domain.inventory.version_spread import Spread, php_spread, wordpress_spread
 from app.domain.inventory.versions import release_type_between
@@ -25,7 +27,7 @@ from app.models.audit import AuditEntry
 from app.models.available_updates import AvailableUpdate, UpdateCounts
 from app.models.base import utcnow
 from app.models.changes import ROLLED_BACK, SUCCEEDED
-from app.models.fleet import FleetSite, WidespreadUpdate
+from app.models.fleet import AlikeSites, FleetSite, WidespreadUpdate
 from app.views import page_context
 from app.views.authorization import current_actor, require_permission
 from app.views.entry_groups import EntryGroup, entry_groups
@@ -137,30 +139,50 @@ def release_type(update: WidespreadUpdate) -> str:
 
 def _overview(actor: Actor, now: datetime, *, show_all: bool) -> Overview:
     client_id = permissions.restricted_client_id(actor)
-    sites = fleet.fleet(client_id)
+    counts = fleet.count_fleet(now - _DAY, client_id)
+    alike = counts.alike
+    latest = _latest(now) if permissions.is_allowed(actor.role, "audit") else []
+    sites = _noticeable(alike, latest, client_id, now)
     urgent = attention.urgent(actor, sites)
-    page_context.remember(urgent, len(sites))
+    page_context.remember(urgent, sum(one.sites for one in alike))
     tasks = attention.tasks([*urgent, *attention.upcoming(actor, sites, now)])
     shown = tasks if show_all else attention.most_important(tasks, _TASKS_SHOWN)
-    paired = [one for one in sites if one.is_paired]
-    is_reader = permissions.is_allowed(actor.role, "audit")
     updates = AvailableUpdate.counts(fleet_updates.updates_visible_to(actor, now))
+    paired = [one for one in alike if one.is_paired]
     return Overview(
         tasks=shown,
         waiting=sum(len(task.items) for task in tasks[_IN_VIEW:] if task.first.about == "approval"),
         hidden=len(tasks) - len(shown),
         urgent=sum(task.is_urgent for task in tasks),
-        totals=_totals(sites, paired, fleet.changes_ended_since(now - _DAY, client_id), now),
+        totals=_totals(alike, paired, counts.ended),
         updates=updates,
         backlog=update_backlog.backlog(updates.total, now, client_id),
-        wordpress=wordpress_spread(one.wordpress for one in paired),
-        php=php_spread((one.php for one in paired), now.date()),
+        wordpress=wordpress_spread(_counted(paired, "wordpress")),
+        php=php_spread(_counted(paired, "php"), now.date()),
         widespread=fleet.widespread_updates(_WIDESPREAD_SHOWN, client_id),
-        latest=_latest(now) if is_reader else [],
+        latest=latest,
         site_names={one.id: one.name for one in sites},
-        setup=None if any(one.paired_at for one in sites) else _set_up(sites),
+        setup=None if any(one.ever_paired for one in alike) else _set_up(sites),
         now=now,
     )
+
+
+def _noticeable(
+    alike: list[AlikeSites], latest: list[EntryGroup], client_id: int | None, now: datetime
+) -> list[FleetSite]:
+    """Return the sites that need attention now or later, and those that the page names."""
+    versions = {one.php for one in alike if one.is_paired}
+    ended = [one for one in versions if (ends_on(one) or date.max) < now.date()]
+    named = {group.first.site_id for group in latest if group.first.site_id is not None}
+    return fleet.noticeable_sites(attention.CONNECTIONS, ended, named, client_id)
+
+
+def _counted(paired: list[AlikeSites], column: str) -> Counter[str]:
+    """Return the number of sites by version."""
+    found: Counter[str] = Counter()
+    for one in paired:
+        found[getattr(one, column)] += one.sites
+    return found
 
 
 def _latest(now: datetime) -> list[EntryGroup]:
@@ -168,18 +190,14 @@ def _latest(now: datetime) -> list[EntryGroup]:
     return entry_groups(entries)[:_ENTRIES_SHOWN]
 
 
-def _totals(
-    sites: list[FleetSite], paired: list[FleetSite], ended: dict[str, int], now: datetime
-) -> Totals:
+def _totals(alike: list[AlikeSites], paired: list[AlikeSites], ended: dict[str, int]) -> Totals:
     return Totals(
-        sites=len(sites),
-        paired=len(paired),
-        connected=sum(one.connection == "healthy" for one in paired),
-        synced_today=sum(
-            one.last_success_at is not None and now - one.last_success_at < _DAY for one in paired
-        ),
-        succeeded=ended.get(SUCCEEDED, 0),
-        rolled_back=ended.get(ROLLED_BACK, 0),
+        sites=sum(one.sites for one in alike),
+        paired=sum(one.sites for one in paired),
+        connected=sum(one.sites for one in paired if one.connection == "healthy"),
+        synced_today=sum(one.synced for one in paired),
+        succeeded=ended[SUCCEEDED],
+        rolled_back=ended[ROLLED_BACK],
     )
 
 

@@ -86,6 +86,12 @@ def urgent_items() -> list[Item]:
     return found
 
 
+def count_sites() -> int:
+    """Return how many sites the signed-in user may see, read once as above."""
+    urgent_items()
+    return int(g.site_count)
+
+
 @bp.app_template_global("page_frame")
 def page_frame() -> Frame:
     """Return the frame for the signed-in user."""

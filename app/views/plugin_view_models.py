@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.actor import Actor
@@ -13,24 +14,28 @@ from app.domain.errors import NotFound
 from app.domain.inventory.targets import kind_of
 from app.domain.inventory.versions import numbers
 from app.models.auto_update_rules import UpdateHold
-from app.models.available_updates import BLOCKED, AvailableUpdate, UpdateFilter, UpdateGroup
-from app.models.reports import Component, Report
-from app.models.sites import Site
+from app.models.available_updates import (
+    BLOCKED,
+    AvailableUpdate,
+    UpdateFilter,
+    UpdateGroup,
+    UpdateStatus,
+)
+from app.models.reports import Component, Installed, Report
 from app.views.pagination import Page, page_of
 
 PAGE_SIZE = 50
 _MOST_STEPS = 50
 # Those that need attention first.
 _ORDER = ("ready", "blocked", "open", "")
+_NONE = UpdateStatus("", "")
 
 
 @dataclass(frozen=True)
 class Installation:
     """The component on one site, with the status of its available update, if there is one."""
 
-    site: Site
-    version: str
-    is_active: bool
+    installed: Installed
     status: str
     to_version: str
     blocked: BlockedUpdate | None
@@ -60,15 +65,6 @@ class PluginPage:
         return sorted({step.key.to_version for step in self.steps})
 
 
-@dataclass(frozen=True)
-class _Installed:
-    site: Site
-    version: str
-    name: str
-    author: str
-    is_active: bool
-
-
 def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginPage:
     """Return the data of the page, in the same number of queries for any number of sites."""
     kind = kind_of(listed, ident)
@@ -78,7 +74,11 @@ def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginP
         raise NotFound("No connected site has this plugin or theme.")
     counts = Counter(installed.version for installed in found)
     steps, _ = AvailableUpdate.by_component(update_filter, limit=_MOST_STEPS)
-    rows = _installations(found, update_filter)
+    updates = AvailableUpdate.statuses(update_filter)
+    in_order = sorted(found, key=lambda one: _ORDER.index(updates.get(one.site_id, _NONE).status))
+    held = UpdateHold.sites_with(kind, ident, now)
+    page = page_of(in_order, PAGE_SIZE)
+    rows = _installations(page.items, updates, update_filter)
     return PluginPage(
         kind=kind,
         ident=ident,
@@ -86,41 +86,34 @@ def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginP
         author=found[0].author,
         versions=sorted(counts.items(), key=lambda item: (numbers(item[0]), item[0]), reverse=True),
         steps=steps,
-        installations=page_of(rows, PAGE_SIZE),
-        ignored=sum(row.hold is not None for row in rows),
+        installations=Page(rows, page.number, page.total, page.size),
+        ignored=sum(one.status == BLOCKED and site_id in held for site_id, one in updates.items()),
     )
 
 
-def _installed(kind: str, ident: str) -> list[_Installed]:
-    if kind == "core":
-        return [_Installed(found.site, found.wordpress, "WordPress", "", True)
-                for found in Report.on_sites()]  # fmt: skip
-    return [_Installed(found.site, found.version, found.name, found.author, found.active)
-            for found in Component.on_sites(kind, ident)]  # fmt: skip
+def _installed(kind: str, ident: str) -> list[Installed]:
+    return Report.installations() if kind == "core" else Component.installations(kind, ident)
 
 
-def _installations(found: list[_Installed], update_filter: UpdateFilter) -> list[Installation]:
-    """Return all installations, those that can be updated first."""
-    updates = {row.site_id: row for row in AvailableUpdate.listing(update_filter)}
-    blocked = [row for row in updates.values() if row.status == BLOCKED]
-    reasons = {
-        blocked_update.update.site_id: blocked_update
-        for blocked_update in fleet_updates.with_reasons(blocked, update_filter.now)
-    }
+def _installations(
+    found: Sequence[Installed], updates: Mapping[int, UpdateStatus], update_filter: UpdateFilter
+) -> list[Installation]:
+    """Return the installations of a page, with the reasons against their updates."""
+    site_ids = tuple(one.site_id for one in found)
+    shown = replace(update_filter, site_ids=site_ids)
+    blocked = fleet_updates.blocked_updates(shown, limit=len(site_ids)) if site_ids else []
+    reasons = {one.update.site_id: one for one in blocked}
     rows = []
     for installed in found:
-        update = updates.get(installed.site.id)
-        status = update.status if update else ""
-        why = reasons.get(installed.site.id) if status == BLOCKED else None
+        update = updates.get(installed.site_id, _NONE)
+        why = reasons.get(installed.site_id) if update.status == BLOCKED else None
         rows.append(
             Installation(
-                site=installed.site,
-                version=installed.version,
-                is_active=installed.is_active,
-                status=status,
-                to_version=update.to_version if update else "",
+                installed=installed,
+                status=update.status,
+                to_version=update.to_version,
                 blocked=why,
                 hold=why.hold if why and any(r.code == "held" for r in why.reasons) else None,
             )
         )
-    return sorted(rows, key=lambda row: _ORDER.index(row.status))
+    return rows

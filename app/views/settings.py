@@ -100,5 +100,5 @@ def style() -> ResponseReturnValue:
     """Show every part of the design system; only while developing."""
     if not current_app.config["AURA"].is_development:
         raise NotFound("This page is available with AURA_DEVELOPMENT=1.")
-    sample = wordpress_spread(["7.1.4"] * 44 + ["7.1.3"] * 13 + ["7.0"] * 3)
+    sample = wordpress_spread({"7.1.4": 44, "7.1.3": 13, "7.0": 3})
     return render_template("style/index.html", sample_spread=sample)

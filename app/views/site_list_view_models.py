@@ -22,7 +22,7 @@ from app.views import page_context
 from app.views.pagination import Page, page_of
 from app.views.request_validation import row_number
 
-PAGE_SIZE = 50
+PAGE_SIZE = 40
 _MOST_CHARS = 200
 _DEFAULT_SORT = "attention"
 

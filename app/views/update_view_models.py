@@ -168,12 +168,17 @@ class BlockedList:
 
 @dataclass(frozen=True)
 class BatchList:
-    """A page of batches; `to_check` are the changes that need checking, on the first page."""
+    """A page of batches; `to_check` are the changes that need checking, on the first page.
+
+    `before` is where the page begins, and `older` where the next one does; None if there is none.
+    """
 
     tabs: Tabs
     tab: str
     outcome: str
-    page: Page[Batch]
+    rows: list[Batch]
+    before: int | None
+    older: int | None
     to_check: list[Change]
 
 
@@ -265,23 +270,23 @@ def _likeness_of_blocked(row: BlockedUpdate) -> tuple[object, ...]:
     return update.kind, update.ident, update.to_version, reasons, hold
 
 
-def batches(actor: Actor, tab: str, outcome: str, number: int, now: datetime) -> BatchList:
+def batches(actor: Actor, tab: str, outcome: str, before: int | None, now: datetime) -> BatchList:
     """Return a page of the batches in a list; for client users those of their sites."""
     only = permissions.restricted_client_id(actor)
     outcome = outcome if tab == change_batches.ENDED and outcome in change_batches.OUTCOMES else ""
-    rows, total = change_batches.listing(
-        tab,
-        client_id=only,
-        outcome=outcome,
-        limit=BATCHES_PAGE_SIZE,
-        offset=(number - 1) * BATCHES_PAGE_SIZE,
+    # One more than is shown, to know whether there is an older page.
+    found = change_batches.listing(
+        tab, client_id=only, outcome=outcome, limit=BATCHES_PAGE_SIZE + 1, before=before
     )
-    shows_checks = tab == change_batches.ENDED and number == 1 and not outcome
+    rows = found[:BATCHES_PAGE_SIZE]
+    shows_checks = tab == change_batches.ENDED and before is None and not outcome
     return BatchList(
         tabs=tabs(actor, now),
         tab=tab,
         outcome=outcome,
-        page=Page(rows, number, total, BATCHES_PAGE_SIZE),
+        rows=rows,
+        before=before,
+        older=rows[-1].last_id if len(found) > len(rows) else None,
         to_check=_to_check() if shows_checks else [],
     )
 

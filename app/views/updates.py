@@ -45,7 +45,8 @@ def blocked() -> ResponseReturnValue:
 @require_permission("see")
 def batches(tab: str) -> ResponseReturnValue:
     outcome = request.args.get("outcome", "")
-    found = update_view_models.batches(current_actor(), tab, outcome, _page_number(), utcnow())
+    before = request.args.get("before", type=row_number)
+    found = update_view_models.batches(current_actor(), tab, outcome, before, utcnow())
     return render_template("updates/batches.html", listing=found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -17,7 +17,7 @@ from app.domain.reporting.sync_stats import (
     connected,
     count_checks,
 )
-from app.models.daily_checks import DailyChecks
+from app.models.daily_checks import CheckedDays
 from tests.support.fakes import at
 
 BEGIN = at("2026-11-01 00:00")
@@ -32,14 +32,12 @@ def line(hours: float, event: str, **facts: object) -> ReportEntry:
     return ReportEntry(round(hours * 100), moment(hours), event, 1, "Aura", facts)
 
 
-def day(first: float, last: float, *gaps: tuple[float, float], **counts: int) -> DailyChecks:
+def day(first: float, last: float, *gaps: tuple[float, float], **counts: int) -> CheckedDays:
     """A day whose first and last check were so many hours after the beginning."""
-    return DailyChecks(
-        site=1,
-        day=date(2026, 11, 1),
+    return CheckedDays(
         first_at=moment(first),
         last_at=moment(last),
-        gaps=[[moment(begins).isoformat(), moment(ends).isoformat()] for begins, ends in gaps],
+        gaps=tuple((moment(begins).isoformat(), moment(ends).isoformat()) for begins, ends in gaps),
         **counts,
     )
 
@@ -47,7 +45,7 @@ def day(first: float, last: float, *gaps: tuple[float, float], **counts: int) ->
 PAIRED = [line(0, "pairing_completed")]
 
 
-def count(*days: DailyChecks, until: float = 6, events: list[ReportEntry] = PAIRED) -> Checks:
+def count(*days: CheckedDays, until: float = 6, events: list[ReportEntry] = PAIRED) -> Checks:
     """What these days and the other entries about one site say about the hours up to `until`."""
     ends = moment(until)
     history = SiteHistory(days)
@@ -106,6 +104,22 @@ def test_a_site_that_fails_is_checked_less_often_and_that_is_no_gap(
 def test_a_gap_may_span_days() -> None:
     seen = count(day(1, 3, made=3), day(50, 52, made=3), until=53)
     assert [(gap.begins, gap.ends) for gap in seen.gaps] == [(moment(3), moment(50))]
+
+
+def test_days_that_were_added_up_are_as_one() -> None:
+    assert count(day(0, 200, made=201), until=201).gaps == ()
+
+
+def test_a_connection_that_ended_in_between_is_no_time_without_checks() -> None:
+    events = [
+        line(0, "pairing_completed"),
+        line(50, "revocation_started"),
+        line(70, "pairing_completed"),
+    ]
+    seen = count(day(0, 100, made=80), until=101, events=events)
+    assert [(gap.why, gap.begins, gap.ends) for gap in seen.gaps] == [
+        (NOT_CONNECTED, moment(50), moment(70))
+    ]
 
 
 def test_two_missing_rounds_are_no_gap() -> None:

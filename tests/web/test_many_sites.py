@@ -17,6 +17,7 @@ from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
 from app.views.pagination import PAGE_SIZE
 from app.views.site_list_view_models import PAGE_SIZE as SITES_A_PAGE
+from tests.support.queries import counted_queries
 
 MANY = 2 * PAGE_SIZE + 30
 PAGES = -(-MANY // SITES_A_PAGE)
@@ -116,6 +117,41 @@ def test_a_page_of_a_thousand_sites_is_small_and_takes_few_queries(
     assert page.text.count('name="site"') == SITES_A_PAGE
     assert len([record for record in caplog.records if record.name == "peewee"]) <= 12
     assert len(page.data) <= 60_000
+
+
+@pytest.mark.parametrize("path", ["/", "/activity", "/activity/exports", "/clients"])
+def test_other_pages_of_a_thousand_sites_are_small_too(
+    as_ana: Any, thousand: None, path: str
+) -> None:
+    as_ana.get("/account")
+    with counted_queries() as statements:
+        page = as_ana.get(path)
+    assert page.status_code == 200
+    assert len(statements) <= 12
+    assert len(page.data) <= 60_000
+
+
+@pytest.mark.parametrize("path", ["/activity", "/activity/exports"])
+def test_a_form_offers_all_sites_while_they_are_few(as_ana: Any, ready: Site, path: str) -> None:
+    assert f'<option value="{ready.id}">{ready.name}</option>' in as_ana.get(path).text
+
+
+def test_of_many_sites_a_filter_offers_those_of_a_client(as_ana: Any, thousand: None) -> None:
+    client = Client.get()
+    theirs = Site.select().where(Site.client == client)
+    option = re.compile(r'<option value="\d+">Harbour Bakery and Café \d{3}</option>')
+    assert option.findall(as_ana.get("/activity").text) == []
+    found = as_ana.get(f"/activity?client={client.id}").text
+    assert len(option.findall(found)) == theirs.count() == 10
+    chosen = as_ana.get(f"/activity?site={theirs[0].id}").text
+    assert f'<option value="{theirs[0].id}" selected>' in chosen
+
+
+def test_the_list_of_clients_has_pages(as_ana: Any, thousand: None) -> None:
+    pages = [as_ana.get(f"/clients?page={number}").text for number in (1, 2, 3)]
+    found = [re.findall(r"Client of the agency \d{3}</a>", page) for page in pages]
+    assert [len(names_of_page) for names_of_page in found] == [40, 40, 20]
+    assert "100 clients" in pages[0]
 
 
 def test_a_rule_can_name_every_site(as_ana: Any, many: None) -> None:

@@ -1,9 +1,12 @@
-"""How the versions of WordPress and PHP are spread over the sites. Pure functions."""
+"""How the versions of WordPress and PHP are spread over the sites. Pure functions.
+
+They get the number of sites by version.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -43,7 +46,7 @@ class Spread:
         return sum(part.sites for part in self.parts if part.kind == kind)
 
 
-def wordpress_spread(versions: Iterable[str]) -> Spread:
+def wordpress_spread(versions: Mapping[str, int]) -> Spread:
     """Sort WordPress versions into the newest in use, others of its branch, and older branches."""
     counts = _counted(versions)
     newest = counts[0][0] if counts else ""
@@ -54,7 +57,7 @@ def wordpress_spread(versions: Iterable[str]) -> Spread:
     return _spread(kinds, counts)
 
 
-def php_spread(versions: Iterable[str], today: date) -> Spread:
+def php_spread(versions: Mapping[str, int], today: date) -> Spread:
     """Sort PHP branches into the newest in use, others with security fixes, and those without."""
     exact = _counted(versions)
     by_branch: Counter[str] = Counter()
@@ -69,9 +72,9 @@ def php_spread(versions: Iterable[str], today: date) -> Spread:
     return _spread(kinds, exact)
 
 
-def _counted(versions: Iterable[str]) -> list[tuple[str, int]]:
-    """Return the versions that can be read, with their number, newest first."""
-    counts = Counter(version for version in versions if numbers(version))
+def _counted(versions: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the versions that can be read, with their number of sites, newest first."""
+    counts = {version: sites for version, sites in versions.items() if numbers(version)}
     return sorted(counts.items(), key=lambda item: numbers(item[0]), reverse=True)
 
 

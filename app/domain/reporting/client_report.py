@@ -143,6 +143,19 @@ class ChangeHistory:
 
 
 @dataclass(frozen=True)
+class UsualUpdates:
+    """Updates of one component that were approved and succeeded, which a long report adds up.
+
+    `first` and `last` are the entries of the first and the last success.
+    """
+
+    count: int
+    sites: int
+    first: ReportEntry
+    last: ReportEntry
+
+
+@dataclass(frozen=True)
 class Risk:
     """An open item with the name of its sentence and the facts for it."""
 
@@ -165,13 +178,17 @@ class SiteSection:
 
 @dataclass(frozen=True)
 class ClientReport:
-    """Everything in the report. `created_at` is not part of the digest."""
+    """Everything in the report. `created_at` is not part of the digest.
+
+    `changes` and `usual_updates` together are all updates of the period.
+    """
 
     client: str
     period: Period
     created_at: datetime
     sites: tuple[SiteSection, ...]
     changes: tuple[ChangeHistory, ...]
+    usual_updates: tuple[UsualUpdates, ...]
     agreements: tuple[ReportEntry, ...]
     risks: tuple[Risk, ...]
     rights: Rights
@@ -189,7 +206,8 @@ class ClientReport:
             for change in self.changes
             if change.ended is None or self.period.holds(change.ended.at)
         )
-        return dict(counted)
+        usual = sum(updates.count for updates in self.usual_updates)
+        return dict(counted + Counter(succeeded=usual) if usual else counted)
 
     @property
     def not_done(self) -> int:

@@ -19,6 +19,7 @@ from app.domain.reporting.client_report import (
     Risk,
     SiteSection,
     SiteSnapshot,
+    UsualUpdates,
 )
 from app.domain.reporting.sync_stats import (
     Checks,
@@ -67,7 +68,8 @@ STORY_EVENTS = frozenset(_STATES) | {
     "incident_closed",
     "change_acknowledged",
 }
-REPORTED_EVENTS = STORY_EVENTS | _NOTABLE | AGREEMENTS
+# The events of a site's own history.
+SITE_EVENTS = _NOTABLE | AGREEMENTS
 
 
 def compute_report(
@@ -78,14 +80,15 @@ def compute_report(
     histories: Mapping[int, SiteHistory],
     rights: Rights,
     *,
+    usual_updates: Sequence[UsualUpdates] = (),
     every: timedelta,
     now: datetime,
 ) -> ClientReport:
     """Compute the report over `lines`.
 
-    `lines` are all entries about these sites and this client except those of checks, oldest first
-    and from the first one on, because an approval may be older than what it released. `histories`
-    are the checks of each site in the period.
+    `lines` are all entries about these sites and this client except those of checks and of
+    `usual_updates`, oldest first and from the first one on, because an approval may be older than
+    what it released. `histories` are the checks of each site in the period.
     """
     known = [line for line in lines if line.at < min(period.ends, now)]
     by_site: dict[int | None, list[ReportEntry]] = {}
@@ -106,6 +109,7 @@ def compute_report(
         created_at=now,
         sites=tuple(sections),
         changes=tuple(stories),
+        usual_updates=tuple(usual_updates),
         agreements=tuple(
             line for line in known if line.event in AGREEMENTS and period.holds(line.at)
         ),

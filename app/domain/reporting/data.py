@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.config import Config
@@ -16,6 +16,7 @@ from app.domain.audit.events import ClientReportIssued
 from app.domain.changes import auto_update_rules, candidates, rule_hours
 from app.domain.changes.candidates import Candidate
 from app.domain.errors import NotFound
+from app.domain.inventory.checks import longest_pause
 from app.domain.inventory.eligibility import PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES
 from app.domain.reporting.client_report import (
@@ -27,10 +28,12 @@ from app.domain.reporting.client_report import (
     Rights,
     RuleSummary,
     SiteSnapshot,
+    UsualUpdates,
 )
 from app.domain.reporting.computation import (
     AGREEMENTS,
-    REPORTED_EVENTS,
+    SITE_EVENTS,
+    STORY_EVENTS,
     compute_report,
 )
 from app.domain.reporting.sync_stats import ErrorSpan, ReportEntry, SiteHistory
@@ -39,24 +42,30 @@ from app.models.alerts import Alert
 from app.models.audit import NAMES, AuditEntry, Tally
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.clients import THEMSELVES, Client
-from app.models.daily_checks import DailyChecks
+from app.models.daily_checks import CheckedDays, DailyChecks
 from app.models.reports import Report
 from app.models.site_data import SiteData
 from app.models.sites import Site
 from app.models.tags import SiteTag
+from app.models.update_stories import UpdateStory, read_stories, stories_column
 
+# A report of more updates than this adds up those that went as usual.
+MOST_TOLD = 60
+# Databases limit the parameters of a statement.
+_MOST_NUMBERS = 10_000
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _FAILED, _RECEIVED = "sync_failed", "report_received"
 
 
 @dataclass(frozen=True)
 class _StoredSite:
-    """A site of the report, its open alerts, its folded tags and the days with its checks."""
+    """A site of the report, its open alerts, its folded tags and its checks, oldest first."""
 
     site: Site
     data: SiteData
     alerts: int
     tags: Collection[str]
-    checks: Sequence[DailyChecks]
+    checks: Sequence[CheckedDays]
 
 
 def compute_for(
@@ -70,14 +79,19 @@ def compute_for(
     if not permissions.can_see_client(by, client.id):
         raise NotFound("This client does not exist.")
     every = timedelta(minutes=config.sync_every_minutes)
-    sites = _sites(client, period)
+    sites = _sites(client, period, longest_pause(every, is_failing=False))
+    facts = _client_facts(client, period, now)
+    told, usual = _split_updates(facts.updates)
+    lines = _lines(client, period, told, usual)
+    ends = {group[0].success for group in usual} | {group[-1].success for group in usual}
     return compute_report(
         client.name,
         period,
         _site_snapshots(sites, now),
-        lines_about(client, period),
+        [line for seq, line in sorted(lines.items()) if seq not in ends],
         _histories(client, period, sites),
-        _approval_rights(client, sites, now),
+        _approval_rights(client, facts, sites),
+        usual_updates=[_usual_updates(group, lines) for group in usual],
         every=every,
         now=now,
     )
@@ -103,17 +117,53 @@ def issue_report(
         return report, audit.record(event, by, now=now)
 
 
-def lines_about(client: Client, period: Period) -> list[ReportEntry]:
-    """Return the entries about the client's sites up to the end of the period, oldest first.
+def _split_updates(
+    updates: Sequence[UpdateStory],
+) -> tuple[list[UpdateStory], list[list[UpdateStory]]]:
+    """Return the updates that are told one by one, and the others by component, oldest first.
 
-    Those of checks are left out.
+    In a long report the usual ones are added up: nobody reads hundreds that went well.
     """
-    about = AuditEntry.site_id.in_(_site_ids(client)) & AuditEntry.event.in_(REPORTED_EVENTS)
+    if len(updates) <= MOST_TOLD:
+        return list(updates), []
+    usual: dict[tuple[str, str], list[UpdateStory]] = {}
+    for update in sorted(updates, key=lambda one: one.success or 0):
+        if update.success is not None:
+            usual.setdefault((update.kind, update.component), []).append(update)
+    return [update for update in updates if update.success is None], list(usual.values())
+
+
+def _lines(
+    client: Client,
+    period: Period,
+    told: Iterable[UpdateStory],
+    usual: Iterable[Sequence[UpdateStory]],
+) -> dict[int, ReportEntry]:
+    """Return the entries that the report names, by number.
+
+    Of updates that are added up, those are the first and the last success.
+    """
+    about = AuditEntry.site_id.in_(_site_ids(client)) & AuditEntry.event.in_(SITE_EVENTS)
     agreed = AuditEntry.event.in_(AGREEMENTS) & (AuditEntry.client_id == client.id)
-    return [
-        _line(entry)
-        for entry in AuditEntry.stream_with_details(about | agreed, AuditEntry.at < period.ends)
+    seqs = {seq for update in told for seq in update.seqs}
+    seqs |= {end.success for group in usual for end in (group[0], group[-1]) if end.success}
+    in_order = sorted(seqs)
+    parts = [
+        in_order[begin : begin + _MOST_NUMBERS]
+        for begin in range(0, max(len(in_order), 1), _MOST_NUMBERS)
     ]
+    found = [about | agreed | AuditEntry.seq.in_(parts[0])]
+    found += [AuditEntry.seq.in_(part) for part in parts[1:]]
+    return {
+        entry.seq: _line(entry)
+        for condition in found
+        for entry in AuditEntry.stream_with_details(condition, AuditEntry.at < period.ends)
+    }
+
+
+def _usual_updates(group: Sequence[UpdateStory], lines: Mapping[int, ReportEntry]) -> UsualUpdates:
+    first, last = (lines[one.success] for one in (group[0], group[-1]) if one.success)
+    return UsualUpdates(len(group), len({one.site_id for one in group}), first, last)
 
 
 def _histories(
@@ -134,7 +184,7 @@ def _histories(
     }
 
 
-def _history(days: Sequence[DailyChecks], tallies: Sequence[Tally]) -> SiteHistory:
+def _history(days: Sequence[CheckedDays], tallies: Sequence[Tally]) -> SiteHistory:
     errors = tuple(
         ErrorSpan(
             found.error_code, found.count, _system_line(found.first), _system_line(found.last)
@@ -173,7 +223,7 @@ def _line(entry: AuditEntry) -> ReportEntry:
     )
 
 
-def _sites(client: Client, period: Period) -> list[_StoredSite]:
+def _sites(client: Client, period: Period, longest: timedelta) -> list[_StoredSite]:
     """Return the client's sites by name with all that the report says about each, in one query.
 
     Sites that were removed since the period began are among them.
@@ -185,7 +235,7 @@ def _sites(client: Client, period: Period) -> list[_StoredSite]:
         Client,
         Alert.open_count_of(Site.id).alias("open_alerts"),
         SiteTag.nested(SiteTag.site == Site.id).alias("tags"),
-        DailyChecks.nested(is_of_period).alias("daily_checks"),
+        DailyChecks.added_up(is_of_period, longest).alias("daily_checks"),
     )
     found = SiteData.added_to(query.join(Client).where(Site.client == client, is_covered))
     rows: list[Any] = sorted(found, key=lambda site: (site.name.casefold(), site.id))
@@ -195,10 +245,14 @@ def _sites(client: Client, period: Period) -> list[_StoredSite]:
             SiteData.of_row(row),
             row.open_alerts,
             {tag.folded for tag in SiteTag.read_nested(row.tags)},
-            sorted(DailyChecks.read_nested(row.daily_checks), key=lambda checks: checks.day),
+            sorted(DailyChecks.read_added_up(row.daily_checks), key=_begin_of),
         )
         for row in rows
     ]
+
+
+def _begin_of(days: CheckedDays) -> datetime:
+    return days.first_at or _LONG_AGO
 
 
 def _site_snapshots(sites: Sequence[_StoredSite], now: datetime) -> list[SiteSnapshot]:
@@ -267,11 +321,10 @@ def _permissions(report: Report | None) -> tuple[str, ...]:
     return tuple(permission for permission in PERMISSIONS if granted.get(permission) is True)
 
 
-def _approval_rights(client: Client, sites: Sequence[_StoredSite], now: datetime) -> Rights:
+def _approval_rights(client: Client, facts: _ClientFacts, sites: Sequence[_StoredSite]) -> Rights:
     """Return who may approve updates of this client's sites, with the auto-update rules."""
     known = [stored for stored in sites if stored.site.forgotten_at is None]
-    listed, rules = _users_and_rules(client, now)
-    users = [user for user in listed if not user.is_invited]
+    users = [user for user in facts.users if not user.is_invited]
     return Rights(
         approvals=client.approvals,
         deciders=tuple(
@@ -282,20 +335,33 @@ def _approval_rights(client: Client, sites: Sequence[_StoredSite], now: datetime
         client_people=tuple(
             user.name for user in users if user.role == CLIENT and user.client_id == client.id
         ),
-        standing=tuple(_standing(rules, known)),
+        standing=tuple(_standing(facts.rules, known)),
     )
 
 
-def _users_and_rules(client: Client, now: datetime) -> tuple[list[User], list[AutoUpdateRule]]:
-    """Return the active users by name, and the rules in force that may cover the client.
+@dataclass(frozen=True)
+class _ClientFacts:
+    """What is small or added up about a client, read in one query.
 
-    Both are small and are read in one query, because a page has at most twelve.
+    `users` are the active ones by name, `rules` those in force that may cover the client, and
+    `updates` those of its sites that have entries in the period.
     """
+
+    users: list[User]
+    rules: list[AutoUpdateRule]
+    updates: list[UpdateStory]
+
+
+def _client_facts(client: Client, period: Period, now: datetime) -> _ClientFacts:
+    """Read them in one query, because a page has at most twelve."""
     is_possible = AutoUpdateRule.client.is_null() | (AutoUpdateRule.client == client)
+    is_about = AuditEntry.site_id.in_(_site_ids(client))
+    updates = stories_column(is_about, period.begins, period.ends, STORY_EVENTS)
     row: Any = (
         Client.select(
             User.nested(User.disabled_at.is_null()).alias("users"),
             AutoUpdateRule.nested(AutoUpdateRule.is_current(now) & is_possible).alias("rules"),
+            updates.alias("updates"),
         )
         .where(Client.id == client.id)
         .get()
@@ -303,7 +369,8 @@ def _users_and_rules(client: Client, now: datetime) -> tuple[list[User], list[Au
     rules = sorted(AutoUpdateRule.read_nested(row.rules), key=lambda rule: rule.id)
     for rule in rules:
         rule.client = client if rule.client_id else None
-    return sorted(User.read_nested(row.users), key=lambda user: user.name.lower()), rules
+    users = sorted(User.read_nested(row.users), key=lambda user: user.name.lower())
+    return _ClientFacts(users, rules, read_stories(row.updates))
 
 
 def _standing(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.domain.inventory.checks import longest_pause
-from app.models.daily_checks import DailyChecks
+from app.models.daily_checks import CheckedDays
 
 # The reasons for a gap.
 NOT_CONNECTED = "not_connected"
@@ -76,11 +76,11 @@ class Checks:
 class SiteHistory:
     """What is known about the checks of one site in a period.
 
-    `days` are its days with checks, oldest first, and `errors` the failed ones. `reports` is the
+    `days` are its times with checks, oldest first, and `errors` the failed ones. `reports` is the
     number of new reports; `first_report` and `last_report` are their entries.
     """
 
-    days: tuple[DailyChecks, ...] = ()
+    days: tuple[CheckedDays, ...] = ()
     errors: tuple[ErrorSpan, ...] = ()
     reports: int = 0
     first_report: ReportEntry | None = None
@@ -118,7 +118,7 @@ def count_checks(
     )
 
 
-def _stretches_of(day: DailyChecks) -> Iterator[tuple[datetime, datetime]]:
+def _stretches_of(day: CheckedDays) -> Iterator[tuple[datetime, datetime]]:
     """Yield the first and last check of each stretch of a day without gaps, in order."""
     if day.first_at is None or day.last_at is None:
         return

@@ -1,0 +1,36 @@
+"""The sites that a form offers, of which there may be thousands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.models.sites import Site
+from app.views import page_context
+
+# More would make a page of nothing but names.
+MOST_OFFERED = 100
+
+
+@dataclass(frozen=True)
+class SiteChoices:
+    """The choices as value and text. `hint` says why they are not all sites; empty if they are."""
+
+    choices: list[tuple[str, str]]
+    hint: str
+
+
+def site_choices(client_id: int | None, chosen: int | None, hint: str) -> SiteChoices:
+    """Return all sites if they are few, otherwise those of a client; the chosen one in any case.
+
+    `hint` says how to get at the others.
+    """
+    if page_context.count_sites() <= MOST_OFFERED:
+        return SiteChoices(_as_choices(Site.known_names()), "")
+    names = {} if client_id is None else Site.known_names(client_id)
+    if chosen is not None and chosen not in names:
+        names |= Site.names([chosen])
+    return SiteChoices(_as_choices(names), hint)
+
+
+def _as_choices(names: dict[int, str]) -> list[tuple[str, str]]:
+    return [("", "Every site"), *((str(site_id), name) for site_id, name in names.items())]
