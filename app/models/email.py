@@ -182,9 +182,10 @@ class NotifiedItem(BaseModel):
             cls.update(**columns).where(cls.id.in_(ids)).execute()
 
     @classmethod
-    def mark_told(cls, ids: list[int], now: datetime) -> None:
-        """Record that a message about these is queued."""
-        cls.mark(ids, told_at=now, times_told=cls.times_told + 1)
+    def mark_told(cls, user_id: int, keys: list[str], now: datetime) -> None:
+        """Record that a message to this person about these items is queued."""
+        told = cls.update(told_at=now, times_told=cls.times_told + 1)
+        told.where(cls.user == user_id, cls.key.in_(keys)).execute()
 
     @classmethod
     def drop(cls, ids: list[int]) -> None:
@@ -194,6 +195,10 @@ class NotifiedItem(BaseModel):
     @classmethod
     def forget(cls, user_id: int) -> None:
         cls.delete().where(cls.user == user_id).execute()
+
+    @classmethod
+    def forget_everyone(cls) -> None:
+        cls.delete().execute()
 
 
 class OutgoingEmail(LeasedRow):

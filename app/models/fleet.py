@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,8 +95,30 @@ class WidespreadUpdate:
 
 def fleet(client_id: int | None = None) -> list[FleetSite]:
     """Return the sites that were not removed, by name; of one client if given."""
+    query = _sites()
+    if client_id is not None:
+        query = query.where(Site.client == client_id)
+    return [FleetSite(*row) for row in query.tuples()]
+
+
+def sites_in(connections: Collection[str]) -> list[FleetSite]:
+    """Return the sites whose `connection` is one of these, by name."""
+    query = _sites().where(Site.connection_in_sql().in_(list(connections)))
+    return [FleetSite(*row) for row in query.tuples()]
+
+
+def connections_of(site_ids: Collection[int]) -> dict[int, tuple[str, str]]:
+    """Return the name and the `connection` of these sites, unless they were removed."""
+    query = Site.select(Site.id, Site.name, Site.connection_in_sql())
+    query = query.where(Site.id.in_(list(site_ids)), Site.forgotten_at.is_null())
+    rows: Any = query.tuples()
+    return {site_id: (name, connection) for site_id, name, connection in rows}
+
+
+def _sites() -> Any:
+    """Return the query for the columns of FleetSite."""
     columns = [getattr(Site, name) for name in _COLUMNS]
-    query = (
+    return (
         Site.select(
             *columns,
             Site.connection_in_sql().alias("connection"),
@@ -110,10 +132,6 @@ def fleet(client_id: int | None = None) -> list[FleetSite]:
         .where(Site.forgotten_at.is_null())
         .order_by(fn.LOWER(Site.name), Site.id)
     )
-    if client_id is not None:
-        query = query.where(Site.client == client_id)
-    rows: Any = query.tuples()
-    return [FleetSite(*row) for row in rows]
 
 
 def widespread_updates(limit: int, client_id: int | None = None) -> list[WidespreadUpdate]:
