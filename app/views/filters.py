@@ -49,6 +49,7 @@ _SUBJECT_SYMBOLS = {
     "audit": "shield-check",
     "changes": "circle-arrow-up",
     "connection": "unplug",
+    "mail": "mail",
     "sites": "layout-grid",
 }
 

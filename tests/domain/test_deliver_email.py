@@ -390,8 +390,13 @@ def test_a_message_joins_the_transaction_that_asks_for_it(
     email_on: None, ana: Actor, clock: Clock, jobs: RecordingQueue
 ) -> None:
     user = User.get_by_id(ana.id)
-    with pytest.raises(ZeroDivisionError), transaction():
-        outbox.queue_email(user, "digest", "x", {"sections": []}, now=clock())
-        raise ZeroDivisionError
+
+    def queue_and_fail() -> None:
+        with transaction():
+            outbox.queue_email(user, "digest", "x", {"sections": []}, now=clock())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        queue_and_fail()
     assert not OutgoingEmail.select().exists()
     assert not [name for name, *_ in jobs.jobs if name == "send_email"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -84,5 +85,5 @@ def test_each_local_day_of_a_year_has_exactly_one_digest(hour: int, zone: ZoneIn
     different = sorted(set(times))
     assert len({one.astimezone(zone).date() for one in different}) == len(different) >= 365
     assert times == sorted(times)
-    gaps = {later - earlier for earlier, later in zip(different, different[1:], strict=False)}
+    gaps = {later - earlier for earlier, later in pairwise(different)}
     assert gaps <= {timedelta(hours=23), timedelta(hours=24), timedelta(hours=25)}

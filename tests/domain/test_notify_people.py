@@ -1,9 +1,10 @@
-"""What needs attention is told by e-mail: once, in time, to those it concerns, and not too often."""
+"""What needs attention is told by e-mail: once, in time, to those it concerns, and not often."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -98,10 +99,7 @@ def test_reminders_come_after_a_day_and_then_weekly(
         clock.advance(hours=6)
         watch.notify_due(config, clock())
     told = list(OutgoingEmail.select().order_by(OutgoingEmail.id))
-    waits = [
-        later.requested_at - earlier.requested_at
-        for earlier, later in zip(told, told[1:], strict=False)
-    ]
+    waits = [later.requested_at - earlier.requested_at for earlier, later in pairwise(told)]
     assert [round(wait / timedelta(days=1)) for wait in waits] == [1, 7, 7, 7, 7]
     assert {email.subject for email in told[1:]} == {"Still open: Bakery is unreachable"}
 
@@ -155,7 +153,7 @@ def test_in_quiet_hours_only_new_critical_items_are_told(
     now = clock()
     choose(ana, clock, quiet_from=now.hour + 1, quiet_to=(now.hour + 4) % 24)
     break_site(watched, now)
-    (email,) = look_for(config, clock, 10)
+    assert len(look_for(config, clock, 10)) == 1
     repair_site(watched, clock())
     assert look_for(config, clock, 90) == [], "the recovery waits for the morning"
     (recovery,) = look_for(config, clock, 180)
@@ -329,7 +327,8 @@ def test_a_site_cannot_write_headers_links_or_markup(
     watched: Site, config: Config, clock: Clock
 ) -> None:
     Site.update(
-        name="Shop\r\nBcc: eve@evil.example\r\n\r\n<b>Hi</b> https://evil.example/login \u202egro.live"
+        name="Shop\r\nBcc: eve@evil.example\r\n\r\n<b>Hi</b>"
+        " https://evil.example/login \u202egro.live"
     ).execute()
     break_site(watched, clock())
     (email,) = look_for(config, clock, 5)
