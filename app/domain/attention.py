@@ -40,7 +40,7 @@ CONNECTIONS = {
 # What says that a site itself has a problem, and not only that something waits.
 _ABOUT_A_SITE = ("alert", "connection", "change")
 # From how many sites on the same problem is one task. Fewer are named one by one.
-_MERGED_FROM = 3
+MERGED_FROM = 3
 # How long before its end an auto-update rule is mentioned.
 _RULE_ENDS_SOON = timedelta(days=14)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -234,7 +234,7 @@ def tasks(items: Iterable[Item]) -> list[Task]:
     found = []
     for (about, *_), members in groups.items():
         ordered = tuple(sorted(members, key=_age, reverse=True))
-        is_one = len(members) >= _MERGED_FROM or about in ("approval", "php", "new")
+        is_one = len(members) >= MERGED_FROM or about in ("approval", "php", "new")
         found += [Task(ordered)] if is_one else [Task((one,)) for one in ordered]
     found.sort(key=lambda task: _age(task.first), reverse=True)
     return sorted(found, key=lambda task: (SEVERITIES.index(task.severity), _rank(task)))

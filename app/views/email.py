@@ -26,7 +26,7 @@ from app.views.authorization import current_actor, require_permission
 bp = Blueprint("email", __name__)
 
 _FIELDS = ("host", "port", "security", "username", "sender", "sender_name")
-_SHOWN = 20
+_SHOWN = 8
 
 
 @bp.get("/settings/email")
@@ -127,5 +127,5 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
         last_accepted=OutgoingEmail.last_accepted(since),
         last_failed=OutgoingEmail.last_failed(since),
         messages=OutgoingEmail.newest(_SHOWN),
-        limits=server,
+        is_readable=stored is not None and server.is_readable_on_the_way(stored),
     )

@@ -292,7 +292,7 @@ def test_an_invitation_carries_the_link_and_no_row_does(
     assert deliver_all(config, clock) == ["sent"]
     (got,) = relay.received
     assert got.recipients == ["eve@agency.example"]
-    assert got.message["Subject"] == "Ana invited you"
+    assert got.message["Subject"] == "Ana invited you to Aura"
     sent = next(line for line in got.text.splitlines() if "/invitation/" in line)
     assert one_time_links.invited_user(sent.rpartition("/")[2], config) == user
     stored = str(OutgoingEmail.get().__data__)

@@ -119,6 +119,10 @@ def test_many_sites_at_once_are_one_message_and_at_most_one_comes_in_an_hour(
     assert NotifiedItem.select().where(NotifiedItem.told_at.is_null()).count() == 0
     (storm,) = told
     assert titles(storm) == [("Critical", "34 sites are unreachable")]
+    for site in sites:
+        repair_site(site, clock())
+    (recovery,) = look_for(config, clock, 90)
+    assert titles(recovery) == [("Resolved", "40 sites are connected again")]
 
 
 def test_what_ends_before_it_could_be_told_is_told_with_the_next_message(

@@ -103,6 +103,19 @@ def test_names_and_private_addresses_are_accepted_without_tls(as_ana, host):
     assert EmailServer.read().host == host.strip("[].").lower()
 
 
+def test_a_server_in_the_network_without_encryption_is_warned_about(as_ana):
+    for host, security, is_warned in (
+        ("10.0.0.5", "none", True),
+        ("relay.internal", "none", True),
+        ("127.0.0.1", "none", False),
+        ("localhost", "none", False),
+        ("relay.internal", "starttls", False),
+    ):
+        save(as_ana, host=host, security=security)
+        page = as_ana.get("/settings/email").text
+        assert ("Messages are not encrypted" in page) is is_warned, host
+
+
 def test_a_test_message_reports_what_the_server_says(as_ana, ana, config):
     with running_smtp() as relay:
         turn_email_on(ana, config, utcnow(), port=relay.port)

@@ -141,7 +141,7 @@ def renew_invitation(user: User, *, by: Actor, config: Config, now: datetime) ->
 
 def _send_invitation(user: User, by: Actor, now: datetime) -> None:
     """Queue the link for the person's mailbox, if e-mail is on; it is made when it is sent."""
-    subject = f"{by.name} invited you" if user.is_invited else "Choose a new password"
+    subject = f"{by.name} invited you to Aura" if user.is_invited else "Choose a new password"
     content = {"epoch": user.session_epoch, "by": by.name}
     outbox.queue_email(user, INVITATION, subject, content, now=now)
 

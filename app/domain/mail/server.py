@@ -108,6 +108,16 @@ def open_server(config: Config) -> tuple[EmailServer, smtp.Server]:
     )
 
 
+def is_readable_on_the_way(stored: EmailServer) -> bool:
+    """Whether messages leave this machine without encryption."""
+    if stored.security != smtp.PLAIN or stored.host == "localhost":
+        return False
+    try:
+        return not ip_address(stored.host).is_loopback
+    except ValueError:
+        return True
+
+
 def sealed_password() -> str:
     """Return the password as it is stored, or an empty text."""
     stored = EmailServer.read()

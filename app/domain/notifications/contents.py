@@ -20,14 +20,18 @@ MAX_TITLE_CHARS = 200
 MAX_REASON_CHARS = 400
 # More would not be read. The overview has them all.
 MAX_ENTRIES = 15
+# The headings of the sections.
+NEEDS_YOU, NEW, RESOLVED, STILL_OPEN = "Needs you now", "New", "Resolved", "Still open"
 _LABELS = {
     CRITICAL: ("Critical", "critical"),
     CHECK: ("Check", "warn"),
     WAITING: ("Waiting", "wait"),
     SOON: ("Soon", "quiet"),
 }
-_RESOLVED = ("Resolved", "good")
+_RESOLVED_LABEL = (RESOLVED, "good")
 _HEALTHY = "healthy"
+# As many sites are named as the overview names.
+_NAMED = 3
 
 
 def title_of(item: Item, zone: ZoneInfo) -> str:
@@ -58,9 +62,9 @@ def content_of(plan: Plan, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
     """Return the sections of a message; each entry is ready to be shown in any format."""
     is_critical = plan.kind == CRITICAL_MESSAGE
     sections = [
-        _section("Needs you now" if is_critical else "New", _entries(plan.fresh, zone)),
-        _section("Resolved", _resolved_entries(plan.resolved, zone, now)),
-        _section("Still open", _entries(plan.still, zone)),
+        _section(NEEDS_YOU if is_critical else NEW, _entries(plan.fresh, zone)),
+        _section(RESOLVED, _resolved_entries(plan.resolved, zone, now)),
+        _section(STILL_OPEN, _entries(plan.still, zone)),
     ]
     return {"sections": [section for section in sections if section["entries"]]}
 
@@ -115,29 +119,43 @@ def _resolved_entries(
 ) -> list[dict[str, str]]:
     site_ids = [row.site_id for row in rows if row.site_id is not None]
     connections = fleet.connections_of(site_ids) if site_ids else {}
-    return [_resolved_entry(row, connections, zone, now) for row in rows]
+    # No more is said than what is known: a site that was unreachable may have been removed.
+    back = [row for row in rows if _is_connected(row, connections)]
+    if len(back) < attention.MERGED_FROM:
+        return [_resolved_entry(row, connections, zone, now) for row in rows]
+    names = [connections[row.site_id or 0][0] for row in back]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    together = _resolved(
+        f"{len(names)} sites are connected again", f"{', '.join(names[:_NAMED])}{more}.", "/sites"
+    )
+    others = [row for row in rows if row not in back]
+    return [together, *(_resolved_entry(row, connections, zone, now) for row in others)]
+
+
+def _is_connected(row: NotifiedItem, connections: dict[int, tuple[str, str]]) -> bool:
+    """Whether this was about a connection that works again."""
+    is_connection = row.key.startswith("connection:")
+    return is_connection and connections.get(row.site_id or 0, ("", ""))[1] == _HEALTHY
 
 
 def _resolved_entry(
     row: NotifiedItem, connections: dict[int, tuple[str, str]], zone: ZoneInfo, now: datetime
 ) -> dict[str, str]:
-    """Return an entry that says no more than what is known.
-
-    A site that was unreachable may be connected again, or may have been removed.
-    """
-    name, connection = connections.get(row.site_id or 0, ("", ""))
-    title, path = f"No longer open: {row.title}", "/"
-    if name and row.site_id is not None:
-        path = f"/sites/{row.site_id}"
-    if row.key.startswith("connection:") and connection == _HEALTHY:
+    name, _ = connections.get(row.site_id or 0, ("", ""))
+    title = f"No longer open: {row.title}"
+    if _is_connected(row, connections):
         title = f"{name} is connected again"
     span = f"{_clock(row.seen_at, zone)} to {_clock(row.gone_at or now, zone)}"
-    label, tone = _RESOLVED
+    return _resolved(title, f"{row.title}: {span}.", f"/sites/{row.site_id}" if name else "/")
+
+
+def _resolved(title: str, why: str, path: str) -> dict[str, str]:
+    label, tone = _RESOLVED_LABEL
     return {
         "label": label,
         "tone": tone,
         "title": one_line(title, MAX_TITLE_CHARS),
-        "why": one_line(f"{row.title}: {span}.", MAX_REASON_CHARS),
+        "why": one_line(why, MAX_REASON_CHARS),
         "path": path,
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.config import Config
 from app.domain.accounts import one_time_links
+from app.domain.notifications.contents import NEEDS_YOU, RESOLVED, STILL_OPEN
 from app.domain.text import one_line
 from app.mail_format import Entry, Letter, Section
 from app.models.accounts import User
@@ -14,6 +15,8 @@ from app.models.email import DIGEST, INVITATION, RESET, TEST, OutgoingEmail
 _MAX_NAME_CHARS = 120
 _PREFERENCES = "/account/notifications"
 _REASON = "Aura sends this to people who look after these sites."
+# How the sections of contents.py are counted.
+_COUNTED = {NEEDS_YOU: "new", RESOLVED: "resolved", STILL_OPEN: "still open"}
 _NOT_ASKED = (
     "If you did not expect this message, ignore it. Nothing changes until the link is used."
 )
@@ -55,8 +58,8 @@ def _invitation(email: OutgoingEmail, config: Config) -> Letter:
     user, by = email.user, _name(email.content, "by")
     link = one_time_links.invitation_link(user, config)
     if user.is_invited:
-        heading, button = f"{by} invited you", "Choose your password"
-        what = f"You will sign in as {user.email}."
+        heading, button = f"{by} invited you to Aura", "Choose your password"
+        what = f"You will sign in at {config.origin} as {user.email}."
     else:
         heading, button = "Choose a new password", "Choose a new password"
         what = f"{by} created a link with which you choose a new password for {user.email}."
@@ -82,9 +85,8 @@ def _reset(user: User, config: Config) -> Letter:
 
 def _notification(email: OutgoingEmail, config: Config) -> Letter:
     sections = tuple(_section(one, config) for one in email.content["sections"])
-    is_digest = email.kind == DIGEST
     return Letter(
-        heading=email.subject.partition(": ")[2] if is_digest else _heading(email, sections),
+        heading=_heading(email, sections),
         sections=sections,
         button=("Open the overview", f"{config.origin}/"),
         reason=_REASON,
@@ -93,9 +95,14 @@ def _notification(email: OutgoingEmail, config: Config) -> Letter:
 
 
 def _heading(email: OutgoingEmail, sections: tuple[Section, ...]) -> str:
-    """Return the title of the only entry, or how many there are."""
-    count = sum(len(section.entries) + section.more for section in sections)
-    return email.subject.partition(": ")[2] if count == 1 else f"{count} messages from Aura"
+    """Return what the message is about, without repeating an entry."""
+    if email.kind == DIGEST:
+        return email.subject.partition(": ")[2]
+    if len(sections) == 1:
+        return sections[0].heading
+    return ", ".join(
+        f"{len(section.entries) + section.more} {_COUNTED[section.heading]}" for section in sections
+    )
 
 
 def _section(stored: dict[str, Any], config: Config) -> Section:
