@@ -29,6 +29,6 @@ def one_line(text: str, most: int) -> str:
     Control characters and those that turn the direction of text become spaces. An address of the
     web loses its scheme, so that no mail program makes a link of it.
     """
-    visible = "".join(one if one.isprintable() else " " for one in _HIDDEN.sub(" ", text))
+    visible = "".join(one if one.isprintable() else " " for one in text)
     line = " ".join(visible.replace("://", " ").split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"

@@ -264,6 +264,18 @@ def test_a_worker_that_was_slow_does_not_overwrite_a_later_result(
     assert (queued.state, queued.words, queued.problem) == ("sent", "250 later", "")
 
 
+def test_a_worker_that_was_slow_does_not_end_the_attempt_of_another(
+    queued: OutgoingEmail, config: Config, clock: Clock
+) -> None:
+    def slow(*_: object) -> str:
+        later = clock.advance(minutes=6)
+        assert OutgoingEmail.get_by_id(queued.id).begin(later, later + timedelta(minutes=5))
+        return "250 too late"
+
+    attempt(queued, config, clock, send=slow)
+    assert (queued.state, queued.attempts, queued.words) == ("sending", 2, "")
+
+
 def test_lost_jobs_and_due_retries_are_found_and_old_messages_deleted(
     queued: OutgoingEmail, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:

@@ -104,14 +104,14 @@ def test_names_and_private_addresses_are_accepted_without_tls(as_ana, host):
 
 
 def test_a_server_in_the_network_without_encryption_is_warned_about(as_ana):
-    for host, security, is_warned in (
+    for host, encryption, is_warned in (
         ("10.0.0.5", "none", True),
         ("relay.internal", "none", True),
         ("127.0.0.1", "none", False),
         ("localhost", "none", False),
         ("relay.internal", "starttls", False),
     ):
-        save(as_ana, host=host, security=security)
+        save(as_ana, host=host, security=encryption)
         page = as_ana.get("/settings/email").text
         assert ("Messages are not encrypted" in page) is is_warned, host
 

@@ -4,7 +4,8 @@
 * Each item is told once, then again after a day and after each week that it stays open.
 * That it no longer needs attention is told once.
 * At most one message an hour goes to a person. What happens meanwhile is in the next one.
-* In quiet hours, only new critical items are told, and if the person wants that, not even those.
+* In quiet hours, a message is sent only for a new critical item, and if the person wants that, not
+  even then.
 """
 
 from __future__ import annotations
@@ -136,16 +137,15 @@ def _tell_critical(
         return
     ended = [row for row in rows.values() if row.severity == CRITICAL and _has_gone(row, plan)]
     # A daily digest reminds as well.
-    reminds = chosen.digest != DAILY and not situation.is_quiet
+    reminds = chosen.digest != DAILY
     still = [row for row in rows.values() if reminds and _is_reminded(row, plan, now)]
-    resolved = [row for row in ended if row.told_at is not None and not situation.is_quiet]
-    if not (is_ready or still or resolved):
+    if not (is_ready or still or any(row.told_at is not None for row in ended)):
         return
     plan.kind = CRITICAL_MESSAGE
     plan.fresh = [open_items[row.key] for row in waiting if row.key in open_items]
     plan.still = [open_items[row.key] for row in still]
-    # What ended before it could be told is told as well.
-    plan.resolved = [row for row in ended if row in resolved or row.told_at is None]
+    # Among them is what ended before it could be told.
+    plan.resolved = ended
 
 
 def _waits(row: NotifiedItem, plan: Plan) -> bool:
