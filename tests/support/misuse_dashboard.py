@@ -145,7 +145,8 @@ DASHBOARD = (
     Attack(
         "A browser that was left open sends the password of the mail server elsewhere",
         played(
-            "tests/web/test_confirm_password.py", "test_a_browser_that_was_left_open_is_asked_first",
+            "tests/web/test_confirm_password.py",
+            "test_a_browser_that_was_left_open_is_asked_first",
             "tests/web/test_set_up_email.py",
             "test_the_password_is_kept_until_the_server_or_the_user_changes",
         ),
