@@ -12,7 +12,6 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     TextField,
-    fn,
 )
 
 from app.models.accounts import User
@@ -32,13 +31,15 @@ CANCELLED = "cancelled"
 OPEN = (QUEUED, SENDING)
 ENDED = (SENT, FAILED, UNKNOWN, CANCELLED)
 
+# Values of OutgoingEmail.problem that are about one message alone; empty without a problem.
+_ABOUT_ONE_MESSAGE = ("", "recipient", "content", "format", "expired")
+
 # OutgoingEmail.kind
 TEST = "test"
 INVITATION = "invitation"
 RESET = "reset"
 CRITICAL = "critical"
 DIGEST = "digest"
-NOTIFICATIONS = (CRITICAL, DIGEST)
 
 # NotificationPreference.digest
 DAILY = "daily"
@@ -276,8 +277,15 @@ class OutgoingEmail(LeasedRow):
 
     @classmethod
     def last_failed(cls, since: datetime) -> OutgoingEmail | None:
-        """Return the newest message since then whose last attempt failed."""
-        query = cls.select().where(cls.requested_at >= since, cls.problem != "", cls.state != SENT)
+        """Return the newest message since then whose last attempt failed, if not for its own sake.
+
+        A recipient that does not exist says nothing about the server.
+        """
+        query = cls.select().where(
+            cls.requested_at >= since,
+            cls.problem.not_in(_ABOUT_ONE_MESSAGE),
+            cls.state.not_in((SENT, CANCELLED)),
+        )
         return query.order_by(cls.id.desc()).first()
 
     @classmethod
@@ -299,10 +307,3 @@ class OutgoingEmail(LeasedRow):
     @classmethod
     def forget(cls, user_id: int) -> None:
         cls.delete().where(cls.user == user_id).execute()
-
-    @classmethod
-    def count_by_state(cls, since: datetime) -> dict[str, int]:
-        """Return how many messages were requested since then, by state."""
-        query = cls.select(cls.state, fn.COUNT(cls.id)).where(cls.requested_at >= since)
-        rows: Any = query.group_by(cls.state).tuples()
-        return dict(rows)

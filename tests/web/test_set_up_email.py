@@ -6,7 +6,6 @@ import pytest
 
 from app import smtp
 from app.domain import security
-from app.domain.mail import server
 from app.domain.notifications import delivery
 from app.keys import KeyRing
 from app.models.audit import AuditEntry
@@ -165,7 +164,6 @@ def test_the_words_are_those_of_the_code(app):
     assert words.STATES.keys() == {"queued", "sending", "sent", "failed", "unknown", "cancelled"}
     assert words.KINDS.keys() == {"test", "invitation", "reset", "critical", "digest"}
     assert set(DIGESTS) == {"daily", "weekly", "off"}
-    assert server.PORTS.keys() == set(smtp.SECURITIES)
 
 
 def test_what_may_have_arrived_is_said(as_ana, ana, config, email_on):

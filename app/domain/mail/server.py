@@ -22,8 +22,6 @@ MAX_HOST_CHARS = 253
 MAX_NAME_CHARS = 120
 MAX_ADDRESS_CHARS = 254
 MAX_PASSWORD_CHARS = 500
-# The usual port of each kind of encryption.
-PORTS = {smtp.STARTTLS: 587, smtp.TLS: 465, smtp.PLAIN: 25}
 
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")

@@ -158,8 +158,8 @@ def _has_gone(row: NotifiedItem, plan: Plan) -> bool:
 
 
 def _is_reminded(row: NotifiedItem, plan: Plan, now: datetime) -> bool:
-    is_open = not _has_gone(row, plan) and row not in plan.drop
-    return is_open and bool(row.severity == CRITICAL) and is_reminder_due(row, now)
+    is_open: bool = not _has_gone(row, plan) and row not in plan.drop
+    return is_open and row.severity == CRITICAL and is_reminder_due(row, now)
 
 
 def _tell_digest(
@@ -180,7 +180,8 @@ def is_reminder_due(row: NotifiedItem, now: datetime) -> bool:
     if row.told_at is None:
         return False
     wait = FIRST_REMINDER if row.times_told <= 1 else LATER_REMINDERS
-    return now - row.told_at >= wait
+    waited: timedelta = now - row.told_at
+    return waited >= wait
 
 
 def is_hour_over(last_message_at: datetime | None, now: datetime) -> bool:
