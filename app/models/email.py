@@ -12,6 +12,7 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     TextField,
+    chunked,
 )
 
 from app.models.accounts import User
@@ -19,6 +20,9 @@ from app.models.base import BaseModel, JsonField, UtcField
 from app.models.queued_row import LeasedRow
 
 _ONLY_ROW = 1
+
+# With fewer values than SQLite allows in one statement.
+_ROWS_AT_ONCE = 100
 
 # OutgoingEmail.state
 QUEUED = "queued"
@@ -172,9 +176,16 @@ class NotifiedItem(BaseModel):
         return found
 
     @classmethod
-    def note(cls, user_id: int, key: str, **columns: Any) -> None:
-        """Store a new item, unless another process was faster."""
-        cls.insert(user=user_id, key=key, **columns).on_conflict_ignore().execute()
+    def of(cls, user_id: int) -> dict[str, NotifiedItem]:
+        """Return the rows of one person by key."""
+        return {row.key: row for row in cls.select().where(cls.user == user_id)}
+
+    @classmethod
+    def note(cls, user_id: int, items: list[dict[str, Any]]) -> None:
+        """Store new items, except those that another process was faster to store."""
+        for some in chunked(items, _ROWS_AT_ONCE):
+            rows = [{"user": user_id, **columns} for columns in some]
+            cls.insert_many(rows).on_conflict_ignore().execute()
 
     @classmethod
     def mark(cls, ids: list[int], **columns: Any) -> None:

@@ -141,8 +141,7 @@ def _store(person: _Person, plan: Plan, digest_at: datetime | None, now: datetim
 
 def _follow(person: _Person, plan: Plan, now: datetime) -> None:
     """Store what the person knows now, without what a message adds."""
-    for item in plan.note:
-        _note(person.row.user_id, item, person.zone, now)
+    _note(person, plan.note, now)
     again = {"severity": attention.CRITICAL, "seen_at": now, "told_at": None, "gone_at": None}
     NotifiedItem.mark(_ids(plan.raise_again), **again)
     NotifiedItem.mark(_ids(plan.gone), gone_at=now)
@@ -150,15 +149,19 @@ def _follow(person: _Person, plan: Plan, now: datetime) -> None:
     NotifiedItem.drop(_ids(plan.drop))
 
 
-def _note(user_id: int, item: Item, zone: ZoneInfo, now: datetime) -> None:
-    NotifiedItem.note(
-        user_id,
-        item.key,
-        severity=item.severity,
-        site_id=item.site.id if item.site else None,
-        title=contents.title_of(item, zone),
-        seen_at=now,
-    )
+def _note(person: _Person, items: list[Item], now: datetime) -> None:
+    """Store items of which the person has not been told yet."""
+    columns = [
+        {
+            "key": item.key,
+            "severity": item.severity,
+            "site_id": item.site.id if item.site else None,
+            "title": contents.title_of(item, person.zone),
+            "seen_at": now,
+        }
+        for item in items
+    ]
+    NotifiedItem.note(person.row.user_id, columns)
 
 
 def _queue(person: _Person, plan: Plan, now: datetime) -> None:
@@ -169,10 +172,8 @@ def _queue(person: _Person, plan: Plan, now: datetime) -> None:
 
 def _mark_told(person: _Person, plan: Plan, now: datetime) -> None:
     """Record what the message tells: what is open as told, what is resolved as done."""
-    known = {row.key: row for row in NotifiedItem.by_user().get(person.row.user_id, [])}
-    for item in plan.fresh:
-        if item.key not in known:
-            _note(person.row.user_id, item, person.zone, now)
+    known = NotifiedItem.of(person.row.user_id)
+    _note(person, [item for item in plan.fresh if item.key not in known], now)
     told = {item.key for item in (*plan.fresh, *_reminded(plan, known, now))}
     NotifiedItem.mark_told(person.row.user_id, sorted(told), now)
     NotifiedItem.drop(_ids(plan.resolved))
