@@ -40,7 +40,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "summarize_calls": lambda config, now: call_log.summarize_due(config, now),
     "store_backlog": lambda _, now: update_backlog.store_today(now),
     "recover_exports": lambda config, now: export.queue_due_exports(config, now),
-    "notify_people": lambda config, now: watch.notify_due(config, now),
+    "notify_people": lambda _, now: watch.notify_due(now),
     "recover_emails": lambda _, now: outbox.recover_emails(now),
 }
 

@@ -388,7 +388,7 @@ def test_a_notification_that_failed_is_not_noted_twice(
     assert len(look_for(config, clock, 5)) == 1
     assert deliver_all(config, clock, send=failing()) == ["queued"]
     clock.advance(hours=2)
-    assert watch.notify_due(config, clock()) == 0
+    assert watch.notify_due(clock()) == 0
 
 
 def test_a_link_is_valid_as_long_as_it_may_be_sent() -> None:

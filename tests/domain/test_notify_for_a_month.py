@@ -127,7 +127,7 @@ def live_through(
         clock.now += STEP
         for site, is_down in changes.get(clock(), ()):
             (break_site if is_down else repair_site)(site, clock())
-        watch.notify_due(config, clock())
+        watch.notify_due(clock())
 
 
 def is_told(one: Outage, told: dict[int, list[datetime]], over: dict[int, list[datetime]]) -> bool:

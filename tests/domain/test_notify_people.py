@@ -16,6 +16,7 @@ from app.domain.audit import redaction
 from app.domain.errors import Invalid
 from app.domain.mail import server
 from app.domain.notifications import preferences, watch
+from app.domain.notifications.plans import Plan, Situation
 from app.domain.notifications.preferences import Preferences
 from app.models.accounts import User
 from app.models.audit import AuditEntry
@@ -97,7 +98,7 @@ def test_reminders_come_after_a_day_and_then_weekly(
     break_site(watched, clock())
     for _ in range(4 * 30):
         clock.advance(hours=6)
-        watch.notify_due(config, clock())
+        watch.notify_due(clock())
     told = list(OutgoingEmail.select().order_by(OutgoingEmail.id))
     waits = [later.requested_at - earlier.requested_at for earlier, later in pairwise(told)]
     assert [round(wait / timedelta(days=1)) for wait in waits] == [1, 7, 7, 7, 7]
@@ -110,7 +111,7 @@ def test_many_sites_at_once_are_one_message_and_at_most_one_comes_in_an_hour(
     sites = healthy_sites(ana, clock, 40)
     for site in sites:
         break_site(site, clock())
-        watch.notify_due(config, clock())
+        watch.notify_due(clock())
         clock.advance(seconds=20)
     told = look_for(config, clock, 300)
     all_told = list(OutgoingEmail.select().order_by(OutgoingEmail.id))
@@ -304,16 +305,35 @@ def test_two_schedulers_at_once_queue_one_message(
     look_for(config, clock, 2)
     make_plan = watch.plans.make_plan
 
-    def interrupted(situation: watch.Situation) -> watch.Plan:
+    def interrupted(situation: Situation) -> Plan:
         """The other scheduler does all of its look before this one stores anything."""
         monkeypatch.setattr(watch.plans, "make_plan", make_plan)
-        assert watch.notify_due(config, clock()) == 1
+        assert watch.notify_due(clock()) == 1
         return make_plan(situation)
 
     monkeypatch.setattr(watch.plans, "make_plan", interrupted)
     clock.advance(minutes=1)
-    assert watch.notify_due(config, clock()) == 0
+    assert watch.notify_due(clock()) == 0
     assert OutgoingEmail.select().count() == 1
+
+
+def test_a_failure_for_one_person_silences_no_other(
+    watched: Site, ben: Actor, config: Config, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(ben, clock)
+    break_site(watched, clock())
+    look_for(config, clock, 2)
+    make_plan = watch.plans.make_plan
+
+    def fail_first(situation: Situation) -> Plan:
+        monkeypatch.setattr(watch.plans, "make_plan", make_plan)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(watch.plans, "make_plan", fail_first)
+    clock.advance(minutes=1)
+    with pytest.raises(ZeroDivisionError):
+        watch.notify_due(clock())
+    assert [email.user.name for email in OutgoingEmail.select()] == ["Ben"]
 
 
 def test_a_restart_tells_nothing_twice_and_turning_email_on_tells_what_is_open(
@@ -390,10 +410,10 @@ def test_a_look_needs_the_same_queries_for_any_number_of_sites_and_people(
     def cost() -> int:
         clock.advance(minutes=1)
         with counted_queries() as statements:
-            watch.notify_due(config, clock())
+            watch.notify_due(clock())
         return len(statements)
 
-    watch.notify_due(config, clock())
+    watch.notify_due(clock())
     before = cost()
     for number in range(10):
         User.create(

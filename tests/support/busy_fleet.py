@@ -151,7 +151,7 @@ class Fleet:
         preferences.change_preferences(chosen, by=self.ana, now=self.clock())
         for site in self.rows():
             break_site(site, self.clock())
-        watch.notify_due(self.config, self.clock())
+        watch.notify_due(self.clock())
 
     def lose_exports(self) -> None:
         for _ in range(COUNT):

@@ -53,7 +53,7 @@ def look_for(config: Config, clock: Clock, minutes: int) -> list[OutgoingEmail]:
     looks = 0
     while clock() < until:
         clock.advance(minutes=1 if looks < 10 else 10)
-        watch.notify_due(config, clock())
+        watch.notify_due(clock())
         looks += 1
     return list(OutgoingEmail.select().where(OutgoingEmail.id > after).order_by(OutgoingEmail.id))
 

@@ -6,13 +6,13 @@ stored in the transaction that queues the message, so a restart tells nothing tw
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.config import Config
 from app.domain import attention
 from app.domain.actor import Actor
 from app.domain.attention import Findings, Item
@@ -38,9 +38,13 @@ class _Person:
 
 @dataclass
 class _Look:
-    """What is read once for everyone. All sites are only read when a digest is due."""
+    """What is read once for everyone. All sites are only read when a digest is due.
+
+    `queued` is the number of messages so far.
+    """
 
     now: datetime
+    queued: int = 0
 
     @cached_property
     def findings(self) -> Findings:
@@ -59,18 +63,22 @@ class _Look:
         return NotifiedItem.by_user()
 
 
-def notify_due(config: Config, now: datetime) -> int:
-    """Queue what people have to be told now; return the number of messages."""
+def notify_due(now: datetime) -> int:
+    """Queue what people have to be told now; return the number of messages.
+
+    An error about one person ends this after everyone else was told.
+    """
     if not outbox.is_on():
         return 0
     NotificationPreference.add_missing(now)
     look = _Look(now)
-    people = [_person(row) for row in NotificationPreference.with_active_users()]
-    return sum(
-        _notify(person, look)
-        for person in people
-        if not person.chosen.is_off and not person.row.user.is_invited
-    )
+    # An ExitStack calls all its callbacks, last first, even after one of them has raised.
+    with ExitStack() as stack:
+        for row in reversed(NotificationPreference.with_active_users()):
+            person = _person(row)
+            if not person.chosen.is_off and not row.user.is_invited:
+                stack.callback(_notify, person, look)
+    return look.queued
 
 
 def _person(row: NotificationPreference) -> _Person:
@@ -83,7 +91,7 @@ def _person(row: NotificationPreference) -> _Person:
     )
 
 
-def _notify(person: _Person, look: _Look) -> bool:
+def _notify(person: _Person, look: _Look) -> None:
     """Store what is new for a person and queue a message if one is due."""
     row, now = person.row, look.now
     is_quiet = person.chosen.is_quiet(now, person.zone)
@@ -103,7 +111,8 @@ def _notify(person: _Person, look: _Look) -> bool:
         now=now,
         later=_later(person, look) if is_digest else None,
     )
-    return _store(person, plans.make_plan(situation), last_time if is_digest else None, now)
+    plan = plans.make_plan(situation)
+    look.queued += _store(person, plan, last_time if is_digest else None, now)
 
 
 def _later(person: _Person, look: _Look) -> list[Item]:
