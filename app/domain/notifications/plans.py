@@ -139,10 +139,12 @@ def _tell_critical(
     # A daily digest reminds as well.
     reminds = chosen.digest != DAILY
     still = [row for row in rows.values() if reminds and _is_reminded(row, plan, now)]
-    if not (is_ready or still or any(row.told_at is not None for row in ended)):
+    fresh = [open_items[row.key] for row in waiting if row.key in open_items]
+    is_due = is_ready or still or any(row.told_at is not None for row in ended)
+    if not is_due or not (fresh or still or ended):
         return
     plan.kind = CRITICAL_MESSAGE
-    plan.fresh = [open_items[row.key] for row in waiting if row.key in open_items]
+    plan.fresh = fresh
     plan.still = [open_items[row.key] for row in still]
     # Among them is what ended before it could be told.
     plan.resolved = ended
