@@ -13,7 +13,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +23,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from app import formats
 
 _HERE = Path(__file__).parent
+# Templates are compiled once for each time zone and format, as long as there are few.
+_ZONES_KEPT = 8
 # Seven bits pass every server, and a header never contains a line break (RFC 5322).
 _POLICY = EmailPolicy(linesep="\r\n", cte_type="7bit")
 
@@ -115,7 +117,7 @@ def _address(name: str, address: str) -> Address:
     return Address(display_name=name, addr_spec=address)
 
 
-@cache
+@lru_cache(maxsize=_ZONES_KEPT)
 def _environment(zone: ZoneInfo, *, is_html: bool) -> Environment:
     """Return the templates for readers in one time zone; plain text is not escaped."""
     found = Environment(
