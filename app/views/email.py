@@ -105,7 +105,12 @@ def resend(email_id: int) -> ResponseReturnValue:
 def _state(email: OutgoingEmail) -> dict[str, object]:
     """Return what the part of a message shows. Only one that may be sent any second is polled."""
     is_soon = email.is_open and email.attempts <= 1 and not email.problem
-    return {"message": email, "is_live": is_soon, "server": EmailServer.read()}
+    return {
+        "message": email,
+        "is_live": is_soon,
+        "is_due": email.next_attempt_at <= utcnow(),
+        "server": EmailServer.read(),
+    }
 
 
 def _to_message(email_id: int) -> ResponseReturnValue:

@@ -106,7 +106,7 @@ def test_the_database_is_named_with_its_size(config, database):
     found = checks(config)
     assert re.match(r"(SQLite|PostgreSQL) \d+\.\d+.*, \d+\.\d MB\.", found["Database"].summary)
     assert float(found["Database"].summary.split(", ")[1].split()[0]) > 0
-    assert found["Schema"].summary == "Up to date: 0004_email."
+    assert found["Schema"].summary == "Up to date: 0005_email."
 
 
 def test_a_missing_migration_is_named(config, database, monkeypatch):

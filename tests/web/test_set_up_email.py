@@ -6,8 +6,10 @@ import pytest
 
 from app import smtp
 from app.domain import security
+from app.domain.mail import outbox
 from app.domain.notifications import delivery
 from app.keys import KeyRing
+from app.models.accounts import User
 from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.email import DIGESTS, EmailServer, OutgoingEmail
@@ -177,6 +179,20 @@ def test_what_may_have_arrived_is_said(as_ana, ana, config, email_on):
     page = as_ana.get(f"/settings/email/messages/{email.id}").text
     assert "The message may have arrived" in page
     assert "Unknown" in as_ana.get("/settings/email").text
+
+
+def test_the_next_attempt_is_in_the_future_or_due_now(as_ana, ana, config, email_on):
+    content = {"sections": []}
+    email = outbox.queue_email(User.get_by_id(ana.id), "digest", "x", content, now=utcnow())
+
+    def send(*_):
+        raise SendingFailed("timeout", "timed out")
+
+    delivery.send_email(email.id, config=config, send=send)
+    page = f"/settings/email/messages/{email.id}"
+    assert "in 59 seconds" in as_ana.get(page).text or "in 1 minute" in as_ana.get(page).text
+    OutgoingEmail.update(next_attempt_at=utcnow()).execute()
+    assert "The next attempt is due now." in as_ana.get(page).text
 
 
 def test_email_is_turned_off_with_its_password(as_ana, email_on):
