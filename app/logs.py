@@ -28,7 +28,7 @@ _FIELDS = (
     "job_ids",
 )
 # Gunicorn reports a request that failed in it by its address, which may be a one-time link.
-_ONE_TIME_LINK = re.compile(r"(/(?:setup|invitation)/)(?!<)[^\s\"'?#]+")
+_ONE_TIME_LINK = re.compile(r"(/(?:setup|invitation|password)/)(?!<)[^\s\"'?#]+")
 # PostgreSQL explains some errors with the values of a row.
 _ROW_VALUES = re.compile(r"^(?:DETAIL|CONTEXT): .*\n?", re.MULTILINE)
 

@@ -54,6 +54,7 @@ JOBS = frozenset(
         "recheck_site",
         "rotate_keys",
         "run_change",
+        "send_email",
         "settle_change",
         "sync_site",
         "sync_sites",

@@ -12,6 +12,8 @@ from app.domain.changes import auto_update_rules, execution
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync, update_backlog
+from app.domain.mail import outbox
+from app.domain.notifications import watch
 from app.models.base import utcnow
 from jobs import job_context
 
@@ -38,6 +40,8 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "summarize_calls": lambda config, now: call_log.summarize_due(config, now),
     "store_backlog": lambda _, now: update_backlog.store_today(now),
     "recover_exports": lambda config, now: export.queue_due_exports(config, now),
+    "notify_people": lambda _, now: watch.notify_due(now),
+    "recover_emails": lambda _, now: outbox.recover_emails(now),
 }
 
 

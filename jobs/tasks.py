@@ -14,6 +14,7 @@ from app.domain.connection import pairing, revocation, revocation_checks, rotati
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
+from app.domain.notifications import delivery
 from app.http import site_client
 from app.models.reports import Sync
 from jobs import job_context
@@ -111,6 +112,12 @@ def settle_change(change_id: int) -> str:
     """Ask a site for the result of a change whose response was lost."""
     with job_context() as config:
         return settlement.settle_change(change_id, config=config)
+
+
+def send_email(email_id: int) -> str:
+    """Hand a message to the e-mail server."""
+    with job_context() as config:
+        return delivery.send_email(email_id, config=config)
 
 
 def verify_audit_log(verification_id: int) -> str:

@@ -10,6 +10,7 @@ from app.domain import alerts, permissions
 from app.domain.actor import Actor
 from app.domain.changes import approvals
 from app.domain.inventory import php_eol
+from app.models import fleet
 from app.models.alerts import Alert
 from app.models.audit import Verification
 from app.models.auto_update_rules import AutoUpdateRule
@@ -39,7 +40,7 @@ CONNECTIONS = {
 # What says that a site itself has a problem, and not only that something waits.
 _ABOUT_A_SITE = ("alert", "connection", "change")
 # From how many sites on the same problem is one task. Fewer are named one by one.
-_MERGED_FROM = 3
+MERGED_FROM = 3
 # How long before its end an auto-update rule is mentioned.
 _RULE_ENDS_SOON = timedelta(days=14)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -63,6 +64,14 @@ class Item:
     since: datetime | None = None
     site: Site | FleetSite | None = None
     row: Alert | Change | Verification | AutoUpdateRule | None = None
+
+    @property
+    def key(self) -> str:
+        """Return what stays the same as long as it is the same item, also if it gets worse."""
+        if self.id or self.site is None:
+            return f"{self.about}:{self.id}"
+        version = f":{self.name}" if self.about == "php" else ""
+        return f"{self.about}:{self.site.id}{version}"
 
 
 @dataclass(frozen=True)
@@ -134,10 +143,62 @@ def urgent_in_brief(actor: Actor, site: Site | None = None) -> Brief:
     return Brief(_urgent(actor, connections, changes), sum(counts.values()), changes)
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What needs anyone's attention, read once for many people."""
+
+    sites: list[FleetSite]
+    changes: list[Change]
+    open_alerts: list[Alert]
+    broken: Verification | None
+
+    def keys(self) -> set[str]:
+        """Return the keys of all items, whoever may see them."""
+        return {
+            *(_of_site(site).key for site in self.sites),
+            *(_of_change(change).key for change in self.changes if change.needs_checking),
+            *(_of_approval(change).key for change in self.changes if change.state == PROPOSED),
+            *(_of_alert(alert).key for alert in self.open_alerts),
+            *([_of_verification(self.broken).key] if self.broken else []),
+        }
+
+
+def read_findings() -> Findings:
+    """Read what needs anyone's attention now: four queries for any number of sites."""
+    return Findings(
+        sites=fleet.sites_in(CONNECTIONS),
+        changes=Change.awaiting_people(),
+        open_alerts=Alert.open_ones(),
+        broken=Verification.unseen(),
+    )
+
+
+def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
+    """Return what of the findings `urgent` would return for this actor."""
+    only = permissions.restricted_client_id(actor)
+    connections = [_of_site(site) for site in findings.sites if only in (None, site.client_id)]
+    changes = [one for one in findings.changes if only in (None, one.site.client_id)]
+    return _visible(actor, connections, changes, findings.open_alerts, findings.broken)
+
+
 def _urgent(actor: Actor, connections: list[Item], changes: list[Change]) -> list[Item]:
+    is_reader = permissions.is_allowed(actor.role, "audit")
+    open_alerts = Alert.open_ones() if is_reader else []
+    broken = Verification.unseen() if is_reader else None
+    return _visible(actor, connections, changes, open_alerts, broken)
+
+
+def _visible(
+    actor: Actor,
+    connections: list[Item],
+    changes: list[Change],
+    open_alerts: list[Alert],
+    broken: Verification | None,
+) -> list[Item]:
+    is_reader = permissions.is_allowed(actor.role, "audit")
     return [
-        *_audit_log(actor),
-        *_alerts(actor),
+        *([_of_verification(broken)] if broken and is_reader else []),
+        *(_of_alert(alert) for alert in open_alerts if is_reader),
         *(_of_change(change) for change in changes if change.needs_checking),
         *connections,
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
@@ -173,7 +234,7 @@ def tasks(items: Iterable[Item]) -> list[Task]:
     found = []
     for (about, *_), members in groups.items():
         ordered = tuple(sorted(members, key=_age, reverse=True))
-        is_one = len(members) >= _MERGED_FROM or about in ("approval", "php", "new")
+        is_one = len(members) >= MERGED_FROM or about in ("approval", "php", "new")
         found += [Task(ordered)] if is_one else [Task((one,)) for one in ordered]
     found.sort(key=lambda task: _age(task.first), reverse=True)
     return sorted(found, key=lambda task: (SEVERITIES.index(task.severity), _rank(task)))
@@ -197,12 +258,6 @@ def grouped_by_site(items: Iterable[Item]) -> dict[int, list[Item]]:
     for about_site in found.values():
         about_site.sort(key=lambda item: item.severity != CRITICAL)
     return found
-
-
-def _alerts(actor: Actor) -> list[Item]:
-    if not permissions.is_allowed(actor.role, "audit"):
-        return []
-    return [_of_alert(alert) for alert in Alert.open_ones()]
 
 
 def _of_site(site: FleetSite) -> Item:
@@ -231,32 +286,21 @@ def _of_change(change: Change) -> Item:
     )
 
 
-def _audit_log(actor: Actor) -> list[Item]:
-    is_reader = permissions.is_allowed(actor.role, "audit")
-    broken = Verification.unseen() if is_reader else None
-    if broken is None:
-        return []
-    return [Item("audit_log", broken.state, CRITICAL, broken.id, "", broken.ended_at, row=broken)]
+def _of_verification(broken: Verification) -> Item:
+    return Item("audit_log", broken.state, CRITICAL, broken.id, "", broken.ended_at, row=broken)
 
 
 def _approvals(actor: Actor, proposed: Iterable[Change]) -> list[Item]:
     """Return which of these proposals wait for the approval of this user."""
     if not permissions.is_allowed(actor.role, "decide"):
         return []
-    return [
-        Item(
-            "approval",
-            PROPOSED,
-            WAITING,
-            one.id,
-            one.name,
-            one.requested_at or one.proposed_at,
-            one.site,
-            one,
-        )
-        for one in proposed
-        if _is_theirs(one, actor)
-    ]
+    return [_of_approval(one) for one in proposed if _is_theirs(one, actor)]
+
+
+def _of_approval(change: Change) -> Item:
+    since = change.requested_at or change.proposed_at
+    name, site = change.name, change.site
+    return Item("approval", PROPOSED, WAITING, change.id, name, since, site, change)
 
 
 def _is_theirs(change: Change, actor: Actor) -> bool:

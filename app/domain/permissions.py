@@ -39,12 +39,22 @@ ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
     "export": _STAFF,
     "people": frozenset({OWNER}),
     "security": frozenset({OWNER}),
+    "email": frozenset({OWNER}),  # the server that all e-mail goes through
     # Needs no recent password: a name, a color and a picture give access to nothing.
     "agency": frozenset({OWNER}),
 }
 # Permissions for users, approvals, exports and keys also need a recent password.
 NEEDS_RECENT_PASSWORD = frozenset(
-    {"keys", "decide", "approve", "auto_update_rules", "export", "people", "security"}
+    {
+        "keys",
+        "decide",
+        "approve",
+        "auto_update_rules",
+        "export",
+        "people",
+        "security",
+        "email",
+    }
 )
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from app.config import Config
 from app.domain import dashboard_identity
 from app.domain.accounts import sessions
+from app.domain.mail import server as mail_server
 from app.keys import KeyRing, SealBroken
 from app.models.accounts import User
 from app.models.sites import Site
@@ -69,7 +70,7 @@ def _sealing_keys(
     config: Config, sites: list[Site], signing_keys: dict[str, str]
 ) -> list[SealingKey]:
     """Return the configured keys, the newest first, then those that are missing."""
-    sealed = [*signing_keys.values()]
+    sealed = [*signing_keys.values(), *filter(None, [mail_server.sealed_password()])]
     sealed += [secret for site in sites for secret in _secrets_of(site)]
     seals = Counter(secret.partition(".")[0] for secret in sealed)
     present = [name for name, _ in config.sealing_keys]

@@ -14,6 +14,7 @@ from app.domain.plugin_release import ReleaseError, read_release
 from app.models import database_facts, migrate
 from app.models.audit import BROKEN, WHOLE, Verification
 from app.models.base import OUTAGES
+from app.models.email import EmailServer, OutgoingEmail
 from app.queue_status import QueueStatus, QueueUnreachable
 
 # The state of a part.
@@ -53,6 +54,7 @@ def run_checks(config: Config, now: datetime) -> list[Check]:
         *_queue(config, now),
         _backup(config, now),
         _audit_log(now),
+        _email(),
         _disk(config.var_dir),
     ]
 
@@ -200,6 +202,23 @@ def _audit_log(now: datetime) -> Check:
 
 
 _VERIFY = "Start a verification on the page Activity. If it does not end, check the worker."
+
+
+def _email() -> Check:
+    server = EmailServer.read()
+    if server is None:
+        return Check("E-mail", GOOD, "Turned off: Aura sends no messages.")
+    accepted = OutgoingEmail.last_accepted(server.changed_at)
+    failed = OutgoingEmail.last_failed(server.changed_at)
+    if failed is not None and (accepted is None or failed.id > accepted.id):
+        summary = f"The last message was not accepted by {server.host}. Requested"
+        return Check("E-mail", BAD, summary, failed.requested_at, _READ_WORDS)
+    if accepted is None:
+        return Check("E-mail", UNKNOWN, f"Nothing was sent through {server.host} yet.")
+    return Check("E-mail", GOOD, f"{server.host} accepted the last message", accepted.ended_at)
+
+
+_READ_WORDS = "Settings → E-mail shows what the server said, and sends a test message."
 
 
 def _disk(folder: Path) -> Check:

@@ -21,3 +21,14 @@ def check_reason(text: str) -> None:
     """Raise Invalid for a reason or note of more than MAX_REASON_CHARS characters."""
     if len(text) > MAX_REASON_CHARS:
         raise Invalid("reason", f"At most {MAX_REASON_CHARS} characters.")
+
+
+def one_line(text: str, most: int) -> str:
+    """Return text from outside on one line of at most `most` characters, for an e-mail.
+
+    Control characters and those that turn the direction of text become spaces. An address of the
+    web loses its scheme, so that no mail program makes a link of it.
+    """
+    visible = "".join(one if one.isprintable() else " " for one in text)
+    line = " ".join(visible.replace("://", " ").split())
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"

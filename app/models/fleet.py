@@ -119,6 +119,19 @@ def fleet(client_id: int | None = None, *conditions: Any) -> list[FleetSite]:
     return [FleetSite(*row) for row in rows]
 
 
+def sites_in(connections: Collection[str]) -> list[FleetSite]:
+    """Return the sites whose `connection` is one of these, by name."""
+    return fleet(None, Site.connection_in_sql().in_(list(connections)))
+
+
+def connections_of(site_ids: Collection[int]) -> dict[int, tuple[str, str]]:
+    """Return the name and the `connection` of these sites, unless they were removed."""
+    query = Site.select(Site.id, Site.name, Site.connection_in_sql())
+    query = query.where(Site.id.in_(list(site_ids)), Site.forgotten_at.is_null())
+    rows: Any = query.tuples()
+    return {site_id: (name, connection) for site_id, name, connection in rows}
+
+
 def noticeable_sites(
     connections: Collection[str],
     php: Collection[str],

@@ -20,6 +20,7 @@ from flask_login import current_user, login_user
 from app.domain.accounts import login_throttle, one_time_links, sessions, users
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.errors import Invalid
+from app.domain.mail import outbox
 from app.models.accounts import User
 from app.models.base import utcnow
 from app.views import pending_form
@@ -158,6 +159,7 @@ def _sign_in_page(email: str, errors: dict[str, str]) -> str:
         next=safe_next(request.values.get("next")),
         is_set_up=User.anybody(),
         kept=pending_form.carried(),
+        can_reset=outbox.is_on(),
         setup_command=one_time_links.setup_command(current_app.config["AURA"]),
     )
 

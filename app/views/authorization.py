@@ -33,6 +33,7 @@ from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
 from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired
+from app.domain.mail import outbox
 from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.changes import Change
@@ -61,6 +62,10 @@ OPEN = frozenset(
         "auth.sign_in_submit",
         "auth.invitation",
         "auth.accept",
+        "password_resets.ask",
+        "password_resets.send_link",
+        "password_resets.choose",
+        "password_resets.reset",
     }
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -199,6 +204,7 @@ def _keep_form_over_sign_in() -> ResponseReturnValue:
         is_set_up=True,
         has_ended=True,
         kept=kept,
+        can_reset=outbox.is_on(),
     )
     return page, 403
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from flask import Flask, g, has_app_context, has_request_context
@@ -16,6 +15,7 @@ from app.domain.inventory.targets import Target, translation_ident
 from app.domain.inventory.versions import UNCLEAR, release_type_between
 from app.domain.sites.urls import short_address
 from app.domain.time_zones import UTC_ZONE, zone_of
+from app.formats import day, day_if_one, file_size, is_web_address, iso_time, time_in
 from app.models.audit import AuditEntry
 from app.views.entry_groups import entry_groups
 
@@ -49,9 +49,9 @@ _SUBJECT_SYMBOLS = {
     "audit": "shield-check",
     "changes": "circle-arrow-up",
     "connection": "unplug",
+    "mail": "mail",
     "sites": "layout-grid",
 }
-_BYTES = ("B", "KB", "MB", "GB", "TB")
 
 
 def register(app: Flask) -> None:
@@ -60,15 +60,9 @@ def register(app: Flask) -> None:
         app.add_template_filter(function)
 
 
-def iso_time(at: datetime) -> str:
-    """Return `2026-11-24T10:37:05Z`, for machines."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def full_time(at: datetime) -> str:
     """Return `24 Nov 2026, 10:37:05 UTC`, for evidence; client reports have their own zone."""
-    at = at.astimezone(g.get("document_zone", UTC) if has_app_context() else UTC)
-    return f"{at.day} {at:%b %Y, %H:%M:%S %Z}"
+    return time_in(g.get("document_zone", UTC) if has_app_context() else UTC, at)
 
 
 def use_document_zone(zone: ZoneInfo) -> None:
@@ -78,8 +72,7 @@ def use_document_zone(zone: ZoneInfo) -> None:
 
 def local_time(at: datetime) -> str:
     """Return `24 Nov 2026, 11:37:05 CET`, in the time zone of the signed-in user."""
-    at = at.astimezone(user_zone())
-    return f"{at.day} {at:%b %Y, %H:%M:%S %Z}"
+    return time_in(user_zone(), at)
 
 
 def local_date(at: datetime) -> str:
@@ -92,12 +85,6 @@ def user_zone() -> ZoneInfo:
     return zone_of(current_user.time_zone if is_known else UTC_ZONE)
 
 
-def day(value: date | str) -> str:
-    """Return `24 Nov 2026`, also from ISO text."""
-    at = date.fromisoformat(value[:10]) if isinstance(value, str) else value
-    return f"{at.day} {at:%b %Y}"
-
-
 def short_day(at: date) -> str:
     """Return `24 Nov`."""
     return f"{at.day} {at:%b}"
@@ -107,14 +94,6 @@ def weekday_date(at: datetime) -> str:
     """Return `Thursday, November 26`, in the time zone of the signed-in user."""
     at = at.astimezone(user_zone())
     return f"{at:%A, %B} {at.day}"
-
-
-def day_if_one(text: str) -> str:
-    """Return `14 Sep 2026` for the release time of a translation; other texts unchanged."""
-    try:
-        return day(text)
-    except ValueError:
-        return text
 
 
 def initial(text: str) -> str:
@@ -186,25 +165,6 @@ def release_size(target: Target) -> str:
     if target.kind == "translation":
         return UNCLEAR
     return release_type_between(target.version, target.available or "")
-
-
-def file_size(count: int) -> str:
-    """Return a size as `1.4 GB`, in decimal units."""
-    size = float(count)
-    for unit in _BYTES:
-        if size < 1000 or unit == _BYTES[-1]:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    raise AssertionError("unreachable: the last unit always returns")
-
-
-def is_web_address(text: str) -> bool:
-    """Whether the text is an http or https address with a host, so a page may link to it."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def from_unix(seconds: int) -> datetime:

@@ -11,6 +11,7 @@ from app.config import Config
 from app.domain.accounts import login_throttle, one_time_links, sessions
 from app.domain.audit import export, verification
 from app.domain.inventory import report_schema, site_sync, update_backlog
+from app.domain.mail import outbox
 from app.views.authorization import require_permission
 from app.views.filters import span
 
@@ -24,6 +25,7 @@ def show() -> ResponseReturnValue:
         "settings/privacy.html",
         kept=_kept(current_app.config["AURA"]),
         field_count=len(report_schema.fields()),
+        email_is_on=outbox.is_on(),
     )
 
 
@@ -61,6 +63,11 @@ def _kept(config: Config) -> list[tuple[str, str, str]]:
         ("Files of exports", _days(export.KEPT_FOR), "To download them"),
         ("Results of audit log checks", _days(verification.KEPT_FOR), "To see that they ran"),
         ("Failed jobs, by number only", "7 days", "To find the cause"),
+        (
+            "Messages by e-mail, with the answer of the mail server",
+            _days(outbox.KEPT_FOR),
+            "To see what was sent",
+        ),
         ("Notes and contacts", "Until you change them", "Your own work"),
         ("Backups", "As your backup script decides", "Erase or wait them out yourself"),
     ]

@@ -40,6 +40,13 @@ SETTINGS = (
         "account",
     ),
     Setting(
+        "notifications.show",
+        "Notifications",
+        "What Aura sends you by e-mail, quiet hours, clients",
+        "bell",
+        "account",
+    ),
+    Setting(
         "agency.show",
         "Agency",
         "Name, logo, color and time zone of your agency",
@@ -47,6 +54,7 @@ SETTINGS = (
         "agency",
     ),
     Setting("team.index", "Team", "Invite people, change roles, end access", "users", "people"),
+    Setting("email.show", "E-mail", "Server, test message, last messages", "mail", "email"),
     Setting(
         "auto_update_rules.index",
         "Auto-update rules",

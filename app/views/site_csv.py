@@ -22,13 +22,13 @@ from app.domain.csv_cells import escape_csv_formula
 from app.domain.errors import Invalid, TagsJoinRules
 from app.domain.sites import site_csv, tag_names
 from app.domain.sites.site_csv import SiteFile
+from app.formats import iso_time
 from app.models import fleet
 from app.models.base import utcnow
 from app.models.fleet import FleetSite
 from app.models.tags import SiteTag
 from app.views import auto_update_rule_view_models
 from app.views.authorization import current_actor, current_session, require_permission
-from app.views.filters import iso_time
 from app.views.request_validation import row_number
 from app.views.site_list_view_models import SiteFilter, select_sites
 

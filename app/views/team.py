@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from app.domain.accounts import users
 from app.domain.audit import redaction
 from app.domain.errors import Invalid
+from app.domain.mail import outbox
 from app.models.accounts import User, UserSession
 from app.models.base import utcnow
 from app.models.clients import Client
@@ -66,7 +67,7 @@ def show_link(user_id: int) -> ResponseReturnValue:
     if link is None:
         flash("A link is shown only once. If you did not copy it, create a new one.")
         return redirect(url_for("team.index"), 303)
-    return render_template("team/link.html", user=user, link=link)
+    return render_template("team/link.html", user=user, link=link, is_sent=outbox.is_on())
 
 
 @bp.get("/team/<int:user_id>/role")
@@ -152,6 +153,7 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
         typed=typed,
         errors=errors,
         my_id=current_actor().id,
+        email_is_on=outbox.is_on(),
     )
 
 

@@ -32,6 +32,7 @@ from app.models.checkpoints import AuditAnchor, SiteCheckpoint
 from app.models.clients import Client
 from app.models.daily_checks import DailyChecks
 from app.models.diagnostics import DiagnosticRun
+from app.models.email import EmailServer, NotificationPreference, NotifiedItem, OutgoingEmail
 from app.models.exports import AuditLogExport
 from app.models.installation import Setting
 from app.models.refusals import RefusalCount
@@ -83,6 +84,10 @@ MODELS = [
     Alert,
     AuditLogExport,
     RefusalCount,
+    EmailServer,
+    NotificationPreference,
+    NotifiedItem,
+    OutgoingEmail,
 ]
 NOW = at("2026-11-24 10:00")
 

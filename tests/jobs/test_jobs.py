@@ -16,13 +16,16 @@ from app import queue
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.connection import pairing, revocation
+from app.domain.mail import outbox
 from app.models.base import db, use_database, utcnow
 from app.models.reports import Sync
 from app.models.sites import ACTIVE, PAIRING, REVOKED_UNREACHED, Pairing, Site
 from jobs import periodic, tasks
+from tests.support.emails import turn_email_on
 from tests.support.factories import make_site, pair, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 from tests.support.running_redis import running_redis
+from tests.support.smtp_server import running_smtp
 
 # An address Aura never calls unless its network is listed: a call that needs no network.
 CLOSED_DOOR = "http://127.0.0.1:9"
@@ -90,12 +93,25 @@ def test_deliver_revocation_leaves_a_site_it_cannot_reach_without_keys(
         tasks.check_change,
         tasks.run_change,
         tasks.settle_change,
+        tasks.send_email,
     ],
 )
 def test_a_job_for_something_that_is_gone_ends_quietly(
     job: Callable[[int], str], database: Config, surroundings: None
 ) -> None:
     assert job(4711) == "gone"
+
+
+def test_send_email_hands_a_message_over_and_leaves_no_connection_open(
+    ana: Actor, config: Config, jobs: RecordingQueue, surroundings: None
+) -> None:
+    with running_smtp() as relay:
+        turn_email_on(ana, config, utcnow(), port=relay.port)
+        email = outbox.request_test(by=ana, now=utcnow())
+        db.close()
+        assert tasks.send_email(email.id) == "sent"
+        assert db.is_closed()
+    assert [got.recipients for got in relay.received] == [["ana@agency.example"]]
 
 
 def test_the_periodic_job_finds_what_is_due_and_what_was_lost(

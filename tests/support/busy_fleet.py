@@ -17,16 +17,22 @@ from app.domain.connection import pairing, revocation, revocation_checks, rotati
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
+from app.domain.mail import outbox
+from app.domain.notifications import delivery, preferences, watch
+from app.domain.notifications.preferences import Preferences
 from app.http.site_client import ErrorCode
+from app.models.accounts import User
 from app.models.audit import Verification
 from app.models.base import use_database, utcnow
 from app.models.call_log import OK, SiteCall
 from app.models.changes import Change
+from app.models.email import OutgoingEmail
 from app.models.exports import AuditLogExport
 from app.models.reports import Sync
 from app.models.sites import Pairing, Site
 from app.models.update_backlog import UpdateBacklog
 from jobs.concurrent import Concurrently, Overlapping
+from tests.support.emails import break_site, turn_email_on
 from tests.support.factories import (
     AKISMET,
     approve,
@@ -128,6 +134,25 @@ class Fleet:
         SiteCall.note("yesterday", 1, "ping", utcnow() - timedelta(days=1))
         SiteCall.finish(["yesterday"], OK, 5, 1)
 
+    def queue_emails(self) -> list[OutgoingEmail]:
+        turn_email_on(self.ana, self.config, self.clock())
+        content = {"sections": [{"heading": "New", "entries": [], "more": 0}]}
+        user = User.get_by_id(self.ana.id)
+        queued = (
+            outbox.queue_email(user, "critical", "Critical: x", content, now=self.clock())
+            for _ in range(COUNT)
+        )
+        return [email for email in queued if email is not None]
+
+    def break_sites(self) -> None:
+        """Have Ana be about to hear that all sites are unreachable."""
+        turn_email_on(self.ana, self.config, self.clock())
+        chosen = Preferences(critical_now=True)
+        preferences.change_preferences(chosen, by=self.ana, now=self.clock())
+        for site in self.rows():
+            break_site(site, self.clock())
+        watch.notify_due(self.clock())
+
     def lose_exports(self) -> None:
         for _ in range(COUNT):
             self.export()
@@ -141,6 +166,8 @@ class Fleet:
 
 # A periodic task: how its work comes about, and how much of it there is then.
 PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
+    "notify_people": (Fleet.break_sites, 1),
+    "recover_emails": (Fleet.queue_emails, COUNT),
     "store_backlog": (Fleet.begin_a_day, COUNT),
     "recover_exports": (Fleet.lose_exports, COUNT),
     "retry_revocations": (Fleet.leave, COUNT),
@@ -283,6 +310,14 @@ def verify_audit_logs(fleet: Fleet) -> list[str]:
     return [verification.run_verification(requested.id, now=fleet.clock)]
 
 
+def send_emails(fleet: Fleet) -> list[str]:
+    arguments = {"config": fleet.config, "now": fleet.clock}
+    return [
+        delivery.send_email(email.id, send=lambda *_: "250 Ok", **arguments)
+        for email in fleet.queue_emails()
+    ]
+
+
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_change": (check_changes, ["proposed"] * COUNT),
     "run_diagnostics_on_site": (run_diagnostics_on_sites, ["done"] * COUNT),
@@ -293,6 +328,7 @@ JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "rotate_keys": (rotate_keys, ["done"] * COUNT),
     "run_change": (run_changes, ["succeeded"] * COUNT),
     "deliver_revocation": (deliver_revocations, ["revoked_unreached"] * COUNT),
+    "send_email": (send_emails, ["sent"] * COUNT),
     "settle_change": (settle_changes, ["succeeded"] * COUNT),
     "sync_site": (sync_each_site, ["done"] * COUNT),
     "sync_sites": (sync_sites, ["done"] * COUNT),

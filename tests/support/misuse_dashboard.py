@@ -117,14 +117,39 @@ DASHBOARD = (
         ),
     ),
     Attack(
-        "A name contains a spreadsheet formula or a line break for a log",
+        "A name contains a spreadsheet formula, or a line break for a log or for the header of an "
+        "e-mail",
         played(
             _EXPORT, "test_a_table_holds_no_formula",
             _EXPORT, "test_what_a_spreadsheet_would_run_stays_text",
             _REPLIES, "test_evidence_holds_no_control_or_direction_characters",
             _REPLIES, "test_who_asked_is_one_short_printable_line",
+            "tests/domain/test_notify_people.py",
+            "test_a_site_cannot_write_headers_links_or_markup",
+            "tests/domain/test_deliver_email.py",
+            "test_a_notification_arrives_with_text_and_html",
+            "tests/web/test_set_up_email.py", "test_a_mistake_is_shown_beside_its_field",
         ),
-        note="Aura sends no e-mail, so header injection is not possible.",
+    ),
+    Attack(
+        "A link for a new password is requested for other people, in bulk or for unknown addresses",
+        played(
+            "tests/web/test_reset_password.py",
+            "test_the_answer_is_the_same_for_every_address",
+            "tests/web/test_reset_password.py", "test_the_same_work_is_done_for_every_address",
+            "tests/web/test_reset_password.py",
+            "test_requests_are_limited_and_a_mailbox_is_not_filled",
+            "tests/web/test_reset_password.py", "test_nothing_changes_until_the_link_is_used",
+        ),
+    ),
+    Attack(
+        "A browser that was left open sends the password of the mail server elsewhere",
+        played(
+            "tests/web/test_confirm_password.py",
+            "test_a_browser_that_was_left_open_is_asked_first",
+            "tests/web/test_set_up_email.py",
+            "test_the_password_is_kept_until_the_server_or_the_user_changes",
+        ),
     ),
     Attack(
         "A site report contains what its manifest does not allow, or impossible values",

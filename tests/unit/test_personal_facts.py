@@ -19,6 +19,7 @@ TODAY = {
     "change_proposed": ["reason"],
     "change_rejected": ["reason"],
     "update_hold_created": ["reason"],
+    "email_server_changed": ["sender", "username"],
     "incident_closed": ["note"],
     "invitation_issued": ["name"],
     "user_created": ["name"],

@@ -15,12 +15,16 @@ from rq.registry import FailedJobRegistry
 import app as aura
 from app import queue, queue_status
 from app.domain import system
+from app.domain.mail import outbox
+from app.domain.notifications import delivery
 from app.domain.plugin_release import METADATA
 from app.domain.system import BAD, CHECK, GOOD, UNKNOWN
 from app.models import migrate
 from app.models.audit import Verification
 from app.models.base import db, utcnow
+from app.smtp import SendingFailed
 from jobs import periodic, schedule, worker
+from tests.support.emails import turn_email_on
 from tests.support.running_redis import running_redis
 
 PAGE = "/settings/system"
@@ -50,7 +54,7 @@ def test_the_agency_sees_every_part(person, request, as_ana):
     found = re.findall(r"<h2>([^<]+)</h2>", text)
     assert found == [
         *("Version", "Database", "Schema", "Queue", "Worker", "Scheduler"),
-        *("Backup", "Audit log", "Disk"),
+        *("Backup", "Audit log", "E-mail", "Disk"),
     ]
 
 
@@ -102,7 +106,7 @@ def test_the_database_is_named_with_its_size(config, database):
     found = checks(config)
     assert re.match(r"(SQLite|PostgreSQL) \d+\.\d+.*, \d+\.\d MB\.", found["Database"].summary)
     assert float(found["Database"].summary.split(", ")[1].split()[0]) > 0
-    assert found["Schema"].summary == "Up to date: 0003_site_log_digests."
+    assert found["Schema"].summary == f"Up to date: {migrate.read_status()[0][-1]}."
 
 
 def test_a_missing_migration_is_named(config, database, monkeypatch):
@@ -110,6 +114,30 @@ def test_a_missing_migration_is_named(config, database, monkeypatch):
     found = checks(config)["Schema"]
     assert (found.state, found.summary) == (BAD, "Not applied yet: 0002_b.")
     assert "migrate" in found.next_step
+
+
+def test_email_is_off_untested_failing_or_works(as_ana, ana, config):
+    assert checks(config)["E-mail"].summary == "Turned off: Aura sends no messages."
+    turn_email_on(ana, config, utcnow())
+    assert checks(config)["E-mail"].state == UNKNOWN
+    email = outbox.request_test(by=ana, now=utcnow())
+
+    def refuse(*_):
+        raise SendingFailed("login", "535 no")
+
+    delivery.send_email(email.id, config=config, send=refuse)
+    found = checks(config)["E-mail"]
+    assert (found.state, "Settings → E-mail" in found.next_step) == (BAD, True)
+    other = outbox.request_test(by=ana, now=utcnow())
+
+    def refuse_recipient(*_):
+        raise SendingFailed("recipient", "550 unknown", is_final=True)
+
+    delivery.send_email(other.id, config=config, send=refuse_recipient)
+    outbox.resend(email, by=ana, now=utcnow())
+    delivery.send_email(email.id, config=config, send=lambda *_: "250 Ok")
+    found = checks(config)["E-mail"]
+    assert (found.state, found.summary) == (GOOD, "127.0.0.1 accepted the last message")
 
 
 # ---- queue and processes ----

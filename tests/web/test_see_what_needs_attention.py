@@ -125,9 +125,10 @@ def test_every_state_of_a_connection_is_judged(state, today, ana):
 
 
 def test_every_connection_that_needs_attention_has_a_title(app):
-    words = app.jinja_env.get_template("components/attention.html").module
+    words = app.jinja_env.get_template("components/attention_words.html").module
     assert words.CONNECTION_TITLES.keys() == attention.CONNECTIONS.keys()
-    assert tuple(words.SEVERITIES) == attention.SEVERITIES
+    rows = app.jinja_env.get_template("components/attention.html").module
+    assert tuple(rows.SEVERITIES) == attention.SEVERITIES
 
 
 def test_what_waits_for_this_person_is_counted_in_the_navigation(as_ana, as_ben, proposed):

@@ -19,6 +19,7 @@ from app.models.installation import Setting
 
 SETUP_MAX_AGE = timedelta(hours=1)
 INVITATION_MAX_AGE = timedelta(days=3)
+RESET_MAX_AGE = timedelta(hours=1)
 
 _SETUP_NONCE = "setup_nonce"
 
@@ -67,7 +68,25 @@ def invited_user(token: str, config: Config) -> User:
 
     Raises LinkNoLongerValid, also for a disabled user, because disabling begins a new epoch.
     """
-    payload = _payload(token, "invitation", INVITATION_MAX_AGE, config)
+    return _user_of(_payload(token, "invitation", INVITATION_MAX_AGE, config))
+
+
+def reset_link(user: User, config: Config) -> str:
+    """Return the link with which `user` chooses a new password within an hour.
+
+    It is for the person's own mailbox. Until it is used, nothing changes.
+    """
+    token = _signer(config, "reset").dumps([user.id, user.session_epoch])
+    return f"{config.origin}/password/{token}"
+
+
+def resetting_user(token: str, config: Config) -> User:
+    """Return the user whom this reset link is for. Raises LinkNoLongerValid, as above."""
+    return _user_of(_payload(token, "reset", RESET_MAX_AGE, config))
+
+
+def _user_of(payload: object) -> User:
+    """Return the user of a link that is still of the user's epoch. Raises LinkNoLongerValid."""
     user_id, epoch = payload if isinstance(payload, list) else (None, None)
     user = User.get_or_none(User.id == user_id)
     if user is None or user.session_epoch != epoch:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from datetime import datetime
 from typing import NoReturn
 
 from app.config import Config
 from app.domain import audit, permissions
-from app.domain.accounts import login_throttle, one_time_links, passwords, sessions
+from app.domain.accounts import (
+    account_input,
+    login_throttle,
+    one_time_links,
+    passwords,
+    sessions,
+)
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import SYSTEM, Actor
@@ -26,17 +31,15 @@ from app.domain.audit.events import (
     UserEnabled,
 )
 from app.domain.errors import Conflict, Invalid, LinkNoLongerValid, NotFound, StaleState
-from app.models.accounts import CLIENT, NO_PASSWORD, OWNER, ROLES, User
+from app.domain.mail import outbox
+from app.models.accounts import CLIENT, NO_PASSWORD, OWNER, User
 from app.models.agency import Agency
 from app.models.base import DuplicateRow, transaction
 from app.models.clients import Client
+from app.models.email import INVITATION
 from app.models.installation import Setting
 
-MAX_NAME_CHARS = 120
-MAX_EMAIL_CHARS = 254
-
 _OWNER_CLAIM = "owner_claim"
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 _NOT_THE_PRESENT_ONE = (
     "This is not your current password. After several failed attempts, wait five minutes."
 )
@@ -61,9 +64,10 @@ def set_up_owner(
     Raises: LinkNoLongerValid, or Invalid with a message for each field.
     """
     one_time_links.verify_setup_link(token, config)
-    name, email = _clean_name(name), sessions.normalize_email(email)
+    name, email = account_input.clean_name(name), sessions.normalize_email(email)
     Invalid.raise_for(
-        _identity_problems(name, email) | _password_problems(password, again, name, email)
+        account_input.identity_problems(name, email)
+        | account_input.password_problems(password, again, name, email)
     )
     password_hash = passwords.hash_password(password)
     claim = secrets.token_hex(16)
@@ -99,8 +103,10 @@ def invite_user(
     Raises Forbidden, or Invalid with a message for each field.
     """
     permissions.require(by, "people")
-    name, email = _clean_name(name), sessions.normalize_email(email)
-    Invalid.raise_for(_identity_problems(name, email) | _role_problems(role, client))
+    name, email = account_input.clean_name(name), sessions.normalize_email(email)
+    Invalid.raise_for(
+        account_input.identity_problems(name, email) | account_input.role_problems(role, client)
+    )
     try:
         with permissions.user_transaction(by, "people") as (_, by):
             user = User.create(
@@ -114,6 +120,7 @@ def invite_user(
             )
             event = UserCreated(user_id=user.id, name=name, role=role)
             audit.record(event, by, now=now)
+            _send_invitation(user, by, now)
     except DuplicateRow as why:
         raise Invalid("email", "An account with this address already exists.") from why
     return user, one_time_links.invitation_link(user, config)
@@ -126,8 +133,17 @@ def renew_invitation(user: User, *, by: Actor, config: Config, now: datetime) ->
 
     Raises Forbidden, or Conflict for a disabled user.
     """
-    permissions.require(by, "people")
-    return _renew(user, by, config, now)
+    with permissions.user_transaction(by, "people") as (_, by):
+        link = _renew(user, by, config, now)
+        _send_invitation(user, by, now)
+    return link
+
+
+def _send_invitation(user: User, by: Actor, now: datetime) -> None:
+    """Queue the link for the person's mailbox, if e-mail is on; it is made when it is sent."""
+    subject = f"{by.name} invited you to Aura" if user.is_invited else "Choose a new password"
+    content = {"epoch": user.session_epoch, "by": by.name}
+    outbox.queue_email(user, INVITATION, subject, content, now=now)
 
 
 def recovery_link(email: str, *, config: Config, now: datetime) -> str:
@@ -172,7 +188,17 @@ def accept_invitation(
     Raises LinkNoLongerValid, or Invalid.
     """
     user = one_time_links.invited_user(token, config)
-    Invalid.raise_for(_password_problems(password, again, user.name, user.email))
+    return choose_password(user, password, again, browser, now)
+
+
+def choose_password(
+    user: User, password: str, again: str, browser: ClientInfo, now: datetime
+) -> AuthenticatedSession:
+    """Set the password of a user with a one-time link, end all sessions and start one.
+
+    Raises: LinkNoLongerValid, or Invalid.
+    """
+    Invalid.raise_for(account_input.password_problems(password, again, user.name, user.email))
     password_hash = passwords.hash_password(password)
     with transaction():
         if not user.set_password(password_hash, epoch=user.session_epoch):
@@ -201,7 +227,7 @@ def change_role(
     """
     permissions.require(by, "people")
     permissions.require_recent_authentication(confirmed_at, now)
-    Invalid.raise_for(_role_problems(role, client))
+    Invalid.raise_for(account_input.role_problems(role, client))
     with permissions.user_transaction(by, "people") as (_, by):
         user.refresh()
         was = user.role
@@ -291,7 +317,7 @@ def change_password(
     subject = login_throttle.register_attempt(account, browser, config=config, now=now)
     if subject is None or not passwords.verify_password(user.password_hash, present):
         _refuse(presence, "present", by, now, is_early=subject is None)
-    problems = _password_problems(new, again, user.name, user.email, field="new")
+    problems = account_input.password_problems(new, again, user.name, user.email, field="new")
     if present == new:
         problems["new"] = "This is your current password. Choose a new one."
     Invalid.raise_for(problems)
@@ -342,40 +368,5 @@ def _refuse(
     raise Invalid(field, _NOT_THE_PRESENT_ONE)
 
 
-# ---- input ----
-
-
-def _clean_name(name: str) -> str:
-    return " ".join(name.split())
-
-
-def _identity_problems(name: str, email: str) -> dict[str, str]:
-    problems: dict[str, str] = {}
-    if not name or not name.isprintable():
-        problems["name"] = "Enter a name. It appears in the activity log."
-    elif len(name) > MAX_NAME_CHARS:
-        problems["name"] = f"At most {MAX_NAME_CHARS} characters."
-    if len(email) > MAX_EMAIL_CHARS or not _EMAIL.fullmatch(email):
-        problems["email"] = "Enter an e-mail address, for example ana@agency.example."
-    return problems
-
-
-def _role_problems(role: str, client: Client | None) -> dict[str, str]:
-    if role not in ROLES:
-        return {"role": "Choose a role."}
-    if role == CLIENT and client is None:
-        return {"client": "Choose the client whose sites they see."}
-    return {}
-
-
 def _client_of(role: str, client: Client | None) -> int | None:
     return client.id if client is not None and role == CLIENT else None
-
-
-def _password_problems(
-    password: str, again: str, name: str, email: str, *, field: str = "password"
-) -> dict[str, str]:
-    problem = passwords.password_problem(password, name=name, email=email)
-    if problem:
-        return {field: problem}
-    return {} if password == again else {"again": "The two passwords do not match."}

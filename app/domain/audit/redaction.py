@@ -15,6 +15,7 @@ from app.models import audit_search
 from app.models.accounts import User
 from app.models.audit import AuditEntry, PrivateDetail
 from app.models.base import transaction
+from app.models.email import NotificationPreference, NotifiedItem, OutgoingEmail
 from app.models.search_terms import words_of
 
 MAX_REASON_CHARS = 300
@@ -52,6 +53,8 @@ def _erase(user: User, reason: str, by: Actor, now: datetime) -> int:
             raise Conflict(
                 "Disable the account first, because new sign-ins would add personal data."
             )
+        for rows in (NotificationPreference, NotifiedItem, OutgoingEmail):
+            rows.forget(user.id)
         erased = 0
         for seqs in _entries_about(user.id):
             kept = PrivateDetail.of(seqs)

@@ -1,0 +1,196 @@
+"""Decide what one person is told now. Pure: it reads no clock and no database.
+
+* A critical item is told at once, every other one in a digest.
+* Each item is told once, then again after a day and after each week that it stays open.
+* That it no longer needs attention is told once.
+* At most one message an hour goes to a person. What happens meanwhile is in the next one.
+* In quiet hours, a message is sent only for a new critical item, and if the person wants that, not
+  even then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from app.domain.attention import CRITICAL, Item
+from app.domain.notifications.preferences import Preferences
+from app.models.email import CRITICAL as CRITICAL_MESSAGE
+from app.models.email import DAILY, DIGEST, OFF, NotifiedItem
+
+# Items that begin together are told together: an outage is found site by site.
+GATHER = timedelta(minutes=2)
+AT_MOST_EVERY = timedelta(hours=1)
+# One hour less than a day and a week, so that a digest at the same hour counts.
+FIRST_REMINDER = timedelta(hours=23)
+LATER_REMINDERS = timedelta(days=7, hours=-1)
+# These can wait, so only digests know them.
+_ONLY_IN_DIGESTS = ("php", "new", "rule")
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One person at one moment.
+
+    `items` is what needs this person's attention, and `every_key` what needs anyone's. `later` can
+    wait, and is None unless a digest is due. `is_quiet` is about this moment.
+    """
+
+    preferences: Preferences
+    items: list[Item]
+    every_key: Collection[str]
+    known: list[NotifiedItem]
+    last_message_at: datetime | None
+    is_quiet: bool
+    now: datetime
+    later: list[Item] | None = None
+
+
+@dataclass
+class Plan:
+    """What to store, and what to tell.
+
+    `note` are items to store as not told yet, `raise_again` rows that are critical now and were
+    not. `gone` and `back` are rows of items that are no longer open, or are open again. `drop` are
+    rows to delete. If `kind` is not empty, a message tells `fresh`, `still` and `resolved`.
+    """
+
+    note: list[Item] = field(default_factory=list)
+    raise_again: list[NotifiedItem] = field(default_factory=list)
+    gone: list[NotifiedItem] = field(default_factory=list)
+    back: list[NotifiedItem] = field(default_factory=list)
+    drop: list[NotifiedItem] = field(default_factory=list)
+    kind: str = ""
+    fresh: list[Item] = field(default_factory=list)
+    still: list[Item] = field(default_factory=list)
+    resolved: list[NotifiedItem] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to store and nothing to tell."""
+        return not (
+            self.kind or self.note or self.raise_again or self.gone or self.back or self.drop
+        )
+
+
+def make_plan(situation: Situation) -> Plan:
+    """Return what to store and to tell now."""
+    plan = Plan()
+    rows = {row.key: row for row in situation.known}
+    open_items = {item.key: item for item in (*situation.items, *(situation.later or ()))}
+    _follow_known(situation, open_items, plan)
+    if situation.preferences.critical_now:
+        _note_critical(situation.items, rows, plan)
+    if not is_hour_over(situation.last_message_at, situation.now):
+        return plan
+    if situation.later is not None:
+        _tell_digest(situation, list(open_items.values()), rows, plan)
+    elif situation.preferences.critical_now:
+        _tell_critical(situation, open_items, rows, plan)
+    return plan
+
+
+def _follow_known(situation: Situation, open_items: dict[str, Item], plan: Plan) -> None:
+    """Find out which known items are no longer open, or open again."""
+    for row in situation.known:
+        is_open = row.key in open_items
+        if is_open and row.gone_at is not None:
+            plan.back.append(row)
+        elif is_open or (_can_wait(row) and situation.later is None):
+            continue
+        elif row.key in situation.every_key or not _is_news(row, situation.preferences):
+            # It is open for others: the role, the client or the choice has changed.
+            plan.drop.append(row)
+        elif row.gone_at is None:
+            plan.gone.append(row)
+
+
+def _is_news(row: NotifiedItem, chosen: Preferences) -> bool:
+    """Whether the person wants to hear that an item is no longer open."""
+    return row.severity == CRITICAL or (chosen.digest != OFF and not _can_wait(row))
+
+
+def _can_wait(row: NotifiedItem) -> bool:
+    return row.key.partition(":")[0] in _ONLY_IN_DIGESTS
+
+
+def _note_critical(items: Iterable[Item], rows: dict[str, NotifiedItem], plan: Plan) -> None:
+    for item in items:
+        row = rows.get(item.key)
+        if item.severity != CRITICAL:
+            continue
+        if row is None:
+            plan.note.append(item)
+        elif row.severity != CRITICAL:
+            plan.raise_again.append(row)
+
+
+def _tell_critical(
+    situation: Situation, open_items: dict[str, Item], rows: dict[str, NotifiedItem], plan: Plan
+) -> None:
+    """Add the message about critical items, if one is due."""
+    now, chosen = situation.now, situation.preferences
+    waiting = [row for row in rows.values() if _waits(row, plan)]
+    is_ready = any(now - row.seen_at >= GATHER for row in waiting)
+    if situation.is_quiet and (chosen.critical_waits or not is_ready):
+        return
+    ended = [row for row in rows.values() if row.severity == CRITICAL and _has_gone(row, plan)]
+    # A daily digest reminds as well.
+    reminds = chosen.digest != DAILY
+    still = [row for row in rows.values() if reminds and _is_reminded(row, plan, now)]
+    fresh = [open_items[row.key] for row in waiting if row.key in open_items]
+    is_due = is_ready or still or any(row.told_at is not None for row in ended)
+    if not is_due or not (fresh or still or ended):
+        return
+    plan.kind = CRITICAL_MESSAGE
+    plan.fresh = fresh
+    plan.still = [open_items[row.key] for row in still]
+    # Among them is what ended before it could be told.
+    plan.resolved = ended
+
+
+def _waits(row: NotifiedItem, plan: Plan) -> bool:
+    """Whether a critical item, still open or not, has not been told."""
+    return row.severity == CRITICAL and row.told_at is None and row not in plan.drop
+
+
+def _has_gone(row: NotifiedItem, plan: Plan) -> bool:
+    return row in plan.gone or (row.gone_at is not None and row not in (*plan.back, *plan.drop))
+
+
+def _is_reminded(row: NotifiedItem, plan: Plan, now: datetime) -> bool:
+    is_open: bool = not _has_gone(row, plan) and row not in plan.drop
+    return is_open and row.severity == CRITICAL and is_reminder_due(row, now)
+
+
+def _tell_digest(
+    situation: Situation, items: list[Item], rows: dict[str, NotifiedItem], plan: Plan
+) -> None:
+    """Add the digest, if there is anything new in it, and anything to remind of."""
+    fresh = [item for item in items if item.key not in rows or rows[item.key].told_at is None]
+    known = [item for item in items if item not in fresh]
+    is_due = [is_reminder_due(rows[item.key], situation.now) for item in known]
+    resolved = [row for row in rows.values() if _has_gone(row, plan)]
+    if not (fresh or resolved or any(is_due)):
+        return
+    plan.kind, plan.fresh, plan.still, plan.resolved = DIGEST, fresh, known, resolved
+
+
+def is_reminder_due(row: NotifiedItem, now: datetime) -> bool:
+    """Whether an item that was told is due to be told again while it is open."""
+    if row.told_at is None:
+        return False
+    wait = FIRST_REMINDER if row.times_told <= 1 else LATER_REMINDERS
+    waited: timedelta = now - row.told_at
+    return waited >= wait
+
+
+def is_hour_over(last_message_at: datetime | None, now: datetime) -> bool:
+    """Whether another message may go to a person."""
+    return last_message_at is None or now - last_message_at >= AT_MOST_EVERY
+
+
+def is_digest_due(chosen: Preferences, last_time: datetime, done_until: datetime) -> bool:
+    """Whether the digest of `last_time` has not been made yet."""
+    return chosen.digest != OFF and last_time > done_until

@@ -1,0 +1,52 @@
+"""Format times, sizes and addresses, for pages and for e-mail."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, tzinfo
+from urllib.parse import urlsplit
+
+_BYTES = ("B", "KB", "MB", "GB", "TB")
+
+
+def iso_time(at: datetime) -> str:
+    """Return `2026-11-24T10:37:05Z`, for machines."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def time_in(zone: tzinfo, at: datetime) -> str:
+    """Return `24 Nov 2026, 11:37:05 CET`, in a time zone."""
+    at = at.astimezone(zone)
+    return f"{at.day} {at:%b %Y, %H:%M:%S %Z}"
+
+
+def day(value: date | str) -> str:
+    """Return `24 Nov 2026`, also from ISO text."""
+    at = date.fromisoformat(value[:10]) if isinstance(value, str) else value
+    return f"{at.day} {at:%b %Y}"
+
+
+def day_if_one(text: str) -> str:
+    """Return `14 Sep 2026` for the release time of a translation; other texts unchanged."""
+    try:
+        return day(text)
+    except ValueError:
+        return text
+
+
+def file_size(count: int) -> str:
+    """Return a size as `1.4 GB`, in decimal units."""
+    size = float(count)
+    for unit in _BYTES:
+        if size < 1000 or unit == _BYTES[-1]:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError("unreachable: the last unit always returns")
+
+
+def is_web_address(text: str) -> bool:
+    """Whether the text is an http or https address with a host, so a page may link to it."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

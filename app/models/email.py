@@ -1,0 +1,320 @@
+"""E-mail: the server, what each person wants to hear, and every message on its way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from peewee import (
+    AutoField,
+    BooleanField,
+    CharField,
+    ForeignKeyField,
+    IntegerField,
+    TextField,
+    chunked,
+)
+
+from app.models.accounts import User
+from app.models.base import BaseModel, JsonField, UtcField
+from app.models.queued_row import LeasedRow
+
+_ONLY_ROW = 1
+
+# With fewer values than SQLite allows in one statement.
+_ROWS_AT_ONCE = 100
+
+# OutgoingEmail.state
+QUEUED = "queued"
+SENDING = "sending"
+SENT = "sent"
+FAILED = "failed"
+# Given up, and the server may have accepted it.
+UNKNOWN = "unknown"
+CANCELLED = "cancelled"
+OPEN = (QUEUED, SENDING)
+ENDED = (SENT, FAILED, UNKNOWN, CANCELLED)
+
+# Values of OutgoingEmail.problem that are about one message alone; empty without a problem.
+_ABOUT_ONE_MESSAGE = ("", "recipient", "content", "format", "expired")
+
+# OutgoingEmail.kind
+TEST = "test"
+INVITATION = "invitation"
+RESET = "reset"
+CRITICAL = "critical"
+DIGEST = "digest"
+
+# NotificationPreference.digest
+DAILY = "daily"
+WEEKLY = "weekly"
+OFF = "off"
+DIGESTS = (DAILY, WEEKLY, OFF)
+
+
+class EmailServer(BaseModel):
+    """The SMTP server that an owner entered; no row means that Aura sends no e-mail."""
+
+    id = IntegerField(primary_key=True)
+    host = CharField(max_length=255)
+    port = IntegerField()
+    security = CharField(max_length=8)
+    username = CharField(max_length=254, default="")
+    password_sealed = TextField(null=True)
+    sender = CharField(max_length=254)
+    sender_name = CharField(max_length=120, default="")
+    changed_at = UtcField()
+
+    @classmethod
+    def read(cls) -> EmailServer | None:
+        return cls.get_or_none(cls.id == _ONLY_ROW)
+
+    @classmethod
+    def is_set(cls) -> bool:
+        return cls.select().where(cls.id == _ONLY_ROW).exists()
+
+    @classmethod
+    def replace_with(cls, **columns: Any) -> None:
+        """Store the server instead of the former one; call it inside `transaction()`."""
+        cls.remove()
+        cls.create(id=_ONLY_ROW, **columns)
+
+    @classmethod
+    def remove(cls) -> bool:
+        """Delete the server; return False if there is none."""
+        return cls.delete().where(cls.id == _ONLY_ROW).execute() == 1
+
+
+class NotificationPreference(BaseModel):
+    """What one person hears by e-mail, and how far that is.
+
+    Without `chosen_at`, the defaults of the person's role apply. Hours are in the person's time
+    zone; no quiet hours are two nulls. `client_ids` is empty for all clients. `digest_at` is the
+    moment up to which digests are done, and `message_at` is when the last notification was queued.
+    """
+
+    user = ForeignKeyField(User, primary_key=True, backref="+", on_delete="CASCADE")
+    user_id: int
+    chosen_at = UtcField(null=True)
+    critical_now = BooleanField(default=False)
+    digest = CharField(max_length=8, default=OFF)
+    digest_hour = IntegerField(default=8)
+    digest_weekday = IntegerField(default=0)
+    quiet_from = IntegerField(null=True)
+    quiet_to = IntegerField(null=True)
+    critical_waits = BooleanField(default=False)
+    client_ids = JsonField(default=list)
+    digest_at = UtcField()
+    message_at = UtcField(null=True)
+
+    @classmethod
+    def of(cls, user_id: int) -> NotificationPreference | None:
+        return cls.get_or_none(cls.user == user_id)
+
+    @classmethod
+    def with_active_users(cls) -> list[NotificationPreference]:
+        """Return the rows of all people who can sign in, each with its user."""
+        query = cls.select(cls, User).join(User).where(User.disabled_at.is_null())
+        return list(query.order_by(cls.user))
+
+    @classmethod
+    def add_missing(cls, now: datetime) -> int:
+        """Add a row for each user without one; return how many. Nothing is due for them yet."""
+        known = cls.select(cls.user)
+        missing = User.select(User.id).where(User.disabled_at.is_null(), User.id.not_in(known))
+        rows = [{"user": user.id, "digest_at": now} for user in missing]
+        if rows:
+            cls.insert_many(rows).on_conflict_ignore().execute()
+        return len(rows)
+
+    @classmethod
+    def choose(cls, user_id: int, now: datetime, **columns: Any) -> None:
+        """Store what a person chose; call it inside `transaction()`."""
+        cls.insert(user=user_id, digest_at=now).on_conflict_ignore().execute()
+        chosen = cls.update(chosen_at=now, digest_at=now, **columns)
+        chosen.where(cls.user == user_id).execute()
+
+    def claim(self, seen: datetime | None, **columns: Any) -> bool:
+        """Set columns unless another process has queued a message since `seen`."""
+        cls = NotificationPreference
+        is_as_seen = cls.message_at.is_null() if seen is None else cls.message_at == seen
+        return self.update_if(is_as_seen, **columns)
+
+    @classmethod
+    def forget(cls, user_id: int) -> None:
+        cls.delete().where(cls.user == user_id).execute()
+
+
+class NotifiedItem(BaseModel):
+    """An item that needs attention, as one person has heard of it or is about to.
+
+    `key` is the item's; `told_at` is null until a message about it is queued. `gone_at` is when it
+    no longer needed attention. The row is deleted once that has been told as well.
+    """
+
+    id = AutoField()
+    user = ForeignKeyField(User, backref="+", on_delete="CASCADE")
+    user_id: int
+    key = CharField(max_length=80)
+    severity = CharField(max_length=8)
+    site_id = IntegerField(null=True)
+    title = CharField(max_length=300)
+    seen_at = UtcField()
+    told_at = UtcField(null=True)
+    times_told = IntegerField(default=0)
+    gone_at = UtcField(null=True)
+
+    class Meta:
+        indexes = ((("user", "key"), True),)
+
+    @classmethod
+    def by_user(cls) -> dict[int, list[NotifiedItem]]:
+        """Return all rows by user, the oldest first."""
+        found: dict[int, list[NotifiedItem]] = {}
+        for row in cls.select().order_by(cls.id):
+            found.setdefault(row.user_id, []).append(row)
+        return found
+
+    @classmethod
+    def of(cls, user_id: int) -> dict[str, NotifiedItem]:
+        """Return the rows of one person by key."""
+        return {row.key: row for row in cls.select().where(cls.user == user_id)}
+
+    @classmethod
+    def note(cls, user_id: int, items: list[dict[str, Any]]) -> None:
+        """Store new items, except those that another process was faster to store."""
+        for some in chunked(items, _ROWS_AT_ONCE):
+            rows = [{"user": user_id, **columns} for columns in some]
+            cls.insert_many(rows).on_conflict_ignore().execute()
+
+    @classmethod
+    def mark(cls, ids: list[int], **columns: Any) -> None:
+        """Set columns of several rows."""
+        if ids:
+            cls.update(**columns).where(cls.id.in_(ids)).execute()
+
+    @classmethod
+    def mark_told(cls, user_id: int, keys: list[str], now: datetime) -> None:
+        """Record that a message to this person about these items is queued."""
+        told = cls.update(told_at=now, times_told=cls.times_told + 1)
+        told.where(cls.user == user_id, cls.key.in_(keys)).execute()
+
+    @classmethod
+    def drop(cls, ids: list[int]) -> None:
+        if ids:
+            cls.delete().where(cls.id.in_(ids)).execute()
+
+    @classmethod
+    def forget(cls, user_id: int) -> None:
+        cls.delete().where(cls.user == user_id).execute()
+
+    @classmethod
+    def forget_everyone(cls) -> None:
+        cls.delete().execute()
+
+
+class OutgoingEmail(LeasedRow):
+    """One message to one person, from the request to the server's answer.
+
+    It is rendered when it is sent: `content` holds what it says, without any secret. `message_id`
+    stays the same at each attempt. `may_have_arrived` is set when the answer to a complete message
+    is missing. `words` are the server's own.
+    """
+
+    id = AutoField()
+    user = ForeignKeyField(User, backref="+", on_delete="CASCADE")
+    user_id: int
+    kind = CharField(max_length=16)
+    subject = CharField(max_length=200)
+    content = JsonField(default=dict)
+    message_id = CharField(max_length=300, unique=True)
+    state = CharField(max_length=16, default=QUEUED, index=True)
+    requested_at = UtcField()
+    expires_at = UtcField()
+    next_attempt_at = UtcField()
+    ended_at = UtcField(null=True)
+    may_have_arrived = BooleanField(default=False)
+    problem = CharField(max_length=32, default="")
+    words = CharField(max_length=500, default="")
+
+    class Meta:
+        indexes = ((("user", "kind"), False),)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    def begin(self, now: datetime, until: datetime) -> bool:
+        """Take the lease for an attempt; return False if it is not due, taken or has ended."""
+        return self.lease(OPEN, now, until, state=SENDING)
+
+    def finish(self, attempt: int, **changes: Any) -> bool:
+        """Record the result of an attempt; return False if a later one has begun since."""
+        cls = OutgoingEmail
+        is_current = (cls.state == SENDING) & (cls.attempts == attempt)
+        return self.update_if(is_current, leased_until=None, **changes)
+
+    def end(self, state: str, now: datetime, **changes: Any) -> bool:
+        """End a message that no worker is sending; return False if one is, or if it has ended."""
+        cls = OutgoingEmail
+        is_idle = cls.state.in_(OPEN) & cls._is_free(now)
+        return self.update_if(is_idle, state=state, ended_at=now, leased_until=None, **changes)
+
+    def resend(self, now: datetime, expires_at: datetime) -> bool:
+        """Queue a message again that ended without being accepted; return False for others."""
+        return self.update_if(
+            OutgoingEmail.state.in_((FAILED, UNKNOWN)),
+            state=QUEUED,
+            ended_at=None,
+            next_attempt_at=now,
+            expires_at=expires_at,
+        )
+
+    @classmethod
+    def newest(cls, limit: int) -> list[OutgoingEmail]:
+        """Return the newest messages first, each with its user."""
+        return list(cls.select(cls, User).join(User).order_by(cls.id.desc()).limit(limit))
+
+    @classmethod
+    def known(cls, email_id: int) -> OutgoingEmail | None:
+        """Return the message with this id and its user."""
+        return cls.select(cls, User).join(User).where(cls.id == email_id).first()
+
+    @classmethod
+    def last_accepted(cls, since: datetime) -> OutgoingEmail | None:
+        """Return the last message that the server accepted since then."""
+        query = cls.select().where(cls.state == SENT, cls.ended_at >= since)
+        return query.order_by(cls.ended_at.desc()).first()
+
+    @classmethod
+    def last_failed(cls, since: datetime) -> OutgoingEmail | None:
+        """Return the newest message since then whose last attempt failed, if not for its own sake.
+
+        A recipient that does not exist says nothing about the server.
+        """
+        query = cls.select().where(
+            cls.requested_at >= since,
+            cls.problem.not_in(_ABOUT_ONE_MESSAGE),
+            cls.state.not_in((SENT, CANCELLED)),
+        )
+        return query.order_by(cls.id.desc()).first()
+
+    @classmethod
+    def requested_since(cls, user_id: int, kind: str, since: datetime) -> bool:
+        """Whether a message of this kind was requested for this person after `since`."""
+        query = cls.select().where(cls.user == user_id, cls.kind == kind, cls.requested_at > since)
+        return query.exists()
+
+    @classmethod
+    def due(cls, now: datetime) -> list[OutgoingEmail]:
+        """Return messages whose attempt was due before `now`, also those of dead workers."""
+        return cls.overdue(OPEN, now)
+
+    @classmethod
+    def forget_ended(cls, before: datetime) -> int:
+        """Delete what ended before that time; return how many."""
+        return cls.delete().where(cls.state.in_(ENDED), cls.ended_at < before).execute()
+
+    @classmethod
+    def forget(cls, user_id: int) -> None:
+        cls.delete().where(cls.user == user_id).execute()

@@ -1,0 +1,157 @@
+"""The pages about e-mail with messages in every state, and the messages, in a browser."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page
+from werkzeug.serving import make_server
+
+from app import queue
+from app.config import Config
+from app.domain.accounts import password_resets, users
+from app.domain.accounts.login_throttle import ClientInfo
+from app.domain.actor import Actor
+from app.domain.mail import outbox
+from app.domain.notifications import delivery, preferences, watch
+from app.domain.notifications.preferences import Preferences
+from app.factory import create_app
+from app.models.base import db, use_database, utcnow
+from app.models.email import OutgoingEmail
+from app.smtp import SendingFailed
+from tests.support.config import make_config
+from tests.support.emails import break_site, deliver_all, turn_email_on
+from tests.support.factories import PASSWORD, make_site, make_user
+from tests.support.fakes import Clock, RecordingQueue
+from tests.support.smtp_server import Received, running_smtp
+
+pytestmark = pytest.mark.nightly
+
+_WIDTHS = (320, 600, 1280)
+_PAGES = (
+    "/settings/email",
+    "/settings/email/messages",
+    "/account/notifications",
+    "/account",
+    "/team",
+    "/settings/privacy",
+)
+
+
+@pytest.fixture(scope="module")
+def served(
+    tmp_path_factory: pytest.TempPathFactory, migrated_file: bytes
+) -> Iterator[tuple[Config, list[Received]]]:
+    """An Aura whose outbox has a message of each kind and in each state."""
+    config = make_config(tmp_path_factory.mktemp("emails"))
+    (config.var_dir / "aura.db").write_bytes(migrated_file)
+    app = create_app(config)
+    queue.use(RecordingQueue())
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    config = replace(config, origin=f"http://127.0.0.1:{server.server_port}")
+    app.config["AURA"] = config
+    use_database(config.database_url)
+    with db.connection_context():
+        received = fill_outbox(config)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield config, received
+    server.shutdown()
+    thread.join(10)
+
+
+def fill_outbox(config: Config) -> list[Received]:
+    ana = Actor.of(make_user("Ana", "owner"), "192.0.2.1")
+    clock = Clock(utcnow())
+    site = make_site(ana, now=clock(), name="A site with <b>quite</b> a long name & no end of it")
+    with running_smtp() as relay:
+        turn_email_on(ana, config, clock(), port=relay.port)
+        chosen = Preferences(critical_now=True, digest="daily")
+        preferences.change_preferences(chosen, by=ana, now=clock())
+        break_site(site, clock())
+        for _ in range(4):
+            clock.advance(minutes=1)
+            watch.notify_due(clock())
+        clock.advance(days=1)
+        watch.notify_due(clock())
+        person = {"role": "viewer", "by": ana, "config": config, "now": clock()}
+        users.invite_user(name="Eve", email="eve@agency.example", **person)
+        password_resets.request_reset(
+            email="ana@agency.example", browser=ClientInfo("192.0.2.9"), config=config, now=clock()
+        )
+        outbox.request_test(by=ana, now=clock())
+        assert set(deliver_all(config, clock)) == {"sent"}
+        for is_final, in_doubt in ((True, False), (True, True), (False, True), (False, False)):
+            leave_failed(ana, config, clock, is_final=is_final, may_have_arrived=in_doubt)
+        outbox.request_test(by=ana, now=clock())
+        return relay.received
+
+
+def leave_failed(by: Actor, config: Config, clock: Clock, **more: bool) -> None:
+    def send(*_: object) -> str:
+        raise SendingFailed("recipient", f"550 5.1.1 {'a-very-long-word' * 12}", **more)
+
+    users.invite_user(
+        name="Bo", email=f"bo{OutgoingEmail.select().count()}@agency.example", role="viewer",
+        by=by, config=config, now=clock(),
+    )  # fmt: skip
+    email = OutgoingEmail.select().order_by(OutgoingEmail.id.desc()).get()
+    delivery.send_email(email.id, config=config, now=clock, send=send)
+
+
+def problems_of(page: Page, name: str) -> list[str]:
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for rule in Axe().run(page).response["violations"]:
+            found += [f"{name} ({scheme}) {rule['id']}: {one['html']}" for one in rule["nodes"][:3]]
+    for width in _WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        if page.evaluate(excess) > 0:
+            found.append(f"{name} is too wide at {width} px")
+    return found
+
+
+def test_the_pages_are_accessible_at_every_width(
+    context: BrowserContext, served: tuple[Config, list[Received]]
+) -> None:
+    config, _ = served
+    page = context.new_page()
+    found = []
+    for path in ("/password", "/sign-in"):
+        page.goto(config.origin + path)
+        found += problems_of(page, path)
+    page.get_by_label("E-mail").fill("ana@agency.example")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/sign-in" not in url)
+    page.goto(f"{config.origin}/settings/email/messages")
+    links = page.locator("main table a").evaluate_all("all => all.map(one => one.pathname)")
+    assert len(links) >= 10
+    for path in (*_PAGES, *links):
+        page.goto(config.origin + path)
+        found += problems_of(page, path)
+    assert not found, "\n".join(found)
+
+
+def test_the_messages_are_accessible_and_load_nothing(
+    context: BrowserContext, served: tuple[Config, list[Received]], tmp_path: Path
+) -> None:
+    _, received = served
+    page, requested, found = context.new_page(), [], []
+    page.on("request", lambda request: requested.append(request.url))
+    assert len(received) >= 5
+    for number, message in enumerate(received):
+        file = tmp_path / f"{number}.html"
+        file.write_text(message.html, "utf-8")
+        page.goto(file.as_uri())
+        found += problems_of(page, str(message.message["Subject"]))
+    assert not found, "\n".join(found)
+    assert {url.partition(":")[0] for url in requested} == {"file"}
+    assert len(requested) == len(received)

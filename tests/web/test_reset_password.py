@@ -1,0 +1,155 @@
+"""Somebody forgot the password and gets a link by e-mail; nobody learns which addresses exist."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from app.domain.accounts import one_time_links, password_resets, users
+from app.models.accounts import User, UserSession
+from app.models.audit import AuditEntry
+from app.models.base import utcnow
+from app.models.email import OutgoingEmail
+from tests.support.emails import deliver_all, turn_email_on
+from tests.support.factories import PASSWORD
+from tests.support.smtp_server import running_smtp
+
+NEW = "five unrelated words suffice"
+CHOSEN = {"password": NEW, "again": NEW}
+
+
+@pytest.fixture
+def email_on(app, ana, config):
+    turn_email_on(ana, config, utcnow())
+
+
+def ask(visitor, email="ana@agency.example"):
+    return visitor.post("/password", data={"email": email})
+
+
+def link_for(user_id, config):
+    return one_time_links.reset_link(User.get_by_id(user_id), config).removeprefix(config.origin)
+
+
+def test_the_link_arrives_and_chooses_a_new_password(app, as_nobody, ana, config):
+    with running_smtp() as relay:
+        turn_email_on(ana, config, utcnow(), port=relay.port)
+        assert 'href="/password"' in as_nobody.get("/sign-in").text
+        assert ask(as_nobody, " Ana@Agency.example ").headers["Location"] == "/sign-in"
+        assert deliver_all(config, utcnow) == ["sent"]
+    (got,) = relay.received
+    assert got.recipients == ["ana@agency.example"]
+    path = re.search(r"http://aura\.test(/password/\S+)", got.text)[1]
+    assert path.rpartition("/")[2] not in str(OutgoingEmail.get().__data__)
+    assert "ana@agency.example" in as_nobody.get(path).text
+    assert as_nobody.post(path, data=CHOSEN).headers["Location"] == "/"
+    assert "Ana" in as_nobody.get("/").text
+    assert app.test_client().post(path, data=CHOSEN).status_code == 410
+    assert app.test_client().signs_in("ana@agency.example", PASSWORD).status_code == 422
+    assert app.test_client().signs_in("ana@agency.example", NEW).status_code == 303
+
+
+def test_the_answer_is_the_same_for_every_address(app, ana, cleo, email_on):
+    users.disable_user(User.get_by_id(cleo.id), by=ana, now=utcnow())
+    pages = set()
+    for email in ("ana@agency.example", "cleo@agency.example", "eve@evil.example", "", "x" * 400):
+        visitor = app.test_client()
+        assert ask(visitor, email).headers["Location"] == "/sign-in"
+        page = visitor.get("/sign-in").text
+        assert "a link is on its way" in page
+        pages.add(re.sub(r'value="[^"]+"', "", page))
+    assert len(pages) == 1
+    assert [email.user_id for email in OutgoingEmail.select()] == [ana.id]
+    told = [entry for entry in AuditEntry.newest() if entry.event == "password_reset_requested"]
+    assert len(told) == 5
+    assert "eve@evil.example" not in "".join(entry.body for entry in told)
+
+
+def test_the_same_work_is_done_for_every_address(app, ana, email_on, jobs):
+    """One job each, so that the time of the answer says little."""
+    jobs.jobs.clear()
+    ask(app.test_client())
+    ask(app.test_client(), "eve@evil.example")
+    assert [name for name, *_ in jobs.jobs] == ["send_email", "send_email"]
+
+
+def test_requests_are_limited_and_a_mailbox_is_not_filled(app, ana, email_on):
+    for _ in range(30):
+        assert ask(app.test_client()).status_code == 303
+    assert OutgoingEmail.select().count() == 1
+    events = [entry.event for entry in AuditEntry.newest(limit=200)]
+    assert events.count("password_reset_requested") == 5
+
+
+def test_nothing_changes_until_the_link_is_used(app, as_ana, ana, email_on):
+    ask(app.test_client())
+    assert as_ana.get("/").status_code == 200
+    assert User.get_by_id(ana.id).session_epoch == 1
+    assert app.test_client().signs_in("ana@agency.example", PASSWORD).status_code == 303
+
+
+def test_a_new_password_ends_all_sessions(app, as_ana, ana, email_on, config):
+    app.test_client().post(link_for(ana.id, config), data=CHOSEN)
+    assert as_ana.get("/").status_code == 303
+    open_ones = UserSession.select().where(UserSession.ended_at.is_null())
+    assert open_ones.count() == 1
+
+
+def test_the_link_dies_after_an_hour_and_is_no_invitation(as_nobody, ana, config, monkeypatch):
+    path = link_for(ana.id, config)
+    token = path.rpartition("/")[2]
+    assert as_nobody.get(f"/invitation/{token}").status_code == 410
+    monkeypatch.setattr(one_time_links, "RESET_MAX_AGE", timedelta(seconds=-1))
+    assert as_nobody.get(path).status_code == 410
+    assert as_nobody.post(path, data=CHOSEN).status_code == 410
+
+
+def test_an_invitation_is_no_reset_link(as_nobody, ana, config):
+    link = one_time_links.invitation_link(User.get_by_id(ana.id), config)
+    assert as_nobody.get(f"/password/{link.rpartition('/')[2]}").status_code == 410
+    assert as_nobody.get("/password/nonsense").status_code == 410
+
+
+def test_a_weak_password_is_refused_and_the_link_goes_on_working(as_nobody, ana, config):
+    path = link_for(ana.id, config)
+    assert as_nobody.post(path, data={"password": "a", "again": "a"}).status_code == 422
+    assert as_nobody.post(path, data=CHOSEN).status_code == 303
+
+
+def test_without_a_server_the_sign_in_page_points_to_an_owner(as_nobody, ana):
+    assert "Ask an owner" in as_nobody.get("/sign-in").text
+    assert as_nobody.get("/password").status_code == 404
+    assert ask(as_nobody).headers["Location"] == "/sign-in"
+    assert not OutgoingEmail.select().exists()
+
+
+def test_a_second_request_is_sent_after_a_few_minutes(ana, email_on, config):
+    browser = users.ClientInfo("192.0.2.9")
+    now = utcnow()
+    for minutes in (0, 1, 6):
+        password_resets.request_reset(
+            email="ana@agency.example",
+            browser=browser,
+            config=config,
+            now=now + timedelta(minutes=minutes),
+        )
+    assert OutgoingEmail.select().count() == 2
+
+
+def test_an_invitation_is_sent_and_shown(as_ana, email_on):
+    assert "Aura sends the link to it." in as_ana.get("/team").text
+    form = {"name": "Eve", "email": "eve@agency.example", "role": "viewer"}
+    page = as_ana.post("/team", data=form, follow_redirects=True).text
+    assert "A message with it is on its way to eve@agency.example" in page
+    assert "/invitation/" in page
+    email = OutgoingEmail.get()
+    assert (email.kind, email.user.email) == ("invitation", "eve@agency.example")
+
+
+def test_without_a_server_an_invitation_is_only_shown(as_ana):
+    form = {"name": "Eve", "email": "eve@agency.example", "role": "viewer"}
+    page = as_ana.post("/team", data=form, follow_redirects=True).text
+    assert "on its way" not in page
+    assert "You get a link to pass on." in as_ana.get("/team").text
