@@ -38,6 +38,10 @@ from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.errors import Forbidden
 from app.domain.inventory import site_sync
+from app.domain.mail import outbox, server
+from app.domain.mail.server import TypedServer
+from app.domain.notifications import preferences as notification_preferences
+from app.domain.notifications.preferences import Preferences
 from app.domain.reporting import data
 from app.domain.reporting.client_report import Period
 from app.domain.sites import clients, holds, notes, sites
@@ -50,7 +54,9 @@ from app.models.available_updates import AvailableUpdate
 from app.models.base import transaction
 from app.models.changes import Change
 from app.models.clients import Client
+from app.models.email import OutgoingEmail
 from app.models.sites import MOVED, Pairing, Site
+from tests.support.emails import TYPED, turn_email_on
 from tests.support.factories import (
     AKISMET,
     PASSWORD,
@@ -113,6 +119,24 @@ class World:
         with transaction():
             alerts.raise_alert(self.site, alerts.LOG_BROKEN, "1", {}, self.ana, self.now)
         return Alert.get()
+
+    def with_email(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        """Set up an e-mail server before."""
+        turn_email_on(self.ana, self.config, self.now)
+        return act
+
+    def refused_email(self) -> OutgoingEmail:
+        return OutgoingEmail.create(
+            user=self.user,
+            kind="test",
+            subject="Test",
+            message_id="<1@agency.example>",
+            state="failed",
+            requested_at=self.now,
+            expires_at=self.now,
+            next_attempt_at=self.now,
+            ended_at=self.now,
+        )
 
     def rule(self) -> AutoUpdateRule:
         return auto_update_rules.create_rule(self.terms(), by=self.ana, **self.fresh)
@@ -361,6 +385,17 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "accounts.preferences.change_preferences": lambda w: partial(
         preferences.change_preferences, theme="dark", time_zone="Europe/Berlin"
     ),
+    "mail.server.change_server": lambda w: partial(
+        server.change_server, TypedServer(**TYPED), config=w.config, now=w.now
+    ),
+    "mail.server.remove_server": lambda w: w.with_email(partial(server.remove_server, now=w.now)),
+    "mail.outbox.request_test": lambda w: w.with_email(partial(outbox.request_test, now=w.now)),
+    "mail.outbox.resend": lambda w: w.with_email(
+        partial(outbox.resend, w.refused_email(), now=w.now)
+    ),
+    "notifications.preferences.change_preferences": lambda w: partial(
+        notification_preferences.change_preferences, Preferences(), now=w.now
+    ),
 }
 # What only reads, and asks who is reading.
 READS = {"reporting.data.compute_for"}
@@ -373,6 +408,7 @@ FOR_EVERY_ROLE = {
         "accounts.sessions.end_other_sessions",
     ),
     "accounts.preferences.change_preferences",
+    "notifications.preferences.change_preferences",
     *("reporting.data.issue_report", "audit.verification.request_verification"),
 }
 

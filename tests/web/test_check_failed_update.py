@@ -108,7 +108,7 @@ def test_everything_that_ended_is_found_page_by_page_and_by_its_result(as_ana, e
     while path:
         text = as_ana.get(path).text
         found += listed(text, "batches")
-        older = re.search(r'href="([^"]+)"><span>Next page</span>', text)
+        older = re.search(r'href="([^"]+)"[^>]*><span>Older</span>', text)
         path = older.group(1).replace("&amp;", "&") if older else ""
         pages += 1
     assert pages == 3
