@@ -74,5 +74,14 @@ class AuditLogUnreadable(AuraError):
     """The database could not return the audit log, so its state is unknown."""
 
 
+class ChangesStopped(Conflict):
+    """All changes are stopped. The reason is the agency's own, and clients read this text."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "All updates are stopped. No update is approved until an owner starts them again."
+        )
+
+
 class StaleChange(StaleState):
     """The change is no longer what this user was shown."""

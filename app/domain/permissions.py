@@ -40,6 +40,8 @@ ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
     "people": frozenset({OWNER}),
     "security": frozenset({OWNER}),
     "email": frozenset({OWNER}),  # the server that all e-mail goes through
+    "halt": _STAFF,  # stop all changes, add a freeze
+    "lift": frozenset({OWNER}),  # start again, end a freeze, set windows, override one
     # Needs no recent password: a name, a color and a picture give access to nothing.
     "agency": frozenset({OWNER}),
 }
@@ -54,6 +56,8 @@ NEEDS_RECENT_PASSWORD = frozenset(
         "people",
         "security",
         "email",
+        "halt",
+        "lift",
     }
 )
 

@@ -12,6 +12,7 @@ from peewee import JOIN, AutoField, CharField, ForeignKeyField, IntegerField, fn
 
 from app.models.agency import Agency
 from app.models.base import BaseModel, UtcField
+from app.models.change_stops import ChangeStop
 
 # User.role
 OWNER = "owner"
@@ -173,11 +174,13 @@ class User(BaseModel):
 class UserSession(BaseModel):
     """A session of a user in one browser.
 
-    Only the hash of its secret is stored, so a reader of the database cannot use it. `agency` is
-    the row that every page needs, or None before an owner has set anything; `with_hash` reads it.
+    Only the hash of its secret is stored, so a reader of the database cannot use it. `agency` and
+    `stop` are what every page needs: the settings, or None before an owner has set anything, and
+    the stop of all changes that lasts. `with_hash` reads them.
     """
 
     agency: Agency | None = None
+    stop: ChangeStop | None = None
 
     id = AutoField()
     token_hash = CharField(max_length=64, unique=True)
@@ -204,10 +207,15 @@ class UserSession(BaseModel):
         query.where(UserSession.id == self.id, UserSession.ended_at.is_null()).execute()
 
     @classmethod
-    def with_hash(cls, token_hash: str) -> UserSession | None:
-        """Return the session with this secret, ended or not, with its user and the agency."""
-        query = cls.select(cls, User, Agency).join(User).switch(cls)
-        query = query.join(Agency, JOIN.LEFT_OUTER, on=Agency.is_the_row(), attr="agency")
+    def with_hash(cls, token_hash: str, *more: Any) -> UserSession | None:
+        """Return the session with this secret, ended or not, with what every page needs.
+
+        `more` are other columns, such as the rows of another table (`BaseModel.nested`).
+        """
+        query = cls.select(cls, User, Agency, ChangeStop, *more).join(User)
+        query = query.join_from(
+            cls, Agency, JOIN.LEFT_OUTER, on=Agency.is_the_row(), attr="agency"
+        ).join_from(cls, ChangeStop, JOIN.LEFT_OUTER, on=ChangeStop.is_current(), attr="stop")
         return query.where(cls.token_hash == token_hash).first()
 
     @classmethod

@@ -122,6 +122,8 @@ class Change(LeasedRow):
     how = CharField(max_length=16, default="")
     plan = TextField(default="")
     signature = CharField(max_length=100, default="")
+    # The reason of an owner who approved it in spite of a freeze and its maintenance window.
+    override = CharField(max_length=500, default="")
 
     next_attempt_at = UtcField(null=True, index=True)
     started_at = UtcField(null=True)
@@ -341,6 +343,13 @@ class Change(LeasedRow):
     def due(cls, now: datetime, *states: str) -> list[Change]:
         """Return changes whose next attempt is due; an expired lease does not count."""
         return cls.overdue(states, now, cls.not_before <= now)
+
+    @classmethod
+    def count_sent_and_waiting(cls) -> tuple[int, int]:
+        """Return how many changes were sent and have no result, and how many wait to be sent."""
+        is_asked_for = (cls.state == UNKNOWN) & cls.next_attempt_at.is_null(False)
+        sent = cls.select().where((cls.state == RUNNING) | is_asked_for)
+        return sent.count(), cls.select().where(cls.state.in_(MAY_RUN)).count()
 
     @classmethod
     def next_for(cls, site: Site, now: datetime) -> Change | None:

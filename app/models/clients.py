@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import AutoField, CharField, TextField
 
-from app.models.base import BaseModel, UtcField
+from app.models.base import BaseModel, JsonField, UtcField
 
 # Client.approvals: who approves updates of this client's sites. Anyone at the agency, a
 # second person, or the client.
@@ -32,6 +32,8 @@ class Client(BaseModel):
     notes = TextField(default="")
     notes_by = CharField(max_length=120, default="")
     notes_at = UtcField(null=True)
+    # When updates of its sites may start: a change_times.Window, or None for at any time.
+    maintenance_window = JsonField(null=True)
 
     def ask_for(self, approvals: str) -> bool:
         """Set who approves updates; return False if it is already set."""
@@ -45,6 +47,10 @@ class Client(BaseModel):
     def set_contact(self, **columns: str) -> None:
         """Set `contact_name`, `contact_email` and `contact_phone`."""
         Client.update(**columns).where(Client.id == self.id).execute()
+        self.refresh()
+
+    def set_window(self, window: dict[str, Any] | None) -> None:
+        Client.update(maintenance_window=window).where(Client.id == self.id).execute()
         self.refresh()
 
     def set_notes(self, text: str, *, by: str, now: datetime) -> None:

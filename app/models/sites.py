@@ -109,6 +109,8 @@ class Site(BaseModel):
     notes = TextField(default="")
     notes_by = CharField(max_length=120, default="")
     notes_at = UtcField(null=True)
+    # Its own maintenance window, instead of its client's.
+    maintenance_window = JsonField(null=True)
 
     uuid = CharField(max_length=64, default="")
     home = CharField(max_length=2000, default="")
@@ -199,6 +201,10 @@ class Site(BaseModel):
         """Replace the notes; return False if the site was removed meanwhile."""
         return self.update_if(Site.forgotten_at.is_null(), notes=text, notes_by=by, notes_at=now)
 
+    def set_window(self, window: dict[str, Any] | None) -> None:
+        """Set the site's own maintenance window; with None, that of its client applies."""
+        self.update_if(maintenance_window=window)
+
     def claim_revocation(self, when: tuple[str, ...], now: datetime, until: datetime) -> bool:
         """Take the right to send the notice now; return False if it is not due or taken.
 
@@ -265,6 +271,11 @@ class Site(BaseModel):
             query = query.where(cls.client == client_id)
         rows: Any = query.order_by(fn.LOWER(cls.name), cls.id).tuples()
         return dict(rows)
+
+    @classmethod
+    def by_ids(cls, site_ids: Collection[int]) -> dict[int, Site]:
+        """Return these sites by id, also removed ones."""
+        return {site.id: site for site in cls.select().where(cls.id.in_(list(site_ids)))}
 
     @classmethod
     def count_by_connection(cls, client_id: int | None = None) -> dict[str, int]:

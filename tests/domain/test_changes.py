@@ -12,6 +12,7 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import Actor
 from app.domain.changes import approvals, change_plan, dry_run, execution, proposals
+from app.domain.changes.change_plan import PlanTimes
 from app.domain.changes.proposals import UpdateRequest
 from app.domain.errors import (
     Forbidden,
@@ -273,11 +274,28 @@ def test_a_plan_that_says_anything_else_is_not_the_approved_one(
     plan = change_plan.plan_of(
         document, by="Ana", approval_kind="self_confirmed", at=clock(), reason=""
     )
-    assert change_plan.is_plan_of(plan, proposed.digest)
+    assert change_plan.is_plan_of(plan, document, proposed.digest)
     altered = parse_json(plan)
     alter(altered)
-    assert not change_plan.is_plan_of(change_plan.canonical(altered), proposed.digest)
-    assert not change_plan.is_plan_of(b"no plan", proposed.digest)
+    assert not change_plan.is_plan_of(change_plan.canonical(altered), document, proposed.digest)
+    assert not change_plan.is_plan_of(b"no plan", document, proposed.digest)
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "is_plan"),
+    [(0, 0, True), (60, -60, True), (-1, 0, False), (0, 1, False), (10**9, 0, False)],
+)
+def test_a_plan_may_be_valid_for_a_part_of_the_approved_time_only(
+    proposed: Change, clock: Clock, begins: int, ends: int, is_plan: bool
+) -> None:
+    document = proposed.document.encode()
+    approved = change_plan.times_of(document)
+    times = PlanTimes(approved.not_before + begins, approved.not_after + ends)
+    plan = change_plan.plan_of(
+        document, by="Ana", approval_kind="self_confirmed", at=clock(), reason="", times=times
+    )
+    assert change_plan.is_plan_of(plan, document, proposed.digest) is is_plan
+    assert not change_plan.is_plan_of(plan, plan, proposed.digest)
 
 
 def test_the_audit_log_of_a_change_is_whole(

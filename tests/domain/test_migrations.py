@@ -27,6 +27,7 @@ from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.available_updates import AvailableUpdate
 from app.models.base import db, is_postgres, transaction, use_database
 from app.models.call_log import SiteCall
+from app.models.change_stops import ChangeStop
 from app.models.changes import Change
 from app.models.checkpoints import AuditAnchor, SiteCheckpoint
 from app.models.clients import Client
@@ -34,6 +35,7 @@ from app.models.daily_checks import DailyChecks
 from app.models.diagnostics import DiagnosticRun
 from app.models.email import EmailServer, NotificationPreference, NotifiedItem, OutgoingEmail
 from app.models.exports import AuditLogExport
+from app.models.freezes import Freeze
 from app.models.installation import Setting
 from app.models.refusals import RefusalCount
 from app.models.reports import Component, Report, Sync
@@ -72,6 +74,8 @@ MODELS = [
     AutoUpdateRule,
     UpdateHold,
     Change,
+    ChangeStop,
+    Freeze,
     SiteTag,
     MerkleFrontier,
     SiteCheckpoint,

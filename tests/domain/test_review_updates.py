@@ -9,18 +9,17 @@ import pytest
 
 from app.domain import attention
 from app.domain.actor import Actor
-from app.domain.audit.documents import entry_document
 from app.domain.changes import approvals, proposals
 from app.domain.changes.approvals import Terms
 from app.domain.changes.proposals import UpdateRequest
 from app.domain.errors import Forbidden, Invalid, StaleChange, StaleState
 from app.models import change_batches
-from app.models.audit import AuditEntry
 from app.models.change_batches import ENDED, TO_APPROVE, TO_CHECK, UNDER_WAY
 from app.models.changes import APPROVED, CANCELLED, CHECKING, PROPOSED, Change
 from app.models.clients import SECOND, SELF, THEMSELVES, Client
 from app.models.sites import Site
 from app.protocol import from_b64u
+from tests.support.audit_entries import facts_of
 from tests.support.factories import AKISMET, approve, check, run_change
 
 pytestmark = pytest.mark.both_databases
@@ -38,10 +37,6 @@ def reviewed(ready: Site, ben: Actor, fake, config) -> Change:
     """What Ben reviews: the site could do it, and no other person was asked."""
     wanted = [UpdateRequest(Site.get_by_id(ready.id), "plugin", AKISMET, "5.3.1")]
     return check(proposals.review_changes(wanted, by=ben, now=fake.clock())[0], fake, config)
-
-
-def facts_of(event: str) -> dict[str, object]:
-    return entry_document(AuditEntry.newest(event=event, limit=1)[0])["facts"]
 
 
 def approvals_for(actor: Actor) -> list[int]:

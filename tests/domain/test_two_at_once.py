@@ -14,12 +14,13 @@ from app.domain.accounts import login_throttle, one_time_links, users
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import SiteCalled
-from app.domain.changes import approvals, proposals
+from app.domain.changes import approvals, proposals, stop_switch
 from app.domain.connection import pairing
 from app.domain.errors import AuraError
 from app.domain.inventory import site_sync
 from app.models.accounts import User
 from app.models.base import DuplicateRow, transaction
+from app.models.change_stops import ChangeStop
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, RUNNING, Change
 from app.models.clients import SECOND, Client
 from app.models.installation import Setting
@@ -79,6 +80,14 @@ def issue(config: Config, site_id: int, by: Actor) -> str:
         return pairing.issue_token(Site.get_by_id(site_id), by=by, config=config, now=NOW)[1]
     except AuraError as refusal:
         return type(refusal).__name__
+
+
+def stop_all(config: Config, by: Actor) -> str:
+    try:
+        stop_switch.stop_changes("a bad release", by=by, confirmed_at=NOW, now=NOW)
+    except AuraError as refusal:
+        return type(refusal).__name__
+    return "stopped"
 
 
 def set_up(config: Config, token: str) -> str:
@@ -230,6 +239,11 @@ def test_tokens_issued_at_once_leave_one_waiting(
     assert Pairing.select().where(Pairing.state == "waiting").count() == 1
     site.refresh()
     assert site.state == "pairing"
+
+
+def test_all_updates_are_stopped_once(ben: Actor, config: Config) -> None:
+    assert sorted(map(str, race(stop_all, config, ben))) == ["StaleState", "StaleState", "stopped"]
+    assert ChangeStop.select().count() == 1
 
 
 def test_a_set_up_link_makes_one_owner(database: Config) -> None:

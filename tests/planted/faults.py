@@ -77,15 +77,15 @@ FAULTS = (
     Fault(
         "any plan with an approval passes for the approved one",
         "app/domain/changes/change_plan.py",
-        "return isinstance(approval, dict) and digest_of(canonical(document)) == digest",
+        "return isinstance(approval, dict) and is_same and digest_of(document) == digest",
         "return isinstance(approval, dict)",
         "tests/domain/run_change tests/domain/test_changes.py tests/domain/test_dry_run.py",
     ),
     Fault(
         "the dashboard does not check its own signature before it sends",
         "app/domain/changes/execution.py",
-        "if not is_ours or not change_plan.is_plan_of(plan, change.digest):",
-        "if not change_plan.is_plan_of(plan, change.digest):",
+        "if not is_ours or not change_plan.is_plan_of(plan, document, change.digest):",
+        "if not change_plan.is_plan_of(plan, document, change.digest):",
         "tests/domain/run_change",
     ),
     # ---- what came of it ----

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.domain import audit
 from app.domain.actor import SYSTEM
+from app.domain.audit import entry_document
 from app.domain.audit.entry_format import link_hash
 from app.domain.audit.events import SiteCalled
 from app.models.audit import AuditEntry
@@ -20,6 +21,11 @@ from app.protocol import canonical
 def events(site: Site) -> list[str]:
     """Return the events of a site, oldest first."""
     return [entry.event for entry in reversed(AuditEntry.newest(site_id=site.id, limit=100))]
+
+
+def facts_of(event: str) -> dict[str, object]:
+    """Return the facts of the newest entry of this event."""
+    return entry_document(AuditEntry.newest(event=event, limit=1)[0])["facts"]
 
 
 def fill(count: int) -> None:

@@ -17,6 +17,8 @@ TODAY = {
     "approval_requested": ["reason"],
     "change_approved": ["approver", "reason"],
     "change_proposed": ["reason"],
+    "freeze_overridden": ["reason"],
+    "updates_stopped": ["reason"],
     "change_rejected": ["reason"],
     "update_hold_created": ["reason"],
     "email_server_changed": ["sender", "username"],

@@ -11,7 +11,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from app.config import Config
 from app.domain import audit, permissions
@@ -22,6 +22,7 @@ from app.domain.audit.events import SessionEnded, SignedIn, SignedOut, SignInFai
 from app.domain.errors import Invalid, NotFound
 from app.models.accounts import User, UserSession
 from app.models.base import transaction, utcnow
+from app.models.freezes import Freeze
 
 IDLE_TIMEOUT = timedelta(minutes=30)
 MAX_LIFETIME = timedelta(hours=12)
@@ -42,11 +43,15 @@ PAUSED = (
 
 @dataclass(frozen=True)
 class AuthenticatedSession:
-    """A signed-in user. `ticket` is for the cookie and is never stored."""
+    """A signed-in user. `ticket` is for the cookie and is never stored.
+
+    `freezes` are those that are not over: every page about updates needs them.
+    """
 
     user: User
     session: UserSession
     ticket: str = field(repr=False)
+    freezes: list[Freeze] = field(default_factory=list)
 
 
 def sign_in(
@@ -116,7 +121,9 @@ def resume_session(
     A page that refreshes itself (`is_person` is False) does not keep a session alive.
     """
     epoch, _, secret = ticket.partition(".")
-    session = UserSession.with_hash(_hash(secret))
+    # A day earlier, because in some zones it is still yesterday.
+    freezes = Freeze.not_over_nested((now - timedelta(days=1)).date()).alias("freezes")
+    session: Any = UserSession.with_hash(_hash(secret), freezes)
     if session is None or session.ended_at is not None:
         return None
     if now - session.created_at >= MAX_LIFETIME or now - session.last_seen_at >= IDLE_TIMEOUT:
@@ -126,7 +133,7 @@ def resume_session(
         return None
     if is_person and now - session.last_seen_at >= _TOUCH_INTERVAL:
         session.saw(now)
-    return AuthenticatedSession(user, session, ticket)
+    return AuthenticatedSession(user, session, ticket, Freeze.read_nested(session.freezes))
 
 
 def active_sessions(user_id: int, *, now: datetime) -> list[UserSession]:

@@ -1,7 +1,7 @@
 """Updates: eligibility, approval, execution and results."""
 
 __all__ = [
-    "approvals", "auto_update_rules", "bulk_assignment", "candidates", "dry_run", "execution",
-    "fleet_updates", "late_failures", "outcomes", "proposals", "rule_coverage", "rule_hours",
-    "settlement", "site_assignment",
+    "approvals", "auto_update_rules", "bulk_assignment", "candidates", "change_times", "dry_run",
+    "execution", "fleet_updates", "freezes", "late_failures", "maintenance_windows", "outcomes",
+    "proposals", "rule_coverage", "rule_hours", "settlement", "site_assignment", "stop_switch",
 ]  # fmt: skip

@@ -14,11 +14,12 @@ from app import queue
 from app.config import Config
 from app.domain import audit, dashboard_identity, permissions
 from app.domain.actor import Actor
-from app.domain.audit.events import ChangeApproved, ChangeRejected
-from app.domain.changes import change_plan
+from app.domain.audit.events import ChangeApproved, ChangeRejected, FreezeOverridden
+from app.domain.changes import change_plan, change_times
+from app.domain.changes.change_times import Calendar, Start
 from app.domain.dashboard_identity import DashboardIdentity
-from app.domain.errors import AuraError, Forbidden, Invalid, StaleChange
-from app.domain.text import check_reason
+from app.domain.errors import AuraError, Conflict, Forbidden, Invalid, StaleChange
+from app.domain.text import MAX_REASON_CHARS, check_reason
 from app.keys import sign_plan
 from app.models.accounts import CLIENT
 from app.models.auto_update_rules import UpdateHold
@@ -32,13 +33,32 @@ from app.protocol import b64u
 
 @dataclass(frozen=True)
 class Terms:
-    """What an approver adds: when it starts, if not at once, and a reason for the log."""
+    """What an approver adds: when it starts, if not at once, and a reason for the log.
+
+    With `after_freeze`, it starts when the freeze of its site has ended. `override` is the reason
+    of an owner for an update in spite of a freeze and of the site's maintenance window.
+    """
 
     starts_at: datetime | None = None
     reason: str = ""
+    after_freeze: bool = False
+    override: str = ""
 
 
 _AT_ONCE = Terms()
+# The columns of a change that a worker has not taken yet.
+_NOT_TRIED = {"attempts": 0, "leased_until": None}
+
+
+@dataclass(frozen=True)
+class _Approval:
+    """What the changes that are approved together have in common."""
+
+    by: Actor
+    dashboard: DashboardIdentity
+    terms: Terms
+    calendar: Calendar
+    now: datetime
 
 
 def approve_changes(
@@ -54,7 +74,8 @@ def approve_changes(
     """Approve the changes of `batch` that are in `seen`, all or none; returns how many.
 
     `seen` holds the digest of each change that the page showed. Raises Forbidden, Invalid,
-    ReauthenticationRequired, or StaleChange if a change is no longer what was shown.
+    ReauthenticationRequired, StaleChange if a change is no longer what was shown, ChangesStopped,
+    or Conflict during a freeze of its site.
     """
     permissions.require(by, "decide")
     permissions.require_recent_authentication(confirmed_at, now)
@@ -64,9 +85,45 @@ def approve_changes(
     check_reason(terms.reason)
     dashboard = dashboard_identity.load_dashboard(config)
     with permissions.user_transaction(by, "decide") as (_, present):
+        calendar = change_times.read_calendar(now)
+        calendar.require_running()
         for change in chosen:
-            _release(change, present, seen[change.id], dashboard, terms, now)
+            approval = _Approval(present, dashboard, terms, calendar, now)
+            _release(change, seen[change.id], approval)
     return len(chosen)
+
+
+def approve_in_spite(
+    change: Change,
+    *,
+    by: Actor,
+    seen: str,
+    reason: str,
+    confirmed_at: datetime,
+    config: Config,
+    now: datetime,
+) -> None:
+    """Approve one change in spite of a freeze and of its site's maintenance window.
+
+    Raises as `approve_changes` does, and Invalid without a reason.
+    """
+    permissions.require(by, "lift")
+    reason = reason.strip()
+    if not 0 < len(reason) <= MAX_REASON_CHARS:
+        raise Invalid(
+            "override", f"Enter a reason of at most {MAX_REASON_CHARS} characters for the log."
+        )
+    with permissions.user_transaction(by, "lift") as (_, present):
+        approve_changes(
+            [change],
+            by=present,
+            seen={change.id: seen},
+            confirmed_at=confirmed_at,
+            config=config,
+            now=now,
+            terms=Terms(override=reason),
+        )
+        audit.record(FreezeOverridden.of(change, reason=reason), present, now=now)
 
 
 def can_decide(by: Actor, site: Site) -> bool:
@@ -89,14 +146,8 @@ def may_approve(change: Change, by: Actor) -> bool:
     return change.requested_at is not None and not (site.approvals == SECOND and is_own)
 
 
-def _release(
-    change: Change,
-    by: Actor,
-    seen: str,
-    dashboard: DashboardIdentity,
-    terms: Terms,
-    now: datetime,
-) -> None:
+def _release(change: Change, seen: str, approval: _Approval) -> None:
+    by, terms, now = approval.by, approval.terms, approval.now
     change.refresh()
     site = Site.get_by_id(change.site_id)
     if terms.starts_at is not None and terms.starts_at > change.not_after:
@@ -113,19 +164,44 @@ def _release(
     _require_decider(by, site)
     if site.approvals != SELF and change.requested_at is None and change.state == PROPOSED:
         raise StaleChange("Its proposer has not requested approval yet.")
+    if change.state != PROPOSED:
+        raise _refusal(change, seen)
     won = sign_and_queue(
         change,
-        dashboard,
+        approval.dashboard,
         by=by,
         approval_kind=_approval_kind(change, by),
         approver=by.name,
         seen=seen,
         may_be_proposer=site.approvals == SELF,
+        start=_start(change, site, approval),
         terms=terms,
         now=now,
     )
     if not won:
         raise _refusal(change, seen)
+
+
+def _start(change: Change, site: Site, approval: _Approval) -> Start:
+    """Return when the change may start. Raises Conflict, or Invalid for the chosen time."""
+    calendar, terms, now = approval.calendar, approval.terms, approval.now
+    chosen = max(change.not_before, terms.starts_at or change.not_before)
+    if terms.override:
+        return Start(chosen)
+    earliest = max(now, chosen)
+    freeze = calendar.freeze_at(site, earliest)
+    if freeze and not terms.after_freeze:
+        refusal = f"{freeze.in_words}: no update of {site.name} starts in that time."
+        raise Invalid("start", refusal) if terms.starts_at else Conflict(refusal)
+    if freeze:
+        earliest = chosen = freeze.span.ends
+    span = calendar.next_span(site, earliest, change.not_after)
+    if span is None:
+        raise Conflict(
+            f"{site.name} has no maintenance window before this update expires, on "
+            f"{change.not_after:%d %b %Y, %H:%M} UTC. Cancel the update and review it again later."
+        )
+    return Start(max(chosen, span.begins), span)
 
 
 def _require_decider(by: Actor, site: Site) -> None:
@@ -152,6 +228,7 @@ def sign_and_queue(
     approver: str,
     seen: str,
     may_be_proposer: bool,
+    start: Start,
     now: datetime,
     terms: Terms = _AT_ONCE,
 ) -> bool:
@@ -161,12 +238,14 @@ def sign_and_queue(
     """
     if not change.document:
         return False
-    document = change.document.encode("utf-8")
     reason = change.reason or terms.reason.strip()
-    # Aura sends it later than the plan allows at the earliest; the site checks the plan's window.
-    starts_at = max(change.not_before, terms.starts_at or change.not_before)
     plan = change_plan.plan_of(
-        document, by=approver, approval_kind=approval_kind, at=now, reason=reason
+        change.document.encode("utf-8"),
+        by=approver,
+        approval_kind=approval_kind,
+        at=now,
+        reason=reason,
+        times=start.times_in(change),
     )
     with transaction() as tx:
         won = change.approve(
@@ -179,19 +258,22 @@ def sign_and_queue(
             plan=b64u(plan),
             signature=b64u(sign_plan(dashboard.key_for(change.site.sign_d), plan)),
             reason=reason,
-            not_before=starts_at,
-            attempts=0,
-            next_attempt_at=max(now, starts_at),
-            leased_until=None,
+            override=terms.override,
+            not_before=start.at,
+            not_after=min(change.not_after, start.span.ends),
+            next_attempt_at=max(now, start.at),
+            **_NOT_TRIED,
         )
         if won:
-            audit.record(_approved(change, approval_kind, approver, terms), by, now=now)
+            audit.record(_approved(change, approval_kind, approver, terms, now), by, now=now)
             if change.not_before <= now:
                 tx.after_commit(queue.enqueue, "run_change", change.id)
     return won
 
 
-def _approved(change: Change, approval_kind: str, approver: str, terms: Terms) -> ChangeApproved:
+def _approved(
+    change: Change, approval_kind: str, approver: str, terms: Terms, now: datetime
+) -> ChangeApproved:
     """Return the event; a rule is named without its people, who are in its own entry."""
     rule = change.rule if approval_kind == change_plan.BY_RULE else None
     named = f"auto-update rule {rule.id} “{rule.name}”" if rule else approver
@@ -202,7 +284,7 @@ def _approved(change: Change, approval_kind: str, approver: str, terms: Terms) -
         approver=named[:160],
         rule_id=rule.id if rule else None,
         reason=terms.reason.strip(),
-        starts_at=terms.starts_at.isoformat() if terms.starts_at else "",
+        starts_at=change.not_before.isoformat() if change.not_before > now else "",
     )
 
 

@@ -19,8 +19,16 @@ from app.domain.audit.events import (
     AutoUpdateRuleCreated,
     AutoUpdateRuleEnded,
 )
-from app.domain.changes import approvals, candidates, change_plan, proposals, rule_hours
+from app.domain.changes import (
+    approvals,
+    candidates,
+    change_plan,
+    change_times,
+    proposals,
+    rule_hours,
+)
 from app.domain.changes.candidates import Candidate
+from app.domain.changes.change_times import Start
 from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.changes.rule_coverage import matches_site
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
@@ -177,8 +185,11 @@ def propose_due(now: datetime) -> int:
     rules = [rule for rule in AutoUpdateRule.in_force(now) if rule_hours.opened_at(rule, now)]
     if not rules:
         return 0
+    calendar = change_times.read_calendar(now)
     proposed = 0
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
+        if calendar.span_for_rule(site, now, now + BEGINS_WITHIN) is None:
+            continue
         tagged = SiteTag.of_site(site)
         covering = [rule for rule in rules if matches_site(rule, site, tagged)]
         for candidate in candidates.candidates_on_site(site, now) if covering else ():
@@ -272,6 +283,9 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             or approvals.stale_reason(change, site, now)
         ):
             return False
+        span = change_times.read_calendar(now).span_for_rule(site, now, change.not_after)
+        if span is None:
+            return False
         return approvals.sign_and_queue(
             change,
             dashboard,
@@ -280,6 +294,7 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             approver=approver_name(rule),
             seen=change.digest,
             may_be_proposer=True,
+            start=Start(max(change.not_before, span.begins), span),
             now=now,
         )
 

@@ -2,14 +2,15 @@
 
 The *document* is every field of a plan (docs/PROTOCOL.md 3.3) but `approval`, frozen when
 the site answered the dry run; its digest is on the page and comes back with the approval.
-The *plan* is the document with the approval in it. Nothing else may differ, and
-`is_plan_of` is how everybody who sends or shows one makes sure.
+The *plan* is the document with the approval in it. It may start later and end earlier, where
+a freeze or a maintenance window asks for that. Nothing else may differ, and `is_plan_of` is how
+everybody who sends or shows one makes sure.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,11 @@ SECOND_PERSON = "second_person"
 SELF_CONFIRMED = "self_confirmed"
 BY_CLIENT = "client"
 BY_RULE = "auto_update_rule"
+
+# How much earlier and later than approved a site accepts a plan: clocks drift after a pre-check.
+CLOCK_MARGIN_S = 60
+
+_TIMES = {"not_before", "not_after"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,23 @@ class PlanContext:
     home: str
     not_before: datetime
     not_after: datetime
+
+
+@dataclass(frozen=True)
+class PlanTimes:
+    """When the site accepts a plan, in seconds of its own clock; both ends included."""
+
+    not_before: int
+    not_after: int
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> PlanTimes:
+        return cls(document["not_before"], document["not_after"])
+
+    def is_within(self, other: PlanTimes) -> bool:
+        """Whether both are times, and this one is a part of the other."""
+        ends = (other.not_before, self.not_before, self.not_after, other.not_after)
+        return all(type(end) is int for end in ends) and list(ends) == sorted(ends)
 
 
 @dataclass(frozen=True)
@@ -98,17 +121,43 @@ def digest_of(document: bytes) -> str:
     return hashlib.sha256(b"siteagent/proposal/1\n" + document).hexdigest()
 
 
-def plan_of(document: bytes, *, by: str, approval_kind: str, at: datetime, reason: str) -> bytes:
-    """Return the document with its approval: the bytes that are signed and sent."""
+def times_of(document: bytes) -> PlanTimes:
+    """Return the times of a document, by the site's clock."""
+    return PlanTimes.of(parse_json(document))
+
+
+def plan_of(
+    document: bytes,
+    *,
+    by: str,
+    approval_kind: str,
+    at: datetime,
+    reason: str,
+    times: PlanTimes | None = None,
+) -> bytes:
+    """Return the document with its approval: the bytes that are signed and sent.
+
+    With `times`, the plan is valid then, and not for the whole time of the document.
+    """
     approval = {"by": by, "how": approval_kind, "at": int(at.timestamp()), "reason": reason}
-    return canonical({**parse_json(document), "approval": approval})
+    narrower = asdict(times) if times else {}
+    return canonical({**parse_json(document), **narrower, "approval": approval})
 
 
-def is_plan_of(plan: bytes, digest: str) -> bool:
-    """Whether `plan` contains exactly what was approved under `digest`."""
+def is_plan_of(plan: bytes, document: bytes, digest: str) -> bool:
+    """Whether `plan` contains exactly what was approved under `digest`.
+
+    `document` is what has this digest. The plan may be valid for a part of its time.
+    """
     try:
-        document: dict[str, Any] = parse_json(plan)
+        found: dict[str, Any] = parse_json(plan)
+        frozen: dict[str, Any] = parse_json(document)
     except ProtocolError:
         return False
-    approval = document.pop("approval", None)
-    return isinstance(approval, dict) and digest_of(canonical(document)) == digest
+    approval, times, approved = found.pop("approval", None), None, None
+    if found.keys() >= _TIMES and frozen.keys() >= _TIMES:
+        times, approved = PlanTimes.of(found), PlanTimes.of(frozen)
+    if times is None or approved is None or not times.is_within(approved):
+        return False
+    is_same = canonical({**found, **asdict(approved)}) == document
+    return isinstance(approval, dict) and is_same and digest_of(document) == digest

@@ -39,8 +39,7 @@ ASKED_FOR = timedelta(hours=2)
 
 _MAX_HOST_CHARS = 253 + 6
 _MAX_REASONS = 20
-# Clocks drift between pre-check and update.
-_CLOCK_MARGIN = timedelta(seconds=60)
+_CLOCK_MARGIN = timedelta(seconds=change_plan.CLOCK_MARGIN_S)
 
 
 @dataclass(frozen=True)

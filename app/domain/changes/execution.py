@@ -13,8 +13,8 @@ from app import queue
 from app.config import Config
 from app.domain import audit, dashboard_identity
 from app.domain.actor import SYSTEM
-from app.domain.audit.events import ChangeStarted
-from app.domain.changes import change_plan, outcomes, proposals, site_probe
+from app.domain.audit.events import ChangePostponed, ChangeStarted
+from app.domain.changes import change_plan, change_times, outcomes, proposals, site_probe
 from app.domain.changes.approvals import stale_reason
 from app.domain.changes.dry_run import planned_update
 from app.domain.changes.outcomes import Outcome
@@ -89,7 +89,7 @@ def _begin(change: Change, context: RunContext) -> bool:
             if problem:
                 proposals.cancel_in_transaction(change, problem, SYSTEM, now)
                 return False
-            if not change.claim(now, now + LEASE):
+            if _why_not_now(change, now) or not change.claim(now, now + LEASE):
                 return False
             # Repeated attempts for a waiting site are not recorded; they may continue for days.
             if not was_waiting:
@@ -103,17 +103,24 @@ def _problem(change: Change, dashboard: DashboardIdentity, now: datetime) -> str
     """Return why this must not be sent; empty if it is exactly what was approved."""
     try:
         plan, signature = from_b64u(change.plan), from_b64u(change.signature)
+        document = change.document.encode("utf-8")
     except ProtocolError:
         return "not_what_was_approved"
     public = signing_public(dashboard.key_for(change.site.sign_d))
     is_ours = verify_plan(public, plan, signature)
-    if not is_ours or not change_plan.is_plan_of(plan, change.digest):
+    if not is_ours or not change_plan.is_plan_of(plan, document, change.digest):
         return "not_what_was_approved"
     if now > change.not_after:
         return ""  # the claim refuses it, and a periodic task lets it expire
     if UpdateHold.in_force(change.site_id, change.kind, change.ident, now):
         return "held"
     return "went_stale" if stale_reason(change, change.site, now) else ""
+
+
+def _why_not_now(change: Change, now: datetime) -> str:
+    """Return why an approved change has to wait, as it is under the caller's lock."""
+    site = Site.get_by_id(change.site_id)
+    return change_times.read_calendar(now).why_not_now(change, site, now)
 
 
 # ---- send ----
@@ -138,8 +145,13 @@ def _send(change: Change, site: Site, context: RunContext) -> str:
         **quarantine.known_head(site),
     }
     noted_at = context.now()
-    if not change.note(RUNNING, sent_at=noted_at):
-        return change.state
+    with transaction():
+        # Again, because the probe of the site before took a while.
+        reason = _why_not_now(change, noted_at)
+        if reason:
+            return _postpone(change, reason, noted_at)
+        if not change.note(RUNNING, sent_at=noted_at):
+            return change.state
     # Use one address only: the first call might still be running at another one.
     result = calls.call_site(
         channel,
@@ -166,6 +178,13 @@ def _send(change: Change, site: Site, context: RunContext) -> str:
     return finish_change(change, site, outcome, result, "answer", context)
 
 
+def _postpone(change: Change, reason: str, now: datetime) -> str:
+    """Let a change wait that was claimed and not sent, in the caller's transaction."""
+    if change.move(WAITING, outcome_reason=reason, next_attempt_at=now, leased_until=None):
+        audit.record(ChangePostponed.of(change, reason=reason), SYSTEM, now=now)
+    return change.state
+
+
 def _may_be_sent_again(change: Change, now: datetime) -> bool:
     """Whether to retry after the refusal of a site with another clock."""
     return change.not_before <= now < change.not_after and change.attempts < MOST_TIME_REFUSALS
@@ -186,10 +205,18 @@ def recover_changes(now: datetime) -> int:
     lost = now - LOST_AFTER
     due = {
         "check_change": Change.due(lost, CHECKING),
-        "run_change": [*Change.due(lost, APPROVED), *Change.due(now, WAITING)],
+        "run_change": _may_start([*Change.due(lost, APPROVED), *Change.due(now, WAITING)], now),
         "settle_change": Change.due(lost, UNKNOWN),
     }
     queued = (
         queue.enqueue_rows(job, (change.id for change in found)) for job, found in due.items()
     )
     return len(ended) + len(stuck) + sum(queued)
+
+
+def _may_start(due: list[Change], now: datetime) -> list[Change]:
+    """Return those that nothing keeps from being sent now; `run_change` checks again."""
+    if not due:
+        return []
+    calendar, sites = change_times.read_calendar(now), Site.by_ids({one.site_id for one in due})
+    return [one for one in due if not calendar.why_not_now(one, sites[one.site_id], now)]

@@ -13,12 +13,13 @@ from datetime import datetime
 from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import ClientsMerged, SiteEdited, TagsChanged
-from app.domain.changes import rule_coverage
+from app.domain.changes import maintenance_windows, rule_coverage
 from app.domain.errors import Conflict, Invalid
 from app.domain.sites import sites, tag_names
 from app.models.accounts import User
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.clients import Client
+from app.models.freezes import Freeze
 from app.models.sites import STATES, Site
 from app.models.tags import SiteTag
 
@@ -167,6 +168,7 @@ def merge_clients(
         ordered = sorted(brings, key=lambda rule: int(rule.id))
         if ordered:
             present = rule_coverage.require_agreement(present, ordered, confirmed_at, agreed, now)
+        maintenance_windows.hand_over(client, moved)
         people = _hand_over(client, into)
         event = ClientsMerged(
             client_id=into.id,
@@ -189,6 +191,7 @@ def _rules_joined(site: Site, client: Client | None, now: datetime) -> list[Auto
 
 def _hand_over(client: Client, into: Client) -> int:
     """Move everything to `into` and delete `client`; return how many users were moved."""
+    Freeze.update(client=into).where(Freeze.client == client).execute()
     Site.update(client=into).where(Site.client == client).execute()
     AutoUpdateRule.update(client=into).where(AutoUpdateRule.client == client).execute()
     of_client = User.client_id == client.id

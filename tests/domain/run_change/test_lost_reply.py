@@ -11,6 +11,7 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import Actor
 from app.domain.changes import approvals, execution, proposals, settlement
+from app.domain.changes.change_times import Start
 from app.http.errors import ErrorCode
 from app.models.base import transaction
 from app.models.changes import (
@@ -310,5 +311,5 @@ def test_nothing_is_signed_before_it_is_released(
     with transaction():
         assert not approvals.sign_and_queue(
             Change(document=""), None, by=ben, approval_kind="", approver="", seen="",
-            may_be_proposer=True, now=clock(),
+            may_be_proposer=True, start=Start(clock()), now=clock(),
         )  # fmt: skip

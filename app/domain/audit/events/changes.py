@@ -112,6 +112,18 @@ class ChangeWaiting(ChangeEvent):
     """The site waits for its own administrator."""
 
 
+class ChangePostponed(ChangeEvent):
+    """It was not sent, because all changes were stopped, or in a freeze or outside its window."""
+
+    reason: str
+
+
+class FreezeOverridden(ChangeEvent):
+    """An owner approved it in spite of a freeze and of the site's maintenance window."""
+
+    reason: Personal
+
+
 class ChangeEnded(ChangeEvent):
     """The result of a change, by the site's signed evidence.
 
@@ -159,6 +171,54 @@ class UpdateHoldCreated(Event):
 class UpdateHoldEnded(Event):
     kind: str
     ident: str
+
+
+# ---- when updates may start ----
+
+
+class UpdatesStopped(Event):
+    """All changes were stopped. `running` is how many had been sent and cannot be recalled."""
+
+    reason: Personal
+    running: int
+
+
+class UpdatesStarted(Event):
+    """Changes may start again. `waiting` is how many are approved and not sent."""
+
+    stopped_at: str
+    waiting: int
+
+
+class FreezeAdded(Event):
+    """No update starts from the first to the last day, in `covers`."""
+
+    freeze_id: int
+    name: str
+    first_day: str
+    last_day: str
+    covers: str
+
+
+class FreezeEnded(Event):
+    """A freeze was ended before its last day."""
+
+    freeze_id: int
+    name: str
+    last_day: str
+
+
+class MaintenanceWindowSet(Event):
+    """Updates of `covers` start only in this window."""
+
+    covers: str
+    window: str
+    before: str
+
+
+class MaintenanceWindowRemoved(Event):
+    covers: str
+    before: str
 
 
 # ---- auto-update rules, and each client's approval setting ----
