@@ -52,6 +52,7 @@ from app.views import (
     system,
     team,
     updates,
+    windows,
 )
 
 _BLUEPRINTS = (
@@ -84,6 +85,7 @@ _BLUEPRINTS = (
     settings,
     agency,
     email,
+    windows,
     brand,
     privacy,
     security,

@@ -13,6 +13,7 @@ from app.domain import permissions
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
 from app.domain.changes import approvals, fleet_updates, proposals
+from app.domain.changes.change_times import Calendar, FreezeTime
 from app.domain.changes.fleet_updates import BlockedUpdate
 from app.domain.time_zones import zone_of
 from app.models.auto_update_rules import UpdateHold
@@ -35,6 +36,7 @@ from app.models.changes import (
 from app.models.clients import SECOND, SELF, THEMSELVES
 from app.models.sites import Site
 from app.views.change_view_models import IN_SUMMARY, risks_of
+from app.views.window_view_models import Opening, opening_of, page_calendar
 
 # Risks that are normal for an update: they need no attention of their own.
 _USUAL_RISKS = ("active",)
@@ -45,13 +47,18 @@ NIGHT_HOUR = 2
 
 @dataclass(frozen=True)
 class BatchLine:
-    """One change of a batch; `risks` are the unusual ones."""
+    """One change of a batch; `risks` are the unusual ones.
+
+    `opens` is the maintenance window in which it starts if it is approved now.
+    """
 
     change: Change
     site: Site
     group: str
     risks: tuple[str, ...]
     hold: UpdateHold | None
+    freeze: FreezeTime | None
+    opens: Opening | None
     can_approve: bool
 
 
@@ -93,6 +100,11 @@ class BatchPage:
     @property
     def approvable(self) -> list[BatchLine]:
         return [line for line in self.lines if line.can_approve]
+
+    @property
+    def opening_later(self) -> list[BatchLine]:
+        """Return what can be approved now and starts only in its maintenance window."""
+        return [line for line in self.approvable if line.opens]
 
     @property
     def is_review(self) -> bool:
@@ -169,9 +181,10 @@ def next_night(now: datetime, zone: ZoneInfo) -> datetime:
 def batch_page(
     batch: str, changes: Sequence[Change], session: AuthenticatedSession, me: Actor, now: datetime
 ) -> BatchPage:
-    """Return the data of a batch's page, in two queries for any number of changes."""
+    """Return the data of a batch's page, in the same queries for any number of changes."""
     holds = UpdateHold.by_component([change.site_id for change in changes])
-    lines = [_line(change, holds, me, now) for change in changes]
+    calendar = page_calendar(now)
+    lines = [_line(change, holds, calendar, me, now) for change in changes]
     is_review = any(change.state in (CHECKING, PROPOSED) for change in changes)
     proposes = permissions.is_allowed(me.role, "propose")
     recent = now - session.session.confirmed_at < permissions.REAUTH_MAX_AGE - timedelta(seconds=30)
@@ -188,15 +201,27 @@ def batch_page(
 
 
 def _line(
-    change: Change, holds: dict[tuple[int, str, str], UpdateHold], me: Actor, now: datetime
+    change: Change,
+    holds: dict[tuple[int, str, str], UpdateHold],
+    calendar: Calendar,
+    me: Actor,
+    now: datetime,
 ) -> BatchLine:
     hold = holds.get((change.site_id, change.kind, change.ident))
     if hold is not None and hold.until is not None and hold.until <= now:
         hold = None
-    can_approve = hold is None and approvals.may_approve(change, me)
+    freeze = calendar.freeze_at(change.site, now) if change.state == PROPOSED else None
+    is_open = calendar.stop is None and hold is None and freeze is None
+    can_approve = is_open and approvals.may_approve(change, me)
     risks = tuple(name for name in risks_of(change) if name not in _USUAL_RISKS)
+    opens = opening_of(change, calendar, now) if can_approve else None
+    can_approve = can_approve and (opens is None or opens.at is not None)
     group = _group(change, hold, risks, can_approve)
-    return BatchLine(change, change.site, group, risks, hold, can_approve)
+    if change.state == PROPOSED and hold is None and not is_open:
+        group = "frozen" if calendar.stop is None else "stopped"
+    elif opens is not None and not can_approve:
+        group = "no_window"
+    return BatchLine(change, change.site, group, risks, hold, freeze, opens, can_approve)
 
 
 def _group(change: Change, hold: UpdateHold | None, risks: Sequence[str], can_approve: bool) -> str:

@@ -28,6 +28,7 @@ from app.models.reports import report_list
 from app.models.site_data import SiteData
 from app.models.sites import Site
 from app.protocol import from_b64u
+from app.views.window_view_models import ChangeTimes, change_times_of
 
 WORDPRESS_ORG = "downloads.wordpress.org"
 RELEASE_NOTES = "https://wordpress.org/documentation/wordpress-version/version-{}/"
@@ -68,10 +69,11 @@ class ChangePage:
     attempts: list[Change]
     can_approve: bool
     needs_request: bool
+    times: ChangeTimes
 
     @property
     def may_be_approved(self) -> bool:
-        return self.can_approve and self.hold is None
+        return self.can_approve and self.hold is None and self.times.is_open
 
     @property
     def attempt(self) -> int:
@@ -194,6 +196,7 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         attempts=Change.attempts_at(site.id, change.kind, change.ident, change.to_version),
         can_approve=approvals.may_approve(change, me),
         needs_request=proposals.needs_request(change),
+        times=change_times_of(change, now),
     )
 
 

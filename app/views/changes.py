@@ -15,6 +15,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app.domain.changes import approvals, proposals
+from app.domain.changes.approvals import Terms
 from app.domain.errors import Invalid
 from app.models.base import utcnow
 from app.models.changes import Change
@@ -58,7 +59,29 @@ def approve(change_id: int) -> ResponseReturnValue:
         confirmed_at=current_session().session.confirmed_at,
         config=current_app.config["AURA"],
         now=utcnow(),
+        terms=Terms(after_freeze=request.form.get("start") == "after_freeze"),
     )
+    flash("Update approved and queued.")
+    return _to_change(change)
+
+
+@bp.post("/changes/<int:change_id>/override")
+@require_permission("lift")
+def override(change_id: int) -> ResponseReturnValue:
+    """Approve this update in spite of a freeze and of the site's maintenance window."""
+    change = load_change(change_id)
+    try:
+        approvals.approve_in_spite(
+            change,
+            by=current_actor(),
+            seen=request.form.get("digest", ""),
+            reason=request.form.get("override", ""),
+            confirmed_at=current_session().session.confirmed_at,
+            config=current_app.config["AURA"],
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _invalid(change, refusal)
     flash("Update approved and queued.")
     return _to_change(change)
 
@@ -72,9 +95,7 @@ def reject(change_id: int) -> ResponseReturnValue:
             change, by=current_actor(), reason=request.form.get("reason", ""), now=utcnow()
         )
     except Invalid as refusal:
-        return render_template(
-            "changes/show.html", page=_page(change), errors=refusal.messages
-        ), 422
+        return _invalid(change, refusal)
     flash("Update rejected.")
     return _to_change(change)
 
@@ -101,11 +122,14 @@ def close(change_id: int) -> ResponseReturnValue:
         else:
             proposals.acknowledge(change, by=current_actor(), note=note, now=utcnow())
     except Invalid as refusal:
-        return render_template(
-            "changes/show.html", page=_page(change), errors=refusal.messages
-        ), 422
+        return _invalid(change, refusal)
     flash(f"{change.name} on {change.site.name} marked as checked.")
     return _to_change(change)
+
+
+def _invalid(change: Change, refusal: Invalid) -> ResponseReturnValue:
+    page = render_template("changes/show.html", page=_page(change), errors=refusal.messages)
+    return page, 422
 
 
 def _page(change: Change) -> change_view_models.ChangePage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.domain import attention, audit
 from app.domain.actor import Actor
@@ -18,6 +19,7 @@ from app.models.sites import Site
 from app.views import page_context
 from app.views.pagination import Page, page_of
 from app.views.site_list_view_models import SiteFilter, SiteTable, site_table
+from app.views.window_view_models import SiteTimes, client_times
 
 PAGE_SIZE = 40
 _RECENT_REPORTS = 6
@@ -51,6 +53,8 @@ class ClientPage:
     rules: list[tuple[AutoUpdateRule, str]]
     reports: list[AuditEntry]
     users: list[User]
+    times: SiteTimes
+    now: datetime
 
 
 def client_list() -> ClientList:
@@ -67,10 +71,9 @@ def client_list() -> ClientList:
 
 def client_page(client: Client, actor: Actor) -> ClientPage:
     """Return the data of a client's page: its sites, rules, reports and users."""
+    now = utcnow()
     issued = audit.EntryFilter(client=client.id, event="client_report_issued")
-    rules = [
-        rule for rule in AutoUpdateRule.in_force(utcnow()) if rule.client_id in (None, client.id)
-    ]
+    rules = [rule for rule in AutoUpdateRule.in_force(now) if rule.client_id in (None, client.id)]
     listing = site_table(actor, SiteFilter(client=client.id))
     names = listing.selection.names
     # A rule may still name a site that was removed.
@@ -81,4 +84,6 @@ def client_page(client: Client, actor: Actor) -> ClientPage:
         rules=[(rule, auto_update_rules.covers_in_words(rule, names)) for rule in rules],
         reports=audit.find_entries(issued, _RECENT_REPORTS),
         users=User.of_client(client.id),
+        times=client_times(client, now),
+        now=now,
     )

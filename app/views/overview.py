@@ -16,6 +16,7 @@ from app.domain.actor import Actor
 from app.domain.attention import Task
 from app.domain.audit import events
 from app.domain.changes import fleet_updates
+from app.domain.changes.change_times import FreezeTime
 from app.domain.inventory import update_backlog
 from app.domain.inventory.php_eol import ends_on
 from app.domain.inventory.update_backlog import Backlog
@@ -31,6 +32,7 @@ from app.models.fleet import AlikeSites, FleetSite, WidespreadUpdate
 from app.views import page_context
 from app.views.authorization import current_actor, require_permission
 from app.views.entry_groups import EntryGroup, entry_groups
+from app.views.window_view_models import active_freezes
 
 bp = Blueprint("overview", __name__)
 
@@ -54,6 +56,9 @@ _NOTABLE = tuple(
         events.ChangeEnded,
         events.ChangeRejected,
         events.ClientReportIssued,
+        events.FreezeAdded,
+        events.FreezeEnded,
+        events.FreezeOverridden,
         events.IncidentClosed,
         events.InvitationIssued,
         events.KeysRotated,
@@ -65,6 +70,8 @@ _NOTABLE = tuple(
         events.SiteDisconnected,
         events.SiteQuarantined,
         events.SiteRemoved,
+        events.UpdatesStarted,
+        events.UpdatesStopped,
         events.UserDisabled,
         events.VerificationFailed,
     )
@@ -103,6 +110,7 @@ class Overview:
     latest: list[EntryGroup]
     site_names: dict[int, str]
     setup: SetUp | None
+    freezes: list[FreezeTime]
     now: datetime
 
 
@@ -163,6 +171,7 @@ def _overview(actor: Actor, now: datetime, *, show_all: bool) -> Overview:
         latest=latest,
         site_names={one.id: one.name for one in sites},
         setup=None if any(one.ever_paired for one in alike) else _set_up(sites),
+        freezes=active_freezes(now, client_id),
         now=now,
     )
 

@@ -11,9 +11,10 @@ from flask_login import current_user
 from app.domain import attention, permissions
 from app.domain.attention import Item
 from app.models.accounts import SYSTEM_THEME
+from app.models.change_stops import ChangeStop
 from app.models.changes import Change
 from app.models.sites import Site
-from app.views.authorization import current_actor
+from app.views.authorization import current_actor, current_session
 
 bp = Blueprint("page_context", __name__)
 
@@ -46,6 +47,7 @@ class Frame:
     """The frame of a page: the navigation, and what every page warns of."""
 
     places: list[Place]
+    stop: ChangeStop | None
     critical_alerts: list[Item]
     changed_log: Item | None
 
@@ -98,6 +100,7 @@ def page_frame() -> Frame:
     urgent = urgent_items()
     return Frame(
         places=_places(current_user.role, urgent, g.site_count),
+        stop=current_session().session.stop,
         critical_alerts=[
             one for one in urgent if one.about == "alert" and one.severity == attention.CRITICAL
         ],

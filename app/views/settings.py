@@ -63,6 +63,13 @@ SETTINGS = (
         "overview",
     ),
     Setting(
+        "windows.show",
+        "Windows and freezes",
+        "When updates may run, days without updates, and a stop for all of them",
+        "clock",
+        "overview",
+    ),
+    Setting(
         "exports.index",
         "Audit log exports",
         "For an auditor, a spreadsheet or another program",

@@ -38,6 +38,7 @@ from app.models.tags import SiteTag
 from app.views import page_context
 from app.views.authorization import current_actor, no_such_site
 from app.views.report_document import whole_document
+from app.views.window_view_models import SiteTimes, site_times
 
 # How long after pairing the fingerprint is shown large.
 _FRESH = timedelta(minutes=30)
@@ -103,6 +104,10 @@ class SitePage:
     @cached_property
     def client(self) -> str:
         return self.site.client.name if self.site.client else "No client"
+
+    @cached_property
+    def times(self) -> SiteTimes:
+        return site_times(self.site, self.now)
 
     @cached_property
     def document(self) -> dict[str, Any]:

@@ -1,0 +1,230 @@
+"""What the pages show of the stop of all updates, of freezes and of maintenance windows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from app.domain.changes import change_times, freezes, maintenance_windows, stop_switch
+from app.domain.changes.change_times import Calendar, FreezeTime, Window
+from app.domain.changes.rule_hours import WEEKDAYS
+from app.domain.changes.stop_switch import Affected
+from app.domain.time_zones import time_zones
+from app.models.change_stops import ChangeStop
+from app.models.changes import MAY_RUN, PROPOSED, Change
+from app.models.clients import Client
+from app.models.freezes import Freeze
+from app.models.sites import Site
+from app.views.authorization import current_session
+from app.views.brand import agency_settings
+
+_MOST_FREEZES = 50
+# How far ahead a page says when a window is open: the longest time of a plan.
+_AHEAD = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class FreezeRow:
+    """A freeze in the list; `state` is `now`, `planned`, `ended` early, or `over`."""
+
+    freeze: Freeze
+    covers: str
+    state: str
+
+    @property
+    def can_end(self) -> bool:
+        return self.state in ("now", "planned")
+
+
+@dataclass(frozen=True)
+class WindowRow:
+    """A client or a site with a maintenance window; `owner` is its value in the forms."""
+
+    owner: str
+    name: str
+    is_client: bool
+    words: str
+
+
+@dataclass(frozen=True)
+class WindowsPage:
+    """The data of the settings page. `choices` are those of its forms."""
+
+    stop: ChangeStop | None
+    affected: Affected
+    freezes: list[FreezeRow]
+    windows: list[WindowRow]
+    choices: dict[str, list[tuple[str, str]]]
+    zone: str
+    today: date
+
+
+@dataclass(frozen=True)
+class Opening:
+    """When an update starts that is approved now; None if its time ends before a window."""
+
+    window: str
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class ChangeTimes:
+    """What keeps a change from starting now, for its page.
+
+    `waits` is why an approved one is not sent, `after_freeze` when it could start if it is
+    approved for after the freeze.
+    """
+
+    is_stopped: bool
+    freeze: FreezeTime | None
+    after_freeze: datetime | None
+    opens: Opening | None
+    waits: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be approved now; it may still start in a window."""
+        return not self.is_stopped and self.freeze is None
+
+
+@dataclass(frozen=True)
+class SiteTimes:
+    """When updates of a site may start: its window in words, and its freezes."""
+
+    window: str
+    is_own: bool
+    opens: datetime | None
+    freezes: list[FreezeTime]
+
+
+def windows_page(now: datetime) -> WindowsPage:
+    """Return the data of the settings page."""
+    clients, sites = list(Client.select().order_by(Client.name)), Site.listing()
+    zone = agency_settings().zone
+    today = now.astimezone(zone).date()
+    return WindowsPage(
+        stop=current_session().session.stop,
+        affected=stop_switch.affected(),
+        freezes=[_freeze_row(one, today) for one in Freeze.newest(_MOST_FREEZES)],
+        windows=_window_rows([*clients, *sites]),
+        choices=_choices(clients, sites),
+        zone=zone.key,
+        today=today,
+    )
+
+
+def site_times(site: Site, now: datetime) -> SiteTimes:
+    """Return when updates of a site may start."""
+    calendar = page_calendar(now)
+    window = change_times.window_of(site)
+    span = calendar.next_span(site, now, now + _AHEAD) if window else None
+    return SiteTimes(
+        window=maintenance_windows.in_words(window) if window else "",
+        is_own=site.maintenance_window is not None,
+        opens=span.begins if span and span.begins > now else None,
+        freezes=calendar.freezes_of(site),
+    )
+
+
+def client_times(client: Client, now: datetime) -> SiteTimes:
+    """Return when updates of a client's sites may start, unless a site has other rules."""
+    window = Window.of(client)
+    return SiteTimes(
+        window=maintenance_windows.in_words(window) if window else "",
+        is_own=window is not None,
+        opens=None,
+        freezes=[one for one in page_calendar(now).freezes if _is_for(one.freeze, client.id, ())],
+    )
+
+
+def opening_of(change: Change, calendar: Calendar, now: datetime) -> Opening | None:
+    """Return when a change starts that is approved now; None if that is at once."""
+    site = change.site
+    window = change_times.window_of(site)
+    earliest = max(now, change.not_before)
+    span = calendar.next_span(site, earliest, change.not_after)
+    if window is None or (span is not None and span.begins <= earliest):
+        return None
+    words = maintenance_windows.in_words(window)
+    return Opening(words, None if span is None else span.begins)
+
+
+def change_times_of(change: Change, now: datetime) -> ChangeTimes:
+    """Return what keeps a change from starting now."""
+    calendar = page_calendar(now)
+    is_proposed = change.state == PROPOSED
+    freeze = calendar.freeze_at(change.site, now) if is_proposed else None
+    later = calendar.next_span(change.site, freeze.span.ends, change.not_after) if freeze else None
+    return ChangeTimes(
+        is_stopped=calendar.stop is not None,
+        freeze=freeze,
+        after_freeze=max(later.begins, freeze.span.ends) if later and freeze else None,
+        opens=opening_of(change, calendar, now) if is_proposed and not freeze else None,
+        waits=calendar.why_not_now(change, change.site, now) if change.state in MAY_RUN else "",
+    )
+
+
+def active_freezes(now: datetime, client_id: int | None) -> list[FreezeTime]:
+    """Return the freezes that last now; with `client_id`, those of this client and its sites."""
+    found = [one for one in page_calendar(now).freezes if one.span.contains(now)]
+    if client_id is None:
+        return found
+    of_sites = any(one.freeze.site_id is not None for one in found)
+    site_ids = Site.known_names(client_id).keys() if of_sites else ()
+    return [one for one in found if _is_for(one.freeze, client_id, site_ids)]
+
+
+def page_calendar(now: datetime) -> Calendar:
+    """Return the calendar as it was read with the session of this request, without a query."""
+    present = current_session()
+    freezes = change_times.freeze_times(present.freezes, agency_settings().zone, now)
+    return Calendar(present.session.stop, freezes)
+
+
+def _is_for(freeze: Freeze, client_id: int, site_ids: Collection[int]) -> bool:
+    """Whether a freeze is for all sites, for this client, or for one of these sites."""
+    if freeze.site_id is not None:
+        return freeze.site_id in site_ids
+    return freeze.client_id in (None, client_id)
+
+
+def _freeze_row(freeze: Freeze, today: date) -> FreezeRow:
+    if freeze.ended_at is not None:
+        state = "ended"
+    elif freeze.last_day < today:
+        state = "over"
+    else:
+        state = "now" if freeze.first_day <= today else "planned"
+    return FreezeRow(freeze, freezes.covers_in_words(freeze), state)
+
+
+def _window_rows(owners: Iterable[Client | Site]) -> list[WindowRow]:
+    """Return the rows of those that have a window of their own."""
+    rows = []
+    for owner in owners:
+        window, is_client = Window.of(owner), isinstance(owner, Client)
+        if window is not None:
+            value = f"{'client' if is_client else 'site'}:{owner.id}"
+            words = maintenance_windows.in_words(window)
+            rows.append(WindowRow(value, owner.name, is_client, words))
+    return rows
+
+
+def _choices(clients: Sequence[Client], sites: Sequence[Site]) -> dict[str, list[tuple[str, str]]]:
+    owners = [
+        *((f"client:{one.id}", f"All sites of {one.name}") for one in clients),
+        *((f"site:{one.id}", one.name) for one in sites),
+    ]
+    return {
+        "covers": [("", "All sites"), *owners],
+        "owner": [("", "Choose a client or a site"), *owners],
+        "weekdays": [(str(number), day) for number, day in enumerate(WEEKDAYS)],
+        "from_hours": _hours(range(24)),
+        "to_hours": _hours(range(1, 25)),
+        "zones": [(name, name.replace("_", " ")) for name in time_zones()],
+    }
+
+
+def _hours(numbers: Iterable[int]) -> list[tuple[str, str]]:
+    return [(str(hour), f"{hour:02}:00") for hour in numbers]
