@@ -28,10 +28,15 @@ from app.domain.changes import (
     auto_update_rules,
     bulk_assignment,
     fleet_updates,
+    freezes,
+    maintenance_windows,
     proposals,
     site_assignment,
+    stop_switch,
 )
 from app.domain.changes.auto_update_rules import RuleTerms
+from app.domain.changes.change_times import Window
+from app.domain.changes.freezes import FreezeTerms
 from app.domain.changes.proposals import UpdateRequest
 from app.domain.connection import pairing, revocation, rotation
 from app.domain.crosscheck import site_log
@@ -71,6 +76,7 @@ from tests.support.pictures import picture
 
 DOMAIN = Path(__file__).parents[2] / "app/domain"
 BROWSER = ClientInfo("192.0.2.9")
+WINDOW = Window((0, 1, 2), 2, 5, "Europe/Berlin")
 
 
 class World:
@@ -119,6 +125,29 @@ class World:
         with transaction():
             alerts.raise_alert(self.site, alerts.LOG_BROKEN, "1", {}, self.ana, self.now)
         return Alert.get()
+
+    def stopped(self) -> Callable[..., Any]:
+        stop_switch.stop_changes("A bad release", by=self.ana, **self.fresh)
+        return partial(stop_switch.start_changes, **self.fresh)
+
+    def freeze_terms(self) -> FreezeTerms:
+        return FreezeTerms("Black Friday", self.now.date(), self.now.date() + timedelta(days=1))
+
+    def removing_window(self) -> Callable[..., Any]:
+        maintenance_windows.set_window(self.site, WINDOW, by=self.ana, **self.fresh)
+        return partial(maintenance_windows.remove_window, self.site, **self.fresh)
+
+    def approving_in_spite(self) -> Callable[..., Any]:
+        change = self.change()
+        freezes.add_freeze(self.freeze_terms(), by=self.ana, **self.fresh)
+        return partial(
+            approvals.approve_in_spite,
+            change,
+            seen=change.digest,
+            reason="A security release",
+            config=self.config,
+            **self.fresh,
+        )
 
     def with_email(self, act: Callable[..., Any]) -> Callable[..., Any]:
         """Set up an e-mail server before."""
@@ -385,6 +414,23 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "accounts.preferences.change_preferences": lambda w: partial(
         preferences.change_preferences, theme="dark", time_zone="Europe/Berlin"
     ),
+    "changes.stop_switch.stop_changes": lambda w: partial(
+        stop_switch.stop_changes, "A bad release", **w.fresh
+    ),
+    "changes.stop_switch.start_changes": lambda w: w.stopped(),
+    "changes.freezes.add_freeze": lambda w: partial(
+        freezes.add_freeze, w.freeze_terms(), **w.fresh
+    ),
+    "changes.freezes.end_freeze": lambda w: partial(
+        freezes.end_freeze,
+        freezes.add_freeze(w.freeze_terms(), by=w.ana, **w.fresh).id,
+        **w.fresh,
+    ),
+    "changes.maintenance_windows.set_window": lambda w: partial(
+        maintenance_windows.set_window, w.site, WINDOW, **w.fresh
+    ),
+    "changes.maintenance_windows.remove_window": lambda w: w.removing_window(),
+    "changes.approvals.approve_in_spite": lambda w: w.approving_in_spite(),
     "mail.server.change_server": lambda w: partial(
         server.change_server, TypedServer(**TYPED), config=w.config, now=w.now
     ),
