@@ -365,7 +365,10 @@ class GuardedSession(requests.Session):
             "verify": self._authorities,
             "timeout": (limits.connect_s, limits.between_bytes_s),
         }
-        return super().send(request, **kwargs)
+        began = time.monotonic()
+        response = super().send(request, **kwargs)
+        self.guard.trace.first_byte_ms = round((time.monotonic() - began) * 1000)
+        return response
 
 
 def session(
