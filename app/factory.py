@@ -52,6 +52,7 @@ from app.views import (
     system,
     team,
     updates,
+    uptime,
 )
 
 _BLUEPRINTS = (
@@ -69,6 +70,7 @@ _BLUEPRINTS = (
     connections,
     components,
     updates,
+    uptime,
     batches,
     plugins,
     changes,

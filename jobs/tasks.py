@@ -6,10 +6,6 @@ returns the state in which that ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from functools import partial
-
 from app import queue
 from app.config import Config
 from app.domain.audit import export, verification
@@ -20,8 +16,7 @@ from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
 from app.domain.notifications import delivery
 from app.domain.uptime import rounds
-from app.http import front_page, site_client
-from app.models.base import utcnow
+from app.http import site_client
 from app.models.reports import Sync
 from jobs import job_context
 from jobs.concurrent import Concurrently, Overlapping
@@ -93,26 +88,9 @@ def _sync(sync_id: int, config: Config, overlapping: Overlapping = lambda ask: a
 def check_uptime(*site_ids: int) -> int:
     """Request the front pages of several sites at the same time; return how many were checked."""
     with job_context(is_shared=True) as config:
-        return run_round(site_ids, config)
-
-
-def run_round(
-    site_ids: Sequence[int],
-    config: Config,
-    fetch: rounds.FetchCall = front_page.fetch_front_page,
-    now: Callable[[], datetime] = utcnow,
-) -> int:
-    """Check these sites, and others if too many of them are silent, and store the round."""
-    found: list[rounds.Checked] = []
-
-    def check(site_id: int, overlapping: Overlapping, *, is_control: bool = False) -> None:
-        ask = overlapping(fetch)
-        one = rounds.check_site(site_id, config=config, fetch=ask, now=now, is_control=is_control)
-        found.extend([one] if one else [])
-
-    Concurrently(check).run(site_ids)
-    Concurrently(partial(check, is_control=True)).run(rounds.controls(found))
-    return rounds.settle(found, now())
+        return rounds.run_round(
+            site_ids, config=config, each=lambda work, ids: Concurrently(work).run(ids)
+        )
 
 
 def read_log(site_id: int) -> str:

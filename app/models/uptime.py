@@ -320,5 +320,15 @@ class Outage(BaseModel):
         return list(query.order_by(cls.began_at.desc()))
 
     @classmethod
+    def last_recovered(cls, site_id: int, since: datetime) -> Outage | None:
+        """Return the last outage if the site answered again after `since`.
+
+        None for an outage that only ended because checks were turned off.
+        """
+        query = cls.select().join(SiteWatch, on=SiteWatch.site == cls.site)
+        is_over = (cls.ended_at == SiteWatch.recovered_at) & (cls.ended_at >= since)
+        return query.where(cls.site == site_id, is_over).order_by(cls.id.desc()).first()
+
+    @classmethod
     def _is_of(cls, site_id: int | None) -> Any:
         return cls.site.is_null() if site_id is None else cls.site == site_id

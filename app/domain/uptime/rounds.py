@@ -6,9 +6,10 @@ believes that the sites are down and not its own network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,6 +44,9 @@ from app.models.uptime import (
 )
 
 FetchCall = Callable[..., FrontPage]
+# Applied to the function that waits for a site; see jobs/concurrent.py.
+Overlapping = Callable[[FetchCall], FetchCall]
+Work = Callable[[int, Overlapping], object]
 
 # How many sites one job checks. Ten seconds for each of them fit into its time limit.
 SITES_AT_ONCE = 250
@@ -73,6 +77,37 @@ def request_due(now: datetime) -> int:
     for first in range(0, len(due), SITES_AT_ONCE):
         queue.enqueue("check_uptime", *due[first : first + SITES_AT_ONCE])
     return len(due)
+
+
+def one_by_one(work: Work, site_ids: Iterable[int]) -> None:
+    """Check one site after the other."""
+    for site_id in site_ids:
+        work(site_id, lambda ask: ask)
+
+
+def run_round(
+    site_ids: Iterable[int],
+    *,
+    config: Config,
+    each: Callable[[Work, Iterable[int]], None] = one_by_one,
+    fetch: FetchCall = front_page.fetch_front_page,
+    now: Callable[[], datetime] = utcnow,
+) -> int:
+    """Check these sites, others as well if too many are silent, and store the round.
+
+    `each` calls a function for each site, and may have their waiting overlap. Returns how many
+    checks were stored.
+    """
+    found: list[Checked] = []
+
+    def check(site_id: int, overlapping: Overlapping, *, is_control: bool = False) -> None:
+        ask = overlapping(fetch)
+        one = check_site(site_id, config=config, fetch=ask, now=now, is_control=is_control)
+        found.extend([one] if one else [])
+
+    each(check, site_ids)
+    each(partial(check, is_control=True), controls(found))
+    return settle(found, now())
 
 
 def check_site(
