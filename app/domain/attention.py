@@ -18,7 +18,7 @@ from app.models.changes import PROPOSED, Change
 from app.models.clients import SECOND, SELF
 from app.models.fleet import FleetSite, SiteCount
 from app.models.sites import NEW, Site
-from app.models.uptime import DOWN, ENDS_NOW, ENDS_SOON, Outage
+from app.models.uptime import DOWN, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 
 # Severities, the most urgent first.
 CRITICAL = "critical"
@@ -56,8 +56,8 @@ class Item:
     `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'network', 'change',
     'approval', 'rule', 'php' or 'new'. `word` is the connection, the problem, the state of the
     change or the kind of the alert. `id` is the number of `row`, which is the alert, change,
-    verification, rule or outage itself. `site` is None for what is about no site, and for sites
-    that were only counted.
+    verification or rule itself. `site` is None for what is about no site, and for sites that were
+    only counted.
     """
 
     about: str
@@ -67,7 +67,7 @@ class Item:
     name: str = ""
     since: datetime | None = None
     site: Site | FleetSite | None = None
-    row: Alert | Change | Verification | AutoUpdateRule | Outage | None = None
+    row: Alert | Change | Verification | AutoUpdateRule | None = None
 
     @property
     def key(self) -> str:
@@ -113,7 +113,8 @@ def urgent(actor: Actor, sites: Iterable[FleetSite]) -> list[Item]:
 
     `sites` are the sites that they may see.
     """
-    problems = [item for site in sites for item in _of_site(site)]
+    sites = list(sites)
+    problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
     changes = Change.awaiting_people(permissions.restricted_client_id(actor))
     return _urgent(actor, problems, changes)
 
@@ -138,9 +139,10 @@ def urgent_in_brief(actor: Actor, site: Site | None = None) -> Brief:
     """
     only = permissions.restricted_client_id(actor)
     counts = fleet.count_alike(only)
-    problems = [
+    unnamed = [
         item for alike in counts for item in _unnamed_problems(alike) for _ in range(alike.sites)
     ]
+    problems = [*_own_network(counts), *unnamed]
     changes = Change.awaiting_people(only, site)
     return Brief(_urgent(actor, problems, changes), sum(one.sites for one in counts), changes)
 
@@ -153,7 +155,6 @@ class Findings:
     changes: list[Change]
     open_alerts: list[Alert]
     broken: Verification | None
-    own_outage: Outage | None
 
     def keys(self) -> set[str]:
         """Return the keys of all items, whoever may see them."""
@@ -165,18 +166,17 @@ class Findings:
             *(_of_approval(change).key for change in self.changes if change.state == PROPOSED),
             *(_of_alert(alert).key for alert in self.open_alerts),
             *([_of_verification(self.broken).key] if self.broken else []),
-            *([_of_own_outage(self.own_outage).key] if self.own_outage else []),
+            *(item.key for item in _own_network(self.sites)),
         }
 
 
 def read_findings() -> Findings:
-    """Read what needs anyone's attention now: five queries for any number of sites."""
+    """Read what needs anyone's attention now: four queries for any number of sites."""
     return Findings(
         sites=fleet.sites_in(CONNECTIONS),
         changes=Change.awaiting_people(),
         open_alerts=Alert.open_ones(),
         broken=Verification.unseen(),
-        own_outage=Outage.open_of(None),
     )
 
 
@@ -184,7 +184,7 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
     """Return what of the findings `urgent` would return for this actor."""
     only = permissions.restricted_client_id(actor)
     sites = [site for site in findings.sites if only in (None, site.client_id)]
-    problems = [item for site in sites for item in _of_site(site)]
+    problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
     changes = [one for one in findings.changes if only in (None, one.site.client_id)]
     return _visible(actor, problems, changes, findings)
 
@@ -196,7 +196,6 @@ def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[I
         changes=changes,
         open_alerts=Alert.open_ones() if is_reader else [],
         broken=Verification.unseen() if is_reader else None,
-        own_outage=Outage.open_of(None) if is_reader else None,
     )
     return _visible(actor, problems, changes, read)
 
@@ -206,13 +205,12 @@ def _visible(
 ) -> list[Item]:
     """Return the items that this actor may see; `problems` and `changes` are theirs already."""
     is_reader = permissions.is_allowed(actor.role, "audit")
-    broken, own_outage = findings.broken, findings.own_outage
+    broken = findings.broken
     return [
         *([_of_verification(broken)] if broken and is_reader else []),
-        *([_of_own_outage(own_outage)] if own_outage and is_reader else []),
         *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
         *(_of_change(change) for change in changes if change.needs_checking),
-        *problems,
+        *(item for item in problems if item.about != "network" or is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
     ]
 
@@ -277,7 +275,8 @@ def _of_site(site: FleetSite) -> list[Item]:
     found = []
     if site.connection in CONNECTIONS and not site.is_explained:
         found.append(_of_connection(site))
-    if word := site.uptime_problem:
+    word = site.uptime_problem
+    if word and word != OWN_NETWORK:
         severity = _severity_of_uptime(word)
         found.append(Item("uptime", word, severity, since=site.uptime_since, site=site))
     if word := site.certificate_problem:
@@ -297,7 +296,8 @@ def _unnamed_problems(alike: SiteCount) -> list[Item]:
     found = []
     if alike.connection in CONNECTIONS and not alike.is_explained:
         found.append(Item("connection", alike.connection, CONNECTIONS[alike.connection]))
-    if word := alike.uptime_problem:
+    word = alike.uptime_problem
+    if word and word != OWN_NETWORK:
         found.append(Item("uptime", word, _severity_of_uptime(word)))
     if word := alike.certificate_problem:
         found.append(Item("certificate", word, _CERTIFICATES[word]))
@@ -308,8 +308,13 @@ def _severity_of_uptime(word: str) -> str:
     return CRITICAL if word == DOWN else CHECK
 
 
-def _of_own_outage(outage: Outage) -> Item:
-    return Item("network", "away", CHECK, outage.id, since=outage.began_at, row=outage)
+def _own_network(sites: Iterable[FleetSite | SiteCount]) -> list[Item]:
+    """Return the one item for all sites that Aura cannot check because its own network is away."""
+    away = [site for site in sites if site.uptime_problem == OWN_NETWORK]
+    since = [site.uptime_since for site in away if isinstance(site, FleetSite)]
+    return [Item("network", "away", CHECK, since=min(filter(None, since), default=None))][
+        : len(away)
+    ]
 
 
 def _of_alert(alert: Alert) -> Item:

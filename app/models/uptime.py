@@ -33,6 +33,9 @@ STATES = (UP, DEGRADED, DOWN, MAINTENANCE, UNKNOWN)
 # What a single check found: the same words, also before a state is confirmed. Stored as a number.
 RESULTS = STATES
 
+# SiteWatch.cause if so much failed at once that Aura itself has no network.
+OWN_NETWORK = "own_network"
+
 # UptimeSpan.unit
 HOUR = "h"
 DAY = "d"
@@ -155,13 +158,14 @@ class SiteWatch(BaseModel):
 
     @classmethod
     def problem_in_sql(cls) -> Any:
-        """Return 'down', the cause of a degraded site, or '' as an SQL expression."""
+        """Return 'down', the cause of a degraded site, OWN_NETWORK or '' as an SQL expression."""
         return Case(
             None,
             (
                 (~_is_connected() | cls.site.is_null(), ""),
                 (cls.down_since.is_null(False), DOWN),
                 (cls.state == DEGRADED, cls.cause),
+                ((cls.state == UNKNOWN) & (cls.cause == OWN_NETWORK), OWN_NETWORK),
             ),
             "",
         )
@@ -271,20 +275,25 @@ class UptimeSpan(BaseModel):
         return list(query.where(cls.number >= since).order_by(cls.site, cls.number))
 
     @classmethod
+    def days_between(cls, first: date, last: date) -> Any:
+        """Return the SQL condition that it is one of these days."""
+        return (cls.unit == DAY) & cls.number.between(first.toordinal(), last.toordinal())
+
+    @classmethod
     def forget_hours(cls, before: int) -> int:
         """Delete the hours before that number; return how many."""
         return cls.delete().where(cls.unit == HOUR, cls.number < before).execute()
 
 
 class Outage(BaseModel):
-    """A time in which a site was down; without a site, one in which Aura had no network.
+    """A time in which a site was down.
 
     `counted_s` is how much of it Aura saw and counts: neither maintenance nor time without checks.
     """
 
     id = AutoField()
-    site = ForeignKeyField(Site, null=True, backref="+", index=False, on_delete="CASCADE")
-    site_id: int | None
+    site = ForeignKeyField(Site, backref="+", index=False, on_delete="CASCADE")
+    site_id: int
     began_at = UtcField()
     ended_at = UtcField(null=True)
     cause = CharField(max_length=32)
@@ -296,14 +305,9 @@ class Outage(BaseModel):
         indexes = ((("site", "began_at"), False),)
 
     @classmethod
-    def open_of(cls, site_id: int | None) -> Outage | None:
-        """Return the open outage of a site, or of Aura's own network."""
-        return cls.get_or_none(cls._is_of(site_id), cls.ended_at.is_null())
-
-    @classmethod
-    def end(cls, site_id: int | None, at: datetime) -> bool:
+    def end(cls, site_id: int, at: datetime) -> bool:
         """End the open outage; False if there is none."""
-        query = cls.update(ended_at=at).where(cls._is_of(site_id), cls.ended_at.is_null())
+        query = cls.update(ended_at=at).where(cls.site == site_id, cls.ended_at.is_null())
         return bool(query.execute())
 
     @classmethod
@@ -313,11 +317,17 @@ class Outage(BaseModel):
         query.where(cls.site == site_id, cls.ended_at.is_null()).execute()
 
     @classmethod
-    def of_sites(cls, site_ids: Collection[int], since: datetime) -> list[Outage]:
-        """Return the outages of these sites that were not over at `since`, the newest first."""
-        is_recent = cls.ended_at.is_null() | (cls.ended_at >= since)
-        query = cls.select().where(cls.site.in_(list(site_ids)), is_recent)
+    def of_site(cls, site_id: int, since: datetime) -> list[Outage]:
+        """Return the outages of a site that were not over at `since`, the newest first."""
+        query = cls.select().where(
+            cls.site == site_id, cls.ended_at.is_null() | (cls.ended_at >= since)
+        )
         return list(query.order_by(cls.began_at.desc()))
+
+    @classmethod
+    def within(cls, begins: datetime, ends: datetime) -> Any:
+        """Return the SQL condition that a part of it is in that time."""
+        return (cls.began_at < ends) & (cls.ended_at.is_null() | (cls.ended_at >= begins))
 
     @classmethod
     def last_recovered(cls, site_id: int, since: datetime) -> Outage | None:
@@ -328,7 +338,3 @@ class Outage(BaseModel):
         query = cls.select().join(SiteWatch, on=SiteWatch.site == cls.site)
         is_over = (cls.ended_at == SiteWatch.recovered_at) & (cls.ended_at >= since)
         return query.where(cls.site == site_id, is_over).order_by(cls.id.desc()).first()
-
-    @classmethod
-    def _is_of(cls, site_id: int | None) -> Any:
-        return cls.site.is_null() if site_id is None else cls.site == site_id

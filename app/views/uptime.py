@@ -13,6 +13,7 @@ from app.domain.uptime import figures, settings
 from app.models.base import utcnow
 from app.models.uptime import DEFAULT_MINUTES, RESULTS
 from app.views.authorization import current_actor, load_site, require_permission
+from app.views.brand import agency_settings
 from app.views.site_view_models import SitePage, load_site_page
 
 bp = Blueprint("uptime", __name__)
@@ -71,7 +72,7 @@ def _page(
     return render_template(
         "uptime/show.html",
         page=page,
-        uptime=figures.read_site(page.site.id, watch, page.now),
+        uptime=figures.read_site(page.site.id, watch, page.now, agency_settings().zone),
         choices=settings.CHOICES,
         typed=typed or stored,
         errors=errors or {},

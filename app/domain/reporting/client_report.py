@@ -13,6 +13,7 @@ from app.domain.inventory.eligibility import Reason
 from app.domain.inventory.versions import available_updates
 from app.domain.reporting.sync_stats import Checks, ReportEntry
 from app.domain.time_zones import UTC_ZONE, zone_of
+from app.domain.uptime.figures import DayCell, DaysUptime
 from app.protocol import canonical
 
 _UTC = zone_of(UTC_ZONE)
@@ -82,8 +83,41 @@ class HoldSummary:
 
 
 @dataclass(frozen=True)
+class OutageSummary:
+    """A time in which visitors did not get the front page; `ended_at` is None if it goes on."""
+
+    began_at: datetime
+    ended_at: datetime | None
+    counted_s: int
+    cause: str
+
+
+@dataclass(frozen=True)
+class UptimeSummary:
+    """How visitors found a site on the days of the period, from `first_day` on."""
+
+    first_day: str
+    good_s: int
+    down_s: int
+    states: tuple[str, ...]
+    outages: tuple[OutageSummary, ...]
+
+    @property
+    def days(self) -> DaysUptime:
+        first = date.fromisoformat(self.first_day)
+        cells = (
+            DayCell(first + timedelta(days=number), state)
+            for number, state in enumerate(self.states)
+        )
+        return DaysUptime(tuple(cells), self.good_s, self.down_s)
+
+
+@dataclass(frozen=True)
 class SiteSnapshot:
-    """A site when the report is created. `connection` is the state in the list."""
+    """A site when the report is created. `connection` is the state in the list.
+
+    `uptime` is None if its front page was not checked in the period.
+    """
 
     id: int
     name: str
@@ -98,6 +132,7 @@ class SiteSnapshot:
     holds: tuple[HoldSummary, ...] = ()
     permissions: tuple[str, ...] = ()
     alerts: int = 0
+    uptime: UptimeSummary | None = None
 
     @property
     def available(self) -> int:

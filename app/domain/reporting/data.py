@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,10 +23,12 @@ from app.domain.reporting.client_report import (
     AvailableUpdate,
     ClientReport,
     HoldSummary,
+    OutageSummary,
     Period,
     Rights,
     RuleSummary,
     SiteSnapshot,
+    UptimeSummary,
 )
 from app.domain.reporting.computation import (
     AGREEMENTS,
@@ -34,6 +36,7 @@ from app.domain.reporting.computation import (
     compute_report,
 )
 from app.domain.reporting.sync_stats import ErrorSpan, ReportEntry, SiteHistory
+from app.domain.uptime import figures
 from app.models.accounts import CLIENT, User
 from app.models.alerts import Alert
 from app.models.audit import NAMES, AuditEntry, Tally
@@ -44,19 +47,25 @@ from app.models.reports import Report
 from app.models.site_data import SiteData
 from app.models.sites import Site
 from app.models.tags import SiteTag
+from app.models.uptime import Outage, UptimeSpan
 
 _FAILED, _RECEIVED = "sync_failed", "report_received"
 
 
 @dataclass(frozen=True)
 class _StoredSite:
-    """A site of the report, its open alerts, its folded tags and the days with its checks."""
+    """A site of the report, its open alerts, its folded tags and the days with its checks.
+
+    `days` and `outages` are how visitors found it.
+    """
 
     site: Site
     data: SiteData
     alerts: int
     tags: Collection[str]
     checks: Sequence[DailyChecks]
+    days: Sequence[UptimeSpan]
+    outages: Sequence[Outage]
 
 
 def compute_for(
@@ -74,7 +83,7 @@ def compute_for(
     return compute_report(
         client.name,
         period,
-        _site_snapshots(sites, now),
+        _site_snapshots(sites, period, now),
         lines_about(client, period),
         _histories(client, period, sites),
         _approval_rights(client, sites, now),
@@ -180,12 +189,16 @@ def _sites(client: Client, period: Period) -> list[_StoredSite]:
     """
     is_covered = Site.forgotten_at.is_null() | (Site.forgotten_at >= period.begins)
     is_of_period = DailyChecks.between(Site.id, period.first_day, period.last_day)
+    is_day = UptimeSpan.days_between(period.first_day, period.last_day)
+    is_within = Outage.within(period.begins, period.ends)
     query = Site.select(
         Site,
         Client,
         Alert.open_count_of(Site.id).alias("open_alerts"),
         SiteTag.nested(SiteTag.site == Site.id).alias("tags"),
         DailyChecks.nested(is_of_period).alias("daily_checks"),
+        UptimeSpan.nested((UptimeSpan.site == Site.id) & is_day).alias("uptime_days"),
+        Outage.nested((Outage.site == Site.id) & is_within).alias("outages"),
     )
     found = SiteData.added_to(query.join(Client).where(Site.client == client, is_covered))
     rows: list[Any] = sorted(found, key=lambda site: (site.name.casefold(), site.id))
@@ -196,15 +209,40 @@ def _sites(client: Client, period: Period) -> list[_StoredSite]:
             row.open_alerts,
             {tag.folded for tag in SiteTag.read_nested(row.tags)},
             sorted(DailyChecks.read_nested(row.daily_checks), key=lambda checks: checks.day),
+            UptimeSpan.read_nested(row.uptime_days),
+            sorted(Outage.read_nested(row.outages), key=lambda outage: outage.began_at),
         )
         for row in rows
     ]
 
 
-def _site_snapshots(sites: Sequence[_StoredSite], now: datetime) -> list[SiteSnapshot]:
+def _uptime(stored: _StoredSite, period: Period) -> UptimeSummary | None:
+    """Return how visitors found a site in the period; None if its front page was not checked."""
+    days = (period.last_day - period.first_day).days + 1
+    found = figures.sum_up(stored.days, period.last_day, days)
+    if found.hundredths is None:
+        return None
+    return UptimeSummary(
+        first_day=period.first_day.isoformat(),
+        good_s=found.good_s,
+        down_s=found.down_s,
+        states=tuple(found.states),
+        outages=tuple(
+            OutageSummary(one.began_at, one.ended_at, one.counted_s, one.cause)
+            for one in stored.outages
+        ),
+    )
+
+
+def _site_snapshots(
+    sites: Sequence[_StoredSite], period: Period, now: datetime
+) -> list[SiteSnapshot]:
     """Return what the report says about each site; of a removed one only that."""
     return [
-        _site_snapshot(stored.site, stored.data, stored.alerts, now)
+        replace(
+            _site_snapshot(stored.site, stored.data, stored.alerts, now),
+            uptime=_uptime(stored, period),
+        )
         if stored.site.forgotten_at is None
         else SiteSnapshot(stored.site.id, stored.site.name, stored.site.url, FORGOTTEN)
         for stored in sites

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from app.domain.time_zones import zone_of
 from app.domain.uptime import response_times
-from app.models.agency import Agency
 from app.models.uptime import (
     DAY,
     DEGRADED,
@@ -94,9 +93,9 @@ class SiteUptime:
     checks: list[UptimeCheck]
 
 
-def read_site(site_id: int, watch: SiteWatch | None, now: datetime) -> SiteUptime:
-    """Read the figures of one site: five queries."""
-    today = _today(now)
+def read_site(site_id: int, watch: SiteWatch | None, now: datetime, zone: ZoneInfo) -> SiteUptime:
+    """Read the figures of one site: four queries. `zone` is the agency's."""
+    today = now.astimezone(zone).date()
     rows = UptimeSpan.of_sites([site_id], DAY, today.toordinal() - YEAR + 1)
     first_hour = int(now.timestamp()) // 3600 - _HOURS_SHOWN
     hours = UptimeSpan.of_sites([site_id], HOUR, first_hour)
@@ -106,7 +105,7 @@ def read_site(site_id: int, watch: SiteWatch | None, now: datetime) -> SiteUptim
         quarter=sum_up(rows, today, QUARTER),
         year=sum_up(rows, today, YEAR),
         hours=[(row.number, median) for row in hours if (median := _median(row)) is not None],
-        outages=Outage.of_sites([site_id], now - timedelta(days=YEAR)),
+        outages=Outage.of_site(site_id, now - timedelta(days=YEAR)),
         checks=UptimeCheck.newest(site_id, _CHECKS_SHOWN),
     )
 
@@ -117,11 +116,6 @@ def read_days(site_ids: Collection[int], last: date, count: int = QUARTER) -> di
     for row in UptimeSpan.of_sites(site_ids, DAY, last.toordinal() - count + 1):
         by_site[row.site_id].append(row)
     return {site_id: sum_up(rows, last, count) for site_id, rows in by_site.items()}
-
-
-def read_recent_days(site_ids: Collection[int], now: datetime) -> dict[int, DaysUptime]:
-    """Return the same for the last 90 days."""
-    return read_days(site_ids, _today(now))
 
 
 def sum_up(rows: Iterable[UptimeSpan], last: date, count: int) -> DaysUptime:
@@ -153,7 +147,3 @@ def _state_of(row: UptimeSpan) -> str:
 
 def _median(row: UptimeSpan) -> int | None:
     return response_times.percentile(response_times.add_up([row.counts]), 50)
-
-
-def _today(now: datetime) -> date:
-    return now.astimezone(zone_of(Agency.read().time_zone)).date()

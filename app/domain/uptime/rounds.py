@@ -35,6 +35,7 @@ from app.models.uptime import (
     DOWN,
     HOUR,
     MAINTENANCE,
+    OWN_NETWORK,
     UNKNOWN,
     UP,
     Outage,
@@ -150,13 +151,11 @@ def controls(checked: Sequence[Checked]) -> list[int]:
 def settle(checked: Sequence[Checked], now: datetime) -> int:
     """Store a round, and check again soon what is in doubt; return how many were stored."""
     is_ours = verdicts.is_own_network([one.verdict for one in checked])
-    if is_ours or any(one.verdict.status for one in checked):
-        _note_own_network(is_ours, now)
     zone, retries, stored = zone_of(Agency.read().time_zone), [], 0
     for one in checked:
         verdict = one.verdict
         if is_ours and verdict.is_network:
-            verdict = verdict.not_known(verdicts.OWN_NETWORK)
+            verdict = verdict.not_known(OWN_NETWORK)
         after = _store(one, verdict, zone, now)
         stored += after is not None
         if after is not None and after.is_in_doubt:
@@ -164,15 +163,6 @@ def settle(checked: Sequence[Checked], now: datetime) -> int:
     if retries:
         queue.enqueue("check_uptime", *retries, delay_s=int(standing.RETRY.total_seconds()) + 1)
     return stored
-
-
-def _note_own_network(is_away: bool, now: datetime) -> None:
-    """Open or end the outage of Aura's own network."""
-    with transaction():
-        if not is_away:
-            Outage.end(None, now)
-        elif Outage.open_of(None) is None:
-            Outage.create(site=None, began_at=now, cause=verdicts.OWN_NETWORK)
 
 
 def _server_login(site: Site, config: Config) -> str:

@@ -30,7 +30,6 @@ HTTP_ERROR = "http_error"
 WORDPRESS = "wordpress"
 STUCK = "maintenance_stuck"
 UPDATE = "update"
-OWN_NETWORK = "own_network"
 BLOCKED = "blocked"
 
 # wp_maintenance() sends "Retry-After: 600". Caches and proxies send other values.

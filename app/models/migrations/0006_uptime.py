@@ -73,7 +73,7 @@ class UptimeSpan(Frozen):
 
 class UptimeOutage(Frozen):
     id = AutoField()
-    site = ForeignKeyField(Site, null=True, index=False, on_delete="CASCADE")
+    site = ForeignKeyField(Site, index=False, on_delete="CASCADE")
     began_at = UtcField()
     ended_at = UtcField(null=True)
     cause = CharField(max_length=32)
