@@ -312,7 +312,7 @@ def _own_network(sites: Iterable[FleetSite | SiteCount]) -> list[Item]:
     """Return the one item for all sites that Aura cannot check because its own network is away."""
     away = [site for site in sites if site.uptime_problem == OWN_NETWORK]
     since = [site.uptime_since for site in away if isinstance(site, FleetSite)]
-    return [Item("network", "away", CHECK, since=min(filter(None, since), default=None))][
+    return [Item("network", "away", CRITICAL, since=min(filter(None, since), default=None))][
         : len(away)
     ]
 

@@ -6,6 +6,7 @@ believes that the sites are down and not its own network.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -245,14 +246,16 @@ def _count(
     site_id: int, stretch: Stretch | None, verdict: Verdict, at: datetime, zone: ZoneInfo
 ) -> None:
     """Add time and response time to the hours and days."""
+    answers = {bucket_of(verdict.ms): 1} if verdict.result in (UP, DEGRADED) else {}
+    hour, day = int(at.timestamp()) // 3600, at.astimezone(zone).date().toordinal()
+    # What the check itself adds, and what the time since the last one does.
+    added: dict[tuple[str, int], Counter[str]] = {(HOUR, hour): Counter(), (DAY, day): Counter()}
     if stretch is not None:
-        for hour, day, seconds in standing.split(stretch, zone):
-            UptimeSpan.add((site_id, HOUR, hour), {stretch.state: seconds}, {})
-            UptimeSpan.add((site_id, DAY, day), {stretch.state: seconds}, {})
+        for of_hour, of_day, seconds in standing.split(stretch, zone):
+            for key in ((HOUR, of_hour), (DAY, of_day)):
+                added.setdefault(key, Counter())[stretch.state] += seconds
         if stretch.state == DOWN:
             Outage.count(site_id, stretch.seconds)
-    if verdict.result in (UP, DEGRADED):
-        answered = {bucket_of(verdict.ms): 1}
-        hour, day = int(at.timestamp()) // 3600, at.astimezone(zone).date().toordinal()
-        UptimeSpan.add((site_id, HOUR, hour), {}, answered)
-        UptimeSpan.add((site_id, DAY, day), {}, answered)
+    for (unit, number), by_state in added.items():
+        is_now = number in (hour, day)
+        UptimeSpan.add((site_id, unit, number), by_state, answers if is_now else {})

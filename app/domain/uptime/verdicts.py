@@ -137,10 +137,10 @@ def certificate_problem(ends_at: datetime | None, now: datetime) -> str:
 def is_own_network(verdicts: list[Verdict]) -> bool:
     """Whether so much failed at once, on so many servers, that Aura itself has no network.
 
-    Sites on one server fail together. So servers are counted, and with fewer than three of them
-    nothing can be told.
+    Sites on one server fail together, so servers are counted. With a single one nothing can be
+    told.
     """
     answering = {seen.server for seen in verdicts if not seen.is_network}
     silent = {seen.server for seen in verdicts if seen.is_network} - answering
     count = len(answering) + len(silent)
-    return count >= 3 and 2 * len(silent) >= count and len(silent) >= 2
+    return len(silent) >= 2 and 2 * len(silent) >= count
