@@ -9,8 +9,9 @@ import pytest
 from app.config import Config
 from app.domain import attention
 from app.domain.actor import Actor
-from app.domain.uptime import figures, rounds, upkeep, verdicts
+from app.domain.uptime import figures, response_times, rounds, upkeep, verdicts
 from app.http.errors import ErrorCode
+from app.models.base import db, is_postgres, transaction
 from app.models.changes import RUNNING, Change
 from app.models.sites import ACTIVE, REVOKED, Site
 from app.models.uptime import (
@@ -342,3 +343,52 @@ def test_old_checks_and_hours_are_deleted_and_days_stay(watched: Site, clock: Cl
     assert {row.unit for row in UptimeSpan.select()} == {DAY}
     quarter = figures.read_days([watched.id], clock().date() - timedelta(days=431))
     assert quarter[watched.id].percent == "100 %"
+
+
+def test_percentiles_are_right_within_five_percent() -> None:
+    times = [40, 90, 120, 400, 800, 1900, 4000, 9900]
+    for ms in times:
+        assert abs(response_times.ms_of(response_times.bucket_of(ms)) - ms) <= 0.05 * ms
+    counts = response_times.add_up([{response_times.bucket_of(ms): 1} for ms in range(100, 1100)])
+    assert abs((response_times.percentile(counts, 50) or 0) - 600) <= 30
+    assert abs((response_times.percentile(counts, 95) or 0) - 1050) <= 55
+    assert response_times.percentile({}, 50) is None
+
+
+def database_bytes() -> int:
+    (pages,), (size,) = (
+        db.execute_sql(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size")
+    )
+    return int(pages * size)
+
+
+def test_a_site_takes_little_space_however_long_it_is_checked(
+    watched: Site, clock: Clock, config: Config
+) -> None:
+    """What a site takes once its checks are a month old and its hours a year, every 5 minutes."""
+    if is_postgres():
+        pytest.skip("PostgreSQL counts other things as well")
+    site_id, now = watched.id, int(clock().timestamp())
+    counts = dict.fromkeys(range(38, 50), 50)
+    seconds = {"up_s": 3500, "down_s": 100, "counts": counts}
+    added = {}
+    for name, model, rows in (
+        ("checks", UptimeCheck, [
+            {"site": site_id, "at": now + 300 * number, "result": 0, "status": 200, "ms": 420}
+            for number in range(1, 30 * 288 + 1)
+        ]),
+        ("hours", UptimeSpan, [
+            {"site": site_id, "unit": HOUR, "number": number, **seconds}
+            for number in range(366 * 24)
+        ]),
+        ("days", UptimeSpan, [
+            {"site": site_id, "unit": DAY, "number": number, **seconds} for number in range(365)
+        ]),
+    ):  # fmt: skip
+        before = database_bytes()
+        with transaction():
+            model.insert_many(rows).execute()
+        added[name] = database_bytes() - before
+    print(f"\nbytes of a site: {added}; each further year adds {added['days']}")
+    assert added["checks"] + added["hours"] < 1_500_000
+    assert added["days"] < 60_000

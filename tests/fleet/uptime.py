@@ -96,10 +96,10 @@ def _add_outages(
     return seconds
 
 
-def _counts(usual_ms: float, checks: int, dice: random.Random) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def _counts(usual_ms: float, checks: int, dice: random.Random) -> dict[int, int]:
+    counts: dict[int, int] = {}
     for _ in range(max(min(checks, 40), 1)):
-        bucket = str(bucket_of(int(usual_ms * dice.lognormvariate(0, 0.25))))
+        bucket = bucket_of(int(usual_ms * dice.lognormvariate(0, 0.25)))
         counts[bucket] = counts.get(bucket, 0) + max(checks // 40, 1)
     return counts
 

@@ -10,10 +10,11 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     Model,
+    TextField,
 )
 from playhouse.migrate import SchemaMigrator
 
-from app.models.base import JsonField, UtcField
+from app.models.base import UtcField
 
 
 class Frozen(Model):
@@ -65,7 +66,7 @@ class UptimeSpan(Frozen):
     down_s = IntegerField()
     maintenance_s = IntegerField()
     unknown_s = IntegerField()
-    counts = JsonField()
+    counts = TextField()
 
     class Meta:
         primary_key = CompositeKey("site", "unit", "number")
