@@ -10,7 +10,7 @@ from app.domain.uptime import figures, rounds, verdicts
 from app.http.errors import ErrorCode
 from app.models.audit import AuditEntry
 from app.models.base import utcnow
-from app.models.uptime import Outage, SiteWatch, UptimeCheck
+from app.models.uptime import OWN_NETWORK, Outage, SiteWatch, UptimeCheck
 from tests.support.fakes import Clock
 from tests.support.front_pages import FrontPages, failing, page, play
 
@@ -158,4 +158,5 @@ def test_each_cause_has_words(only_app):
     }  # fmt: skip
     codes = {str(code) for code in ErrorCode}
     assert own <= set(words)
-    assert set(words) - own <= codes
+    assert set(words) - own <= codes | {OWN_NETWORK}
+    assert OWN_NETWORK in words
