@@ -46,7 +46,7 @@ def pass_time(config: Config, pages: FrontPages, minutes: int) -> list[OutgoingE
         now = pages.clock.advance(minutes=1)
         due = SiteWatch.due(now, 1000)
         rounds.run_round(due, config=config, fetch=pages.fetch, now=pages.clock)
-        watch.notify_due(config, now)
+        watch.notify_due(now)
     return list(OutgoingEmail.select().order_by(OutgoingEmail.id).offset(before))
 
 
