@@ -296,6 +296,14 @@ def test_two_jobs_at_once_check_a_site_once(
     assert UptimeCheck.select().count() == before + 1
 
 
+def test_two_jobs_that_read_the_same_row_do_not_both_check(watched: Site, clock: Clock) -> None:
+    one, other = SiteWatch.of(watched.id), SiteWatch.of(watched.id)
+    assert one is not None
+    assert other is not None
+    assert one.claim(clock() + timedelta(minutes=3))
+    assert not other.claim(clock() + timedelta(minutes=3))
+
+
 def test_a_result_is_not_stored_over_a_newer_one(
     watched: Site, pages: FrontPages, config: Config, clock: Clock
 ) -> None:
