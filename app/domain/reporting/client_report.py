@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from app.domain.inventory.eligibility import Reason
 from app.domain.inventory.versions import available_updates
+from app.domain.reporting.site_uptime import UptimeSummary
 from app.domain.reporting.sync_stats import Checks, ReportEntry
 from app.domain.time_zones import UTC_ZONE, zone_of
-from app.domain.uptime.figures import DayCell, DaysUptime
 from app.protocol import canonical
 
 _UTC = zone_of(UTC_ZONE)
@@ -80,36 +80,6 @@ class HoldSummary:
     reason: str
     by: str
     until: datetime | None
-
-
-@dataclass(frozen=True)
-class OutageSummary:
-    """A time in which visitors did not get the front page; `ended_at` is None if it goes on."""
-
-    began_at: datetime
-    ended_at: datetime | None
-    counted_s: int
-    cause: str
-
-
-@dataclass(frozen=True)
-class UptimeSummary:
-    """How visitors found a site on the days of the period, from `first_day` on."""
-
-    first_day: str
-    good_s: int
-    down_s: int
-    states: tuple[str, ...]
-    outages: tuple[OutageSummary, ...]
-
-    @property
-    def days(self) -> DaysUptime:
-        first = date.fromisoformat(self.first_day)
-        cells = (
-            DayCell(first + timedelta(days=number), state)
-            for number, state in enumerate(self.states)
-        )
-        return DaysUptime(tuple(cells), self.good_s, self.down_s)
 
 
 @dataclass(frozen=True)

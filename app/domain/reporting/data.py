@@ -23,20 +23,18 @@ from app.domain.reporting.client_report import (
     AvailableUpdate,
     ClientReport,
     HoldSummary,
-    OutageSummary,
     Period,
     Rights,
     RuleSummary,
     SiteSnapshot,
-    UptimeSummary,
 )
 from app.domain.reporting.computation import (
     AGREEMENTS,
     REPORTED_EVENTS,
     compute_report,
 )
+from app.domain.reporting.site_uptime import summarize_uptime
 from app.domain.reporting.sync_stats import ErrorSpan, ReportEntry, SiteHistory
-from app.domain.uptime import figures
 from app.models.accounts import CLIENT, User
 from app.models.alerts import Alert
 from app.models.audit import NAMES, AuditEntry, Tally
@@ -210,28 +208,10 @@ def _sites(client: Client, period: Period) -> list[_StoredSite]:
             {tag.folded for tag in SiteTag.read_nested(row.tags)},
             sorted(DailyChecks.read_nested(row.daily_checks), key=lambda checks: checks.day),
             UptimeSpan.read_nested(row.uptime_days),
-            sorted(Outage.read_nested(row.outages), key=lambda outage: outage.began_at),
+            Outage.read_nested(row.outages),
         )
         for row in rows
     ]
-
-
-def _uptime(stored: _StoredSite, period: Period) -> UptimeSummary | None:
-    """Return how visitors found a site in the period; None if its front page was not checked."""
-    days = (period.last_day - period.first_day).days + 1
-    found = figures.sum_up(stored.days, period.last_day, days)
-    if found.hundredths is None:
-        return None
-    return UptimeSummary(
-        first_day=period.first_day.isoformat(),
-        good_s=found.good_s,
-        down_s=found.down_s,
-        states=tuple(found.states),
-        outages=tuple(
-            OutageSummary(one.began_at, one.ended_at, one.counted_s, one.cause)
-            for one in stored.outages
-        ),
-    )
 
 
 def _site_snapshots(
@@ -241,7 +221,7 @@ def _site_snapshots(
     return [
         replace(
             _site_snapshot(stored.site, stored.data, stored.alerts, now),
-            uptime=_uptime(stored, period),
+            uptime=summarize_uptime(stored.days, stored.outages, period.first_day, period.last_day),
         )
         if stored.site.forgotten_at is None
         else SiteSnapshot(stored.site.id, stored.site.name, stored.site.url, FORGOTTEN)
