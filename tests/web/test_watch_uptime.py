@@ -137,6 +137,20 @@ def test_a_viewer_and_a_client_may_read_but_not_change(as_cleo, as_dora, dora, w
     assert save(as_dora, watched).status_code == 403
 
 
+def test_the_client_and_the_client_report_see_it(as_ben, dora, watched):
+    watched.client = dora.client_id
+    watched.save()
+    length = f"{round(Outage.get().counted_s / 60)} min"
+    page_of_client = as_ben.get(f"/clients/{dora.client_id}").text
+    assert "1 day with an outage" in page_of_client
+    days = {"from": str(utcnow().date() - timedelta(days=3)), "to": str(utcnow().date())}
+    report = as_ben.get(f"/clients/{dora.client_id}/report", query_string=days).text
+    assert "<h3>Uptime: " in report
+    assert f"{length}:\n  The server refused the connection." in report
+    pdf = as_ben.post(f"/clients/{dora.client_id}/report.pdf", data=days)
+    assert pdf.data.startswith(b"%PDF")
+
+
 def test_a_site_that_is_not_connected_has_no_settings_to_save(as_ben, site):
     assert save(as_ben, site).status_code == 409
 
