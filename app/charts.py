@@ -100,3 +100,22 @@ def _scale_step(highest: int) -> int:
             if highest <= nice * power * _MOST_GRID_LINES:
                 return nice * power
         power *= 10
+
+
+STRIP_HEIGHT = 24
+STRIP_STEP = 4
+
+
+def strip(states: Sequence[str]) -> dict[str, str]:
+    """Return one path for each state of a strip of cells, as a line at the bottom.
+
+    Neighbors are one stroke: the stylesheet dashes it into cells and gives it its height.
+    """
+    paths: dict[str, str] = {}
+    begins = 0
+    for number in range(1, len(states) + 1):
+        if number == len(states) or states[number] != states[begins]:
+            move = f"M{begins * STRIP_STEP} {STRIP_HEIGHT}H{number * STRIP_STEP}"
+            paths[states[begins]] = paths.get(states[begins], "") + move
+            begins = number
+    return paths

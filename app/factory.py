@@ -52,6 +52,7 @@ from app.views import (
     system,
     team,
     updates,
+    uptime,
     windows,
 )
 
@@ -70,6 +71,7 @@ _BLUEPRINTS = (
     connections,
     components,
     updates,
+    uptime,
     batches,
     plugins,
     changes,

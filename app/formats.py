@@ -43,6 +43,21 @@ def file_size(count: int) -> str:
     raise AssertionError("unreachable: the last unit always returns")
 
 
+def duration(seconds: int) -> str:
+    """Return `40 s`, `14 min`, `3 h 20 min` or `2 days 3 h`."""
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    text = "1 day" if days == 1 else f"{days} days"
+    return f"{text} {hours} h" if hours else text
+
+
 def is_web_address(text: str) -> bool:
     """Whether the text is an http or https address with a host, so a page may link to it."""
     try:

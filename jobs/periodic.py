@@ -14,6 +14,7 @@ from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync, update_backlog
 from app.domain.mail import outbox
 from app.domain.notifications import watch
+from app.domain.uptime import rounds, upkeep
 from app.models.base import utcnow
 from jobs import job_context
 
@@ -22,6 +23,8 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "request_due_syncs": lambda config, now: len(
         site_sync.request_due(now, every_minutes=config.sync_every_minutes)
     ),
+    "request_due_checks": lambda _, now: rounds.request_due(now),
+    "tidy_uptime": lambda _, now: upkeep.tidy(now),
     "retry_revocations": lambda _, now: (
         len(revocation.retry_due_revocations(now)) + len(revocation_checks.request_due(now))
     ),

@@ -15,6 +15,7 @@ from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
 from app.domain.notifications import delivery
+from app.domain.uptime import rounds
 from app.http import site_client
 from app.models.reports import Sync
 from jobs import job_context
@@ -82,6 +83,14 @@ def _sync(sync_id: int, config: Config, overlapping: Overlapping = lambda ask: a
         look = overlapping(site_client.probe)
         late_failures.check_synced_site(sync.site, sync.error_code, config=config, look=look)
     return state
+
+
+def check_uptime(*site_ids: int) -> int:
+    """Request the front pages of several sites at the same time; return how many were checked."""
+    with job_context(is_shared=True) as config:
+        return rounds.run_round(
+            site_ids, config=config, each=lambda work, ids: Concurrently(work).run(ids)
+        )
 
 
 def read_log(site_id: int) -> str:

@@ -16,8 +16,9 @@ from app.models.audit import Verification
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import PROPOSED, Change
 from app.models.clients import SECOND, SELF
-from app.models.fleet import FleetSite
+from app.models.fleet import FleetSite, SiteCount
 from app.models.sites import NEW, Site
+from app.models.uptime import DOWN, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 
 # Severities, the most urgent first.
 CRITICAL = "critical"
@@ -38,7 +39,9 @@ CONNECTIONS = {
     "disconnected_unconfirmed": CHECK,
 }
 # What says that a site itself has a problem, and not only that something waits.
-_ABOUT_A_SITE = ("alert", "connection", "change")
+_ABOUT_A_SITE = ("alert", "connection", "change", "uptime", "certificate")
+# Severity of each value of SiteWatch.certificate_problem.
+_CERTIFICATES = {ENDS_SOON: CHECK, ENDS_NOW: CRITICAL}
 # From how many sites on the same problem is one task. Fewer are named one by one.
 MERGED_FROM = 3
 # How long before its end an auto-update rule is mentioned.
@@ -50,10 +53,11 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class Item:
     """One reason for attention.
 
-    `about` is 'audit_log', 'alert', 'connection', 'change', 'approval', 'rule', 'php' or 'new'.
-    `word` is the connection, the state of the change or the kind of the alert. `id` is the number
-    of `row`, which is the alert, change, verification or rule itself. `site` is None for what is
-    about no site, and for connections that were only counted.
+    `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'network', 'change',
+    'approval', 'rule', 'php' or 'new'. `word` is the connection, the problem, the state of the
+    change or the kind of the alert. `id` is the number of `row`, which is the alert, change,
+    verification or rule itself. `site` is None for what is about no site, and for sites that were
+    only counted.
     """
 
     about: str
@@ -109,16 +113,17 @@ def urgent(actor: Actor, sites: Iterable[FleetSite]) -> list[Item]:
 
     `sites` are the sites that they may see.
     """
-    connections = [_of_site(site) for site in sites if site.connection in CONNECTIONS]
+    sites = list(sites)
+    problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
     changes = Change.awaiting_people(permissions.restricted_client_id(actor))
-    return _urgent(actor, connections, changes)
+    return _urgent(actor, problems, changes)
 
 
 @dataclass(frozen=True)
 class Brief:
     """What needs attention, for a page that does not list the sites.
 
-    There is one item for each connection that needs attention, but it does not name its site.
+    There is one item for each problem of a site, but it does not name its site.
     `sites` is how many sites there are, and `changes` are those that were read.
     """
 
@@ -133,14 +138,13 @@ def urgent_in_brief(actor: Actor, site: Site | None = None) -> Brief:
     If the page is about one site, its open changes and incidents are among `changes`.
     """
     only = permissions.restricted_client_id(actor)
-    counts = Site.count_by_connection(only)
-    connections = [
-        Item("connection", word, severity)
-        for word, severity in CONNECTIONS.items()
-        for _ in range(counts.get(word, 0))
+    counts = fleet.count_alike(only)
+    unnamed = [
+        item for alike in counts for item in _unnamed_problems(alike) for _ in range(alike.sites)
     ]
+    problems = [*_own_network(counts), *unnamed]
     changes = Change.awaiting_people(only, site)
-    return Brief(_urgent(actor, connections, changes), sum(counts.values()), changes)
+    return Brief(_urgent(actor, problems, changes), sum(one.sites for one in counts), changes)
 
 
 @dataclass(frozen=True)
@@ -155,11 +159,14 @@ class Findings:
     def keys(self) -> set[str]:
         """Return the keys of all items, whoever may see them."""
         return {
-            *(_of_site(site).key for site in self.sites),
+            *(item.key for site in self.sites for item in _of_site(site)),
+            # What an outage explains is not over, so it is not told as resolved.
+            *(_of_connection(site).key for site in self.sites if site.is_explained),
             *(_of_change(change).key for change in self.changes if change.needs_checking),
             *(_of_approval(change).key for change in self.changes if change.state == PROPOSED),
             *(_of_alert(alert).key for alert in self.open_alerts),
             *([_of_verification(self.broken).key] if self.broken else []),
+            *(item.key for item in _own_network(self.sites)),
         }
 
 
@@ -176,31 +183,34 @@ def read_findings() -> Findings:
 def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
     """Return what of the findings `urgent` would return for this actor."""
     only = permissions.restricted_client_id(actor)
-    connections = [_of_site(site) for site in findings.sites if only in (None, site.client_id)]
+    sites = [site for site in findings.sites if only in (None, site.client_id)]
+    problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
     changes = [one for one in findings.changes if only in (None, one.site.client_id)]
-    return _visible(actor, connections, changes, findings.open_alerts, findings.broken)
+    return _visible(actor, problems, changes, findings)
 
 
-def _urgent(actor: Actor, connections: list[Item], changes: list[Change]) -> list[Item]:
+def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[Item]:
     is_reader = permissions.is_allowed(actor.role, "audit")
-    open_alerts = Alert.open_ones() if is_reader else []
-    broken = Verification.unseen() if is_reader else None
-    return _visible(actor, connections, changes, open_alerts, broken)
+    read = Findings(
+        sites=[],
+        changes=changes,
+        open_alerts=Alert.open_ones() if is_reader else [],
+        broken=Verification.unseen() if is_reader else None,
+    )
+    return _visible(actor, problems, changes, read)
 
 
 def _visible(
-    actor: Actor,
-    connections: list[Item],
-    changes: list[Change],
-    open_alerts: list[Alert],
-    broken: Verification | None,
+    actor: Actor, problems: list[Item], changes: list[Change], findings: Findings
 ) -> list[Item]:
+    """Return the items that this actor may see; `problems` and `changes` are theirs already."""
     is_reader = permissions.is_allowed(actor.role, "audit")
+    broken = findings.broken
     return [
         *([_of_verification(broken)] if broken and is_reader else []),
-        *(_of_alert(alert) for alert in open_alerts if is_reader),
+        *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
         *(_of_change(change) for change in changes if change.needs_checking),
-        *connections,
+        *(item for item in problems if item.about != "network" or is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
     ]
 
@@ -260,10 +270,51 @@ def grouped_by_site(items: Iterable[Item]) -> dict[int, list[Item]]:
     return found
 
 
-def _of_site(site: FleetSite) -> Item:
+def _of_site(site: FleetSite) -> list[Item]:
+    """Return the problems of a site; failed calls to a site that is down are not another one."""
+    found = []
+    if site.connection in CONNECTIONS and not site.is_explained:
+        found.append(_of_connection(site))
+    word = site.uptime_problem
+    if word and word != OWN_NETWORK:
+        severity = _severity_of_uptime(word)
+        found.append(Item("uptime", word, severity, since=site.uptime_since, site=site))
+    if word := site.certificate_problem:
+        ends_at, severity = site.certificate_ends_at, _CERTIFICATES[word]
+        found.append(Item("certificate", word, severity, since=ends_at, site=site))
+    return found
+
+
+def _of_connection(site: FleetSite) -> Item:
     severity = CONNECTIONS[site.connection]
     since = site.error_at or site.revoked_at or site.quarantine_at
     return Item("connection", site.connection, severity, since=since, site=site)
+
+
+def _unnamed_problems(alike: SiteCount) -> list[Item]:
+    """Return the same for sites that were only counted."""
+    found = []
+    if alike.connection in CONNECTIONS and not alike.is_explained:
+        found.append(Item("connection", alike.connection, CONNECTIONS[alike.connection]))
+    word = alike.uptime_problem
+    if word and word != OWN_NETWORK:
+        found.append(Item("uptime", word, _severity_of_uptime(word)))
+    if word := alike.certificate_problem:
+        found.append(Item("certificate", word, _CERTIFICATES[word]))
+    return found
+
+
+def _severity_of_uptime(word: str) -> str:
+    return CRITICAL if word == DOWN else CHECK
+
+
+def _own_network(sites: Iterable[FleetSite | SiteCount]) -> list[Item]:
+    """Return the one item for all sites that Aura cannot check because its own network is away."""
+    away = [site for site in sites if site.uptime_problem == OWN_NETWORK]
+    since = [site.uptime_since for site in away if isinstance(site, FleetSite)]
+    return [Item("network", "away", CRITICAL, since=min(filter(None, since), default=None))][
+        : len(away)
+    ]
 
 
 def _of_alert(alert: Alert) -> Item:
@@ -320,10 +371,11 @@ def _likeness(item: Item) -> tuple[str, ...]:
 
 def _rank(task: Task) -> int:
     """Return a low number for what is broken now, which comes before what happened once."""
-    if task.first.about == "audit_log":
+    item = task.first
+    if item.about in ("audit_log", "network"):
         return 0
-    if task.first.about == "connection":
-        return 1 if task.first.word == "unreachable" else 2
+    if item.about in ("connection", "uptime"):
+        return 1 if item.word in ("unreachable", DOWN) else 2
     return 3
 
 

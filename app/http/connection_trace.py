@@ -17,5 +17,6 @@ class Trace:
     addresses: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     connect_ms: int | None = None
+    first_byte_ms: int | None = None
     tls_version: str = ""
     certificate: CertificateFacts | None = None

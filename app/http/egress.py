@@ -358,14 +358,16 @@ class GuardedSession(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send once. Options for redirects, proxies, TLS and timeouts are ignored."""
         check_url(request.url or "")
-        limits = self.guard.limits
+        limits, began = self.guard.limits, time.monotonic()
         kwargs |= {
             "allow_redirects": False,
             "proxies": {},
             "verify": self._authorities,
             "timeout": (limits.connect_s, limits.between_bytes_s),
         }
-        return super().send(request, **kwargs)
+        response = super().send(request, **kwargs)
+        self.guard.trace.first_byte_ms = round((time.monotonic() - began) * 1000)
+        return response
 
 
 def session(

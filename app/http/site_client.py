@@ -286,7 +286,8 @@ def _exchange(
         try:
             egress.check_url(url)
             with session.request(method, url, data=body, headers=headers, stream=True) as response:
-                if not _may_be_ours(response):
+                # A probe expects a page, and names how much of it.
+                if way.trace is None and not _may_be_ours(response):
                     limit = min(limit, PEEK_BYTES)
                 content = _read(response, limit)
         except egress.EgressError as why:

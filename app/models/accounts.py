@@ -164,12 +164,6 @@ class User(BaseModel):
         """Return active users first, then by name."""
         return list(cls.select().order_by(cls.disabled_at.is_null(False), fn.LOWER(cls.name)))
 
-    @classmethod
-    def of_client(cls, client_id: int) -> list[User]:
-        """Return the users of a client, active ones first, then by name."""
-        query = cls.select().where(cls.client_id == client_id)
-        return list(query.order_by(cls.disabled_at.is_null(False), fn.LOWER(cls.name)))
-
 
 class UserSession(BaseModel):
     """A session of a user in one browser.

@@ -318,6 +318,12 @@ class Change(LeasedRow):
         return (cls.site == site_id) & cls.is_unfinished() & (cls.state.in_(OPEN) | cls.is_incident)
 
     @classmethod
+    def ran_on(cls, site_id: int, since: datetime) -> bool:
+        """Whether a change runs on the site, or has ended there after `since`."""
+        is_live = (cls.state == RUNNING) | (cls.ended_at >= since)
+        return cls.select().where(cls.site == site_id, cls.sent_at.is_null(False), is_live).exists()
+
+    @classmethod
     def newest_success(cls, site: Site, since: datetime) -> Change | None:
         """Return the last update that succeeded after `since`, unless a person checked it."""
         query = cls.select().where(

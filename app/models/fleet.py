@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from peewee import JOIN, Case, fn
+from peewee import JOIN, SQL, Case, fn
 
 from app.models.available_updates import AvailableUpdate
 from app.models.changes import OPEN, ROLLED_BACK, SUCCEEDED, Change
 from app.models.clients import Client
 from app.models.reports import Report
 from app.models.sites import ACTIVE, MAY_CALL, Site
+from app.models.uptime import SiteWatch
 
 # Columns of Site that a FleetSite repeats.
 _COLUMNS = (
@@ -37,9 +38,10 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class FleetSite:
-    """A site with its client and versions.
+    """A site with its client, its versions and how visitors find it.
 
-    `client_name` is empty without a client, `wordpress` and `php` before the first sync.
+    `client_name` is empty without a client, `wordpress` and `php` before the first sync, and
+    `uptime` before the first check. `is_explained`: its failed calls follow from an outage.
     """
 
     id: int
@@ -61,6 +63,14 @@ class FleetSite:
     client_name: str
     wordpress: str
     php: str
+    # The site as visitors see it, see SiteWatch.
+    uptime: str
+    uptime_problem: str
+    uptime_since: datetime | None
+    uptime_cause: str
+    certificate_problem: str
+    certificate_ends_at: datetime | None
+    is_explained: bool
 
     @property
     def is_paired(self) -> bool:
@@ -106,8 +116,17 @@ def fleet(client_id: int | None = None, *conditions: Any) -> list[FleetSite]:
             fn.COALESCE(Client.name, "").alias("client_name"),
             fn.COALESCE(Report.wordpress, "").alias("wordpress"),
             fn.COALESCE(Report.php, "").alias("php"),
+            fn.COALESCE(SiteWatch.state, "").alias("uptime"),
+            SiteWatch.problem_in_sql().alias("uptime_problem"),
+            fn.COALESCE(SiteWatch.down_since, SiteWatch.state_since).alias("uptime_since"),
+            fn.COALESCE(SiteWatch.cause, "").alias("uptime_cause"),
+            SiteWatch.certificate_in_sql().alias("certificate_problem"),
+            SiteWatch.certificate_ends_at,
+            SiteWatch.explains_in_sql().alias("is_explained"),
         )
         .join(Client, JOIN.LEFT_OUTER)
+        .switch(Site)
+        .join(SiteWatch, JOIN.LEFT_OUTER, on=SiteWatch.site == Site.id)
         .switch(Site)
         .join(Report, JOIN.LEFT_OUTER, on=Report.site == Site.id)
         .where(Site.forgotten_at.is_null(), *conditions)
@@ -120,8 +139,41 @@ def fleet(client_id: int | None = None, *conditions: Any) -> list[FleetSite]:
 
 
 def sites_in(connections: Collection[str]) -> list[FleetSite]:
-    """Return the sites whose `connection` is one of these, by name."""
-    return fleet(None, Site.connection_in_sql().in_(list(connections)))
+    """Return the sites whose `connection` is one of these, or with another problem, by name."""
+    return fleet(None, Site.connection_in_sql().in_(list(connections)) | _has_problem())
+
+
+def _has_problem() -> Any:
+    return (SiteWatch.problem_in_sql() != "") | (SiteWatch.certificate_in_sql() != "")
+
+
+@dataclass(frozen=True)
+class SiteCount:
+    """How many sites are alike in what may need attention."""
+
+    connection: str
+    uptime_problem: str
+    certificate_problem: str
+    is_explained: bool
+    sites: int
+
+
+def count_alike(client_id: int | None = None) -> list[SiteCount]:
+    """Return how many sites there are of each kind of problem; of one client if given."""
+    columns = [
+        Site.connection_in_sql().alias("connection"),
+        SiteWatch.problem_in_sql().alias("uptime_problem"),
+        SiteWatch.certificate_in_sql().alias("certificate_problem"),
+        SiteWatch.explains_in_sql().alias("is_explained"),
+    ]
+    found = Site.select(*columns).join(SiteWatch, JOIN.LEFT_OUTER, on=SiteWatch.site == Site.id)
+    found = found.where(Site.forgotten_at.is_null())
+    if client_id is not None:
+        found = found.where(Site.client == client_id)
+    one = found.alias("one")
+    names = [one.c[column.name] for column in columns]
+    rows: Any = Site.select(*names, fn.COUNT(SQL("*"))).from_(one).group_by(*names).tuples()
+    return [SiteCount(*row) for row in rows]
 
 
 def connections_of(site_ids: Collection[int]) -> dict[int, tuple[str, str]]:
@@ -147,6 +199,7 @@ def noticeable_sites(
         | Report.php.in_(list(php))
         | Site.id.in_(list(named))
         | Site.paired_at.is_null()
+        | _has_problem()
     )
     return fleet(client_id, is_noticeable)
 

@@ -12,13 +12,15 @@ from app.models.clients import Client
 from app.models.reports import Report, Sync
 from app.models.rotations import Rotation
 from app.models.sites import Pairing, Site
+from app.models.uptime import SiteWatch
 
 
 @dataclass(frozen=True)
 class SiteRecord:
     """A site with its client, its report, and its newest sync, rotation and pairing token.
 
-    `fit_updates` counts the available updates against which the site's data says nothing.
+    `watch` is how visitors find the site, None before the first schedule. `fit_updates` counts the
+    available updates against which the site's data says nothing.
     """
 
     site: Site
@@ -27,12 +29,20 @@ class SiteRecord:
     rotation: Rotation | None
     token: Pairing | None
     fit_updates: int
+    watch: SiteWatch | None
 
     @classmethod
     def known(cls, site_id: int) -> SiteRecord | None:
         """Return the record of the site with this id, unless the site was removed."""
         query = Site.select(
-            Site, Client, Report, Sync, Rotation, Pairing, _fit_updates().alias("fit_updates")
+            Site,
+            Client,
+            Report,
+            Sync,
+            Rotation,
+            Pairing,
+            SiteWatch,
+            _fit_updates().alias("fit_updates"),
         )
         query = query.join(Client, JOIN.LEFT_OUTER)
         for model, on, name in (
@@ -40,12 +50,13 @@ class SiteRecord:
             (Sync, Sync.id == _newest(Sync), "sync"),
             (Rotation, Rotation.id == _newest(Rotation), "rotation"),
             (Pairing, Pairing.id == _newest(Pairing), "token"),
+            (SiteWatch, SiteWatch.site == Site.id, "watch"),
         ):
             query = query.join_from(Site, model, JOIN.LEFT_OUTER, on=on, attr=name)
         row: Any = query.where(Site.id == site_id, Site.forgotten_at.is_null()).first()
         if row is None:
             return None
-        return cls(row, row.report, row.sync, row.rotation, row.token, row.fit_updates)
+        return cls(row, row.report, row.sync, row.rotation, row.token, row.fit_updates, row.watch)
 
 
 def _newest(model: type[Sync | Rotation | Pairing]) -> Any:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.domain import attention, audit
 from app.domain.actor import Actor
 from app.domain.changes import auto_update_rules
+from app.domain.uptime import figures
+from app.domain.uptime.figures import DaysUptime
 from app.models import fleet
 from app.models.accounts import User
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
+from app.models.client_data import ClientData
 from app.models.clients import Client
 from app.models.fleet import ClientCounts
 from app.models.sites import Site
+from app.models.uptime import UptimeSpan
 from app.views import page_context
+from app.views.brand import agency_settings
 from app.views.pagination import Page, page_of
 from app.views.site_list_view_models import SiteFilter, SiteTable, site_table
 from app.views.window_view_models import SiteTimes, client_times
@@ -46,13 +52,14 @@ class ClientList:
 
 @dataclass(frozen=True)
 class ClientPage:
-    """What is known about one client."""
+    """What is known about one client; `uptime` is by site id, of the sites in the listing."""
 
     client: Client
     listing: SiteTable
     rules: list[tuple[AutoUpdateRule, str]]
     reports: list[AuditEntry]
-    users: list[User]
+    users: Sequence[User]
+    uptime: dict[int, DaysUptime]
     times: SiteTimes
     now: datetime
 
@@ -75,6 +82,12 @@ def client_page(client: Client, actor: Actor) -> ClientPage:
     issued = audit.EntryFilter(client=client.id, event="client_report_issued")
     rules = [rule for rule in AutoUpdateRule.in_force(now) if rule.client_id in (None, client.id)]
     listing = site_table(actor, SiteFilter(client=client.id))
+    today = now.astimezone(agency_settings().zone).date()
+    first = today - timedelta(days=figures.QUARTER - 1)
+    stored = ClientData.of_client(client.id, first, today)
+    by_site: dict[int, list[UptimeSpan]] = {}
+    for day in stored.days:
+        by_site.setdefault(day.site_id, []).append(day)
     names = listing.selection.names
     # A rule may still name a site that was removed.
     names |= Site.names({site_id for rule in rules for site_id in rule.site_ids} - names.keys())
@@ -83,7 +96,11 @@ def client_page(client: Client, actor: Actor) -> ClientPage:
         listing=listing,
         rules=[(rule, auto_update_rules.covers_in_words(rule, names)) for rule in rules],
         reports=audit.find_entries(issued, _RECENT_REPORTS),
-        users=User.of_client(client.id),
+        users=stored.users,
+        uptime={
+            row.site.id: figures.sum_up(by_site.get(row.site.id, []), today, figures.QUARTER)
+            for row in listing.rows
+        },
         times=client_times(client, now),
         now=now,
     )

@@ -15,7 +15,15 @@ from app.domain.inventory.targets import Target, translation_ident
 from app.domain.inventory.versions import UNCLEAR, release_type_between
 from app.domain.sites.urls import short_address
 from app.domain.time_zones import UTC_ZONE, zone_of
-from app.formats import day, day_if_one, file_size, is_web_address, iso_time, time_in
+from app.formats import (
+    day,
+    day_if_one,
+    duration,
+    file_size,
+    is_web_address,
+    iso_time,
+    time_in,
+)
 from app.models.audit import AuditEntry
 from app.views.entry_groups import entry_groups
 
@@ -215,6 +223,7 @@ _FILTERS = (
     ago,
     ago_short,
     span,
+    duration,
     day_heading,
     clock_time,
     entry_symbol,

@@ -12,6 +12,7 @@ from app.domain.accounts import login_throttle, one_time_links, sessions
 from app.domain.audit import export, verification
 from app.domain.inventory import report_schema, site_sync, update_backlog
 from app.domain.mail import outbox
+from app.domain.uptime import upkeep
 from app.views.authorization import require_permission
 from app.views.filters import span
 
@@ -40,6 +41,13 @@ def _kept(config: Config) -> list[tuple[str, str, str]]:
             "Evidence; the audit log counts them permanently",
         ),
         ("Number of checks of each site, by day", "As long as Aura exists", "Client reports"),
+        ("Checks of front pages: time, result and duration", _days(upkeep.CHECKS_KEPT), "Uptime"),
+        ("Uptime of each site, by hour", _days(upkeep.HOURS_KEPT), "The chart of response times"),
+        (
+            "Uptime of each site, by day, and its outages",
+            "As long as Aura exists",
+            "Client reports",
+        ),
         (
             "Number of available updates of each site, by day",
             f"{update_backlog.DAYS} days",

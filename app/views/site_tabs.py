@@ -19,6 +19,7 @@ ENDPOINTS = {
     "updates": "site_tabs.updates",
     "components": "site_tabs.components",
     "health": "site_tabs.health",
+    "uptime": "uptime.show",
     "activity": "audit.site",
     "connection": "site_tabs.connection",
 }

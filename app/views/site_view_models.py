@@ -96,6 +96,7 @@ class SitePage:
         self.rotation = record.rotation
         self.pairing = record.token
         self.report = record.report
+        self.watch = record.watch
         self._fit_updates = record.fit_updates
         self.now = now
 

@@ -51,6 +51,7 @@ from app.domain.reporting import data
 from app.domain.reporting.client_report import Period
 from app.domain.sites import clients, holds, notes, sites
 from app.domain.sites.site_csv import SiteLine
+from app.domain.uptime import settings as uptime_settings
 from app.models.accounts import User
 from app.models.alerts import Alert
 from app.models.audit import BROKEN, AuditEntry, Verification
@@ -431,6 +432,9 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     ),
     "changes.maintenance_windows.remove_window": lambda w: w.removing_window(),
     "changes.approvals.approve_in_spite": lambda w: w.approving_in_spite(),
+    "uptime.settings.change_settings": lambda w: partial(
+        uptime_settings.change_settings, w.site, every_minutes=15, phrase="", now=w.now
+    ),
     "mail.server.change_server": lambda w: partial(
         server.change_server, TypedServer(**TYPED), config=w.config, now=w.now
     ),

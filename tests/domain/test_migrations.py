@@ -44,6 +44,7 @@ from app.models.site_log import SiteLog, SiteLogDigests, SiteLogEntry
 from app.models.sites import ACTIVE, NEW, STATES, NoticeNonce, Pairing, Site
 from app.models.tags import SiteTag
 from app.models.update_backlog import UpdateBacklog
+from app.models.uptime import Outage, SiteWatch, UptimeCheck, UptimeSpan
 from tests.support.factories import make_site, make_user
 from tests.support.fakes import RecordingQueue, at
 
@@ -92,6 +93,10 @@ MODELS = [
     NotificationPreference,
     NotifiedItem,
     OutgoingEmail,
+    SiteWatch,
+    UptimeCheck,
+    UptimeSpan,
+    Outage,
 ]
 NOW = at("2026-11-24 10:00")
 

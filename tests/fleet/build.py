@@ -18,6 +18,7 @@ from tests.fleet.history import plan_backlog, plan_history
 from tests.fleet.market import Market
 from tests.fleet.stories import FIXED_ROLES, ROLES, UNPAIRED_ROLES, plan_stories, plan_unpaired
 from tests.fleet.timeline import FleetClock, Timeline, Wire
+from tests.fleet.uptime import add_uptime
 from tests.support.fakes import RecordingQueue
 
 SITES = 60
@@ -60,6 +61,7 @@ def build_fleet(
     plan_unpaired(fleet, [one for one in websites if one.role in UNPAIRED_ROLES])
     timeline.run(ends_at)
     queue.use(RecordingQueue())
+    add_uptime(fleet, websites)
     clock.is_live = True
     return fleet
 

@@ -87,8 +87,8 @@ EXCEPT = {"app/models/": {"app.models"}, "app/mail_format.py": {"app.formats"}}
 # Within app/domain. A package imports those to its left, and none to its right or on its own level.
 DOMAIN = (
     "base <- audit <- alerts, mail <- accounts, agency, sites <- connection <- diagnostics"
-    " <- inventory <- changes <- crosscheck, reporting, attention, metrics, security, system,"
-    " backup <- notifications"
+    " <- inventory <- changes <- uptime <- crosscheck, reporting, attention, metrics, security,"
+    " system, backup <- notifications"
 )
 LEVELS = {
     name.strip(): level

@@ -75,6 +75,8 @@ NEEDS = {
     "updates.blocked": "overview",
     "updates.review": "propose",
     "updates.ignore": "propose",
+    "uptime.change_settings": "pair",
+    "uptime.show": "see",
     "batches.show": "see",
     "batches.progress": "see",
     "batches.approve": "decide",

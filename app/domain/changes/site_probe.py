@@ -12,6 +12,7 @@ from app.domain.changes.outcomes import COULD_NOT_TELL, FATAL, OK
 from app.domain.connection import calls
 from app.domain.diagnostics import responses
 from app.http import site_client
+from app.http.response import RawResponse
 from app.http.site_client import ProbeResponse
 from app.keys import SealBroken
 from app.models.sites import Site
@@ -61,7 +62,7 @@ def classify_response(seen: ProbeResponse) -> dict[str, Any]:
         return {"answer": COULD_NOT_TELL, "why": "encoded", **status}
     if responses.is_from_cache(received):
         return {"answer": COULD_NOT_TELL, "why": "cached", **status}
-    if received.status == 500 or _BROKEN.search(received.body):
+    if is_broken(received):
         return {"answer": FATAL, "why": "broken", **status}
     in_front = responses.classify_intermediary(received)
     if in_front is not None:
@@ -69,3 +70,8 @@ def classify_response(seen: ProbeResponse) -> dict[str, Any]:
     if received.status == 200 and received.is_html:
         return {"answer": OK, "why": "page", **status}
     return {"answer": COULD_NOT_TELL, "why": "no_page", **status}
+
+
+def is_broken(received: RawResponse) -> bool:
+    """Whether an answer is an error of PHP or WordPress instead of a page."""
+    return received.status == 500 or _BROKEN.search(received.body) is not None

@@ -75,6 +75,15 @@ def request_syncs(chosen: Iterable[Site], *, by: Actor, now: datetime) -> int:
     return count
 
 
+def request_by_schedule(site: Site, now: datetime) -> None:
+    """Queue a sync of a connected site now, unless one is open."""
+    with transaction() as tx:
+        site.refresh()
+        if site.is_paired and Sync.open_for(site) is None:
+            sync = Sync.ask(site, requested_by=SCHEDULE.name, now=now)
+            tx.after_commit(_enqueue_alone, sync.id)
+
+
 def _request(site: Site, by: Actor, now: datetime, enqueue: Callable[[int], object]) -> Sync:
     """Return the open sync of a site, or a new one, which is enqueued once it is committed."""
     with transaction() as tx:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app import formats
 from app.domain import attention
 from app.domain.attention import CHECK, CRITICAL, SOON, WAITING, Item, Task
 from app.domain.notifications.plans import Plan
@@ -15,6 +16,7 @@ from app.mail_format import describe_task
 from app.models import fleet
 from app.models.email import CRITICAL as CRITICAL_MESSAGE
 from app.models.email import NotifiedItem
+from app.models.uptime import Outage
 
 MAX_TITLE_CHARS = 200
 MAX_REASON_CHARS = 400
@@ -52,8 +54,11 @@ def path_of(task: Task) -> str:
         return "/activity"
     if item.about == "rule":
         return "/auto-update-rules"
+    if item.about == "network":
+        return "/sites"
     if is_one and item.site is not None:
-        return f"/sites/{item.site.id}"
+        tab = "/uptime" if item.about in ("uptime", "certificate") else ""
+        return f"/sites/{item.site.id}{tab}"
     state = {"php": "old_php", "new": "unpaired"}.get(item.about, "attention")
     return f"/sites?state={state}"
 
@@ -142,10 +147,16 @@ def _resolved_entry(
     row: NotifiedItem, connections: dict[int, tuple[str, str]], zone: ZoneInfo, now: datetime
 ) -> dict[str, str]:
     name, _ = connections.get(row.site_id or 0, ("", ""))
-    title = f"No longer open: {row.title}"
+    title, ended_at = f"No longer open: {row.title}", row.gone_at or now
     if _is_connected(row, connections):
         title = f"{name} is connected again"
-    span = f"{_clock(row.seen_at, zone)} to {_clock(row.gone_at or now, zone)}"
+    began_at = row.seen_at
+    is_about_outage = row.key.startswith("uptime:") and row.severity == CRITICAL
+    outage = Outage.last_recovered(row.site_id or 0, row.seen_at) if is_about_outage else None
+    if outage is not None:
+        title = f"{name} is up again after {formats.duration(outage.counted_s)}"
+        began_at, ended_at = outage.began_at, outage.ended_at or ended_at
+    span = f"{_clock(began_at, zone)} to {_clock(ended_at, zone)}"
     return _resolved(title, f"{row.title}: {span}.", f"/sites/{row.site_id}" if name else "/")
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from app.domain.inventory.eligibility import Reason
 from app.domain.inventory.versions import available_updates
+from app.domain.reporting.site_uptime import UptimeSummary
 from app.domain.reporting.sync_stats import Checks, ReportEntry
 from app.domain.time_zones import UTC_ZONE, zone_of
 from app.protocol import canonical
@@ -83,7 +84,10 @@ class HoldSummary:
 
 @dataclass(frozen=True)
 class SiteSnapshot:
-    """A site when the report is created. `connection` is the state in the list."""
+    """A site when the report is created. `connection` is the state in the list.
+
+    `uptime` is None if its front page was not checked in the period.
+    """
 
     id: int
     name: str
@@ -98,6 +102,7 @@ class SiteSnapshot:
     holds: tuple[HoldSummary, ...] = ()
     permissions: tuple[str, ...] = ()
     alerts: int = 0
+    uptime: UptimeSummary | None = None
 
     @property
     def available(self) -> int:

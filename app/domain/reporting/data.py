@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.config import Config
@@ -36,36 +36,24 @@ from app.domain.reporting.computation import (
     STORY_EVENTS,
     compute_report,
 )
+from app.domain.reporting.site_uptime import summarize_uptime
+from app.domain.reporting.stored_sites import StoredSite, read_sites
 from app.domain.reporting.sync_stats import ErrorSpan, ReportEntry, SiteHistory
 from app.models.accounts import CLIENT, User
-from app.models.alerts import Alert
 from app.models.audit import NAMES, AuditEntry, Tally
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.clients import THEMSELVES, Client
-from app.models.daily_checks import CheckedDays, DailyChecks
+from app.models.daily_checks import CheckedDays
 from app.models.reports import Report
 from app.models.site_data import SiteData
 from app.models.sites import Site
-from app.models.tags import SiteTag
 from app.models.update_stories import UpdateStory, read_stories, stories_column
 
 # A report of more updates than this adds up those that went as usual.
 MOST_TOLD = 60
 # Databases limit the parameters of a statement.
 _MOST_NUMBERS = 10_000
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _FAILED, _RECEIVED = "sync_failed", "report_received"
-
-
-@dataclass(frozen=True)
-class _StoredSite:
-    """A site of the report, its open alerts, its folded tags and its checks, oldest first."""
-
-    site: Site
-    data: SiteData
-    alerts: int
-    tags: Collection[str]
-    checks: Sequence[CheckedDays]
 
 
 def compute_for(
@@ -79,7 +67,7 @@ def compute_for(
     if not permissions.can_see_client(by, client.id):
         raise NotFound("This client does not exist.")
     every = timedelta(minutes=config.sync_every_minutes)
-    sites = _sites(client, period, longest_pause(every, is_failing=False))
+    sites = read_sites(client, period, longest_pause(every, is_failing=False))
     facts = _client_facts(client, period, now)
     told, usual = _split_updates(facts.updates)
     lines = _lines(client, period, told, usual)
@@ -87,7 +75,7 @@ def compute_for(
     return compute_report(
         client.name,
         period,
-        _site_snapshots(sites, now),
+        _site_snapshots(sites, period, now),
         [line for seq, line in sorted(lines.items()) if seq not in ends],
         _histories(client, period, sites),
         _approval_rights(client, facts, sites),
@@ -167,7 +155,7 @@ def _usual_updates(group: Sequence[UpdateStory], lines: Mapping[int, ReportEntry
 
 
 def _histories(
-    client: Client, period: Period, sites: Iterable[_StoredSite]
+    client: Client, period: Period, sites: Iterable[StoredSite]
 ) -> dict[int, SiteHistory]:
     """Return the checks of each of these sites of the client in the period, by site id."""
     tallies = AuditEntry.tally(
@@ -223,42 +211,15 @@ def _line(entry: AuditEntry) -> ReportEntry:
     )
 
 
-def _sites(client: Client, period: Period, longest: timedelta) -> list[_StoredSite]:
-    """Return the client's sites by name with all that the report says about each, in one query.
-
-    Sites that were removed since the period began are among them.
-    """
-    is_covered = Site.forgotten_at.is_null() | (Site.forgotten_at >= period.begins)
-    is_of_period = DailyChecks.between(Site.id, period.first_day, period.last_day)
-    query = Site.select(
-        Site,
-        Client,
-        Alert.open_count_of(Site.id).alias("open_alerts"),
-        SiteTag.nested(SiteTag.site == Site.id).alias("tags"),
-        DailyChecks.added_up(is_of_period, longest).alias("daily_checks"),
-    )
-    found = SiteData.added_to(query.join(Client).where(Site.client == client, is_covered))
-    rows: list[Any] = sorted(found, key=lambda site: (site.name.casefold(), site.id))
-    return [
-        _StoredSite(
-            row,
-            SiteData.of_row(row),
-            row.open_alerts,
-            {tag.folded for tag in SiteTag.read_nested(row.tags)},
-            sorted(DailyChecks.read_added_up(row.daily_checks), key=_begin_of),
-        )
-        for row in rows
-    ]
-
-
-def _begin_of(days: CheckedDays) -> datetime:
-    return days.first_at or _LONG_AGO
-
-
-def _site_snapshots(sites: Sequence[_StoredSite], now: datetime) -> list[SiteSnapshot]:
+def _site_snapshots(
+    sites: Sequence[StoredSite], period: Period, now: datetime
+) -> list[SiteSnapshot]:
     """Return what the report says about each site; of a removed one only that."""
     return [
-        _site_snapshot(stored.site, stored.data, stored.alerts, now)
+        replace(
+            _site_snapshot(stored.site, stored.data, stored.alerts, now),
+            uptime=summarize_uptime(stored.days, stored.outages, period.first_day, period.last_day),
+        )
         if stored.site.forgotten_at is None
         else SiteSnapshot(stored.site.id, stored.site.name, stored.site.url, FORGOTTEN)
         for stored in sites
@@ -321,7 +282,7 @@ def _permissions(report: Report | None) -> tuple[str, ...]:
     return tuple(permission for permission in PERMISSIONS if granted.get(permission) is True)
 
 
-def _approval_rights(client: Client, facts: _ClientFacts, sites: Sequence[_StoredSite]) -> Rights:
+def _approval_rights(client: Client, facts: _ClientFacts, sites: Sequence[StoredSite]) -> Rights:
     """Return who may approve updates of this client's sites, with the auto-update rules."""
     known = [stored for stored in sites if stored.site.forgotten_at is None]
     users = [user for user in facts.users if not user.is_invited]
@@ -374,7 +335,7 @@ def _client_facts(client: Client, period: Period, now: datetime) -> _ClientFacts
 
 
 def _standing(
-    rules: Sequence[AutoUpdateRule], sites: Sequence[_StoredSite]
+    rules: Sequence[AutoUpdateRule], sites: Sequence[StoredSite]
 ) -> Iterator[RuleSummary]:
     """Yield the auto-update rules that may release updates of these sites.
 
@@ -390,7 +351,7 @@ def _standing(
         )
 
 
-def _touches(rule: AutoUpdateRule, sites: Iterable[_StoredSite]) -> bool:
+def _touches(rule: AutoUpdateRule, sites: Iterable[StoredSite]) -> bool:
     return any(
         auto_update_rules.applies_to(rule, stored.site, stored.tags, permission, release_type)
         for stored in sites

@@ -68,6 +68,13 @@ class SiteNotesChanged(Event):
     length: int
 
 
+class UptimeSettingsChanged(Event):
+    """How often Aura checks the front page; 0 is never. `phrase` must be on it, unless empty."""
+
+    every_minutes: int
+    phrase: str
+
+
 # ---- clients and their reports ----
 
 
