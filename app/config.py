@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,8 @@ from urllib.parse import urlsplit
 Network = IPv4Network | IPv6Network
 
 _SECRET_BYTES = 32
+# How long another process that has created the file of a secret may take to write it.
+_WRITTEN_WITHIN_S = 5.0
 _DEFAULT_PORT = 8000
 _DEFAULT_SYNC_MINUTES = 15
 _DEFAULT_CALL_LOG_DAYS = 90
@@ -150,10 +153,18 @@ def _kept_secret(path: Path) -> str:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return path.read_text("ascii").strip()
+        return _read_secret(path)
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(secret + "\n")
+    return secret
+
+
+def _read_secret(path: Path) -> str:
+    """Return the secret in a file that another process may be about to write; or an empty text."""
+    deadline = time.monotonic() + _WRITTEN_WITHIN_S
+    while not (secret := path.read_text("ascii").strip()) and time.monotonic() < deadline:
+        time.sleep(0.05)
     return secret
 
 

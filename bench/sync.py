@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -37,7 +38,7 @@ def figures() -> Iterator[Figure]:
     By then, for each new entry of the site's log an older one is reduced to its digest.
     """
     with tempfile.TemporaryDirectory(prefix="aura-bench-") as folder:
-        config = make_config(Path(folder))
+        config = replace(make_config(Path(folder)), sync_every_minutes=60)
         made = PreparedDatabases(SqliteFiles(Path(folder))).restore(READY, config)
         assert made is not None
         use_database(config.database_url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
@@ -321,6 +322,24 @@ def test_every_declared_event_has_a_sentence_and_no_sentence_lacks_its_event() -
 def test_a_missing_sentence_is_seen() -> None:
     text = SENTENCES.read_text("utf-8").replace("macro signed_in(", "macro signed_on(")
     assert sentences(text) ^ set(REGISTRY) == {"signed_in", "signed_on"}
+
+
+def unknown_facts(template: str) -> set[str]:
+    """Return what sentences use and their events do not have, as `event.fact`."""
+    macro = r"\{%-?\s*macro (\w+)\(f, who\)[^%]*%\}(.*?)\{%-?\s*endmacro"
+    return {
+        f"{name}.{fact}"
+        for name, text in re.findall(macro, template, re.DOTALL)
+        for fact in set(re.findall(r"\bf\.(\w+)", text)) - {"get"}
+        if fact not in {one.name for one in fields(REGISTRY[name])}
+    }
+
+
+def test_a_sentence_uses_facts_that_its_event_has() -> None:
+    text = SENTENCES.read_text("utf-8")
+    assert unknown_facts(text) == set()
+    wrong = text.replace("f.release_types", "f.steps")
+    assert unknown_facts(wrong) == {"auto_update_rule_created.steps"}
 
 
 def php_codes(source: str) -> list[str]:

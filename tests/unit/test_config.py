@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from app import config as config_module
 from app.config import Config, ConfigError
 
 
@@ -94,3 +96,24 @@ def test_a_configuration_that_is_printed_shows_no_password(tmp_path: Path) -> No
         word for word in ("database-word", "queue-word", "secret-word") if word in printed
     ] == []
     assert config.database_url.endswith("@db/aura")
+
+
+def test_a_secret_that_another_process_is_about_to_write_is_waited_for(tmp_path: Path) -> None:
+    for name in ("secret.key", "sealing.key"):
+        (tmp_path / name).touch()
+    first = Config.from_env({"AURA_VAR": str(tmp_path / "first")})
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(Config.from_env, {"AURA_VAR": str(tmp_path)})
+        (tmp_path / "secret.key").write_text(first.secret_key + "\n", "ascii")
+        (tmp_path / "sealing.key").write_bytes((tmp_path / "first" / "sealing.key").read_bytes())
+        found = waiting.result(timeout=30)
+    assert (found.secret_key, found.sealing_keys) == (first.secret_key, first.sealing_keys)
+
+
+def test_a_secret_that_stays_empty_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config_module, "_WRITTEN_WITHIN_S", 0.1)
+    (tmp_path / "secret.key").touch()
+    with pytest.raises(ConfigError, match="AURA_SECRET_KEY must have at least 32"):
+        Config.from_env({"AURA_VAR": str(tmp_path)})
