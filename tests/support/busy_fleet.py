@@ -20,6 +20,7 @@ from app.domain.inventory import site_sync
 from app.domain.mail import outbox
 from app.domain.notifications import delivery, preferences, watch
 from app.domain.notifications.preferences import Preferences
+from app.domain.uptime import rounds
 from app.http.site_client import ErrorCode
 from app.models.accounts import User
 from app.models.audit import Verification
@@ -31,6 +32,7 @@ from app.models.exports import AuditLogExport
 from app.models.reports import Sync
 from app.models.sites import Pairing, Site
 from app.models.update_backlog import UpdateBacklog
+from app.models.uptime import RESULTS, SiteWatch, UptimeCheck
 from jobs.concurrent import Concurrently, Overlapping
 from tests.support.emails import break_site, turn_email_on
 from tests.support.factories import (
@@ -45,6 +47,7 @@ from tests.support.factories import (
 )
 from tests.support.fake_looks import Eyes
 from tests.support.fakes import Clock, FakeSite
+from tests.support.front_pages import FrontPages
 from tests.support.rules import terms
 
 COUNT = 3
@@ -153,6 +156,13 @@ class Fleet:
             break_site(site, self.clock())
         watch.notify_due(self.clock())
 
+    def let_checks_be_due(self) -> None:
+        SiteWatch.add_missing(self.clock())
+
+    def keep_old_checks(self) -> None:
+        for site in self.rows():
+            UptimeCheck.note(site.id, self.clock() - timedelta(days=40), RESULTS[0], 200, 120)
+
     def lose_exports(self) -> None:
         for _ in range(COUNT):
             self.export()
@@ -173,6 +183,8 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "retry_revocations": (Fleet.leave, COUNT),
     "apply_auto_update_rules": (Fleet.let_rule_apply, COUNT),
     "request_due_syncs": (Fleet.let_syncs_be_due, COUNT),
+    "request_due_checks": (Fleet.let_checks_be_due, COUNT),
+    "tidy_uptime": (Fleet.keep_old_checks, COUNT),
     "verify_audit_log": (Fleet.forget_verifications, 1),
     "recover_changes": (Fleet.propose, COUNT),
     "recover_diagnostics": (Fleet.lose_diagnostics, COUNT),
@@ -310,6 +322,23 @@ def verify_audit_logs(fleet: Fleet) -> list[str]:
     return [verification.run_verification(requested.id, now=fleet.clock)]
 
 
+def check_front_pages(fleet: Fleet) -> list[str]:
+    """As in a job of their own: at the same time, over one connection."""
+    pages = FrontPages(fleet.clock)
+    fleet.let_checks_be_due()
+    fleet.clock.advance(minutes=5)
+    use_database(fleet.config.database_url, is_shared=True)
+    count = rounds.run_round(
+        fleet.sites,
+        config=fleet.config,
+        each=lambda work, ids: Concurrently(work).run(ids),
+        fetch=pages.fetch,
+        now=fleet.clock,
+    )
+    use_database(fleet.config.database_url)
+    return [SiteWatch.get_by_id(site_id).state for site_id in fleet.sites][:count]
+
+
 def send_emails(fleet: Fleet) -> list[str]:
     arguments = {"config": fleet.config, "now": fleet.clock}
     return [
@@ -319,6 +348,7 @@ def send_emails(fleet: Fleet) -> list[str]:
 
 
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
+    "check_uptime": (check_front_pages, ["up"] * COUNT),
     "check_change": (check_changes, ["proposed"] * COUNT),
     "run_diagnostics_on_site": (run_diagnostics_on_sites, ["done"] * COUNT),
     "export_audit_log": (export_audit_logs, ["done"]),
