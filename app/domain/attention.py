@@ -157,7 +157,7 @@ class Findings:
     broken: Verification | None
 
     def keys(self) -> set[str]:
-        """Return the keys of all items, whoever may see them."""
+        """Return the keys of all items, no matter who may see them."""
         return {
             *(item.key for site in self.sites for item in _of_site(site)),
             # What an outage explains is not over, so it is not told as resolved.

@@ -9,7 +9,7 @@ from app.domain.accounts import preferences, sessions, users
 from app.domain.errors import Invalid
 from app.domain.time_zones import time_zones
 from app.models.base import utcnow
-from app.views.auth import _start_session
+from app.views.auth import start_browser_session
 from app.views.authorization import client_info, current_actor, current_session, require_permission
 
 bp = Blueprint("account", __name__)
@@ -51,7 +51,7 @@ def change_password() -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _page(refusal.messages), 422
-    answer = _start_session(opened, url_for("account.show"))
+    answer = start_browser_session(opened, url_for("account.show"))
     flash("Password changed. All other sessions ended.")
     return answer
 

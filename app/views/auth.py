@@ -58,7 +58,7 @@ def set_up_owner(token: str) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _set_up_page(typed, refusal.messages), 422
-    return _start_session(opened, url_for("overview.index"))
+    return start_browser_session(opened, url_for("overview.index"))
 
 
 @bp.get("/sign-in")
@@ -83,7 +83,7 @@ def sign_in_submit() -> ResponseReturnValue:
         return _sign_in_page(email, refusal.messages), 422
     kept, back = pending_form.carried(), safe_next(request.form.get("next"))
     if kept is None:
-        return _start_session(opened, back)
+        return start_browser_session(opened, back)
     _open_session(opened)
     page = render_template("auth/resume.html", kept=kept, back=back)
     return _remember_browser(opened, make_response(page))
@@ -117,10 +117,10 @@ def accept(token: str) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _invitation_page(one_time_links.invited_user(token, config), refusal.messages), 422
-    return _start_session(opened, url_for("overview.index"))
+    return start_browser_session(opened, url_for("overview.index"))
 
 
-def _start_session(opened: AuthenticatedSession, path: str) -> ResponseReturnValue:
+def start_browser_session(opened: AuthenticatedSession, path: str) -> ResponseReturnValue:
     """Start the session and redirect to a page."""
     _open_session(opened)
     return _remember_browser(opened, make_response(redirect(path, 303)))

@@ -10,7 +10,7 @@ from app.domain.errors import Invalid, NotFound
 from app.domain.mail import outbox
 from app.models.accounts import User
 from app.models.base import utcnow
-from app.views.auth import _start_session
+from app.views.auth import start_browser_session
 from app.views.authorization import client_info
 
 bp = Blueprint("password_resets", __name__)
@@ -60,7 +60,7 @@ def reset(token: str) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _page(one_time_links.resetting_user(token, config), refusal.messages), 422
-    return _start_session(opened, url_for("overview.index"))
+    return start_browser_session(opened, url_for("overview.index"))
 
 
 def _page(user: User, errors: dict[str, str]) -> str:

@@ -1,7 +1,7 @@
 """When a change may start: not while all changes are stopped, not in a freeze, only in a window.
 
 `read_calendar` reads what people have set. Read it inside the transaction that approves, claims or
-sends a change, so that nobody stops or freezes anything in between.
+sends a change, so that no stop or freeze comes in between.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def _split_updates(
 ) -> tuple[list[UpdateStory], list[list[UpdateStory]]]:
     """Return the updates that are told one by one, and the others by component, oldest first.
 
-    In a long report the usual ones are added up: nobody reads hundreds that went well.
+    In a long report the usual ones are added up: hundreds that went well would hide the others.
     """
     if len(updates) <= MOST_TOLD:
         return list(updates), []
