@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from app.domain.changes import auto_update_rules, rule_coverage, rule_hours
@@ -13,6 +13,7 @@ from app.models.clients import SECOND, Client
 from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
 from app.views.filters import user_zone
+from app.views.site_choices import MOST_OFFERED
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,15 @@ class RuleRow:
 
 @dataclass(frozen=True)
 class RulePage:
-    """The data of the page. `choices` are those of the form for a new rule."""
+    """The data of the page. `choices` are those of the form for a new rule.
+
+    `must_find` says that there are too many sites to offer all of them.
+    """
 
     rows: list[RuleRow]
     clients: list[Client]
     choices: dict[str, list[tuple[str, str]]]
+    must_find: bool
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,19 @@ class _Fleet:
         return cls(Site.listing(), SiteTag.folded_by_site(), clients)
 
 
-def rule_page() -> RulePage:
-    """Return the data of the page of all rules."""
+def rule_page(find: str, chosen: Collection[int]) -> RulePage:
+    """Return the data of the page of all rules.
+
+    Of many sites, its form offers those with `find` in their names, and those chosen before.
+    """
     fleet = _Fleet.read()
-    return RulePage(_rows(AutoUpdateRule.listing(), fleet), fleet.clients, _choices(fleet))
+    # Only connected sites can be updated.
+    sites = [site for site in fleet.sites if site.state == ACTIVE]
+    must_find = len(sites) > MOST_OFFERED
+    if must_find:
+        sites = _found(sites, find, chosen)
+    rows = _rows(AutoUpdateRule.listing(), fleet)
+    return RulePage(rows, fleet.clients, _choices(fleet, sites), must_find)
 
 
 def rule_rows(only: Sequence[int]) -> list[RuleRow]:
@@ -81,17 +95,25 @@ def _rows(rules: Sequence[AutoUpdateRule], fleet: _Fleet) -> list[RuleRow]:
     ]
 
 
-def _choices(fleet: _Fleet) -> dict[str, list[tuple[str, str]]]:
+def _found(sites: Sequence[Site], find: str, chosen: Collection[int]) -> list[Site]:
+    """Return the chosen sites, and as many of those with `find` in their names as are offered."""
+    text = find.strip().casefold()
+    before = [site for site in sites if site.id in chosen]
+    found = [
+        site for site in sites if text and text in site.name.casefold() and site.id not in chosen
+    ]
+    return before + found[:MOST_OFFERED]
+
+
+def _choices(fleet: _Fleet, offered: Sequence[Site]) -> dict[str, list[tuple[str, str]]]:
     """Return the choices of the form for an auto-update rule, as value and text."""
     clients = [(str(client.id), client.name) for client in fleet.clients]
-    # Only connected sites can be updated.
-    sites = [(str(site.id), site.name) for site in fleet.sites if site.state == ACTIVE]
     in_use: dict[str, str] = {}
     for site in fleet.sites:
         in_use |= fleet.tags.get(site.id, {})
     return {
         "clients": [("", "Every client"), *clients],
-        "sites": sites,
+        "sites": [(str(site.id), site.name) for site in offered],
         "tags": [(text, text) for _, text in sorted(in_use.items())],
         "release_types": [(kind, kind.capitalize()) for kind in RELEASE_TYPES],
         "weekdays": [(str(day), name) for day, name in enumerate(rule_hours.WEEKDAYS)],

@@ -30,6 +30,8 @@ def index() -> ResponseReturnValue:
 @bp.post("/auto-update-rules")
 @require_permission("auto_update_rules")
 def make() -> ResponseReturnValue:
+    if "find" in request.form:
+        return _page({})
     try:
         auto_update_rules.create_rule(
             _terms(),
@@ -125,12 +127,14 @@ def _client(client_id: int) -> Client:
 
 
 def _page(errors: dict[str, str]) -> str:
-    page = auto_update_rule_view_models.rule_page()
+    chosen = request.form.getlist("sites", type=row_number)
+    page = auto_update_rule_view_models.rule_page(request.form.get("find_sites", ""), chosen)
     return render_template(
         "auto_update_rules/index.html",
         rows=page.rows,
         clients=page.clients,
         choices=page.choices,
+        must_find=page.must_find,
         usual_end=(utcnow() + timedelta(days=90)).date().isoformat(),
         my_id=current_actor().id,
         typed=request.form,

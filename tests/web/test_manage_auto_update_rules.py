@@ -12,6 +12,9 @@ from app.models.accounts import UserSession
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.clients import SECOND, Client
+from app.models.sites import ACTIVE, Site
+from app.views import auto_update_rule_view_models
+from tests.support.factories import make_site
 from tests.support.pages import rule_form
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -117,3 +120,25 @@ def test_how_a_client_approves_is_an_owners_to_say(as_ana, as_ben, today):
     text = as_ana.get("/auto-update-rules").text
     assert "A second person" in text
     assert "<img src=x" not in text
+
+
+def test_of_many_sites_those_are_offered_that_a_person_finds(as_ana, today, ana, monkeypatch):
+    monkeypatch.setattr(auto_update_rule_view_models, "MOST_OFFERED", 1)
+    first = today
+    other = make_site(ana, now=utcnow(), url="https://roses.example", name="Roses")
+    Site.update(state=ACTIVE).where(Site.id == other.id).execute()
+    assert not offered(as_ana.get("/auto-update-rules").text)
+    finding = {"name": "Typed before", "find": "1", "find_sites": first.name.upper()}
+    text = as_ana.post("/auto-update-rules", data={**finding, "sites": str(other.id)}).text
+    assert offered(text) == [(str(other.id), True), (str(first.id), False)]
+    assert 'value="Typed before"' in text
+    text = as_ana.post("/auto-update-rules", data={**finding, "find_sites": "no such site"}).text
+    assert not offered(text)
+    assert "No connected site has this in its name." in text
+    assert not AutoUpdateRule.select().count()
+
+
+def offered(text: str) -> list[tuple[str, bool]]:
+    """Return the ids of the sites that the form offers, and whether each is ticked."""
+    found = re.findall(r'name="sites"\s+value="(\d+)"( checked)?', text)
+    return [(site_id, bool(checked)) for site_id, checked in found]
