@@ -19,6 +19,7 @@ from tests.plugin.support.real_wordpress import RealWordPress
 from tests.wordpress.site import WordPress
 
 _BENCH = Path(__file__).with_name("bench.php")
+_SIGNING = Path(__file__).with_name("wire.php")
 _ROUNDS = 100
 # PHP looks for changed files every two seconds.
 _OPCACHE_S = 2.5
@@ -57,6 +58,7 @@ def figures(which: str) -> Iterator[Figure]:
             time.sleep(_OPCACHE_S)
             yield from _answers(wp, paired)
             yield from _pages(wp)
+        yield from _signing(wp)
         with must_use(wp, PROBE):
             yield from _weight(wp)
 
@@ -141,6 +143,16 @@ def _answers(wp: RealWordPress, paired: Paired) -> Iterator[Figure]:
     yield Figure.ratio("site.report_unchanged", known_report, floor, seconds, target=0.8)
     stranger = "a stranger's request"
     yield Figure.ratio("site.unauthenticated", stranger, floor, seconds, target=0.4)
+
+
+def _signing(wp: RealWordPress) -> Iterator[Figure]:
+    code = _SIGNING.read_text(encoding="utf-8").removeprefix("<?php\n")
+    # What is evaluated is not a file of its own, which alone may declare this.
+    told = wp.evaluate(code.replace("declare( strict_types=1 );", ""))
+    floor, sign, verify = "SHA-256 and HMAC alone", "signing a reply", "verifying a request"
+    seconds = {floor: told["floor"], sign: told["sign"], verify: told["verify"]}
+    yield Figure.ratio("wire.sign.php", sign, floor, seconds)
+    yield Figure.ratio("wire.verify.php", verify, floor, seconds)
 
 
 def _settled(caller: _Caller) -> str:
