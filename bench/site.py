@@ -12,6 +12,7 @@ from typing import Any
 import requests
 
 from app import protocol
+from bench import site_update
 from bench.measure import Figure, interleaved
 from tests.plugin.support.dashboard import Paired, checkpoint_of, new_token, pair
 from tests.plugin.support.probe import PROBE, look, must_use
@@ -59,6 +60,7 @@ def figures(which: str) -> Iterator[Figure]:
             yield from _answers(wp, paired)
             yield from _pages(wp)
         yield from _signing(wp)
+        yield from site_update.figures(wp, paired)
         with must_use(wp, PROBE):
             yield from _weight(wp)
 
