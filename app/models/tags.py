@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from peewee import AutoField, CharField, ForeignKeyField
+from peewee import AutoField, CharField, ForeignKeyField, fn
 
 from app.models.base import BaseModel
 from app.models.sites import Site
@@ -59,8 +59,14 @@ class SiteTag(BaseModel):
     @classmethod
     def in_use(cls) -> dict[str, str]:
         """Return one text for each tag in use, by its comparison key."""
-        query = cls.select(cls.folded, cls.text).join(Site).where(Site.forgotten_at.is_null())
-        return {tag.folded: tag.text for tag in query.order_by(cls.folded, cls.id.desc())}
+        oldest = (
+            cls.select(fn.MIN(cls.id))
+            .join(Site)
+            .where(Site.forgotten_at.is_null())
+            .group_by(cls.folded)
+        )
+        query = cls.select(cls.folded, cls.text).where(cls.id.in_(oldest)).order_by(cls.folded)
+        return {tag.folded: tag.text for tag in query}
 
     @classmethod
     def give(cls, site: Site, tags: dict[str, str]) -> None:
