@@ -34,7 +34,7 @@ class Found:
 def search(actor: Actor, text: str) -> Found:
     """Return what this actor may see and whose name contains the text; nothing for an empty text.
 
-    Client users find only what belongs to their client, and only owners find people.
+    Client users find only what belongs to their client, and only who manages people finds them.
     """
     sought = text.strip()[:MAX_CHARS]
     if not sought:

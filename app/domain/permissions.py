@@ -8,14 +8,19 @@ from datetime import datetime, timedelta
 
 from app.domain.actor import Actor
 from app.domain.errors import Forbidden, ReauthenticationRequired
-from app.models.accounts import CLIENT, OPERATOR, OWNER, VIEWER, User
+from app.models.accounts import CLIENT, MANAGER, OPERATOR, OWNER, VIEWER, User
 from app.models.audit import AuditEntry
 from app.models.base import Transaction, transaction
 from app.models.sites import Site
 
-_AGENCY = frozenset({OWNER, OPERATOR, VIEWER})
+_AGENCY = frozenset({OWNER, MANAGER, OPERATOR, VIEWER})
 _ALL_ROLES = _AGENCY | {CLIENT}
-_STAFF = frozenset({OWNER, OPERATOR})
+_MANAGERS = frozenset({OWNER, MANAGER})
+_STAFF = _MANAGERS | {OPERATOR}
+_OWNERS = frozenset({OWNER})
+
+# A role may invite, change and disable people whose role comes after it; owners everyone.
+_RANKING = (OWNER, MANAGER, OPERATOR, VIEWER, CLIENT)
 
 # An id that no client has: users without a client who are not agency staff see nothing.
 _NO_CLIENT = 0
@@ -23,27 +28,31 @@ _NO_CLIENT = 0
 # How long a password confirmation is valid, so that an open browser cannot approve anything.
 REAUTH_MAX_AGE = timedelta(minutes=15)
 
+# docs/SECURITY.md shows this table to people; tests/web/test_every_route_is_guarded.py checks it
+# against every page.
 ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
     "account": _ALL_ROLES,  # own password and sessions
     "see": _ALL_ROLES,
     "audit": _AGENCY,
-    "overview": _AGENCY,  # data of all clients
+    "overview": _AGENCY,  # what client users do not see
     "pair": _STAFF,
-    "keys": _STAFF,  # new keys, a new address, the web server's password
+    "keys": _STAFF,  # new keys of a site, a new address, the web server's password
     "sync": _STAFF,
     "revoke": _STAFF,
     "propose": _STAFF,
     "decide": _STAFF | {CLIENT},
     "approve": _STAFF,
-    "auto_update_rules": frozenset({OWNER}),
-    "export": _STAFF,
-    "people": frozenset({OWNER}),
-    "security": frozenset({OWNER}),
-    "email": frozenset({OWNER}),  # the server that all e-mail goes through
+    "auto_update_rules": _MANAGERS,
+    "export": _STAFF,  # the audit log of a client or a site
+    "export_all": _OWNERS,
+    "people": _MANAGERS,  # see can_manage
+    "erase": _OWNERS,  # a person's data, also in the audit log
+    "security": _OWNERS,  # keys of this Aura, who signs in how
+    "email": _OWNERS,  # the server that all e-mail goes through
     "halt": _STAFF,  # stop all changes, add a freeze
-    "lift": frozenset({OWNER}),  # start again, end a freeze, set windows, override one
+    "lift": _MANAGERS,  # start again, end a freeze, set windows, override one
     # Needs no recent password: a name, a color and a picture give access to nothing.
-    "agency": frozenset({OWNER}),
+    "agency": _OWNERS,
 }
 # Permissions for users, approvals, exports and keys also need a recent password.
 NEEDS_RECENT_PASSWORD = frozenset(
@@ -53,7 +62,9 @@ NEEDS_RECENT_PASSWORD = frozenset(
         "approve",
         "auto_update_rules",
         "export",
+        "export_all",
         "people",
+        "erase",
         "security",
         "email",
         "halt",
@@ -77,6 +88,30 @@ def require(actor: Actor, verb: str) -> None:
     """
     if actor.role not in ROLES_BY_PERMISSION[verb]:
         raise Forbidden(verb)
+
+
+def can_manage(actor: Actor, role: str) -> bool:
+    """Whether this actor may invite, change and disable people with `role`.
+
+    Owners may do so with everyone, managers with the roles below their own.
+    """
+    if not is_allowed(actor.role, "people"):
+        return False
+    return actor.role == OWNER or _RANKING.index(actor.role) < _RANKING.index(role)
+
+
+def roles_managed_by(actor: Actor) -> tuple[str, ...]:
+    """Return the roles that this actor may give and take, the highest first."""
+    return tuple(role for role in _RANKING if can_manage(actor, role))
+
+
+def require_can_manage(actor: Actor, role: str) -> None:
+    """Check that the actor may manage people with `role`.
+
+    Raises: Forbidden.
+    """
+    if not can_manage(actor, role):
+        raise Forbidden("people", f"Only an owner manages people with the role {role}.")
 
 
 def recheck(by: Actor, verb: str) -> Actor:

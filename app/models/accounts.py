@@ -16,11 +16,13 @@ from app.models.change_stops import ChangeStop
 
 # User.role
 OWNER = "owner"
+# Runs the agency's day, and not the dashboard itself.
+MANAGER = "manager"
 OPERATOR = "operator"
 VIEWER = "viewer"
 # A client user, who sees only that client's sites.
 CLIENT = "client"
-ROLES = (OWNER, OPERATOR, VIEWER, CLIENT)
+ROLES = (OWNER, MANAGER, OPERATOR, VIEWER, CLIENT)
 
 # User.theme
 SYSTEM_THEME = "system"

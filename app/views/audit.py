@@ -112,7 +112,7 @@ def progress() -> ResponseReturnValue:
 
 
 @bp.post("/activity/verifications/<int:verification_id>/seen")
-@require_permission("people")
+@require_permission("security")
 def seen(verification_id: int) -> ResponseReturnValue:
     verification.acknowledge_failure(verification_id, by=current_actor(), now=utcnow())
     flash("Message dismissed. The result stays in the activity log.")

@@ -1,15 +1,16 @@
-"""Team pages for owners: accounts and their roles."""
+"""Team pages for owners and managers: accounts and their roles."""
 
 from __future__ import annotations
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.domain import permissions
 from app.domain.accounts import users
 from app.domain.audit import redaction
 from app.domain.errors import Invalid
 from app.domain.mail import outbox
-from app.models.accounts import User, UserSession
+from app.models.accounts import CLIENT, MANAGER, OPERATOR, OWNER, VIEWER, User, UserSession
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.views import one_time_display
@@ -17,6 +18,15 @@ from app.views.authorization import current_actor, current_session, require_perm
 from app.views.request_validation import row_number
 
 bp = Blueprint("team", __name__)
+
+# The usual choice first.
+_ROLE_NAMES = {
+    OPERATOR: "Operator",
+    VIEWER: "Viewer",
+    MANAGER: "Manager",
+    OWNER: "Owner",
+    CLIENT: "Client user",
+}
 
 
 @bp.get("/team")
@@ -74,6 +84,7 @@ def show_link(user_id: int) -> ResponseReturnValue:
 @require_permission("people")
 def role(user_id: int) -> ResponseReturnValue:
     user = users.get_user(user_id)
+    permissions.require_can_manage(current_actor(), user.role)
     return _role_page(user, {"role": user.role, "client": str(user.client_id or "")}, {})
 
 
@@ -117,13 +128,13 @@ def enable(user_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/team/<int:user_id>/erase")
-@require_permission("people")
+@require_permission("erase")
 def erase_page(user_id: int) -> ResponseReturnValue:
     return _erase_page(users.get_user(user_id), "", {})
 
 
 @bp.post("/team/<int:user_id>/erase")
-@require_permission("people")
+@require_permission("erase")
 def erase(user_id: int) -> ResponseReturnValue:
     user, reason = users.get_user(user_id), request.form.get("reason", "")
     try:
@@ -153,11 +164,23 @@ def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
         typed=typed,
         errors=errors,
         my_id=current_actor().id,
+        roles=_role_choices(),
         email_is_on=outbox.is_on(),
     )
 
 
 def _role_page(user: User, typed: dict[str, str], errors: dict[str, str]) -> str:
     return render_template(
-        "team/role.html", user=user, clients=Client.names(), typed=typed, errors=errors
+        "team/role.html",
+        user=user,
+        clients=Client.names(),
+        roles=_role_choices(),
+        typed=typed,
+        errors=errors,
     )
+
+
+def _role_choices() -> list[tuple[str, str]]:
+    """Return the roles that the signed-in user may give, as value and text."""
+    managed = permissions.roles_managed_by(current_actor())
+    return [(role, name) for role, name in _ROLE_NAMES.items() if role in managed]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NoReturn
 
@@ -32,7 +34,7 @@ from app.domain.audit.events import (
 )
 from app.domain.errors import Conflict, Invalid, LinkNoLongerValid, NotFound, StaleState
 from app.domain.mail import outbox
-from app.models.accounts import CLIENT, NO_PASSWORD, OWNER, User
+from app.models.accounts import CLIENT, NO_PASSWORD, OWNER, ROLES, User
 from app.models.agency import Agency
 from app.models.base import DuplicateRow, transaction
 from app.models.clients import Client
@@ -103,12 +105,15 @@ def invite_user(
     Raises Forbidden, or Invalid with a message for each field.
     """
     permissions.require(by, "people")
+    if role in ROLES:
+        permissions.require_can_manage(by, role)
     name, email = account_input.clean_name(name), sessions.normalize_email(email)
     Invalid.raise_for(
         account_input.identity_problems(name, email) | account_input.role_problems(role, client)
     )
     try:
         with permissions.user_transaction(by, "people") as (_, by):
+            permissions.require_can_manage(by, role)
             user = User.create(
                 name=name,
                 email=email,
@@ -133,7 +138,7 @@ def renew_invitation(user: User, *, by: Actor, config: Config, now: datetime) ->
 
     Raises Forbidden, or Conflict for a disabled user.
     """
-    with permissions.user_transaction(by, "people") as (_, by):
+    with _managing(user, by) as by:
         link = _renew(user, by, config, now)
         _send_invitation(user, by, now)
     return link
@@ -209,6 +214,18 @@ def choose_password(
         return sessions.start_session(user, browser, now=now)
 
 
+@contextmanager
+def _managing(user: User, by: Actor) -> Iterator[Actor]:
+    """Open the transaction of a change of `user`, as both are now; yield the current actor.
+
+    Raises: Forbidden if `by` may not manage people with this user's role.
+    """
+    with permissions.user_transaction(by, "people") as (_, present):
+        user.refresh()
+        permissions.require_can_manage(present, user.role)
+        yield present
+
+
 def change_role(
     user: User,
     role: str,
@@ -228,8 +245,8 @@ def change_role(
     permissions.require(by, "people")
     permissions.require_recent_authentication(confirmed_at, now)
     Invalid.raise_for(account_input.role_problems(role, client))
-    with permissions.user_transaction(by, "people") as (_, by):
-        user.refresh()
+    with _managing(user, by) as by:
+        permissions.require_can_manage(by, role)
         was = user.role
         sessions.end_all_sessions(user, by=by, now=now)
         if not user.take_role(role, _client_of(role, client)):
@@ -257,7 +274,7 @@ def disable_user(user: User, *, by: Actor, now: datetime) -> None:
 
     Raises: Forbidden, or Conflict for the last owner and for a disabled account.
     """
-    with permissions.user_transaction(by, "people") as (_, by):
+    with _managing(user, by) as by:
         sessions.end_all_sessions(user, by=by, now=now)
         if not user.disable(now):
             raise Conflict(
@@ -274,7 +291,7 @@ def enable_user(user: User, *, by: Actor, now: datetime) -> None:
 
     Raises: Forbidden or StaleState.
     """
-    with permissions.user_transaction(by, "people") as (_, by):
+    with _managing(user, by) as by:
         if not user.enable():
             raise StaleState("This account is already enabled.")
         event = UserEnabled(user_id=user.id, name=user.name)

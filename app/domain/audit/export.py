@@ -41,10 +41,13 @@ def request_export(
     Raises: Forbidden, ReauthenticationRequired, or Invalid.
     """
     permissions.require(by, "export")
+    verb = _verb(covered)
+    if not permissions.is_allowed(by.role, verb):
+        raise Invalid("client", "Choose a client or a site. Only an owner exports everything.")
     permissions.require_recent_authentication(confirmed_at, now)
     if form not in FORMS:
         raise Invalid("form", "Choose a format.")
-    with permissions.user_transaction(by, "export") as (tx, by):
+    with permissions.user_transaction(by, verb) as (tx, by):
         log_export = AuditLogExport.create(
             requested_by=by.name[:120],
             requested_by_id=by.id,
@@ -59,6 +62,11 @@ def request_export(
         )
         tx.after_commit(queue.enqueue, "export_audit_log", log_export.id)
     return log_export
+
+
+def _verb(covered: ExportScope) -> str:
+    """Return the permission that an export of this scope needs."""
+    return "export_all" if covered.is_everything else "export"
 
 
 def make_scope(
@@ -163,6 +171,7 @@ def get_download(
             or not export_path(log_export, config).is_file()
         ):
             raise NotFound("This export does not exist or was deleted. Create it again.")
+        permissions.require(by, _verb(_covered(log_export)))
         event = ExportDownloaded(
             site_id=log_export.scope_site_id,
             client_id=log_export.client_id,

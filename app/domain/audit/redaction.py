@@ -30,7 +30,7 @@ def erase_user(user: User, *, reason: str, by: Actor, confirmed_at: datetime, no
 
     Raises: Forbidden, ReauthenticationRequired, Invalid, or Conflict for an active user.
     """
-    permissions.require(by, "people")
+    permissions.require(by, "erase")
     permissions.require_recent_authentication(confirmed_at, now)
     return _erase(user, reason, by, now)
 
@@ -47,7 +47,7 @@ def _erase(user: User, reason: str, by: Actor, now: datetime) -> int:
     if len(reason) > MAX_REASON_CHARS:
         raise Invalid("reason", f"At most {MAX_REASON_CHARS} characters.")
     with transaction():
-        by = permissions.recheck(by, "people")
+        by = permissions.recheck(by, "erase")
         user.refresh()
         if not user.erase():
             raise Conflict(

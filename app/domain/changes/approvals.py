@@ -36,7 +36,7 @@ class Terms:
     """What an approver adds: when it starts, if not at once, and a reason for the log.
 
     With `after_freeze`, it starts when the freeze of its site has ended. `override` is the reason
-    of an owner for an update in spite of a freeze and of the site's maintenance window.
+    of an owner or manager for an update in spite of a freeze and of the site's maintenance window.
     """
 
     starts_at: datetime | None = None
