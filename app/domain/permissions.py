@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from app.domain.actor import Actor
-from app.domain.errors import Forbidden, ReauthenticationRequired
+from app.domain.errors import Forbidden, NotFound, ReauthenticationRequired
 from app.models.accounts import CLIENT, MANAGER, OPERATOR, OWNER, VIEWER, User
 from app.models.audit import AuditEntry
 from app.models.base import Transaction, transaction
+from app.models.clients import Client
 from app.models.sites import Site
+from app.models.visibility import Visibility
 
 _AGENCY = frozenset({OWNER, MANAGER, OPERATOR, VIEWER})
 _ALL_ROLES = _AGENCY | {CLIENT}
@@ -21,9 +23,6 @@ _OWNERS = frozenset({OWNER})
 
 # A role may invite, change and disable people whose role comes after it; owners everyone.
 _RANKING = (OWNER, MANAGER, OPERATOR, VIEWER, CLIENT)
-
-# An id that no client has: users without a client who are not agency staff see nothing.
-_NO_CLIENT = 0
 
 # How long a password confirmation is valid, so that an open browser cannot approve anything.
 REAUTH_MAX_AGE = timedelta(minutes=15)
@@ -105,6 +104,22 @@ def roles_managed_by(actor: Actor) -> tuple[str, ...]:
     return tuple(role for role in _RANKING if can_manage(actor, role))
 
 
+def can_manage_user(actor: Actor, user: User) -> bool:
+    """Whether the actor may manage this person, who sees no more clients than the actor."""
+    sees_as_much = visibility_of(actor).includes(visibility_of(Actor.of(user)))
+    return can_manage(actor, user.role) and sees_as_much
+
+
+def require_can_manage_user(actor: Actor, user: User) -> None:
+    """Check `can_manage_user`.
+
+    Raises: Forbidden.
+    """
+    require_can_manage(actor, user.role)
+    if not can_manage_user(actor, user):
+        raise Forbidden("people", "They see clients that you do not see.")
+
+
 def require_can_manage(actor: Actor, role: str) -> None:
     """Check that the actor may manage people with `role`.
 
@@ -114,13 +129,14 @@ def require_can_manage(actor: Actor, role: str) -> None:
         raise Forbidden("people", f"Only an owner manages people with the role {role}.")
 
 
-def recheck(by: Actor, verb: str) -> Actor:
+def recheck(by: Actor, verb: str, *about: Site | Client) -> Actor:
     """Return `by` as they are now; call it inside the transaction of the change.
 
-    The user may have been disabled or lost the role while the request waited for the lock. Aura
-    itself has no role and is returned unchanged.
+    The user may have been disabled or lost the role while the request waited for the lock, or may
+    no longer see the sites and clients that the change is about. Aura itself has no role and is
+    returned unchanged.
 
-    Raises: Forbidden.
+    Raises: Forbidden, or NotFound.
     """
     if by.kind != "user":
         return by
@@ -129,18 +145,22 @@ def recheck(by: Actor, verb: str) -> Actor:
         raise Forbidden(verb)
     present = Actor.of(user, by.ip)
     require(present, verb)
+    require_visible(present, *about)
     return present
 
 
 @contextmanager
-def user_transaction(by: Actor, verb: str) -> Iterator[tuple[Transaction, Actor]]:
+def user_transaction(
+    by: Actor, verb: str, *about: Site | Client
+) -> Iterator[tuple[Transaction, Actor]]:
     """Open the transaction of a state change by a user; yield it and the current user.
 
-    Raises Forbidden unless they may `verb`, before and under the lock.
+    `about` are the sites and clients that the user has to see for it. Raises Forbidden unless they
+    may `verb`, before and under the lock, and NotFound if they do not see all of `about`.
     """
     require(by, verb)
     with transaction() as tx:
-        yield tx, recheck(by, verb)
+        yield tx, recheck(by, verb, *about)
 
 
 def require_recent_authentication(confirmed_at: datetime, now: datetime) -> None:
@@ -152,30 +172,53 @@ def require_recent_authentication(confirmed_at: datetime, now: datetime) -> None
         raise ReauthenticationRequired("Re-enter your password to continue.")
 
 
+def visibility_of(actor: Actor) -> Visibility:
+    """Return what this actor may see: everything, some clients, or their own one."""
+    if actor.role in _AGENCY:
+        return Visibility(actor.limited_to)
+    own = () if actor.client_id is None else (actor.client_id,)
+    return Visibility(frozenset(own), only_requested=True)
+
+
 def can_see_site(actor: Actor, site: Site) -> bool:
     """Whether this actor may see the site."""
-    only = restricted_client_id(actor)
-    return only is None or site.client_id == only
+    return visibility_of(actor).has(site.client_id)
 
 
 def can_see_client(actor: Actor, client_id: int) -> bool:
     """Whether this actor may see the client."""
-    return restricted_client_id(actor) in (None, client_id)
+    return visibility_of(actor).has(client_id)
 
 
 def can_see_entry(actor: Actor, entry: AuditEntry) -> bool:
-    """Whether this actor may read the entry.
-
-    The agency reads all entries, a client user those about that client.
-    """
-    only = restricted_client_id(actor)
-    if only is None:
+    """Whether this actor may read the entry, as `AuditEntry.is_visible` says for a list."""
+    visible = visibility_of(actor)
+    if visible.is_everything:
         return True
     if entry.client_id is not None:
-        return entry.client_id == only
-    return entry.site_id is not None and Site.client_of(entry.site_id) == only
+        return visible.has(entry.client_id)
+    return entry.site_id is not None and visible.has(Site.client_of(entry.site_id))
 
 
-def restricted_client_id(actor: Actor) -> int | None:
-    """Return the only client that this actor may see, or None for all clients."""
-    return None if actor.role in _AGENCY else actor.client_id or _NO_CLIENT
+def require_visible(by: Actor, *about: Site | Client) -> None:
+    """Check that a user may see these sites and clients, as they are stored now.
+
+    Raises: NotFound, as if they did not exist.
+    """
+    visible = visibility_of(by)
+    if by.kind != "user" or visible.is_everything:
+        return
+    for one in about:
+        if isinstance(one, Client) and not visible.has(one.id):
+            raise NotFound("This client does not exist.")
+        if isinstance(one, Site) and not visible.has(Site.client_of(one.id)):
+            raise NotFound("This site does not exist. It may have been removed.")
+
+
+def require_everything(by: Actor, verb: str) -> None:
+    """Check that a user sees all clients, for what is about all of them.
+
+    Raises: Forbidden.
+    """
+    if by.kind == "user" and not visibility_of(by).is_everything:
+        raise Forbidden(verb, "This is about all clients, and you see only some of them.")

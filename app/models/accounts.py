@@ -5,14 +5,16 @@ Users change only by conditional UPDATEs, which name their conditions and report
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from peewee import JOIN, AutoField, CharField, ForeignKeyField, IntegerField, fn
 
 from app.models.agency import Agency
-from app.models.base import BaseModel, UtcField
+from app.models.base import BaseModel, JsonField, UtcField
 from app.models.change_stops import ChangeStop
+from app.models.visibility import Visibility
 
 # User.role
 OWNER = "owner"
@@ -51,6 +53,8 @@ class User(BaseModel):
     role = CharField(max_length=16)
     # The client of a client user. No foreign key, because sites import this module.
     client_id = IntegerField(null=True)
+    # The ids of the only clients that a person of the agency sees, or None for everything.
+    limited_to = JsonField(null=True)
     session_epoch = IntegerField(default=1)
     created_at = UtcField()
     disabled_at = UtcField(null=True)
@@ -101,6 +105,12 @@ class User(BaseModel):
             disabled_at=now,
             session_epoch=User.session_epoch + 1,
         )
+
+    def limit_to(self, client_ids: Collection[int] | None) -> None:
+        """Let this person see only these clients, or everything with None."""
+        value = None if client_ids is None else sorted(client_ids)
+        User.update(limited_to=value).where(User.id == self.id).execute()
+        self.refresh()
 
     def take_role(self, role: str, client_id: int | None) -> bool:
         """Change the role; return False if it is the same, if disabled, or for the last owner."""
@@ -162,9 +172,25 @@ class User(BaseModel):
         return cls.get_or_none(cls.email == email)
 
     @classmethod
-    def listing(cls) -> list[User]:
-        """Return active users first, then by name."""
-        return list(cls.select().order_by(cls.disabled_at.is_null(False), fn.LOWER(cls.name)))
+    def listing(cls, visible: Visibility) -> list[User]:
+        """Return visible active users first, then by name."""
+        query = cls.select().where(cls.is_visible(visible))
+        return list(query.order_by(cls.disabled_at.is_null(False), fn.LOWER(cls.name)))
+
+    @classmethod
+    def is_visible(cls, visible: Visibility) -> Any:
+        """Return the SQL condition that a user is of the agency, or of a visible client."""
+        return cls.client_id.is_null() | visible.in_sql(cls.client_id)
+
+    @classmethod
+    def replace_client(cls, client_id: int, into: int) -> int:
+        """Let the people of a client, and those limited to it, see another one; count them."""
+        count: int = cls.update(client_id=into).where(cls.client_id == client_id).execute()
+        for user in cls.select().where(cls.limited_to.is_null(False)):
+            if client_id in user.limited_to:
+                user.limit_to({*user.limited_to, into} - {client_id})
+                count += 1
+        return count
 
 
 class UserSession(BaseModel):

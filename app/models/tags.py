@@ -8,6 +8,7 @@ from peewee import AutoField, CharField, ForeignKeyField
 
 from app.models.base import BaseModel
 from app.models.sites import Site
+from app.models.visibility import Visibility
 
 
 class SiteTag(BaseModel):
@@ -57,9 +58,10 @@ class SiteTag(BaseModel):
         return {tag.site_id for tag in cls.select(cls.site).where(cls.folded == folded)}
 
     @classmethod
-    def in_use(cls) -> dict[str, str]:
-        """Return one text for each tag in use, by its comparison key."""
-        query = cls.select(cls.folded, cls.text).join(Site).where(Site.forgotten_at.is_null())
+    def in_use(cls, visible: Visibility) -> dict[str, str]:
+        """Return one text for each tag that visible sites have, by its comparison key."""
+        query = cls.select(cls.folded, cls.text).join(Site)
+        query = query.where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
         return {tag.folded: tag.text for tag in query.order_by(cls.folded, cls.id.desc())}
 
     @classmethod

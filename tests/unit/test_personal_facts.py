@@ -31,6 +31,7 @@ TODAY = {
     "personal_data_erased": ["reason"],
     "auto_update_rule_created": ["reason"],
     "revocation_started": ["reason"],
+    "client_access_changed": ["name"],
     "role_changed": ["name"],
     "session_ended": ["name"],
 }

@@ -12,14 +12,19 @@ from app.domain.audit import export
 from app.models.accounts import UserSession
 from app.models.base import utcnow
 from app.models.exports import QUEUED, RUNNING, AuditLogExport
+from app.models.visibility import EVERYTHING
 
 pytestmark = pytest.mark.both_databases
 
 WHOLE = {"form": "zip", "private": "1"}
 
 
+def newest():
+    return AuditLogExport.newest(1, EVERYTHING)[0]
+
+
 def written(config):
-    export.run_export(AuditLogExport.newest(1)[0].id, config=config)
+    export.run_export(newest().id, config=config)
 
 
 def test_it_is_asked_for_written_and_downloaded(as_ana, site, config):
@@ -27,7 +32,7 @@ def test_it_is_asked_for_written_and_downloaded(as_ana, site, config):
     assert as_ana.post("/activity/exports", data=WHOLE).headers["Location"].endswith("#exports")
     waiting = as_ana.get("/activity/exports").text
     assert 'hx-get="/activity/exports/progress"' in waiting
-    asked = AuditLogExport.newest(1)[0]
+    asked = newest()
     assert as_ana.post(f"/activity/exports/{asked.id}").status_code == 404
     asked.move(to=RUNNING, when=(QUEUED,), entries=1, total=9)
     assert 'max="9" value="1"' in as_ana.get("/activity/exports/progress").text
@@ -49,13 +54,13 @@ def test_it_is_asked_for_written_and_downloaded(as_ana, site, config):
 def test_a_link_alone_downloads_nothing(as_ana, site, config):
     as_ana.post("/activity/exports", data=WHOLE)
     written(config)
-    assert as_ana.get(f"/activity/exports/{AuditLogExport.newest(1)[0].id}").status_code == 405
+    assert as_ana.get(f"/activity/exports/{newest().id}").status_code == 405
 
 
 def test_what_is_covered_is_what_was_chosen(as_ben, site, config):
     form = {"form": "csv", "site": str(site.id), "since": "2026-11-01", "until": "2026-11-30"}
     as_ben.post("/activity/exports", data=form)
-    asked = AuditLogExport.newest(1)[0]
+    asked = newest()
     assert asked.scope == "Site Bakery, from 2026-11-01, before 2026-12-01"
     assert (asked.scope_site_id, asked.includes_private, asked.form) == (site.id, False, "csv")
 
@@ -112,7 +117,7 @@ def test_only_an_owner_takes_everything_along(as_ana, as_mia, as_ben, site, conf
     assert AuditLogExport.select().count() == 0
     as_ana.post("/activity/exports", data=WHOLE)
     written(config)
-    assert as_mia.post(f"/activity/exports/{AuditLogExport.newest(1)[0].id}").status_code == 403
+    assert as_mia.post(f"/activity/exports/{newest().id}").status_code == 403
     as_mia.post("/activity/exports", data={**WHOLE, "site": str(site.id)})
     written(config)
-    assert as_ben.post(f"/activity/exports/{AuditLogExport.newest(1)[0].id}").status_code == 200
+    assert as_ben.post(f"/activity/exports/{newest().id}").status_code == 200

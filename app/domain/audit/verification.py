@@ -46,6 +46,7 @@ def request_verification(*, by: Actor, now: datetime) -> Verification:
 def _request(by: Actor, now: datetime) -> Verification:
     with transaction() as tx:
         by = permissions.recheck(by, "audit")
+        permissions.require_everything(by, "audit")
         waiting = Verification.open()
         if waiting is not None:
             return waiting

@@ -149,6 +149,6 @@ def _problems(chosen: Preferences, by: Actor) -> dict[str, str]:
 
 
 def _are_known(client_ids: tuple[int, ...], by: Actor) -> bool:
-    if by.role == CLIENT:
+    if by.role == CLIENT or not permissions.visibility_of(by).has_clients(client_ids):
         return False
     return Client.select().where(Client.id.in_(client_ids)).count() == len(set(client_ids))

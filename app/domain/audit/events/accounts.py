@@ -98,6 +98,14 @@ class RoleChanged(Event):
     client: str
 
 
+class ClientAccessChanged(Event):
+    """Which clients a person of the agency sees; `clients` are their names, empty for all."""
+
+    user_id: int
+    name: Personal
+    clients: str
+
+
 class AccessRefused(Event):
     """A signed-in user has no permission for a request."""
 
