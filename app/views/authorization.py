@@ -63,6 +63,8 @@ OPEN = frozenset(
         "auth.sign_in_submit",
         "auth.invitation",
         "auth.accept",
+        "single_sign_on.begin",
+        "single_sign_on.answer",
         "password_resets.ask",
         "password_resets.send_link",
         "password_resets.choose",

@@ -92,6 +92,13 @@ SETTINGS = (
         "security",
     ),
     Setting(
+        "single_sign_on.show",
+        "Single sign-on",
+        "Sign in with Google, Microsoft or another OpenID provider",
+        "external-link",
+        "security",
+    ),
+    Setting(
         "system.show",
         "System",
         "Version, database, queue, backup and disk",

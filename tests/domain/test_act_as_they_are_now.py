@@ -7,7 +7,7 @@ all there are: a new one has to be added here.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,11 @@ import pytest
 
 from app.config import Config
 from app.domain import alerts
-from app.domain.accounts import preferences, roles, sessions, users
+from app.domain.accounts import preferences, roles, sessions, single_sign_on, users
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.roles import Access
 from app.domain.accounts.sessions import AuthenticatedSession
+from app.domain.accounts.single_sign_on import TypedProvider
 from app.domain.actor import Actor
 from app.domain.agency import logo, settings
 from app.domain.audit import export, redaction, verification
@@ -74,6 +75,7 @@ from tests.support.factories import (
     usual_window,
 )
 from tests.support.fakes import Clock, FakeSite
+from tests.support.openid_provider import CLIENT_ID, SECRET, LocalProvider, local_provider
 from tests.support.pictures import picture
 
 DOMAIN = Path(__file__).parents[2] / "app/domain"
@@ -83,6 +85,8 @@ WINDOW = Window((0, 1, 2), 2, 5, "Europe/Berlin")
 
 class World:
     """One installation in which Olga, an owner, could do each of these things."""
+
+    openid: LocalProvider
 
     def __init__(self, site: Site, fake: FakeSite, ana: Actor, ben: Actor, config: Config) -> None:
         self.site, self.fake, self.config = site, fake, config
@@ -155,6 +159,16 @@ class World:
         """Set up an e-mail server before."""
         turn_email_on(self.ana, self.config, self.now)
         return act
+
+    def with_provider(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        """Set up single sign-on before."""
+        single_sign_on.change_provider(
+            self.provider(), by=self.ana, config=self.config, now=self.now
+        )
+        return act
+
+    def provider(self) -> TypedProvider:
+        return TypedProvider(self.openid.issuer, CLIENT_ID, SECRET, "Okta")
 
     def refused_email(self) -> OutgoingEmail:
         return OutgoingEmail.create(
@@ -436,6 +450,12 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "uptime.settings.change_settings": lambda w: partial(
         uptime_settings.change_settings, w.site, every_minutes=15, phrase="", now=w.now
     ),
+    "accounts.single_sign_on.change_provider": lambda w: w.with_provider(
+        partial(single_sign_on.change_provider, w.provider(), config=w.config, now=w.now)
+    ),
+    "accounts.single_sign_on.remove_provider": lambda w: w.with_provider(
+        partial(single_sign_on.remove_provider, now=w.now)
+    ),
     "mail.server.change_server": lambda w: partial(
         server.change_server, TypedServer(**TYPED), config=w.config, now=w.now
     ),
@@ -455,6 +475,10 @@ ABOUT_NO_CLIENT = {
     *("accounts.preferences.change_preferences", "accounts.users.enable_user"),
     *("agency.settings.change_settings", "agency.logo.set_logo", "agency.logo.remove_logo"),
     *("audit.redaction.erase_user", "audit.verification.acknowledge_failure"),
+    *(
+        "accounts.single_sign_on.change_provider",
+        "accounts.single_sign_on.remove_provider",
+    ),
     *("mail.server.change_server", "mail.server.remove_server"),
     *("mail.outbox.request_test", "mail.outbox.resend"),
     "notifications.preferences.change_preferences",
@@ -475,11 +499,25 @@ FOR_EVERY_ROLE = {
 }
 
 
+@pytest.fixture(scope="module")
+def openid_provider() -> Iterator[LocalProvider]:
+    with local_provider() as provider:
+        yield provider
+
+
 @pytest.fixture
 def world(
-    ready: Site, fake: FakeSite, ana: Actor, ben: Actor, config: Config, clock: Clock
+    ready: Site,
+    fake: FakeSite,
+    ana: Actor,
+    ben: Actor,
+    config: Config,
+    clock: Clock,
+    openid_provider: LocalProvider,
 ) -> World:
-    return World(ready, fake, ana, ben, config)
+    made = World(ready, fake, ana, ben, config)
+    made.openid = openid_provider
+    return made
 
 
 @pytest.mark.parametrize("name", CASES)

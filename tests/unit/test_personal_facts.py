@@ -32,6 +32,7 @@ TODAY = {
     "auto_update_rule_created": ["reason"],
     "revocation_started": ["reason"],
     "client_access_changed": ["name"],
+    "identity_linked": ["name"],
     "role_changed": ["name"],
     "session_ended": ["name"],
 }

@@ -106,6 +106,31 @@ class ClientAccessChanged(Event):
     clients: str
 
 
+class SingleSignOnChanged(Event):
+    """An owner entered the OpenID provider. `domains` are those that may sign in, empty for all."""
+
+    issuer: str
+    registered_as: str
+    label: str
+    domains: str
+    creates_viewers: bool
+    has_new_secret: bool
+
+
+class SingleSignOnRemoved(Event):
+    """An owner turned single sign-on off."""
+
+    issuer: str
+
+
+class IdentityLinked(Event):
+    """A user signed in at the provider for the first time, and is known by it from now on."""
+
+    user_id: int
+    name: Personal
+    issuer: str
+
+
 class AccessRefused(Event):
     """A signed-in user has no permission for a request."""
 
