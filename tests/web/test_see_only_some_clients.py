@@ -309,8 +309,11 @@ def test_ignoring_everywhere_means_on_her_sites(as_lea, hers, others):
 def test_stopping_everything_is_for_those_who_see_everything(as_lea, as_ana, others):
     assert 'action="/settings/windows/stop"' not in as_lea.get("/settings/windows").text
     assert 'action="/settings/windows/stop"' in as_ana.get("/settings/windows").text
+    Change.update(state="approved").where(Change.id == others.change.id).execute()
     stop_switch.stop_changes("A bad release", by=others.ana, **others.fresh)
     assert "A bad release" in as_lea.get("/").text
+    assert "No approved update waits." in as_lea.get("/settings/windows").text
+    assert "1 approved update waits." in as_ana.get("/settings/windows").text
 
 
 def test_a_verification_is_for_those_who_see_everything(as_lea, as_ana, others):

@@ -15,6 +15,7 @@ from app.domain.errors import Conflict, Forbidden, Invalid
 from app.models.accounts import CLIENT, OWNER, User
 from app.models.base import transaction
 from app.models.clients import Client
+from app.models.email import NotifiedItem
 from app.models.visibility import EVERYTHING, Visibility
 
 
@@ -102,6 +103,8 @@ def change_access(
             _take_role(user, access, present, now)
         if is_other_view:
             user.limit_to(access.clients)
+            # Or its end would be told, with the name of a site that they no longer see.
+            NotifiedItem.forget(user.id)
             record_access(user, present, now)
 
 
