@@ -27,7 +27,7 @@ _RANKING = (OWNER, MANAGER, OPERATOR, VIEWER, CLIENT)
 # How long a password confirmation is valid, so that an open browser cannot approve anything.
 REAUTH_MAX_AGE = timedelta(minutes=15)
 
-# docs/SECURITY.md shows this table to people; tests/web/test_every_route_is_guarded.py checks it
+# docs/OPERATIONS.md shows this table to people; tests/web/test_every_route_is_guarded.py checks it
 # against every page.
 ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
     "account": _ALL_ROLES,  # own password and sessions

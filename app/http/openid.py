@@ -210,7 +210,6 @@ def _verified(
             options={
                 "iss": {"essential": True, "value": provider.issuer},
                 "aud": {"essential": True, "value": client.client_id},
-                "nonce": {"essential": True, "value": secrets.nonce},
             },
             params={
                 "nonce": secrets.nonce,

@@ -216,7 +216,7 @@ def test_the_table_of_roles_is_this_one():
 
 
 def test_the_documentation_shows_the_same_table():
-    text = (Path(__file__).parents[2] / "docs/SECURITY.md").read_text()
+    text = (Path(__file__).parents[2] / "docs/OPERATIONS.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| .+? \|((?: (?:yes|–) \|){5})$", text, re.MULTILINE)
     shown = {
         verb: {
