@@ -194,6 +194,7 @@ def test_signing_out_ends_the_session_here(as_nobody, on, provider, eva):
         {"nonce": "another"},
         {"nonce": None},
         {"aud": "another-client"},
+        {"aud": "another-client", "azp": CLIENT_ID},
         {"aud": [CLIENT_ID, "another-client"]},
         {"aud": [CLIENT_ID, "another-client"], "azp": "another-client"},
         {"iss": "https://evil.example"},
