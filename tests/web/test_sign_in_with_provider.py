@@ -281,6 +281,9 @@ def test_an_answer_counts_once_and_in_the_browser_where_it_began(app, as_nobody,
     as_nobody.post("/sign-out")
     assert as_nobody.get(back).status_code == 422, "once more"
     assert not is_in(as_nobody)
+    back = at_provider(as_nobody)
+    assert as_nobody.get("/sign-in/answer?state=guessed&code=x").status_code == 422
+    assert as_nobody.get(back).status_code == 422, "a refused answer ends the attempt"
 
 
 @pytest.mark.parametrize(
