@@ -34,6 +34,9 @@ UTC_ZONE = "UTC"
 
 # User.password_hash of an invited user. No hash looks like this, so no password matches.
 NO_PASSWORD = "!"  # noqa: S105 - the absence of one
+# The same for a user who signs in at the OpenID provider instead.
+ONLY_AT_PROVIDER = "!provider"
+WITHOUT_PASSWORD = (NO_PASSWORD, ONLY_AT_PROVIDER)
 
 
 # User.name of an erased user. The address then has no @, so it cannot sign in.
@@ -67,7 +70,7 @@ class User(BaseModel):
 
     @property
     def is_invited(self) -> bool:
-        """Whether this person has still to choose a password."""
+        """Whether this person has never signed in, and has still to choose a password."""
         return self.password_hash == NO_PASSWORD
 
     @property
@@ -92,6 +95,10 @@ class User(BaseModel):
         return self.update_if(
             (User.theme != theme) | (User.time_zone != time_zone), theme=theme, time_zone=time_zone
         )
+
+    def join_by_provider(self) -> None:
+        """Record that an invited person signed in without choosing a password."""
+        self.update_if(User.password_hash == NO_PASSWORD, password_hash=ONLY_AT_PROVIDER)
 
     def rehash(self, password_hash: str, *, instead_of: str) -> bool:
         """Store the same password with a stronger hash, unless it changed meanwhile."""
@@ -149,7 +156,8 @@ class User(BaseModel):
             other.role == OWNER,
             other.id != self.id,
             other.disabled_at.is_null(),
-            other.password_hash != NO_PASSWORD,
+            # Or turning single sign-on off could leave nobody who can sign in.
+            other.password_hash.not_in(WITHOUT_PASSWORD),
         )
 
     @classmethod

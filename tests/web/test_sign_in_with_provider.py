@@ -90,7 +90,9 @@ def refusals():
 # ---- what works ----
 
 
-def test_an_invited_person_signs_in_without_ever_choosing_a_password(as_nobody, on, provider, eva):
+def test_an_invited_person_signs_in_without_ever_choosing_a_password(
+    app, as_nobody, as_ana, on, provider, eva
+):
     on()
     assert "Sign in with Okta" in as_nobody.get("/sign-in").text
     provider.email = "Eva@Agency.example"
@@ -98,7 +100,9 @@ def test_an_invited_person_signs_in_without_ever_choosing_a_password(as_nobody, 
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sites")
     assert is_in(as_nobody)
     assert "Eva" in as_nobody.get("/account").text
-    assert User.get_by_id(eva.id).password_hash == NO_PASSWORD
+    assert as_ana.get("/team").text.count("Invited") == 0, "she is active now"
+    for password in ("", "!", "!provider", PASSWORD):
+        assert app.test_client().signs_in(eva.email, password).status_code == 422
     linked = AuditEntry.newest(event="identity_linked")
     assert len(linked) == 1
     asked = provider.token_requests[0]
@@ -172,9 +176,19 @@ def test_new_people_become_viewers_who_see_no_client(as_nobody, on, provider, to
     provider.email = "newcomer@agency.example"
     signs_in(as_nobody)
     user = User.get(User.email == "newcomer@agency.example")
-    assert (user.role, user.limited_to, user.is_invited) == ("viewer", [], True)
+    assert (user.role, user.limited_to, user.is_invited) == ("viewer", [], False)
     assert is_in(as_nobody)
     assert "Bakery" not in as_nobody.get("/sites").text
+
+
+def test_an_owner_without_a_password_is_not_the_last_one(as_ana, as_nobody, ana, on, provider):
+    on()
+    olga = make_user("Olga", "owner", password_hash=NO_PASSWORD)
+    provider.email = olga.email
+    signs_in(as_nobody)
+    assert is_in(as_nobody)
+    assert as_ana.post(f"/team/{ana.id}/disable").status_code == 409
+    assert not User.get_by_id(ana.id).is_disabled
 
 
 def test_signing_out_ends_the_session_here(as_nobody, on, provider, eva):

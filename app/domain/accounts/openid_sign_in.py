@@ -232,6 +232,7 @@ def _link(stored: OpenIdProvider, identity: Identity, browser: ClientInfo, now: 
     OpenIdIdentity.create(
         user=user, issuer=identity.issuer, subject=identity.subject, linked_at=now
     )
+    user.join_by_provider()
     event = IdentityLinked(user_id=user.id, name=user.name, issuer=identity.issuer)
     audit.record(event, Actor.of(user, browser.ip), now=now)
     return user
