@@ -232,6 +232,12 @@ def ben(database: Config) -> Actor:
 
 
 @pytest.fixture
+def mia(database: Config) -> Actor:
+    """Runs the agency's day, and does not own it."""
+    return Actor.of(make_user("Mia", "manager"), "192.0.2.5")
+
+
+@pytest.fixture
 def cleo(database: Config) -> Actor:
     """May look, and nothing else."""
     return Actor.of(make_user("Cleo", "viewer"), "192.0.2.3")

@@ -16,7 +16,8 @@ Kind = Literal["user", "schedule", "site", "system", "anonymous"]
 class Actor:
     """A user, a paired site, or Aura itself.
 
-    Only users have a role. `client_id` is set for client users.
+    Only users have a role. `client_id` is set for client users, and `limited_to` for people of the
+    agency who see only some clients.
     """
 
     kind: Kind
@@ -25,6 +26,7 @@ class Actor:
     role: str = ""
     ip: str = ""
     client_id: int | None = None
+    limited_to: frozenset[int] | None = None
 
     @classmethod
     def of(cls, user: User, ip: str = "") -> Actor:
@@ -35,6 +37,7 @@ class Actor:
             role=user.role,
             ip=ip,
             client_id=user.client_id,
+            limited_to=None if user.limited_to is None else frozenset(user.limited_to),
         )
 
     @classmethod

@@ -82,20 +82,22 @@ def severity(kind: str) -> str:
     return "warning" if kind in _WARNINGS else "critical"
 
 
-def get_alert(alert_id: int) -> Alert:
-    """Return the alert with this id, or raise NotFound."""
+def get_alert(alert_id: int, by: Actor) -> Alert:
+    """Return the alert with this id. Raises NotFound, also for a user who may not see its site."""
     alert = Alert.known(alert_id)
-    if alert is None:
+    if alert is None or not permissions.can_see_site(by, alert.site):
         raise NotFound("This alert does not exist.")
     return alert
 
 
-def similar_alerts(alert: Alert) -> list[Alert]:
+def similar_alerts(alert: Alert, by: Actor) -> list[Alert]:
     """Return the open alerts that likely have the same cause.
 
-    They are of the same kind, and about the same site or, for the audit log, about any site.
+    They are of the same kind, and about the same site or, for the audit log, about any site that
+    this user sees.
     """
-    return Alert.like(alert, everywhere=alert.kind in ABOUT_AUDIT_LOG)
+    visible = permissions.visibility_of(by)
+    return Alert.like(alert, everywhere=alert.kind in ABOUT_AUDIT_LOG, visible=visible)
 
 
 def close_alert(
@@ -110,10 +112,10 @@ def close_alert(
     check_reason(note)
     if not note.strip():
         raise Invalid("note", "Describe what you found. It is recorded in the audit log.")
-    with permissions.user_transaction(by, "approve") as (_, by):
+    with permissions.user_transaction(by, "approve", alert.site) as (_, by):
         closed = [
             candidate
-            for candidate in [alert, *(similar_alerts(alert) if with_others else [])]
+            for candidate in [alert, *(similar_alerts(alert, by) if with_others else [])]
             if candidate.close(by=by.name[:120], note=note.strip(), now=now)
         ]
         if alert not in closed:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from app.domain import alerts, permissions
 from app.domain.actor import Actor
-from app.domain.changes import approvals
+from app.domain.changes import approvals, rule_coverage
 from app.domain.inventory import php_eol
 from app.models import fleet
 from app.models.alerts import Alert
@@ -19,6 +19,7 @@ from app.models.clients import SECOND, SELF
 from app.models.fleet import FleetSite, SiteCount
 from app.models.sites import NEW, Site
 from app.models.uptime import DOWN, ENDS_NOW, ENDS_SOON, OWN_NETWORK
+from app.models.visibility import EVERYTHING
 
 # Severities, the most urgent first.
 CRITICAL = "critical"
@@ -115,7 +116,7 @@ def urgent(actor: Actor, sites: Iterable[FleetSite]) -> list[Item]:
     """
     sites = list(sites)
     problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
-    changes = Change.awaiting_people(permissions.restricted_client_id(actor))
+    changes = Change.awaiting_people(permissions.visibility_of(actor))
     return _urgent(actor, problems, changes)
 
 
@@ -137,13 +138,13 @@ def urgent_in_brief(actor: Actor, site: Site | None = None) -> Brief:
 
     If the page is about one site, its open changes and incidents are among `changes`.
     """
-    only = permissions.restricted_client_id(actor)
-    counts = fleet.count_alike(only)
+    visible = permissions.visibility_of(actor)
+    counts = fleet.count_alike(visible)
     unnamed = [
         item for alike in counts for item in _unnamed_problems(alike) for _ in range(alike.sites)
     ]
     problems = [*_own_network(counts), *unnamed]
-    changes = Change.awaiting_people(only, site)
+    changes = Change.awaiting_people(visible, site)
     return Brief(_urgent(actor, problems, changes), sum(one.sites for one in counts), changes)
 
 
@@ -174,19 +175,20 @@ def read_findings() -> Findings:
     """Read what needs anyone's attention now: four queries for any number of sites."""
     return Findings(
         sites=fleet.sites_in(CONNECTIONS),
-        changes=Change.awaiting_people(),
-        open_alerts=Alert.open_ones(),
+        changes=Change.awaiting_people(EVERYTHING),
+        open_alerts=Alert.open_ones(EVERYTHING),
         broken=Verification.unseen(),
     )
 
 
 def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
     """Return what of the findings `urgent` would return for this actor."""
-    only = permissions.restricted_client_id(actor)
-    sites = [site for site in findings.sites if only in (None, site.client_id)]
+    visible = permissions.visibility_of(actor)
+    sites = [site for site in findings.sites if visible.has(site.client_id)]
     problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
-    changes = [one for one in findings.changes if only in (None, one.site.client_id)]
-    return _visible(actor, problems, changes, findings)
+    changes = [one for one in findings.changes if visible.has(one.site.client_id)]
+    open_alerts = [one for one in findings.open_alerts if visible.has(one.site.client_id)]
+    return _visible(actor, problems, changes, replace(findings, open_alerts=open_alerts))
 
 
 def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[Item]:
@@ -194,7 +196,7 @@ def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[I
     read = Findings(
         sites=[],
         changes=changes,
-        open_alerts=Alert.open_ones() if is_reader else [],
+        open_alerts=Alert.open_ones(permissions.visibility_of(actor)) if is_reader else [],
         broken=Verification.unseen() if is_reader else None,
     )
     return _visible(actor, problems, changes, read)
@@ -203,9 +205,9 @@ def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[I
 def _visible(
     actor: Actor, problems: list[Item], changes: list[Change], findings: Findings
 ) -> list[Item]:
-    """Return the items that this actor may see; `problems` and `changes` are theirs already."""
+    """Return the items that this actor may see; those about sites are theirs already."""
     is_reader = permissions.is_allowed(actor.role, "audit")
-    broken = findings.broken
+    broken = findings.broken if permissions.visibility_of(actor).is_everything else None
     return [
         *([_of_verification(broken)] if broken and is_reader else []),
         *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
@@ -217,7 +219,7 @@ def _visible(
 
 def upcoming(actor: Actor, sites: Iterable[FleetSite], now: datetime) -> list[Item]:
     """Return what can wait a few days, as far as this actor may see it."""
-    found = []
+    found, visible = [], permissions.visibility_of(actor)
     for site in sites:
         last_day = php_eol.ends_on(site.php) if site.php and site.is_paired else None
         if last_day is not None and last_day < now.date():
@@ -227,7 +229,7 @@ def upcoming(actor: Actor, sites: Iterable[FleetSite], now: datetime) -> list[It
     if permissions.is_allowed(actor.role, "overview"):
         found += [
             Item("rule", "ends", SOON, rule.id, rule.name, rule.expires_at, row=rule)
-            for rule in AutoUpdateRule.in_force(now)
+            for rule in rule_coverage.visible_rules(AutoUpdateRule.in_force(now), visible)
             if rule.expires_at - now < _RULE_ENDS_SOON
         ]
     return found

@@ -34,16 +34,18 @@ class Found:
 def search(actor: Actor, text: str) -> Found:
     """Return what this actor may see and whose name contains the text; nothing for an empty text.
 
-    Client users find only what belongs to their client, and only owners find people.
+    Only who manages people finds them.
     """
     sought = text.strip()[:MAX_CHARS]
     if not sought:
         return Found()
-    only = permissions.restricted_client_id(actor)
-    is_owner = permissions.is_allowed(actor.role, "people")
+    visible = permissions.visibility_of(actor)
+    manages_people = permissions.is_allowed(actor.role, "people")
     return Found(
-        sites=directory.find_sites(sought, limit=MAX_FOUND, client_id=only),
-        clients=directory.find_clients(sought, limit=MAX_FOUND, client_id=only),
-        components=directory.find_components(sought, limit=MAX_FOUND, client_id=only),
-        people=directory.find_users(sought, limit=MAX_FOUND) if is_owner else [],
+        sites=directory.find_sites(sought, limit=MAX_FOUND, visible=visible),
+        clients=directory.find_clients(sought, limit=MAX_FOUND, visible=visible),
+        components=directory.find_components(sought, limit=MAX_FOUND, visible=visible),
+        people=directory.find_users(sought, limit=MAX_FOUND, visible=visible)
+        if manages_people
+        else [],
     )

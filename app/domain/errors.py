@@ -79,7 +79,8 @@ class ChangesStopped(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "All updates are stopped. No update is approved until an owner starts them again."
+            "All updates are stopped. No update is approved until an owner or manager starts them"
+            " again."
         )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 from app import protocol
 from app.http.errors import CallError, ErrorCode, evidence
 from app.protocol import ProtocolError
 
 PEEK_BYTES = 16 * 1024
+FORM = "application/x-www-form-urlencoded"
 _SHOWN_CHARS = 200
 
 
@@ -57,6 +59,18 @@ class RawResponse:
         if isinstance(kept.get("text"), str):
             kept["text"] = str(kept["text"])[:_SHOWN_CHARS]
         return CallError(error_code, kept)
+
+
+def own_texts(headers: Mapping[str, str], body: bytes) -> tuple[str, ...]:
+    """Return what evidence must not repeat of a request: signatures, and the values of its body."""
+    if headers.get("Content-Type") == FORM:
+        return headers.get("Authorization", ""), *dict(parse_qsl(body.decode("ascii"))).values()
+    fields = protocol.parse_json(body) if body else {}
+    return (
+        headers.get("Signature", "").removeprefix("sa=").strip(":"),
+        headers.get("Signature-Input", ""),
+        *(value for value in fields.values() if isinstance(value, str)),
+    )
 
 
 def refuse_redirect(received: RawResponse) -> None:

@@ -22,7 +22,13 @@ from app.http import connection_errors, egress
 from app.http.connection_trace import Trace
 from app.http.errors import CallError, ErrorCode, Trait, evidence, printable
 from app.http.ip_policy import Network
-from app.http.response import PEEK_BYTES, RawResponse, classify_unsigned, refuse_redirect
+from app.http.response import (
+    PEEK_BYTES,
+    RawResponse,
+    classify_unsigned,
+    own_texts,
+    refuse_redirect,
+)
 from app.protocol import ProtocolError
 
 __all__ = [
@@ -303,7 +309,7 @@ def _exchange(
             is_cut=len(content) > limit,
             limit=limit,
             address=session.guard.address,
-            hidden=(*_own_texts(headers, body), *_login_texts(way.server_login)),
+            hidden=(*own_texts(headers, body), *_login_texts(way.server_login)),
         )
 
 
@@ -332,15 +338,6 @@ def _read(response: requests.Response, limit: int) -> bytes:
             break
         content += chunk
     return bytes(content)
-
-
-def _own_texts(headers: dict[str, str], body: bytes) -> tuple[str, ...]:
-    fields = protocol.parse_json(body) if body else {}
-    return (
-        headers.get("Signature", "").removeprefix("sa=").strip(":"),
-        headers.get("Signature-Input", ""),
-        *(value for value in fields.values() if isinstance(value, str)),
-    )
 
 
 def _verified_document(

@@ -5,22 +5,26 @@ Users change only by conditional UPDATEs, which name their conditions and report
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from peewee import JOIN, AutoField, CharField, ForeignKeyField, IntegerField, fn
 
 from app.models.agency import Agency
-from app.models.base import BaseModel, UtcField
+from app.models.base import BaseModel, JsonField, UtcField
 from app.models.change_stops import ChangeStop
+from app.models.visibility import Visibility
 
 # User.role
 OWNER = "owner"
+# Runs the agency's day, and not the dashboard itself.
+MANAGER = "manager"
 OPERATOR = "operator"
 VIEWER = "viewer"
 # A client user, who sees only that client's sites.
 CLIENT = "client"
-ROLES = (OWNER, OPERATOR, VIEWER, CLIENT)
+ROLES = (OWNER, MANAGER, OPERATOR, VIEWER, CLIENT)
 
 # User.theme
 SYSTEM_THEME = "system"
@@ -30,6 +34,9 @@ UTC_ZONE = "UTC"
 
 # User.password_hash of an invited user. No hash looks like this, so no password matches.
 NO_PASSWORD = "!"  # noqa: S105 - the absence of one
+# The same for a user who signs in at the OpenID provider instead.
+ONLY_AT_PROVIDER = "!provider"
+WITHOUT_PASSWORD = (NO_PASSWORD, ONLY_AT_PROVIDER)
 
 
 # User.name of an erased user. The address then has no @, so it cannot sign in.
@@ -49,6 +56,8 @@ class User(BaseModel):
     role = CharField(max_length=16)
     # The client of a client user. No foreign key, because sites import this module.
     client_id = IntegerField(null=True)
+    # The ids of the only clients that a person of the agency sees, or None for everything.
+    limited_to = JsonField(null=True)
     session_epoch = IntegerField(default=1)
     created_at = UtcField()
     disabled_at = UtcField(null=True)
@@ -61,7 +70,7 @@ class User(BaseModel):
 
     @property
     def is_invited(self) -> bool:
-        """Whether this person has still to choose a password."""
+        """Whether this person has never signed in, and has still to choose a password."""
         return self.password_hash == NO_PASSWORD
 
     @property
@@ -87,6 +96,10 @@ class User(BaseModel):
             (User.theme != theme) | (User.time_zone != time_zone), theme=theme, time_zone=time_zone
         )
 
+    def join_by_provider(self) -> None:
+        """Record that an invited person signed in without choosing a password."""
+        self.update_if(User.password_hash == NO_PASSWORD, password_hash=ONLY_AT_PROVIDER)
+
     def rehash(self, password_hash: str, *, instead_of: str) -> bool:
         """Store the same password with a stronger hash, unless it changed meanwhile."""
         return self.update_if(User.password_hash == instead_of, password_hash=password_hash)
@@ -99,6 +112,12 @@ class User(BaseModel):
             disabled_at=now,
             session_epoch=User.session_epoch + 1,
         )
+
+    def limit_to(self, client_ids: Collection[int] | None) -> None:
+        """Let this person see only these clients, or everything with None."""
+        value = None if client_ids is None else sorted(client_ids)
+        User.update(limited_to=value).where(User.id == self.id).execute()
+        self.refresh()
 
     def take_role(self, role: str, client_id: int | None) -> bool:
         """Change the role; return False if it is the same, if disabled, or for the last owner."""
@@ -137,7 +156,8 @@ class User(BaseModel):
             other.role == OWNER,
             other.id != self.id,
             other.disabled_at.is_null(),
-            other.password_hash != NO_PASSWORD,
+            # Or turning single sign-on off could leave nobody who can sign in.
+            other.password_hash.not_in(WITHOUT_PASSWORD),
         )
 
     @classmethod
@@ -160,9 +180,25 @@ class User(BaseModel):
         return cls.get_or_none(cls.email == email)
 
     @classmethod
-    def listing(cls) -> list[User]:
-        """Return active users first, then by name."""
-        return list(cls.select().order_by(cls.disabled_at.is_null(False), fn.LOWER(cls.name)))
+    def listing(cls, visible: Visibility) -> list[User]:
+        """Return visible active users first, then by name."""
+        query = cls.select().where(cls.is_visible(visible))
+        return list(query.order_by(cls.disabled_at.is_null(False), fn.LOWER(cls.name)))
+
+    @classmethod
+    def is_visible(cls, visible: Visibility) -> Any:
+        """Return the SQL condition that a user is of the agency, or of a visible client."""
+        return cls.client_id.is_null() | visible.in_sql(cls.client_id)
+
+    @classmethod
+    def replace_client(cls, client_id: int, into: int) -> int:
+        """Let the people of a client, and those limited to it, see another one; count them."""
+        count: int = cls.update(client_id=into).where(cls.client_id == client_id).execute()
+        for user in cls.select().where(cls.limited_to.is_null(False)):
+            if client_id in user.limited_to:
+                user.limit_to({*user.limited_to, into} - {client_id})
+                count += 1
+        return count
 
 
 class UserSession(BaseModel):

@@ -9,6 +9,7 @@ from peewee import AutoField, CharField, ForeignKeyField, fn
 
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.sites import Site
+from app.models.visibility import Visibility
 
 # A site has seen an entry of Aura's audit log that is not in it.
 AUDIT_LOG_LOST = "audit_log_lost"
@@ -44,16 +45,16 @@ class Alert(BaseModel):
         return cls.get_or_none(cls.id == alert_id)
 
     @classmethod
-    def open_ones(cls, site: Site | None = None) -> list[Alert]:
-        """Return the open alerts, newest first, each with its site."""
-        query = cls.select(cls, Site).join(Site).where(cls.closed_at.is_null())
-        if site is not None:
-            query = query.where(cls.site == site)
+    def open_ones(cls, visible: Visibility) -> list[Alert]:
+        """Return the open alerts of visible sites, newest first, each with its site."""
+        query = cls.select(cls, Site).join(Site)
+        query = query.where(cls.closed_at.is_null(), visible.in_sql(Site.client))
         return list(query.order_by(cls.id.desc()))
 
     @classmethod
-    def closed_ones(cls, limit: int) -> list[Alert]:
-        query = cls.select(cls, Site).join(Site).where(cls.closed_at.is_null(False))
+    def closed_ones(cls, limit: int, visible: Visibility) -> list[Alert]:
+        query = cls.select(cls, Site).join(Site)
+        query = query.where(cls.closed_at.is_null(False), visible.in_sql(Site.client))
         return list(query.order_by(cls.closed_at.desc(), cls.id.desc()).limit(limit))
 
     @classmethod
@@ -67,11 +68,10 @@ class Alert(BaseModel):
         return cls.select(fn.COUNT(cls.id)).where(cls.site == site_id, cls.closed_at.is_null())
 
     @classmethod
-    def like(cls, alert: Alert, *, everywhere: bool) -> list[Alert]:
-        """Return the other open alerts of the same kind, at the same site or at any."""
-        query = cls.select().where(
-            cls.kind == alert.kind, cls.id != alert.id, cls.closed_at.is_null()
-        )
+    def like(cls, alert: Alert, *, everywhere: bool, visible: Visibility) -> list[Alert]:
+        """Return the other open alerts of the same kind, at the same site or at any visible one."""
+        query = cls.select().join(Site).where(visible.in_sql(Site.client))
+        query = query.where(cls.kind == alert.kind, cls.id != alert.id, cls.closed_at.is_null())
         if not everywhere:
             query = query.where(cls.site == alert.site_id)
         return list(query.order_by(cls.id.desc()))

@@ -15,7 +15,9 @@ from peewee import JOIN, SQL, BigIntegerField, CharField, IntegerField, TextFiel
 
 from app.models.base import BaseModel, UtcField, db, is_postgres
 from app.models.queued_row import QUEUED, QueuedRow
+from app.models.sites import Site
 from app.models.statements import Statement, given
+from app.models.visibility import Visibility
 
 # Actors without personal data.
 NAMES = {"system": "Aura", "schedule": "the schedule", "anonymous": "signed-out visitor"}
@@ -106,6 +108,17 @@ class AuditEntry(BaseModel):
         return query.join(PrivateDetail, JOIN.LEFT_OUTER, on=is_same, attr="detail")
 
     @classmethod
+    def is_visible(cls, visible: Visibility) -> Any:
+        """Return the SQL condition that an entry is about a visible client or its site.
+
+        Entries about neither, such as those about people, are visible only with everything.
+        """
+        if visible.is_everything:
+            return visible.in_sql(cls.client_id)
+        of_sites = cls.site_id.in_(Site.select(Site.id).where(visible.in_sql(Site.client)))
+        return visible.in_sql(cls.client_id) | (cls.client_id.is_null() & of_sites)
+
+    @classmethod
     def hash_of(cls, seq: int) -> str:
         """Return the hash of an entry; '' if there is none with this number."""
         row = _HASH.read_row(seq=seq)
@@ -175,11 +188,13 @@ class AuditEntry(BaseModel):
         return query.order_by(cls.seq.desc()).first()
 
     @classmethod
-    def notable(cls, events: Collection[str], since: datetime, limit: int) -> list[AuditEntry]:
-        """Return the newest entries of these events since then, the newest first."""
+    def notable(
+        cls, events: Collection[str], since: datetime, limit: int, visible: Visibility
+    ) -> list[AuditEntry]:
+        """Return the newest visible entries of these events since then, the newest first."""
         first_seq = Day.select(fn.MIN(Day.first_seq)).where(Day.day >= since.date().isoformat())
         query = cls.with_details().where(
-            cls.event.in_(events), cls.seq >= first_seq, cls.at >= since
+            cls.event.in_(events), cls.seq >= first_seq, cls.at >= since, cls.is_visible(visible)
         )
         return list(query.order_by(cls.seq.desc()).limit(limit))
 

@@ -31,6 +31,7 @@ from app.models.clients import Client
 from app.models.reports import Report
 from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
+from app.models.visibility import EVERYTHING, Visibility
 
 READY = "ready"
 IN_PROGRESS = "open"
@@ -58,6 +59,7 @@ class UpdateFilter:
 
     now: datetime
     fresh_since: datetime
+    visible: Visibility = EVERYTHING
     client_id: int | None = None
     site_ids: tuple[int, ...] = ()
     tag: str = ""
@@ -193,7 +195,7 @@ class AvailableUpdate(BaseModel):
 
     @classmethod
     def _conditions(cls, asked: UpdateFilter) -> list[Any]:
-        found: list[Any] = []
+        found: list[Any] = [asked.visible.in_sql(Site.client)]
         if asked.client_id is not None:
             found.append(Site.client == asked.client_id)
         if asked.site_ids:

@@ -26,6 +26,7 @@ from app.models.changes import (
     Change,
 )
 from app.models.sites import Site
+from app.models.visibility import Visibility
 
 # The lists of batches. A batch that is partly approved is in the first two.
 TO_APPROVE = "waiting"
@@ -74,42 +75,42 @@ class Batch:
 def listing(
     tab: str,
     *,
-    client_id: int | None = None,
+    visible: Visibility,
     outcome: str = "",
     limit: int,
     before: int | None = None,
 ) -> list[Batch]:
     """Return the batches of a list, the newest first.
 
-    With `client_id`, only what that client was asked to approve. `outcome` is a key of OUTCOMES.
+    Only visible changes count. `outcome` is a key of OUTCOMES.
     `before` is the `last_id` of the last batch shown.
     """
-    heads = _newest_of_each(client_id).where(_is_listed(tab, client_id))
+    heads = _newest_of_each(visible).where(_is_listed(tab, visible))
     if outcome:
-        heads = heads.where(fn.EXISTS(_others(client_id, _in_states(OUTCOMES[outcome]))))
+        heads = heads.where(fn.EXISTS(_others(visible, _in_states(OUTCOMES[outcome]))))
     if before is not None:
         heads = heads.where(Change.id < before)
     head = heads.order_by(Change.id.desc()).limit(limit).alias("head")
     shown = Change.select(head.c.batch).from_(head)
-    query = _changes(client_id).where(Change.batch.in_(shown))
+    query = _changes(visible).where(Change.batch.in_(shown))
     query = query.group_by(Change.batch).order_by(fn.MAX(Change.id).desc())
     return [_batch(row) for row in query.tuples()]
 
 
-def _newest_of_each(client_id: int | None) -> Any:
+def _newest_of_each(visible: Visibility) -> Any:
     """Return the query for the newest change of each batch.
 
     It reads the changes from the newest on, as far as its limit needs.
     """
-    newer = _others(client_id, lambda other: other.id > Change.id)
-    return _changes(client_id, Change.id, Change.batch).where(~fn.EXISTS(newer))
+    newer = _others(visible, lambda other: other.id > Change.id)
+    return _changes(visible, Change.id, Change.batch).where(~fn.EXISTS(newer))
 
 
-def _others(client_id: int | None, condition: Callable[[Any], Any]) -> Any:
+def _others(visible: Visibility, condition: Callable[[Any], Any]) -> Any:
     """Return the query for the changes of the same batch that meet a condition."""
     other, site = Change.alias(), Site.alias()
     query = other.select(SQL("1")).join(site, on=other.site == site.id)
-    is_same = (other.batch == Change.batch) & _is_visible(other, site, client_id)
+    is_same = (other.batch == Change.batch) & _is_visible(other, site, visible)
     return query.where(is_same, condition(other))
 
 
@@ -117,7 +118,7 @@ def _in_states(states: tuple[str, ...]) -> Callable[[Any], Any]:
     return lambda change: change.state.in_(states)
 
 
-def _is_listed(tab: str, client_id: int | None) -> Any:
+def _is_listed(tab: str, visible: Visibility) -> Any:
     """Return the condition that the batch of a change is in this list."""
     is_waiting = Change.state.in_(BEFORE_APPROVAL)
     condition = {
@@ -125,14 +126,14 @@ def _is_listed(tab: str, client_id: int | None) -> Any:
         UNDER_WAY: _is_under_way(),
         ENDED: is_waiting | _is_under_way(),
     }[tab]
-    found = _changes(client_id, Change.batch).where(Change.is_unfinished(), condition)
+    found = _changes(visible, Change.batch).where(Change.is_unfinished(), condition)
     return Change.batch.not_in(found) if tab == ENDED else Change.batch.in_(found)
 
 
-def counts(client_id: int | None = None) -> dict[str, int]:
+def counts(visible: Visibility) -> dict[str, int]:
     """Return the number of batches to approve and under way, and of changes that need checking."""
     query = _changes(
-        client_id,
+        visible,
         fn.COUNT(Case(None, ((Change.state.in_(BEFORE_APPROVAL), Change.batch),)).distinct()),
         fn.COUNT(Case(None, ((_is_under_way(), Change.batch),)).distinct()),
         _count(Change.is_to_check()),
@@ -141,17 +142,15 @@ def counts(client_id: int | None = None) -> dict[str, int]:
     return {TO_APPROVE: waiting, UNDER_WAY: running, TO_CHECK: to_check}
 
 
-def _changes(client_id: int | None, *columns: Any) -> Any:
+def _changes(visible: Visibility, *columns: Any) -> Any:
     query = Change.select(*(columns or _COLUMNS)).join(Site)
-    return query.where(_is_visible(Change, Site, client_id))
+    return query.where(_is_visible(Change, Site, visible))
 
 
-def _is_visible(change: Any, site: Any, client_id: int | None) -> Any:
-    """Return the condition that the site is known, and its client was asked if one is given."""
-    is_known = site.forgotten_at.is_null()
-    if client_id is None:
-        return is_known
-    return is_known & (site.client == client_id) & change.requested_at.is_null(False)
+def _is_visible(change: Any, site: Any, visible: Visibility) -> Any:
+    """Return the condition that the site is known, and the change visible."""
+    found = site.forgotten_at.is_null() & visible.in_sql(site.client)
+    return found & change.requested_at.is_null(False) if visible.only_requested else found
 
 
 def _is_under_way() -> Any:

@@ -24,6 +24,7 @@ from app.models.base import JsonField, UtcField
 from app.models.clients import Client
 from app.models.queued_row import LeasedRow
 from app.models.sites import Site
+from app.models.visibility import Visibility
 
 # Change.state
 CHECKING = "checking"
@@ -265,10 +266,8 @@ class Change(LeasedRow):
         return query.where(cls.id == change_id, Site.forgotten_at.is_null()).first()
 
     @classmethod
-    def awaiting_people(
-        cls, client_id: int | None = None, site: Site | None = None
-    ) -> list[Change]:
-        """Return what needs checking or approval, newest first; of one client if given.
+    def awaiting_people(cls, visible: Visibility, site: Site | None = None) -> list[Change]:
+        """Return what needs checking or approval on visible sites, newest first.
 
         With `site`, everything that is open on that site is returned as well. The rows have only
         what lists show: every page reads them, and those of a large fleet are hundreds.
@@ -278,7 +277,7 @@ class Change(LeasedRow):
             is_wanted |= cls.is_open_or_incident_on(site.id)
         query = cls.select(*cls._listed()).join(Site).join(Client, JOIN.LEFT_OUTER)
         query = query.where(Site.forgotten_at.is_null(), cls.is_unfinished(), is_wanted)
-        query = query if client_id is None else query.where(Site.client == client_id)
+        query = query.where(visible.in_sql(Site.client))
         return list(query.order_by(cls.id.desc()))
 
     @classmethod
@@ -293,12 +292,13 @@ class Change(LeasedRow):
         return [*own, Site.id, Site.name, Site.client, Client.id, Client.approvals]
 
     @classmethod
-    def in_batch(cls, batch: str, client_id: int | None = None) -> list[Change]:
-        """Return what was proposed together; of one client, what it was asked to approve."""
+    def in_batch(cls, batch: str, visible: Visibility) -> list[Change]:
+        """Return the visible changes that were proposed together."""
         query = cls.select(cls, Site, Client).join(Site).join(Client, JOIN.LEFT_OUTER)
         query = query.where(cls.batch == batch, Site.forgotten_at.is_null())
-        if client_id is not None:
-            query = query.where(Site.client == client_id, cls.requested_at.is_null(False))
+        query = query.where(visible.in_sql(Site.client))
+        if visible.only_requested:
+            query = query.where(cls.requested_at.is_null(False))
         return list(query.order_by(fn.LOWER(cls.name), cls.ident, fn.LOWER(Site.name), cls.id))
 
     @classmethod
@@ -351,11 +351,12 @@ class Change(LeasedRow):
         return cls.overdue(states, now, cls.not_before <= now)
 
     @classmethod
-    def count_sent_and_waiting(cls) -> tuple[int, int]:
+    def count_sent_and_waiting(cls, visible: Visibility) -> tuple[int, int]:
         """Return how many changes were sent and have no result, and how many wait to be sent."""
         is_asked_for = (cls.state == UNKNOWN) & cls.next_attempt_at.is_null(False)
-        sent = cls.select().where((cls.state == RUNNING) | is_asked_for)
-        return sent.count(), cls.select().where(cls.state.in_(MAY_RUN)).count()
+        theirs = cls.select().join(Site).where(visible.in_sql(Site.client))
+        sent = theirs.where((cls.state == RUNNING) | is_asked_for)
+        return sent.count(), theirs.where(cls.state.in_(MAY_RUN)).count()
 
     @classmethod
     def next_for(cls, site: Site, now: datetime) -> Change | None:

@@ -8,6 +8,7 @@ from typing import Any
 from peewee import AutoField, CharField, TextField
 
 from app.models.base import BaseModel, JsonField, UtcField
+from app.models.visibility import Visibility
 
 # Client.approvals: who approves updates of this client's sites. Anyone at the agency, a
 # second person, or the client.
@@ -40,9 +41,14 @@ class Client(BaseModel):
         return self.update_if(Client.approvals != approvals, approvals=approvals)
 
     @classmethod
-    def names(cls) -> dict[int, str]:
-        """Return the name of every client by id, sorted by name."""
-        return {client.id: client.name for client in cls.select().order_by(cls.name)}
+    def listing(cls, visible: Visibility) -> list[Client]:
+        """Return the visible clients by name."""
+        return list(cls.select().where(visible.in_sql(cls.id)).order_by(cls.name))
+
+    @classmethod
+    def names(cls, visible: Visibility) -> dict[int, str]:
+        """Return the name of each visible client by id, sorted by name."""
+        return {client.id: client.name for client in cls.listing(visible)}
 
     def set_contact(self, **columns: str) -> None:
         """Set `contact_name`, `contact_email` and `contact_phone`."""

@@ -8,6 +8,7 @@ from peewee import BigIntegerField, BooleanField, CharField, IntegerField
 
 from app.models.base import UtcField
 from app.models.queued_row import QUEUED, QueuedRow
+from app.models.visibility import Visibility
 
 # AuditLogExport.state
 RUNNING = "running"
@@ -46,8 +47,10 @@ class AuditLogExport(QueuedRow):
         return f"aura-audit_log-{self.requested_at:%Y-%m-%d}-{self.id}.{self.form}"
 
     @classmethod
-    def newest(cls, limit: int) -> list[AuditLogExport]:
-        return list(cls.select().order_by(cls.id.desc()).limit(limit))
+    def newest(cls, limit: int, visible: Visibility) -> list[AuditLogExport]:
+        """Return the newest exports first, of those about visible clients."""
+        query = cls.select().where(visible.in_sql(cls.client_id))
+        return list(query.order_by(cls.id.desc()).limit(limit))
 
     @classmethod
     def done_before(cls, before: datetime) -> list[AuditLogExport]:

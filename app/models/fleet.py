@@ -15,6 +15,7 @@ from app.models.clients import Client
 from app.models.reports import Report
 from app.models.sites import ACTIVE, MAY_CALL, Site
 from app.models.uptime import SiteWatch
+from app.models.visibility import EVERYTHING, Visibility
 
 # Columns of Site that a FleetSite repeats.
 _COLUMNS = (
@@ -103,8 +104,8 @@ class WidespreadUpdate:
     sites: int
 
 
-def fleet(client_id: int | None = None, *conditions: Any) -> list[FleetSite]:
-    """Return the sites that were not removed, by name; of one client if given.
+def fleet(visible: Visibility, *conditions: Any) -> list[FleetSite]:
+    """Return the visible sites that were not removed, by name.
 
     Only those that meet all `conditions`, which may name columns of Site and Report.
     """
@@ -129,18 +130,16 @@ def fleet(client_id: int | None = None, *conditions: Any) -> list[FleetSite]:
         .join(SiteWatch, JOIN.LEFT_OUTER, on=SiteWatch.site == Site.id)
         .switch(Site)
         .join(Report, JOIN.LEFT_OUTER, on=Report.site == Site.id)
-        .where(Site.forgotten_at.is_null(), *conditions)
+        .where(Site.forgotten_at.is_null(), visible.in_sql(Site.client), *conditions)
         .order_by(fn.LOWER(Site.name), Site.id)
     )
-    if client_id is not None:
-        query = query.where(Site.client == client_id)
     rows: Any = query.tuples()
     return [FleetSite(*row) for row in rows]
 
 
 def sites_in(connections: Collection[str]) -> list[FleetSite]:
     """Return the sites whose `connection` is one of these, or with another problem, by name."""
-    return fleet(None, Site.connection_in_sql().in_(list(connections)) | _has_problem())
+    return fleet(EVERYTHING, Site.connection_in_sql().in_(list(connections)) | _has_problem())
 
 
 def _has_problem() -> Any:
@@ -158,8 +157,8 @@ class SiteCount:
     sites: int
 
 
-def count_alike(client_id: int | None = None) -> list[SiteCount]:
-    """Return how many sites there are of each kind of problem; of one client if given."""
+def count_alike(visible: Visibility) -> list[SiteCount]:
+    """Return how many visible sites there are of each kind of problem."""
     columns = [
         Site.connection_in_sql().alias("connection"),
         SiteWatch.problem_in_sql().alias("uptime_problem"),
@@ -167,9 +166,7 @@ def count_alike(client_id: int | None = None) -> list[SiteCount]:
         SiteWatch.explains_in_sql().alias("is_explained"),
     ]
     found = Site.select(*columns).join(SiteWatch, JOIN.LEFT_OUTER, on=SiteWatch.site == Site.id)
-    found = found.where(Site.forgotten_at.is_null())
-    if client_id is not None:
-        found = found.where(Site.client == client_id)
+    found = found.where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
     one = found.alias("one")
     names = [one.c[column.name] for column in columns]
     rows: Any = Site.select(*names, fn.COUNT(SQL("*"))).from_(one).group_by(*names).tuples()
@@ -188,11 +185,11 @@ def noticeable_sites(
     connections: Collection[str],
     php: Collection[str],
     named: Collection[int],
-    client_id: int | None = None,
+    visible: Visibility,
 ) -> list[FleetSite]:
     """Return the sites with one of these connections or of these PHP versions, and these sites.
 
-    Those that were never paired are among them.
+    Those that were never paired are among them, and only visible ones.
     """
     is_noticeable = (
         Site.connection_in_sql().in_(list(connections))
@@ -201,7 +198,7 @@ def noticeable_sites(
         | Site.paired_at.is_null()
         | _has_problem()
     )
-    return fleet(client_id, is_noticeable)
+    return fleet(visible, is_noticeable)
 
 
 class AlikeSites(NamedTuple):
@@ -227,8 +224,8 @@ class FleetCounts:
     ended: dict[str, int]
 
 
-def count_fleet(since: datetime, client_id: int | None = None) -> FleetCounts:
-    """Count the sites that were not removed by connection and versions; of one client if given.
+def count_fleet(since: datetime, visible: Visibility) -> FleetCounts:
+    """Count the visible sites that were not removed by connection and versions.
 
     What was lately is what was since then.
     """
@@ -242,15 +239,13 @@ def count_fleet(since: datetime, client_id: int | None = None) -> FleetCounts:
             Site.paired_at,
         )
         .join(Report, JOIN.LEFT_OUTER, on=Report.site == Site.id)
-        .where(Site.forgotten_at.is_null())
+        .where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
     )
-    if client_id is not None:
-        one = one.where(Site.client == client_id)
     one = one.alias("one")
     names = (one.c.connection, one.c.is_paired, one.c.wordpress, one.c.php)
     counts = (fn.COUNT(one.c.connection), fn.COUNT(one.c.synced), fn.COUNT(one.c.paired_at))
     states = (SUCCEEDED, ROLLED_BACK)
-    ended = [_ended(state, since, client_id) for state in states]
+    ended = [_ended(state, since, visible) for state in states]
     query = Site.select(*names, *counts, *ended).from_(one).group_by(*names)
     rows: Any = list(query.tuples())
     numbers = rows[0][-len(states) :] if rows else (0,) * len(states)
@@ -258,12 +253,11 @@ def count_fleet(since: datetime, client_id: int | None = None) -> FleetCounts:
     return FleetCounts(alike, dict(zip(states, numbers, strict=True)))
 
 
-def _ended(state: str, since: datetime, client_id: int | None) -> Any:
+def _ended(state: str, since: datetime, visible: Visibility) -> Any:
     """Return the query for the number of updates that ended in a state."""
     query = Change.select(fn.COUNT(Change.id)).join(Site)
     query = query.where(Change.ended_at >= since, Change.state == state)
-    query = query.where(Site.forgotten_at.is_null())
-    return query if client_id is None else query.where(Site.client == client_id)
+    return query.where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
 
 
 class ClientCounts(NamedTuple):
@@ -275,22 +269,25 @@ class ClientCounts(NamedTuple):
 
 
 def count_by_client(
-    connections: Collection[str], needing: Collection[int]
+    connections: Collection[str], needing: Collection[int], visible: Visibility
 ) -> dict[int | None, ClientCounts]:
-    """Count by client. Sites with one of these connections, and `needing`, need attention."""
+    """Count visible sites by client.
+
+    Sites with one of these connections, and `needing`, need attention.
+    """
     needs = Site.connection_in_sql().in_(list(connections)) | Site.id.in_(list(needing))
     query = Site.select(
         Site.client,
         fn.COUNT(Site.id),
         fn.COUNT(Case(None, ((needs, 1),))),
         fn.COALESCE(fn.SUM(Case(None, ((Site.state.in_(MAY_CALL), Site.update_count),), 0)), 0),
-    ).where(Site.forgotten_at.is_null())
+    ).where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
     rows: Any = query.group_by(Site.client).tuples()
     return {client_id: ClientCounts(*counts) for client_id, *counts in rows}
 
 
-def widespread_updates(limit: int, client_id: int | None = None) -> list[WidespreadUpdate]:
-    """Return the updates that are available on most sites, without translations."""
+def widespread_updates(limit: int, visible: Visibility) -> list[WidespreadUpdate]:
+    """Return the updates that are available on most visible sites, without translations."""
     count = fn.COUNT(AvailableUpdate.id)
     query = (
         AvailableUpdate.select(
@@ -307,13 +304,12 @@ def widespread_updates(limit: int, client_id: int | None = None) -> list[Widespr
             AvailableUpdate.kind != "translation",
             Site.forgotten_at.is_null(),
             Site.state == ACTIVE,
+            visible.in_sql(Site.client),
         )
         .group_by(AvailableUpdate.kind, AvailableUpdate.ident, AvailableUpdate.to_version)
         .order_by(count.desc(), fn.MAX(AvailableUpdate.name), AvailableUpdate.to_version)
         .limit(limit)
     )
-    if client_id is not None:
-        query = query.where(Site.client == client_id)
     rows: Any = query.tuples()
     return [WidespreadUpdate(*row) for row in rows]
 

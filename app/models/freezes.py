@@ -10,6 +10,7 @@ from peewee import JOIN, AutoField, CharField, DateField, ForeignKeyField
 from app.models.base import BaseModel, UtcField
 from app.models.clients import Client
 from app.models.sites import Site
+from app.models.visibility import Visibility
 
 
 class Freeze(BaseModel):
@@ -34,6 +35,10 @@ class Freeze(BaseModel):
     class Meta:
         # FREEZE is a reserved word of PostgreSQL.
         table_name = "update_freeze"
+
+    @property
+    def is_for_all(self) -> bool:
+        return self.client_id is None and self.site_id is None
 
     def applies_to(self, site: Site) -> bool:
         """Whether it is for this site."""
@@ -60,8 +65,14 @@ class Freeze(BaseModel):
         return cls.ended_at.is_null() & (cls.last_day >= day)
 
     @classmethod
-    def newest(cls, limit: int) -> list[Freeze]:
-        """Return the newest freezes first, also those that are over, with whom they are for."""
+    def newest(cls, limit: int, visible: Visibility) -> list[Freeze]:
+        """Return the newest freezes first, also those that are over, with whom they are for.
+
+        Those for all sites, for visible clients and for visible sites.
+        """
+        is_for_all = cls.client.is_null() & cls.site.is_null()
+        is_visible = is_for_all | visible.in_sql(cls.client) | visible.in_sql(Site.client)
         query = cls.select(cls, Client, Site).join(Client, JOIN.LEFT_OUTER)
         query = query.join_from(cls, Site, JOIN.LEFT_OUTER)
-        return list(query.order_by(cls.last_day.desc(), cls.id.desc()).limit(limit))
+        query = query.where(is_visible).order_by(cls.last_day.desc(), cls.id.desc())
+        return list(query.limit(limit))

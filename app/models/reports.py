@@ -25,6 +25,7 @@ from app.models.clients import Client
 from app.models.queued_row import QUEUED, QueuedRow
 from app.models.sites import ACTIVE, Site
 from app.models.statements import Statement, given
+from app.models.visibility import Visibility
 
 # Sync.state
 ASKING = "asking"
@@ -52,9 +53,10 @@ class Installed(NamedTuple):
     is_active: bool
 
 
-def _installed(query: Any) -> list[Installed]:
-    """Return the rows of a query about connected sites, by the name of the site."""
-    query = query.join(Site).join(Client, JOIN.LEFT_OUTER).where(*_CONNECTED)
+def _installed(query: Any, visible: Visibility) -> list[Installed]:
+    """Return the rows of a query about visible connected sites, by the name of the site."""
+    query = query.join(Site).join(Client, JOIN.LEFT_OUTER)
+    query = query.where(*_CONNECTED, visible.in_sql(Site.client))
     return [Installed(*row) for row in query.order_by(fn.LOWER(Site.name), Site.id).tuples()]
 
 
@@ -88,14 +90,14 @@ class Sync(QueuedRow):
         return {number for (number,) in rows}
 
     @classmethod
-    def progress(cls, client_id: int | None = None) -> tuple[int, int]:
+    def progress(cls, visible: Visibility) -> tuple[int, int]:
         """Return how many syncs have ended, and how many there are, since the oldest open one.
 
         Those requested at the same time as that one count from the start. Both are 0 if none is
-        open. Only those of one client's sites if given.
+        open. Only those of visible sites count.
         """
-        is_theirs = cls.site.in_(Site.select(Site.id).where(Site.client == client_id))
-        is_counted = is_theirs if client_id is not None else cls.id > 0
+        is_theirs = cls.site.in_(Site.select(Site.id).where(visible.in_sql(Site.client)))
+        is_counted = cls.id > 0 if visible.is_everything else is_theirs
         is_open = cls.state.in_(OPEN)
         begins = cls.select(fn.MIN(cls.requested_at)).where(is_open, is_counted).scalar()
         if begins is None:
@@ -141,10 +143,10 @@ class Report(BaseModel):
         return {site_id: (wordpress, php) for site_id, wordpress, php in rows}
 
     @classmethod
-    def installations(cls) -> list[Installed]:
-        """Return WordPress on all connected sites, by name."""
+    def installations(cls, visible: Visibility) -> list[Installed]:
+        """Return WordPress on all visible connected sites, by name."""
         columns = (cls.wordpress, SQL("'WordPress'"), SQL("''"), SQL("1"))
-        return _installed(cls.select(*_NAMES, *columns))
+        return _installed(cls.select(*_NAMES, *columns), visible)
 
     @classmethod
     def of(cls, site: Site) -> Report | None:
@@ -236,17 +238,19 @@ class Component(BaseModel):
         return {report.site_id for report in query}
 
     @classmethod
-    def on_sites(cls, kind: str, ident: str) -> list[Component]:
-        """Return a component of all connected sites that have it, each with its site, by name."""
+    def on_sites(cls, kind: str, ident: str, visible: Visibility) -> list[Component]:
+        """Return a component of all visible connected sites that have it, each with its site."""
         query = cls.select(cls, Site, Client).join(Site).join(Client, JOIN.LEFT_OUTER)
         query = query.where(cls.kind == report_list(kind), cls.ident == ident, *_CONNECTED)
+        query = query.where(visible.in_sql(Site.client))
         return list(query.order_by(fn.LOWER(Site.name), Site.id))
 
     @classmethod
-    def installations(cls, kind: str, ident: str) -> list[Installed]:
-        """Return a component of all connected sites that have it, by the name of the site."""
+    def installations(cls, kind: str, ident: str, visible: Visibility) -> list[Installed]:
+        """Return a component of all visible connected sites that have it, by the site's name."""
         query = cls.select(*_NAMES, cls.version, cls.name, cls.author, cls.active)
-        return _installed(query.where(cls.kind == report_list(kind), cls.ident == ident))
+        query = query.where(cls.kind == report_list(kind), cls.ident == ident)
+        return _installed(query, visible)
 
     @classmethod
     def add_all(cls, site: Site, rows: list[dict[str, Any]]) -> None:

@@ -26,6 +26,7 @@ from app.models.accounts import User
 from app.models.base import BaseModel, JsonField, UtcField, db
 from app.models.clients import SELF, Client
 from app.models.queued_row import LeasedRow
+from app.models.visibility import EVERYTHING, Visibility
 
 # Site.state
 NEW = "new"
@@ -246,29 +247,26 @@ class Site(BaseModel):
         return query.where(cls.id == site_id, cls.forgotten_at.is_null()).first()
 
     @classmethod
-    def listing(cls, client_id: int | None = None) -> list[Site]:
-        """Return the sites that were not removed by name, with their client; of one if given."""
-        query = (
-            cls.select(cls, Client).join(Client, JOIN.LEFT_OUTER).where(cls.forgotten_at.is_null())
-        )
-        if client_id is not None:
-            query = query.where(cls.client == client_id)
+    def listing(cls, visible: Visibility) -> list[Site]:
+        """Return the visible sites that were not removed by name, each with its client."""
+        query = cls.select(cls, Client).join(Client, JOIN.LEFT_OUTER)
+        query = query.where(cls.forgotten_at.is_null(), visible.in_sql(cls.client))
         return list(query.order_by(fn.LOWER(cls.name), cls.id))
 
     @classmethod
-    def names(cls, site_ids: Collection[int]) -> dict[int, str]:
-        """Return the names of these sites by id, also of removed ones."""
+    def names(cls, site_ids: Collection[int], visible: Visibility = EVERYTHING) -> dict[int, str]:
+        """Return the names of those of these sites that are visible by id, also of removed ones."""
         if not site_ids:
             return {}
-        query = cls.select(cls.id, cls.name).where(cls.id.in_(list(site_ids)))
+        query = cls.select(cls.id, cls.name)
+        query = query.where(cls.id.in_(list(site_ids)), visible.in_sql(cls.client))
         return {site.id: site.name for site in query}
 
     @classmethod
-    def known_names(cls, client_id: int | None = None) -> dict[int, str]:
-        """Return the names of the sites that were not removed by id, in order; of one client."""
-        query = cls.select(cls.id, cls.name).where(cls.forgotten_at.is_null())
-        if client_id is not None:
-            query = query.where(cls.client == client_id)
+    def known_names(cls, visible: Visibility) -> dict[int, str]:
+        """Return the names of the visible sites that were not removed by id, in order."""
+        query = cls.select(cls.id, cls.name)
+        query = query.where(cls.forgotten_at.is_null(), visible.in_sql(cls.client))
         rows: Any = query.order_by(fn.LOWER(cls.name), cls.id).tuples()
         return dict(rows)
 
@@ -278,11 +276,9 @@ class Site(BaseModel):
         return {site.id: site for site in cls.select().where(cls.id.in_(list(site_ids)))}
 
     @classmethod
-    def count_by_connection(cls, client_id: int | None = None) -> dict[str, int]:
-        """Return how many sites there are by `connection`; of one client if given."""
+    def count_by_connection(cls) -> dict[str, int]:
+        """Return how many sites there are by `connection`."""
         found = cls.select(cls.connection_in_sql().alias("word")).where(cls.forgotten_at.is_null())
-        if client_id is not None:
-            found = found.where(cls.client == client_id)
         one = found.alias("one")
         counted = cls.select(one.c.word, fn.COUNT(one.c.word)).from_(one).group_by(one.c.word)
         rows: Any = counted.tuples()

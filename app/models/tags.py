@@ -8,6 +8,7 @@ from peewee import AutoField, CharField, ForeignKeyField, fn
 
 from app.models.base import BaseModel
 from app.models.sites import Site
+from app.models.visibility import Visibility
 
 
 class SiteTag(BaseModel):
@@ -57,12 +58,12 @@ class SiteTag(BaseModel):
         return {tag.site_id for tag in cls.select(cls.site).where(cls.folded == folded)}
 
     @classmethod
-    def in_use(cls) -> dict[str, str]:
-        """Return one text for each tag in use, by its comparison key."""
+    def in_use(cls, visible: Visibility) -> dict[str, str]:
+        """Return one text for each tag that visible sites have, by its comparison key."""
         oldest = (
             cls.select(fn.MIN(cls.id))
             .join(Site)
-            .where(Site.forgotten_at.is_null())
+            .where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
             .group_by(cls.folded)
         )
         query = cls.select(cls.folded, cls.text).where(cls.id.in_(oldest)).order_by(cls.folded)

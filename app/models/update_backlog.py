@@ -9,6 +9,7 @@ from peewee import AutoField, DateField, ForeignKeyField, IntegerField, Value, f
 
 from app.models.base import BaseModel, transaction
 from app.models.sites import ACTIVE, Site
+from app.models.visibility import Visibility
 
 
 class UpdateBacklog(BaseModel):
@@ -37,19 +38,17 @@ class UpdateBacklog(BaseModel):
             return int(cls.select().where(cls.day == day).count())
 
     @classmethod
-    def by_day(cls, since: date, client_id: int | None = None) -> list[tuple[date, int]]:
-        """Return the number of updates on each stored day from `since` on; of one client if given.
+    def by_day(cls, since: date, visible: Visibility) -> list[tuple[date, int]]:
+        """Return the number of updates of visible sites on each stored day from `since` on.
 
         A site counts for the client that it belongs to now.
         """
         query = (
             cls.select(cls.day, fn.SUM(cls.updates))
             .join(Site)
-            .where(cls.day >= since, Site.forgotten_at.is_null())
+            .where(cls.day >= since, Site.forgotten_at.is_null(), visible.in_sql(Site.client))
             .group_by(cls.day)
             .order_by(cls.day)
         )
-        if client_id is not None:
-            query = query.where(Site.client == client_id)
         rows: Any = query.tuples()
         return [(day, int(updates)) for day, updates in rows]

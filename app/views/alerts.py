@@ -15,7 +15,13 @@ from app.models.alerts import Alert
 from app.models.base import utcnow
 from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import Site
-from app.views.authorization import current_actor, current_session, load_site, require_permission
+from app.views.authorization import (
+    current_actor,
+    current_session,
+    current_visibility,
+    load_site,
+    require_permission,
+)
 from app.views.page_context import urgent_items
 
 bp = Blueprint("alerts", __name__)
@@ -36,21 +42,24 @@ class LogComparison:
 @bp.get("/alerts")
 @require_permission("audit")
 def index() -> ResponseReturnValue:
+    visible = current_visibility()
     return render_template(
-        "alerts/index.html", open=Alert.open_ones(), closed=Alert.closed_ones(_CLOSED_SHOWN)
+        "alerts/index.html",
+        open=Alert.open_ones(visible),
+        closed=Alert.closed_ones(_CLOSED_SHOWN, visible),
     )
 
 
 @bp.get("/alerts/<int:alert_id>")
 @require_permission("audit")
 def show(alert_id: int) -> ResponseReturnValue:
-    return _page(alerts.get_alert(alert_id), {})
+    return _page(alerts.get_alert(alert_id, current_actor()), {})
 
 
 @bp.post("/alerts/<int:alert_id>/close")
 @require_permission("approve")
 def close(alert_id: int) -> ResponseReturnValue:
-    alert = alerts.get_alert(alert_id)
+    alert = alerts.get_alert(alert_id, current_actor())
     try:
         count = alerts.close_alert(
             alert,
@@ -80,7 +89,7 @@ def _page(alert: Alert, errors: dict[str, str]) -> str:
     return render_template(
         "alerts/show.html",
         alert=alert,
-        others=alerts.similar_alerts(alert),
+        others=alerts.similar_alerts(alert, current_actor()),
         is_about_audit_log=alert.kind in alerts.ABOUT_AUDIT_LOG,
         is_fresh=utcnow() - session.confirmed_at < permissions.REAUTH_MAX_AGE,
         errors=errors,

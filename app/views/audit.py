@@ -12,6 +12,7 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from flask.typing import ResponseReturnValue
 
 from app.domain import audit as audit_log
+from app.domain import permissions
 from app.domain.audit import EntryFilter, verification
 from app.domain.audit.documents import entry_document
 from app.domain.audit.entry_format import KINDS, OUTCOMES
@@ -22,7 +23,12 @@ from app.models.audit import AuditEntry, Verification
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
-from app.views.authorization import current_actor, load_entry, require_permission
+from app.views.authorization import (
+    current_actor,
+    current_visibility,
+    load_entry,
+    require_permission,
+)
 from app.views.filters import local_day
 from app.views.request_validation import row_number, typed_midnight
 from app.views.site_choices import site_choices
@@ -89,6 +95,7 @@ def entry(seq: int) -> ResponseReturnValue:
 @require_permission("audit")
 def verification_page() -> ResponseReturnValue:
     """Show the result of the last verification of the audit log."""
+    permissions.require_everything(current_actor(), "audit")
     return render_template("audit/verification.html", reading=Verification.latest())
 
 
@@ -103,6 +110,7 @@ def verify() -> ResponseReturnValue:
 @require_permission("audit")
 def progress() -> ResponseReturnValue:
     """Render the part that polls. At its end htmx loads the whole page with the new entry."""
+    permissions.require_everything(current_actor(), "audit")
     reading = Verification.latest()
     answer = make_response(render_template("audit/_reading.html", reading=reading))
     answer.cache_control.no_store = True
@@ -112,7 +120,7 @@ def progress() -> ResponseReturnValue:
 
 
 @bp.post("/activity/verifications/<int:verification_id>/seen")
-@require_permission("people")
+@require_permission("security")
 def seen(verification_id: int) -> ResponseReturnValue:
     verification.acknowledge_failure(verification_id, by=current_actor(), now=utcnow())
     flash("Message dismissed. The result stays in the activity log.")
@@ -135,7 +143,7 @@ def _page(site_page: SitePage | None) -> ResponseReturnValue:
         search=form,
         subjects=SUBJECTS,
         subject_urls={name: _url(site, form, subject=name) for name in SUBJECTS},
-        people={user.id: user.name for user in User.listing()},
+        people={user.id: user.name for user in User.listing(current_visibility())},
         events=sorted(REGISTRY),
         kinds=sorted(KINDS),
         outcomes=sorted(OUTCOMES),
@@ -149,12 +157,14 @@ def _page(site_page: SitePage | None) -> ResponseReturnValue:
 def _about_all_sites(which: EntryFilter, entries: list[AuditEntry]) -> dict[str, object]:
     """Return what only the page of all sites shows and filters by."""
     return {
-        "reading": Verification.latest(),
-        "site_names": Site.names({entry.site_id for entry in entries if entry.site_id}),
+        "reading": Verification.latest() if current_visibility().is_everything else None,
+        "site_names": Site.names(
+            {entry.site_id for entry in entries if entry.site_id}, current_visibility()
+        ),
         "sites": site_choices(
             which.client, which.site, "Search a client to choose from its sites."
         ),
-        "clients": Client.names(),
+        "clients": Client.names(current_visibility()),
     }
 
 
@@ -190,6 +200,7 @@ def _search_form(site: Site | None) -> SearchForm:
         until=_day(typed, "until", wrong, days=1),
         words=typed["words"],
         subject=_subject(typed),
+        visible=current_visibility(),
     )
     return SearchForm(typed, which, wrong)
 

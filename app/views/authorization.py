@@ -39,6 +39,7 @@ from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.clients import Client
 from app.models.sites import Site
+from app.models.visibility import Visibility
 from app.views import pending_form
 from app.views.pending_form import OWN_PASSWORD, safe_next
 
@@ -62,6 +63,8 @@ OPEN = frozenset(
         "auth.sign_in_submit",
         "auth.invitation",
         "auth.accept",
+        "single_sign_on.begin",
+        "single_sign_on.answer",
         "password_resets.ask",
         "password_resets.send_link",
         "password_resets.choose",
@@ -121,12 +124,14 @@ def _refuse_unguarded() -> None:
 
 
 def _permissions() -> dict[str, Any]:
-    """Return `may_pair` and so on for every template."""
-    role = current_user.role if current_user.is_authenticated else ""
-    return {
+    """Return `may_pair` and so on for every template, and whether the user sees all clients."""
+    is_known = current_user.is_authenticated
+    role = current_user.role if is_known else ""
+    may = {
         f"may_{verb}": permissions.is_allowed(role, verb)
         for verb in permissions.ROLES_BY_PERMISSION
     }
+    return {**may, "sees_everything": is_known and current_visibility().is_everything}
 
 
 def require_permission(verb: str) -> Callable[[View], View]:
@@ -251,6 +256,11 @@ def current_actor() -> Actor:
     return Actor.of(current_session().user, request.remote_addr or "")
 
 
+def current_visibility() -> Visibility:
+    """Return what the user of this request may see."""
+    return permissions.visibility_of(current_actor())
+
+
 def current_session() -> AuthenticatedSession:
     """Return the session of this request; only for guarded views."""
     found: AuthenticatedSession = current_user.presence
@@ -305,11 +315,11 @@ def load_change(change_id: int) -> Change:
     asked to approve it.
     """
     change, actor = Change.known(change_id), current_actor()
-    is_client = permissions.restricted_client_id(actor) is not None
+    visible = permissions.visibility_of(actor)
     if (
         change is None
-        or not permissions.can_see_site(actor, change.site)
-        or (is_client and change.requested_at is None)
+        or not visible.has(change.site.client_id)
+        or (visible.only_requested and change.requested_at is None)
     ):
         raise NotFound("This update does not exist. Its site may have been removed.")
     return change

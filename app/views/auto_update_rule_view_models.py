@@ -12,13 +12,18 @@ from app.models.base import utcnow
 from app.models.clients import SECOND, Client
 from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
+from app.models.visibility import Visibility
+from app.views.authorization import current_visibility
 from app.views.filters import user_zone
 from app.views.site_choices import MOST_OFFERED
 
 
 @dataclass(frozen=True)
 class RuleRow:
-    """An auto-update rule in the list."""
+    """An auto-update rule in the list.
+
+    `is_within`: it covers no site that the person cannot see.
+    """
 
     rule: AutoUpdateRule
     covers: str
@@ -26,6 +31,7 @@ class RuleRow:
     reached: int
     is_in_force: bool
     needs_second: bool
+    is_within: bool
 
 
 @dataclass(frozen=True)
@@ -50,9 +56,9 @@ class _Fleet:
     clients: list[Client]
 
     @classmethod
-    def read(cls) -> _Fleet:
-        clients = list(Client.select().order_by(Client.name))
-        return cls(Site.listing(), SiteTag.folded_by_site(), clients)
+    def read(cls, visible: Visibility) -> _Fleet:
+        """Read what the person sees of it."""
+        return cls(Site.listing(visible), SiteTag.folded_by_site(), Client.listing(visible))
 
 
 def rule_page(find: str, chosen: Collection[int]) -> RulePage:
@@ -60,20 +66,21 @@ def rule_page(find: str, chosen: Collection[int]) -> RulePage:
 
     Of many sites, its form offers those with `find` in their names, and those chosen before.
     """
-    fleet = _Fleet.read()
+    visible = current_visibility()
+    fleet = _Fleet.read(visible)
     # Only connected sites can be updated.
     sites = [site for site in fleet.sites if site.state == ACTIVE]
     must_find = len(sites) > MOST_OFFERED
     if must_find:
         sites = _found(sites, find, chosen)
-    rows = _rows(AutoUpdateRule.listing(), fleet)
-    return RulePage(rows, fleet.clients, _choices(fleet, sites), must_find)
+    rules = rule_coverage.visible_rules(AutoUpdateRule.listing(), visible)
+    return RulePage(_rows(rules, fleet), fleet.clients, _choices(fleet, sites), must_find)
 
 
 def rule_rows(only: Sequence[int]) -> list[RuleRow]:
     """Return the auto-update rules with these numbers as their table shows them."""
     rules = [rule for rule in AutoUpdateRule.listing() if rule.id in only]
-    return _rows(rules, _Fleet.read())
+    return _rows(rules, _Fleet.read(current_visibility()))
 
 
 def _rows(rules: Sequence[AutoUpdateRule], fleet: _Fleet) -> list[RuleRow]:
@@ -81,7 +88,9 @@ def _rows(rules: Sequence[AutoUpdateRule], fleet: _Fleet) -> list[RuleRow]:
     asking = any(client.approvals == SECOND for client in fleet.clients)
     names = {site.id: site.name for site in fleet.sites}
     # A rule may still name a site that was removed.
-    names |= Site.names({site_id for rule in rules for site_id in rule.site_ids} - names.keys())
+    named = {site_id for rule in rules for site_id in rule.site_ids}
+    visible = current_visibility()
+    names |= Site.names(named - names.keys(), visible)
     return [
         RuleRow(
             rule=rule,
@@ -90,6 +99,7 @@ def _rows(rules: Sequence[AutoUpdateRule], fleet: _Fleet) -> list[RuleRow]:
             reached=rule_coverage.count_sites(rule, fleet.sites, fleet.tags),
             is_in_force=rule.is_in_force(now),
             needs_second=asking and rule.confirmed_by_id is None,
+            is_within=not rule_coverage.reaches_beyond(rule.client_id, rule.site_ids, visible),
         )
         for rule in rules
     ]
@@ -107,12 +117,13 @@ def _found(sites: Sequence[Site], find: str, chosen: Collection[int]) -> list[Si
 
 def _choices(fleet: _Fleet, offered: Sequence[Site]) -> dict[str, list[tuple[str, str]]]:
     """Return the choices of the form for an auto-update rule, as value and text."""
+    every_client = "Every client" if current_visibility().is_everything else "Choose a client"
     clients = [(str(client.id), client.name) for client in fleet.clients]
     in_use: dict[str, str] = {}
     for site in fleet.sites:
         in_use |= fleet.tags.get(site.id, {})
     return {
-        "clients": [("", "Every client"), *clients],
+        "clients": [("", every_client), *clients],
         "sites": [(str(site.id), site.name) for site in offered],
         "tags": [(text, text) for _, text in sorted(in_use.items())],
         "release_types": [(kind, kind.capitalize()) for kind in RELEASE_TYPES],

@@ -9,13 +9,13 @@ from flask.typing import ResponseReturnValue
 
 from app.domain.changes import auto_update_rules
 from app.domain.changes.auto_update_rules import RuleTerms
-from app.domain.errors import Invalid, NotFound
+from app.domain.errors import Invalid
 from app.domain.inventory.eligibility import PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES
 from app.models.base import utcnow
-from app.models.clients import THEMSELVES, Client
+from app.models.clients import THEMSELVES
 from app.views import auto_update_rule_view_models
-from app.views.authorization import current_actor, current_session, require_permission
+from app.views.authorization import current_actor, current_session, load_client, require_permission
 from app.views.request_validation import row_number, typed_midnight
 
 bp = Blueprint("auto_update_rules", __name__)
@@ -48,7 +48,7 @@ def make() -> ResponseReturnValue:
 @bp.post("/auto-update-rules/<int:rule_id>/confirm")
 @require_permission("approve")
 def confirm(rule_id: int) -> ResponseReturnValue:
-    rule = auto_update_rules.get_rule(rule_id)
+    rule = auto_update_rules.get_rule(rule_id, current_actor())
     auto_update_rules.confirm_rule(
         rule,
         by=current_actor(),
@@ -63,7 +63,7 @@ def confirm(rule_id: int) -> ResponseReturnValue:
 @require_permission("approve")
 def end(rule_id: int) -> ResponseReturnValue:
     auto_update_rules.end_rule(
-        auto_update_rules.get_rule(rule_id), by=current_actor(), now=utcnow()
+        auto_update_rules.get_rule(rule_id, current_actor()), by=current_actor(), now=utcnow()
     )
     flash("Auto-update rule ended. Updates that had not started are cancelled.")
     return _back()
@@ -73,7 +73,7 @@ def end(rule_id: int) -> ResponseReturnValue:
 @require_permission("auto_update_rules")
 def ask_for(client_id: int) -> ResponseReturnValue:
     mode, confirmed_at = request.form.get("approvals", ""), current_session().session.confirmed_at
-    client = _client(client_id)
+    client = load_client(client_id)
     try:
         auto_update_rules.set_approval_mode(
             client, mode, by=current_actor(), confirmed_at=confirmed_at, now=utcnow()
@@ -100,7 +100,7 @@ def _terms() -> RuleTerms:
             for release_type in RELEASE_TYPES
             if release_type in form.getlist("release_types")
         ),
-        client=_client(client_id) if client_id else None,
+        client=load_client(client_id) if client_id else None,
         site_ids=tuple(form.getlist("sites", type=row_number)),
         tags=tuple(form.getlist("tags")),
         weekdays=tuple(day for day in range(7) if str(day) in form.getlist("weekdays")),
@@ -117,13 +117,6 @@ def _expiry(text: str) -> datetime:
         return typed_midnight(text, days=1)
     except ValueError:
         return datetime.fromtimestamp(0, UTC)
-
-
-def _client(client_id: int) -> Client:
-    client = Client.get_or_none(Client.id == client_id)
-    if client is None:
-        raise NotFound("This client does not exist.")
-    return client
 
 
 def _page(errors: dict[str, str]) -> str:

@@ -18,7 +18,6 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from app.domain import permissions
 from app.domain.changes import approvals, proposals
 from app.domain.changes.approvals import Terms
 from app.domain.errors import Invalid, NotFound
@@ -26,7 +25,12 @@ from app.domain.time_zones import zone_of
 from app.models.base import utcnow
 from app.models.changes import Change
 from app.views import batch_view_models
-from app.views.authorization import current_actor, current_session, require_permission
+from app.views.authorization import (
+    current_actor,
+    current_session,
+    current_visibility,
+    require_permission,
+)
 from app.views.batch_view_models import BatchPage, next_night
 from app.views.request_validation import row_number
 
@@ -124,7 +128,7 @@ def _seen(text: str) -> tuple[int, str]:
 
 
 def _changes(batch: UUID) -> list[Change]:
-    found = Change.in_batch(str(batch), permissions.restricted_client_id(current_actor()))
+    found = Change.in_batch(str(batch), current_visibility())
     if not found:
         raise NotFound("No updates were proposed under this address.")
     return found

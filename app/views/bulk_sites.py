@@ -14,7 +14,12 @@ from app.models.base import utcnow
 from app.models.reports import Component
 from app.models.sites import Site
 from app.views import auto_update_rule_view_models
-from app.views.authorization import current_actor, current_session, require_permission
+from app.views.authorization import (
+    current_actor,
+    current_session,
+    current_visibility,
+    require_permission,
+)
 from app.views.components import typed_day
 from app.views.request_validation import row_number
 from app.views.site_list_view_models import SiteFilter, select_sites
@@ -123,7 +128,7 @@ def _chosen() -> list[Site]:
         raise Invalid("site", "Select at least one site in the list.")
     if len(found) > MAX_SITES:
         raise Invalid("site", f"At most {MAX_SITES} sites at once. Use a filter first.")
-    return [site for site in Site.listing() if site.id in found]
+    return [site for site in Site.listing(current_visibility()) if site.id in found]
 
 
 def _filter() -> SiteFilter:

@@ -181,7 +181,7 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         site=site,
         siblings=[
             sibling
-            for sibling in Change.in_batch(change.batch, permissions.restricted_client_id(me))
+            for sibling in Change.in_batch(change.batch, permissions.visibility_of(me))
             if sibling.id != change.id
         ],
         document=_pretty(change.document),

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.domain import attention, audit
+from app.domain import attention, audit, permissions
 from app.domain.actor import Actor
-from app.domain.changes import auto_update_rules
+from app.domain.changes import auto_update_rules, rule_coverage
 from app.domain.uptime import figures
 from app.domain.uptime.figures import DaysUptime
 from app.models import fleet
@@ -22,6 +22,7 @@ from app.models.fleet import ClientCounts
 from app.models.sites import Site
 from app.models.uptime import UptimeSpan
 from app.views import page_context
+from app.views.authorization import current_visibility
 from app.views.brand import agency_settings
 from app.views.pagination import Page, page_of
 from app.views.site_list_view_models import SiteFilter, SiteTable, site_table
@@ -67,8 +68,9 @@ class ClientPage:
 def client_list() -> ClientList:
     """Return the clients of a page by name, with what their sites need."""
     needing = attention.grouped_by_site(page_context.urgent_items())
-    counts = fleet.count_by_client(attention.CONNECTIONS, needing.keys())
-    page = page_of(list(Client.select().order_by(Client.name)), PAGE_SIZE)
+    visible = current_visibility()
+    counts = fleet.count_by_client(attention.CONNECTIONS, needing.keys(), visible)
+    page = page_of(Client.listing(visible), PAGE_SIZE)
     rows = [ClientRow(client, *counts.get(client.id, _NONE)) for client in page.items]
     return ClientList(
         page=Page(rows, page.number, page.total, page.size),
@@ -80,7 +82,12 @@ def client_page(client: Client, actor: Actor) -> ClientPage:
     """Return the data of a client's page: its sites, rules, reports and users."""
     now = utcnow()
     issued = audit.EntryFilter(client=client.id, event="client_report_issued")
-    rules = [rule for rule in AutoUpdateRule.in_force(now) if rule.client_id in (None, client.id)]
+    visible = permissions.visibility_of(actor)
+    rules = [
+        rule
+        for rule in rule_coverage.visible_rules(AutoUpdateRule.in_force(now), visible)
+        if rule.client_id in (None, client.id)
+    ]
     listing = site_table(actor, SiteFilter(client=client.id))
     today = now.astimezone(agency_settings().zone).date()
     first = today - timedelta(days=figures.QUARTER - 1)
@@ -90,7 +97,9 @@ def client_page(client: Client, actor: Actor) -> ClientPage:
         by_site.setdefault(day.site_id, []).append(day)
     names = listing.selection.names
     # A rule may still name a site that was removed.
-    names |= Site.names({site_id for rule in rules for site_id in rule.site_ids} - names.keys())
+    names |= Site.names(
+        {site_id for rule in rules for site_id in rule.site_ids} - names.keys(), visible
+    )
     return ClientPage(
         client=client,
         listing=listing,

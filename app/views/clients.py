@@ -15,10 +15,16 @@ from app.domain.sites.clients import Contact
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
+from app.models.visibility import Visibility
 from app.views import auto_update_rule_view_models
-from app.views.authorization import current_actor, current_session, load_client, require_permission
-from app.views.client_view_models import ClientList, client_list, client_page
-from app.views.pagination import page_of
+from app.views.authorization import (
+    current_actor,
+    current_session,
+    current_visibility,
+    load_client,
+    require_permission,
+)
+from app.views.client_view_models import client_list, client_page
 from app.views.request_validation import row_number
 
 bp = Blueprint("clients", __name__)
@@ -27,12 +33,10 @@ bp = Blueprint("clients", __name__)
 @bp.get("/clients")
 @require_permission("see")
 def index() -> ResponseReturnValue:
-    only = permissions.restricted_client_id(current_actor())
-    if only:
-        return redirect(url_for("reports.show", client_id=only), 303)
-    # A client user without a client sees none.
-    found = client_list() if only is None else ClientList(page_of([]), 0)
-    return render_template("clients/index.html", found=found)
+    actor = current_actor()
+    if not permissions.is_allowed(actor.role, "overview") and actor.client_id:
+        return redirect(url_for("reports.show", client_id=actor.client_id), 303)
+    return render_template("clients/index.html", found=client_list())
 
 
 @bp.get("/clients/<int:client_id>")
@@ -118,12 +122,12 @@ def _client_page(client: Client, errors: dict[str, str]) -> str:
 
 
 def _page(client: Client, errors: dict[str, str]) -> str:
-    others = Client.select().where(Client.id != client.id).order_by(Client.name)
+    others = [one for one in Client.listing(current_visibility()) if one != client]
     return render_template(
         "clients/edit.html",
         client=client,
         others=[(str(other.id), other.name) for other in others],
-        sites=Site.listing(client_id=client.id),
+        sites=Site.listing(Visibility.of_clients([client.id])),
         typed=request.form,
         errors=errors,
     )

@@ -25,6 +25,7 @@ from app.models.exports import AuditLogExport
 from app.views.authorization import (
     current_actor,
     current_session,
+    current_visibility,
     load_client,
     load_site,
     require_permission,
@@ -118,14 +119,14 @@ def _midnight(name: str, days: int = 0) -> datetime | None:
 
 
 def _newest() -> list[AuditLogExport]:
-    return AuditLogExport.newest(_SHOWN)
+    return AuditLogExport.newest(_SHOWN, current_visibility())
 
 
 def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
     return render_template(
         "exports/index.html",
         exports=_newest(),
-        clients=Client.names(),
+        clients=Client.names(current_visibility()),
         sites=site_choices(None, _number(typed.get("site", "")) or None, _OTHER_SITES),
         typed=typed,
         errors=errors,

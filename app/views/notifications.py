@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import calendar
 from dataclasses import asdict
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,7 +15,12 @@ from app.domain.notifications import preferences
 from app.domain.notifications.preferences import Preferences
 from app.models.base import utcnow
 from app.models.clients import Client
-from app.views.authorization import current_actor, current_session, require_permission
+from app.views.authorization import (
+    current_actor,
+    current_session,
+    current_visibility,
+    require_permission,
+)
 from app.views.request_validation import row_number
 
 bp = Blueprint("notifications", __name__)
@@ -64,7 +68,7 @@ def _number(name: str) -> int:
 
 def _page(chosen: Preferences, errors: dict[str, str]) -> str:
     user = current_session().user
-    may_choose = permissions.restricted_client_id(current_actor()) is None
+    may_choose = permissions.is_allowed(user.role, "overview")
     return render_template(
         "account/notifications.html",
         user=user,
@@ -78,5 +82,5 @@ def _page(chosen: Preferences, errors: dict[str, str]) -> str:
     )
 
 
-def _clients() -> list[Any]:
-    return list(Client.select().order_by(Client.name))
+def _clients() -> list[Client]:
+    return Client.listing(current_visibility())

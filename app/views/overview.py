@@ -29,6 +29,7 @@ from app.models.available_updates import AvailableUpdate, UpdateCounts
 from app.models.base import utcnow
 from app.models.changes import ROLLED_BACK, SUCCEEDED
 from app.models.fleet import AlikeSites, FleetSite, WidespreadUpdate
+from app.models.visibility import Visibility
 from app.views import page_context
 from app.views.authorization import current_actor, require_permission
 from app.views.entry_groups import EntryGroup, entry_groups
@@ -146,11 +147,11 @@ def release_type(update: WidespreadUpdate) -> str:
 
 
 def _overview(actor: Actor, now: datetime, *, show_all: bool) -> Overview:
-    client_id = permissions.restricted_client_id(actor)
-    counts = fleet.count_fleet(now - _DAY, client_id)
+    visible = permissions.visibility_of(actor)
+    counts = fleet.count_fleet(now - _DAY, visible)
     alike = counts.alike
-    latest = _latest(now) if permissions.is_allowed(actor.role, "audit") else []
-    sites = _noticeable(alike, latest, client_id, now)
+    latest = _latest(now, visible) if permissions.is_allowed(actor.role, "audit") else []
+    sites = _noticeable(alike, latest, visible, now)
     urgent = attention.urgent(actor, sites)
     page_context.remember(urgent, sum(one.sites for one in alike))
     tasks = attention.tasks([*urgent, *attention.upcoming(actor, sites, now)])
@@ -164,26 +165,26 @@ def _overview(actor: Actor, now: datetime, *, show_all: bool) -> Overview:
         urgent=sum(task.is_urgent for task in tasks),
         totals=_totals(alike, paired, counts.ended),
         updates=updates,
-        backlog=update_backlog.backlog(updates.total, now, client_id),
+        backlog=update_backlog.backlog(updates.total, now, visible),
         wordpress=wordpress_spread(_counted(paired, "wordpress")),
         php=php_spread(_counted(paired, "php"), now.date()),
-        widespread=fleet.widespread_updates(_WIDESPREAD_SHOWN, client_id),
+        widespread=fleet.widespread_updates(_WIDESPREAD_SHOWN, visible),
         latest=latest,
         site_names={one.id: one.name for one in sites},
-        setup=None if any(one.ever_paired for one in alike) else _set_up(sites),
-        freezes=active_freezes(now, client_id),
+        setup=None if any(one.ever_paired for one in alike) else _set_up(sites, visible),
+        freezes=active_freezes(now, visible),
         now=now,
     )
 
 
 def _noticeable(
-    alike: list[AlikeSites], latest: list[EntryGroup], client_id: int | None, now: datetime
+    alike: list[AlikeSites], latest: list[EntryGroup], visible: Visibility, now: datetime
 ) -> list[FleetSite]:
     """Return the sites that need attention now or later, and those that the page names."""
     versions = {one.php for one in alike if one.is_paired}
     ended = [one for one in versions if (ends_on(one) or date.max) < now.date()]
     named = {group.first.site_id for group in latest if group.first.site_id is not None}
-    return fleet.noticeable_sites(attention.CONNECTIONS, ended, named, client_id)
+    return fleet.noticeable_sites(attention.CONNECTIONS, ended, named, visible)
 
 
 def _counted(paired: list[AlikeSites], column: str) -> Counter[str]:
@@ -194,8 +195,8 @@ def _counted(paired: list[AlikeSites], column: str) -> Counter[str]:
     return found
 
 
-def _latest(now: datetime) -> list[EntryGroup]:
-    entries = AuditEntry.notable(_NOTABLE, now - _DAY, _ENTRIES_READ)
+def _latest(now: datetime, visible: Visibility) -> list[EntryGroup]:
+    entries = AuditEntry.notable(_NOTABLE, now - _DAY, _ENTRIES_READ, visible)
     return entry_groups(entries)[:_ENTRIES_SHOWN]
 
 
@@ -210,5 +211,5 @@ def _totals(alike: list[AlikeSites], paired: list[AlikeSites], ended: dict[str, 
     )
 
 
-def _set_up(sites: list[FleetSite]) -> SetUp:
-    return SetUp(site=sites[0] if sites else None, has_team=len(User.listing()) > 1)
+def _set_up(sites: list[FleetSite], visible: Visibility) -> SetUp:
+    return SetUp(site=sites[0] if sites else None, has_team=len(User.listing(visible)) > 1)

@@ -22,6 +22,7 @@ from app.models.available_updates import (
     UpdateStatus,
 )
 from app.models.reports import Component, Installed, Report
+from app.models.visibility import Visibility
 from app.views.pagination import Page, page_of
 
 PAGE_SIZE = 50
@@ -69,7 +70,7 @@ def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginP
     """Return the data of the page, in the same number of queries for any number of sites."""
     kind = kind_of(listed, ident)
     update_filter = fleet_updates.updates_visible_to(actor, now, kind=kind, ident=ident)
-    found = _installed(kind, ident)
+    found = _installed(kind, ident, update_filter.visible)
     if not found:
         raise NotFound("No connected site has this plugin or theme.")
     counts = Counter(installed.version for installed in found)
@@ -91,8 +92,10 @@ def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginP
     )
 
 
-def _installed(kind: str, ident: str) -> list[Installed]:
-    return Report.installations() if kind == "core" else Component.installations(kind, ident)
+def _installed(kind: str, ident: str, visible: Visibility) -> list[Installed]:
+    if kind == "core":
+        return Report.installations(visible)
+    return Component.installations(kind, ident, visible)
 
 
 def _installations(

@@ -11,20 +11,21 @@ from flask_login import current_user
 from app.domain import permissions
 from app.domain.errors import NotFound
 from app.domain.inventory.version_spread import wordpress_spread
-from app.views.authorization import require_permission
+from app.views.authorization import current_visibility, require_permission
 
 bp = Blueprint("settings", __name__)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A page of settings, and who may open it."""
+    """A page of settings, and who may open it; some need to see all clients."""
 
     endpoint: str
     label: str
     description: str
     symbol: str
     permission: str
+    needs_everything: bool = False
 
     @property
     def path(self) -> str:
@@ -91,11 +92,19 @@ SETTINGS = (
         "security",
     ),
     Setting(
+        "single_sign_on.show",
+        "Single sign-on",
+        "Sign in with Google, Microsoft or another OpenID provider",
+        "external-link",
+        "security",
+    ),
+    Setting(
         "system.show",
         "System",
         "Version, database, queue, backup and disk",
         "server",
         "overview",
+        needs_everything=True,
     ),
 )
 
@@ -105,7 +114,13 @@ SETTINGS = (
 def index() -> ResponseReturnValue:
     """List the settings that this user may open."""
     role = current_user.role
-    allowed = [setting for setting in SETTINGS if permissions.is_allowed(role, setting.permission)]
+    sees_everything = current_visibility().is_everything
+    allowed = [
+        setting
+        for setting in SETTINGS
+        if permissions.is_allowed(role, setting.permission)
+        and (sees_everything or not setting.needs_everything)
+    ]
     return render_template("settings/index.html", settings=allowed)
 
 

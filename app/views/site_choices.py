@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.models.sites import Site
+from app.models.visibility import Visibility
 from app.views import page_context
+from app.views.authorization import current_visibility
 
 # More would make a page of nothing but names.
 MOST_OFFERED = 100
@@ -24,11 +26,14 @@ def site_choices(client_id: int | None, chosen: int | None, hint: str) -> SiteCh
 
     `hint` says how to get at the others.
     """
+    visible = current_visibility()
     if page_context.count_sites() <= MOST_OFFERED:
-        return SiteChoices(_as_choices(Site.known_names()), "")
-    names = {} if client_id is None else Site.known_names(client_id)
+        return SiteChoices(_as_choices(Site.known_names(visible)), "")
+    names: dict[int, str] = {}
+    if client_id is not None and visible.has(client_id):
+        names = Site.known_names(Visibility.of_clients([client_id]))
     if chosen is not None and chosen not in names:
-        names |= Site.names([chosen])
+        names |= Site.names([chosen], visible)
     return SiteChoices(_as_choices(names), hint)
 
 

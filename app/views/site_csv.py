@@ -27,6 +27,7 @@ from app.models import fleet
 from app.models.base import utcnow
 from app.models.fleet import FleetSite
 from app.models.tags import SiteTag
+from app.models.visibility import EVERYTHING
 from app.views import auto_update_rule_view_models
 from app.views.authorization import current_actor, current_session, require_permission
 from app.views.request_validation import row_number
@@ -117,7 +118,7 @@ def _text() -> str:
 
 
 def _read(text: str) -> SiteFile:
-    known = {site.url for site in fleet.fleet()}
+    known = {site.url for site in fleet.fleet(EVERYTHING)}
     return site_csv.read_sites(text, known, current_app.config["AURA"].allow_nets)
 
 

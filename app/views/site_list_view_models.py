@@ -152,12 +152,12 @@ def select_sites(actor: Actor, which: SiteFilter) -> Selection:
 
     Client users see only their client's sites, and neither see nor filter by tags.
     """
-    only = permissions.restricted_client_id(actor)
-    sites = fleet.fleet(only)
+    sees_tags = permissions.is_allowed(actor.role, "overview")
+    sites = fleet.fleet(permissions.visibility_of(actor))
     urgent = attention.urgent(actor, sites)
     page_context.remember(urgent, len(sites))
     needs = attention.grouped_by_site(urgent)
-    folded = tag_names.fold(which.tag) if which.tag and only is None else ""
+    folded = tag_names.fold(which.tag) if which.tag and sees_tags else ""
     within = _within(sites, which, SiteTag.sites_tagged(folded) if folded else None)
     today = utcnow().date()
     chips = {
@@ -167,7 +167,7 @@ def select_sites(actor: Actor, which: SiteFilter) -> Selection:
     if chosen is None:
         chosen = [site for site in within if _is_in(site, which.state, needs, today)]
     return Selection(
-        which=which if only is None else replace(which, tag=""),
+        which=which if sees_tags else replace(which, tag=""),
         sites=_in_order(chosen, which.sort, needs),
         counts={state: len(found) for state, found in chips.items()},
         names={site.id: site.name for site in sites},
@@ -178,13 +178,14 @@ def select_sites(actor: Actor, which: SiteFilter) -> Selection:
 
 def list_sites(actor: Actor, which: SiteFilter) -> Listing:
     """Return one page of the sites that this actor may see and `which` selects."""
-    is_agency = permissions.restricted_client_id(actor) is None
-    tags = SiteTag.in_use() if is_agency else {}
+    is_agency = permissions.is_allowed(actor.role, "overview")
+    visible = permissions.visibility_of(actor)
+    tags = SiteTag.in_use(visible) if is_agency else {}
     if which.tag:
         which = replace(which, tag=tags.get(tag_names.fold(which.tag), which.tag))
     table = site_table(actor, which)
     selection = table.selection
-    clients = _clients() if is_agency else []
+    clients = list(Client.names(visible).items()) if is_agency else []
     return Listing(
         selection=selection,
         rows=table.rows,
@@ -199,7 +200,7 @@ def site_table(actor: Actor, which: SiteFilter) -> SiteTable:
     """Return the same without the choices of the filters."""
     selection = select_sites(actor, which)
     page = page_of(selection.sites, PAGE_SIZE)
-    is_agency = permissions.restricted_client_id(actor) is None
+    is_agency = permissions.is_allowed(actor.role, "overview")
     return SiteTable(selection, _rows(page.items, selection.needs, is_agency), page)
 
 
@@ -283,8 +284,3 @@ def _rows(
         )
         for site in sites
     ]
-
-
-def _clients() -> list[tuple[int, str]]:
-    query = Client.select(Client.id, Client.name).order_by(Client.name)
-    return [(client.id, client.name) for client in query]

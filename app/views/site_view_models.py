@@ -36,7 +36,7 @@ from app.models.sites import (
 )
 from app.models.tags import SiteTag
 from app.views import page_context
-from app.views.authorization import current_actor, no_such_site
+from app.views.authorization import current_actor, current_visibility, no_such_site
 from app.views.report_document import whole_document
 from app.views.window_view_models import SiteTimes, site_times
 
@@ -135,7 +135,9 @@ class SitePage:
 
     @cached_property
     def entries(self) -> list[AuditEntry]:
-        which = audit.EntryFilter(site=self.site.id, subject=HIGHLIGHTS)
+        which = audit.EntryFilter(
+            site=self.site.id, subject=HIGHLIGHTS, visible=current_visibility()
+        )
         return audit.find_entries(which, _RECENT_ENTRIES)
 
     @cached_property

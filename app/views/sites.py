@@ -30,6 +30,7 @@ from app.views import auto_update_rule_view_models, one_time_display
 from app.views.authorization import (
     current_actor,
     current_session,
+    current_visibility,
     load_site,
     page_they_came_from,
     require_permission,
@@ -271,12 +272,12 @@ def _token_out(site: Site) -> Pairing:
 
 
 def _new_page(typed: dict[str, str], errors: dict[str, str]) -> str:
-    known = [client.name for client in Client.select().order_by(Client.name)]
+    known = list(Client.names(current_visibility()).values())
     return render_template("sites/new.html", typed=typed, errors=errors, clients=known)
 
 
 def _edit_page(site: Site, typed: dict[str, str], errors: dict[str, str]) -> str:
-    known = [client.name for client in Client.select().order_by(Client.name)]
+    known = list(Client.names(current_visibility()).values())
     return render_template("sites/edit.html", site=site, typed=typed, errors=errors, clients=known)
 
 

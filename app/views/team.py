@@ -1,45 +1,65 @@
-"""Team pages for owners: accounts and their roles."""
+"""Team pages for owners and managers: accounts and their roles."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Mapping
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain.accounts import users
+from app.domain import permissions
+from app.domain.accounts import roles, users
+from app.domain.accounts.roles import Access
 from app.domain.audit import redaction
 from app.domain.errors import Invalid
 from app.domain.mail import outbox
-from app.models.accounts import User, UserSession
+from app.models.accounts import CLIENT, MANAGER, OPERATOR, OWNER, VIEWER, User, UserSession
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.views import one_time_display
-from app.views.authorization import current_actor, current_session, require_permission
+from app.views.authorization import (
+    current_actor,
+    current_session,
+    current_visibility,
+    require_permission,
+)
 from app.views.request_validation import row_number
 
 bp = Blueprint("team", __name__)
+
+_NO_ACCESS = Access("")
+
+# The usual choice first.
+_ROLE_NAMES = {
+    OPERATOR: "Operator",
+    VIEWER: "Viewer",
+    MANAGER: "Manager",
+    OWNER: "Owner",
+    CLIENT: "Client user",
+}
 
 
 @bp.get("/team")
 @require_permission("people")
 def index() -> ResponseReturnValue:
-    return _page({}, {})
+    return _page({}, _NO_ACCESS, {})
 
 
 @bp.post("/team")
 @require_permission("people")
 def invite() -> ResponseReturnValue:
-    typed = {name: request.form.get(name, "").strip() for name in ("name", "email", "role")}
-    client = Client.get_or_none(Client.id == request.form.get("client", type=row_number))
+    form, access = request.form, _typed_access()
     try:
         user, link = users.invite_user(
-            **typed,
+            name=form.get("name", ""),
+            email=form.get("email", ""),
+            access=access,
             by=current_actor(),
             config=current_app.config["AURA"],
             now=utcnow(),
-            client=client,
         )
     except Invalid as refusal:
-        return _page(typed, refusal.messages), 422
+        return _page(form, access, refusal.messages), 422
     return _to_link(user, link)
 
 
@@ -74,28 +94,37 @@ def show_link(user_id: int) -> ResponseReturnValue:
 @require_permission("people")
 def role(user_id: int) -> ResponseReturnValue:
     user = users.get_user(user_id)
-    return _role_page(user, {"role": user.role, "client": str(user.client_id or "")}, {})
+    permissions.require_can_manage_user(current_actor(), user)
+    client = Client.get_or_none(Client.id == user.client_id)
+    return _role_page(user, Access(user.role, client, user.limited_to), {})
 
 
 @bp.post("/team/<int:user_id>/role")
 @require_permission("people")
 def change_role(user_id: int) -> ResponseReturnValue:
-    user = users.get_user(user_id)
-    typed = {name: request.form.get(name, "").strip() for name in ("role", "client")}
-    client = Client.get_or_none(Client.id == request.form.get("client", type=row_number))
+    user, access = users.get_user(user_id), _typed_access()
     try:
-        users.change_role(
+        roles.change_access(
             user,
-            typed["role"],
-            client,
+            access,
             by=current_actor(),
             confirmed_at=current_session().session.confirmed_at,
             now=utcnow(),
         )
     except Invalid as refusal:
-        return _role_page(user, typed, refusal.messages), 422
-    flash(f"Role of {user.name} changed. They have to sign in again.")
+        return _role_page(user, access, refusal.messages), 422
+    flash(f"Access of {user.name} changed.")
     return redirect(url_for("team.index"), 303)
+
+
+def _typed_access() -> Access:
+    """Return the access from the form; an invalid number names no client."""
+    form = request.form
+    return Access(
+        role=form.get("role", "").strip(),
+        client=Client.get_or_none(Client.id == form.get("client", type=row_number)),
+        limited_to=form.getlist("clients", type=row_number) if form.get("sees") == "some" else None,
+    )
 
 
 @bp.post("/team/<int:user_id>/disable")
@@ -117,13 +146,13 @@ def enable(user_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/team/<int:user_id>/erase")
-@require_permission("people")
+@require_permission("erase")
 def erase_page(user_id: int) -> ResponseReturnValue:
     return _erase_page(users.get_user(user_id), "", {})
 
 
 @bp.post("/team/<int:user_id>/erase")
-@require_permission("people")
+@require_permission("erase")
 def erase(user_id: int) -> ResponseReturnValue:
     user, reason = users.get_user(user_id), request.form.get("reason", "")
     try:
@@ -144,20 +173,35 @@ def _erase_page(user: User, reason: str, errors: dict[str, str]) -> str:
     return render_template("team/erase.html", user=user, reason=reason, errors=errors)
 
 
-def _page(typed: dict[str, str], errors: dict[str, str]) -> str:
+def _page(typed: Mapping[str, str], access: Access, errors: dict[str, str]) -> str:
+    visible, actor = current_visibility(), current_actor()
+    listed = User.listing(visible)
     return render_template(
         "team/index.html",
-        users=User.listing(),
+        users=listed,
         last_seen=UserSession.last_seen(),
-        clients=Client.names(),
+        clients=Client.names(visible),
         typed=typed,
+        access=access,
         errors=errors,
-        my_id=current_actor().id,
+        my_id=actor.id,
+        managed=[user.id for user in listed if permissions.can_manage_user(actor, user)],
+        roles=_role_choices(permissions.roles_managed_by(actor)),
         email_is_on=outbox.is_on(),
     )
 
 
-def _role_page(user: User, typed: dict[str, str], errors: dict[str, str]) -> str:
+def _role_page(user: User, access: Access, errors: dict[str, str]) -> str:
     return render_template(
-        "team/role.html", user=user, clients=Client.names(), typed=typed, errors=errors
+        "team/role.html",
+        user=user,
+        clients=Client.names(current_visibility()),
+        roles=_role_choices(permissions.roles_managed_by(current_actor())),
+        access=access,
+        errors=errors,
     )
+
+
+def _role_choices(managed: Collection[str]) -> list[tuple[str, str]]:
+    """Return the roles that the signed-in user may give, as value and text."""
+    return [(role, name) for role, name in _ROLE_NAMES.items() if role in managed]

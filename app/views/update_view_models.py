@@ -210,7 +210,7 @@ def is_separate(key: UpdateKey) -> bool:
 
 def tabs(actor: Actor, now: datetime) -> Tabs:
     """Return the numbers of all tabs, in two queries."""
-    counts = change_batches.counts(permissions.restricted_client_id(actor))
+    counts = change_batches.counts(permissions.visibility_of(actor))
     is_agency = permissions.is_allowed(actor.role, "overview")
     update_filter = fleet_updates.updates_visible_to(actor, now)
     return Tabs(
@@ -234,8 +234,8 @@ def available(actor: Actor, narrowing: Narrowing, number: int, now: datetime) ->
         counts=counts,
         groups=None if narrowing.by else _page(AvailableUpdate.by_component, update_filter, number),
         sites=_page(AvailableUpdate.by_site, update_filter, number) if narrowing.by else None,
-        clients=list(Client.names().items()),
-        tags=list(SiteTag.in_use().values()),
+        clients=list(Client.names(update_filter.visible).items()),
+        tags=list(SiteTag.in_use(update_filter.visible).values()),
     )
 
 
@@ -272,11 +272,14 @@ def _likeness_of_blocked(row: BlockedUpdate) -> tuple[object, ...]:
 
 def batches(actor: Actor, tab: str, outcome: str, before: int | None, now: datetime) -> BatchList:
     """Return a page of the batches in a list; for client users those of their sites."""
-    only = permissions.restricted_client_id(actor)
     outcome = outcome if tab == change_batches.ENDED and outcome in change_batches.OUTCOMES else ""
     # One more than is shown, to know whether there is an older page.
     found = change_batches.listing(
-        tab, client_id=only, outcome=outcome, limit=BATCHES_PAGE_SIZE + 1, before=before
+        tab,
+        visible=permissions.visibility_of(actor),
+        outcome=outcome,
+        limit=BATCHES_PAGE_SIZE + 1,
+        before=before,
     )
     rows = found[:BATCHES_PAGE_SIZE]
     shows_checks = tab == change_batches.ENDED and before is None and not outcome

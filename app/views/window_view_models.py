@@ -16,7 +16,8 @@ from app.models.changes import MAY_RUN, PROPOSED, Change
 from app.models.clients import Client
 from app.models.freezes import Freeze
 from app.models.sites import Site
-from app.views.authorization import current_session
+from app.models.visibility import Visibility
+from app.views.authorization import current_session, current_visibility
 from app.views.brand import agency_settings
 
 _MOST_FREEZES = 50
@@ -26,15 +27,19 @@ _AHEAD = timedelta(days=14)
 
 @dataclass(frozen=True)
 class FreezeRow:
-    """A freeze in the list; `state` is `now`, `planned`, `ended` early, or `over`."""
+    """A freeze in the list; `state` is `now`, `planned`, `ended` early, or `over`.
+
+    `is_within`: it is for no site that the person cannot see.
+    """
 
     freeze: Freeze
     covers: str
     state: str
+    is_within: bool
 
     @property
     def can_end(self) -> bool:
-        return self.state in ("now", "planned")
+        return self.is_within and self.state in ("now", "planned")
 
 
 @dataclass(frozen=True)
@@ -100,13 +105,14 @@ class SiteTimes:
 
 def windows_page(now: datetime) -> WindowsPage:
     """Return the data of the settings page."""
-    clients, sites = list(Client.select().order_by(Client.name)), Site.listing()
+    visible = current_visibility()
+    clients, sites = Client.listing(visible), Site.listing(visible)
     zone = agency_settings().zone
     today = now.astimezone(zone).date()
     return WindowsPage(
         stop=current_session().session.stop,
-        affected=stop_switch.affected(),
-        freezes=[_freeze_row(one, today) for one in Freeze.newest(_MOST_FREEZES)],
+        affected=stop_switch.affected(visible),
+        freezes=[_freeze_row(one, today, visible) for one in Freeze.newest(_MOST_FREEZES, visible)],
         windows=_window_rows([*clients, *sites]),
         choices=_choices(clients, sites),
         zone=zone.key,
@@ -134,7 +140,11 @@ def client_times(client: Client, now: datetime) -> SiteTimes:
         window=maintenance_windows.in_words(window) if window else "",
         is_own=window is not None,
         opens=None,
-        freezes=[one for one in page_calendar(now).freezes if _is_for(one.freeze, client.id, ())],
+        freezes=[
+            one
+            for one in page_calendar(now).freezes
+            if one.freeze.site_id is None and one.freeze.client_id in (None, client.id)
+        ],
     )
 
 
@@ -165,14 +175,14 @@ def change_times_of(change: Change, now: datetime) -> ChangeTimes:
     )
 
 
-def active_freezes(now: datetime, client_id: int | None) -> list[FreezeTime]:
-    """Return the freezes that last now; with `client_id`, those of this client and its sites."""
+def active_freezes(now: datetime, visible: Visibility) -> list[FreezeTime]:
+    """Return the freezes that last now, of all sites and of visible clients and sites."""
     found = [one for one in page_calendar(now).freezes if one.span.contains(now)]
-    if client_id is None:
+    if visible.is_everything:
         return found
-    of_sites = any(one.freeze.site_id is not None for one in found)
-    site_ids = Site.known_names(client_id).keys() if of_sites else ()
-    return [one for one in found if _is_for(one.freeze, client_id, site_ids)]
+    named = {one.freeze.site_id for one in found if one.freeze.site_id is not None}
+    site_ids = Site.names(named, visible).keys()
+    return [one for one in found if _is_visible(one.freeze, visible, site_ids)]
 
 
 def page_calendar(now: datetime) -> Calendar:
@@ -182,21 +192,22 @@ def page_calendar(now: datetime) -> Calendar:
     return Calendar(present.session.stop, freezes)
 
 
-def _is_for(freeze: Freeze, client_id: int, site_ids: Collection[int]) -> bool:
-    """Whether a freeze is for all sites, for this client, or for one of these sites."""
+def _is_visible(freeze: Freeze, visible: Visibility, site_ids: Collection[int]) -> bool:
+    """Whether a freeze is for all sites, for a visible client, or for one of these sites."""
     if freeze.site_id is not None:
         return freeze.site_id in site_ids
-    return freeze.client_id in (None, client_id)
+    return freeze.client_id is None or visible.has(freeze.client_id)
 
 
-def _freeze_row(freeze: Freeze, today: date) -> FreezeRow:
+def _freeze_row(freeze: Freeze, today: date, visible: Visibility) -> FreezeRow:
     if freeze.ended_at is not None:
         state = "ended"
     elif freeze.last_day < today:
         state = "over"
     else:
         state = "now" if freeze.first_day <= today else "planned"
-    return FreezeRow(freeze, freezes.covers_in_words(freeze), state)
+    is_within = visible.is_everything or not freeze.is_for_all
+    return FreezeRow(freeze, freezes.covers_in_words(freeze), state, is_within)
 
 
 def _window_rows(owners: Iterable[Client | Site]) -> list[WindowRow]:
@@ -212,12 +223,14 @@ def _window_rows(owners: Iterable[Client | Site]) -> list[WindowRow]:
 
 
 def _choices(clients: Sequence[Client], sites: Sequence[Site]) -> dict[str, list[tuple[str, str]]]:
+    is_everything = current_visibility().is_everything
+    every_site = "All sites" if is_everything else "Choose a client or a site"
     owners = [
         *((f"client:{one.id}", f"All sites of {one.name}") for one in clients),
         *((f"site:{one.id}", one.name) for one in sites),
     ]
     return {
-        "covers": [("", "All sites"), *owners],
+        "covers": [("", every_site), *owners],
         "owner": [("", "Choose a client or a site"), *owners],
         "weekdays": [(str(number), day) for number, day in enumerate(WEEKDAYS)],
         "from_hours": _hours(range(24)),

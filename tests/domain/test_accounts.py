@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.config import Config
-from app.domain.accounts import sessions, users
+from app.domain.accounts import roles, sessions, users
 from app.domain.accounts.login_throttle import ClientInfo
+from app.domain.accounts.roles import Access
 from app.domain.actor import SYSTEM, Actor
 from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired
 from app.models.accounts import User, UserSession
@@ -23,7 +24,7 @@ def invite(by: Actor, config: Config, clock: Clock) -> tuple[User, str]:
     return users.invite_user(
         name="  Dora   Dee ",
         email="Dora@Agency.example",
-        role="viewer",
+        access=Access("viewer"),
         by=by,
         config=config,
         now=clock(),
@@ -130,7 +131,8 @@ def test_a_role_that_is_so_already_or_of_somebody_shut_out_is_not_given(
 
 
 def give(user: User, role: str, by: Actor, clock: Clock, *, typed: datetime | None = None) -> None:
-    users.change_role(user, role, None, by=by, confirmed_at=typed or clock(), now=clock())
+    access = Access(role)
+    roles.change_access(user, access, by=by, confirmed_at=typed or clock(), now=clock())
 
 
 def test_a_session_of_somebody_who_was_disabled_by_hand_does_not_count(

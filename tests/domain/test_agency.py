@@ -16,6 +16,7 @@ from PIL import Image
 
 from app.config import Config
 from app.domain.accounts import users
+from app.domain.accounts.roles import Access
 from app.domain.actor import Actor
 from app.domain.agency import colors, logo, settings
 from app.domain.agency.colors import DARK, LIGHT, Theme
@@ -115,7 +116,7 @@ def test_only_a_zone_of_the_list_is_one(ana: Actor, zone: str) -> None:
 def test_new_people_get_the_zone_of_the_agency(config: Config, ana: Actor, ben: Actor) -> None:
     change(ana, time_zone="Europe/Vienna")
     user, _ = users.invite_user(
-        name="Eve", email="eve@agency.test", role="viewer", by=ana, config=config, now=NOW
+        name="Eve", email="eve@agency.test", access=Access("viewer"), by=ana, config=config, now=NOW
     )
     assert User.get_by_id(user.id).time_zone == "Europe/Vienna"
     assert User.get_by_id(ben.id).time_zone == "UTC"

@@ -17,6 +17,7 @@ from app.models.alerts import Alert
 from app.models.audit import AuditEntry
 from app.models.call_log import OK, REPEATED, UNKNOWN, SiteCall
 from app.models.sites import Site
+from app.models.visibility import EVERYTHING
 from tests.support.factories import approve, check, propose, read_report, run_change
 from tests.support.fakes import Clock, FakeSite, at
 
@@ -242,7 +243,7 @@ def read_log(paired: Site, fake: FakeSite, config: Config) -> None:
 
 
 def kinds() -> list[str]:
-    return [alert.kind for alert in Alert.open_ones()]
+    return [alert.kind for alert in Alert.open_ones(EVERYTHING)]
 
 
 def test_a_month_of_honest_work_raises_no_alert(
@@ -268,7 +269,7 @@ def test_a_call_made_with_stolen_keys_is_an_alert_with_its_entry_in_the_audit_lo
     read_report(paired, fake, config=config)
     read_log(paired, fake, config)
     read_log(paired, fake, config)
-    (alert,) = Alert.open_ones()
+    (alert,) = Alert.open_ones(EVERYTHING)
     assert alert.kind == alerts.CALL_UNKNOWN
     assert alert.evidence["site"]["by"] == "Mallory"
     raised = AuditEntry.newest(site_id=paired.id, event="alert_raised", limit=5)

@@ -16,6 +16,7 @@ import pytest
 from app import smtp
 from app.config import Config
 from app.domain.accounts import one_time_links, users
+from app.domain.accounts.roles import Access
 from app.domain.actor import Actor
 from app.domain.errors import Conflict, Forbidden
 from app.domain.mail import outbox, server
@@ -299,7 +300,12 @@ def test_an_invitation_carries_the_link_and_no_row_does(
     email_on: None, relay: RunningServer, ana: Actor, config: Config, clock: Clock
 ) -> None:
     user, link = users.invite_user(
-        name="Eve", email="eve@agency.example", role="viewer", by=ana, config=config, now=clock()
+        name="Eve",
+        email="eve@agency.example",
+        access=Access("viewer"),
+        by=ana,
+        config=config,
+        now=clock(),
     )
     assert deliver_all(config, clock) == ["sent"]
     (got,) = relay.received
@@ -316,7 +322,12 @@ def test_a_link_that_was_replaced_or_used_is_not_sent(
     email_on: None, relay: RunningServer, ana: Actor, config: Config, clock: Clock
 ) -> None:
     user, _ = users.invite_user(
-        name="Eve", email="eve@agency.example", role="viewer", by=ana, config=config, now=clock()
+        name="Eve",
+        email="eve@agency.example",
+        access=Access("viewer"),
+        by=ana,
+        config=config,
+        now=clock(),
     )
     users.renew_invitation(user, by=ana, config=config, now=clock())
     assert deliver_all(config, clock) == ["cancelled", "sent"]
@@ -327,7 +338,12 @@ def test_a_link_that_was_replaced_or_used_is_not_sent(
 
 def test_without_a_server_nothing_is_queued(ana: Actor, config: Config, clock: Clock) -> None:
     users.invite_user(
-        name="Eve", email="eve@agency.example", role="viewer", by=ana, config=config, now=clock()
+        name="Eve",
+        email="eve@agency.example",
+        access=Access("viewer"),
+        by=ana,
+        config=config,
+        now=clock(),
     )
     assert not OutgoingEmail.select().exists()
     with pytest.raises(Conflict):

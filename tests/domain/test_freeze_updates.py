@@ -30,6 +30,7 @@ from app.models.changes import APPROVED, PROPOSED, SUCCEEDED, Change
 from app.models.clients import Client
 from app.models.freezes import Freeze
 from app.models.sites import Site
+from app.models.visibility import EVERYTHING
 from app.protocol import from_b64u, parse_json
 from tests.support.audit_entries import facts_of
 from tests.support.change_proposals import release
@@ -112,7 +113,7 @@ def test_one_that_is_over_is_kept_and_cannot_be_ended(ana, clock, database):
     clock.advance(days=3)
     with pytest.raises(StaleState):
         end(found, ana, clock)
-    assert [one.id for one in Freeze.newest(9)] == [found.id]
+    assert [one.id for one in Freeze.newest(9, EVERYTHING)] == [found.id]
     with pytest.raises(NotFound):
         freezes.end_freeze(99, by=ana, confirmed_at=clock(), now=clock())
 

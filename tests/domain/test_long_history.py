@@ -25,6 +25,7 @@ from app.models.daily_checks import DailyChecks
 from app.models.reports import Sync
 from app.models.sites import Site
 from app.models.update_stories import stories_column
+from app.models.visibility import EVERYTHING
 from tests.support.fakes import Clock
 from tests.support.query_plans import scanned_tables
 
@@ -67,9 +68,9 @@ def bakery(ready: Site) -> Site:
 
 READS: dict[str, Callable[[], object]] = {
     "what waits for people": Change.awaiting_people,
-    "numbers of batches": change_batches.counts,
-    "batches to approve": lambda: change_batches.listing(TO_APPROVE, limit=31),
-    "batches under way": lambda: change_batches.listing(UNDER_WAY, limit=31),
+    "numbers of batches": lambda: change_batches.counts(EVERYTHING),
+    "batches to approve": lambda: change_batches.listing(TO_APPROVE, visible=EVERYTHING, limit=31),
+    "batches under way": lambda: change_batches.listing(UNDER_WAY, visible=EVERYTHING, limit=31),
     "progress of syncs": Sync.progress,
     "open updates of sites": lambda: fleet.open_changes([1, 2]),
 }
@@ -82,7 +83,7 @@ def test_no_page_reads_all_updates_or_all_syncs(ready: Site, proposed: Change, w
 
 def test_updates_of_a_day_are_found_by_their_time(proposed: Change, clock: Clock) -> None:
     def read() -> object:
-        return fleet.count_fleet(clock() - timedelta(days=1))
+        return fleet.count_fleet(clock() - timedelta(days=1), EVERYTHING)
 
     assert scanned_tables(read) & {"change"} == set()
 
@@ -97,19 +98,19 @@ def test_each_ended_batch_is_on_one_page(proposed: Change) -> None:
     added = add_updates(proposed, 7, SUCCEEDED) + add_updates(proposed, 2, FAILED)
     seen: list[str] = []
     before = None
-    while rows := change_batches.listing(ENDED, limit=4, before=before):
+    while rows := change_batches.listing(ENDED, visible=EVERYTHING, limit=4, before=before):
         seen += [row.batch for row in rows]
         before = rows[-1].last_id
     assert seen == [change.batch for change in reversed(added)]
-    failed = change_batches.listing(ENDED, limit=4, outcome="bad")
+    failed = change_batches.listing(ENDED, visible=EVERYTHING, limit=4, outcome="bad")
     assert [row.batch for row in failed] == [change.batch for change in reversed(added[7:])]
 
 
 def test_a_batch_with_an_open_update_has_not_ended(proposed: Change) -> None:
     (ended,) = add_updates(proposed, 1, SUCCEEDED)
     Change.update(batch=proposed.batch).where(Change.id == ended.id).execute()
-    assert change_batches.listing(ENDED, limit=4) == []
-    (row,) = change_batches.listing(TO_APPROVE, limit=4)
+    assert change_batches.listing(ENDED, visible=EVERYTHING, limit=4) == []
+    (row,) = change_batches.listing(TO_APPROVE, visible=EVERYTHING, limit=4)
     assert (row.changes, row.change_id, row.last_id) == (2, proposed.id, ended.id)
 
 

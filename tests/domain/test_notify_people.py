@@ -10,7 +10,7 @@ import pytest
 
 from app.config import Config
 from app.domain import alerts
-from app.domain.accounts import users
+from app.domain.accounts import roles, users
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import redaction
 from app.domain.errors import Invalid
@@ -246,6 +246,41 @@ def test_everyone_hears_what_their_overview_shows_and_nothing_else(
         "Cleo": everything,
         "Dora": {("Critical", "Own is unreachable")},
     }
+
+
+def test_a_person_of_the_agency_hears_only_of_the_clients_they_see(
+    email_on: None, ana: Actor, ben: Actor, config: Config, clock: Clock
+) -> None:
+    own = make_site(ana, now=clock(), url="https://own.example", name="Own", client="Bakery Ltd")
+    other = make_site(ana, now=clock(), url="https://o.example", name="Other", client="Florist")
+    for site in (own, other):
+        repair_site(site, clock())
+    access = roles.Access("operator", limited_to=[own.client_id])
+    user = User.get_by_id(ben.id)
+    roles.change_access(user, access, by=ana, confirmed_at=clock(), now=clock())
+    with transaction():
+        alerts.raise_alert(other, alerts.CALL_UNKNOWN, "k", {}, SYSTEM, clock())
+    for site in (own, other):
+        break_site(site, clock())
+    told = {email.user.name: titles(email) for email in look_for(config, clock, 5)}
+    assert told["Ben"] == [("Critical", "Own is unreachable")]
+    assert len(told["Ana"]) == 3
+    hidden = (own.client_id, other.client_id)
+    with pytest.raises(Invalid):
+        choose(Actor.of(User.get_by_id(ben.id)), clock, client_ids=hidden)
+
+
+def test_nobody_is_told_the_end_of_what_they_no_longer_see(
+    watched: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
+) -> None:
+    choose(ben, clock)
+    break_site(watched, clock())
+    assert len(look_for(config, clock, 5)) == 2
+    access = roles.Access("operator", limited_to=[Client.named("Florist").id])
+    user = User.get_by_id(ben.id)
+    roles.change_access(user, access, by=ana, confirmed_at=clock(), now=clock())
+    repair_site(watched, clock())
+    assert [email.user.name for email in look_for(config, clock, 90)] == ["Ana"]
 
 
 def test_viewers_and_clients_hear_nothing_until_they_choose(

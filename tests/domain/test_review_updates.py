@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain import attention
+from app.domain import attention, permissions
 from app.domain.actor import Actor
 from app.domain.changes import approvals, proposals
 from app.domain.changes.approvals import Terms
@@ -18,6 +18,7 @@ from app.models.change_batches import ENDED, TO_APPROVE, TO_CHECK, UNDER_WAY
 from app.models.changes import APPROVED, CANCELLED, CHECKING, PROPOSED, Change
 from app.models.clients import SECOND, SELF, THEMSELVES, Client
 from app.models.sites import Site
+from app.models.visibility import EVERYTHING
 from app.protocol import from_b64u
 from tests.support.audit_entries import facts_of
 from tests.support.factories import AKISMET, approve, check, run_change
@@ -72,7 +73,7 @@ def test_another_person_decides_only_after_the_request(
     with pytest.raises(StaleChange, match="not requested approval"):
         approve(reread(reviewed), decider, config, fake.clock())
     asked = proposals.request_approval(
-        Change.in_batch(reviewed.batch), by=ben, reason="new form", now=fake.clock()
+        Change.in_batch(reviewed.batch, EVERYTHING), by=ben, reason="new form", now=fake.clock()
     )
     assert asked == 1
     assert (reread(reviewed).reason, reread(reviewed).state) == ("new form", PROPOSED)
@@ -82,10 +83,10 @@ def test_another_person_decides_only_after_the_request(
 
 
 def test_approval_is_requested_once_by_one_who_may_propose(ready, reviewed, ben, cleo, fake):
-    assert not proposals.needs_request(Change.in_batch(reviewed.batch)[0])
+    assert not proposals.needs_request(Change.in_batch(reviewed.batch, EVERYTHING)[0])
     decided_by(ready, SECOND)
-    assert proposals.needs_request(Change.in_batch(reviewed.batch)[0])
-    batch = Change.in_batch(reviewed.batch)
+    assert proposals.needs_request(Change.in_batch(reviewed.batch, EVERYTHING)[0])
+    batch = Change.in_batch(reviewed.batch, EVERYTHING)
     with pytest.raises(Forbidden):
         proposals.request_approval(batch, by=cleo, reason="", now=fake.clock())
     with pytest.raises(Invalid):
@@ -97,12 +98,14 @@ def test_approval_is_requested_once_by_one_who_may_propose(ready, reviewed, ben,
 
 def test_a_client_user_does_not_see_what_is_still_reviewed(ready, reviewed, ben, dora, fake):
     decided_by(ready, THEMSELVES)
-    theirs = {"client_id": dora.client_id}
-    assert Change.in_batch(reviewed.batch, **theirs) == []
-    assert change_batches.listing(TO_APPROVE, limit=9, **theirs) == []
-    proposals.request_approval(Change.in_batch(reviewed.batch), by=ben, reason="", now=fake.clock())
-    assert len(Change.in_batch(reviewed.batch, **theirs)) == 1
-    assert change_batches.counts(**theirs) == {TO_APPROVE: 1, UNDER_WAY: 0, TO_CHECK: 0}
+    theirs = permissions.visibility_of(dora)
+    assert Change.in_batch(reviewed.batch, theirs) == []
+    assert change_batches.listing(TO_APPROVE, visible=theirs, limit=9) == []
+    proposals.request_approval(
+        Change.in_batch(reviewed.batch, EVERYTHING), by=ben, reason="", now=fake.clock()
+    )
+    assert len(Change.in_batch(reviewed.batch, theirs)) == 1
+    assert change_batches.counts(theirs) == {TO_APPROVE: 1, UNDER_WAY: 0, TO_CHECK: 0}
 
 
 def test_a_postponed_update_starts_at_its_time_with_the_plan_that_was_shown(
@@ -141,24 +144,24 @@ def test_stopping_cancels_what_has_not_started(reviewed, ben, cleo, fake):
 
 
 def test_a_batch_is_one_row_in_the_list_of_its_state(reviewed, ana, ben, fake, config):
-    [row] = change_batches.listing(TO_APPROVE, limit=9)
+    [row] = change_batches.listing(TO_APPROVE, visible=EVERYTHING, limit=9)
     assert (row.batch, row.change_id, row.last_id) == (reviewed.batch, reviewed.id, reviewed.id)
     assert (row.name, row.from_version, row.to_version) == ("Akismet", "5.3", "5.3.1")
     assert (row.proposer, row.proposed_at, row.site_name) == ("Ben", reviewed.proposed_at, "Bakery")
     assert (row.sites, row.updates, row.changes, row.unrequested) == (1, 1, 1, 1)
     assert row.count(CHECKING, PROPOSED) == 1
-    assert change_batches.listing(ENDED, limit=9) == []
+    assert change_batches.listing(ENDED, visible=EVERYTHING, limit=9) == []
     approve(reviewed, ben, config, fake.clock())
-    assert change_batches.counts() == {TO_APPROVE: 0, UNDER_WAY: 1, TO_CHECK: 0}
-    assert len(change_batches.listing(UNDER_WAY, limit=9)) == 1
+    assert change_batches.counts(EVERYTHING) == {TO_APPROVE: 0, UNDER_WAY: 1, TO_CHECK: 0}
+    assert len(change_batches.listing(UNDER_WAY, visible=EVERYTHING, limit=9)) == 1
     run_change(reviewed, fake, config)
-    [done] = change_batches.listing(ENDED, limit=9, outcome="succeeded")
+    [done] = change_batches.listing(ENDED, visible=EVERYTHING, limit=9, outcome="succeeded")
     assert done.ended_at == reread(reviewed).ended_at
-    assert change_batches.listing(ENDED, limit=9, outcome="bad") == []
+    assert change_batches.listing(ENDED, visible=EVERYTHING, limit=9, outcome="bad") == []
 
 
 def test_a_colleague_can_be_asked_where_one_person_is_enough(ready, reviewed, ana, ben, fake):
     decided_by(ready, SELF)
-    batch = Change.in_batch(reviewed.batch)
+    batch = Change.in_batch(reviewed.batch, EVERYTHING)
     assert proposals.request_approval(batch, by=ben, reason="shop", now=fake.clock()) == 1
     assert (reread(reviewed).requested_at, reread(reviewed).reason) == (fake.clock(), "shop")

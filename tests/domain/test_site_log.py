@@ -22,6 +22,7 @@ from app.models.base import db
 from app.models.call_log import SiteCall
 from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import EXCESSIVE, Site
+from app.models.visibility import EVERYTHING
 from app.protocol import chain_genesis, site_log_hash
 from tests.support.factories import pair, read_log, read_report
 from tests.support.fakes import FakeSite, RecordingQueue
@@ -42,7 +43,7 @@ def kept(site: Site) -> list[tuple[int, str, str]]:
 
 
 def open_kinds() -> list[str]:
-    return [alert.kind for alert in Alert.open_ones()]
+    return [alert.kind for alert in Alert.open_ones(EVERYTHING)]
 
 
 # ---- reading ----
@@ -223,7 +224,7 @@ def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
     real = fake.log[2]
     fake.entries_after = tampering(fake, real.seq, body="eyJ2IjoxfQ")
     assert read_log(paired, fake, config) == "broken"
-    (alert,) = Alert.open_ones()
+    (alert,) = Alert.open_ones(EVERYTHING)
     assert alert.kind == alerts.LOG_BROKEN
     assert alert.evidence["site"] == {
         "entry": 3,
@@ -277,7 +278,7 @@ def test_a_missing_entry_is_found(paired: Site, fake: FakeSite, config: Config) 
 
     fake.entries_after = without
     assert read_log(paired, fake, config) == "broken"
-    assert Alert.open_ones()[0].evidence["site"]["why"] == "is missing"
+    assert Alert.open_ones(EVERYTHING)[0].evidence["site"]["why"] == "is missing"
 
 
 def test_a_log_that_keeps_back_its_newest_entries_is_found(
@@ -291,7 +292,7 @@ def test_a_log_that_keeps_back_its_newest_entries_is_found(
 
     fake.entries_after = shorter
     assert read_log(paired, fake, config) == "broken"
-    assert "this request" in Alert.open_ones()[0].evidence["site"]["why"]
+    assert "this request" in Alert.open_ones(EVERYTHING)[0].evidence["site"]["why"]
 
 
 @pytest.mark.parametrize(
@@ -316,7 +317,7 @@ def test_closing_the_alert_reads_on_from_where_the_site_signed_last(
     fake.entries_after = honest
     signed_up_to, now = fake.head["n"], fake.clock()
     told = {"note": "A plugin edited it.", "with_others": False, "confirmed_at": now, "now": now}
-    alerts.close_alert(Alert.open_ones()[0], by=ana, **told)
+    alerts.close_alert(Alert.open_ones(EVERYTHING)[0], by=ana, **told)
     read_report(paired, fake, config=config)
     assert read_log(paired, fake, config) == "read"
     assert open_kinds() == []

@@ -28,6 +28,7 @@ from app.models.sites import (
     Client,
     Site,
 )
+from app.models.visibility import EVERYTHING
 from tests.support.factories import make_site, read_report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
@@ -208,7 +209,7 @@ def test_forgotten_site_leaves_the_list_and_its_entries_stay(
 ) -> None:
     site.move(to=state, when=(NEW,))
     sites.remove_site(site, by=ana, now=NOW)
-    assert Site.listing() == []
+    assert Site.listing(EVERYTHING) == []
     assert Site.known(site.id) is None
     assert [e.event for e in AuditEntry.newest(site_id=site.id)] == ["site_removed", "site_added"]
     assert add(ana, site.url).id != site.id

@@ -22,6 +22,7 @@ from app.models.changes import APPROVED, CANCELLED, PROPOSED, Change
 from app.models.clients import SECOND, THEMSELVES, Client
 from app.models.sites import Site
 from app.models.tags import SiteTag
+from app.models.visibility import EVERYTHING
 from tests.support.factories import check, make_site, run_change
 from tests.support.fakes import Clock, FakeSite
 from tests.support.rules import carried_out, terms, the_change
@@ -54,7 +55,7 @@ def in_words(rule: AutoUpdateRule) -> str:
 
 
 def covered_by(rule: AutoUpdateRule) -> int:
-    return rule_coverage.count_sites(rule, Site.listing(), SiteTag.folded_by_site())
+    return rule_coverage.count_sites(rule, Site.listing(EVERYTHING), SiteTag.folded_by_site())
 
 
 @pytest.fixture
@@ -152,7 +153,7 @@ def test_whoever_may_not_edit_a_site_does_not_tag_it(
 def test_a_forgotten_site_keeps_no_tag(site: Site, ben: Actor, clock: Clock) -> None:
     put(site, "shop", ben, clock)
     sites.remove_site(site, by=ben, now=clock())
-    assert (texts(site), SiteTag.in_use()) == ([], {})
+    assert (texts(site), SiteTag.in_use(EVERYTHING)) == ([], {})
 
 
 # ---- who widens an auto-update rule ----
@@ -332,7 +333,7 @@ def test_a_tag_that_no_site_has_covers_nothing_and_comes_back_by_approval_only(
 ) -> None:
     assert covered_by(rule) == 1
     put(tagged, "", ben, clock)
-    assert SiteTag.in_use() == {}
+    assert SiteTag.in_use(EVERYTHING) == {}
     assert covered_by(rule) == 0
     assert auto_update_rules.propose_due(clock()) == 0
     with pytest.raises(TagsJoinRules):

@@ -11,6 +11,7 @@ from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
 from app.models.update_backlog import UpdateBacklog
+from app.models.visibility import EVERYTHING, Visibility
 from tests.support.factories import make_site
 
 pytestmark = pytest.mark.both_databases
@@ -29,7 +30,8 @@ def connected(site: Site, updates: int) -> Site:
 
 
 def counts(available: int = 0, client_id: int | None = None) -> list[int]:
-    found = update_backlog.backlog(available, utcnow(), client_id)
+    visible = EVERYTHING if client_id is None else Visibility.of_clients([client_id])
+    found = update_backlog.backlog(available, utcnow(), visible)
     return [updates for _, updates in found.days]
 
 
@@ -61,14 +63,14 @@ def test_days_without_aura_are_missing(site: Site) -> None:
     now = utcnow()
     for day in (20, 3):
         update_backlog.store_today(now - timedelta(days=day))
-    found = update_backlog.backlog(5, now)
+    found = update_backlog.backlog(5, now, EVERYTHING)
     assert (found.is_enough, found.before, found.now, found.span) == (True, 4, 5, 20)
     assert [(now.date() - day).days for day, _ in found.days] == [20, 3, 0]
 
 
 def test_the_first_day_alone_is_not_enough(site: Site) -> None:
     update_backlog.store_today(utcnow())
-    assert not update_backlog.backlog(4, utcnow()).is_enough
+    assert not update_backlog.backlog(4, utcnow(), EVERYTHING).is_enough
 
 
 def test_each_client_has_its_own(site: Site, ana) -> None:

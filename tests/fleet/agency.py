@@ -8,6 +8,7 @@ from datetime import datetime
 from app.config import Config
 from app.domain.accounts import one_time_links, users
 from app.domain.accounts.login_throttle import ClientInfo
+from app.domain.accounts.roles import Access
 from app.domain.actor import Actor
 from app.models.accounts import User
 from app.models.clients import Client
@@ -62,7 +63,7 @@ def invite(
 ) -> Login:
     """Invite a person, who accepts at once."""
     _, link = users.invite_user(
-        name=name, email=email, role=role, client=client, by=by, config=config, now=now
+        name=name, email=email, access=Access(role, client), by=by, config=config, now=now
     )
     ip = _OFFICE if client is None else f"198.51.100.{client.id % 250 + 1}"
     users.accept_invitation(

@@ -20,6 +20,7 @@ from app.models.changes import PROPOSED, Change
 from app.models.clients import SELF, THEMSELVES
 from app.models.reports import Sync
 from app.models.sites import Site
+from app.models.visibility import EVERYTHING
 from tests.fleet.agency import PASSWORD, Login, as_actor
 from tests.fleet.catalog import Client
 from tests.fleet.market import Market
@@ -203,7 +204,7 @@ class Fleet:
 
     def check_failures(self, note: random.Random, texts: tuple[str, ...]) -> None:
         """Have the operator look at every site whose update ended badly."""
-        failures = [one for one in Change.awaiting_people() if one.needs_checking]
+        failures = [one for one in Change.awaiting_people(EVERYTHING) if one.needs_checking]
         for change in failures:
             said = {"by": self.operator, "note": note.choice(texts), "now": self.clock()}
             if change.is_incident:

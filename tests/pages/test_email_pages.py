@@ -16,6 +16,7 @@ from app import queue
 from app.config import Config
 from app.domain.accounts import password_resets, users
 from app.domain.accounts.login_throttle import ClientInfo
+from app.domain.accounts.roles import Access
 from app.domain.actor import Actor
 from app.domain.mail import outbox
 from app.domain.notifications import delivery, preferences, watch
@@ -79,7 +80,7 @@ def fill_outbox(config: Config) -> list[Received]:
             watch.notify_due(clock())
         clock.advance(days=1)
         watch.notify_due(clock())
-        person = {"role": "viewer", "by": ana, "config": config, "now": clock()}
+        person = {"access": Access("viewer"), "by": ana, "config": config, "now": clock()}
         users.invite_user(name="Eve", email="eve@agency.example", **person)
         password_resets.request_reset(
             email="ana@agency.example", browser=ClientInfo("192.0.2.9"), config=config, now=clock()
@@ -97,8 +98,8 @@ def leave_failed(by: Actor, config: Config, clock: Clock, **more: bool) -> None:
         raise SendingFailed("recipient", f"550 5.1.1 {'a-very-long-word' * 12}", **more)
 
     users.invite_user(
-        name="Bo", email=f"bo{OutgoingEmail.select().count()}@agency.example", role="viewer",
-        by=by, config=config, now=clock(),
+        name="Bo", email=f"bo{OutgoingEmail.select().count()}@agency.example",
+        access=Access("viewer"), by=by, config=config, now=clock(),
     )  # fmt: skip
     email = OutgoingEmail.select().order_by(OutgoingEmail.id.desc()).get()
     delivery.send_email(email.id, config=config, now=clock, send=send)

@@ -26,6 +26,8 @@ LIBRARIES = {
     "app/models/": {"peewee", "playhouse"},
     # The one place that decodes pictures.
     "app/domain/agency/logo.py": {"PIL"},
+    # The one client of OpenID providers.
+    "app/http/openid.py": {"authlib", "joserfc"},
     # The one place that renders templates without a page.
     "app/mail_format.py": {"jinja2"},
     "app/domain/": {"argon2", "idna", "itsdangerous"},
@@ -54,6 +56,8 @@ ONLY_IN = {
     "fpdf": {"app/pdf.py"},
     "prometheus_client": {"app/prometheus.py"},
     "smtplib": {"app/smtp.py"},
+    "authlib": {"app/http/openid.py"},
+    "joserfc": {"app/http/openid.py"},
 }
 
 # ---- what is inside ----

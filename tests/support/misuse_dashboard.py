@@ -12,6 +12,9 @@ _DIAGNOSTICS = "tests/hostile/diagnostics/test_obstacles.py"
 _REDIRECTS = "tests/unit/test_redirects.py"
 _HEADERS = "tests/web/test_security_headers.py"
 _CLIENT = "tests/web/test_decide_as_client.py"
+_SOME = "tests/web/test_see_only_some_clients.py"
+_BELOW = "tests/web/test_manage_people_below.py"
+_PROVIDER = "tests/web/test_sign_in_with_provider.py"
 _TAMPERING = "tests/domain/test_audit_tampering.py"
 _CHECKPOINTS = "tests/domain/test_checkpoints.py"
 _EXPORT = "tests/domain/test_exporting.py"
@@ -181,6 +184,44 @@ DASHBOARD = (
             "test_somebody_at_a_client_reads_what_concerns_them_and_no_address",
             "tests/web/test_tell_client.py",
             "test_somebody_at_the_client_sees_their_own_and_no_other",
+        ),
+    ),
+    Attack(
+        "A person of the agency who sees some clients reaches another one by page, form or rule",
+        played(
+            _SOME, "test_no_page_shows_a_trace_of_another_client",
+            _SOME, "test_every_page_is_the_same_as_if_the_other_client_did_not_exist",
+            _SOME, "test_everything_of_another_client_is_not_found",
+            _SOME, "test_forms_that_name_another_client_or_all_of_them_are_refused",
+            _SOME, "test_a_rule_of_hers_reaches_her_clients_only",
+            _SOME, "test_a_limited_manager_lets_nobody_see_more_than_she_does",
+            "tests/domain/test_act_as_they_are_now.py",
+            "test_nothing_is_done_beyond_the_clients_that_somebody_still_sees",
+            "tests/domain/test_notify_people.py",
+            "test_nobody_is_told_the_end_of_what_they_no_longer_see",
+        ),
+    ),
+    Attack(
+        "A manager makes herself or someone else as powerful as an owner",
+        played(
+            _BELOW, "test_she_invites_nobody_as_high_as_herself",
+            _BELOW, "test_people_as_high_as_herself_are_out_of_reach",
+            _BELOW, "test_nobody_is_raised_as_high_as_she_is",
+            _BELOW, "test_she_changes_neither_her_own_role_nor_her_own_account",
+        ),
+    ),
+    Attack(
+        "An answer of the OpenID provider is forged, replayed, of another provider or about "
+        "another person",
+        played(
+            _PROVIDER, "test_a_token_that_does_not_fit_starts_no_session",
+            _PROVIDER, "test_a_token_that_the_provider_did_not_sign_starts_no_session",
+            _PROVIDER, "test_an_answer_counts_once_and_in_the_browser_where_it_began",
+            _PROVIDER, "test_an_answer_that_does_not_belong_here_starts_no_session",
+            _PROVIDER, "test_an_answer_to_a_provider_that_was_replaced_does_not_count",
+            _PROVIDER, "test_the_verifier_of_the_browser_is_needed",
+            _PROVIDER, "test_whoever_gets_a_former_address_does_not_get_the_account",
+            _PROVIDER, "test_another_person_at_the_provider_confirms_nothing",
         ),
     ),
     Attack(

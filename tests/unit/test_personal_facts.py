@@ -31,6 +31,8 @@ TODAY = {
     "personal_data_erased": ["reason"],
     "auto_update_rule_created": ["reason"],
     "revocation_started": ["reason"],
+    "client_access_changed": ["name"],
+    "identity_linked": ["name"],
     "role_changed": ["name"],
     "session_ended": ["name"],
 }

@@ -67,6 +67,11 @@ def as_ben(app: Flask, ben: Actor, ana: Actor) -> Person:
 
 
 @pytest.fixture
+def as_mia(app: Flask, mia: Actor, ana: Actor) -> Person:
+    return signed_in(app, mia)
+
+
+@pytest.fixture
 def as_cleo(app: Flask, cleo: Actor, ana: Actor) -> Person:
     return signed_in(app, cleo)
 

@@ -35,6 +35,8 @@ ROUTES = {
     "exports.download": "/activity/exports/4711",
     "exports.make": "/activity/exports",
     "security.renew_keys": "/settings/security/renew-keys",
+    "single_sign_on.change": "/settings/single-sign-on",
+    "single_sign_on.remove": "/settings/single-sign-on/remove",
     "team.change_role": "/team/4711/role",
     "team.disable": "/team/4711/disable",
     "team.enable": "/team/4711/enable",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.domain.changes import approvals, auto_update_rules
-from app.domain.errors import Forbidden, Invalid
+from app.domain.errors import Invalid, NotFound
 from app.models.accounts import User
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
@@ -173,7 +173,7 @@ def test_where_she_is_asked_nobody_else_rejects(as_ana, as_ben, asked):
 
 def test_another_clients_change_is_not_hers_in_the_domain_either(dora, others, config):
     now = others.proposed_at
-    with pytest.raises(Forbidden):
+    with pytest.raises(NotFound):
         approvals.approve_changes(
             [others],
             by=dora,
@@ -182,7 +182,7 @@ def test_another_clients_change_is_not_hers_in_the_domain_either(dora, others, c
             config=config,
             now=now,
         )
-    with pytest.raises(Forbidden):
+    with pytest.raises(NotFound):
         approvals.reject_change(others, by=dora, reason="no", now=now)
 
 

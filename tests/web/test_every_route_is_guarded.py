@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -27,6 +29,9 @@ NEEDS = {
     "privacy.show": "see",
     "security.show": "security",
     "security.renew_keys": "security",
+    "single_sign_on.show": "security",
+    "single_sign_on.change": "security",
+    "single_sign_on.remove": "security",
     "email.show": "email",
     "email.change": "email",
     "email.remove": "email",
@@ -65,7 +70,7 @@ NEEDS = {
     "audit.verification_page": "audit",
     "audit.verify": "audit",
     "audit.progress": "audit",
-    "audit.seen": "people",
+    "audit.seen": "security",
     "connections.rotate": "keys",
     "connections.follow": "keys",
     "connections.server_login": "keys",
@@ -117,8 +122,8 @@ NEEDS = {
     "team.renew": "people",
     "team.show_link": "people",
     "team.role": "people",
-    "team.erase_page": "people",
-    "team.erase": "people",
+    "team.erase_page": "erase",
+    "team.erase": "erase",
     "team.change_role": "people",
     "team.disable": "people",
     "team.enable": "people",
@@ -163,7 +168,9 @@ MAY = {
             "decide",
             "approve",
             "export",
+            "export_all",
             "people",
+            "erase",
             "auto_update_rules",
             "agency",
             "security",
@@ -171,6 +178,11 @@ MAY = {
             "halt",
             "lift",
         ),
+    },
+    "manager": {
+        *("account", "see", "audit", "overview", "pair", "keys", "sync", "revoke"),
+        *("propose", "decide", "approve", "export", "people", "auto_update_rules"),
+        *("halt", "lift"),
     },
     "operator": {
         *("account", "see", "audit", "overview", "pair", "keys", "sync", "revoke"),
@@ -203,6 +215,20 @@ def test_the_table_of_roles_is_this_one():
     )
 
 
+def test_the_documentation_shows_the_same_table():
+    text = (Path(__file__).parents[2] / "docs/OPERATIONS.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| .+? \|((?: (?:yes|–) \|){5})$", text, re.MULTILINE)
+    shown = {
+        verb: {
+            role
+            for role, cell in zip(ROLES, re.findall("yes|–", cells), strict=True)
+            if cell == "yes"
+        }
+        for verb, cells in rows
+    }
+    assert shown == permissions.ROLES_BY_PERMISSION
+
+
 def test_every_route_is_open_or_stands_in_the_table(app):
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
     assert endpoints == OPEN | NEEDS.keys()
@@ -210,8 +236,14 @@ def test_every_route_is_open_or_stands_in_the_table(app):
 
 
 @pytest.mark.parametrize("role", MAY)
-def test_each_role_gets_what_the_table_says(app, as_ana, as_ben, as_cleo, as_dora, role):
-    people = {"owner": as_ana, "operator": as_ben, "viewer": as_cleo, "client": as_dora}
+def test_each_role_gets_what_the_table_says(app, as_ana, as_mia, as_ben, as_cleo, as_dora, role):
+    people = {
+        "owner": as_ana,
+        "manager": as_mia,
+        "operator": as_ben,
+        "viewer": as_cleo,
+        "client": as_dora,
+    }
     refused = {one for one in IN_TURN if ask(people[role], app, one).status_code == 403}
     assert refused == {one for one in NEEDS if NEEDS[one] not in MAY[role]}
 

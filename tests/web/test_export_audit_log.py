@@ -12,50 +12,55 @@ from app.domain.audit import export
 from app.models.accounts import UserSession
 from app.models.base import utcnow
 from app.models.exports import QUEUED, RUNNING, AuditLogExport
+from app.models.visibility import EVERYTHING
 
 pytestmark = pytest.mark.both_databases
 
 WHOLE = {"form": "zip", "private": "1"}
 
 
+def newest():
+    return AuditLogExport.newest(1, EVERYTHING)[0]
+
+
 def written(config):
-    export.run_export(AuditLogExport.newest(1)[0].id, config=config)
+    export.run_export(newest().id, config=config)
 
 
-def test_it_is_asked_for_written_and_downloaded(as_ben, site, config):
-    assert 'href="/activity/exports"' in as_ben.get("/activity").text
-    assert as_ben.post("/activity/exports", data=WHOLE).headers["Location"].endswith("#exports")
-    waiting = as_ben.get("/activity/exports").text
+def test_it_is_asked_for_written_and_downloaded(as_ana, site, config):
+    assert 'href="/activity/exports"' in as_ana.get("/activity").text
+    assert as_ana.post("/activity/exports", data=WHOLE).headers["Location"].endswith("#exports")
+    waiting = as_ana.get("/activity/exports").text
     assert 'hx-get="/activity/exports/progress"' in waiting
-    asked = AuditLogExport.newest(1)[0]
-    assert as_ben.post(f"/activity/exports/{asked.id}").status_code == 404
+    asked = newest()
+    assert as_ana.post(f"/activity/exports/{asked.id}").status_code == 404
     asked.move(to=RUNNING, when=(QUEUED,), entries=1, total=9)
-    assert 'max="9" value="1"' in as_ben.get("/activity/exports/progress").text
+    assert 'max="9" value="1"' in as_ana.get("/activity/exports/progress").text
     asked.move(to=QUEUED, when=(RUNNING,))
     written(config)
-    done = as_ben.get("/activity/exports").text
+    done = as_ana.get("/activity/exports").text
     assert "hx-get" not in done
     assert f'action="/activity/exports/{asked.id}"' in done
-    file = as_ben.post(f"/activity/exports/{asked.id}")
+    file = as_ana.post(f"/activity/exports/{asked.id}")
     assert file.headers["Content-Disposition"].startswith("attachment; filename=aura-audit_log-")
     assert "verify_audit.py" in ZipFile(io.BytesIO(file.data)).namelist()
     file.close()
     assert file.headers["Cache-Control"] == "no-store"
-    told = as_ben.get("/activity").text
-    assert "Ben exported the audit log (Everything)" in told
-    assert f"Ben downloaded export {asked.id} as zip, with personal data" in told
+    told = as_ana.get("/activity").text
+    assert "Ana exported the audit log (Everything)" in told
+    assert f"Ana downloaded export {asked.id} as zip, with personal data" in told
 
 
-def test_a_link_alone_downloads_nothing(as_ben, site, config):
-    as_ben.post("/activity/exports", data=WHOLE)
+def test_a_link_alone_downloads_nothing(as_ana, site, config):
+    as_ana.post("/activity/exports", data=WHOLE)
     written(config)
-    assert as_ben.get(f"/activity/exports/{AuditLogExport.newest(1)[0].id}").status_code == 405
+    assert as_ana.get(f"/activity/exports/{newest().id}").status_code == 405
 
 
 def test_what_is_covered_is_what_was_chosen(as_ben, site, config):
     form = {"form": "csv", "site": str(site.id), "since": "2026-11-01", "until": "2026-11-30"}
     as_ben.post("/activity/exports", data=form)
-    asked = AuditLogExport.newest(1)[0]
+    asked = newest()
     assert asked.scope == "Site Bakery, from 2026-11-01, before 2026-12-01"
     assert (asked.scope_site_id, asked.includes_private, asked.form) == (site.id, False, "csv")
 
@@ -89,17 +94,30 @@ def test_what_is_not_known_does_not_widen_the_export(as_ben, field, text):
     assert AuditLogExport.select().count() == 0
 
 
-def test_the_password_is_asked_for_first(as_ben):
+def test_the_password_is_asked_for_first(as_ana):
     UserSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
-    assert "Confirm your identity" in as_ben.post("/activity/exports", data=WHOLE).text
+    assert "Confirm your identity" in as_ana.post("/activity/exports", data=WHOLE).text
     assert AuditLogExport.select().count() == 0
 
 
-def test_whoever_only_looks_takes_nothing_along(as_cleo, as_dora, as_ben, config):
-    as_ben.post("/activity/exports", data=WHOLE)
+def test_whoever_only_looks_takes_nothing_along(as_cleo, as_dora, as_ana, config):
+    as_ana.post("/activity/exports", data=WHOLE)
     written(config)
     for person in (as_cleo, as_dora):
         assert person.get("/activity/exports").status_code == 403
         assert person.post("/activity/exports/1").status_code == 403
         assert person.post("/activity/exports", data=WHOLE).status_code == 403
     assert "/activity/exports" not in as_cleo.get("/activity").text
+
+
+def test_only_an_owner_takes_everything_along(as_ana, as_mia, as_ben, site, config):
+    for person in (as_mia, as_ben):
+        answer = person.post("/activity/exports", data={**WHOLE, "since": "2026-11-01"})
+        assert (answer.status_code, 'id="f-client-error"' in answer.text) == (422, True)
+    assert AuditLogExport.select().count() == 0
+    as_ana.post("/activity/exports", data=WHOLE)
+    written(config)
+    assert as_mia.post(f"/activity/exports/{newest().id}").status_code == 403
+    as_mia.post("/activity/exports", data={**WHOLE, "site": str(site.id)})
+    written(config)
+    assert as_ben.post(f"/activity/exports/{newest().id}").status_code == 200

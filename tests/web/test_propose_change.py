@@ -213,7 +213,7 @@ def test_one_who_may_only_look_sees_and_proposes_nothing(as_cleo, today, propose
         assert as_cleo.post(path, data={"want": WANT}).status_code == 403
     assert "Update 1…" not in as_cleo.get(f"/sites/{today.id}").text
     shown = as_cleo.get(f"/changes/{proposed.id}").text
-    assert "A team member with the owner or operator role decides." in shown
+    assert "A team member with the role operator or higher decides." in shown
     assert "/approve" not in shown
     assert "/approve" not in as_cleo.get(f"/updates/{proposed.batch}").text
 

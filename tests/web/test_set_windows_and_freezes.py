@@ -47,7 +47,7 @@ def test_an_operator_stops_everything_and_every_page_says_so(
         assert "All updates are stopped</strong>. Ben," in " ".join(text.split())
         assert "“the host was broken into”" in text
     assert "You can start them again" in " ".join(as_ana.get("/").text.split())
-    assert "An owner can start them again" in " ".join(as_ben.get("/").text.split())
+    assert "An owner or manager can start them again" in " ".join(as_ben.get("/").text.split())
     seen_by_client = as_dora.get("/sites").text
     assert "All updates are stopped</strong> by your agency" in seen_by_client
     assert "broken into" not in seen_by_client

@@ -8,7 +8,7 @@ import unicodedata
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
-from app.models.accounts import NO_PASSWORD
+from app.models.accounts import WITHOUT_PASSWORD
 
 MIN_CHARS = 12
 # Longer than any passphrase, and short enough to hash quickly.
@@ -38,7 +38,7 @@ def hash_password(password: str) -> str:
 
 def verify_password(stored: str | None, password: str) -> bool:
     """Whether `password` matches the hash; takes the same time without a hash."""
-    is_real = stored is not None and stored != NO_PASSWORD
+    is_real = stored is not None and stored not in WITHOUT_PASSWORD
     # Do not normalize long texts: with many combining characters that takes seconds and blocks
     # the process.
     is_possible = len(password) <= MAX_CHARS

@@ -13,9 +13,11 @@ from app.domain.accounts import (
     login_throttle,
     one_time_links,
     passwords,
+    roles,
     sessions,
 )
 from app.domain.accounts.login_throttle import ClientInfo
+from app.domain.accounts.roles import Access
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import (
@@ -25,17 +27,15 @@ from app.domain.audit.events import (
     PasswordChanged,
     PasswordRefused,
     PasswordSet,
-    RoleChanged,
     UserCreated,
     UserDisabled,
     UserEnabled,
 )
 from app.domain.errors import Conflict, Invalid, LinkNoLongerValid, NotFound, StaleState
 from app.domain.mail import outbox
-from app.models.accounts import CLIENT, NO_PASSWORD, OWNER, User
+from app.models.accounts import NO_PASSWORD, OWNER, User
 from app.models.agency import Agency
 from app.models.base import DuplicateRow, transaction
-from app.models.clients import Client
 from app.models.email import INVITATION
 from app.models.installation import Setting
 
@@ -90,11 +90,10 @@ def invite_user(
     *,
     name: str,
     email: str,
-    role: str,
+    access: Access,
     by: Actor,
     config: Config,
     now: datetime,
-    client: Client | None = None,
 ) -> tuple[User, str]:
     r"""Add a team member or client user, and return the link for choosing a password.
 
@@ -105,21 +104,25 @@ def invite_user(
     permissions.require(by, "people")
     name, email = account_input.clean_name(name), sessions.normalize_email(email)
     Invalid.raise_for(
-        account_input.identity_problems(name, email) | account_input.role_problems(role, client)
+        account_input.identity_problems(name, email) | roles.access_problems(access, by)
     )
     try:
         with permissions.user_transaction(by, "people") as (_, by):
+            roles.require_can_give(access, by)
             user = User.create(
                 name=name,
                 email=email,
-                role=role,
+                role=access.role,
                 password_hash=NO_PASSWORD,
                 created_at=now,
-                client_id=_client_of(role, client),
+                client_id=access.client_id,
+                limited_to=access.clients,
                 time_zone=Agency.read().time_zone,
             )
-            event = UserCreated(user_id=user.id, name=name, role=role)
+            event = UserCreated(user_id=user.id, name=name, role=access.role)
             audit.record(event, by, now=now)
+            if user.limited_to is not None:
+                roles.record_access(user, by, now)
             _send_invitation(user, by, now)
     except DuplicateRow as why:
         raise Invalid("email", "An account with this address already exists.") from why
@@ -133,7 +136,7 @@ def renew_invitation(user: User, *, by: Actor, config: Config, now: datetime) ->
 
     Raises Forbidden, or Conflict for a disabled user.
     """
-    with permissions.user_transaction(by, "people") as (_, by):
+    with roles.managing(user, by) as by:
         link = _renew(user, by, config, now)
         _send_invitation(user, by, now)
     return link
@@ -209,55 +212,12 @@ def choose_password(
         return sessions.start_session(user, browser, now=now)
 
 
-def change_role(
-    user: User,
-    role: str,
-    client: Client | None,
-    *,
-    by: Actor,
-    confirmed_at: datetime,
-    now: datetime,
-) -> None:
-    """Change a user's role, and end their sessions and links.
-
-    What they approved stays approved.
-
-    Raises: Forbidden, ReauthenticationRequired, Invalid, or Conflict: for the last owner, for a
-    disabled user, and if nothing would change.
-    """
-    permissions.require(by, "people")
-    permissions.require_recent_authentication(confirmed_at, now)
-    Invalid.raise_for(account_input.role_problems(role, client))
-    with permissions.user_transaction(by, "people") as (_, by):
-        user.refresh()
-        was = user.role
-        sessions.end_all_sessions(user, by=by, now=now)
-        if not user.take_role(role, _client_of(role, client)):
-            raise Conflict(_why_no_role(user, role))
-        event = RoleChanged(
-            user_id=user.id,
-            name=user.name,
-            role=role,
-            was=was,
-            client=client.name if client is not None and role == CLIENT else "",
-        )
-        audit.record(event, by, now=now)
-
-
-def _why_no_role(user: User, role: str) -> str:
-    if user.is_disabled:
-        return "This account is disabled. Enable it first."
-    if user.role == OWNER and role != OWNER:
-        return "Aura needs at least one owner. Invite another owner first."
-    return "This is already their role."
-
-
 def disable_user(user: User, *, by: Actor, now: datetime) -> None:
     """Disable the account and end its sessions at once.
 
     Raises: Forbidden, or Conflict for the last owner and for a disabled account.
     """
-    with permissions.user_transaction(by, "people") as (_, by):
+    with roles.managing(user, by) as by:
         sessions.end_all_sessions(user, by=by, now=now)
         if not user.disable(now):
             raise Conflict(
@@ -274,7 +234,7 @@ def enable_user(user: User, *, by: Actor, now: datetime) -> None:
 
     Raises: Forbidden or StaleState.
     """
-    with permissions.user_transaction(by, "people") as (_, by):
+    with roles.managing(user, by) as by:
         if not user.enable():
             raise StaleState("This account is already enabled.")
         event = UserEnabled(user_id=user.id, name=user.name)
@@ -366,7 +326,3 @@ def _refuse(
     event = PasswordRefused(session_id=presence.session.id, reason=why)
     audit.record_refusal(event, by, now=now, per_hour=sessions.REFUSALS_PER_HOUR)
     raise Invalid(field, _NOT_THE_PRESENT_ONE)
-
-
-def _client_of(role: str, client: Client | None) -> int | None:
-    return client.id if client is not None and role == CLIENT else None

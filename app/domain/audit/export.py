@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -41,10 +42,14 @@ def request_export(
     Raises: Forbidden, ReauthenticationRequired, or Invalid.
     """
     permissions.require(by, "export")
+    verb = _verb(covered)
+    if not permissions.is_allowed(by.role, verb):
+        raise Invalid("client", "Choose a client or a site. Only an owner exports everything.")
     permissions.require_recent_authentication(confirmed_at, now)
     if form not in FORMS:
         raise Invalid("form", "Choose a format.")
-    with permissions.user_transaction(by, "export") as (tx, by):
+    with permissions.user_transaction(by, verb) as (tx, by):
+        covered = _within(covered, by)
         log_export = AuditLogExport.create(
             requested_by=by.name[:120],
             requested_by_id=by.id,
@@ -59,6 +64,25 @@ def request_export(
         )
         tx.after_commit(queue.enqueue, "export_audit_log", log_export.id)
     return log_export
+
+
+def _within(covered: ExportScope, by: Actor) -> ExportScope:
+    """Return the scope as far as the user sees it; of a site only since it belongs to its client.
+
+    Raises: NotFound for a client or site that they do not see.
+    """
+    visible = permissions.visibility_of(by)
+    if visible.is_everything:
+        return covered
+    client_id = Site.client_of(covered.site) if covered.site is not None else covered.client
+    if client_id is None or not visible.has(client_id):
+        raise NotFound("This client or site does not exist.")
+    return replace(covered, client=client_id)
+
+
+def _verb(covered: ExportScope) -> str:
+    """Return the permission that an export of this scope needs."""
+    return "export_all" if covered.is_everything else "export"
 
 
 def make_scope(
@@ -162,6 +186,10 @@ def get_download(
             or log_export.state != DONE
             or not export_path(log_export, config).is_file()
         ):
+            raise NotFound("This export does not exist or was deleted. Create it again.")
+        covered = _covered(log_export)
+        permissions.require(by, _verb(covered))
+        if _within(covered, by) != covered:
             raise NotFound("This export does not exist or was deleted. Create it again.")
         event = ExportDownloaded(
             site_id=log_export.scope_site_id,

@@ -22,6 +22,11 @@ class ExportScope:
     def is_whole(self) -> bool:
         return (self.client, self.site, self.since, self.until) == (None,) * 4
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether it has entries about every client, if only of some days."""
+        return self.client is None and self.site is None
+
     def as_manifest(self) -> dict[str, Any]:
         return {
             "of": self.of,

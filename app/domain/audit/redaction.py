@@ -17,6 +17,7 @@ from app.models.audit import AuditEntry, PrivateDetail
 from app.models.base import transaction
 from app.models.email import NotificationPreference, NotifiedItem, OutgoingEmail
 from app.models.search_terms import words_of
+from app.models.single_sign_on import OpenIdIdentity
 
 MAX_REASON_CHARS = 300
 _BATCH = 500
@@ -30,7 +31,7 @@ def erase_user(user: User, *, reason: str, by: Actor, confirmed_at: datetime, no
 
     Raises: Forbidden, ReauthenticationRequired, Invalid, or Conflict for an active user.
     """
-    permissions.require(by, "people")
+    permissions.require(by, "erase")
     permissions.require_recent_authentication(confirmed_at, now)
     return _erase(user, reason, by, now)
 
@@ -47,7 +48,7 @@ def _erase(user: User, reason: str, by: Actor, now: datetime) -> int:
     if len(reason) > MAX_REASON_CHARS:
         raise Invalid("reason", f"At most {MAX_REASON_CHARS} characters.")
     with transaction():
-        by = permissions.recheck(by, "people")
+        by = permissions.recheck(by, "erase")
         user.refresh()
         if not user.erase():
             raise Conflict(
@@ -55,6 +56,7 @@ def _erase(user: User, reason: str, by: Actor, now: datetime) -> int:
             )
         for rows in (NotificationPreference, NotifiedItem, OutgoingEmail):
             rows.forget(user.id)
+        OpenIdIdentity.forget(user.id)
         erased = 0
         for seqs in _entries_about(user.id):
             kept = PrivateDetail.of(seqs)

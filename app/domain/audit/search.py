@@ -10,6 +10,7 @@ from app.domain.audit import subjects
 from app.models import audit_search
 from app.models.audit import AuditEntry
 from app.models.search_terms import search_words
+from app.models.visibility import EVERYTHING, Visibility
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class EntryFilter:
     until: datetime | None = None
     words: str = ""
     subject: str = subjects.EVERYTHING
+    visible: Visibility = EVERYTHING
 
 
 ANYTHING = EntryFilter()
@@ -42,6 +44,7 @@ def find_entries(
     """Return the newest matching entries, newest first; `before` is the last number shown."""
     query = AuditEntry.with_details().order_by(AuditEntry.seq.desc()).limit(limit)
     found = [*_columns(which), *_in_time(which), *_with_words(which)]
+    found.append(AuditEntry.is_visible(which.visible))
     for condition in [*found, *subjects.conditions(which.subject)]:
         query = query.where(condition)
     if before is not None:

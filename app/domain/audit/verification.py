@@ -46,6 +46,7 @@ def request_verification(*, by: Actor, now: datetime) -> Verification:
 def _request(by: Actor, now: datetime) -> Verification:
     with transaction() as tx:
         by = permissions.recheck(by, "audit")
+        permissions.require_everything(by, "audit")
         waiting = Verification.open()
         if waiting is not None:
             return waiting
@@ -139,11 +140,11 @@ def acknowledge_failure(verification_id: int, *, by: Actor, now: datetime) -> No
 
     Raises: Forbidden, NotFound, or StaleState if it is already dismissed.
     """
-    permissions.require(by, "people")
+    permissions.require(by, "security")
     found = Verification.get_or_none(Verification.id == verification_id)
     if found is None or found.broken_at is None:
         raise NotFound("This verification does not exist.")
-    with permissions.user_transaction(by, "people") as (_, by):
+    with permissions.user_transaction(by, "security") as (_, by):
         if not found.see(by=by.name, now=now):
             raise StaleState("This message was already dismissed.")
         event = VerificationFailureAcknowledged(verification_id=found.id, broken_at=found.broken_at)

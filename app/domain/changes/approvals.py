@@ -36,7 +36,7 @@ class Terms:
     """What an approver adds: when it starts, if not at once, and a reason for the log.
 
     With `after_freeze`, it starts when the freeze of its site has ended. `override` is the reason
-    of an owner for an update in spite of a freeze and of the site's maintenance window.
+    of an owner or manager for an update in spite of a freeze and of the site's maintenance window.
     """
 
     starts_at: datetime | None = None
@@ -84,7 +84,8 @@ def approve_changes(
         raise StaleChange("None of these updates is waiting for approval.")
     check_reason(terms.reason)
     dashboard = dashboard_identity.load_dashboard(config)
-    with permissions.user_transaction(by, "decide") as (_, present):
+    sites = [change.site for change in chosen]
+    with permissions.user_transaction(by, "decide", *sites) as (_, present):
         calendar = change_times.read_calendar(now)
         calendar.require_running()
         for change in chosen:
@@ -113,7 +114,7 @@ def approve_in_spite(
         raise Invalid(
             "override", f"Enter a reason of at most {MAX_REASON_CHARS} characters for the log."
         )
-    with permissions.user_transaction(by, "lift") as (_, present):
+    with permissions.user_transaction(by, "lift", change.site) as (_, present):
         approve_changes(
             [change],
             by=present,
@@ -128,9 +129,9 @@ def approve_in_spite(
 
 def can_decide(by: Actor, site: Site) -> bool:
     """Whether this person may decide: a client user where the client decides, else the agency."""
-    if site.approvals == THEMSELVES:
-        return by.role == CLIENT and permissions.can_see_site(by, site)
-    return by.role != CLIENT
+    if not permissions.can_see_site(by, site):
+        return False
+    return (by.role == CLIENT) == (site.approvals == THEMSELVES)
 
 
 def may_approve(change: Change, by: Actor) -> bool:
@@ -321,10 +322,8 @@ def reject_change(change: Change, *, by: Actor, reason: str, now: datetime) -> N
     check_reason(reason)
     if not reason.strip():
         raise Invalid("reason", "Enter a reason. The person who proposed the update sees it.")
-    with permissions.user_transaction(by, "decide") as (_, by):
+    with permissions.user_transaction(by, "decide", change.site) as (_, by):
         site = Site.get_by_id(change.site_id)
-        if not permissions.can_see_site(by, site):
-            raise Forbidden("decide")
         _require_decider(by, site)
         decided = {"decided_by": by.name, "decided_at": now, "decision": reason.strip()}
         if not change.move(REJECTED, ended_at=now, next_attempt_at=None, **decided):

@@ -25,6 +25,7 @@ from app.domain.changes import (
     change_plan,
     change_times,
     proposals,
+    rule_coverage,
     rule_hours,
 )
 from app.domain.changes.candidates import Candidate
@@ -88,6 +89,10 @@ def create_rule(
     permissions.require_recent_authentication(confirmed_at, now)
     Invalid.raise_for(_problems(terms, now))
     with permissions.user_transaction(by, "auto_update_rules") as (_, present):
+        visible = permissions.visibility_of(present)
+        client_id = terms.client.id if terms.client else None
+        if rule_coverage.reaches_beyond(client_id, terms.site_ids, visible):
+            raise Invalid("client", "Choose one of your clients, or some of their sites.")
         rule = AutoUpdateRule.create(
             name=terms.name.strip(),
             permissions=list(terms.permissions),
@@ -127,6 +132,7 @@ def confirm_rule(rule: AutoUpdateRule, *, by: Actor, confirmed_at: datetime, now
     permissions.require(by, "approve")
     permissions.require_recent_authentication(confirmed_at, now)
     with permissions.user_transaction(by, "approve") as (_, present):
+        _require_reach(rule, present)
         if rule.created_by_id == present.id:
             raise Forbidden(
                 "approve", "You created this auto-update rule. A second person has to confirm it."
@@ -143,6 +149,7 @@ def end_rule(rule: AutoUpdateRule, *, by: Actor, now: datetime) -> None:
     Raises: Forbidden, or StaleState if it has already ended.
     """
     with permissions.user_transaction(by, "approve") as (_, by):
+        _require_reach(rule, by)
         if not rule.end(ended_at=now, ended_by=by.name):
             raise StaleState("This auto-update rule has already ended.")
         audit.record(AutoUpdateRuleEnded(rule_id=rule.id, name=rule.name), by, now=now)
@@ -167,7 +174,7 @@ def set_approval_mode(
             "approvals",
             f"{client.name} has no client user yet who could approve. Invite one here first.",
         )
-    with permissions.user_transaction(by, "auto_update_rules") as (_, present):
+    with permissions.user_transaction(by, "auto_update_rules", client) as (_, present):
         if not client.ask_for(mode):
             raise StaleState("This is already the approval setting.")
         event = ApprovalModeChanged(client_id=client.id, client=client.name, approvals=mode)
@@ -342,10 +349,20 @@ def covers_in_words(rule: AutoUpdateRule, site_names: Mapping[int, str]) -> str:
     return f"{listed}, while each is a site{of_client}{tagged}" if of_client or tagged else listed
 
 
-def get_rule(rule_id: int) -> AutoUpdateRule:
-    """Return the rule with this id, or raise NotFound."""
+def _require_reach(rule: AutoUpdateRule, by: Actor) -> None:
+    """Check that a user sees every site that the rule can cover.
+
+    Raises: Forbidden.
+    """
+    visible = permissions.visibility_of(by)
+    if rule_coverage.reaches_beyond(rule.client_id, rule.site_ids, visible):
+        raise Forbidden("approve", "This rule also covers sites of clients that you do not see.")
+
+
+def get_rule(rule_id: int, by: Actor) -> AutoUpdateRule:
+    """Return the rule with this id. Raises NotFound, also for a user who may not see it."""
     rule = AutoUpdateRule.get_or_none(AutoUpdateRule.id == rule_id)
-    if rule is None:
+    if rule is None or not rule_coverage.visible_rules([rule], permissions.visibility_of(by)):
         raise NotFound("This auto-update rule does not exist.")
     return rule
 

@@ -17,7 +17,6 @@ from app.domain.sites import sites, tag_names
 from app.domain.sites.site_csv import SiteLine
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import DuplicateRow
-from app.models.clients import Client
 from app.models.sites import Site
 from app.models.tags import SiteTag
 
@@ -42,7 +41,7 @@ def change_tags(
     added, removed = _read("add", add), _read("remove", remove)
     if not added and not removed:
         raise Invalid("add", "Enter a tag to add or to remove.")
-    with permissions.user_transaction(by, "pair") as (_, by):
+    with permissions.user_transaction(by, "pair", *chosen) as (_, by):
         before = {site.id: SiteTag.of_site(site) for site in chosen}
         after = {
             site.id: _tags_after(site, before[site.id], added, removed)
@@ -74,7 +73,7 @@ def import_sites(
     """
     try:
         with permissions.user_transaction(by, "pair") as (_, by):
-            clients = {line.client: Client.named(line.client) for line in lines if line.client}
+            clients = {name: sites.client_named(name, by) for name in {one.client for one in lines}}
             added = [
                 sites.create_in_transaction(line.name, line.url, clients.get(line.client), by, now)
                 for line in lines

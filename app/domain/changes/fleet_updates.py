@@ -42,10 +42,8 @@ class BlockedUpdate:
 
 def updates_visible_to(actor: Actor, now: datetime, **narrow: Any) -> UpdateFilter:
     """Return the filter for what this actor may see, narrowed by the fields of UpdateFilter."""
-    only = permissions.restricted_client_id(actor)
-    if only is not None:
-        narrow["client_id"] = only
-    return UpdateFilter(now=now, fresh_since=now - STALE_AFTER, **narrow)
+    visible = permissions.visibility_of(actor)
+    return UpdateFilter(now=now, fresh_since=now - STALE_AFTER, visible=visible, **narrow)
 
 
 def blocked_updates(
@@ -119,7 +117,7 @@ def ignore_updates(
         sites = places.setdefault((update.kind, update.ident), {})
         sites[update.site_id] = update.site
         if everywhere:
-            found = Component.on_sites(update.kind, update.ident)
+            found = Component.on_sites(update.kind, update.ident, permissions.visibility_of(by))
             sites |= {component.site_id: component.site for component in found}
     with permissions.user_transaction(by, "propose"):
         for (kind, ident), sites in places.items():

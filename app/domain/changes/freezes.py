@@ -45,6 +45,7 @@ def add_freeze(terms: FreezeTerms, *, by: Actor, confirmed_at: datetime, now: da
     permissions.require_recent_authentication(confirmed_at, now)
     with permissions.user_transaction(by, "halt") as (_, present):
         Invalid.raise_for(_problems(terms, today(now)))
+        _require_reach(terms.client, terms.site, present)
         freeze = Freeze.create(
             name=terms.name.strip(),
             first_day=terms.first_day,
@@ -78,6 +79,7 @@ def end_freeze(freeze_id: int, *, by: Actor, confirmed_at: datetime, now: dateti
         freeze = Freeze.get_or_none(Freeze.id == freeze_id)
         if freeze is None:
             raise NotFound("This freeze does not exist.")
+        _require_reach(freeze.client, freeze.site, present)
         if freeze.last_day < today(now) or not freeze.end(by=present.name, now=now):
             raise StaleState("This freeze is already over.")
         event = FreezeEnded(
@@ -89,6 +91,18 @@ def end_freeze(freeze_id: int, *, by: Actor, confirmed_at: datetime, now: dateti
         )
         audit.record(event, present, now=now)
     return freeze
+
+
+def _require_reach(client: Client | None, site: Site | None, by: Actor) -> None:
+    """Check that a user sees every site that a freeze is for.
+
+    Raises: Forbidden for all sites, or NotFound.
+    """
+    owner = site or client
+    if owner is None:
+        permissions.require_everything(by, "halt")
+    else:
+        permissions.require_visible(by, owner)
 
 
 def today(now: datetime) -> date:

@@ -27,7 +27,7 @@ def set_window(
     permissions.require(by, "lift")
     permissions.require_recent_authentication(confirmed_at, now)
     Invalid.raise_for(_problems(terms))
-    with permissions.user_transaction(by, "lift") as (_, present):
+    with permissions.user_transaction(by, "lift", owner) as (_, present):
         owner.refresh()
         before = Window.of(owner)
         window = replace(terms, weekdays=tuple(sorted(set(terms.weekdays))))
@@ -50,7 +50,7 @@ def remove_window(
     """
     permissions.require(by, "lift")
     permissions.require_recent_authentication(confirmed_at, now)
-    with permissions.user_transaction(by, "lift") as (_, present):
+    with permissions.user_transaction(by, "lift", owner) as (_, present):
         owner.refresh()
         before = Window.of(owner)
         if before is None:

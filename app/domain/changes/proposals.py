@@ -128,7 +128,7 @@ def create_proposals(
     """
     try:
         with transaction():
-            by = permissions.recheck(by, "propose")
+            by = permissions.recheck(by, "propose", *(request.site for request in wanted))
             # Under the lock: the rule may have been ended since the schedule read it.
             if rule is not None:
                 rule.refresh()
@@ -198,7 +198,7 @@ def request_approval(batch: Sequence[Change], *, by: Actor, reason: str, now: da
     reason = reason.strip()
     check_reason(reason)
     count = 0
-    with permissions.user_transaction(by, "propose") as (_, by):
+    with permissions.user_transaction(by, "propose", *(change.site for change in batch)) as (_, by):
         for change in batch:
             if may_request(change) and change.note_request(now, reason or change.reason):
                 audit.record(ApprovalRequested.of(change, reason=reason), by, now=now)
@@ -223,7 +223,7 @@ def stop_batch(batch: Sequence[Change], *, by: Actor, now: datetime) -> int:
 
     Raises Forbidden, or StaleState if all have started or ended.
     """
-    with permissions.user_transaction(by, "propose") as (_, by):
+    with permissions.user_transaction(by, "propose", *(change.site for change in batch)) as (_, by):
         count = sum(cancel_in_transaction(change, "", by, now) for change in batch)
         if not count:
             raise StaleState("All of these updates have already started or ended.")
@@ -232,7 +232,7 @@ def stop_batch(batch: Sequence[Change], *, by: Actor, now: datetime) -> int:
 
 def cancel_change(change: Change, *, by: Actor, now: datetime) -> None:
     """Cancel a change before it starts. Raises Forbidden, or StaleState once it has started."""
-    with permissions.user_transaction(by, "propose") as (_, by):
+    with permissions.user_transaction(by, "propose", change.site) as (_, by):
         if not cancel_in_transaction(change, "", by, now):
             raise StaleState("This update has already started or ended, so it cannot be cancelled.")
 
@@ -275,7 +275,7 @@ def acknowledge(change: Change, *, by: Actor, note: str, now: datetime) -> None:
 def _mark_checked(change: Change, by: Actor, note: str, event: ChangeEvent, now: datetime) -> None:
     permissions.require(by, "approve")
     check_reason(note)
-    with permissions.user_transaction(by, "approve") as (_, by):
+    with permissions.user_transaction(by, "approve", change.site) as (_, by):
         # After a person's check, Aura no longer asks a site that does not report the result.
         columns = {
             "closed_by": by.name[:120],

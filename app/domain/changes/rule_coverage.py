@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from app.domain import permissions
@@ -13,6 +13,8 @@ from app.domain.sites import tag_names
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import MAY_CANCEL, Change
 from app.models.sites import Site
+from app.models.tags import SiteTag
+from app.models.visibility import Visibility
 
 NOT_COVERED = "not_covered"
 
@@ -39,6 +41,29 @@ def count_sites(
     `tags` are the folded tags by site id.
     """
     return sum(matches_site(rule, site, tags.get(site.id, ())) for site in sites)
+
+
+def visible_rules(rules: Sequence[AutoUpdateRule], visible: Visibility) -> list[AutoUpdateRule]:
+    """Return the rules that are for a visible client, or cover a visible site."""
+    if visible.is_everything:
+        return list(rules)
+    sites = Site.listing(visible)
+    tags = SiteTag.folded_by_site([site.id for site in sites])
+    return [
+        rule
+        for rule in rules
+        if (rule.client_id is not None and visible.has(rule.client_id))
+        or count_sites(rule, sites, tags)
+    ]
+
+
+def reaches_beyond(client_id: int | None, site_ids: Collection[int], visible: Visibility) -> bool:
+    """Whether a rule for this client and these sites can cover a site that is not visible."""
+    if visible.is_everything:
+        return False
+    if client_id is not None:
+        return not visible.has(client_id)
+    return not site_ids or len(Site.names(site_ids, visible)) < len(set(site_ids))
 
 
 def require_agreement(

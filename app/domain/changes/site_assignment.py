@@ -40,7 +40,7 @@ def set_tags(
     """
     permissions.require(by, "pair")
     wanted = tag_names.read(text)
-    with permissions.user_transaction(by, "pair") as (_, by):
+    with permissions.user_transaction(by, "pair", site) as (_, by):
         site.refresh()
         if site.forgotten_at:
             raise Conflict("This site was removed from Aura.")
@@ -100,12 +100,13 @@ def edit_site(
     sites.check_names(name=name, client=client_name)
     if not name:
         raise Invalid("name", "Enter a name.")
-    with permissions.user_transaction(by, "pair") as (_, present):
+    with permissions.user_transaction(by, "pair", site) as (_, present):
         site.refresh()
         if site.forgotten_at:
             raise Conflict("This site was removed from Aura.")
         had_name, had = site.name, site.client
-        client = Client.named(client_name) if client_name else None
+        is_same = had is not None and had.name == client_name
+        client = had if is_same else sites.client_named(client_name, present)
         if (had_name, had) == (name, client):
             return
         brings: list[AutoUpdateRule] = []
@@ -158,7 +159,7 @@ def merge_clients(
     TagsJoinRules naming the rules that would cover its sites from then on.
     """
     permissions.require_recent_authentication(confirmed_at, now)
-    with permissions.user_transaction(by, "auto_update_rules") as (_, present):
+    with permissions.user_transaction(by, "auto_update_rules", client, into) as (_, present):
         if client == into:
             raise Conflict("Choose another client to merge this one into.")
         if any(rule.client_id == client.id for rule in AutoUpdateRule.in_force(now)):
@@ -194,7 +195,6 @@ def _hand_over(client: Client, into: Client) -> int:
     Freeze.update(client=into).where(Freeze.client == client).execute()
     Site.update(client=into).where(Site.client == client).execute()
     AutoUpdateRule.update(client=into).where(AutoUpdateRule.client == client).execute()
-    of_client = User.client_id == client.id
-    people: int = User.update(client_id=into.id).where(of_client).execute()
+    people = User.replace_client(client.id, into.id)
     Client.delete().where(Client.id == client.id).execute()
     return people

@@ -15,6 +15,7 @@ from app.domain.errors import Invalid, StaleState
 from app.domain.text import MAX_REASON_CHARS
 from app.models.change_stops import ChangeStop
 from app.models.changes import Change
+from app.models.visibility import EVERYTHING, Visibility
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,11 @@ def stop_changes(reason: str, *, by: Actor, confirmed_at: datetime, now: datetim
     if not 0 < len(reason) <= MAX_REASON_CHARS:
         raise Invalid("reason", f"Enter a reason of at most {MAX_REASON_CHARS} characters.")
     with permissions.user_transaction(by, "halt") as (_, present):
+        permissions.require_everything(present, "halt")
         if ChangeStop.current() is not None:
             raise StaleState("All updates are already stopped.")
         ChangeStop.create(reason=reason, stopped_by=present.name, stopped_at=now)
-        found = affected()
+        found = affected(EVERYTHING)
         audit.record(UpdatesStopped(reason=reason, running=found.running), present, now=now)
     return found
 
@@ -53,16 +55,17 @@ def start_changes(*, by: Actor, confirmed_at: datetime, now: datetime) -> Affect
     permissions.require(by, "lift")
     permissions.require_recent_authentication(confirmed_at, now)
     with permissions.user_transaction(by, "lift") as (_, present):
+        permissions.require_everything(present, "lift")
         stop = ChangeStop.current()
         if stop is None or not stop.end(by=present.name, now=now):
             raise StaleState("Updates are not stopped.")
-        found = affected()
+        found = affected(EVERYTHING)
         event = UpdatesStarted(stopped_at=stop.stopped_at.isoformat(), waiting=found.waiting)
         audit.record(event, present, now=now)
     return found
 
 
-def affected() -> Affected:
-    """Return how many changes are running now, and how many wait for their start."""
-    running, waiting = Change.count_sent_and_waiting()
+def affected(visible: Visibility) -> Affected:
+    """Return how many visible changes are running now, and how many wait for their start."""
+    running, waiting = Change.count_sent_and_waiting(visible)
     return Affected(running, waiting)

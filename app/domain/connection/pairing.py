@@ -64,7 +64,7 @@ def issue_token(site: Site, *, by: Actor, config: Config, now: datetime) -> tupl
     """
     permissions.require(by, "pair")
     token = new_token(config.origin, site.url, int(now.timestamp()))
-    with permissions.user_transaction(by, "pair") as (tx, by):
+    with permissions.user_transaction(by, "pair", site) as (tx, by):
         _take_site(site, by, now)
         pairing = _create(site, token, by, config, now)
         event = PairingTokenIssued(
@@ -110,7 +110,7 @@ def cancel_pairing(pairing: Pairing, *, by: Actor, now: datetime | None = None) 
     Raises Forbidden, StaleState if it is closed already, or Conflict if the site has accepted it
     and only its last answer is missing.
     """
-    with permissions.user_transaction(by, "pair") as (_, by):
+    with permissions.user_transaction(by, "pair", pairing.site) as (_, by):
         _withdraw(pairing, by, now or utcnow())
 
 
@@ -134,7 +134,7 @@ def _release_site(pairing: Pairing) -> None:
 
 def retry_pairing_now(pairing: Pairing, *, by: Actor, now: datetime | None = None) -> None:
     """Call the site at once, because the token has been pasted. Raises Forbidden or StaleState."""
-    with permissions.user_transaction(by, "pair"):
+    with permissions.user_transaction(by, "pair", pairing.site):
         if not _schedule_now(pairing, now or utcnow()):
             raise StaleState("This token is no longer valid.")
 

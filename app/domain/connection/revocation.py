@@ -64,7 +64,7 @@ def revoke_access(site: Site, *, by: Actor, reason: str = "", now: datetime | No
     Raises: Forbidden, or NotPaired if there is no connection.
     """
     now = now or utcnow()
-    with permissions.user_transaction(by, "revoke") as (tx, by):
+    with permissions.user_transaction(by, "revoke", site) as (tx, by):
         won = site.move(
             to=REVOKING,
             when=MAY_CALL,

@@ -104,7 +104,7 @@ def _request(
     op_id = str(uuid4())
     try:
         with transaction() as tx:
-            by = permissions.recheck(by, "keys")
+            by = permissions.recheck(by, "keys", site)
             site.refresh()
             if not site.is_paired:
                 raise NotPaired("This site is not paired, so it has no keys to renew.")

@@ -90,7 +90,7 @@ def request_site_log(site: Site, *, by: Actor) -> None:
 
     Raises: Forbidden, or NotPaired.
     """
-    with permissions.user_transaction(by, "sync") as (tx, _):
+    with permissions.user_transaction(by, "sync", site) as (tx, _):
         site.refresh()
         if not site.is_paired:
             raise NotPaired("This site is not paired, so its log cannot be read.")

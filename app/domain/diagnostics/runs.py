@@ -90,7 +90,7 @@ def recover_diagnostics(now: datetime) -> int:
 
 def _request(site: Site, by: Actor, now: datetime) -> DiagnosticRun:
     with transaction() as tx:
-        by = permissions.recheck(by, "sync")
+        by = permissions.recheck(by, "sync", site)
         site.refresh()
         if site.state not in MAY_DIAGNOSE or site.forgotten_at:
             raise Conflict("The connection has ended, so the site can no longer be tested.")

@@ -87,7 +87,7 @@ def request_by_schedule(site: Site, now: datetime) -> None:
 def _request(site: Site, by: Actor, now: datetime, enqueue: Callable[[int], object]) -> Sync:
     """Return the open sync of a site, or a new one, which is enqueued once it is committed."""
     with transaction() as tx:
-        by = permissions.recheck(by, "sync")
+        by = permissions.recheck(by, "sync", site)
         site.refresh()
         if not site.is_paired:
             raise NotPaired("This site is not paired, so it cannot be synced.")
@@ -105,7 +105,7 @@ def read_progress(actor: Actor) -> tuple[int, int]:
 
     Client users count only those of their sites.
     """
-    return Sync.progress(permissions.restricted_client_id(actor))
+    return Sync.progress(permissions.visibility_of(actor))
 
 
 def request_by_notice(site: Site, *, by: Actor, now: datetime) -> Sync | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from app.models.update_backlog import UpdateBacklog
+from app.models.visibility import Visibility
 
 __all__ = ["DAYS", "Backlog", "backlog", "store_today"]
 
@@ -46,8 +47,8 @@ def store_today(now: datetime) -> int:
     return UpdateBacklog.store(today, keep_from=today - timedelta(days=DAYS))
 
 
-def backlog(available: int, now: datetime, client_id: int | None = None) -> Backlog:
+def backlog(available: int, now: datetime, visible: Visibility) -> Backlog:
     """Return the last 30 days; `available` is the present number."""
     today = now.date()
-    stored = UpdateBacklog.by_day(today - timedelta(days=DAYS), client_id)
+    stored = UpdateBacklog.by_day(today - timedelta(days=DAYS), visible)
     return Backlog((*((day, count) for day, count in stored if day < today), (today, available)))

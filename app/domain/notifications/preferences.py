@@ -10,7 +10,7 @@ from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import NotificationsChanged
 from app.domain.errors import Invalid
-from app.models.accounts import CLIENT, OPERATOR, OWNER
+from app.models.accounts import CLIENT, MANAGER, OPERATOR, OWNER
 from app.models.clients import Client
 from app.models.email import DAILY, DIGESTS, OFF, WEEKLY, NotificationPreference, NotifiedItem
 
@@ -72,7 +72,7 @@ class Preferences:
 
 # People of the agency who can do something about it hear of it; others turn it on.
 _STAFF = Preferences(critical_now=True, digest=DAILY)
-_DEFAULTS = {OWNER: _STAFF, OPERATOR: _STAFF}
+_DEFAULTS = {OWNER: _STAFF, MANAGER: _STAFF, OPERATOR: _STAFF}
 
 
 def in_force(row: NotificationPreference | None, role: str) -> Preferences:
@@ -149,6 +149,6 @@ def _problems(chosen: Preferences, by: Actor) -> dict[str, str]:
 
 
 def _are_known(client_ids: tuple[int, ...], by: Actor) -> bool:
-    if by.role == CLIENT:
+    if by.role == CLIENT or not permissions.visibility_of(by).has_clients(client_ids):
         return False
     return Client.select().where(Client.id.in_(client_ids)).count() == len(set(client_ids))

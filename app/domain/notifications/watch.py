@@ -20,12 +20,13 @@ from app.domain.mail import outbox
 from app.domain.notifications import contents, plans, preferences
 from app.domain.notifications.plans import Plan, Situation
 from app.domain.notifications.preferences import Preferences
-from app.domain.permissions import restricted_client_id
+from app.domain.permissions import visibility_of
 from app.domain.time_zones import zone_of
 from app.models import fleet
 from app.models.base import transaction
 from app.models.email import NotificationPreference, NotifiedItem
 from app.models.fleet import FleetSite
+from app.models.visibility import EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class _Look:
 
     @cached_property
     def sites(self) -> list[FleetSite]:
-        return fleet.fleet()
+        return fleet.fleet(EVERYTHING)
 
     @cached_property
     def known(self) -> dict[int, list[NotifiedItem]]:
@@ -116,8 +117,8 @@ def _notify(person: _Person, look: _Look) -> None:
 
 
 def _later(person: _Person, look: _Look) -> list[Item]:
-    only = restricted_client_id(person.actor)
-    sites = [site for site in look.sites if only in (None, site.client_id)]
+    visible = visibility_of(person.actor)
+    sites = [site for site in look.sites if visible.has(site.client_id)]
     return _covered(person, attention.upcoming(person.actor, sites, look.now))
 
 

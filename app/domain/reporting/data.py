@@ -101,7 +101,7 @@ def issue_report(
         form=form,
         digest=report.digest,
     )
-    with permissions.user_transaction(by, "see") as (_, by):
+    with permissions.user_transaction(by, "see", client) as (_, by):
         return report, audit.record(event, by, now=now)
 
 

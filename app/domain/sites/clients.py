@@ -40,7 +40,7 @@ def rename_client(client: Client, name: str, *, by: Actor, now: datetime) -> Non
     sites.check_names(name=name)
     if not name:
         raise Invalid("name", "Enter a name.")
-    with permissions.user_transaction(by, "pair") as (_, present):
+    with permissions.user_transaction(by, "pair", client) as (_, present):
         client.refresh()
         other = Client.find(name)
         if other is not None and other != client:
@@ -62,7 +62,7 @@ def set_contact(client: Client, contact: Contact, *, by: Actor, now: datetime) -
     """
     wanted = {name: text.strip() for name, text in asdict(contact).items()}
     _check_contact(wanted)
-    with permissions.user_transaction(by, "pair") as (_, by):
+    with permissions.user_transaction(by, "pair", client) as (_, by):
         client.refresh()
         changed = [name for name, text in wanted.items() if getattr(client, name) != text]
         if not changed:

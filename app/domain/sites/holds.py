@@ -53,7 +53,7 @@ def hold_updates_on_sites(
         raise Invalid("hold_reason", "Enter a reason. Your team sees it.")
     if until is not None and not now < until <= now + LONGEST:
         raise Invalid("until", "Choose a date within the next year, or leave the field empty.")
-    with permissions.user_transaction(by, "propose") as (_, by):
+    with permissions.user_transaction(by, "propose", *chosen) as (_, by):
         for site in chosen:
             UpdateHold.put(
                 site, kind, ident, reason=reason, until=until, created_by=by.name, created_at=now
@@ -73,7 +73,7 @@ def release_hold(site: Site, kind: str, ident: str, *, by: Actor, now: datetime)
 
     Raises: Forbidden, or StaleState if they are not ignored.
     """
-    with permissions.user_transaction(by, "propose") as (_, by):
+    with permissions.user_transaction(by, "propose", site) as (_, by):
         if not UpdateHold.release(site, kind, ident):
             raise StaleState("These updates are no longer ignored.")
         audit.record(UpdateHoldEnded(site_id=site.id, kind=kind, ident=ident), by, now=now)

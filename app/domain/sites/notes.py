@@ -20,7 +20,7 @@ def set_site_notes(site: Site, text: str, *, by: Actor, now: datetime) -> None:
     Raises: Forbidden, Invalid('notes', …), or Conflict if the site was removed.
     """
     text = _clean(text)
-    with permissions.user_transaction(by, "pair") as (_, by):
+    with permissions.user_transaction(by, "pair", site) as (_, by):
         site.refresh()
         if site.notes == text:
             return
@@ -35,7 +35,7 @@ def set_client_notes(client: Client, text: str, *, by: Actor, now: datetime) -> 
     Raises: Forbidden or Invalid('notes', …).
     """
     text = _clean(text)
-    with permissions.user_transaction(by, "pair") as (_, by):
+    with permissions.user_transaction(by, "pair", client) as (_, by):
         client.refresh()
         if client.notes == text:
             return

@@ -51,10 +51,26 @@ def add_site(
     Invalid.raise_for(problems)
     try:
         with permissions.user_transaction(by, "pair") as (_, by):
-            client = Client.named(client_name.strip()) if client_name.strip() else None
+            client = client_named(client_name.strip(), by)
             return create_in_transaction(name, address, client, by, now)
     except DuplicateRow as why:
         raise Invalid("url", "A site with this address already exists.") from why
+
+
+def client_named(name: str, by: Actor) -> Client | None:
+    """Return the client with this name, created if there is none yet; None for an empty name.
+
+    A user who sees only some clients has to name one of these, or would not see the site.
+
+    Raises: Invalid('client', …).
+    """
+    visible = permissions.visibility_of(by)
+    if not visible.is_everything:
+        known = Client.find(name) if name else None
+        if known is None or not visible.has(known.id):
+            raise Invalid("client", "Choose one of the clients that you see.")
+        return known
+    return Client.named(name) if name else None
 
 
 def check_address(url: str, allow_nets: tuple[Network, ...] | None) -> str:
@@ -107,7 +123,7 @@ def remove_site(site: Site, *, by: Actor, now: datetime | None = None) -> None:
     Raises: Forbidden, or Conflict while the site is connected or has an open token.
     """
     now = now or utcnow()
-    with permissions.user_transaction(by, "revoke") as (_, by):
+    with permissions.user_transaction(by, "revoke", site) as (_, by):
         # Read under the lock, because the current state decides what is kept.
         site.refresh()
         is_needed = site.revoke_next_at or site.recheck_at
@@ -138,7 +154,7 @@ def set_server_login(
     else:
         ring = KeyRing(config.sealing_keys)
         sealed = ring.seal(f"{name}:{password}".encode(), server_login_context(site.id))
-    with permissions.user_transaction(by, "keys") as (_, by):
+    with permissions.user_transaction(by, "keys", site) as (_, by):
         site.refresh()
         if site.forgotten_at or not site.note(when=STATES, server_login_sealed=sealed):
             raise Conflict("This site was removed from Aura.")

@@ -27,7 +27,7 @@ def change_settings(
     permissions.require(by, "pair")
     phrase = " ".join(phrase.split())
     _check(every_minutes, phrase)
-    with permissions.user_transaction(by, "pair") as (_, by):
+    with permissions.user_transaction(by, "pair", site) as (_, by):
         site.refresh()
         if site.forgotten_at:
             raise Conflict("This site was removed from Aura.")

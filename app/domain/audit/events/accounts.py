@@ -98,6 +98,39 @@ class RoleChanged(Event):
     client: str
 
 
+class ClientAccessChanged(Event):
+    """Which clients a person of the agency sees; `clients` are their names, empty for all."""
+
+    user_id: int
+    name: Personal
+    clients: str
+
+
+class SingleSignOnChanged(Event):
+    """An owner entered the OpenID provider. `domains` are those that may sign in, empty for all."""
+
+    issuer: str
+    registered_as: str
+    label: str
+    domains: str
+    creates_viewers: bool
+    has_new_secret: bool
+
+
+class SingleSignOnRemoved(Event):
+    """An owner turned single sign-on off."""
+
+    issuer: str
+
+
+class IdentityLinked(Event):
+    """A user signed in at the provider for the first time, and is known by it from now on."""
+
+    user_id: int
+    name: Personal
+    issuer: str
+
+
 class AccessRefused(Event):
     """A signed-in user has no permission for a request."""
 

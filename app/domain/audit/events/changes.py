@@ -119,7 +119,7 @@ class ChangePostponed(ChangeEvent):
 
 
 class FreezeOverridden(ChangeEvent):
-    """An owner approved it in spite of a freeze and of the site's maintenance window."""
+    """An owner or manager approved it in spite of a freeze and of the site's maintenance window."""
 
     reason: Personal
 

@@ -1,0 +1,79 @@
+"""Single sign-on: the OpenID provider that an owner entered, and who is known there as whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import AutoField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
+
+from app.models.accounts import User
+from app.models.base import BaseModel, JsonField, UtcField
+
+_ONLY_ROW = 1
+
+
+class OpenIdProvider(BaseModel):
+    """The provider; no row means that people sign in with their password only.
+
+    The endpoints are those that its configuration named when it was saved. `domains` are the ends
+    of addresses that may sign in, empty for all.
+    """
+
+    id = IntegerField(primary_key=True)
+    issuer = CharField(max_length=255)
+    client_id = CharField(max_length=255)
+    secret_sealed = TextField()
+    label = CharField(max_length=60)
+    domains = JsonField(default=list)
+    creates_viewers = BooleanField(default=False)
+    authorization = CharField(max_length=500)
+    token = CharField(max_length=500)
+    keys = CharField(max_length=500)
+    authentication = CharField(max_length=32)
+    names_issuer = BooleanField(default=False)
+    changed_at = UtcField()
+
+    @classmethod
+    def read(cls) -> OpenIdProvider | None:
+        return cls.get_or_none(cls.id == _ONLY_ROW)
+
+    @classmethod
+    def replace_with(cls, **columns: Any) -> None:
+        """Store the provider instead of the former one; call it inside `transaction()`."""
+        cls.remove()
+        cls.create(id=_ONLY_ROW, **columns)
+
+    @classmethod
+    def remove(cls) -> bool:
+        """Delete the provider; return False if there is none."""
+        return cls.delete().where(cls.id == _ONLY_ROW).execute() == 1
+
+
+class OpenIdIdentity(BaseModel):
+    """A user's identity at an issuer. The subject never changes, unlike the address."""
+
+    id = AutoField()
+    user = ForeignKeyField(User, backref="+", on_delete="CASCADE")
+    user_id: int
+    issuer = CharField(max_length=255)
+    subject = CharField(max_length=255)
+    linked_at = UtcField()
+
+    class Meta:
+        indexes = ((("issuer", "subject"), True), (("user", "issuer"), True))
+
+    @classmethod
+    def user_of(cls, issuer: str, subject: str) -> User | None:
+        """Return the user who is known by this subject."""
+        query = cls.select(cls, User).join(User)
+        found = query.where(cls.issuer == issuer, cls.subject == subject).first()
+        return None if found is None else found.user
+
+    @classmethod
+    def of_user(cls, user_id: int, issuer: str) -> OpenIdIdentity | None:
+        return cls.get_or_none(cls.user == user_id, cls.issuer == issuer)
+
+    @classmethod
+    def forget(cls, user_id: int) -> None:
+        """Forget who a user is at every provider."""
+        cls.delete().where(cls.user == user_id).execute()

@@ -1,0 +1,473 @@
+"""Somebody signs in at an OpenID provider, and nobody gets an account that is not theirs."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from app.domain.accounts import openid_sign_in, single_sign_on, users
+from app.domain.accounts.single_sign_on import TypedProvider
+from app.models.accounts import NO_PASSWORD, User, UserSession
+from app.models.audit import AuditEntry
+from app.models.base import utcnow
+from app.models.single_sign_on import OpenIdIdentity, OpenIdProvider
+from tests.support.factories import PASSWORD, make_user
+from tests.support.openid_provider import (
+    CLIENT_ID,
+    KEY,
+    OTHER_KEY,
+    SECRET,
+    local_provider,
+    signed,
+)
+
+pytestmark = pytest.mark.both_databases
+
+
+@pytest.fixture
+def provider():
+    with local_provider() as running:
+        yield running
+
+
+@pytest.fixture
+def on(provider, ana, database):
+    """Single sign-on is turned on, with changes to what the owner entered."""
+
+    def turn_on(**changes):
+        typed = {
+            "issuer": provider.issuer,
+            "client_id": CLIENT_ID,
+            "secret": SECRET,
+            "label": "Okta",
+            **changes,
+        }
+        single_sign_on.change_provider(
+            TypedProvider(**typed), by=ana, config=database, now=utcnow()
+        )
+
+    return turn_on
+
+
+@pytest.fixture
+def eva(database):
+    """Was invited, and has no password yet."""
+    return make_user("Eva", "operator", password_hash=NO_PASSWORD)
+
+
+def at_provider(browser, path="/sign-in/provider"):
+    """Start in Aura and sign in there; return the address with which the browser comes back."""
+    begun = browser.get(path)
+    assert begun.status_code == 303, begun.text
+    return back_from(begun.headers["Location"])
+
+
+def back_from(address):
+    answer = requests.get(address, allow_redirects=False, timeout=5)
+    parts = urlsplit(answer.headers["Location"])
+    return f"{parts.path}?{parts.query}"
+
+
+def signs_in(browser, path="/sign-in/provider"):
+    return browser.get(at_provider(browser, path))
+
+
+def is_in(browser):
+    return browser.get("/account").status_code == 200
+
+
+def refusals():
+    found = AuditEntry.newest(event="sign_in_failed")
+    return [entry for entry in found if "single sign-on" in entry.body]
+
+
+# ---- what works ----
+
+
+def test_an_invited_person_signs_in_without_ever_choosing_a_password(
+    app, as_nobody, as_ana, on, provider, eva
+):
+    on()
+    assert "Sign in with Okta" in as_nobody.get("/sign-in").text
+    provider.email = "Eva@Agency.example"
+    answer = signs_in(as_nobody, "/sign-in/provider?next=/sites")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sites")
+    assert is_in(as_nobody)
+    assert "Eva" in as_nobody.get("/account").text
+    assert as_ana.get("/team").text.count("Invited") == 0, "she is active now"
+    for password in ("", "!", "!provider", PASSWORD):
+        assert app.test_client().signs_in(eva.email, password).status_code == 422
+    linked = AuditEntry.newest(event="identity_linked")
+    assert len(linked) == 1
+    asked = provider.token_requests[0]
+    assert asked["redirect_uri"] == "http://aura.test/sign-in/answer"
+    assert SECRET not in "".join(entry.body for entry in AuditEntry.newest(limit=500))
+
+
+def test_the_subject_counts_from_then_on_and_not_the_address(app, as_nobody, on, provider, eva):
+    on()
+    provider.email = eva.email
+    signs_in(as_nobody)
+    provider.email = "married@agency.example"
+    again = app.test_client()
+    signs_in(again)
+    assert is_in(again)
+    assert OpenIdIdentity.select().count() == 1
+
+
+def test_whoever_gets_a_former_address_does_not_get_the_account(app, as_nobody, on, provider, eva):
+    on()
+    provider.email = eva.email
+    signs_in(as_nobody)
+    provider.subject = "person-2"
+    other = app.test_client()
+    answer = signs_in(other)
+    assert (answer.status_code, is_in(other)) == (422, False)
+    assert "No account here belongs to this sign-in." in answer.text
+    assert "another subject" in refusals()[0].body
+
+
+def test_a_sign_in_of_long_ago_confirms_nothing_sensitive(as_nobody, on, provider, eva):
+    on()
+    provider.email = eva.email
+    provider.claims = {"auth_time": int(time.time()) - 3600}
+    signs_in(as_nobody)
+    answer = as_nobody.post("/activity/exports", data={"form": "csv", "client": "1"})
+    assert "Confirm your identity" in answer.text
+    assert "Confirm with Okta" in answer.text
+    provider.claims = {}
+    begun = as_nobody.get("/sign-in/provider?next=/activity").headers["Location"]
+    assert "prompt=login" in begun
+    assert "max_age=0" in begun
+    assert as_nobody.get(back_from(begun)).headers["Location"] == "/activity"
+    answer = as_nobody.post("/activity/exports", data={"form": "csv", "client": "1"})
+    assert answer.status_code == 404, "there is no such client, and no question any more"
+    assert AuditEntry.newest(event="identity_confirmed")
+
+
+@pytest.mark.parametrize("claims", [{"auth_time": 1_000_000_000}, {"auth_time": None}])
+def test_a_provider_that_does_not_ask_again_confirms_nothing(as_nobody, on, provider, eva, claims):
+    on()
+    provider.email = eva.email
+    signs_in(as_nobody)
+    UserSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
+    provider.claims = claims
+    assert signs_in(as_nobody).status_code == 422
+    assert UserSession.get().confirmed_at < utcnow() - timedelta(minutes=59)
+
+
+def test_another_person_at_the_provider_confirms_nothing(as_nobody, on, provider, eva):
+    on()
+    provider.email = eva.email
+    signs_in(as_nobody)
+    provider.subject = "person-2"
+    assert signs_in(as_nobody).status_code == 422
+    assert "another person" in refusals()[0].body
+
+
+def test_new_people_become_viewers_who_see_no_client(as_nobody, on, provider, today):
+    on(domains="@Agency.example, other.example", creates_viewers=True)
+    provider.email = "newcomer@agency.example"
+    signs_in(as_nobody)
+    user = User.get(User.email == "newcomer@agency.example")
+    assert (user.role, user.limited_to, user.is_invited) == ("viewer", [], False)
+    assert is_in(as_nobody)
+    assert "Bakery" not in as_nobody.get("/sites").text
+
+
+def test_an_owner_without_a_password_is_not_the_last_one(as_ana, as_nobody, ana, on, provider):
+    on()
+    olga = make_user("Olga", "owner", password_hash=NO_PASSWORD)
+    provider.email = olga.email
+    signs_in(as_nobody)
+    assert is_in(as_nobody)
+    assert as_ana.post(f"/team/{ana.id}/disable").status_code == 409
+    assert not User.get_by_id(ana.id).is_disabled
+
+
+def test_signing_out_ends_the_session_here(as_nobody, on, provider, eva):
+    on()
+    provider.email = eva.email
+    signs_in(as_nobody)
+    as_nobody.post("/sign-out")
+    assert not is_in(as_nobody)
+
+
+# ---- what is refused ----
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"nonce": "another"},
+        {"nonce": None},
+        {"aud": "another-client"},
+        {"aud": "another-client", "azp": CLIENT_ID},
+        {"aud": [CLIENT_ID, "another-client"]},
+        {"aud": [CLIENT_ID, "another-client"], "azp": "another-client"},
+        {"iss": "https://evil.example"},
+        {"exp": int(time.time()) - 120},
+        {"exp": None},
+        {"iat": int(time.time()) + 3600},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": 7},
+        {"sub": "x" * 300},
+        {"auth_time": "yesterday"},
+        {"email": None},
+        {"email": "stranger@agency.example"},
+        {"email_verified": None},
+        {"email_verified": False},
+        {"email_verified": "true"},
+        {"email_verified": "false"},
+    ],
+    ids=str,
+)
+def test_a_token_that_does_not_fit_starts_no_session(as_nobody, on, provider, eva, claims):
+    on()
+    provider.email, provider.claims = eva.email, claims
+    answer = signs_in(as_nobody)
+    assert (answer.status_code, is_in(as_nobody)) == (422, False)
+    assert OpenIdIdentity.select().count() == 0
+    assert len(refusals()) == 1
+
+
+def unsigned(claims):
+    return signed(claims).rpartition(".")[0] + "."
+
+
+def alg_none(claims):
+    return jwt.encode({"alg": "none"}, claims, OctKey.generate_key(), algorithms=["none"])
+
+
+def signed_with_public_key(claims):
+    """The public key as the secret of a symmetric signature: a classic confusion."""
+    secret = OctKey.import_key(KEY.as_pem(private=False))
+    return jwt.encode({"alg": "HS256", "kid": "first"}, claims, secret)
+
+
+def signed_by_another(claims):
+    return jwt.encode({"alg": "RS256", "kid": "first"}, claims, OTHER_KEY)
+
+
+def changed_after(claims):
+    other = signed({**claims, "sub": "someone-else"})
+    head, _, signature = signed(claims).split(".")
+    return ".".join((head, other.split(".")[1], signature))
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        unsigned,
+        alg_none,
+        signed_with_public_key,
+        signed_by_another,
+        changed_after,
+        lambda _: "not a token",
+        lambda _: "",
+        lambda _: None,
+    ],
+)
+def test_a_token_that_the_provider_did_not_sign_starts_no_session(
+    as_nobody, on, provider, eva, sign
+):
+    on()
+    provider.email, provider.sign = eva.email, sign
+    answer = signs_in(as_nobody)
+    assert (answer.status_code, is_in(as_nobody)) == (422, False)
+    assert "Try again, or sign in with your password." in answer.text
+
+
+def test_an_answer_counts_once_and_in_the_browser_where_it_began(app, as_nobody, on, provider, eva):
+    on()
+    provider.email = eva.email
+    back = at_provider(as_nobody)
+    other = app.test_client()
+    assert other.get(back).status_code == 422, "another browser"
+    assert as_nobody.get(back).status_code == 303
+    as_nobody.post("/sign-out")
+    assert as_nobody.get(back).status_code == 422, "once more"
+    assert not is_in(as_nobody)
+    back = at_provider(as_nobody)
+    assert as_nobody.get("/sign-in/answer?state=guessed&code=x").status_code == 422
+    assert as_nobody.get(back).status_code == 422, "a refused answer ends the attempt"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"state": "another"},
+        {"state": ""},
+        {"state": "ünknown"},
+        {"iss": "https://evil.example"},
+        {"iss": ""},
+        {"code": ""},
+        {"code": "guessed"},
+        {"code": "", "error": "access_denied", "error_description": "<script>"},
+    ],
+    ids=str,
+)
+def test_an_answer_that_does_not_belong_here_starts_no_session(
+    as_nobody, on, provider, eva, answer
+):
+    on()
+    provider.email, provider.answer = eva.email, answer
+    refused = signs_in(as_nobody)
+    assert (refused.status_code, is_in(as_nobody)) == (422, False)
+    assert "<script>" not in refused.text
+    assert len(refusals()) == 1
+
+
+def test_an_answer_after_ten_minutes_comes_too_late(on, provider, eva, database):
+    on()
+    provider.email = eva.email
+    began = utcnow() - timedelta(minutes=11)
+    attempt, _ = openid_sign_in.begin("/", config=database, now=began)
+    with pytest.raises(openid_sign_in.Invalid, match="expired"):
+        openid_sign_in.finish(
+            attempt,
+            {"state": attempt.state, "iss": provider.issuer, "code": "x"},
+            browser=openid_sign_in.ClientInfo("192.0.2.9"),
+            config=database,
+            now=utcnow(),
+        )
+    assert provider.token_requests == []
+
+
+def test_an_answer_to_a_provider_that_was_replaced_does_not_count(as_nobody, on, provider, eva):
+    on()
+    provider.email = eva.email
+    back = at_provider(as_nobody)
+    with local_provider() as other:
+        on(issuer=other.issuer)
+        assert as_nobody.get(back).status_code == 422
+        assert other.token_requests == provider.token_requests == [], "no code went anywhere"
+
+
+def test_the_verifier_of_the_browser_is_needed(as_nobody, on, provider, eva):
+    on()
+    provider.email = eva.email
+    back = at_provider(as_nobody)
+    code = next(iter(provider.codes))
+    provider.codes[code]["code_challenge"] = "of-another-browser"
+    assert as_nobody.get(back).status_code == 422
+
+
+def test_whoever_is_disabled_or_of_another_domain_stays_out(app, as_nobody, on, provider, ana, eva):
+    on(domains="other.example")
+    provider.email = eva.email
+    assert signs_in(as_nobody).status_code == 422
+    on()
+    assert signs_in(as_nobody).status_code == 303
+    users.disable_user(User.get_by_id(eva.id), by=ana, now=utcnow())
+    again = app.test_client()
+    assert signs_in(again).status_code == 422
+    assert not is_in(again)
+
+
+def test_a_provider_that_is_down_leaves_the_password(as_nobody, on, provider, ana):
+    on()
+    back = at_provider(as_nobody)
+    OpenIdProvider.update(token="http://127.0.0.1:9/token").execute()
+    answer = as_nobody.get(back)
+    assert answer.status_code == 422
+    assert "could not be reached" in answer.text
+    assert "sign in with your password" in answer.text
+    assert as_nobody.signs_in("ana@agency.example", PASSWORD).status_code == 303
+
+
+def test_without_a_provider_there_is_no_such_way(as_nobody, ana):
+    assert "Sign in with" not in as_nobody.get("/sign-in").text
+    for path in ("/sign-in/provider", "/sign-in/answer?state=x&code=y"):
+        assert as_nobody.get(path).status_code == 404
+
+
+# ---- setting it up ----
+
+
+def form(provider, **changes):
+    known = {"issuer": provider.issuer, "client_id": CLIENT_ID, "secret": SECRET, "label": "Okta"}
+    return {**known, **changes}
+
+
+def test_an_owner_sets_it_up_and_turns_it_off(as_ana, provider):
+    assert "http://aura.test/sign-in/answer" in as_ana.get("/settings/single-sign-on").text
+    answer = as_ana.post("/settings/single-sign-on", data=form(provider))
+    assert answer.status_code == 303
+    stored = OpenIdProvider.read()
+    assert SECRET not in stored.secret_sealed
+    page = as_ana.get("/settings/single-sign-on").text
+    assert provider.issuer in page
+    assert SECRET not in page
+    kept = as_ana.post("/settings/single-sign-on", data=form(provider, secret="", label="SSO"))
+    assert kept.status_code == 303
+    assert OpenIdProvider.read().secret_sealed == stored.secret_sealed
+    assert "set up single sign-on with <strong>SSO</strong>" in as_ana.get("/activity").text
+    assert as_ana.post("/settings/single-sign-on/remove").status_code == 303
+    assert OpenIdProvider.read() is None
+    assert "turned single sign-on off" in as_ana.get("/activity").text
+    assert as_ana.post("/settings/single-sign-on/remove").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"issuer": "http://accounts.example"}, "issuer"),
+        ({"issuer": "ftp://accounts.example"}, "issuer"),
+        ({"issuer": "https://ana:pw@accounts.example"}, "issuer"),
+        ({"issuer": "https://accounts.example/?x=1"}, "issuer"),
+        ({"issuer": "http://127.0.0.1:9"}, "issuer"),
+        ({"issuer": "https://10.0.0.1"}, "issuer"),
+        ({"client_id": ""}, "client_id"),
+        ({"secret": ""}, "secret"),
+        ({"secret": "gehäim"}, "secret"),
+        ({"label": ""}, "label"),
+        ({"label": "x" * 61}, "label"),
+        ({"domains": "agency"}, "domains"),
+        ({"creates_viewers": "1"}, "domains"),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_told_beside_its_field(as_ana, provider, changes, field):
+    answer = as_ana.post("/settings/single-sign-on", data=form(provider, **changes))
+    assert (answer.status_code, f'id="f-{field}-error"' in answer.text) == (422, True)
+    assert OpenIdProvider.read() is None
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {"issuer": "https://evil.example"},
+        {"token_endpoint": "http://10.0.0.1/token"},
+        {"jwks_uri": ""},
+        {"token_endpoint_auth_methods_supported": ["private_key_jwt"]},
+    ],
+    ids=str,
+)
+def test_a_provider_that_contradicts_itself_is_not_stored(as_ana, provider, configuration):
+    provider.configuration = configuration
+    answer = as_ana.post("/settings/single-sign-on", data=form(provider))
+    assert (answer.status_code, 'id="f-issuer-error"' in answer.text) == (422, True)
+
+
+def test_the_secret_is_entered_again_for_another_provider(as_ana, provider):
+    as_ana.post("/settings/single-sign-on", data=form(provider))
+    with local_provider() as other:
+        answer = as_ana.post("/settings/single-sign-on", data=form(other, secret=""))
+        assert (answer.status_code, 'id="f-secret-error"' in answer.text) == (422, True)
+
+
+def test_an_erased_person_is_forgotten_there_as_well(as_ana, as_nobody, on, provider, eva):
+    on()
+    provider.email = eva.email
+    signs_in(as_nobody)
+    as_ana.post(f"/team/{eva.id}/disable")
+    as_ana.post(f"/team/{eva.id}/erase", data={"reason": "asked for"})
+    assert OpenIdIdentity.select().count() == 0
