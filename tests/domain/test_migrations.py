@@ -2,102 +2,54 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
-from peewee import IntegrityError, Table
+from peewee import IntegrityError, Table, sort_models
 from playhouse.migrations import Runner
 from playhouse.schema_diff import diff_models
 
+import app.models
 from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import entry_format as columns_of_audit
 from app.domain.audit.events import SiteCalled
 from app.models import migrate
-from app.models.accounts import LoginFailure, User, UserSession
-from app.models.agency import Agency, AgencyLogo
-from app.models.alerts import Alert
-from app.models.audit import AuditEntry, Day, PrivateDetail, Verification
-from app.models.audit_frontier import MerkleFrontier
-from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
-from app.models.available_updates import AvailableUpdate
-from app.models.base import db, is_postgres, transaction, use_database
+from app.models.accounts import User
+from app.models.audit import AuditEntry
+from app.models.base import BaseModel, db, is_postgres, transaction, use_database
 from app.models.call_log import SiteCall
-from app.models.change_stops import ChangeStop
-from app.models.changes import Change
-from app.models.checkpoints import AuditAnchor, SiteCheckpoint
-from app.models.clients import Client
 from app.models.daily_checks import DailyChecks
-from app.models.diagnostics import DiagnosticRun
-from app.models.email import EmailServer, NotificationPreference, NotifiedItem, OutgoingEmail
-from app.models.exports import AuditLogExport
-from app.models.freezes import Freeze
 from app.models.installation import Setting
-from app.models.refusals import RefusalCount
-from app.models.reports import Component, Report, Sync
-from app.models.rotations import Rotation
-from app.models.site_log import SiteLog, SiteLogDigests, SiteLogEntry
-from app.models.sites import ACTIVE, NEW, STATES, NoticeNonce, Pairing, Site
-from app.models.tags import SiteTag
-from app.models.update_backlog import UpdateBacklog
-from app.models.uptime import Outage, SiteWatch, UptimeCheck, UptimeSpan
+from app.models.reports import Sync
+from app.models.sites import ACTIVE, NEW, STATES, NoticeNonce, Site
 from tests.support.factories import make_site, make_user
 from tests.support.fakes import RecordingQueue, at
 
 pytestmark = pytest.mark.both_databases
 
-MODELS = [
-    Setting,
-    Agency,
-    AgencyLogo,
-    AuditEntry,
-    PrivateDetail,
-    Day,
-    Verification,
-    User,
-    UserSession,
-    LoginFailure,
-    Client,
-    Site,
-    Pairing,
-    NoticeNonce,
-    Sync,
-    Report,
-    Component,
-    AvailableUpdate,
-    UpdateBacklog,
-    Rotation,
-    DiagnosticRun,
-    AutoUpdateRule,
-    UpdateHold,
-    Change,
-    ChangeStop,
-    Freeze,
-    SiteTag,
-    MerkleFrontier,
-    SiteCheckpoint,
-    AuditAnchor,
-    SiteLog,
-    SiteLogEntry,
-    SiteLogDigests,
-    SiteCall,
-    DailyChecks,
-    Alert,
-    AuditLogExport,
-    RefusalCount,
-    EmailServer,
-    NotificationPreference,
-    NotifiedItem,
-    OutgoingEmail,
-    SiteWatch,
-    UptimeCheck,
-    UptimeSpan,
-    Outage,
-]
+
+def every_model() -> list[type[BaseModel]]:
+    """Return the model of each table, those that others refer to first."""
+    for module in pkgutil.iter_modules(app.models.__path__):
+        importlib.import_module(f"app.models.{module.name}")
+
+    def below(kind: type[BaseModel]) -> set[type[BaseModel]]:
+        """Return the kinds of rows; what they have in common is a class above them."""
+        children = kind.__subclasses__()
+        return set().union(*map(below, children)) if children else {kind}
+
+    found: list[type[BaseModel]] = sort_models(below(BaseModel))
+    return found
+
+
+MODELS = every_model()
 NOW = at("2026-11-24 10:00")
 
 
