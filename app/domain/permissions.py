@@ -40,6 +40,7 @@ ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
     "people": frozenset({OWNER}),
     "security": frozenset({OWNER}),
     "email": frozenset({OWNER}),  # the server that all e-mail goes through
+    "reports": _STAFF,  # to whom reports of a client are sent, and sending them
     "halt": _STAFF,  # stop all changes, add a freeze
     "lift": frozenset({OWNER}),  # start again, end a freeze, set windows, override one
     # Needs no recent password: a name, a color and a picture give access to nothing.
@@ -56,6 +57,7 @@ NEEDS_RECENT_PASSWORD = frozenset(
         "people",
         "security",
         "email",
+        "reports",
         "halt",
         "lift",
     }

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from app.domain.mail.server import EmailIsOff
 from app.keys import SealBroken
+from app.models.base import transaction
 from app.models.outgoing import CANCELLED, FAILED, QUEUED, SENDING, SENT, UNKNOWN, OutgoingMessage
 from app.retry import backoff
 from app.smtp import SendingFailed, Server
@@ -44,16 +45,20 @@ def make_attempt(
     *,
     now: Callable[[], datetime],
     is_only_one: bool = False,
+    on_end: Callable[[Message], None] = lambda _: None,
 ) -> str:
     """Make one attempt at a message; return its state. Safe to run twice.
 
     `deliver` sends it and returns the server's answer, or raises SendingFailed, SealBroken,
-    EmailIsOff or NoLongerWanted. If `is_only_one`, nothing is tried again.
+    EmailIsOff or NoLongerWanted. If `is_only_one`, nothing is tried again. `on_end` is called in
+    the transaction that ends the message.
     """
     at = now()
     was_interrupted = message.state == SENDING
     if message.is_open and at >= message.expires_at:
-        _give_up(message, at, was_interrupted)
+        with transaction():
+            if _give_up(message, at, was_interrupted):
+                on_end(message)
         return str(message.state)
     if not message.begin(at, at + LEASE):
         return str(message.state)
@@ -61,14 +66,18 @@ def make_attempt(
     if was_interrupted:
         # The worker of the attempt before died, perhaps after the server had accepted.
         message.update_if(may_have_arrived=True)
-    message.finish(attempt, **_outcome(message, deliver, now, is_only_one))
+    outcome = _outcome(message, deliver, now, is_only_one)
+    with transaction():
+        if message.finish(attempt, **outcome) and not message.is_open:
+            on_end(message)
     return str(message.state)
 
 
-def _give_up(message: OutgoingMessage, at: datetime, was_interrupted: bool) -> None:
+def _give_up(message: OutgoingMessage, at: datetime, was_interrupted: bool) -> bool:
     in_doubt = message.may_have_arrived or was_interrupted
     problem = message.problem or _EXPIRED
-    message.end(UNKNOWN if in_doubt else FAILED, at, problem=problem, may_have_arrived=in_doubt)
+    state = UNKNOWN if in_doubt else FAILED
+    return message.end(state, at, problem=problem, may_have_arrived=in_doubt)
 
 
 def _outcome(
