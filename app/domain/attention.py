@@ -18,6 +18,7 @@ from app.models.changes import PROPOSED, Change
 from app.models.client_reports import SentReport
 from app.models.clients import SECOND, SELF
 from app.models.fleet import FleetSite, SiteCount
+from app.models.open_matters import OpenMatters
 from app.models.sites import NEW, Site
 from app.models.uptime import DOWN, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 
@@ -174,13 +175,14 @@ class Findings:
 
 
 def read_findings() -> Findings:
-    """Read what needs anyone's attention now: five queries for any number of sites."""
+    """Read what needs anyone's attention now: four queries for any number of sites."""
+    matters = OpenMatters.read()
     return Findings(
         sites=fleet.sites_in(CONNECTIONS),
         changes=Change.awaiting_people(),
         open_alerts=Alert.open_ones(),
-        broken=Verification.unseen(),
-        reports=SentReport.needing_people(),
+        broken=matters.broken,
+        reports=matters.reports,
     )
 
 
@@ -195,13 +197,13 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
 
 def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[Item]:
     is_reader = permissions.is_allowed(actor.role, "audit")
-    is_sender = permissions.is_allowed(actor.role, "reports")
+    matters = OpenMatters.read() if is_reader else OpenMatters()
     read = Findings(
         sites=[],
         changes=changes,
         open_alerts=Alert.open_ones() if is_reader else [],
-        broken=Verification.unseen() if is_reader else None,
-        reports=SentReport.needing_people() if is_sender else [],
+        broken=matters.broken,
+        reports=matters.reports,
     )
     return _visible(actor, problems, changes, read)
 
@@ -212,9 +214,8 @@ def _visible(
     """Return the items that this actor may see; `problems` and `changes` are theirs already."""
     is_reader = permissions.is_allowed(actor.role, "audit")
     is_sender = permissions.is_allowed(actor.role, "reports")
-    broken = findings.broken
     return [
-        *([_of_verification(broken)] if broken and is_reader else []),
+        *([_of_verification(findings.broken)] if findings.broken and is_reader else []),
         *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
         *(_of_change(change) for change in changes if change.needs_checking),
         *(item for item in problems if item.about != "network" or is_reader),

@@ -81,8 +81,7 @@ class ReportSchedule(BaseModel):
 class SentReport(LeasedRow):
     """One report for one client and period, from its preparation to what was sent.
 
-    `content` is the data behind it, and `content_digest` its SHA-256. `pdf` is exactly what was
-    sent, and null until then.
+    The digests are the SHA-256 of what its ReportDocument has.
     """
 
     id = AutoField()
@@ -96,9 +95,7 @@ class SentReport(LeasedRow):
     state = CharField(max_length=16, default=PREPARING, index=True)
     problem = CharField(max_length=32, default="")
     note = CharField(max_length=1000, default="")
-    content = JsonField(default=dict)
     content_digest = CharField(max_length=64, default="")
-    pdf = BlobField(null=True)
     pdf_digest = CharField(max_length=64, default="")
     requested_at = UtcField()
     next_attempt_at = UtcField()
@@ -122,34 +119,35 @@ class SentReport(LeasedRow):
         return cls.select(cls, Client).join(Client).where(cls.id == report_id).first()
 
     @classmethod
-    def _in_brief(cls) -> Any:
-        """Return the query for reports without what makes them large."""
-        large = ("pdf", "content")
-        columns = [field for name, field in cls.columns().items() if name not in large]
-        return cls.select(*columns, Client).join(Client)
-
-    @classmethod
     def of_client(cls, client: Client, states: tuple[str, ...] = ()) -> list[SentReport]:
-        """Return the newest reports of a client without their content, in these states or any."""
-        query = cls._in_brief().where(cls.client == client)
+        """Return the newest reports of a client in these states, or in any."""
+        query = cls.select(cls, Client).join(Client).where(cls.client == client)
         if states:
             query = query.where(cls.state.in_(states))
         return list(query.order_by(cls.id.desc()).limit(_LISTED))
 
     @classmethod
-    def needing_people(cls) -> list[SentReport]:
-        """Return what waits for approval, is not getting ready or was not delivered.
-
-        Each is with its client.
-        """
+    def needs_people(cls) -> Any:
+        """Return the condition for what waits, is not getting ready or was not delivered."""
         is_stuck = cls.state.in_(UNSENT) & (cls.attempts >= MANY_ATTEMPTS)
-        query = cls._in_brief().where(is_stuck | cls.state.in_((WAITING, FAILED, UNKNOWN)))
-        return list(query.order_by(cls.id))
+        return is_stuck | cls.state.in_((WAITING, FAILED, UNKNOWN))
 
     @classmethod
     def unprepared(cls, now: datetime) -> list[int]:
         """Return the ids of reports that are due to be prepared and that no worker has."""
         return [row.id for row in cls.overdue(UNSENT, now)]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Read the data behind the report; empty until it is prepared."""
+        document = ReportDocument.of(self)
+        return document.content if document else {}
+
+    @property
+    def pdf(self) -> bytes | None:
+        """Read the PDF that was sent; None until then."""
+        document = ReportDocument.of(self)
+        return bytes(document.pdf) if document and document.pdf is not None else None
 
     def begin(self, now: datetime, until: datetime) -> bool:
         """Take the lease for preparing it; return False if nothing is left, or a worker has it."""
@@ -158,6 +156,32 @@ class SentReport(LeasedRow):
     def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
         """Set state `to` if the report is in one of `when`; return False otherwise."""
         return self.update_if(SentReport.state.in_(when), state=to, **changes)
+
+
+class ReportDocument(BaseModel):
+    """The data behind a report, and exactly the PDF that was sent; null until then.
+
+    It is a table of its own, because every page reads which reports wait.
+    """
+
+    report = ForeignKeyField(SentReport, primary_key=True, backref="+", on_delete="CASCADE")
+    content = JsonField()
+    pdf = BlobField(null=True)
+
+    @classmethod
+    def of(cls, report: SentReport) -> ReportDocument | None:
+        return cls.get_or_none(cls.report == report)
+
+    @classmethod
+    def replace_with(cls, report: SentReport, content: dict[str, Any]) -> None:
+        """Store the data behind a report; call it inside `transaction()`."""
+        cls.delete().where(cls.report == report).execute()
+        cls.insert(report=report, content=content).execute()
+
+    @classmethod
+    def keep_pdf(cls, report: SentReport, pdf: bytes) -> None:
+        """Store what is sent, unless it was sent before; call it inside `transaction()`."""
+        cls.update(pdf=pdf).where(cls.report == report, cls.pdf.is_null()).execute()
 
 
 class ReportDelivery(OutgoingMessage):

@@ -83,7 +83,7 @@ def report_page(report: SentReport, by: Actor) -> ReportPage:
     is_staff = permissions.restricted_client_id(by) is None
     return ReportPage(
         report=report,
-        document=_document(report) if report.content else "",
+        document=_document(report) if report.content_digest else "",
         deliveries=ReportDelivery.of_report(report) if is_staff else [],
         recipients=schedule.terms_of(report.client).recipients if is_staff else (),
         language=_LANGUAGE_NAMES[report.language],
@@ -111,6 +111,7 @@ def file_name_of(report: SentReport) -> str:
 
 
 def _document(report: SentReport) -> str:
-    states = report.content["uptime"]["states"]
+    text = sending.text_of(report)
+    states = text.content["uptime"]["states"]
     strip = render_template("client_reports/_strip.html", states=states) if states else ""
-    return render_document(sending.text_of(report), strip)
+    return render_document(text, strip)

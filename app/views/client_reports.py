@@ -115,7 +115,7 @@ def download(client_id: int, report_id: int) -> ResponseReturnValue:
 def preview(client_id: int, report_id: int) -> ResponseReturnValue:
     """Return the PDF as it would be sent now."""
     report = _load(client_id, report_id)
-    if not report.content:
+    if not report.content_digest:
         raise NotFound("This report is still being prepared. Try again in a minute.")
     return _pdf(report, sending.make_pdf(report, render_report, current_app.config["AURA"]))
 

@@ -30,7 +30,7 @@ from app.models.call_log import SiteCall
 from app.models.change_stops import ChangeStop
 from app.models.changes import Change
 from app.models.checkpoints import AuditAnchor, SiteCheckpoint
-from app.models.client_reports import ReportDelivery, ReportSchedule, SentReport
+from app.models.client_reports import ReportDelivery, ReportDocument, ReportSchedule, SentReport
 from app.models.clients import Client
 from app.models.daily_checks import DailyChecks
 from app.models.diagnostics import DiagnosticRun
@@ -96,6 +96,7 @@ MODELS = [
     OutgoingEmail,
     ReportSchedule,
     SentReport,
+    ReportDocument,
     ReportDelivery,
     SiteWatch,
     UptimeCheck,

@@ -34,7 +34,7 @@ from app.domain.reporting.schedule import ReportTerms, parse_recipients
 from app.models.agency import Agency
 from app.models.audit import AuditEntry
 from app.models.base import db, use_database
-from app.models.client_reports import ReportDelivery, ReportSchedule, SentReport
+from app.models.client_reports import ReportDelivery, ReportDocument, ReportSchedule, SentReport
 from app.models.clients import Client
 from app.models.sites import Site
 from app.report_pdf import render_report
@@ -132,7 +132,7 @@ def test_a_person_approves_a_report_and_it_arrives_with_its_pdf(
     assert "#0b7a5c" in got[0].html
     (attached,) = got[0].message.iter_attachments()
     report.refresh()
-    assert attached.get_content() == bytes(report.pdf)
+    assert attached.get_content() == report.pdf
     assert attached.get_filename() == "backerei-b-sohne-b-2026-10-01-2026-10-31.pdf"
     assert report.state == "sent"
     assert report.pdf_digest == hashlib.sha256(report.pdf).hexdigest()
@@ -500,7 +500,7 @@ def test_reports_are_deleted_with_their_client_and_no_longer_sent(
     site_assignment.merge_clients(
         waiting.client, Client.named("Another"), by=ana, confirmed_at=clock(), now=clock()
     )
-    for model in (ReportSchedule, SentReport, ReportDelivery):
+    for model in (ReportSchedule, SentReport, ReportDocument, ReportDelivery):
         assert model.select().count() == 0
     assert delivery.deliver_report(one.id, config=config, now=clock) == "gone"
     assert relay.received == []

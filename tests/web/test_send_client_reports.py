@@ -115,7 +115,7 @@ def test_the_preview_is_what_is_sent(waiting: SentReport, as_ana: Person) -> Non
     assert preview.mimetype == "application/pdf"
     send(as_ana, waiting)
     download = as_ana.post(path_of(waiting, "/download"))
-    assert download.data == preview.data == bytes(SentReport.get_by_id(waiting.id).pdf)
+    assert download.data == preview.data == SentReport.get_by_id(waiting.id).pdf
     assert "bakery-ltd-" in download.headers["Content-Disposition"]
     assert AuditEntry.head().event == "client_report_downloaded"
 

@@ -80,7 +80,7 @@ def _message(delivery: ReportDelivery, stored: EmailServer, config: Config) -> b
         at=delivery.requested_at,
         headers=headers,
     )
-    attached = Attachment(file_name(text), bytes(report.pdf or b""))
+    attached = Attachment(file_name(text), report.pdf or b"")
     accent = agency.accents[0] if agency.accents else None
     html, plain = render_letter(text, brand, accent.accent if accent else "")
     try:

@@ -30,6 +30,7 @@ from app.models.client_reports import (
     PREPARED,
     PREPARING,
     WAITING,
+    ReportDocument,
     ReportSchedule,
     SentReport,
 )
@@ -102,10 +103,11 @@ def _store_content(report: SentReport, config: Config, now: datetime) -> None:
     digest = content.digest_of(made)
     with transaction():
         state, lease = (PREPARED, report.leased_until) if report.is_automatic else (WAITING, None)
-        columns = {"state": state, "content": made, "content_digest": digest}
+        columns = {"state": state, "content_digest": digest}
         is_current = (SentReport.state == PREPARING) & (SentReport.attempts == attempt)
         if not report.update_if(is_current, prepared_at=now, leased_until=lease, **columns):
             return
+        ReportDocument.replace_with(report, made)
         event = ClientReportPrepared(
             client_id=report.client_id,
             report_id=report.id,

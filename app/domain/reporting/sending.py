@@ -29,6 +29,7 @@ from app.models.client_reports import (
     SENDING,
     WAITING,
     ReportDelivery,
+    ReportDocument,
     ReportSchedule,
     SentReport,
 )
@@ -74,8 +75,9 @@ def text_of(report: SentReport) -> ReportText:
 
 def make_pdf(report: SentReport, render: RenderPdf, config: Config) -> bytes:
     """Return the PDF that was sent, or would be sent now. Equal data gives equal bytes."""
-    if report.pdf is not None:
-        return bytes(report.pdf)
+    sent = report.pdf
+    if sent is not None:
+        return sent
     return render(text_of(report), look_of(config))
 
 
@@ -161,13 +163,19 @@ def send_prepared(
         server = EmailServer.read()
         if server is None:
             raise Conflict("Enter an e-mail server under Settings → E-mail first.")
-        columns: dict[str, Any] = {"pdf": document, "pdf_digest": digest}
-        columns["sent_by"] = present.name[:120]
         states = (SENT, FAILED, UNKNOWN) if is_again else (WAITING, PREPARED)
-        columns |= {"problem": "", "sent_at": now, "leased_until": None}
-        moved = report.move(to=SENDING, when=states, **columns)
+        moved = report.move(
+            to=SENDING,
+            when=states,
+            problem="",
+            pdf_digest=digest,
+            sent_by=present.name[:120],
+            sent_at=now,
+            leased_until=None,
+        )
         if not moved or seen_digest(report) != seen:
             raise _no_longer_waits()
+        ReportDocument.keep_pdf(report, document)
         deliveries = _queue_deliveries(report, schedule, server, now)
         event = ClientReportSent(
             client_id=report.client_id,
@@ -221,7 +229,8 @@ def discard_report(report: SentReport, *, by: Actor, now: datetime) -> None:
 
 def download_report(report: SentReport, *, by: Actor, now: datetime) -> bytes:
     """Return exactly the PDF that was sent, which is recorded. Raises Forbidden or NotFound."""
-    if report.pdf is None:
+    sent = report.pdf
+    if sent is None:
         raise NotFound("This report was not sent yet. Open its preview instead.")
     with permissions.user_transaction(by, "see") as (_, present):
         event = ClientReportDownloaded(
@@ -231,7 +240,7 @@ def download_report(report: SentReport, *, by: Actor, now: datetime) -> bytes:
             digest=report.pdf_digest,
         )
         audit.record(event, present, now=now)
-    return bytes(report.pdf)
+    return sent
 
 
 def _no_longer_waits() -> StaleState:

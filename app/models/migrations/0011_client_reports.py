@@ -50,9 +50,7 @@ class SentReport(Frozen):
     state = CharField(max_length=16, index=True)
     problem = CharField(max_length=32)
     note = CharField(max_length=1000)
-    content = JsonField()
     content_digest = CharField(max_length=64)
-    pdf = BlobField(null=True)
     pdf_digest = CharField(max_length=64)
     requested_at = UtcField()
     next_attempt_at = UtcField()
@@ -64,6 +62,12 @@ class SentReport(Frozen):
 
     class Meta:
         indexes = ((("client", "first_day", "last_day"), True),)
+
+
+class ReportDocument(Frozen):
+    report = ForeignKeyField(SentReport, primary_key=True, on_delete="CASCADE")
+    content = JsonField()
+    pdf = BlobField(null=True)
 
 
 class ReportDelivery(Frozen):
@@ -86,6 +90,6 @@ class ReportDelivery(Frozen):
 
 
 def up(migrator: SchemaMigrator, db: Database) -> None:
-    tables = [Client, ReportSchedule, SentReport, ReportDelivery]
+    tables = [Client, ReportSchedule, SentReport, ReportDocument, ReportDelivery]
     with db.bind_ctx(tables):
         db.create_tables(tables[1:])
