@@ -31,8 +31,7 @@ class OpenMatters:
             SentReport.nested(SentReport.needs_people()),
             Client.nested(Client.id.in_(of_reports)),
         )
-        found = Select(columns=columns).bind(db).tuples().execute()
-        broken, reports, clients = next(iter(found))
+        broken, reports, clients = next(iter(Select(columns=columns).bind(db).tuples()))
         known = {client.id: client for client in Client.read_nested(clients)}
         listed = sorted(SentReport.read_nested(reports), key=lambda report: int(report.id))
         for report in listed:

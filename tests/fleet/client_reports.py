@@ -29,9 +29,9 @@ def send_client_reports(fleet: Fleet) -> None:
     server.change_server(_SERVER, by=fleet.owner, config=fleet.config, now=now)
     first, second = (Client.find(client.name) for client in catalog.CLIENTS[:2])
     if first is not None:
-        _plan(fleet, first, "en", now - timedelta(days=15))
+        _plan(fleet, first, "en", now - timedelta(days=13))
     if second is not None:
-        _plan(fleet, second, "de", now - timedelta(days=8))
+        _plan(fleet, second, "de", now - timedelta(days=6))
     preparing.prepare_due(fleet.config, now)
     for report_id in SentReport.unprepared(now):
         preparing.prepare_report(

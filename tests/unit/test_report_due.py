@@ -71,6 +71,22 @@ def test_after_a_long_outage_the_newest_reports_are_made_up_for() -> None:
     assert found[-1].last == date(2026, 11, 29)
 
 
+@pytest.mark.parametrize(
+    ("cadence", "day", "first", "due_day"),
+    [
+        ("weekly", 6, date(2026, 11, 29), date(2026, 12, 6)),
+        ("weekly", 0, date(2026, 11, 30), date(2026, 12, 7)),
+        ("monthly", 31, date(2026, 11, 1), date(2026, 12, 31)),
+    ],
+)
+def test_the_next_report_is_the_first_one_from_now_on(
+    cadence: str, day: int, first: date, due_day: date
+) -> None:
+    found = next_due(cadence, day, BERLIN, moment("2026-11-30 12:00"))
+    assert found is not None
+    assert (found.first, found.due_at.date()) == (first, due_day)
+
+
 def test_without_a_cadence_nothing_is_due() -> None:
     assert not due("never", 1, BERLIN, "2026-01-01 00:00", "2026-11-30 12:00")
     assert next_due("never", 1, BERLIN, moment("2026-11-30 12:00")) is None

@@ -15,6 +15,7 @@ PREPARED_AT = time(7)
 # After a long outage, older reports are not made up for.
 MOST_AT_ONCE = 6
 _LOOKS_BACK = timedelta(days=200)
+_LOOKS_AHEAD = timedelta(days=63)
 _WEEK = timedelta(days=7)
 _DAY = timedelta(days=1)
 
@@ -33,18 +34,21 @@ def due_between(
 ) -> list[DueReport]:
     """Return the newest reports that became due after `after` and not after `until`, in order."""
     begins = max(after, until - _LOOKS_BACK)
-    found = []
-    for today in _days(begins.astimezone(zone).date(), until.astimezone(zone).date()):
-        due_at = datetime.combine(today, PREPARED_AT, zone)
-        if _is_due(cadence, day, today) and begins < due_at <= until:
-            found.append(DueReport(*_covered(cadence, today), due_at))
-    return found[-MOST_AT_ONCE:]
+    return list(_due(cadence, day, zone, begins, until))[-MOST_AT_ONCE:]
 
 
 def next_due(cadence: str, day: int, zone: ZoneInfo, now: datetime) -> DueReport | None:
     """Return the next report; None without a cadence."""
-    found = due_between(cadence, day, zone, now, now + timedelta(days=63))
-    return found[0] if found else None
+    return next(_due(cadence, day, zone, now, now + _LOOKS_AHEAD), None)
+
+
+def _due(
+    cadence: str, day: int, zone: ZoneInfo, after: datetime, until: datetime
+) -> Iterator[DueReport]:
+    for today in _days(after.astimezone(zone).date(), until.astimezone(zone).date()):
+        due_at = datetime.combine(today, PREPARED_AT, zone)
+        if _is_due(cadence, day, today) and after < due_at <= until:
+            yield DueReport(*_covered(cadence, today), due_at)
 
 
 def _days(first: date, last: date) -> Iterator[date]:
