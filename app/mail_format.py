@@ -6,7 +6,7 @@ overview uses.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -92,6 +92,27 @@ def compose(letter: Letter, envelope: Envelope, brand: str, zone: ZoneInfo) -> b
     `brand` is the name at its top. Raises ValueError for a header with a line break, and for an
     invalid address.
     """
+    parts = {"letter": letter, "brand": brand}
+    text = render("letter.txt", zone, is_html=False, **parts)
+    html = render("letter.html", zone, is_html=True, **parts)
+    return build_message(envelope, text, html)
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A PDF that a message carries."""
+
+    name: str
+    content: bytes
+
+
+def build_message(
+    envelope: Envelope, text: str, html: str, attachments: Sequence[Attachment] = ()
+) -> bytes:
+    """Return a message with both parts, and files after them.
+
+    Raises ValueError for a header with a line break, and for an invalid address.
+    """
     message = EmailMessage(policy=_POLICY)
     message["From"] = _address(envelope.sender_name, envelope.sender)
     message["To"] = _address(envelope.recipient_name, envelope.recipient)
@@ -102,9 +123,12 @@ def compose(letter: Letter, envelope: Envelope, brand: str, zone: ZoneInfo) -> b
     message["Auto-Submitted"] = "auto-generated"
     for name, value in envelope.headers.items():
         message[name] = value
-    parts = {"letter": letter, "brand": brand}
-    message.set_content(render("letter.txt", zone, is_html=False, **parts))
-    message.add_alternative(render("letter.html", zone, is_html=True, **parts), subtype="html")
+    message.set_content(text)
+    message.add_alternative(html, subtype="html")
+    for attached in attachments:
+        message.add_attachment(
+            attached.content, maintype="application", subtype="pdf", filename=attached.name
+        )
     return message.as_bytes()
 
 

@@ -12,9 +12,8 @@ import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from html.parser import HTMLParser
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +21,9 @@ from urllib.parse import urlsplit
 from fpdf import FPDF
 from fpdf.enums import TextMode, XPos, YPos
 from fpdf.prefs import ViewerPreferences
+
+from app.pdf_blocks import Block, Run, blocks_of
+from app.pdf_shapes import Color, TextStyle, put_days, put_figures
 
 _FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -32,7 +34,6 @@ _UNREADABLE = re.compile(
 # Scripts with contextual letter forms, and combining characters.
 _SHAPED = re.compile("[\u0300-\u036f\u0590-\u1aff\ufb1d-\ufdff\ufe70-\ufefe]")
 _WORDS = re.compile(r"[^ ]* ?")
-_SPACES = re.compile(r"\s+")
 
 _MARGIN = 20
 _TERM_WIDTH = 58
@@ -58,25 +59,12 @@ _NOTE = (
 
 
 @dataclass(frozen=True)
-class Run:
-    """Text in one style; `href` is its link."""
+class PdfWords:
+    """The language of a document, and what it says itself: on each page, and about characters."""
 
-    text: str
-    href: str = ""
-    is_strong: bool = False
-
-
-@dataclass
-class Block:
-    """A paragraph, heading, list item, or fact with its term."""
-
-    kind: str
-    term: str = ""
-    runs: list[Run] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        return "".join(run.text for run in self.runs)
+    language: str = "en"
+    page: str = "Page %(number)s"
+    missing: str = _NOTE
 
 
 def render_pdf(
@@ -88,15 +76,18 @@ def render_pdf(
     at: datetime,
     logo: bytes | None = None,
     accent: str = "",
+    words: PdfWords | None = None,
 ) -> bytes:
-    """Render the blocks of `html` under `title`, in English.
+    """Render the blocks of `html` under `title`.
 
     Links begin at `base`. `at` is the date of the document. `logo` is a PNG for the first page, and
     `accent` the color of links as #rrggbb.
     """
-    paper = _PdfDocument(title, subtitle, base, at)
+    words = words or PdfWords()
+    paper = _PdfDocument(title, subtitle, base, at, words)
     if accent:
-        paper.accent = bytes.fromhex(accent[1:])
+        red, green, blue = bytes.fromhex(accent[1:])
+        paper.accent = (red, green, blue)
     if logo:
         paper.put_logo(logo)
     paper.put(Block("h1", runs=[Run(title)]))
@@ -104,59 +95,8 @@ def render_pdf(
     for block in blocks_of(html):
         paper.put(block)
     if paper.is_lacking:
-        paper.put(Block("p", runs=[Run(_NOTE)]))
+        paper.put(Block("p", runs=[Run(words.missing)]))
     return bytes(paper.output())
-
-
-def blocks_of(html: str) -> list[Block]:
-    """Return the blocks in order. The text of unknown tags is kept."""
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    return [block for block in reader.blocks if block.text.strip()]
-
-
-class _Reader(HTMLParser):
-    """Parse the HTML of Aura's own templates, which escape all input."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.blocks: list[Block] = []
-        self._block: Block | None = None
-        self._term = ""
-        self._href = ""
-        self._is_strong = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "dt":
-            self._block = Block("dt")
-        elif tag in _STYLES:
-            self._block = Block(tag, term=self._term if tag == "dd" else "")
-            self.blocks.append(self._block)
-        elif tag == "a":
-            self._href = dict(attrs).get("href") or ""
-        elif tag == "strong":
-            self._is_strong = True
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "dt" and self._block is not None:
-            self._term = self._block.text.strip()
-        if tag == "dt" or tag in _STYLES:
-            self._block = None
-        elif tag == "a":
-            self._href = ""
-        elif tag == "strong":
-            self._is_strong = False
-
-    def handle_data(self, data: str) -> None:
-        if self._block is None:
-            return
-        before = self._block.runs[-1].text if self._block.runs else ""
-        text = _SPACES.sub(" ", data)
-        if not before or before.endswith(" "):
-            text = text.lstrip(" ")
-        if text:
-            self._block.runs.append(Run(text, self._href, self._is_strong))
 
 
 class _PdfDocument(FPDF):
@@ -166,11 +106,11 @@ class _PdfDocument(FPDF):
     back, because those may change.
     """
 
-    def __init__(self, title: str, subtitle: str, base: str, at: datetime) -> None:
+    def __init__(self, title: str, subtitle: str, base: str, at: datetime, words: PdfWords) -> None:
         super().__init__(orientation="portrait", unit="mm", format="A4")
         self.is_lacking = False
-        self.accent: Sequence[int] = _ACCENT
-        self._base = base
+        self.accent: Color = _ACCENT
+        self._base, self._page_words = base, words.page
         self._tag = ""
         self._marks: Counter[int] = Counter()
         self._widths: dict[tuple[str, float], float] = {}
@@ -178,7 +118,7 @@ class _PdfDocument(FPDF):
         self._known = frozenset(self.fonts["aura"].cmap)  # type: ignore[union-attr]  # a file gives a TTFFont
         self._foot = self._drawable(f"{title}, {subtitle}")[:120]
         self.set_title(self._drawable(title))
-        self.set_lang("en")
+        self.set_lang(words.language)
         self.set_creator("Aura")
         self.set_producer("Aura")
         self.set_creation_date(at)
@@ -198,13 +138,19 @@ class _PdfDocument(FPDF):
         size = struct.unpack(">II", png[16:24])
         scale = min(most / pixels for most, pixels in zip(_LOGO, size, strict=True))
         width, height = (pixels * scale for pixels in size)
-        self._out("/Artifact BMC")
-        self.image(io.BytesIO(png), _MARGIN, self.get_y(), width, height)
-        self._out("EMC")
+        with self.artifact():
+            self.image(io.BytesIO(png), _MARGIN, self.get_y(), width, height)
         self.set_y(self.get_y() + height + 6)
 
     def put(self, block: Block) -> None:
         """Add one block, on the next page if it would be split."""
+        if block.starts_page:
+            self.add_page()
+        if block.figures:
+            put_figures(self, _MARGIN, self.epw, block.figures, self.accent)
+            return
+        if block.days:
+            put_days(self, _MARGIN, self.epw, block.days)
         size, line, above, tag = _STYLES[block.kind]
         self.set_font("aura", size=size)
         left = _MARGIN + (_TERM_WIDTH if block.term else _INDENT if block.kind == "li" else 0)
@@ -220,7 +166,7 @@ class _PdfDocument(FPDF):
         if block.kind in _WITH_HEADING:
             level = list(_WITH_HEADING).index(block.kind)
             self.start_section(self._drawable(block.text)[:120], level, strict=False)
-        with self._tagged(tag):
+        with self.tagged(tag):
             top, page = self.get_y(), self.page
             self._put_lines(terms, _MARGIN, line, _SOFT)
             bottom = self.get_y()
@@ -231,6 +177,33 @@ class _PdfDocument(FPDF):
             self._put_lines(lines, left, line, _INK)
         if self.page == page:
             self.set_y(max(self.get_y(), bottom))
+
+    def go_to(self, y: float) -> None:
+        """Continue at this height of the page."""
+        self.set_y(y)
+
+    def draw_text(self, text: str, x: float, y: float, style: TextStyle) -> None:
+        """Write a short text at a place of the page, on one line."""
+        self.set_font("aura", size=style.size)
+        self.set_xy(x, y)
+        run = Run(self._drawable(text), is_strong=style.is_strong)
+        self._write(run, style.size / 2, style.color)
+
+    def draw_box(
+        self, x: float, y: float, width: float, height: float, color: Color, *, is_filled: bool
+    ) -> None:
+        """Draw a rectangle, filled or as a thin frame."""
+        self.set_draw_color(*color)
+        self.set_fill_color(*color)
+        self.set_line_width(0.2)
+        self.rect(x, y, width, height, "F" if is_filled else "D")
+
+    @contextmanager
+    def artifact(self) -> Iterator[None]:
+        """Mark what is drawn as decoration, which screen readers skip."""
+        self._out("/Artifact BMC")
+        yield
+        self._out("EMC")
 
     def _keep_together(self, height: float, following: float) -> None:
         """Start a new page if a block, or a heading and its first lines, does not fit."""
@@ -315,7 +288,7 @@ class _PdfDocument(FPDF):
     # ---- tags ----
 
     @contextmanager
-    def _tagged(self, tag: str) -> Iterator[None]:
+    def tagged(self, tag: str) -> Iterator[None]:
         self._tag = tag
         self._open_mark()
         yield
@@ -341,5 +314,6 @@ class _PdfDocument(FPDF):
         self.set_font("aura", size=7.5)
         self.set_text_color(*_SOFT)
         self.cell(self.epw - 30, 4, self._foot)
-        self.cell(30, 4, f"Page {self.page_no()}", align="R")
+        page = self._page_words % {"number": self.page_no()}
+        self.cell(30, 4, page, align="R")
         self._out("EMC")

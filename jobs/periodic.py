@@ -14,6 +14,8 @@ from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync, update_backlog
 from app.domain.mail import outbox
 from app.domain.notifications import watch
+from app.domain.reporting import delivery as report_delivery
+from app.domain.reporting import preparing
 from app.domain.uptime import rounds, upkeep
 from app.models.base import utcnow
 from jobs import job_context
@@ -45,6 +47,8 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "recover_exports": lambda config, now: export.queue_due_exports(config, now),
     "notify_people": lambda _, now: watch.notify_due(now),
     "recover_emails": lambda _, now: outbox.recover_emails(now),
+    "prepare_reports": lambda config, now: preparing.prepare_due(config, now),
+    "recover_reports": lambda _, now: report_delivery.recover_deliveries(now),
 }
 
 

@@ -15,9 +15,12 @@ from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
 from app.domain.notifications import delivery
+from app.domain.reporting import delivery as report_delivery
+from app.domain.reporting import preparing
 from app.domain.uptime import rounds
 from app.http import site_client
 from app.models.reports import Sync
+from app.report_pdf import render_report
 from jobs import job_context
 from jobs.concurrent import Concurrently, Overlapping
 
@@ -127,6 +130,18 @@ def send_email(email_id: int) -> str:
     """Hand a message to the e-mail server."""
     with job_context() as config:
         return delivery.send_email(email_id, config=config)
+
+
+def prepare_report(report_id: int) -> str:
+    """Collect the data of a report for a client, and send it if it needs no approval."""
+    with job_context() as config:
+        return preparing.prepare_report(report_id, config=config, render=render_report)
+
+
+def send_report(delivery_id: int) -> str:
+    """Hand a report for a client to the e-mail server."""
+    with job_context() as config:
+        return report_delivery.deliver_report(delivery_id, config=config)
 
 
 def verify_audit_log(verification_id: int) -> str:

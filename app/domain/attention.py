@@ -15,8 +15,10 @@ from app.models.alerts import Alert
 from app.models.audit import Verification
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import PROPOSED, Change
+from app.models.client_reports import SentReport
 from app.models.clients import SECOND, SELF
 from app.models.fleet import FleetSite, SiteCount
+from app.models.open_matters import OpenMatters
 from app.models.sites import NEW, Site
 from app.models.uptime import DOWN, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 from app.models.visibility import EVERYTHING
@@ -55,10 +57,10 @@ class Item:
     """One reason for attention.
 
     `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'network', 'change',
-    'approval', 'rule', 'php' or 'new'. `word` is the connection, the problem, the state of the
-    change or the kind of the alert. `id` is the number of `row`, which is the alert, change,
-    verification or rule itself. `site` is None for what is about no site, and for sites that were
-    only counted.
+    'approval', 'report', 'rule', 'php' or 'new'. `word` is the connection, the problem, the state
+    of the change or the report, or the kind of the alert. `id` is the number of `row`, which is the
+    alert, change, verification, report or rule itself. `site` is None for what is about no site,
+    and for sites that were only counted.
     """
 
     about: str
@@ -68,7 +70,7 @@ class Item:
     name: str = ""
     since: datetime | None = None
     site: Site | FleetSite | None = None
-    row: Alert | Change | Verification | AutoUpdateRule | None = None
+    row: Alert | Change | Verification | SentReport | AutoUpdateRule | None = None
 
     @property
     def key(self) -> str:
@@ -156,6 +158,7 @@ class Findings:
     changes: list[Change]
     open_alerts: list[Alert]
     broken: Verification | None
+    reports: list[SentReport]
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
@@ -167,17 +170,20 @@ class Findings:
             *(_of_approval(change).key for change in self.changes if change.state == PROPOSED),
             *(_of_alert(alert).key for alert in self.open_alerts),
             *([_of_verification(self.broken).key] if self.broken else []),
+            *(_of_report(report).key for report in self.reports),
             *(item.key for item in _own_network(self.sites)),
         }
 
 
 def read_findings() -> Findings:
     """Read what needs anyone's attention now: four queries for any number of sites."""
+    matters = OpenMatters.read()
     return Findings(
         sites=fleet.sites_in(CONNECTIONS),
         changes=Change.awaiting_people(EVERYTHING),
         open_alerts=Alert.open_ones(EVERYTHING),
-        broken=Verification.unseen(),
+        broken=matters.broken,
+        reports=matters.reports,
     )
 
 
@@ -187,17 +193,24 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
     sites = [site for site in findings.sites if visible.has(site.client_id)]
     problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
     changes = [one for one in findings.changes if visible.has(one.site.client_id)]
-    open_alerts = [one for one in findings.open_alerts if visible.has(one.site.client_id)]
-    return _visible(actor, problems, changes, replace(findings, open_alerts=open_alerts))
+    of_theirs = replace(
+        findings,
+        open_alerts=[one for one in findings.open_alerts if visible.has(one.site.client_id)],
+        reports=[one for one in findings.reports if visible.has(one.client_id)],
+    )
+    return _visible(actor, problems, changes, of_theirs)
 
 
 def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[Item]:
     is_reader = permissions.is_allowed(actor.role, "audit")
+    visible = permissions.visibility_of(actor)
+    matters = OpenMatters.read() if is_reader else OpenMatters()
     read = Findings(
         sites=[],
         changes=changes,
-        open_alerts=Alert.open_ones(permissions.visibility_of(actor)) if is_reader else [],
-        broken=Verification.unseen() if is_reader else None,
+        open_alerts=Alert.open_ones(visible) if is_reader else [],
+        broken=matters.broken,
+        reports=[one for one in matters.reports if visible.has(one.client_id)],
     )
     return _visible(actor, problems, changes, read)
 
@@ -207,6 +220,7 @@ def _visible(
 ) -> list[Item]:
     """Return the items that this actor may see; those about sites are theirs already."""
     is_reader = permissions.is_allowed(actor.role, "audit")
+    is_sender = permissions.is_allowed(actor.role, "reports")
     broken = findings.broken if permissions.visibility_of(actor).is_everything else None
     return [
         *([_of_verification(broken)] if broken and is_reader else []),
@@ -214,6 +228,7 @@ def _visible(
         *(_of_change(change) for change in changes if change.needs_checking),
         *(item for item in problems if item.about != "network" or is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
+        *(_of_report(one) for one in findings.reports if is_sender),
     ]
 
 
@@ -337,6 +352,14 @@ def _of_change(change: Change) -> Item:
         site=change.site,
         row=change,
     )
+
+
+def _of_report(report: SentReport) -> Item:
+    """Return what a person has to do about a report for a client."""
+    word = report.problem or report.state
+    severity = WAITING if word == "waiting" else CHECK
+    since = report.sent_at or report.prepared_at or report.requested_at
+    return Item("report", word, severity, report.id, report.client.name, since, row=report)
 
 
 def _of_verification(broken: Verification) -> Item:

@@ -48,6 +48,7 @@ ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
     "erase": _OWNERS,  # a person's data, also in the audit log
     "security": _OWNERS,  # keys of this Aura, who signs in how
     "email": _OWNERS,  # the server that all e-mail goes through
+    "reports": _STAFF,  # to whom reports of a client are sent, and sending them
     "halt": _STAFF,  # stop all changes, add a freeze
     "lift": _MANAGERS,  # start again, end a freeze, set windows, override one
     # Needs no recent password: a name, a color and a picture give access to nothing.
@@ -66,6 +67,7 @@ NEEDS_RECENT_PASSWORD = frozenset(
         "erase",
         "security",
         "email",
+        "reports",
         "halt",
         "lift",
     }

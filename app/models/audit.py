@@ -326,10 +326,9 @@ class Verification(QueuedRow):
         return cls.select().where(cls.state.not_in(OPEN)).order_by(cls.id.desc()).first()
 
     @classmethod
-    def unseen(cls) -> Verification | None:
-        """Return the newest failed verification that no one has acknowledged."""
-        query = cls.select().where(cls.state == BROKEN, cls.seen_at.is_null())
-        return query.order_by(cls.id.desc()).first()
+    def is_unseen(cls) -> Any:
+        """Return the condition for a failed verification that no one has acknowledged."""
+        return (cls.state == BROKEN) & cls.seen_at.is_null()
 
 
 # If two are requested at once, the database keeps one.

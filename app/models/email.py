@@ -17,23 +17,12 @@ from peewee import (
 
 from app.models.accounts import User
 from app.models.base import BaseModel, JsonField, UtcField
-from app.models.queued_row import LeasedRow
+from app.models.outgoing import CANCELLED, ENDED, SENT, OutgoingMessage
 
 _ONLY_ROW = 1
 
 # With fewer values than SQLite allows in one statement.
 _ROWS_AT_ONCE = 100
-
-# OutgoingEmail.state
-QUEUED = "queued"
-SENDING = "sending"
-SENT = "sent"
-FAILED = "failed"
-# Given up, and the server may have accepted it.
-UNKNOWN = "unknown"
-CANCELLED = "cancelled"
-OPEN = (QUEUED, SENDING)
-ENDED = (SENT, FAILED, UNKNOWN, CANCELLED)
 
 # Values of OutgoingEmail.problem that are about one message alone; empty without a problem.
 _ABOUT_ONE_MESSAGE = ("", "recipient", "content", "format", "expired")
@@ -213,12 +202,10 @@ class NotifiedItem(BaseModel):
         cls.delete().execute()
 
 
-class OutgoingEmail(LeasedRow):
-    """One message to one person, from the request to the server's answer.
+class OutgoingEmail(OutgoingMessage):
+    """One message to one person.
 
-    It is rendered when it is sent: `content` holds what it says, without any secret. `message_id`
-    stays the same at each attempt. `may_have_arrived` is set when the answer to a complete message
-    is missing. `words` are the server's own.
+    It is rendered when it is sent: `content` holds what it says, without any secret.
     """
 
     id = AutoField()
@@ -227,48 +214,9 @@ class OutgoingEmail(LeasedRow):
     kind = CharField(max_length=16)
     subject = CharField(max_length=200)
     content = JsonField(default=dict)
-    message_id = CharField(max_length=300, unique=True)
-    state = CharField(max_length=16, default=QUEUED, index=True)
-    requested_at = UtcField()
-    expires_at = UtcField()
-    next_attempt_at = UtcField()
-    ended_at = UtcField(null=True)
-    may_have_arrived = BooleanField(default=False)
-    problem = CharField(max_length=32, default="")
-    words = CharField(max_length=500, default="")
 
     class Meta:
         indexes = ((("user", "kind"), False),)
-
-    @property
-    def is_open(self) -> bool:
-        return self.state in OPEN
-
-    def begin(self, now: datetime, until: datetime) -> bool:
-        """Take the lease for an attempt; return False if it is not due, taken or has ended."""
-        return self.lease(OPEN, now, until, state=SENDING)
-
-    def finish(self, attempt: int, **changes: Any) -> bool:
-        """Record the result of an attempt; return False if a later one has begun since."""
-        cls = OutgoingEmail
-        is_current = (cls.state == SENDING) & (cls.attempts == attempt)
-        return self.update_if(is_current, leased_until=None, **changes)
-
-    def end(self, state: str, now: datetime, **changes: Any) -> bool:
-        """End a message that no worker is sending; return False if one is, or if it has ended."""
-        cls = OutgoingEmail
-        is_idle = cls.state.in_(OPEN) & cls._is_free(now)
-        return self.update_if(is_idle, state=state, ended_at=now, leased_until=None, **changes)
-
-    def resend(self, now: datetime, expires_at: datetime) -> bool:
-        """Queue a message again that ended without being accepted; return False for others."""
-        return self.update_if(
-            OutgoingEmail.state.in_((FAILED, UNKNOWN)),
-            state=QUEUED,
-            ended_at=None,
-            next_attempt_at=now,
-            expires_at=expires_at,
-        )
 
     @classmethod
     def newest(cls, limit: int) -> list[OutgoingEmail]:
@@ -304,11 +252,6 @@ class OutgoingEmail(LeasedRow):
         """Whether a message of this kind was requested for this person after `since`."""
         query = cls.select().where(cls.user == user_id, cls.kind == kind, cls.requested_at > since)
         return query.exists()
-
-    @classmethod
-    def due(cls, now: datetime) -> list[OutgoingEmail]:
-        """Return messages whose attempt was due before `now`, also those of dead workers."""
-        return cls.overdue(OPEN, now)
 
     @classmethod
     def forget_ended(cls, before: datetime) -> int:

@@ -58,6 +58,7 @@ _SUBJECT_SYMBOLS = {
     "changes": "circle-arrow-up",
     "connection": "unplug",
     "mail": "mail",
+    "reports": "file-text",
     "sites": "layout-grid",
 }
 

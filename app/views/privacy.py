@@ -76,6 +76,7 @@ def _kept(config: Config) -> list[tuple[str, str, str]]:
             _days(outbox.KEPT_FOR),
             "To see what was sent",
         ),
+        ("Reports sent to clients", "Until the client is deleted", "To see what was sent"),
         ("Notes and contacts", "Until you change them", "Your own work"),
         ("Backups", "As your backup script decides", "Erase or wait them out yourself"),
     ]

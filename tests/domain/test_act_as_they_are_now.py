@@ -49,7 +49,7 @@ from app.domain.mail import outbox, server
 from app.domain.mail.server import TypedServer
 from app.domain.notifications import preferences as notification_preferences
 from app.domain.notifications.preferences import Preferences
-from app.domain.reporting import data
+from app.domain.reporting import data, schedule, sending
 from app.domain.reporting.client_report import Period
 from app.domain.sites import clients, holds, notes, sites
 from app.domain.sites.site_csv import SiteLine
@@ -61,9 +61,11 @@ from app.models.auto_update_rules import AutoUpdateRule
 from app.models.available_updates import AvailableUpdate
 from app.models.base import transaction
 from app.models.changes import Change
+from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.email import OutgoingEmail
 from app.models.sites import MOVED, Pairing, Site
+from tests.support.client_reports import MONTHLY_REPORTS, make_due, no_pdf, prepare
 from tests.support.emails import TYPED, turn_email_on
 from tests.support.factories import (
     AKISMET,
@@ -231,6 +233,20 @@ class World:
         asked = export.request_export("jsonl", covered, by=self.ana, **self.fresh)
         assert export.run_export(asked.id, config=self.config) == "done"
         return asked.id
+
+    def waiting_report(self) -> SentReport:
+        turn_email_on(self.ana, self.config, self.now)
+        make_due(self.client(), self.ana, self.now)
+        return prepare(self.config, self.now)[0]
+
+    def sending_report(self) -> Callable[..., object]:
+        report = self.waiting_report()
+        seen = sending.seen_digest(report)
+        return partial(sending.send_report, report, seen, no_pdf, config=self.config, **self.fresh)
+
+    def sent_report(self) -> SentReport:
+        self.sending_report()(by=self.ana)
+        return SentReport.select().get()
 
     def period(self) -> Period:
         return Period.of_days(self.now.date(), self.now.date())
@@ -464,6 +480,19 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "mail.outbox.resend": lambda w: w.with_email(
         partial(outbox.resend, w.refused_email(), now=w.now)
     ),
+    "reporting.schedule.change_schedule": lambda w: partial(
+        schedule.change_schedule, w.client(), MONTHLY_REPORTS, **w.fresh
+    ),
+    "reporting.sending.change_note": lambda w: partial(
+        sending.change_note, w.waiting_report(), "Thank you.", now=w.now
+    ),
+    "reporting.sending.send_report": lambda w: w.sending_report(),
+    "reporting.sending.discard_report": lambda w: partial(
+        sending.discard_report, w.waiting_report(), now=w.now
+    ),
+    "reporting.sending.download_report": lambda w: partial(
+        sending.download_report, w.sent_report(), now=w.now
+    ),
     "notifications.preferences.change_preferences": lambda w: partial(
         notification_preferences.change_preferences, Preferences(), now=w.now
     ),
@@ -495,6 +524,7 @@ FOR_EVERY_ROLE = {
     ),
     "accounts.preferences.change_preferences",
     "notifications.preferences.change_preferences",
+    "reporting.sending.download_report",
     *("reporting.data.issue_report", "audit.verification.request_verification"),
 }
 

@@ -13,6 +13,7 @@ from app import queue
 from app.config import Config
 from app.models.base import utcnow
 from tests.fleet import catalog
+from tests.fleet.client_reports import send_client_reports
 from tests.fleet.fleet import Fleet, Website
 from tests.fleet.history import plan_backlog, plan_history
 from tests.fleet.market import Market
@@ -62,6 +63,7 @@ def build_fleet(
     timeline.run(ends_at)
     queue.use(RecordingQueue())
     add_uptime(fleet, websites)
+    send_client_reports(fleet)
     clock.is_live = True
     return fleet
 

@@ -30,6 +30,7 @@ LIBRARIES = {
     "app/http/openid.py": {"authlib", "joserfc"},
     # The one place that renders templates without a page.
     "app/mail_format.py": {"jinja2"},
+    "app/report_format.py": {"babel", "jinja2"},
     "app/domain/": {"argon2", "idna", "itsdangerous"},
     "app/views/": {"flask", "flask_login", "flask_wtf", "werkzeug"},
     "jobs/": {"redis", "rq"},
@@ -69,13 +70,14 @@ FORBIDDEN = {
     "app/smtp.py": {"app"},
     "app/formats.py": {"app"},
     "app/mail_format.py": {"app"},
+    "app/report_format.py": {"app"},
     "app/models/": {"app"},
     "app/http/": {
         "app.domain", "app.models", "app.views", "app.queue", "app.cli", "app.factory", "jobs",
     },
     "app/domain/": {
-        "app.views", "app.cli", "app.run", "app.factory", "app.pdf", "app.charts", "app.prometheus",
-        "jobs",
+        "app.views", "app.cli", "app.run", "app.factory", "app.pdf", "app.report_pdf", "app.charts",
+        "app.prometheus", "jobs",
     },
     "app/views/": {
         "app.queue", "app.queue_status", "app.http.site_client", "app.http.egress", "app.run",

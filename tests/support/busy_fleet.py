@@ -20,6 +20,8 @@ from app.domain.inventory import site_sync
 from app.domain.mail import outbox
 from app.domain.notifications import delivery, preferences, watch
 from app.domain.notifications.preferences import Preferences
+from app.domain.reporting import delivery as report_delivery
+from app.domain.reporting import sending
 from app.domain.uptime import rounds
 from app.http.site_client import ErrorCode
 from app.models.accounts import User
@@ -27,6 +29,8 @@ from app.models.audit import Verification
 from app.models.base import use_database, utcnow
 from app.models.call_log import OK, SiteCall
 from app.models.changes import Change
+from app.models.client_reports import ReportDelivery, SentReport
+from app.models.clients import Client
 from app.models.email import OutgoingEmail
 from app.models.exports import AuditLogExport
 from app.models.reports import Sync
@@ -34,6 +38,7 @@ from app.models.sites import Pairing, Site
 from app.models.update_backlog import UpdateBacklog
 from app.models.uptime import RESULTS, SiteWatch, UptimeCheck
 from jobs.concurrent import Concurrently, Overlapping
+from tests.support.client_reports import make_due, no_pdf, prepare
 from tests.support.emails import break_site, turn_email_on
 from tests.support.factories import (
     AKISMET,
@@ -137,6 +142,28 @@ class Fleet:
         SiteCall.note("yesterday", 1, "ping", utcnow() - timedelta(days=1))
         SiteCall.finish(["yesterday"], OK, 5, 1)
 
+    def let_reports_be_due(self) -> None:
+        for number in range(COUNT):
+            make_due(Client.named(f"Client {number}"), self.ana, self.clock())
+
+    def wait_for_reports(self) -> list[SentReport]:
+        turn_email_on(self.ana, self.config, self.clock())
+        self.let_reports_be_due()
+        return prepare(self.config, self.clock())
+
+    def send_reports(self) -> list[ReportDelivery]:
+        for waiting in self.wait_for_reports():
+            sending.send_report(
+                waiting,
+                sending.seen_digest(waiting),
+                no_pdf,
+                by=self.ana,
+                confirmed_at=self.clock(),
+                config=self.config,
+                now=self.clock(),
+            )
+        return list(ReportDelivery.select())
+
     def queue_emails(self) -> list[OutgoingEmail]:
         turn_email_on(self.ana, self.config, self.clock())
         content = {"sections": [{"heading": "New", "entries": [], "more": 0}]}
@@ -178,6 +205,8 @@ class Fleet:
 PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "notify_people": (Fleet.break_sites, 1),
     "recover_emails": (Fleet.queue_emails, COUNT),
+    "prepare_reports": (Fleet.let_reports_be_due, COUNT),
+    "recover_reports": (Fleet.send_reports, COUNT),
     "store_backlog": (Fleet.begin_a_day, COUNT),
     "recover_exports": (Fleet.lose_exports, COUNT),
     "retry_revocations": (Fleet.leave, COUNT),
@@ -347,17 +376,31 @@ def send_emails(fleet: Fleet) -> list[str]:
     ]
 
 
+def prepare_reports(fleet: Fleet) -> list[str]:
+    return [str(waiting.state) for waiting in fleet.wait_for_reports()]
+
+
+def send_reports(fleet: Fleet) -> list[str]:
+    arguments = {"config": fleet.config, "now": fleet.clock}
+    return [
+        report_delivery.deliver_report(one.id, send=lambda *_: "250 Ok", **arguments)
+        for one in fleet.send_reports()
+    ]
+
+
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_uptime": (check_front_pages, ["up"] * COUNT),
     "check_change": (check_changes, ["proposed"] * COUNT),
     "run_diagnostics_on_site": (run_diagnostics_on_sites, ["done"] * COUNT),
     "export_audit_log": (export_audit_logs, ["done"]),
     "pair_site": (pair_sites, ["used"] * COUNT),
+    "prepare_report": (prepare_reports, ["waiting"] * COUNT),
     "read_log": (read_logs, ["read"] * COUNT),
     "recheck_site": (recheck_sites, ["still ended"] * COUNT),
     "rotate_keys": (rotate_keys, ["done"] * COUNT),
     "run_change": (run_changes, ["succeeded"] * COUNT),
     "deliver_revocation": (deliver_revocations, ["revoked_unreached"] * COUNT),
+    "send_report": (send_reports, ["sent"] * COUNT),
     "send_email": (send_emails, ["sent"] * COUNT),
     "settle_change": (settle_changes, ["succeeded"] * COUNT),
     "sync_site": (sync_each_site, ["done"] * COUNT),

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from pypdf import PdfReader
 
-from app.pdf import blocks_of, render_pdf
+from app.pdf import render_pdf
+from app.pdf_blocks import blocks_of
 from tests.support.fakes import at
 from tests.support.hypothesis_profiles import examples
 from tests.support.pictures import picture

@@ -14,6 +14,9 @@ Alias = Personal
 TODAY = {
     "alert_closed": ["note"],
     "change_acknowledged": ["note"],
+    "client_report_delivered": ["words"],
+    "client_report_note_changed": ["note"],
+    "report_schedule_changed": ["recipients", "reply_to"],
     "approval_requested": ["reason"],
     "change_approved": ["approver", "reason"],
     "change_proposed": ["reason"],

@@ -1,3 +1,3 @@
 """E-mail: the SMTP server, and the messages on their way to it."""
 
-__all__ = ["outbox", "server"]
+__all__ = ["attempts", "outbox", "server"]

@@ -14,6 +14,7 @@ from app.domain.notifications.plans import Plan
 from app.domain.text import one_line
 from app.mail_format import describe_task
 from app.models import fleet
+from app.models.client_reports import SentReport
 from app.models.email import CRITICAL as CRITICAL_MESSAGE
 from app.models.email import NotifiedItem
 from app.models.uptime import Outage
@@ -52,6 +53,8 @@ def path_of(task: Task) -> str:
         return f"/alerts/{item.id}" if is_one else "/alerts"
     if item.about == "audit_log":
         return "/activity"
+    if isinstance(item.row, SentReport):
+        return f"/clients/{item.row.client_id}/reports/{item.id}" if is_one else "/clients"
     if item.about == "rule":
         return "/auto-update-rules"
     if item.about == "network":

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.config import Config
 from app.domain.accounts import one_time_links
+from app.domain.mail.attempts import NoLongerWanted
 from app.domain.notifications.contents import NEEDS_YOU, RESOLVED, STILL_OPEN
 from app.domain.text import one_line
 from app.mail_format import Entry, Letter, Section
@@ -20,10 +21,6 @@ _COUNTED = {NEEDS_YOU: "new", RESOLVED: "resolved", STILL_OPEN: "still open"}
 _NOT_ASKED = (
     "If you did not expect this message, ignore it. Nothing changes until the link is used."
 )
-
-
-class NoLongerWanted(Exception):
-    """The account or its link has changed since the message was requested."""
 
 
 def write_letter(email: OutgoingEmail, host: str, config: Config) -> Letter:

@@ -66,6 +66,11 @@ def compute_for(
     permissions.require(by, "see")
     if not permissions.can_see_client(by, client.id):
         raise NotFound("This client does not exist.")
+    return compute(client, period, config=config, now=now)
+
+
+def compute(client: Client, period: Period, *, config: Config, now: datetime) -> ClientReport:
+    """Compute the report as of now, for Aura itself."""
     every = timedelta(minutes=config.sync_every_minutes)
     sites = read_sites(client, period, longest_pause(every, is_failing=False))
     facts = _client_facts(client, period, now)
