@@ -192,7 +192,7 @@ MAY = {
     "manager": {
         *("account", "see", "audit", "overview", "pair", "keys", "sync", "revoke"),
         *("propose", "decide", "approve", "export", "people", "auto_update_rules"),
-        *("halt", "lift"),
+        *("reports", "halt", "lift"),
     },
     "operator": {
         *("account", "see", "audit", "overview", "pair", "keys", "sync", "revoke"),
