@@ -16,12 +16,17 @@ FORMS = (
     "siteagent_permissions",
     "siteagent_decide",
     "siteagent_notifications",
+    "siteagent_pause",
+    "siteagent_resume",
+    "siteagent_window",
+    "siteagent_exclusions",
 )
 
 
 TABS = (
     "",
     "&tab=permissions",
+    "&tab=limits",
     "&tab=data",
     "&tab=log",
     "&step=token",

@@ -23,8 +23,8 @@ final class Siteagent_Update_Controller {
 	/** When a version that could not be judged is checked again. */
 	const RECHECK_S = 30;
 
-	/** Refusals that pass: the site was busy, or its clock was wrong. The same plan may be sent again. */
-	const RETRYABLE_REASONS = array( 'busy', 'outside_window' );
+	/** Refusals that pass, such as a busy site or a wrong clock. The same plan may be sent again. */
+	const RETRYABLE_REASONS = array( 'busy', 'outside_window', Siteagent_Update_Limits::PAUSED, Siteagent_Update_Limits::OUTSIDE_HOURS );
 
 	/** Reasons in the record of the watchdog, and what the protocol calls them. */
 	const RESTORE_REASONS = array(
@@ -44,6 +44,12 @@ final class Siteagent_Update_Controller {
 	/** @var Siteagent_Permissions */
 	private $permissions;
 
+	/** @var Siteagent_Update_Limits */
+	private $limits;
+
+	/** @var Siteagent_Plan_Requirements */
+	private $plan_requirements;
+
 	/** @var Siteagent_Pending_Approvals */
 	private $approvals;
 
@@ -58,17 +64,20 @@ final class Siteagent_Update_Controller {
 		Siteagent_Site_Identity $site_identity,
 		Siteagent_Operation_Store $operation_store,
 		Siteagent_Permissions $permissions,
+		Siteagent_Update_Limits $limits,
 		Siteagent_Pending_Approvals $approvals,
 		Siteagent_Rollback $rollback,
 		Siteagent_Audit_Log $log
 	) {
-		$this->connection_store = $connection_store;
-		$this->site_identity    = $site_identity;
-		$this->operation_store  = $operation_store;
-		$this->permissions      = $permissions;
-		$this->approvals        = $approvals;
-		$this->rollback         = $rollback;
-		$this->log              = $log;
+		$this->connection_store  = $connection_store;
+		$this->site_identity     = $site_identity;
+		$this->operation_store   = $operation_store;
+		$this->permissions       = $permissions;
+		$this->limits            = $limits;
+		$this->plan_requirements = new Siteagent_Plan_Requirements( $connection_store, $permissions, $limits );
+		$this->approvals         = $approvals;
+		$this->rollback          = $rollback;
+		$this->log               = $log;
 	}
 
 	/**
@@ -85,8 +94,7 @@ final class Siteagent_Update_Controller {
 		$requirements = new Siteagent_Update_Requirements( $component, $item );
 		$component->check_for_updates();
 		$reasons = array_merge(
-			$component->is_siteagent() && 'siteagent' !== $item->kind() ? array( 'is_siteagent' ) : array(),
-			$this->permissions->allows( $item->permission() ) ? array() : array( 'permission_off' ),
+			$this->plan_requirements->item_problems( $item, $component ),
 			iterator_to_array( $requirements->site_problems(), false ),
 			iterator_to_array( $requirements->component_problems( null ), false ),
 			iterator_to_array( $requirements->update_problems( null ), false )
@@ -298,7 +306,7 @@ final class Siteagent_Update_Controller {
 	private function execute( Siteagent_Update_Plan $update_plan, stdClass $document, int $now ): array {
 		$item      = $update_plan->item();
 		$component = self::component_for( $item );
-		$reason    = $this->log->continues( $document ) ? $this->plan_refusal_reason( $update_plan, $component, $now ) : 'site_log_forked';
+		$reason    = $this->log->continues( $document ) ? $this->plan_requirements->refusal_reason( $update_plan, $component, $now ) : 'site_log_forked';
 		if ( null === $reason && $this->permissions->requires_approval() ) {
 			$decision = $this->approvals->request_decision( $update_plan, $now );
 			if ( Siteagent_Pending_Approvals::WAITING === $decision ) {
@@ -330,28 +338,7 @@ final class Siteagent_Update_Controller {
 		if ( ! $this->rollback->begin_run( $update_plan->op_id(), $facts, $now ) ) {
 			return $this->log_result( $item, ( new Siteagent_Update_Result() )->to_array( 'refused', 'busy' ), $update_plan );
 		}
-		return $this->log_result( $item, ( new Siteagent_Update_Runner( $update_plan, $component, $this->rollback, $this->loopback_check( $component ) ) )->run(), $update_plan );
-	}
-
-	private function plan_refusal_reason(
-		Siteagent_Update_Plan $update_plan,
-		Siteagent_Component $component,
-		int $now
-	): ?string {
-		if ( ! Siteagent_Site_Address::is_same_site( $update_plan->home(), $this->connection_store->home() ) ) {
-			return 'wrong_site';
-		}
-		if ( ! $update_plan->is_open( $now ) ) {
-			return 'outside_window';
-		}
-		if ( Siteagent_Update_Plan::UPDATE !== $update_plan->name() && ( $component->is_siteagent() || 'siteagent' === $component->kind() ) ) {
-			return 'is_siteagent';
-		}
-		if ( ! $this->permissions->allows( $update_plan->item()->permission() ) ) {
-			return 'permission_off';
-		}
-		// Without these functions not even the marker of a run could be kept.
-		return array() === Siteagent_Rollback::missing_functions() ? null : 'filesystem';
+		return $this->log_result( $item, ( new Siteagent_Update_Runner( $update_plan, $component, $this->rollback, $this->loopback_check( $component ), $this->limits ) )->run(), $update_plan );
 	}
 
 	/**

@@ -30,6 +30,9 @@ final class Siteagent_Update_Runner {
 	/** @var Siteagent_Loopback_Check */
 	private $loopback;
 
+	/** @var Siteagent_Update_Limits */
+	private $limits;
+
 	/** @var Siteagent_Update_Result */
 	private $result;
 
@@ -49,7 +52,8 @@ final class Siteagent_Update_Runner {
 		Siteagent_Update_Plan $update_plan,
 		Siteagent_Component $component,
 		Siteagent_Rollback $rollback,
-		Siteagent_Loopback_Check $loopback
+		Siteagent_Loopback_Check $loopback,
+		Siteagent_Update_Limits $limits
 	) {
 		$this->update_plan  = $update_plan;
 		$this->component    = $component;
@@ -57,6 +61,7 @@ final class Siteagent_Update_Runner {
 		$this->requirements = new Siteagent_Update_Requirements( $component, $update_plan->item() );
 		$this->upgrader     = new Siteagent_Upgrader();
 		$this->loopback     = $loopback;
+		$this->limits       = $limits;
 		$this->run          = (array) $rollback->current_run();
 		$this->result       = new Siteagent_Update_Result( $this->run['before'] );
 	}
@@ -169,12 +174,13 @@ final class Siteagent_Update_Runner {
 		if ( $this->component->is_siteagent() ) {
 			siteagent_load_classes();
 		}
-		$may_continue = function (): bool {
+		$may_continue  = function (): bool {
 			$this->rollback->heartbeat( $this->run );
 			return $this->rollback->is_current_run( $this->run );
 		};
-		$this->upgrader->install( $this->component, $item, $file, $op_id, $may_continue );
-		$installed = $this->component->version();
+		$owner_refusal = fn(): ?string => $this->limits->refusal_reason( $item, time() );
+		$this->upgrader->install( $this->component, $item, $file, $op_id, $may_continue, $owner_refusal );
+		$installed     = $this->component->version();
 		if ( ! $may_continue() ) {
 			return $this->handle_interruption();
 		}
