@@ -234,10 +234,12 @@ def upcoming(actor: Actor, sites: Iterable[FleetSite], now: datetime) -> list[It
         if site.state == NEW and permissions.is_allowed(actor.role, "pair"):
             found.append(Item("new", NEW, SOON, since=site.added_at, site=site))
     if permissions.is_allowed(actor.role, "overview"):
+        ending = [
+            one for one in AutoUpdateRule.in_force(now) if one.expires_at - now < _RULE_ENDS_SOON
+        ]
         found += [
             Item("rule", "ends", SOON, rule.id, rule.name, rule.expires_at, row=rule)
-            for rule in rule_coverage.visible_rules(AutoUpdateRule.in_force(now), visible)
-            if rule.expires_at - now < _RULE_ENDS_SOON
+            for rule in rule_coverage.visible_rules(ending, visible)
         ]
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,10 +61,12 @@ def invite(
     config: Config,
     now: datetime,
     client: Client | None = None,
+    limited_to: Sequence[Client] = (),
 ) -> Login:
-    """Invite a person, who accepts at once."""
+    """Invite a person, who accepts at once; one who sees only some clients with `limited_to`."""
+    access = Access(role, client, [one.id for one in limited_to] or None)
     _, link = users.invite_user(
-        name=name, email=email, access=Access(role, client), by=by, config=config, now=now
+        name=name, email=email, access=access, by=by, config=config, now=now
     )
     ip = _OFFICE if client is None else f"198.51.100.{client.id % 250 + 1}"
     users.accept_invitation(
@@ -74,7 +77,10 @@ def invite(
         config=config,
         now=now,
     )
-    return Login(name, email, role, f"client user of {client.name}" if client else role)
+    about = f"client user of {client.name}" if client else role
+    if limited_to:
+        about += f" for {' and '.join(one.name for one in limited_to)}"
+    return Login(name, email, role, about)
 
 
 def as_actor(login: Login) -> Actor:

@@ -38,15 +38,16 @@ def fleet_app(tmp_path_factory: pytest.TempPathFactory, migrated_file: bytes) ->
 
 
 def browser_of(app: Flask, role: str) -> Person:
-    """A browser in which somebody with this role is signed in."""
+    """A browser in which somebody with this role is signed in; `limited`: who sees some clients."""
     with db.connection_context():
-        actor = Actor.of(User.select().where(User.role == role).order_by(User.id).get(), "")
+        who = User.limited_to.is_null(False) if role == "limited" else User.role == role
+        actor = Actor.of(User.select().where(who).order_by(User.id).get(), "")
     # The request that fills the session closes the connection.
     db.connect(reuse_if_open=True)
     return signed_in(app, actor)
 
 
-@pytest.mark.parametrize("role", ["owner", "operator", "client"])
+@pytest.mark.parametrize("role", ["owner", "operator", "limited", "client"])
 def test_every_page_keeps_its_budget(fleet_app: Flask, role: str) -> None:
     """Every kind of page that links lead to, for each role, from the first page on."""
     person, costs = browser_of(fleet_app, role), {}
