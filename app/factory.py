@@ -55,6 +55,7 @@ from app.views import (
     team,
     updates,
     uptime,
+    webhooks,
     windows,
 )
 
@@ -91,6 +92,7 @@ _BLUEPRINTS = (
     settings,
     agency,
     email,
+    webhooks,
     windows,
     brand,
     privacy,

@@ -58,6 +58,7 @@ JOBS = frozenset(
         "run_change",
         "send_email",
         "send_report",
+        "send_webhook",
         "settle_change",
         "sync_site",
         "sync_sites",

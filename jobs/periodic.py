@@ -13,10 +13,11 @@ from app.domain.connection import pairing, revocation, revocation_checks, rotati
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync, update_backlog
 from app.domain.mail import outbox
-from app.domain.notifications import watch
+from app.domain.notifications import watch, webhook_watch
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
 from app.domain.uptime import rounds, upkeep
+from app.domain.webhooks import outbox as webhook_outbox
 from app.models.base import utcnow
 from jobs import job_context
 
@@ -49,6 +50,8 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "recover_emails": lambda _, now: outbox.recover_emails(now),
     "prepare_reports": lambda config, now: preparing.prepare_due(config, now),
     "recover_reports": lambda _, now: report_delivery.recover_deliveries(now),
+    "notify_webhooks": lambda config, now: webhook_watch.notify_due(config, now),
+    "recover_webhooks": lambda _, now: webhook_outbox.recover_messages(now),
 }
 
 

@@ -18,6 +18,7 @@ from app.domain.notifications import delivery
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
 from app.domain.uptime import rounds
+from app.domain.webhooks import delivery as webhook_delivery
 from app.http import site_client
 from app.models.reports import Sync
 from app.report_pdf import render_report
@@ -142,6 +143,12 @@ def send_report(delivery_id: int) -> str:
     """Hand a report for a client to the e-mail server."""
     with job_context() as config:
         return report_delivery.deliver_report(delivery_id, config=config)
+
+
+def send_webhook(message_id: int) -> str:
+    """Post a message to a webhook."""
+    with job_context() as config:
+        return webhook_delivery.send_webhook(message_id, config=config)
 
 
 def verify_audit_log(verification_id: int) -> str:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from app.domain import alerts, permissions
 from app.domain.actor import Actor
+from app.domain.attention_items import (
+    CHECK,
+    CRITICAL,
+    MERGED_FROM,
+    SEVERITIES,
+    SOON,
+    WAITING,
+    Item,
+    Task,
+    grouped_by_site,
+    most_important,
+    tasks,
+)
 from app.domain.changes import approvals, rule_coverage
 from app.domain.inventory import php_eol
 from app.models import fleet
@@ -22,13 +35,29 @@ from app.models.open_matters import OpenMatters
 from app.models.sites import NEW, Site
 from app.models.uptime import DOWN, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 from app.models.visibility import EVERYTHING
+from app.models.webhooks import WebhookEndpoint
 
-# Severities, the most urgent first.
-CRITICAL = "critical"
-CHECK = "check"
-WAITING = "waiting"
-SOON = "soon"
-SEVERITIES = (CRITICAL, CHECK, WAITING, SOON)
+__all__ = [
+    "CHECK",
+    "CONNECTIONS",
+    "CRITICAL",
+    "MERGED_FROM",
+    "SEVERITIES",
+    "SOON",
+    "WAITING",
+    "Brief",
+    "Findings",
+    "Item",
+    "Task",
+    "grouped_by_site",
+    "most_important",
+    "read_findings",
+    "tasks",
+    "upcoming",
+    "urgent",
+    "urgent_from",
+    "urgent_in_brief",
+]
 
 # Severity of each value of Site.connection that needs attention.
 CONNECTIONS = {
@@ -41,74 +70,10 @@ CONNECTIONS = {
     "disconnected": CHECK,
     "disconnected_unconfirmed": CHECK,
 }
-# What says that a site itself has a problem, and not only that something waits.
-_ABOUT_A_SITE = ("alert", "connection", "change", "uptime", "certificate")
 # Severity of each value of SiteWatch.certificate_problem.
 _CERTIFICATES = {ENDS_SOON: CHECK, ENDS_NOW: CRITICAL}
-# From how many sites on the same problem is one task. Fewer are named one by one.
-MERGED_FROM = 3
 # How long before its end an auto-update rule is mentioned.
 _RULE_ENDS_SOON = timedelta(days=14)
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Item:
-    """One reason for attention.
-
-    `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'network', 'change',
-    'approval', 'report', 'rule', 'php' or 'new'. `word` is the connection, the problem, the state
-    of the change or the report, or the kind of the alert. `id` is the number of `row`, which is the
-    alert, change, verification, report or rule itself. `site` is None for what is about no site,
-    and for sites that were only counted.
-    """
-
-    about: str
-    word: str
-    severity: str
-    id: int = 0
-    name: str = ""
-    since: datetime | None = None
-    site: Site | FleetSite | None = None
-    row: Alert | Change | Verification | SentReport | AutoUpdateRule | None = None
-
-    @property
-    def key(self) -> str:
-        """Return what stays the same as long as it is the same item, also if it gets worse."""
-        if self.id or self.site is None:
-            return f"{self.about}:{self.id}"
-        version = f":{self.name}" if self.about == "php" else ""
-        return f"{self.about}:{self.site.id}{version}"
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a person does next: about one item, or about several that are alike."""
-
-    items: tuple[Item, ...]
-
-    @property
-    def first(self) -> Item:
-        return self.items[0]
-
-    @property
-    def severity(self) -> str:
-        return self.first.severity
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether it counts as something that needs a person now."""
-        return self.severity != SOON
-
-    @property
-    def names(self) -> list[str]:
-        """Return the names of what its items are about, each once."""
-        return list(dict.fromkeys(one.name for one in self.items))
-
-    @property
-    def site_names(self) -> list[str]:
-        """Return the names of its sites, each once."""
-        return list(dict.fromkeys(one.site.name for one in self.items if one.site))
 
 
 def urgent(actor: Actor, sites: Iterable[FleetSite]) -> list[Item]:
@@ -159,6 +124,7 @@ class Findings:
     open_alerts: list[Alert]
     broken: Verification | None
     reports: list[SentReport]
+    webhooks: list[WebhookEndpoint]
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
@@ -171,6 +137,7 @@ class Findings:
             *(_of_alert(alert).key for alert in self.open_alerts),
             *([_of_verification(self.broken).key] if self.broken else []),
             *(_of_report(report).key for report in self.reports),
+            *(_of_webhook(endpoint).key for endpoint in self.webhooks),
             *(item.key for item in _own_network(self.sites)),
         }
 
@@ -184,6 +151,7 @@ def read_findings() -> Findings:
         open_alerts=Alert.open_ones(EVERYTHING),
         broken=matters.broken,
         reports=matters.reports,
+        webhooks=matters.webhooks,
     )
 
 
@@ -202,7 +170,7 @@ def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[I
     visible = permissions.visibility_of(actor)
     matters = OpenMatters.read() if is_reader else OpenMatters()
     open_alerts = Alert.open_ones(visible) if is_reader else []
-    read = Findings([], changes, open_alerts, matters.broken, matters.reports)
+    read = Findings([], changes, open_alerts, matters.broken, matters.reports, matters.webhooks)
     return _visible(actor, problems, changes, read)
 
 
@@ -214,6 +182,7 @@ def _visible(
     is_sender = permissions.is_allowed(actor.role, "reports")
     visible = permissions.visibility_of(actor)
     broken = findings.broken if visible.is_everything else None
+    is_owner = permissions.is_allowed(actor.role, "webhooks")
     return [
         *([_of_verification(broken)] if broken and is_reader else []),
         *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
@@ -221,6 +190,7 @@ def _visible(
         *(item for item in problems if item.about != "network" or is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
         *(_of_report(one) for one in findings.reports if is_sender and visible.has(one.client_id)),
+        *(_of_webhook(one) for one in findings.webhooks if is_owner),
     ]
 
 
@@ -241,43 +211,6 @@ def upcoming(actor: Actor, sites: Iterable[FleetSite], now: datetime) -> list[It
             Item("rule", "ends", SOON, rule.id, rule.name, rule.expires_at, row=rule)
             for rule in rule_coverage.visible_rules(ending, visible)
         ]
-    return found
-
-
-def tasks(items: Iterable[Item]) -> list[Task]:
-    """Return the items as tasks: the most urgent first, of equal ones what is broken now.
-
-    Approvals are one task, and so is the same problem on many sites.
-    """
-    groups: dict[tuple[str, ...], list[Item]] = {}
-    for item in items:
-        groups.setdefault(_likeness(item), []).append(item)
-    found = []
-    for (about, *_), members in groups.items():
-        ordered = tuple(sorted(members, key=_age, reverse=True))
-        is_one = len(members) >= MERGED_FROM or about in ("approval", "php", "new")
-        found += [Task(ordered)] if is_one else [Task((one,)) for one in ordered]
-    found.sort(key=lambda task: _age(task.first), reverse=True)
-    return sorted(found, key=lambda task: (SEVERITIES.index(task.severity), _rank(task)))
-
-
-def most_important(found: list[Task], count: int) -> list[Task]:
-    """Return the first `count` tasks; what waits for approval is always among them."""
-    shown = found[:count]
-    waiting = next((task for task in found[count:] if task.severity == WAITING), None)
-    if waiting is not None and all(task.severity != WAITING for task in shown):
-        shown = [*shown[:-1], waiting]
-    return shown
-
-
-def grouped_by_site(items: Iterable[Item]) -> dict[int, list[Item]]:
-    """Return the items that are about a site itself by site id, critical ones first."""
-    found: dict[int, list[Item]] = {}
-    for item in items:
-        if item.site and item.about in _ABOUT_A_SITE:
-            found.setdefault(item.site.id, []).append(item)
-    for about_site in found.values():
-        about_site.sort(key=lambda item: item.severity != CRITICAL)
     return found
 
 
@@ -356,6 +289,11 @@ def _of_report(report: SentReport) -> Item:
     return Item("report", word, severity, report.id, report.client.name, since, row=report)
 
 
+def _of_webhook(endpoint: WebhookEndpoint) -> Item:
+    word, since = endpoint.off_because, endpoint.off_at
+    return Item("webhook", word, CHECK, endpoint.id, endpoint.name, since)
+
+
 def _of_verification(broken: Verification) -> Item:
     return Item("audit_log", broken.state, CRITICAL, broken.id, "", broken.ended_at, row=broken)
 
@@ -379,24 +317,3 @@ def _is_theirs(change: Change, actor: Actor) -> bool:
     if change.site.approvals == SECOND and change.proposed_by_id == actor.id:
         return False
     return approvals.can_decide(actor, change.site)
-
-
-def _likeness(item: Item) -> tuple[str, ...]:
-    """Return what two items have in common that a person handles together."""
-    if item.about == "approval":
-        return (item.about,)
-    return (item.about, item.word, item.severity)
-
-
-def _rank(task: Task) -> int:
-    """Return a low number for what is broken now, which comes before what happened once."""
-    item = task.first
-    if item.about in ("audit_log", "network"):
-        return 0
-    if item.about in ("connection", "uptime"):
-        return 1 if item.word in ("unreachable", DOWN) else 2
-    return 3
-
-
-def _age(item: Item) -> datetime:
-    return item.since or _LONG_AGO

@@ -11,6 +11,7 @@ from app.config import Config
 from app.domain import dashboard_identity
 from app.domain.accounts import sessions, single_sign_on
 from app.domain.mail import server as mail_server
+from app.domain.webhooks import endpoints as webhook_endpoints
 from app.keys import KeyRing, SealBroken
 from app.models.accounts import User
 from app.models.sites import Site
@@ -72,6 +73,7 @@ def _sealing_keys(
     """Return the configured keys, the newest first, then those that are missing."""
     sealed = [*signing_keys.values(), *filter(None, [mail_server.sealed_password()])]
     sealed += filter(None, [single_sign_on.sealed_secret()])
+    sealed += webhook_endpoints.sealed_texts()
     sealed += [secret for site in sites for secret in _secrets_of(site)]
     seals = Counter(secret.partition(".")[0] for secret in sealed)
     present = [name for name, _ in config.sealing_keys]

@@ -57,6 +57,13 @@ SETTINGS = (
     Setting("team.index", "Team", "Invite people, change roles, end access", "users", "people"),
     Setting("email.show", "E-mail", "Server, test message, last messages", "mail", "email"),
     Setting(
+        "webhooks.index",
+        "Webhooks",
+        "Slack, Microsoft Teams and your own programs, and what was delivered",
+        "external-link",
+        "webhooks",
+    ),
+    Setting(
         "auto_update_rules.index",
         "Auto-update rules",
         "Updates that run without asking, and who approves the rest",

@@ -54,6 +54,8 @@ from app.domain.reporting.client_report import Period
 from app.domain.sites import clients, holds, notes, sites
 from app.domain.sites.site_csv import SiteLine
 from app.domain.uptime import settings as uptime_settings
+from app.domain.webhooks import endpoints as webhook_endpoints
+from app.domain.webhooks import outbox as webhook_outbox
 from app.models.accounts import User
 from app.models.alerts import Alert
 from app.models.audit import BROKEN, AuditEntry, Verification
@@ -65,6 +67,7 @@ from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.email import OutgoingEmail
 from app.models.sites import MOVED, Pairing, Site
+from app.models.webhooks import WebhookEndpoint, WebhookMessage
 from tests.support.client_reports import MONTHLY_REPORTS, make_due, no_pdf, prepare
 from tests.support.emails import TYPED, turn_email_on
 from tests.support.factories import (
@@ -79,8 +82,10 @@ from tests.support.factories import (
 from tests.support.fakes import Clock, FakeSite
 from tests.support.openid_provider import CLIENT_ID, SECRET, LocalProvider, local_provider
 from tests.support.pictures import picture
+from tests.support.webhooks import add_endpoint, typed_endpoint
 
 DOMAIN = Path(__file__).parents[2] / "app/domain"
+HOOK = "https://hooks.example/in"
 BROWSER = ClientInfo("192.0.2.9")
 WINDOW = Window((0, 1, 2), 2, 5, "Europe/Berlin")
 
@@ -184,6 +189,19 @@ class World:
             next_attempt_at=self.now,
             ended_at=self.now,
         )
+
+    def endpoint(self, *, is_on: bool = True) -> WebhookEndpoint:
+        endpoint, _ = add_endpoint(self.ana, self.config, self.now)
+        if not is_on:
+            webhook_endpoints.turn_off(endpoint, by=self.ana, now=self.now)
+        return endpoint
+
+    def refused_webhook(self) -> WebhookMessage:
+        message = webhook_outbox.queue_message(
+            self.endpoint(), webhook_outbox.OPENED, "x", {"sections": []}, now=self.now
+        )
+        message.update_if(state="failed", ended_at=self.now)
+        return message
 
     def rule(self) -> AutoUpdateRule:
         return auto_update_rules.create_rule(self.terms(), by=self.ana, **self.fresh)
@@ -493,6 +511,34 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "reporting.sending.download_report": lambda w: partial(
         sending.download_report, w.sent_report(), now=w.now
     ),
+    "webhooks.endpoints.add_endpoint": lambda w: partial(
+        webhook_endpoints.add_endpoint, typed_endpoint(HOOK), config=w.config, now=w.now
+    ),
+    "webhooks.endpoints.change_endpoint": lambda w: partial(
+        webhook_endpoints.change_endpoint,
+        w.endpoint(),
+        typed_endpoint(HOOK),
+        config=w.config,
+        now=w.now,
+    ),
+    "webhooks.endpoints.replace_secret": lambda w: partial(
+        webhook_endpoints.replace_secret, w.endpoint(), config=w.config, now=w.now
+    ),
+    "webhooks.endpoints.turn_off": lambda w: partial(
+        webhook_endpoints.turn_off, w.endpoint(), now=w.now
+    ),
+    "webhooks.endpoints.turn_on": lambda w: partial(
+        webhook_endpoints.turn_on, w.endpoint(is_on=False), now=w.now
+    ),
+    "webhooks.endpoints.remove_endpoint": lambda w: partial(
+        webhook_endpoints.remove_endpoint, w.endpoint(), now=w.now
+    ),
+    "webhooks.outbox.request_test": lambda w: partial(
+        webhook_outbox.request_test, w.endpoint(), now=w.now
+    ),
+    "webhooks.outbox.resend": lambda w: partial(
+        webhook_outbox.resend, w.refused_webhook(), now=w.now
+    ),
     "notifications.preferences.change_preferences": lambda w: partial(
         notification_preferences.change_preferences, Preferences(), now=w.now
     ),
@@ -510,6 +556,10 @@ ABOUT_NO_CLIENT = {
     ),
     *("mail.server.change_server", "mail.server.remove_server"),
     *("mail.outbox.request_test", "mail.outbox.resend"),
+    *("webhooks.endpoints.add_endpoint", "webhooks.endpoints.change_endpoint"),
+    *("webhooks.endpoints.remove_endpoint", "webhooks.endpoints.replace_secret"),
+    *("webhooks.endpoints.turn_off", "webhooks.endpoints.turn_on"),
+    *("webhooks.outbox.request_test", "webhooks.outbox.resend"),
     "notifications.preferences.change_preferences",
 }
 # What only reads, and asks who is reading.

@@ -41,8 +41,18 @@ LIBRARIES = {
 }  # fmt: skip
 # What reaches the network, other processes or paper has few users.
 ONLY_IN = {
-    "requests": {"app/http/site_client.py", "app/http/egress.py", "app/http/certificates.py"},
-    "urllib3": {"app/http/site_client.py", "app/http/egress.py", "app/http/certificates.py"},
+    "requests": {
+        "app/http/site_client.py",
+        "app/http/webhook_client.py",
+        "app/http/egress.py",
+        "app/http/certificates.py",
+    },
+    "urllib3": {
+        "app/http/site_client.py",
+        "app/http/webhook_client.py",
+        "app/http/egress.py",
+        "app/http/certificates.py",
+    },
     "rq": {"app/queue.py", "app/queue_status.py", "jobs/worker.py", "jobs/schedule.py"},
     "redis": {
         "app/queue.py",
@@ -92,9 +102,9 @@ EXCEPT = {"app/models/": {"app.models"}, "app/mail_format.py": {"app.formats"}}
 
 # Within app/domain. A package imports those to its left, and none to its right or on its own level.
 DOMAIN = (
-    "base <- audit <- alerts, mail <- accounts, agency, sites <- connection <- diagnostics"
-    " <- inventory <- changes <- uptime <- crosscheck, reporting, attention, metrics, security,"
-    " system, backup <- notifications"
+    "base <- audit <- alerts, mail, webhooks <- accounts, agency, sites <- connection"
+    " <- diagnostics <- inventory <- changes <- uptime <- crosscheck, reporting, attention,"
+    " metrics, security, system, backup <- notifications"
 )
 LEVELS = {
     name.strip(): level

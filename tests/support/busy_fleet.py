@@ -18,12 +18,15 @@ from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
 from app.domain.mail import outbox
-from app.domain.notifications import delivery, preferences, watch
+from app.domain.notifications import delivery, preferences, watch, webhook_watch
 from app.domain.notifications.preferences import Preferences
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import sending
 from app.domain.uptime import rounds
+from app.domain.webhooks import delivery as webhook_delivery
+from app.domain.webhooks import outbox as webhook_outbox
 from app.http.site_client import ErrorCode
+from app.http.webhook_client import WebhookReply
 from app.models.accounts import User
 from app.models.audit import Verification
 from app.models.base import use_database, utcnow
@@ -37,6 +40,7 @@ from app.models.reports import Sync
 from app.models.sites import Pairing, Site
 from app.models.update_backlog import UpdateBacklog
 from app.models.uptime import RESULTS, SiteWatch, UptimeCheck
+from app.models.webhooks import WebhookMessage
 from jobs.concurrent import Concurrently, Overlapping
 from tests.support.client_reports import make_due, no_pdf, prepare
 from tests.support.emails import break_site, turn_email_on
@@ -54,6 +58,7 @@ from tests.support.fake_looks import Eyes
 from tests.support.fakes import Clock, FakeSite
 from tests.support.front_pages import FrontPages
 from tests.support.rules import terms
+from tests.support.webhooks import add_endpoint
 
 COUNT = 3
 LONG_AGO = timedelta(hours=4)
@@ -183,6 +188,21 @@ class Fleet:
             break_site(site, self.clock())
         watch.notify_due(self.clock())
 
+    def queue_webhooks(self) -> list[WebhookMessage]:
+        endpoint, _ = add_endpoint(self.ana, self.config, self.clock())
+        content = {"sections": []}
+        return [
+            webhook_outbox.queue_message(endpoint, "alert.opened", "x", content, now=self.clock())
+            for _ in range(COUNT)
+        ]
+
+    def break_watched_sites(self) -> None:
+        """Have a webhook be about to hear that all sites are unreachable."""
+        add_endpoint(self.ana, self.config, self.clock())
+        for site in self.rows():
+            break_site(site, self.clock())
+        webhook_watch.notify_due(self.config, self.clock())
+
     def let_checks_be_due(self) -> None:
         SiteWatch.add_missing(self.clock())
 
@@ -207,6 +227,8 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "recover_emails": (Fleet.queue_emails, COUNT),
     "prepare_reports": (Fleet.let_reports_be_due, COUNT),
     "recover_reports": (Fleet.send_reports, COUNT),
+    "notify_webhooks": (Fleet.break_watched_sites, 1),
+    "recover_webhooks": (Fleet.queue_webhooks, COUNT),
     "store_backlog": (Fleet.begin_a_day, COUNT),
     "recover_exports": (Fleet.lose_exports, COUNT),
     "retry_revocations": (Fleet.leave, COUNT),
@@ -388,6 +410,16 @@ def send_reports(fleet: Fleet) -> list[str]:
     ]
 
 
+def send_webhooks(fleet: Fleet) -> list[str]:
+    arguments = {"config": fleet.config, "now": fleet.clock}
+    return [
+        webhook_delivery.send_webhook(
+            message.id, post=lambda *_, **__: WebhookReply(200), **arguments
+        )
+        for message in fleet.queue_webhooks()
+    ]
+
+
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_uptime": (check_front_pages, ["up"] * COUNT),
     "check_change": (check_changes, ["proposed"] * COUNT),
@@ -402,6 +434,7 @@ JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "deliver_revocation": (deliver_revocations, ["revoked_unreached"] * COUNT),
     "send_report": (send_reports, ["sent"] * COUNT),
     "send_email": (send_emails, ["sent"] * COUNT),
+    "send_webhook": (send_webhooks, ["sent"] * COUNT),
     "settle_change": (settle_changes, ["succeeded"] * COUNT),
     "sync_site": (sync_each_site, ["done"] * COUNT),
     "sync_sites": (sync_sites, ["done"] * COUNT),

@@ -7,6 +7,7 @@ from tests.support.attack import Attack, played
 _EGRESS = "tests/unit/test_egress.py"
 _CONNECTIONS = "tests/hostile/test_connections.py"
 _REPLIES = "tests/hostile/test_replies.py"
+_WEBHOOKS = "tests/domain/test_deliver_webhooks.py"
 _SIZE = "tests/hostile/test_size_and_time.py"
 _DIAGNOSTICS = "tests/hostile/diagnostics/test_obstacles.py"
 _REDIRECTS = "tests/unit/test_redirects.py"
@@ -132,6 +133,34 @@ DASHBOARD = (
             "tests/domain/test_deliver_email.py",
             "test_a_notification_arrives_with_text_and_html",
             "tests/web/test_set_up_email.py", "test_a_mistake_is_shown_beside_its_field",
+        ),
+    ),
+    Attack(
+        "A site's name mentions everyone in a chat, or becomes a link there",
+        played(
+            "tests/unit/test_webhook_formats.py",
+            "test_no_name_mentions_anyone_or_links_anywhere_in_slack",
+            "tests/unit/test_webhook_formats.py", "test_names_are_plain_text_in_a_card_of_teams",
+            "tests/domain/test_tell_webhooks.py",
+            "test_a_site_cannot_mention_people_or_write_links_in_a_chat",
+        ),
+    ),
+    Attack(
+        "A webhook leads into the private network, redirects, never answers or answers without end",
+        played(
+            _WEBHOOKS, "test_a_name_of_a_private_address_is_refused_when_it_is_used",
+            _WEBHOOKS, "test_a_refused_message_waits_and_its_reply_is_logged_as_text",
+            _WEBHOOKS, "test_a_message_without_a_reply_is_unknown_and_sent_again",
+            _WEBHOOKS, "test_a_huge_or_endless_reply_is_read_no_further_than_needed",
+            _WEBHOOKS, "test_nothing_is_sent_to_a_server_whose_certificate_is_wrong",
+        ),
+    ),
+    Attack(
+        "The address of a webhook, which is a secret, appears in the log or where its receiver "
+        "repeats it",
+        played(
+            _WEBHOOKS, "test_an_address_that_the_receiver_repeats_is_hidden_in_the_log",
+            _WEBHOOKS, "test_no_reply_makes_the_address_appear_in_the_log_of_a_worker",
         ),
     ),
     Attack(
