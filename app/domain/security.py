@@ -9,10 +9,11 @@ from datetime import datetime
 
 from app.config import Config
 from app.domain import dashboard_identity
-from app.domain.accounts import sessions, single_sign_on
+from app.domain.accounts import second_factors, sessions, single_sign_on
 from app.domain.mail import server as mail_server
 from app.keys import KeyRing, SealBroken
 from app.models.accounts import User
+from app.models.second_factors import SecondFactor
 from app.models.sites import Site
 
 
@@ -31,6 +32,8 @@ class SecurityFacts:
     """`signing_keys` is None if the sealing key that opens them is missing."""
 
     roles: dict[str, int]
+    with_factor: dict[str, int]
+    needs_factor: list[str]
     invited: int
     disabled: int
     sessions: int
@@ -44,10 +47,13 @@ def read_facts(config: Config, now: datetime) -> SecurityFacts:
     """Return the facts."""
     users = list(User.select())
     active = [user for user in users if not user.is_disabled]
+    protected = second_factors.users_with_factor()
     sites = _sites_with_secrets()
     signing_keys = dashboard_identity.sealed_signing_keys()
     return SecurityFacts(
         roles=dict(Counter(user.role for user in active if not user.is_invited)),
+        with_factor=dict(Counter(user.role for user in active if user.id in protected)),
+        needs_factor=second_factors.required_roles(),
         invited=sum(user.is_invited for user in active),
         disabled=len(users) - len(active),
         sessions=sessions.count_active(now),
@@ -72,6 +78,7 @@ def _sealing_keys(
     """Return the configured keys, the newest first, then those that are missing."""
     sealed = [*signing_keys.values(), *filter(None, [mail_server.sealed_password()])]
     sealed += filter(None, [single_sign_on.sealed_secret()])
+    sealed += SecondFactor.sealed_secrets()
     sealed += [secret for site in sites for secret in _secrets_of(site)]
     seals = Counter(secret.partition(".")[0] for secret in sealed)
     present = [name for name, _ in config.sealing_keys]

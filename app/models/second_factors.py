@@ -194,7 +194,8 @@ class RecoveryCode(BaseModel):
 class PendingSignIn(BaseModel):
     """A person whose password was right and who has still to prove, or add, a second factor.
 
-    It opens no page. `epoch` is that of the user: a new password or link ends it.
+    It opens no page. `epoch` is that of the user: a new password or link ends it. `proven_at` is
+    when the password was typed, or when the person signed in at the provider.
     """
 
     id = AutoField()
@@ -202,6 +203,7 @@ class PendingSignIn(BaseModel):
     user = ForeignKeyField(User, on_delete="CASCADE")
     user_id: int
     epoch = BigIntegerField()
+    proven_at = UtcField()
     created_at = UtcField()
 
     @classmethod

@@ -62,6 +62,7 @@ class PendingSignIn(Frozen):
     token_hash = CharField(max_length=64, unique=True)
     user = ForeignKeyField(User, on_delete="CASCADE")
     epoch = BigIntegerField()
+    proven_at = UtcField()
     created_at = UtcField()
 
 
