@@ -114,8 +114,10 @@ def _refused_passkey(pending: UnfinishedSignIn | None, refusal: Invalid) -> Resp
 @bp.get("/sign-in/add-factor")
 def add() -> ResponseReturnValue:
     pending = pending_sign_in()
-    if pending is None or not pending.must_add:
+    if pending is None:
         return ask_to_begin_again()
+    if not pending.must_add:
+        return redirect(url_for("sign_in_steps.ask"), 303)
     return _add_page(pending, {})
 
 

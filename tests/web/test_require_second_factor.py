@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pyotp
 import pytest
 
 from app.domain.accounts import one_time_links
 from app.domain.actor import Actor
-from app.models.accounts import UserSession
+from app.models.accounts import User, UserSession
 from app.models.agency import Agency
 from app.models.audit import AuditEntry
-from app.models.second_factors import PendingSignIn, SecondFactor
+from app.models.base import utcnow
+from app.models.second_factors import Passkey, PendingSignIn, SecondFactor
 from tests.support.browsers import signed_in
 from tests.support.factories import PASSWORD, make_user
+from tests.support.second_factors import add_app
 
 ADD = "/sign-in/add-factor"
 BEN = "ben@agency.example"
@@ -111,6 +114,21 @@ def test_one_who_has_a_factor_adds_none_this_way(app, as_ana, ben):
     assert not PendingSignIn.select().exists()
     assert UserSession.select().where(UserSession.user == ben.id).count() == 1
     assert SecondFactor.select().count() == 1
+
+
+def test_a_thief_with_the_password_adds_no_factor_beside_the_owners(
+    app, as_ana, as_nobody, ben, config
+):
+    app.config["AURA"] = replace(config, origin="http://localhost")
+    require(as_ana, "operator")
+    add_app(User.get_by_id(ben.id), config, utcnow())
+    as_nobody.signs_in(BEN, PASSWORD)
+    assert as_nobody.get(ADD).headers["Location"] == "/sign-in/second-factor"
+    for path in (f"{ADD}/app", f"{ADD}/passkey", f"{ADD}/passkey/options"):
+        answer = as_nobody.post(path, data={"code": "123456", "name": "Mine"})
+        assert answer.status_code == 409
+        assert "Sign in with it" in answer.text
+    assert not Passkey.select().exists()
 
 
 @pytest.mark.parametrize("role", ["operator", "viewer", "client"])

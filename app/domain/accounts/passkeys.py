@@ -49,7 +49,15 @@ _OPEN_PER_NETWORK = 50
 TIMEOUT_MS = 120_000
 _CHALLENGE_BYTES = 32
 # What the libraries raise for an answer that is not one.
-BROKEN = (WebAuthnException, ValueError, TypeError, KeyError, AttributeError, IndexError)
+BROKEN = (
+    WebAuthnException,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+)
 
 REFUSED = (
     "This passkey was not accepted. Try again. If it still does not work, sign in another way and"
