@@ -9,7 +9,7 @@ from datetime import datetime
 
 from app.config import Config
 from app.domain import dashboard_identity
-from app.domain.accounts import second_factors, sessions, single_sign_on
+from app.domain.accounts import sessions, single_sign_on
 from app.domain.mail import server as mail_server
 from app.keys import KeyRing, SealBroken
 from app.models.accounts import User
@@ -33,7 +33,6 @@ class SecurityFacts:
 
     roles: dict[str, int]
     with_factor: dict[str, int]
-    needs_factor: list[str]
     invited: int
     disabled: int
     sessions: int
@@ -47,17 +46,17 @@ def read_facts(config: Config, now: datetime) -> SecurityFacts:
     """Return the facts."""
     users = list(User.select())
     active = [user for user in users if not user.is_disabled]
-    protected = second_factors.users_with_factor()
+    factors = SecondFactor.with_passkeys()
+    protected = {row.user_id for row in factors if row.has_app or row.has_passkey}
     sites = _sites_with_secrets()
     signing_keys = dashboard_identity.sealed_signing_keys()
     return SecurityFacts(
         roles=dict(Counter(user.role for user in active if not user.is_invited)),
         with_factor=dict(Counter(user.role for user in active if user.id in protected)),
-        needs_factor=second_factors.required_roles(),
         invited=sum(user.is_invited for user in active),
         disabled=len(users) - len(active),
         sessions=sessions.count_active(now),
-        sealing_keys=_sealing_keys(config, sites, signing_keys),
+        sealing_keys=_sealing_keys(config, sites, factors, signing_keys),
         signing_keys=_readable(config, signing_keys),
         paired=sum(site.is_paired for site in sites),
         with_login=[site for site in sites if site.server_login_sealed],
@@ -73,12 +72,15 @@ def _sites_with_secrets() -> list[Site]:
 
 
 def _sealing_keys(
-    config: Config, sites: list[Site], signing_keys: dict[str, str]
+    config: Config,
+    sites: list[Site],
+    factors: list[SecondFactor],
+    signing_keys: dict[str, str],
 ) -> list[SealingKey]:
     """Return the configured keys, the newest first, then those that are missing."""
     sealed = [*signing_keys.values(), *filter(None, [mail_server.sealed_password()])]
     sealed += filter(None, [single_sign_on.sealed_secret()])
-    sealed += SecondFactor.sealed_secrets()
+    sealed += [secret for row in factors for secret in row.sealed_secrets]
     sealed += [secret for site in sites for secret in _secrets_of(site)]
     seals = Counter(secret.partition(".")[0] for secret in sealed)
     present = [name for name, _ in config.sealing_keys]

@@ -26,10 +26,14 @@ from app.models.base import BaseModel, UtcField
 class SecondFactor(BaseModel):
     """The authenticator app of one person, and the name by which passkeys know them.
 
+    `has_passkey` is set by `with_passkeys`.
+
     `handle` is random and says nothing about the person (WebAuthn, section 14.6.1). `secret_sealed`
     is the secret of the app in use, `pending_sealed` that of one that no code has confirmed yet.
     `last_step` is the time step of the newest code that was accepted (RFC 6238, section 5.2).
     """
+
+    has_passkey: bool = False
 
     user = ForeignKeyField(User, primary_key=True, on_delete="CASCADE")
     user_id: int
@@ -88,15 +92,15 @@ class SecondFactor(BaseModel):
         )
 
     @classmethod
-    def users_with_app(cls) -> set[int]:
-        """Return the ids of the users who have an app."""
-        return {row.user_id for row in cls.select(cls.user).where(cls.secret_sealed.is_null(False))}
+    def with_passkeys(cls) -> list[SecondFactor]:
+        """Return all rows, each with `has_passkey`; who has a passkey has a row as well."""
+        owned = Passkey.select().where(Passkey.user == cls.user)
+        return list(cls.select(cls, fn.EXISTS(owned).alias("has_passkey")))
 
-    @classmethod
-    def sealed_secrets(cls) -> list[str]:
-        """Return every secret as it is stored."""
-        rows: Any = cls.select(cls.secret_sealed, cls.pending_sealed).tuples()
-        return [sealed for row in rows for sealed in row if sealed]
+    @property
+    def sealed_secrets(self) -> list[str]:
+        """Return the secrets as they are stored."""
+        return [one for one in (self.secret_sealed, self.pending_sealed) if one]
 
     @classmethod
     def forget(cls, user_id: int) -> None:
@@ -132,11 +136,6 @@ class Passkey(BaseModel):
     def anybody(cls) -> bool:
         """Whether anyone has a passkey."""
         return cls.select().exists()
-
-    @classmethod
-    def owners(cls) -> set[int]:
-        """Return the ids of the users who have a passkey."""
-        return {row.user_id for row in cls.select(cls.user).distinct()}
 
     def use(self, sign_count: int, now: datetime) -> bool:
         """Record a use; return False if the counter did not grow.

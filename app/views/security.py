@@ -9,7 +9,7 @@ from app.domain import security
 from app.domain.accounts import second_factors
 from app.domain.connection import rotation
 from app.models.base import utcnow
-from app.views.authorization import current_actor, require_permission
+from app.views.authorization import current_actor, current_session, require_permission
 
 bp = Blueprint("security", __name__)
 
@@ -18,7 +18,8 @@ bp = Blueprint("security", __name__)
 @require_permission("security")
 def show() -> ResponseReturnValue:
     found = security.read_facts(current_app.config["AURA"], utcnow())
-    return render_template("settings/security.html", found=found)
+    needs_factor = second_factors.required_roles(current_session().session.agency)
+    return render_template("settings/security.html", found=found, needs_factor=needs_factor)
 
 
 @bp.post("/settings/security/second-factor")

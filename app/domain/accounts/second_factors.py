@@ -66,7 +66,8 @@ class PendingApp:
 
 def users_with_factor() -> set[int]:
     """Return the ids of the users who have an authenticator app or a passkey."""
-    return SecondFactor.users_with_app() | Passkey.owners()
+    rows = SecondFactor.with_passkeys()
+    return {row.user_id for row in rows if row.has_app or row.has_passkey}
 
 
 def read_factors(user_id: int) -> Factors:
@@ -219,12 +220,12 @@ def _reset(user: User, by: Actor, now: datetime) -> None:
 
 def is_required(role: str) -> bool:
     """Whether an owner decided that this role needs a second factor."""
-    return role in required_roles()
+    return role in required_roles(Agency.read())
 
 
-def required_roles() -> list[str]:
-    """Return the roles that need a second factor."""
-    return Agency.read().second_factor_roles or []
+def required_roles(agency: Agency | None) -> list[str]:
+    """Return the roles that need a second factor, of the agency's row if there is one."""
+    return (agency.second_factor_roles if agency else None) or []
 
 
 def require_for_roles(roles: Sequence[str], *, by: Actor, now: datetime) -> bool:
@@ -236,7 +237,7 @@ def require_for_roles(roles: Sequence[str], *, by: Actor, now: datetime) -> bool
     if len(chosen) != len(set(roles)):
         raise Invalid("roles", "Choose from the roles in the list.")
     with permissions.user_transaction(by, "security") as (_, by):
-        was = required_roles()
+        was = required_roles(Agency.read())
         if chosen == was:
             return False
         Agency.write(second_factor_roles=chosen)
