@@ -14,7 +14,8 @@ from flask.cli import AppGroup, with_appcontext
 
 from app.config import Config
 from app.domain import backup, plugin_package, plugin_release
-from app.domain.accounts import one_time_links, users
+from app.domain.accounts import one_time_links, second_factors
+from app.domain.accounts import users as accounts
 from app.domain.actor import SYSTEM
 from app.domain.audit import export, redaction, search_index, verification
 from app.domain.connection import rotation
@@ -34,6 +35,7 @@ def register(app: Flask) -> None:
         migrate_,
         setup_link,
         password_link,
+        users,
         audit_log,
         build_plugin,
         plugin,
@@ -94,8 +96,21 @@ def setup_link() -> None:
 def password_link(email: str) -> None:
     """Print a link to choose a new password for EMAIL, and end their sessions."""
     with _database() as config:
-        link = users.recovery_link(email, config=config.as_served(), now=utcnow())
+        link = accounts.recovery_link(email, config=config.as_served(), now=utcnow())
     click.echo(link)
+
+
+users = AppGroup("users", help="Help people who cannot sign in.")
+
+
+@users.command("reset-second-factor")
+@click.argument("email")
+def reset_second_factor(email: str) -> None:
+    """Remove all second factors of EMAIL, who lost them, and end their sessions."""
+    with _database():
+        user = accounts.find_by_email(email)
+        second_factors.reset_factors_from_cli(user, now=utcnow())
+    click.echo(f"Second factor of {user.email} removed. They sign in with the password alone.")
 
 
 audit_log = AppGroup("audit", help="Verify, export and maintain the audit log.")
@@ -163,7 +178,7 @@ def export_audit_log(
 def erase_person(email: str, reason: str) -> None:
     """Erase the personal data of the disabled account EMAIL from the audit log."""
     with _database():
-        user = users.find_by_email(email)
+        user = accounts.find_by_email(email)
         count = redaction.erase_user_from_cli(user, reason=reason, by=SYSTEM, now=utcnow())
     click.echo(f"Personal data erased from {count} {'entry' if count == 1 else 'entries'}.")
 

@@ -28,6 +28,8 @@ _ABOUT_ONE_MESSAGE = ("", "recipient", "content", "format", "expired")
 TEST = "test"
 INVITATION = "invitation"
 RESET = "reset"
+# About the person's own account: a new device, a change of factors.
+SECURITY = "security"
 CRITICAL = "critical"
 DIGEST = "digest"
 

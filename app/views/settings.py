@@ -36,7 +36,7 @@ SETTINGS = (
     Setting(
         "account.show",
         "Your account",
-        "Theme, time zone, password and sessions",
+        "Theme, time zone, password, second factor and sessions",
         "user",
         "account",
     ),
@@ -94,7 +94,7 @@ SETTINGS = (
     Setting(
         "security.show",
         "Security",
-        "Accounts, sessions, keys and server passwords",
+        "Accounts, second factors, sessions, keys and server passwords",
         "shield-check",
         "security",
     ),

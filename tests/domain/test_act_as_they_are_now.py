@@ -7,7 +7,9 @@ all there are: a new one has to be added here.
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,11 +19,22 @@ import pytest
 
 from app.config import Config
 from app.domain import alerts
-from app.domain.accounts import preferences, roles, sessions, single_sign_on, users
+from app.domain.accounts import (
+    identity,
+    own_passkeys,
+    preferences,
+    roles,
+    second_factors,
+    sessions,
+    single_sign_on,
+    users,
+)
+from app.domain.accounts.identity import Proof
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.roles import Access
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.accounts.single_sign_on import TypedProvider
+from app.domain.accounts.verified_person import VerifiedPerson
 from app.domain.actor import Actor
 from app.domain.agency import logo, settings
 from app.domain.audit import export, redaction, verification
@@ -82,6 +95,7 @@ from tests.support.factories import (
 from tests.support.fakes import Clock, FakeSite
 from tests.support.openid_provider import CLIENT_ID, SECRET, LocalProvider, local_provider
 from tests.support.pictures import picture
+from tests.support.second_factors import Device, add_app, first_code, make_passkey
 from tests.support.webhooks import add_endpoint, typed_endpoint
 
 DOMAIN = Path(__file__).parents[2] / "app/domain"
@@ -287,9 +301,44 @@ class World:
         )
 
     def confirm(self, by: Actor) -> None:
-        users.reauthenticate(
-            self.presence, password=PASSWORD, browser=BROWSER, config=self.config, now=self.now
+        identity.reauthenticate(
+            self.presence, Proof(PASSWORD), browser=BROWSER, config=self.config, now=self.now
         )
+
+    def person(self, by: Actor) -> VerifiedPerson:
+        return VerifiedPerson(self.user, by, self.presence.session.id)
+
+    def with_app(self, user: User) -> User:
+        """Give a person an authenticator app."""
+        add_app(user, self.config, self.now)
+        return user
+
+    def confirming_app(self) -> Callable[..., object]:
+        with transaction():
+            second_factors.prepare_app(self.user, self.config, self.now)
+        return lambda by: second_factors.confirm_app(
+            self.person(by),
+            first_code(self.user, self.config, self.now),
+            config=self.config,
+            now=self.now,
+        )
+
+    def adding_passkey(self) -> Callable[..., object]:
+        person, config = self.person(self.by), replace(self.config, origin="http://localhost")
+        asked = own_passkeys.begin_add(person, config=config, now=self.now)
+        answer = Device().create(json.loads(asked.options))
+        new = own_passkeys.check_new(
+            person, "Phone", answer, asked.ticket, config=config, now=self.now
+        )
+        return lambda by: own_passkeys.add_passkey(self.person(by), new, now=self.now)
+
+    def removing_passkey(self) -> Callable[..., object]:
+        kept = make_passkey(self.user, self.now)
+        return lambda by: own_passkeys.remove_passkey(self.person(by), kept.id, now=self.now)
+
+    def with_factor(self, act: Callable[[Actor], object]) -> Callable[..., object]:
+        self.with_app(self.user)
+        return act
 
 
 # By function: what prepares it; the result is called with `by`.
@@ -311,7 +360,25 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "accounts.users.disable_user": lambda w: partial(users.disable_user, w.colleague, now=w.now),
     "accounts.users.enable_user": lambda w: partial(users.enable_user, w.disabled(), now=w.now),
     "accounts.users.change_password": lambda w: w.change_password,
-    "accounts.users.reauthenticate": lambda w: w.confirm,
+    "accounts.identity.reauthenticate": lambda w: w.confirm,
+    "accounts.own_passkeys.add_passkey": lambda w: w.adding_passkey(),
+    "accounts.own_passkeys.remove_passkey": lambda w: w.removing_passkey(),
+    "accounts.second_factors.begin_app": lambda w: (
+        lambda by: second_factors.begin_app(w.person(by), config=w.config, now=w.now)
+    ),
+    "accounts.second_factors.confirm_app": lambda w: w.confirming_app(),
+    "accounts.second_factors.remove_app": lambda w: w.with_factor(
+        lambda by: second_factors.remove_app(w.person(by), now=w.now)
+    ),
+    "accounts.second_factors.renew_recovery_codes": lambda w: w.with_factor(
+        lambda by: second_factors.renew_recovery_codes(w.person(by), now=w.now)
+    ),
+    "accounts.second_factors.reset_factors": lambda w: (
+        lambda user: lambda by: second_factors.reset_factors(user, owner=w.person(by), now=w.now)
+    )(w.with_app(w.colleague)),
+    "accounts.second_factors.require_for_roles": lambda w: partial(
+        second_factors.require_for_roles, ["owner"], now=w.now
+    ),
     "accounts.sessions.end_session": lambda w: partial(
         sessions.end_session, w.presence.session.id, now=w.now
     ),
@@ -546,7 +613,11 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
 # About no site and no client, so that it matters only which role somebody has.
 ABOUT_NO_CLIENT = {
     *("accounts.sessions.end_session", "accounts.sessions.end_other_sessions"),
-    *("accounts.users.change_password", "accounts.users.reauthenticate"),
+    *("accounts.users.change_password", "accounts.identity.reauthenticate"),
+    *("accounts.own_passkeys.add_passkey", "accounts.own_passkeys.remove_passkey"),
+    *("accounts.second_factors.begin_app", "accounts.second_factors.confirm_app"),
+    *("accounts.second_factors.remove_app", "accounts.second_factors.renew_recovery_codes"),
+    "accounts.second_factors.require_for_roles",
     *("accounts.preferences.change_preferences", "accounts.users.enable_user"),
     *("agency.settings.change_settings", "agency.logo.set_logo", "agency.logo.remove_logo"),
     *("audit.redaction.erase_user", "audit.verification.acknowledge_failure"),
@@ -564,11 +635,19 @@ ABOUT_NO_CLIENT = {
 }
 # What only reads, and asks who is reading.
 READS = {"reporting.data.compute_for"}
+# The transaction that others open.
+OPENS = {"accounts.verified_person.changing_factors", "accounts.roles.managing"}
 # What every role may, so that losing one takes nothing away.
 FOR_EVERY_ROLE = {
     *(
         "accounts.users.change_password",
-        "accounts.users.reauthenticate",
+        "accounts.identity.reauthenticate",
+        "accounts.own_passkeys.add_passkey",
+        "accounts.own_passkeys.remove_passkey",
+        "accounts.second_factors.begin_app",
+        "accounts.second_factors.confirm_app",
+        "accounts.second_factors.remove_app",
+        "accounts.second_factors.renew_recovery_codes",
         "accounts.sessions.end_session",
         "accounts.sessions.end_other_sessions",
     ),
@@ -650,6 +729,7 @@ def judged(path: Path) -> set[str]:
         if isinstance(one, ast.FunctionDef)
     }
     asks = {"permissions.require", "permissions.user_transaction", "managing", "roles.managing"}
+    asks |= {"changing_factors"}
     asks |= {name for name, calls in functions.items() if name.startswith("_") and calls & asks}
     return {
         f"{module}.{name}"
@@ -660,4 +740,4 @@ def judged(path: Path) -> set[str]:
 
 def test_every_state_change_by_a_user_is_among_the_cases() -> None:
     found = set().union(*(judged(path) for path in DOMAIN.rglob("*.py")))
-    assert found - {"accounts.roles.managing"} == CASES.keys() | READS
+    assert found == CASES.keys() | READS | OPENS

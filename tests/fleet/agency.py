@@ -13,6 +13,7 @@ from app.domain.accounts.roles import Access
 from app.domain.actor import Actor
 from app.models.accounts import User
 from app.models.clients import Client
+from tests.support.second_factors import add_app, make_passkey
 
 PASSWORD = "correct horse battery staple"
 
@@ -81,6 +82,13 @@ def invite(
     if limited_to:
         about += f" for {' and '.join(one.name for one in limited_to)}"
     return Login(name, email, role, about)
+
+
+def invite_with_factors(*, by: Actor, config: Config, now: datetime) -> None:
+    """Invite a person who has an authenticator app and a passkey, so the password is no login."""
+    who = invite("Jonas Weber", "jonas@fernwood.example", "viewer", by=by, config=config, now=now)
+    add_app(who.user, config, now)
+    make_passkey(who.user, now, "Phone")
 
 
 def as_actor(login: Login) -> Actor:

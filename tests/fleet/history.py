@@ -86,6 +86,7 @@ def _open_agency(fleet: Fleet) -> None:
         fleet.logins.append(
             agency.invite(name, email, role, by=fleet.owner, config=fleet.config, now=fleet.clock())
         )
+    agency.invite_with_factors(by=fleet.owner, config=fleet.config, now=fleet.clock())
 
 
 def _join(fleet: Fleet, website: Website) -> None:

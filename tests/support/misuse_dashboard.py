@@ -25,6 +25,9 @@ _REVOCATION = "tests/domain/test_revocation.py"
 _INVENTORY = "tests/domain/test_inventory.py"
 _GUARDS = "tests/web/test_every_route_is_guarded.py"
 _FORGED = "tests/web/test_csrf.py"
+_CODES = "tests/web/test_sign_in_with_code.py"
+_FACTORS = "tests/web/test_manage_second_factor.py"
+_PASSKEYS = "tests/web/test_use_passkey.py"
 
 DASHBOARD = (
     Attack(
@@ -340,6 +343,38 @@ DASHBOARD = (
             "tests/domain/test_site_log.py",
             "test_entries_of_one_letter_are_counted_by_what_a_row_takes",
             "tests/domain/test_site_log.py", "test_the_rest_of_a_long_log_is_left_for_a_while",
+        ),
+    ),
+    Attack(
+        "A thief knows the password and guesses, repeats or gets around the second factor",
+        played(
+            _CODES, "test_the_password_alone_opens_nothing",
+            _CODES, "test_a_code_is_accepted_once",
+            _CODES, "test_guesses_are_slowed_down_and_the_owner_gets_in_again",
+            _CODES, "test_a_link_for_a_new_password_is_not_enough",
+            "tests/domain/test_use_code_once.py",
+            "test_a_recovery_code_that_was_used_stays_used",
+            "tests/web/test_require_second_factor.py",
+            "test_one_who_has_a_factor_adds_none_this_way",
+        ),
+    ),
+    Attack(
+        "A thief has an open session, and the password as well, and adds or removes a factor",
+        played(
+            _FACTORS, "test_a_stolen_session_is_asked_for_the_factor",
+            _FACTORS, "test_a_stolen_password_does_not_help_a_stolen_session",
+            _FACTORS, "test_a_stolen_session_does_not_see_a_secret",
+            _FACTORS, "test_the_password_is_not_changed_without_the_factor",
+        ),
+    ),
+    Attack(
+        "An answer of a passkey is from a false page, was recorded, altered or made by a copy",
+        played(
+            _PASSKEYS, "test_an_answer_that_is_not_right_opens_nothing",
+            _PASSKEYS, "test_an_answer_works_once",
+            _PASSKEYS, "test_a_challenge_for_something_else_signs_nobody_in",
+            _PASSKEYS, "test_a_counter_that_goes_back_is_refused_and_told",
+            _PASSKEYS, "test_what_is_not_right_is_not_added",
         ),
     ),
     Attack(
