@@ -97,6 +97,8 @@ return array(
 	'Siteagent_Changelog'            => 'updates/class-siteagent-changelog.php',
 	'Siteagent_Component'            => 'updates/class-siteagent-component.php',
 	'Siteagent_Maintenance_Mode'     => 'updates/class-siteagent-maintenance-mode.php',
+	'Siteagent_Package_Archive'      => 'updates/class-siteagent-package-archive.php',
+	'Siteagent_Package_Tree'         => 'updates/class-siteagent-package-tree.php',
 	'Siteagent_Package_Validator'    => 'updates/class-siteagent-package-validator.php',
 	'Siteagent_Plan_Requirements'    => 'updates/class-siteagent-plan-requirements.php',
 	'Siteagent_Plugin_Release'       => 'updates/class-siteagent-plugin-release.php',
