@@ -98,6 +98,7 @@ return array(
 	'Siteagent_Component'            => 'updates/class-siteagent-component.php',
 	'Siteagent_Maintenance_Mode'     => 'updates/class-siteagent-maintenance-mode.php',
 	'Siteagent_Package_Archive'      => 'updates/class-siteagent-package-archive.php',
+	'Siteagent_Package_Pin'          => 'updates/class-siteagent-package-pin.php',
 	'Siteagent_Package_Tree'         => 'updates/class-siteagent-package-tree.php',
 	'Siteagent_Package_Validator'    => 'updates/class-siteagent-package-validator.php',
 	'Siteagent_Plan_Requirements'    => 'updates/class-siteagent-plan-requirements.php',

@@ -53,47 +53,71 @@ final class Siteagent_Package_Archive {
 	}
 
 	/**
-	 * Returns the digest of the files in the one folder of a package.
+	 * Checks what the list of a package says, without unpacking anything.
 	 *
 	 * @throws Siteagent_Exception package_*, not_a_package.
 	 */
-	public static function tree_digest( string $file ): string {
-		$handle = self::is_usable() && filesize( $file ) <= self::MAX_BYTES ? fopen( $file, 'rb' ) : false;
-		if ( false === $handle ) {
-			throw new Siteagent_Exception( self::is_usable() ? 'package_too_large' : 'package_unreadable' );
-		}
+	public static function require_plain_package( string $file ): void {
+		$handle = self::open( $file );
 		try {
-			$archive = new self( $handle );
-			return Siteagent_Package_Tree::digest( $archive->hashes( $archive->entries() ) );
+			( new self( $handle ) )->files();
 		} finally {
 			fclose( $handle );
 		}
 	}
 
 	/**
-	 * Whether this PHP can unpack.
+	 * Returns the digest of the files in the one folder of a package.
+	 *
+	 * @throws Siteagent_Exception package_*, not_a_package.
 	 */
-	private static function is_usable(): bool {
-		return function_exists( 'inflate_init' );
+	public static function tree_digest( string $file ): string {
+		$handle = self::open( $file );
+		try {
+			$archive = new self( $handle );
+			$hashes  = array();
+			foreach ( $archive->files() as $path => $entry ) {
+				$hashes[] = array( (string) $path, $archive->hash( $entry ) );
+			}
+			return Siteagent_Package_Tree::digest( $hashes );
+		} finally {
+			fclose( $handle );
+		}
 	}
 
 	/**
-	 * Returns the hash of each file, by its path below the folder of the package.
-	 *
-	 * @param array[] $entries As entries() returned them.
-	 * @return array<int,array{0:string,1:string}>
+	 * @return resource
 	 */
-	private function hashes( array $entries ): array {
+	private static function open( string $file ) {
+		if ( filesize( $file ) > self::MAX_BYTES ) {
+			throw new Siteagent_Exception( 'package_too_large' );
+		}
+		$handle = function_exists( 'inflate_init' ) ? fopen( $file, 'rb' ) : false;
+		if ( false === $handle ) {
+			throw new Siteagent_Exception( 'package_unreadable' );
+		}
+		return $handle;
+	}
+
+	/**
+	 * Returns the entries of files, by their path below the folder of the package.
+	 *
+	 * @return array<array-key,array>
+	 */
+	private function files(): array {
 		$found  = array();
 		$folder = null;
-		foreach ( $entries as $entry ) {
+		foreach ( $this->entries() as $entry ) {
 			$parts  = explode( '/', $entry['path'], 2 );
 			$folder = null === $folder ? $parts[0] : $folder;
 			if ( 2 !== count( $parts ) || $folder !== $parts[0] ) {
 				throw new Siteagent_Exception( 'package_not_one_folder' );
 			}
+			if ( isset( $found[ $parts[1] ] ) ) {
+				throw new Siteagent_Exception( 'package_duplicate_path' );
+			}
 			if ( '' !== $parts[1] && '/' !== substr( $parts[1], -1 ) ) {
-				$found[] = array( $parts[1], $this->hash( $entry ) );
+				$found[ $parts[1] ] = $entry;
 			}
 		}
 		if ( array() === $found ) {
