@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HOST = "downloads.wordpress.org"
 ERROR = "PHP Fatal error: Uncaught Error in akismet.php:88"
 SHA256 = "ab" * 32
+TREE = "cd" * 32
 PLACES = {"plugin": "plugins", "siteagent": "plugins", "theme": "themes"}
 SITEAGENT = "siteagent/siteagent.php"
 
@@ -44,6 +45,8 @@ class Changing:
     approved_here: set[str] = field(default_factory=set)
     watched_until: int | None = None
     changelog: Any = None
+    # The package and its tree that the site is offered, for all its plugins and themes.
+    package: tuple[str | None, str | None] = (SHA256, TREE)
     asked: Counter[str] = field(default_factory=Counter)
     installs: Counter[str] = field(default_factory=Counter)
     order: list[str] = field(default_factory=list)
@@ -69,7 +72,11 @@ class Changing:
         return {"eligible": not reasons, "reasons": reasons, "facts": self._facts(site, item)}
 
     def _facts(self, site: FakeSite, item: dict[str, Any]) -> dict[str, Any]:
+        is_asked = item["kind"] in ("plugin", "theme") and item.get("package") is True
+        sha256, tree = self.package if is_asked else (None, None)
         return {
+            "package_sha256": sha256,
+            "tree_sha256": tree,
             "home": site.home,
             "wp": site.report["wordpress"]["version"],
             "php": site.report["php"]["version"],
@@ -125,6 +132,10 @@ class Changing:
             self.running.add(op_id)
             self.started_from[op_id] = item["from"]
             raise ProcessKilled(op_id)
+        if item["package_sha256"] not in (None, self.package[0]):
+            refusal = _answer("refused", "package_changed")
+            refusal["evidence"]["package_sha256"] = self.package[0]
+            return refusal
         return self._install(site, item, op_id)
 
     def _install(self, site: FakeSite, item: dict[str, Any], op_id: str) -> dict[str, Any]:
@@ -143,7 +154,8 @@ class Changing:
             "before": before,
             "during": during if outcome == "rolled_back" else None,
             "after": after,
-            "package_sha256": SHA256,
+            "package_sha256": item["package_sha256"] or SHA256,
+            "tree_sha256": item["tree_sha256"],
             "package_host": HOST,
             "took_ms": 1234,
             "messages": ["Unpacking the package", "Installing"],
