@@ -11,7 +11,7 @@ from typing import Any
 from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
-from app.domain.changes import approvals, auto_update_rules, candidates, proposals
+from app.domain.changes import approvals, auto_update_rules, candidates, packages, proposals
 from app.domain.changes.candidates import Candidate
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import MAJOR
@@ -125,6 +125,11 @@ class ChangePage:
     def pins(self) -> dict[str, Any]:
         """Return what the plan says about the package; empty before the pre-check."""
         return _planned_item(self.change)
+
+    @property
+    def package_check(self) -> str:
+        """Return who has seen the package, as KnownPackage.state; empty without one."""
+        return packages.check_state(self.change)
 
     @property
     def changelog(self) -> str:

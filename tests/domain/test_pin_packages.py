@@ -10,7 +10,7 @@ from app.config import Config
 from app.domain import alerts
 from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
-from app.domain.changes import auto_update_rules
+from app.domain.changes import auto_update_rules, change_plan
 from app.domain.errors import StaleChange
 from app.models.alerts import Alert
 from app.models.audit import AuditEntry
@@ -18,7 +18,7 @@ from app.models.changes import APPROVED, CANCELLED, PROPOSED, REFUSED, UNKNOWN, 
 from app.models.packages import KnownPackage
 from app.models.sites import Site
 from app.models.visibility import EVERYTHING
-from app.protocol import parse_json
+from app.protocol import canonical, parse_json
 from tests.support.factories import (
     approve,
     check,
@@ -82,6 +82,18 @@ def test_what_names_no_package_can_be_approved_by_nobody(
     change = check(propose(ready, ben, clock()), fake, config)
     assert (change.state, change.outcome_reason) == (REFUSED, "package_unpinned")
     assert change.document == ""
+
+
+def test_a_proposal_from_before_plans_named_packages_needs_a_new_pre_check(
+    proposed: Change, ana: Actor, config: Config, clock: Clock
+) -> None:
+    document = parse_json(proposed.document.encode())
+    document["item"] |= {"package_sha256": None}
+    del document["item"]["tree_sha256"]
+    old = canonical(document)
+    proposed.note(PROPOSED, document=old.decode(), digest=change_plan.digest_of(old))
+    with pytest.raises(StaleChange, match="does not name the package"):
+        approve(proposed, ana, config, clock())
 
 
 def test_a_rule_approves_no_update_that_names_no_package(
@@ -182,7 +194,7 @@ def test_a_site_that_is_given_other_bytes_later_refuses_them_and_raises_the_aler
     assert run_change(proposed, fake, config) == REFUSED
     assert proposed.outcome_reason == "package_changed"
     assert [alert.kind for alert in Alert.open_ones(EVERYTHING)] == [alerts.PACKAGE_DIFFERS]
-    assert KnownPackage.is_version_disputed(proposed.kind, proposed.ident, proposed.to_version)
+    assert KnownPackage.get().is_disputed
 
 
 @pytest.mark.parametrize("name", ["package_sha256", "tree_sha256"])

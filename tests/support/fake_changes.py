@@ -54,6 +54,9 @@ class Changing:
     waiting: set[str] = field(default_factory=set)
     started_from: dict[str, str] = field(default_factory=dict)
 
+    # Where that package is on WordPress.org; None if it comes from elsewhere.
+    package_path: str | None = None
+
     def answer(self, site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
         handlers = {
             "change.check": self._check,
@@ -62,6 +65,10 @@ class Changing:
             "change.status": self._status,
         }
         return handlers[document["op"]](site, document)
+
+    def package_of(self, item: dict[str, Any]) -> tuple[str | None, str | None]:
+        """The hash of the package that the site is offered, and the digest of its files."""
+        return self.package
 
     def version_of(self, site: FakeSite, kind: str, ident: str) -> str:
         return str(_component(site, kind, ident).get("version", ""))
@@ -73,8 +80,9 @@ class Changing:
 
     def _facts(self, site: FakeSite, item: dict[str, Any]) -> dict[str, Any]:
         is_asked = item["kind"] in ("plugin", "theme") and item.get("package") is True
-        sha256, tree = self.package if is_asked else (None, None)
+        sha256, tree = self.package_of(item) if is_asked else (None, None)
         return {
+            "package_path": self.package_path,
             "package_sha256": sha256,
             "tree_sha256": tree,
             "home": site.home,
@@ -132,9 +140,10 @@ class Changing:
             self.running.add(op_id)
             self.started_from[op_id] = item["from"]
             raise ProcessKilled(op_id)
-        if item["package_sha256"] not in (None, self.package[0]):
+        sha256, _ = self.package_of(item)
+        if item["package_sha256"] not in (None, sha256):
             refusal = _answer("refused", "package_changed")
-            refusal["evidence"]["package_sha256"] = self.package[0]
+            refusal["evidence"]["package_sha256"] = sha256
             return refusal
         return self._install(site, item, op_id)
 

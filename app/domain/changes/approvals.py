@@ -313,8 +313,13 @@ def stale_reason(change: Change, site: Site, now: datetime) -> str:
         return "The site's keys changed after the proposal."
     if now > change.not_after:
         return "The time to start this update has passed."
-    if packages.is_disputed(change):
+    stopped = packages.why_stopped(change)
+    if stopped == packages.DISPUTED:
         return "Two different packages of this version were seen. Resolve the alert first."
+    if stopped == packages.UNPINNED:
+        return "Its plan does not name the package."
+    if stopped:
+        return "Aura refuses the package of this version."
     listed = report_list(change.kind)
     known = Component.get_or_none(
         Component.site == site, Component.kind == listed, Component.ident == change.ident

@@ -94,6 +94,8 @@ class Package:
     wordpress: str
     php: str
     tree_sha256: str | None = None
+    # On WordPress.org, where Aura can download it as well; empty elsewhere.
+    path: str = ""
 
 
 def operation_for(kind: str) -> str:

@@ -198,6 +198,7 @@ def _package(sent: dict[str, Any]) -> Package | None:
         str(wordpress),
         str(php),
         packages.hash_or_none(sent.get("tree_sha256")),
+        path if isinstance(path := sent.get("package_path"), str) else "",
     )
 
 

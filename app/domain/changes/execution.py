@@ -121,8 +121,8 @@ def _problem(change: Change, dashboard: DashboardIdentity, now: datetime) -> str
         return ""  # the claim refuses it, and a periodic task lets it expire
     if UpdateHold.in_force(change.site_id, change.kind, change.ident, now):
         return "held"
-    if packages.is_disputed(change):
-        return packages.DISPUTED
+    if stopped := packages.why_stopped(change):
+        return stopped
     return "went_stale" if stale_reason(change, change.site, now) else ""
 
 

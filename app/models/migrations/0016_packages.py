@@ -35,10 +35,16 @@ class KnownPackage(Frozen):
     tree_sha256 = CharField(max_length=64)
     site = ForeignKeyField(Site, null=True, on_delete="SET NULL")
     first_seen_at = UtcField()
+    is_disputed = BooleanField()
+    path = CharField(max_length=230)
+    state = CharField(max_length=16)
+    next_attempt_at = UtcField(null=True, index=True)
+    leased_until = UtcField(null=True)
+    attempts = IntegerField()
     checked_at = UtcField(null=True)
+    problem = CharField(max_length=40)
     size = IntegerField()
     files = IntegerField()
-    is_disputed = BooleanField()
 
     class Meta:
         indexes = ((("kind", "ident", "version", "host"), True),)
