@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from app.models.changes import APPROVED, CANCELLED, PROPOSED, REFUSED, Change
 from app.models.packages import CHECKED, ELSEWHERE, UNCHECKED, KnownPackage
 from app.models.sites import Site
 from app.models.visibility import EVERYTHING
+from app.protocol import parse_json
 from tests.support.factories import approve, check, propose, run_change
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 from tests.support.package_server import PATH, PackageServer, akismet, pins_of
@@ -207,6 +209,39 @@ def test_after_two_weeks_aura_stops_asking(
     assert KnownPackage.get().next_attempt_at is None
     assert package_checks.recover_checks(clock()) == 0
     assert wordpress_org.asked[PATH] < 70
+
+
+def test_further_sites_do_not_download_what_aura_has(
+    seen: Change, do: Check, fake: FakeSite, ben: Actor, config: Config, clock: Clock
+) -> None:
+    do()
+    seen.move(CANCELLED)
+    facts: list[Any] = []
+    answer = fake.changes.answer
+    fake.changes.answer = lambda site, document: facts.append(answer(site, document)) or facts[-1]
+    again = check(propose(seen.site, ben, clock()), fake, config)
+    assert facts[0]["facts"]["package_sha256"] is None
+    item = parse_json(again.document.encode())["item"]
+    assert (item["package_sha256"], item["tree_sha256"]) == pins_of(akismet())
+
+
+@pytest.mark.parametrize("moved", ["host", "path"])
+def test_what_is_offered_elsewhere_is_downloaded_by_the_site(
+    seen: Change, do: Check, fake: FakeSite, ben: Actor, config: Config, clock: Clock, moved: str
+) -> None:
+    """A site that leaves the hashes to Aura for another package than Aura's names none."""
+    do()
+    seen.move(CANCELLED)
+    answer = fake.changes.answer
+
+    def elsewhere(site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
+        told = answer(site, document)
+        told["facts"][f"package_{moved}"] = "other"
+        return told
+
+    fake.changes.answer = elsewhere
+    again = check(propose(seen.site, ben, clock()), fake, config)
+    assert (again.state, again.outcome_reason) == (REFUSED, "package_unpinned")
 
 
 # ---- the cache ----

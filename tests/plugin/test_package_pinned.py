@@ -102,6 +102,14 @@ def test_the_pre_check_names_the_package_only_when_asked(wp, paired, desk, tmp_p
     assert {**disk(wp, DESK), "left": []} == desk
 
 
+def test_the_site_downloads_nothing_that_the_dashboard_has_already(wp, paired, desk) -> None:
+    known = precheck(paired, {**ITEM, "package_path": f"/{ZIP}"})
+    assert known["reasons"] == []
+    assert (known["facts"]["package_sha256"], known["facts"]["tree_sha256"]) == (None, None)
+    other = precheck(paired, {**ITEM, "package_path": "/plugin/contact-desk.2.4.1.zip"})
+    assert len(other["facts"]["package_sha256"]) == 64
+
+
 def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
     wp, paired, desk, tmp_path
 ) -> None:

@@ -80,6 +80,7 @@ class Changing:
 
     def _facts(self, site: FakeSite, item: dict[str, Any]) -> dict[str, Any]:
         is_asked = item["kind"] in ("plugin", "theme") and item.get("package") is True
+        is_asked &= item.get("package_path") is None or item["package_path"] != self.package_path
         sha256, tree = self.package_of(item) if is_asked else (None, None)
         return {
             "package_path": self.package_path,

@@ -6,7 +6,7 @@ Its answer is frozen into the document that a person approves (change_plan.py).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -90,8 +90,8 @@ def run_dry_run(
         channel = calls.channel_to(site, config)
     except SealBroken as broken:
         return _again(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, now())
-    asked = {**planned_update(change).as_item(), "package": packages.is_pinned(change.kind)}
-    question = {"item": asked, **quarantine.known_head(site)}
+    item = {**planned_update(change).as_item(), **packages.question_about(change)}
+    question = {"item": item, **quarantine.known_head(site)}
     results, channel = calls.call_with_fallback(
         site, channel, _NAME, question, by=change.proposer, config=config, call=call, now=now
     )
@@ -125,12 +125,14 @@ def _believe(
         return _refuse(change, answer.reasons, answer.facts, now)
     if answer.package is None:
         return _again(change, ErrorCode.malformed_reply.value, {"why": "names no package"}, now)
-    refusal = packages.reason_against(change, answer.package, now)
+    package = packages.with_own_hashes(change, answer.package)
+    answer = replace(answer, package=package)
+    refusal = packages.reason_against(change, package, now)
     if refusal:
         return _refuse(change, (refusal,), answer.facts, now)
     begins, ends = _window_there(change, skew)
     frame = PlanContext(change.op_id, site.uuid, change.kid, site.home, begins, ends)
-    frozen = change_plan.document_of(frame, planned_update(change), answer.package)
+    frozen = change_plan.document_of(frame, planned_update(change), package)
     digest = change_plan.digest_of(frozen)
     shown = {"checked_at": now, "facts": answer.facts, "document": frozen.decode("utf-8")}
     done = {"next_attempt_at": None, "leased_until": None, "error_code": "", "attempts": 0}

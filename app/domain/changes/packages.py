@@ -7,6 +7,7 @@ everywhere, until a person has judged it.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -80,6 +81,33 @@ def find_known(change: Change) -> KnownPackage | None:
 
 def _item(change: Change) -> dict[str, Any]:
     return change_plan.item_in(change.document.encode("utf-8"))
+
+
+def question_about(change: Change) -> dict[str, bool | str]:
+    """Return what a pre-check asks about the package; nothing for kinds that name none.
+
+    The site downloads it, unless it is the one that Aura has from WordPress.org already.
+    """
+    if not is_pinned(change.kind):
+        return {}
+    known = _own_package(change)
+    return {"package": True, **({"package_path": known.path} if known else {})}
+
+
+def with_own_hashes(change: Change, package: Package) -> Package:
+    """Return the package with the hashes of Aura's own download, if the site left them to Aura."""
+    known = _own_package(change) if package.sha256 is None and package.tree_sha256 is None else None
+    if known is None or (known.host, known.path) != (package.host, package.path):
+        return package
+    return replace(package, sha256=known.sha256, tree_sha256=known.tree_sha256)
+
+
+def _own_package(change: Change) -> KnownPackage | None:
+    """Return the package of WordPress.org that Aura has downloaded and found to be the same."""
+    host = package_download.HOST
+    known = KnownPackage.find(change.kind, change.ident, change.to_version, host)
+    is_trusted = known is not None and known.state == CHECKED and not known.problem
+    return known if is_trusted else None
 
 
 def reason_against(change: Change, package: Package, now: datetime) -> str:

@@ -45,7 +45,8 @@ final class Siteagent_Package_Pin {
 
 	/**
 	 * Returns the reasons against an update with the one that its package gives, and what the pre-check answers about
-	 * that package. It is downloaded only if the dashboard asks for it and nothing else is against the update.
+	 * that package. It is downloaded only if the dashboard asks for it and nothing else is against the update, and not
+	 * if the dashboard has downloaded it itself.
 	 *
 	 * @param Siteagent_Component   $component The component.
 	 * @param Siteagent_Update_Item $item      The versions.
@@ -65,7 +66,8 @@ final class Siteagent_Package_Pin {
 			return array( $reasons, $facts );
 		}
 		$facts['package_path'] = self::public_path( $update['package'] );
-		if ( array() !== $reasons || ! isset( $asked->package ) || true !== $asked->package ) {
+		$is_known              = isset( $asked->package_path ) && $asked->package_path === $facts['package_path'];
+		if ( array() !== $reasons || $is_known || ! isset( $asked->package ) || true !== $asked->package ) {
 			return array( $reasons, $facts );
 		}
 		$measured = self::measure( $component, $item, $update['package'] );
