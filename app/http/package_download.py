@@ -20,7 +20,7 @@ from app.package_tree import MAX_BYTES
 
 HOST = "downloads.wordpress.org"
 DEADLINE_S = 120.0
-_READ_TIMEOUT_S = 20.0
+_READ_TIMEOUT_S = 10.0
 _SHORTEST_S = 0.05
 _MAX_REDIRECTS = 3
 _CHUNK_BYTES = 64 * 1024

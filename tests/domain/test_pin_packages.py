@@ -14,7 +14,16 @@ from app.domain.changes import auto_update_rules, change_plan
 from app.domain.errors import StaleChange
 from app.models.alerts import Alert
 from app.models.audit import AuditEntry
-from app.models.changes import APPROVED, CANCELLED, PROPOSED, REFUSED, UNKNOWN, Change
+from app.models.changes import (
+    APPROVED,
+    CANCELLED,
+    CHECKING,
+    EXPIRED,
+    PROPOSED,
+    REFUSED,
+    UNKNOWN,
+    Change,
+)
 from app.models.packages import KnownPackage
 from app.models.sites import Site
 from app.models.visibility import EVERYTHING
@@ -50,6 +59,14 @@ def there(ready: Site, ana: Actor, config: Config, clock: Clock, jobs: Recording
 def second_change(ben: Actor, there: FakeSite, config: Config) -> Change:
     site = Site.get(Site.name == "Second")
     return check(propose(site, ben, there.clock()), there, config)
+
+
+def next_try(site: Site, change: Change, clock: Clock) -> Change:
+    """What the rule proposes once its first proposal has expired."""
+    change.move(EXPIRED, ended_at=clock())
+    clock.advance(hours=21)
+    auto_update_rules.propose_due(clock())
+    return Change.get(Change.site == site, Change.state == CHECKING)
 
 
 def resolve(by: Actor, now: Any) -> None:
@@ -151,6 +168,9 @@ def test_a_rule_does_not_approve_such_a_version(
     assert check(other, there, config).state == REFUSED
     assert auto_update_rules.approve_due(config, clock()) == 0
     resolve(ana, clock())
+    # What was seen is forgotten, so the rule waits for the next pre-check.
+    assert auto_update_rules.approve_due(config, clock()) == 0
+    check(next_try(ready, mine, clock), fake, config)
     assert auto_update_rules.approve_due(config, clock()) == 1
 
 

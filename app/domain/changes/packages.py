@@ -60,9 +60,16 @@ def why_stopped(change: Change) -> str:
 
 
 def may_be_left_to_rule(change: Change) -> bool:
-    """Whether a rule may approve a change: Aura has compared a package of WordPress.org itself."""
+    """Whether a rule may approve a change: its package is the known one of its version.
+
+    One of WordPress.org must have been compared by Aura itself.
+    """
+    if not is_pinned(change.kind):
+        return True
     known = find_known(change)
-    return known is None or (known.state in (CHECKED, ELSEWHERE) and not known.problem)
+    if known is None or known.sha256 != _item(change)["package_sha256"]:
+        return False
+    return known.state in (CHECKED, ELSEWHERE) and not known.problem
 
 
 def check_state(change: Change) -> str:
