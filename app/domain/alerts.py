@@ -136,6 +136,8 @@ def close_alert(
             audit.record(event, by, now=now)
         for each in closed:
             if each.kind == PACKAGE_DIFFERS:
+                # It lets the version be updated on every site again.
+                permissions.require_everything(by, "approve")
                 _settle_package(each)
         for site in {each.site for each in closed if each.kind == LOG_BROKEN}:
             _restart_log_reading(site)

@@ -50,11 +50,6 @@ class KnownPackage(LeasedRow):
     class Meta:
         indexes = ((("kind", "ident", "version", "host"), True),)
 
-    @property
-    def seen_by(self) -> str:
-        """Return who has seen it first, by name."""
-        return self.site.name if self.site else "a site that was removed"
-
     @classmethod
     def find(cls, kind: str, ident: str, version: str, host: str) -> KnownPackage | None:
         """Return the package of this version from this host, if it was seen."""

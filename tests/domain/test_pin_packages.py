@@ -11,7 +11,8 @@ from app.domain import alerts
 from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
 from app.domain.changes import auto_update_rules, change_plan
-from app.domain.errors import StaleChange
+from app.domain.errors import Forbidden, StaleChange
+from app.models.accounts import User
 from app.models.alerts import Alert
 from app.models.audit import AuditEntry
 from app.models.changes import (
@@ -24,6 +25,7 @@ from app.models.changes import (
     UNKNOWN,
     Change,
 )
+from app.models.clients import Client
 from app.models.packages import KnownPackage
 from app.models.sites import Site
 from app.models.visibility import EVERYTHING
@@ -184,6 +186,22 @@ def test_after_a_person_judged_it_the_next_sight_counts_and_nothing_is_stopped_t
     again = second_change(ben, there, config)
     assert again.state == PROPOSED
     assert KnownPackage.get().sha256 == OTHER[0]
+
+
+def test_who_sees_only_some_clients_does_not_let_a_version_go_everywhere(
+    proposed: Change, ben: Actor, there: FakeSite, config: Config, clock: Clock
+) -> None:
+    change = second_change(ben, there, config)
+    client = Client.named("Bakery Ltd")
+    Site.update(client=client).where(Site.id == change.site_id).execute()
+    User.update(limited_to=[client.id]).where(User.id == ben.id).execute()
+    (alert,) = Alert.open_ones(EVERYTHING)
+    assert alert.evidence["aura"]["seen_by"] == "another site"
+    limited = Actor.of(User.get_by_id(ben.id), "192.0.2.2")
+    with pytest.raises(Forbidden):
+        resolve(limited, clock())
+    assert KnownPackage.get().is_disputed
+    assert len(Alert.open_ones(EVERYTHING)) == 1
 
 
 def test_bytes_that_a_person_has_judged_stop_only_the_site_that_gets_them(

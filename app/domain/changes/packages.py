@@ -170,6 +170,10 @@ def record_own_bytes(known: KnownPackage, sha256: str, now: datetime) -> None:
         _dispute(known, known.site, sha256, now, by_aura=True)
 
 
+def _first_seen_by(known: KnownPackage, site: Site) -> str:
+    return "the same site" if known.site_id == site.id else "another site"
+
+
 def _dispute(
     known: KnownPackage, site: Site, sha256: str, now: datetime, *, by_aura: bool = False
 ) -> None:
@@ -188,7 +192,8 @@ def _dispute(
             "id": known.ident,
             "version": known.version,
             "package_sha256": first,
-            "seen_by": "Aura" if by_aura else known.seen_by,
+            # No name: who reads this may not see the other site.
+            "seen_by": "Aura" if by_aura else _first_seen_by(known, site),
         },
     }
     if alerts.raise_alert(site, alerts.PACKAGE_DIFFERS, key, evidence, SYSTEM, now):
