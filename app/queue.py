@@ -46,6 +46,7 @@ SCHEDULE_SEEN = "aura:schedule-seen"
 JOBS = frozenset(
     {
         "check_change",
+        "check_package",
         "check_uptime",
         "deliver_revocation",
         "run_diagnostics_on_site",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from app import queue
 from app.config import Config
 from app.domain.audit import export, verification
-from app.domain.changes import dry_run, execution, late_failures, settlement
+from app.domain.changes import dry_run, execution, late_failures, package_checks, settlement
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
@@ -113,6 +113,12 @@ def check_change(change_id: int) -> str:
     """Have a site check in a dry run whether it could apply a proposed change."""
     with job_context() as config:
         return dry_run.run_dry_run(change_id, config=config)
+
+
+def check_package(package_id: int) -> str:
+    """Download a package from WordPress.org, and compare it with what a site was given."""
+    with job_context() as config:
+        return package_checks.check_package(package_id, config=config)
 
 
 def run_change(change_id: int) -> str:

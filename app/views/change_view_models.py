@@ -11,7 +11,7 @@ from typing import Any
 from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
-from app.domain.changes import approvals, auto_update_rules, candidates, proposals
+from app.domain.changes import approvals, auto_update_rules, candidates, packages, proposals
 from app.domain.changes.candidates import Candidate
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import MAJOR
@@ -122,6 +122,16 @@ class ChangePage:
         return package_host(self.change)
 
     @property
+    def pins(self) -> dict[str, Any]:
+        """Return what the plan says about the package; empty before the pre-check."""
+        return _planned_item(self.change)
+
+    @property
+    def package_check(self) -> str:
+        """Return who has seen the package, as KnownPackage.state; empty without one."""
+        return packages.check_state(self.change)
+
+    @property
     def changelog(self) -> str:
         """Return the address of the changelog, for updates from WordPress.org."""
         change, slug = self.change, self.change.ident.partition("/")[0]
@@ -169,7 +179,12 @@ def risks_of(change: Change) -> list[str]:
 
 def package_host(change: Change) -> str:
     """Return the server that the package comes from; empty before the pre-check."""
-    return str(json.loads(change.document)["item"]["package_host"]) if change.document else ""
+    return str(_planned_item(change).get("package_host", ""))
+
+
+def _planned_item(change: Change) -> dict[str, Any]:
+    item: dict[str, Any] = json.loads(change.document)["item"] if change.document else {}
+    return item
 
 
 def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage:

@@ -47,7 +47,7 @@ ROLES = (
     "ignored",
     "updated_today",
     "silent",
-    "rolled_back",
+    "other_package",
 )
 # Not paired at the end, so they join late or never.
 UNPAIRED_ROLES = ("waiting", "new")
@@ -215,6 +215,13 @@ def _ending(outcome: str, reason: str = "") -> Callable[[Fleet, list[Change]], N
     return end
 
 
+def _offer_other_package(fleet: Fleet, batch: list[Change]) -> None:
+    """After the approval, the site is offered other files under the same version."""
+    for change in batch:
+        fleet.sites[change.site_id].changes.offers_other_packages = True
+    fleet.decide(batch)
+
+
 def _ask_owner(fleet: Fleet, site: Site) -> None:
     fleet.sites[site.id].report["agent"]["approval_on_site"] = True
     _proposing(_approve)(fleet, site)
@@ -269,6 +276,7 @@ _STORIES: dict[str, tuple[float, Callable[[Fleet, Site], None]]] = {
     "approval_on_site": (2, _ask_owner),
     "updated_today": (7, _proposing(_ending("succeeded"))),
     "rolled_back": (9, _proposing(_ending("rolled_back", "fatal_after"))),
+    "other_package": (16, _proposing(_offer_other_package)),
     "failed": (12, _proposing(_ending("failed", "version_wrong_after"))),
     "lost": (3, _proposing(_ending("killed"))),
 }

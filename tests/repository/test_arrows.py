@@ -50,12 +50,14 @@ ONLY_IN = {
         "app/http/webhook_client.py",
         "app/http/egress.py",
         "app/http/certificates.py",
+        "app/http/package_download.py",
     },
     "urllib3": {
         "app/http/site_client.py",
         "app/http/webhook_client.py",
         "app/http/egress.py",
         "app/http/certificates.py",
+        "app/http/package_download.py",
     },
     "rq": {"app/queue.py", "app/queue_status.py", "jobs/worker.py", "jobs/schedule.py"},
     "redis": {

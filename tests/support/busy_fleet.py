@@ -11,7 +11,14 @@ from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import export as exporting
 from app.domain.audit import verification
 from app.domain.audit.export_scope import ExportScope
-from app.domain.changes import auto_update_rules, dry_run, execution, proposals, settlement
+from app.domain.changes import (
+    auto_update_rules,
+    dry_run,
+    execution,
+    package_checks,
+    proposals,
+    settlement,
+)
 from app.domain.changes.proposals import UpdateRequest
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.crosscheck import site_log
@@ -36,6 +43,7 @@ from app.models.client_reports import ReportDelivery, SentReport
 from app.models.clients import Client
 from app.models.email import OutgoingEmail
 from app.models.exports import AuditLogExport
+from app.models.packages import KnownPackage
 from app.models.reports import Sync
 from app.models.sites import Pairing, Site
 from app.models.update_backlog import UpdateBacklog
@@ -57,6 +65,7 @@ from tests.support.factories import (
 from tests.support.fake_looks import Eyes
 from tests.support.fakes import Clock, FakeSite
 from tests.support.front_pages import FrontPages
+from tests.support.package_server import PATH, PackageServer, akismet, pins_of
 from tests.support.rules import terms
 from tests.support.webhooks import add_endpoint
 
@@ -136,6 +145,14 @@ class Fleet:
         auto_update_rules.create_rule(
             rule, by=self.ana, confirmed_at=self.clock(), now=self.clock()
         )
+
+    def see_package(self) -> list[int]:
+        """Have every site name the same package of WordPress.org."""
+        for change in self.propose():
+            changes = self.sites[change.site_id].changes
+            changes.package, changes.package_path = pins_of(akismet()), PATH
+            check(change, self.sites[change.site_id], self.config)
+        return [known.id for known in KnownPackage.select()]
 
     def forget_verifications(self) -> None:
         Verification.delete().execute()
@@ -238,6 +255,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "tidy_uptime": (Fleet.keep_old_checks, COUNT),
     "verify_audit_log": (Fleet.forget_verifications, 1),
     "recover_changes": (Fleet.propose, COUNT),
+    "recover_package_checks": (Fleet.see_package, 1),
     "recover_diagnostics": (Fleet.lose_diagnostics, COUNT),
     "recover_pairings": (Fleet.lose_pairings, COUNT),
     "recover_rotations": (Fleet.lose_rotations, COUNT),
@@ -253,6 +271,15 @@ def check_changes(fleet: Fleet) -> list[str]:
     return [
         dry_run.run_dry_run(change.id, **fleet.answers_to(change.site_id))
         for change in fleet.propose()
+    ]
+
+
+def check_packages(fleet: Fleet) -> list[str]:
+    return [
+        package_checks.check_package(
+            known, config=fleet.config, fetch=PackageServer().fetch, now=fleet.clock
+        )
+        for known in fleet.see_package()
     ]
 
 
@@ -423,6 +450,7 @@ def send_webhooks(fleet: Fleet) -> list[str]:
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_uptime": (check_front_pages, ["up"] * COUNT),
     "check_change": (check_changes, ["proposed"] * COUNT),
+    "check_package": (check_packages, ["checked"]),
     "run_diagnostics_on_site": (run_diagnostics_on_sites, ["done"] * COUNT),
     "export_audit_log": (export_audit_logs, ["done"]),
     "pair_site": (pair_sites, ["used"] * COUNT),

@@ -51,6 +51,9 @@ final class Siteagent_Upgrader {
 	/** @var string */
 	private $host = '';
 
+	/** @var string|null */
+	private $installed_tree = null;
+
 	/**
 	 * Downloads a package over https, without following redirects to another host. As in WordPress's own upgrader, a
 	 * seller's updater may set the URL now (`upgrader_package_options`), or download the package itself
@@ -113,6 +116,14 @@ final class Siteagent_Upgrader {
 	 */
 	public function package_host(): string {
 		return $this->host;
+	}
+
+	/**
+	 * Returns the digest of the files on disk right after the installation, before the new version ran; null if
+	 * nothing was installed, or where the folder does not belong to the component alone.
+	 */
+	public function installed_tree(): ?string {
+		return $this->installed_tree;
 	}
 
 	/**
@@ -211,6 +222,10 @@ final class Siteagent_Upgrader {
 		$stop_if_interrupted = static function ( $passed ) use ( $may_continue ) {
 			return is_wp_error( $passed ) || $may_continue() ? $passed : new WP_Error( 'siteagent_interrupted', 'Another process took this update for dead, so it stopped.' );
 		};
+		$record_tree         = function ( $passed ) use ( $component ) {
+			$this->installed_tree = Siteagent_Package_Pin::installed_tree( $component );
+			return $passed;
+		};
 		$is_used             = false;
 		$provide_package     = function () use ( $validate, $file, $owner_refusal, &$is_used ) {
 			if ( $is_used ) {
@@ -232,6 +247,8 @@ final class Siteagent_Upgrader {
 		foreach ( array( 'upgrader_pre_install', 'upgrader_clear_destination', 'upgrader_post_install' ) as $hook ) {
 			add_filter( $hook, $stop_if_interrupted, PHP_INT_MAX );
 		}
+		// The last one, while the maintenance page is still up: nothing has run the new files yet.
+		add_filter( 'upgrader_post_install', $record_tree, PHP_INT_MAX );
 		// It would install translations that were not approved.
 		remove_action( 'upgrader_process_complete', array( 'Language_Pack_Upgrader', 'async_upgrade' ), 20 );
 		// It would check for updates once more, in a request without all sellers' updaters.
@@ -252,6 +269,7 @@ final class Siteagent_Upgrader {
 			foreach ( array( 'upgrader_pre_install', 'upgrader_clear_destination', 'upgrader_post_install' ) as $hook ) {
 				remove_filter( $hook, $stop_if_interrupted, PHP_INT_MAX );
 			}
+			remove_filter( 'upgrader_post_install', $record_tree, PHP_INT_MAX );
 			Siteagent_Rollback_Watchdog::end_maintenance( $op_id );
 			$component->remove_installed_update();
 			if ( is_file( $file ) ) {
