@@ -55,6 +55,8 @@ from app.views import (
     team,
     updates,
     uptime,
+    vulnerabilities,
+    vulnerability_feed,
     windows,
 )
 
@@ -77,6 +79,7 @@ _BLUEPRINTS = (
     uptime,
     batches,
     plugins,
+    vulnerabilities,
     changes,
     clients,
     auto_update_rules,
@@ -91,6 +94,7 @@ _BLUEPRINTS = (
     settings,
     agency,
     email,
+    vulnerability_feed,
     windows,
     brand,
     privacy,
@@ -118,6 +122,7 @@ def create_app(config: Config) -> Flask:
     app.before_request(request_validation.prepare)
     app.before_request(_remember_connection)
     app.teardown_request(_close_connection)
+    app.before_request(authorization.allow_large_upload)
     security_headers.register(app, config)
     csrf.register(app)
     request_validation.register(app)

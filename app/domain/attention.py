@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from app.domain import alerts, permissions
 from app.domain.actor import Actor
+from app.domain.attention_items import CHECK, CRITICAL, SEVERITIES, SOON, WAITING, Item, Task
 from app.domain.changes import approvals, rule_coverage
 from app.domain.inventory import php_eol
+from app.domain.vulnerabilities import known
+from app.domain.vulnerabilities.known import KnownVulnerability
 from app.models import fleet
 from app.models.alerts import Alert
 from app.models.audit import Verification
@@ -23,12 +26,12 @@ from app.models.sites import NEW, Site
 from app.models.uptime import DOWN, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 from app.models.visibility import EVERYTHING
 
-# Severities, the most urgent first.
-CRITICAL = "critical"
-CHECK = "check"
-WAITING = "waiting"
-SOON = "soon"
-SEVERITIES = (CRITICAL, CHECK, WAITING, SOON)
+# Others import these from here as well.
+__all__ = [
+    "CHECK", "CONNECTIONS", "CRITICAL", "MERGED_FROM", "SEVERITIES", "SOON", "WAITING", "Brief",
+    "Findings", "Item", "Task", "grouped_by_site", "read_findings", "tasks", "upcoming", "urgent",
+    "urgent_from", "urgent_in_brief",
+]  # fmt: skip
 
 # Severity of each value of Site.connection that needs attention.
 CONNECTIONS = {
@@ -49,66 +52,8 @@ _CERTIFICATES = {ENDS_SOON: CHECK, ENDS_NOW: CRITICAL}
 MERGED_FROM = 3
 # How long before its end an auto-update rule is mentioned.
 _RULE_ENDS_SOON = timedelta(days=14)
+_ALWAYS_TOGETHER = ("approval", "php", "new", "vulnerability")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Item:
-    """One reason for attention.
-
-    `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'network', 'change',
-    'approval', 'report', 'rule', 'php' or 'new'. `word` is the connection, the problem, the state
-    of the change or the report, or the kind of the alert. `id` is the number of `row`, which is the
-    alert, change, verification, report or rule itself. `site` is None for what is about no site,
-    and for sites that were only counted.
-    """
-
-    about: str
-    word: str
-    severity: str
-    id: int = 0
-    name: str = ""
-    since: datetime | None = None
-    site: Site | FleetSite | None = None
-    row: Alert | Change | Verification | SentReport | AutoUpdateRule | None = None
-
-    @property
-    def key(self) -> str:
-        """Return what stays the same as long as it is the same item, also if it gets worse."""
-        if self.id or self.site is None:
-            return f"{self.about}:{self.id}"
-        version = f":{self.name}" if self.about == "php" else ""
-        return f"{self.about}:{self.site.id}{version}"
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a person does next: about one item, or about several that are alike."""
-
-    items: tuple[Item, ...]
-
-    @property
-    def first(self) -> Item:
-        return self.items[0]
-
-    @property
-    def severity(self) -> str:
-        return self.first.severity
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether it counts as something that needs a person now."""
-        return self.severity != SOON
-
-    @property
-    def names(self) -> list[str]:
-        """Return the names of what its items are about, each once."""
-        return list(dict.fromkeys(one.name for one in self.items))
-
-    @property
-    def site_names(self) -> list[str]:
-        """Return the names of its sites, each once."""
-        return list(dict.fromkeys(one.site.name for one in self.items if one.site))
 
 
 def urgent(actor: Actor, sites: Iterable[FleetSite]) -> list[Item]:
@@ -159,6 +104,7 @@ class Findings:
     open_alerts: list[Alert]
     broken: Verification | None
     reports: list[SentReport]
+    vulnerabilities: list[KnownVulnerability]
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
@@ -172,18 +118,21 @@ class Findings:
             *([_of_verification(self.broken).key] if self.broken else []),
             *(_of_report(report).key for report in self.reports),
             *(item.key for item in _own_network(self.sites)),
+            *(_of_vulnerability(one).key for one in self.vulnerabilities),
         }
 
 
 def read_findings() -> Findings:
-    """Read what needs anyone's attention now: four queries for any number of sites."""
-    matters = OpenMatters.read()
+    """Read what needs anyone's attention now: three queries for any number of sites."""
+    matters = OpenMatters.read(EVERYTHING)
+    changes = Change.awaiting_people(EVERYTHING)
+    return _findings(fleet.sites_in(CONNECTIONS), changes, matters)
+
+
+def _findings(sites: list[FleetSite], changes: list[Change], matters: OpenMatters) -> Findings:
+    vulnerabilities = known.as_known(matters.vulnerabilities)
     return Findings(
-        sites=fleet.sites_in(CONNECTIONS),
-        changes=Change.awaiting_people(EVERYTHING),
-        open_alerts=Alert.open_ones(EVERYTHING),
-        broken=matters.broken,
-        reports=matters.reports,
+        sites, changes, matters.alerts, matters.broken, matters.reports, vulnerabilities
     )
 
 
@@ -193,16 +142,21 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
     sites = [site for site in findings.sites if visible.has(site.client_id)]
     problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
     changes = [one for one in findings.changes if visible.has(one.site.client_id)]
-    of_theirs = [one for one in findings.open_alerts if visible.has(one.site.client_id)]
-    return _visible(actor, problems, changes, replace(findings, open_alerts=of_theirs))
+    of_theirs = replace(
+        findings,
+        open_alerts=[one for one in findings.open_alerts if visible.has(one.site.client_id)],
+        # They are counted over all clients, so those of some are counted anew.
+        vulnerabilities=findings.vulnerabilities
+        if visible.is_everything
+        else known.urgent_vulnerabilities(visible),
+    )
+    return _visible(actor, problems, changes, of_theirs)
 
 
 def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[Item]:
     is_reader = permissions.is_allowed(actor.role, "audit")
     visible = permissions.visibility_of(actor)
-    matters = OpenMatters.read() if is_reader else OpenMatters()
-    open_alerts = Alert.open_ones(visible) if is_reader else []
-    read = Findings([], changes, open_alerts, matters.broken, matters.reports)
+    read = _findings([], changes, OpenMatters.read(visible) if is_reader else OpenMatters())
     return _visible(actor, problems, changes, read)
 
 
@@ -219,6 +173,7 @@ def _visible(
         *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
         *(_of_change(change) for change in changes if change.needs_checking),
         *(item for item in problems if item.about != "network" or is_reader),
+        *(_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
         *(_of_report(one) for one in findings.reports if is_sender and visible.has(one.client_id)),
     ]
@@ -253,19 +208,10 @@ def tasks(items: Iterable[Item]) -> list[Task]:
     found = []
     for (about, *_), members in groups.items():
         ordered = tuple(sorted(members, key=_age, reverse=True))
-        is_one = len(members) >= MERGED_FROM or about in ("approval", "php", "new")
+        is_one = len(members) >= MERGED_FROM or about in _ALWAYS_TOGETHER
         found += [Task(ordered)] if is_one else [Task((one,)) for one in ordered]
     found.sort(key=lambda task: _age(task.first), reverse=True)
     return sorted(found, key=lambda task: (SEVERITIES.index(task.severity), _rank(task)))
-
-
-def most_important(found: list[Task], count: int) -> list[Task]:
-    """Return the first `count` tasks; what waits for approval is always among them."""
-    shown = found[:count]
-    waiting = next((task for task in found[count:] if task.severity == WAITING), None)
-    if waiting is not None and all(task.severity != WAITING for task in shown):
-        shown = [*shown[:-1], waiting]
-    return shown
 
 
 def grouped_by_site(items: Iterable[Item]) -> dict[int, list[Item]]:
@@ -354,6 +300,10 @@ def _of_report(report: SentReport) -> Item:
     return Item("report", word, severity, report.id, report.client.name, since, row=report)
 
 
+def _of_vulnerability(one: KnownVulnerability) -> Item:
+    return Item("vulnerability", one.rating, CRITICAL, one.id, one.name, one.found_at, row=one)
+
+
 def _of_verification(broken: Verification) -> Item:
     return Item("audit_log", broken.state, CRITICAL, broken.id, "", broken.ended_at, row=broken)
 
@@ -383,6 +333,8 @@ def _likeness(item: Item) -> tuple[str, ...]:
     """Return what two items have in common that a person handles together."""
     if item.about == "approval":
         return (item.about,)
+    if isinstance(item.row, KnownVulnerability):
+        return (item.about, item.row.kind, item.row.slug)
     return (item.about, item.word, item.severity)
 
 

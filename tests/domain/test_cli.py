@@ -24,6 +24,7 @@ from app.run import data_folder
 from tests.support.factories import make_site, make_user
 from tests.support.fakes import RecordingQueue
 from tests.support.running_verifier import verify
+from tests.support.vulnerability_feeds import feed, record
 
 
 @pytest.fixture
@@ -237,3 +238,21 @@ def test_a_passphrase_is_asked_for_twice(run, site: Site, tmp_path: Path) -> Non
     made = run(args=["backup", "create", str(path)], input=typed)
     assert made.exit_code == 0, made.output
     assert "horse" not in made.output
+
+
+def test_a_feed_of_vulnerabilities_is_imported_or_refused(
+    run, database: Config, tmp_path: Path
+) -> None:
+    path = tmp_path / "feed.json"
+    path.write_bytes(feed(record(1), record(2)))
+    done = run(args=["vulnerabilities", "import", str(path)])
+    assert done.exit_code == 0
+    assert "2 records, 0 about" in done.output
+    path.write_bytes(feed(record(1))[:-5])
+    refused = run(args=["vulnerabilities", "import", str(path)])
+    assert refused.exit_code == 1
+    assert "damaged or incomplete" in refused.output
+    path.write_bytes(b"")
+    empty = run(args=["vulnerabilities", "import", str(path)])
+    assert empty.exit_code == 1
+    assert "not empty" in empty.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,7 @@ from app.domain.notifications.preferences import Preferences
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import sending
 from app.domain.uptime import rounds
+from app.domain.vulnerabilities import source, upkeep
 from app.http.site_client import ErrorCode
 from app.models.accounts import User
 from app.models.audit import Verification
@@ -54,6 +56,7 @@ from tests.support.fake_looks import Eyes
 from tests.support.fakes import Clock, FakeSite
 from tests.support.front_pages import FrontPages
 from tests.support.rules import terms
+from tests.support.vulnerability_feeds import feed, record
 
 COUNT = 3
 LONG_AGO = timedelta(hours=4)
@@ -183,6 +186,10 @@ class Fleet:
             break_site(site, self.clock())
         watch.notify_due(self.clock())
 
+    def upload_feed(self) -> None:
+        file = io.BytesIO(feed(record(1)))
+        source.accept_file_from_cli(file, by=self.ana, config=self.config, now=self.clock())
+
     def let_checks_be_due(self) -> None:
         SiteWatch.add_missing(self.clock())
 
@@ -213,6 +220,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "apply_auto_update_rules": (Fleet.let_rule_apply, COUNT),
     "request_due_syncs": (Fleet.let_syncs_be_due, COUNT),
     "request_due_checks": (Fleet.let_checks_be_due, COUNT),
+    "update_vulnerabilities": (Fleet.upload_feed, 1),
     "tidy_uptime": (Fleet.keep_old_checks, COUNT),
     "verify_audit_log": (Fleet.forget_verifications, 1),
     "recover_changes": (Fleet.propose, COUNT),
@@ -388,6 +396,11 @@ def send_reports(fleet: Fleet) -> list[str]:
     ]
 
 
+def update_vulnerabilities(fleet: Fleet) -> list[str]:
+    fleet.upload_feed()
+    return [upkeep.update(fleet.config, now=fleet.clock)]
+
+
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_uptime": (check_front_pages, ["up"] * COUNT),
     "check_change": (check_changes, ["proposed"] * COUNT),
@@ -405,5 +418,6 @@ JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "settle_change": (settle_changes, ["succeeded"] * COUNT),
     "sync_site": (sync_each_site, ["done"] * COUNT),
     "sync_sites": (sync_sites, ["done"] * COUNT),
+    "update_vulnerabilities": (update_vulnerabilities, ["imported"]),
     "verify_audit_log": (verify_audit_logs, ["whole"]),
 }

@@ -59,6 +59,8 @@ def path_of(task: Task) -> str:
         return "/auto-update-rules"
     if item.about == "network":
         return "/sites"
+    if item.about == "vulnerability":
+        return "/vulnerabilities"
     if is_one and item.site is not None:
         tab = "/uptime" if item.about in ("uptime", "certificate") else ""
         return f"/sites/{item.site.id}{tab}"
@@ -151,8 +153,11 @@ def _resolved_entry(
 ) -> dict[str, str]:
     name, _ = connections.get(row.site_id or 0, ("", ""))
     title, ended_at = f"No longer open: {row.title}", row.gone_at or now
+    path = f"/sites/{row.site_id}" if name else "/"
     if _is_connected(row, connections):
         title = f"{name} is connected again"
+    if row.key.startswith("vulnerability:"):
+        title, path = f"No site has it any more: {row.title}", "/vulnerabilities"
     began_at = row.seen_at
     is_about_outage = row.key.startswith("uptime:") and row.severity == CRITICAL
     outage = Outage.last_recovered(row.site_id or 0, row.seen_at) if is_about_outage else None
@@ -160,7 +165,7 @@ def _resolved_entry(
         title = f"{name} is up again after {formats.duration(outage.counted_s)}"
         began_at, ended_at = outage.began_at, outage.ended_at or ended_at
     span = f"{_clock(began_at, zone)} to {_clock(ended_at, zone)}"
-    return _resolved(title, f"{row.title}: {span}.", f"/sites/{row.site_id}" if name else "/")
+    return _resolved(title, f"{row.title}: {span}.", path)
 
 
 def _resolved(title: str, why: str, path: str) -> dict[str, str]:

@@ -14,5 +14,6 @@ from app.domain.audit.events.connection import *
 from app.domain.audit.events.mail import *
 from app.domain.audit.events.reports import *
 from app.domain.audit.events.sites import *
+from app.domain.audit.events.vulnerabilities import *
 
 __all__ = ["REGISTRY", "Event", *(event.__name__ for event in REGISTRY.values())]
