@@ -22,8 +22,10 @@ from app.domain.connection import rotation
 from app.domain.diagnostics import runs
 from app.domain.errors import AuditLogUnreadable, AuraError, Invalid
 from app.domain.sites import clients, sites
+from app.domain.vulnerabilities import source, upkeep
 from app.models import migrate
 from app.models.base import db, utcnow
+from app.models.vulnerabilities import VulnerabilityFeed
 from app.protocol import b64u
 from app.run import data_folder
 from app.views.diagnostics import as_text
@@ -42,6 +44,7 @@ def register(app: Flask) -> None:
         keys,
         backups,
         test_connection,
+        vulnerabilities,
     ):
         app.cli.add_command(command)
 
@@ -317,3 +320,25 @@ def test_connection(context: click.Context, url: str) -> None:
             raise click.BadParameter(refusal.message, param_hint="URL") from refusal
     click.echo(as_text(found).rstrip())
     context.exit(0 if found.is_clear else 1)
+
+
+vulnerabilities = AppGroup("vulnerabilities", help="Known vulnerabilities of plugins and themes.")
+
+
+@vulnerabilities.command("import")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_vulnerabilities(path: Path) -> None:
+    """Import the feed at PATH, in the format of Wordfence Intelligence, version 3.
+
+    It replaces what is known. A file that is refused changes nothing.
+    """
+    with _database() as config:
+        with path.open("rb") as file:
+            source.accept_file_from_cli(file, by=SYSTEM, config=config, now=utcnow())
+        state = upkeep.update(config)
+        feed = VulnerabilityFeed.read()
+    if state == "busy":
+        raise click.ClickException("An update is running. The file is imported after it.")
+    if state != "imported":
+        raise click.ClickException(f"The file was refused. {feed.problem_detail}")
+    click.echo(f"{path}: {feed.records} records, {feed.kept} about the plugins and themes of sites")

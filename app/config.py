@@ -29,6 +29,8 @@ _DEFAULT_PACKAGE_CACHE_MB = 1024
 # Longer than most requests and jobs take, and as long as container runtimes wait.
 _DEFAULT_STOP_S = 30
 _MAX_AGENCY_CHARS = 120
+# All known vulnerabilities, with what tells which versions they affect.
+_VULNERABILITY_FEED = "https://www.wordfence.com/api/intelligence/v3/vulnerabilities/production"
 _PLUGIN_RELEASE = Path(__file__).resolve().parents[1] / "wordpress-plugin" / "release"
 
 
@@ -77,6 +79,8 @@ class Config:
     metrics_token: str = field(default="", repr=False)
     # Folder of the operator's backups, whose newest file the page about the system names.
     backups: Path | None = None
+    # Where known vulnerabilities come from. No setting, because the key goes to this address.
+    vulnerability_feed_url: str = _VULNERABILITY_FEED
     # Shows the page /style.
     is_development: bool = False
     testing: bool = False

@@ -57,6 +57,8 @@ from app.views import (
     team,
     updates,
     uptime,
+    vulnerabilities,
+    vulnerability_feed,
     webhooks,
     windows,
 )
@@ -82,6 +84,7 @@ _BLUEPRINTS = (
     uptime,
     batches,
     plugins,
+    vulnerabilities,
     changes,
     clients,
     auto_update_rules,
@@ -97,6 +100,7 @@ _BLUEPRINTS = (
     agency,
     email,
     webhooks,
+    vulnerability_feed,
     windows,
     brand,
     privacy,
@@ -124,6 +128,7 @@ def create_app(config: Config) -> Flask:
     app.before_request(request_validation.prepare)
     app.before_request(_remember_connection)
     app.teardown_request(_close_connection)
+    app.before_request(authorization.allow_large_upload)
     security_headers.register(app, config)
     csrf.register(app)
     request_validation.register(app)

@@ -17,6 +17,7 @@ from app.domain.notifications import watch, webhook_watch
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
 from app.domain.uptime import rounds, upkeep
+from app.domain.vulnerabilities import upkeep as vulnerability_upkeep
 from app.domain.webhooks import outbox as webhook_outbox
 from app.models.base import utcnow
 from jobs import job_context
@@ -28,6 +29,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     ),
     "request_due_checks": lambda _, now: rounds.request_due(now),
     "tidy_uptime": lambda _, now: upkeep.tidy(now),
+    "update_vulnerabilities": lambda _, now: vulnerability_upkeep.request_due(now),
     "retry_revocations": lambda _, now: (
         len(revocation.retry_due_revocations(now)) + len(revocation_checks.request_due(now))
     ),

@@ -18,8 +18,10 @@ from app.domain.notifications import delivery
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
 from app.domain.uptime import rounds
+from app.domain.vulnerabilities import findings, upkeep
 from app.domain.webhooks import delivery as webhook_delivery
 from app.http import site_client
+from app.models.base import utcnow
 from app.models.reports import Sync
 from app.report_pdf import render_report
 from jobs import job_context
@@ -84,6 +86,7 @@ def _sync(sync_id: int, config: Config, overlapping: Overlapping = lambda ask: a
     state = site_sync.run_sync(sync_id, config=config, call=overlapping(site_client.call))
     sync = Sync.get_or_none(Sync.id == sync_id)
     if sync is not None and sync.site.is_paired:
+        findings.check_site(sync.site_id, utcnow())
         look = overlapping(site_client.probe)
         late_failures.check_synced_site(sync.site, sync.error_code, config=config, look=look)
     return state
@@ -95,6 +98,12 @@ def check_uptime(*site_ids: int) -> int:
         return rounds.run_round(
             site_ids, config=config, each=lambda work, ids: Concurrently(work).run(ids)
         )
+
+
+def update_vulnerabilities() -> str:
+    """Fetch or import known vulnerabilities if that is due, and find out which sites have them."""
+    with job_context() as config:
+        return upkeep.update(config)
 
 
 def read_log(site_id: int) -> str:

@@ -23,6 +23,8 @@ from app.domain.attention_items import (
 )
 from app.domain.changes import approvals, rule_coverage
 from app.domain.inventory import php_eol
+from app.domain.vulnerabilities import known
+from app.domain.vulnerabilities.known import KnownVulnerability
 from app.models import fleet
 from app.models.alerts import Alert
 from app.models.audit import Verification
@@ -125,6 +127,7 @@ class Findings:
     broken: Verification | None
     reports: list[SentReport]
     webhooks: list[WebhookEndpoint]
+    vulnerabilities: list[KnownVulnerability]
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
@@ -139,19 +142,27 @@ class Findings:
             *(_of_report(report).key for report in self.reports),
             *(_of_webhook(endpoint).key for endpoint in self.webhooks),
             *(item.key for item in _own_network(self.sites)),
+            *(_of_vulnerability(one).key for one in self.vulnerabilities),
         }
 
 
 def read_findings() -> Findings:
-    """Read what needs anyone's attention now: four queries for any number of sites."""
-    matters = OpenMatters.read()
+    """Read what needs anyone's attention now: three queries for any number of sites."""
+    matters = OpenMatters.read(EVERYTHING)
+    changes = Change.awaiting_people(EVERYTHING)
+    return _findings(fleet.sites_in(CONNECTIONS), changes, matters)
+
+
+def _findings(sites: list[FleetSite], changes: list[Change], matters: OpenMatters) -> Findings:
+    vulnerabilities = known.as_known(matters.vulnerabilities)
     return Findings(
-        sites=fleet.sites_in(CONNECTIONS),
-        changes=Change.awaiting_people(EVERYTHING),
-        open_alerts=Alert.open_ones(EVERYTHING),
-        broken=matters.broken,
-        reports=matters.reports,
-        webhooks=matters.webhooks,
+        sites,
+        changes,
+        matters.alerts,
+        matters.broken,
+        matters.reports,
+        matters.webhooks,
+        vulnerabilities,
     )
 
 
@@ -161,16 +172,21 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
     sites = [site for site in findings.sites if visible.has(site.client_id)]
     problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
     changes = [one for one in findings.changes if visible.has(one.site.client_id)]
-    of_theirs = [one for one in findings.open_alerts if visible.has(one.site.client_id)]
-    return _visible(actor, problems, changes, replace(findings, open_alerts=of_theirs))
+    of_theirs = replace(
+        findings,
+        open_alerts=[one for one in findings.open_alerts if visible.has(one.site.client_id)],
+        # They are counted over all clients, so those of some are counted anew.
+        vulnerabilities=findings.vulnerabilities
+        if visible.is_everything
+        else known.urgent_vulnerabilities(visible),
+    )
+    return _visible(actor, problems, changes, of_theirs)
 
 
 def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[Item]:
     is_reader = permissions.is_allowed(actor.role, "audit")
     visible = permissions.visibility_of(actor)
-    matters = OpenMatters.read() if is_reader else OpenMatters()
-    open_alerts = Alert.open_ones(visible) if is_reader else []
-    read = Findings([], changes, open_alerts, matters.broken, matters.reports, matters.webhooks)
+    read = _findings([], changes, OpenMatters.read(visible) if is_reader else OpenMatters())
     return _visible(actor, problems, changes, read)
 
 
@@ -188,6 +204,7 @@ def _visible(
         *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
         *(_of_change(change) for change in changes if change.needs_checking),
         *(item for item in problems if item.about != "network" or is_reader),
+        *(_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
         *(_of_report(one) for one in findings.reports if is_sender and visible.has(one.client_id)),
         *(_of_webhook(one) for one in findings.webhooks if is_owner),
@@ -292,6 +309,10 @@ def _of_report(report: SentReport) -> Item:
 def _of_webhook(endpoint: WebhookEndpoint) -> Item:
     word, since = endpoint.off_because, endpoint.off_at
     return Item("webhook", word, CHECK, endpoint.id, endpoint.name, since)
+
+
+def _of_vulnerability(one: KnownVulnerability) -> Item:
+    return Item("vulnerability", one.rating, CRITICAL, one.id, one.name, one.found_at, row=one)
 
 
 def _of_verification(broken: Verification) -> Item:

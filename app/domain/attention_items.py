@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from app.domain.vulnerabilities import known
+from app.domain.vulnerabilities.known import KnownVulnerability, VulnerableComponent
 from app.models.alerts import Alert
 from app.models.audit import Verification
 from app.models.auto_update_rules import AutoUpdateRule
@@ -26,6 +28,8 @@ SEVERITIES = (CRITICAL, CHECK, WAITING, SOON)
 _ABOUT_A_SITE = ("alert", "connection", "change", "uptime", "certificate")
 # From how many sites on the same problem is one task. Fewer are named one by one.
 MERGED_FROM = 3
+# What is one task even if it is about fewer.
+_ALWAYS_TOGETHER = ("approval", "php", "new", "vulnerability")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -34,10 +38,10 @@ class Item:
     """One reason for attention.
 
     `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'network', 'change',
-    'approval', 'report', 'rule', 'php', 'new' or 'webhook'. `word` is the connection, the problem,
-    the state of the change or the report, the kind of the alert, or why the webhook is off. `id` is
-    the number of `row`, which is the alert, change, verification, report or rule itself, or of the
-    webhook. `site` is None for what is about no site, and for sites that were only counted.
+    'vulnerability', 'approval', 'report', 'rule', 'php', 'new' or 'webhook'. `word` is the
+    connection, the problem, the state of the change or the report, the rating, the kind of the
+    alert, or why the webhook is off. `id` is the number of `row`, or of the webhook. `site` is None
+    for what is about no site or about many, and for sites that were only counted.
     """
 
     about: str
@@ -47,7 +51,9 @@ class Item:
     name: str = ""
     since: datetime | None = None
     site: Site | FleetSite | None = None
-    row: Alert | Change | Verification | SentReport | AutoUpdateRule | None = None
+    row: Alert | Change | Verification | SentReport | AutoUpdateRule | KnownVulnerability | None = (
+        None
+    )
 
     @property
     def key(self) -> str:
@@ -56,6 +62,13 @@ class Item:
             return f"{self.about}:{self.id}"
         version = f":{self.name}" if self.about == "php" else ""
         return f"{self.about}:{self.site.id}{version}"
+
+    @property
+    def client_ids(self) -> frozenset[int | None] | None:
+        """Return the clients whose sites it is about; None if it is about no site."""
+        if isinstance(self.row, KnownVulnerability):
+            return self.row.client_ids
+        return None if self.site is None else frozenset({self.site.client_id})
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,11 @@ class Task:
         return list(dict.fromkeys(one.name for one in self.items))
 
     @property
+    def vulnerable(self) -> VulnerableComponent:
+        """Return what its vulnerabilities are in."""
+        return known.component_of(one.row for one in self.items)
+
+    @property
     def site_names(self) -> list[str]:
         """Return the names of its sites, each once."""
         return list(dict.fromkeys(one.site.name for one in self.items if one.site))
@@ -99,7 +117,7 @@ def tasks(items: Iterable[Item]) -> list[Task]:
     found = []
     for (about, *_), members in groups.items():
         ordered = tuple(sorted(members, key=_age, reverse=True))
-        is_one = len(members) >= MERGED_FROM or about in ("approval", "php", "new")
+        is_one = len(members) >= MERGED_FROM or about in _ALWAYS_TOGETHER
         found += [Task(ordered)] if is_one else [Task((one,)) for one in ordered]
     found.sort(key=lambda task: _age(task.first), reverse=True)
     return sorted(found, key=lambda task: (SEVERITIES.index(task.severity), _rank(task)))
@@ -129,6 +147,8 @@ def _likeness(item: Item) -> tuple[str, ...]:
     """Return what two items have in common that a person handles together."""
     if item.about == "approval":
         return (item.about,)
+    if isinstance(item.row, KnownVulnerability):
+        return (item.about, item.row.kind, item.row.slug)
     return (item.about, item.word, item.severity)
 
 

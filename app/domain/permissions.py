@@ -48,6 +48,7 @@ ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
     "erase": _OWNERS,  # a person's data, also in the audit log
     "security": _OWNERS,  # keys of this Aura, who signs in how
     "email": _OWNERS,  # the server that all e-mail goes through
+    "vulnerability_feed": _OWNERS,  # its key, and files to import
     "reports": _STAFF,  # to whom reports of a client are sent, and sending them
     "webhooks": _OWNERS,  # addresses outside that get what needs attention
     "halt": _STAFF,  # stop all changes, add a freeze
@@ -70,6 +71,7 @@ NEEDS_RECENT_PASSWORD = frozenset(
         "email",
         "reports",
         "webhooks",
+        "vulnerability_feed",
         "halt",
         "lift",
     }

@@ -91,6 +91,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 DEVICE_COOKIE = "aura-browser"
 # The status with which htmx stops polling.
 _STOP_POLLING = 286
+# The one upload that is larger than memory, and more than such a file may have, so that its form
+# itself can say so.
+_LARGE_UPLOAD = "vulnerability_feed.import_file"
+_LARGE_UPLOAD_BYTES = 520 * 1024 * 1024
 
 
 class CurrentUser(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
@@ -116,6 +120,17 @@ def register(app: Flask) -> None:
     manager.user_loader(_load)
     app.before_request(_refuse_unguarded)
     app.context_processor(_permissions)
+
+
+def allow_large_upload() -> None:
+    """Raise the body limit of one route for those who may use it.
+
+    Call it before anything reads the form: a visitor must not fill the disk.
+    """
+    if request.endpoint != _LARGE_UPLOAD or not current_user.is_authenticated:
+        return
+    if permissions.is_allowed(current_user.role, "vulnerability_feed"):
+        request.max_content_length = _LARGE_UPLOAD_BYTES
 
 
 def _load(ticket: str) -> CurrentUser | None:

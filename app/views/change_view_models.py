@@ -13,6 +13,7 @@ from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
 from app.domain.changes import approvals, auto_update_rules, candidates, packages, proposals
 from app.domain.changes.candidates import Candidate
+from app.domain.changes.vulnerability_updates import UpdateEffect, effect_of
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import MAJOR
 from app.domain.reporting.computation import STORY_EVENTS
@@ -26,6 +27,7 @@ from app.models.changes import (
 )
 from app.models.reports import report_list
 from app.models.site_data import SiteData
+from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import Site
 from app.protocol import from_b64u
 from app.views.window_view_models import ChangeTimes, change_times_of
@@ -70,6 +72,7 @@ class ChangePage:
     can_approve: bool
     needs_request: bool
     times: ChangeTimes
+    security: UpdateEffect
 
     @property
     def may_be_approved(self) -> bool:
@@ -159,6 +162,7 @@ class HistoryPage:
     candidates: list[Candidate]
     changes: list[Change]
     held: UpdateHold | None
+    vulnerabilities: list[SiteVulnerability]
 
 
 def risks_of(change: Change) -> list[str]:
@@ -212,6 +216,7 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         can_approve=approvals.may_approve(change, me),
         needs_request=proposals.needs_request(change),
         times=change_times_of(change, now),
+        security=effect_of(change.kind, change.ident, change.from_version, change.to_version),
     )
 
 
@@ -261,4 +266,5 @@ def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
         candidates=found,
         changes=listed,
         held=held,
+        vulnerabilities=SiteVulnerability.on_sites(kind, ident, [site.id]).get(site.id, []),
     )

@@ -78,6 +78,13 @@ SETTINGS = (
         "overview",
     ),
     Setting(
+        "vulnerability_feed.show",
+        "Known vulnerabilities",
+        "Your key for Wordfence Intelligence, or a file to import",
+        "shield-check",
+        "vulnerability_feed",
+    ),
+    Setting(
         "exports.index",
         "Audit log exports",
         "For an auditor, a spreadsheet or another program",

@@ -7,6 +7,7 @@ all there are: a new one has to be added here.
 from __future__ import annotations
 
 import ast
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -35,7 +36,7 @@ from app.domain.accounts.roles import Access
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.accounts.single_sign_on import TypedProvider
 from app.domain.accounts.verified_person import VerifiedPerson
-from app.domain.actor import Actor
+from app.domain.actor import SYSTEM, Actor
 from app.domain.agency import logo, settings
 from app.domain.audit import export, redaction, verification
 from app.domain.changes import (
@@ -48,6 +49,7 @@ from app.domain.changes import (
     proposals,
     site_assignment,
     stop_switch,
+    vulnerability_updates,
 )
 from app.domain.changes.auto_update_rules import RuleTerms
 from app.domain.changes.change_times import Window
@@ -67,6 +69,7 @@ from app.domain.reporting.client_report import Period
 from app.domain.sites import clients, holds, notes, sites
 from app.domain.sites.site_csv import SiteLine
 from app.domain.uptime import settings as uptime_settings
+from app.domain.vulnerabilities import source, upkeep
 from app.domain.webhooks import endpoints as webhook_endpoints
 from app.domain.webhooks import outbox as webhook_outbox
 from app.models.accounts import User
@@ -80,6 +83,7 @@ from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.email import OutgoingEmail
 from app.models.sites import MOVED, Pairing, Site
+from app.models.vulnerabilities import VulnerableSoftware
 from app.models.webhooks import WebhookEndpoint, WebhookMessage
 from tests.support.client_reports import MONTHLY_REPORTS, make_due, no_pdf, prepare
 from tests.support.emails import TYPED, turn_email_on
@@ -96,6 +100,7 @@ from tests.support.fakes import Clock, FakeSite
 from tests.support.openid_provider import CLIENT_ID, SECRET, LocalProvider, local_provider
 from tests.support.pictures import picture
 from tests.support.second_factors import Device, add_app, first_code, make_passkey
+from tests.support.vulnerability_feeds import bounds, feed, record, software
 from tests.support.webhooks import add_endpoint, typed_endpoint
 
 DOMAIN = Path(__file__).parents[2] / "app/domain"
@@ -129,6 +134,21 @@ class World:
     def reviewed(self) -> Change:
         wanted = [UpdateRequest(self.site, "plugin", AKISMET, "5.3.1")]
         return proposals.review_changes(wanted, by=self.ben, now=self.now)[0]
+
+    def imported(self) -> VulnerableSoftware:
+        """What a known vulnerability of the site is in."""
+        file = io.BytesIO(feed(record(1, software("akismet", bounds("5.3"), patched=("5.3.1",)))))
+        source.accept_file_from_cli(file, by=SYSTEM, config=self.config, now=self.now)
+        upkeep.update(self.config, now=lambda: self.now)
+        return VulnerableSoftware.get()
+
+    def removing_key(self) -> Callable[..., Any]:
+        source.set_key("a-key", by=self.ana, config=self.config, now=self.now)
+        return partial(source.remove_key, now=self.now)
+
+    def fetching(self) -> Callable[..., Any]:
+        source.set_key("a-key", by=self.ana, config=self.config, now=self.now)
+        return partial(source.request_fetch, now=self.now)
 
     def other(self) -> Site:
         return make_site(self.ana, now=self.now, url="https://other.example", name="Other")
@@ -343,6 +363,17 @@ class World:
 
 # By function: what prepares it; the result is called with `by`.
 CASES: dict[str, Callable[[World], Callable[..., object]]] = {
+    "vulnerabilities.source.set_key": lambda w: partial(
+        source.set_key, "a-key", config=w.config, now=w.now
+    ),
+    "vulnerabilities.source.remove_key": World.removing_key,
+    "vulnerabilities.source.request_fetch": World.fetching,
+    "vulnerabilities.source.accept_file": lambda w: partial(
+        source.accept_file, io.BytesIO(feed(record(1))), config=w.config, now=w.now
+    ),
+    "changes.vulnerability_updates.review_fixes": lambda w: partial(
+        vulnerability_updates.review_fixes, w.imported().id, now=w.now
+    ),
     "accounts.users.invite_user": lambda w: partial(
         users.invite_user,
         name="Dan",

@@ -27,6 +27,7 @@ from tests.support.factories import make_site, make_user
 from tests.support.fakes import RecordingQueue
 from tests.support.running_verifier import verify
 from tests.support.second_factors import add_app
+from tests.support.vulnerability_feeds import feed, record
 
 
 @pytest.fixture
@@ -252,3 +253,21 @@ def test_a_person_who_lost_every_factor_is_helped(run, database: Config, ana: Ac
     assert not SecondFactor.select().exists()
     assert AuditEntry.head().event == "second_factors_reset"
     assert run(args=["users", "reset-second-factor", "x@y.example"]).exit_code == 1
+
+
+def test_a_feed_of_vulnerabilities_is_imported_or_refused(
+    run, database: Config, tmp_path: Path
+) -> None:
+    path = tmp_path / "feed.json"
+    path.write_bytes(feed(record(1), record(2)))
+    done = run(args=["vulnerabilities", "import", str(path)])
+    assert done.exit_code == 0
+    assert "2 records, 0 about" in done.output
+    path.write_bytes(feed(record(1))[:-5])
+    refused = run(args=["vulnerabilities", "import", str(path)])
+    assert refused.exit_code == 1
+    assert "damaged or incomplete" in refused.output
+    path.write_bytes(b"")
+    empty = run(args=["vulnerabilities", "import", str(path)])
+    assert empty.exit_code == 1
+    assert "not empty" in empty.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +31,7 @@ from app.domain.notifications.preferences import Preferences
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import sending
 from app.domain.uptime import rounds
+from app.domain.vulnerabilities import source, upkeep
 from app.domain.webhooks import delivery as webhook_delivery
 from app.domain.webhooks import outbox as webhook_outbox
 from app.http.site_client import ErrorCode
@@ -67,6 +69,7 @@ from tests.support.fakes import Clock, FakeSite
 from tests.support.front_pages import FrontPages
 from tests.support.package_server import PATH, PackageServer, akismet, pins_of
 from tests.support.rules import terms
+from tests.support.vulnerability_feeds import feed, record
 from tests.support.webhooks import add_endpoint
 
 COUNT = 3
@@ -220,6 +223,10 @@ class Fleet:
             break_site(site, self.clock())
         webhook_watch.notify_due(self.config, self.clock())
 
+    def upload_feed(self) -> None:
+        file = io.BytesIO(feed(record(1)))
+        source.accept_file_from_cli(file, by=self.ana, config=self.config, now=self.clock())
+
     def let_checks_be_due(self) -> None:
         SiteWatch.add_missing(self.clock())
 
@@ -252,6 +259,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "apply_auto_update_rules": (Fleet.let_rule_apply, COUNT),
     "request_due_syncs": (Fleet.let_syncs_be_due, COUNT),
     "request_due_checks": (Fleet.let_checks_be_due, COUNT),
+    "update_vulnerabilities": (Fleet.upload_feed, 1),
     "tidy_uptime": (Fleet.keep_old_checks, COUNT),
     "verify_audit_log": (Fleet.forget_verifications, 1),
     "recover_changes": (Fleet.propose, COUNT),
@@ -447,6 +455,11 @@ def send_webhooks(fleet: Fleet) -> list[str]:
     ]
 
 
+def update_vulnerabilities(fleet: Fleet) -> list[str]:
+    fleet.upload_feed()
+    return [upkeep.update(fleet.config, now=fleet.clock)]
+
+
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_uptime": (check_front_pages, ["up"] * COUNT),
     "check_change": (check_changes, ["proposed"] * COUNT),
@@ -466,5 +479,6 @@ JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "settle_change": (settle_changes, ["succeeded"] * COUNT),
     "sync_site": (sync_each_site, ["done"] * COUNT),
     "sync_sites": (sync_sites, ["done"] * COUNT),
+    "update_vulnerabilities": (update_vulnerabilities, ["imported"]),
     "verify_audit_log": (verify_audit_logs, ["whole"]),
 }

@@ -67,6 +67,8 @@ def path_of(task: Task) -> str:
         return f"/settings/webhooks/{item.id}" if is_one else "/settings/webhooks"
     if item.about == "network":
         return "/sites"
+    if item.about == "vulnerability":
+        return "/vulnerabilities"
     if is_one and item.site is not None:
         tab = "/uptime" if item.about in ("uptime", "certificate") else ""
         return f"/sites/{item.site.id}{tab}"
@@ -189,11 +191,13 @@ def _together(words: str, ends: Sequence[_End], zone: ZoneInfo) -> dict[str, Any
 
 def _resolved_entry(end: _End, zone: ZoneInfo) -> dict[str, Any]:
     row = end.row
-    title = f"No longer open: {row.title}"
+    title, path = f"No longer open: {row.title}", f"/sites/{row.site_id}" if end.site else "/"
     if end.words:
         title = f"{end.site} is {end.words}{end.length}"
+    if row.key.startswith("vulnerability:"):
+        title, path = f"No site has it any more: {row.title}", "/vulnerabilities"
     why = f"{row.title}: {_span(end.began_at, end.ended_at, zone)}."
-    return _resolved(title, why, f"/sites/{row.site_id}" if end.site else "/", [end])
+    return _resolved(title, why, path, [end])
 
 
 def _resolved(title: str, why: str, path: str, ends: Sequence[_End]) -> dict[str, Any]:

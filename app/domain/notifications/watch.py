@@ -126,7 +126,9 @@ def _later(person: _Person, look: _Look) -> list[Item]:
 def _covered(person: _Person, items: list[Item]) -> list[Item]:
     """Return the items about the clients that the person chose, and those about no site."""
     return [
-        item for item in items if item.site is None or person.chosen.covers(item.site.client_id)
+        item
+        for item in items
+        if item.client_ids is None or any(map(person.chosen.covers, item.client_ids))
     ]
 
 
