@@ -181,6 +181,13 @@ def connections_of(site_ids: Collection[int]) -> dict[int, tuple[str, str]]:
     return {site_id: (name, connection) for site_id, name, connection in rows}
 
 
+def sites_with_own_window(visible: Visibility) -> list[Site]:
+    """Return the visible sites with a maintenance window of their own by name."""
+    query = Site.select().where(Site.maintenance_window.is_null(False))
+    query = query.where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
+    return list(query.order_by(fn.LOWER(Site.name), Site.id))
+
+
 def noticeable_sites(
     connections: Collection[str],
     php: Collection[str],

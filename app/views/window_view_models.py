@@ -13,6 +13,7 @@ from app.domain.changes.stop_switch import Affected
 from app.domain.inventory import update_limits
 from app.domain.inventory.update_limits import Pause
 from app.domain.time_zones import time_zones
+from app.models import fleet
 from app.models.change_stops import ChangeStop
 from app.models.changes import MAY_RUN, PROPOSED, Change
 from app.models.clients import Client
@@ -132,7 +133,7 @@ def windows_page(now: datetime, chosen: Collection[int]) -> WindowsPage:
         stop=current_session().session.stop,
         affected=stop_switch.affected(visible),
         freezes=[_freeze_row(one, today, visible) for one in Freeze.newest(_MOST_FREEZES, visible)],
-        windows=_window_rows([*clients, *Site.with_own_window(visible)]),
+        windows=_window_rows([*clients, *fleet.sites_with_own_window(visible)]),
         choices=_choices(clients, site_choices.offered_names(chosen)),
         offers_all=site_choices.are_all_offered(),
         zone=zone.key,
