@@ -237,7 +237,7 @@ FAULTS = (
     ),
     Fault(
         "a form needs no nonce",
-        "wordpress-plugin/siteagent/includes/admin/class-siteagent-settings-actions.php",
+        "wordpress-plugin/siteagent/includes/admin/class-siteagent-form-handling.php",
         "		check_admin_referer( $action );\n",
         "",
         "tests/plugin/test_admin.py",

@@ -135,6 +135,14 @@ add_action(
 	}
 );
 
+// Copies of former versions are removed after two weeks.
+add_action(
+	'siteagent_remove_expired_copies',
+	static function (): void {
+		Siteagent_Kept_Copies::remove_expired( time() );
+	}
+);
+
 // Updates of SiteAgent itself: only signed releases from the dashboard, no matter who asks for them.
 add_filter(
 	'update_plugins_siteagent.invalid',
@@ -248,6 +256,7 @@ if ( is_admin() ) {
 		array( 'admin_post_siteagent_permissions', 'settings_actions', 'save_permissions' ),
 		array( 'admin_post_siteagent_notifications', 'settings_actions', 'save_notifications' ),
 		array( 'admin_post_siteagent_decide', 'settings_actions', 'decide_update' ),
+		array( 'admin_post_siteagent_restore', 'restore_action', 'restore' ),
 	);
 	if ( ! wp_doing_ajax() ) {
 		$siteagent_hooks[] = array( 'admin_init', 'privacy_policy', 'add_text' );

@@ -16,6 +16,7 @@ FORMS = (
     "siteagent_permissions",
     "siteagent_decide",
     "siteagent_notifications",
+    "siteagent_restore",
 )
 
 
@@ -23,6 +24,7 @@ TABS = (
     "",
     "&tab=permissions",
     "&tab=data",
+    "&tab=history",
     "&tab=log",
     "&step=token",
     "&step=consent",

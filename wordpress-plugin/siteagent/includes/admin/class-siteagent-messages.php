@@ -52,11 +52,37 @@ final class Siteagent_Messages {
 			'not_disconnected'           => array( 'error', __( 'The connection could not be deleted and still exists. Try again. If it fails again, deactivate SiteAgent and check the error log of this site.', 'siteagent' ) ),
 		);
 		if ( ! isset( $notices[ $code ] ) ) {
-			return null;
+			return self::restore_notice( $code );
 		}
 		return array(
 			'kind' => $notices[ $code ][0],
 			'text' => $notices[ $code ][1],
+		);
+	}
+
+	/**
+	 * Returns the notice after restoring a kept copy.
+	 *
+	 * @param string $code Outcome, a dot, and the reason or nothing.
+	 * @return array{kind:string,text:string}|null
+	 */
+	private static function restore_notice( string $code ): ?array {
+		list( $outcome, $reason ) = explode( '.', $code . '.' );
+		$notices                  = array(
+			'restore_succeeded'   => array( 'success', __( 'The former version was restored, and the site’s pages work as before. Its database was not changed.', 'siteagent' ) ),
+			'restore_watched'     => array( 'warning', __( 'The former version was restored. This site could not check its own pages, so it is watched for a while: if its pages end with errors of this version, the replaced version is put back.', 'siteagent' ) ),
+			'restore_unchecked'   => array( 'warning', __( 'The former version was restored. This site could not check its own pages, so look at them yourself.', 'siteagent' ) ),
+			/* translators: %s: a reason, such as "the new version caused a fatal error" */
+			'restore_rolled_back' => array( 'warning', __( 'The former version did not work (%s), so the version from before is in place again.', 'siteagent' ) ),
+			/* translators: %s: a reason, such as "the installation failed" */
+			'restore_failed'      => array( 'error', __( 'Restoring failed: %s. Check this site. If the plugin or theme does not work, install it by hand or restore a backup of your host.', 'siteagent' ) ),
+			/* translators: %s: a reason, such as "another update was running" */
+			'restore_refused'     => array( 'error', __( 'Nothing was restored, and nothing on this site was changed: %s.', 'siteagent' ) ),
+			'restore_not_allowed' => array( 'error', __( 'Nothing was restored: you are not allowed to update plugins and themes on this site. Ask an administrator who is.', 'siteagent' ) ),
+		);
+		return ! isset( $notices[ $outcome ] ) ? null : array(
+			'kind' => $notices[ $outcome ][0],
+			'text' => sprintf( $notices[ $outcome ][1], Siteagent_Update_Reasons::label( $reason ) ),
 		);
 	}
 
@@ -197,6 +223,19 @@ final class Siteagent_Messages {
 		}
 		$name = 'plugin' === $item['kind'] && '.' !== dirname( $item['id'] ) ? dirname( $item['id'] ) : $item['id'];
 		return sprintf( $labels[ $item['kind'] ], $name, '' === $item['from'] ? __( 'none', 'siteagent' ) : $item['from'], $item['to'] );
+	}
+
+	/**
+	 * Returns one version of a plugin or theme as text.
+	 */
+	public static function component_label( string $kind, string $id, string $version ): string {
+		$labels = array(
+			/* translators: 1: folder of a plugin, 2: version */
+			'plugin' => __( 'Plugin %1$s %2$s', 'siteagent' ),
+			/* translators: 1: folder of a theme, 2: version */
+			'theme'  => __( 'Theme %1$s %2$s', 'siteagent' ),
+		);
+		return ! isset( $labels[ $kind ] ) ? '' : sprintf( $labels[ $kind ], 'plugin' === $kind && '.' !== dirname( $id ) ? dirname( $id ) : $id, $version );
 	}
 
 	/**

@@ -14,6 +14,8 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Settings_Actions {
 
+	use Siteagent_Form_Handling;
+
 	/** Errors of texts that are not a usable token, so that they may be shown in the field again. */
 	const REDISPLAYED_ERRORS = array( 'not_a_token', 'damaged' );
 
@@ -296,19 +298,6 @@ final class Siteagent_Settings_Actions {
 	}
 
 	/**
-	 * Ends the request unless an authorized administrator submitted this form.
-	 */
-	private function authorize( string $action, string $capability = '' ): void {
-		if ( ! current_user_can( '' === $capability ? Siteagent_Capabilities::MANAGE : $capability ) ) {
-			wp_die( esc_html__( 'Sorry, you are not allowed to do that.', 'siteagent' ), '', array( 'response' => 403 ) );
-		}
-		if ( ! isset( $_SERVER['REQUEST_METHOD'] ) || 'POST' !== $_SERVER['REQUEST_METHOD'] ) {
-			wp_die( esc_html__( 'Invalid request.', 'siteagent' ), '', array( 'response' => 405 ) );
-		}
-		check_admin_referer( $action );
-	}
-
-	/**
 	 * Runs an action and shows its result on the next page. A database that cannot be written to must not end in an
 	 * error page.
 	 *
@@ -340,25 +329,5 @@ final class Siteagent_Settings_Actions {
 	private function is_pending( ?Siteagent_Pairing_Token $token ): bool {
 		$pending = $this->pending_pairing->get();
 		return null !== $token && null !== $pending && $token->pid() === $pending['pid'];
-	}
-
-	/**
-	 * Returns the present account by its id, because the log holds no names.
-	 */
-	private function actor(): string {
-		return 'user:' . get_current_user_id();
-	}
-
-	private function log_error( Throwable $error ): void {
-		error_log( 'SiteAgent: ' . $error->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- an operator looks in the log of the server.
-	}
-
-	/**
-	 * @return never
-	 */
-	private function redirect( array $query = array() ): void {
-		nocache_headers();
-		wp_safe_redirect( Siteagent_Settings_Page::url( $query ), 303 );
-		exit;
 	}
 }

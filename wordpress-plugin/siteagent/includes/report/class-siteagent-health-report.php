@@ -156,16 +156,8 @@ final class Siteagent_Health_Report {
 	 * report is stored. Null where the host does not tell.
 	 */
 	private function disk_free(): ?int {
-		if ( ! function_exists( 'disk_free_space' ) ) {
-			return null;
-		}
-		// Hosts forbid it with a warning (open_basedir) or an exception, depending on the PHP version.
-		try {
-			$free = @disk_free_space( WP_CONTENT_DIR ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, Generic.PHP.NoSilencedErrors -- see above.
-		} catch ( Throwable $error ) {
-			return null;
-		}
-		if ( ! is_float( $free ) || $free < 0 ) {
+		$free = Siteagent_Filesystem::free_bytes( WP_CONTENT_DIR );
+		if ( INF === $free || $free < 0 ) {
 			return null;
 		}
 		$step = (int) 10 ** max( 0, strlen( sprintf( '%.0f', $free ) ) - 1 );

@@ -105,6 +105,21 @@ final class Siteagent_Component {
 	}
 
 	/**
+	 * Returns the state that a run starts from, for its marker.
+	 *
+	 * @return array{version:string,active:bool,network:bool,sites:int[],probe:null}
+	 */
+	public function state_before_run(): array {
+		return array(
+			'version' => $this->version(),
+			'active'  => $this->is_active(),
+			'network' => $this->is_network_active(),
+			'sites'   => $this->is_plugin() ? $this->active_sites() : array(),
+			'probe'   => null,
+		);
+	}
+
+	/**
 	 * Returns the sites of this network on which it is active; without a network this site or none.
 	 *
 	 * @return int[]

@@ -160,13 +160,7 @@ final class Siteagent_Update_Requirements {
 	private function free_space(): float {
 		$space = INF;
 		foreach ( array_unique( array( $this->component->folder(), WP_CONTENT_DIR, get_temp_dir(), Siteagent_Rollback::base_folder() ) ) as $folder ) {
-			// Hosts forbid it with a warning (open_basedir) or an exception, depending on the PHP version.
-			try {
-				$free = is_dir( $folder ) && function_exists( 'disk_free_space' ) ? @disk_free_space( $folder ) : false; // phpcs:ignore WordPress.PHP.NoSilencedErrors, Generic.PHP.NoSilencedErrors -- see above.
-			} catch ( Throwable $error ) {
-				$free = false;
-			}
-			$space = is_float( $free ) ? min( $space, $free ) : $space;
+			$space = min( $space, Siteagent_Filesystem::free_bytes( $folder ) );
 		}
 		return $space;
 	}

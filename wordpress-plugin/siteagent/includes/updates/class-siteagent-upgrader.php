@@ -144,7 +144,10 @@ final class Siteagent_Upgrader {
 		}
 	}
 
-	private static function package_path( string $folder, string $op_id ): string {
+	/**
+	 * Returns the path of a run's package.
+	 */
+	public static function package_path( string $folder, string $op_id ): string {
 		return $folder . '/' . self::package_name( $op_id ) . '.zip';
 	}
 
@@ -266,6 +269,15 @@ final class Siteagent_Upgrader {
 	 */
 	public function refusal_reason(): string {
 		return $this->refusal;
+	}
+
+	/**
+	 * Rejects the package before it changed the site.
+	 *
+	 * @param string $reason A code of docs/PROTOCOL.md section 3.3.
+	 */
+	public function refuse( string $reason ): void {
+		$this->refusal = $reason;
 	}
 
 	/**

@@ -14,6 +14,7 @@ $siteagent_tabs = array(
 	'connection'  => __( 'Connection', 'siteagent' ),
 	'permissions' => __( 'Permissions', 'siteagent' ),
 	'data'        => __( 'Shared data', 'siteagent' ),
+	'history'     => __( 'Update history', 'siteagent' ),
 	'log'         => __( 'Activity log', 'siteagent' ),
 );
 ?>
