@@ -79,6 +79,8 @@ CHANGES = {
     "automatic updates are switched on": "update_site_option('auto_update_plugins',"
     " array('hello.php'));",
     "search engines are turned away": "update_option('blog_public', '0');",
+    "the database waits for its upgrade": "update_option('db_version', '1');",
+    "the database was upgraded": "update_option('db_version', $GLOBALS['wp_db_version']);",
     "the language changes": "update_option('WPLANG', 'de_DE');",
     "WordPress is another one": "$file = ABSPATH . WPINC . '/version.php';"
     " file_put_contents($file, file_get_contents($file) . '// another');",

@@ -71,6 +71,7 @@ return array(
 	'Siteagent_Admin_Update_Check'   => 'report/class-siteagent-admin-update-check.php',
 	'Siteagent_Auto_Update_Status'   => 'report/class-siteagent-auto-update-status.php',
 	'Siteagent_Available_Updates'    => 'report/class-siteagent-available-updates.php',
+	'Siteagent_Database_Upgrades'    => 'report/class-siteagent-database-upgrades.php',
 	'Siteagent_Health_Report'        => 'report/class-siteagent-health-report.php',
 	'Siteagent_Installed_Components' => 'report/class-siteagent-installed-components.php',
 	'Siteagent_Last_Report'          => 'report/class-siteagent-last-report.php',

@@ -52,13 +52,14 @@ final class Siteagent_Health_Report {
 	 */
 	public function all( float $deadline ): array {
 		return array(
-			'tests'        => $this->run_tests( $deadline ),
-			'https'        => wp_is_using_https(),
-			'cron_overdue' => $this->cron_overdue( time() ),
-			'disk_free'    => $this->disk_free(),
-			'filesystem'   => (string) get_filesystem_method(),
-			'file_mods'    => (bool) wp_is_file_mod_allowed( 'capability_update_core' ),
-			'auto_updater' => ! ( new WP_Automatic_Updater() )->is_disabled(),
+			'tests'             => $this->run_tests( $deadline ),
+			'https'             => wp_is_using_https(),
+			'cron_overdue'      => $this->cron_overdue( time() ),
+			'disk_free'         => $this->disk_free(),
+			'filesystem'        => (string) get_filesystem_method(),
+			'file_mods'         => (bool) wp_is_file_mod_allowed( 'capability_update_core' ),
+			'database_upgrades' => ( new Siteagent_Database_Upgrades() )->pending(),
+			'auto_updater'      => ! ( new WP_Automatic_Updater() )->is_disabled(),
 		);
 	}
 
