@@ -145,6 +145,8 @@ AUTHORITY = (
             _RESTORE, "test_a_copy_that_is_gone_or_unknown_to_the_log_is_not_offered",
             _RESTORE, "test_an_update_keeps_the_former_version_where_nobody_can_fetch_or_run_it",
             _RESTORE, "test_who_may_not_update_plugins_restores_none",
+            "tests/domain/test_record_restored_versions.py",
+            "test_a_hostile_site_cannot_fill_the_audit_log",
         ),
     ),
     Attack(
