@@ -171,7 +171,7 @@ def entry_symbol(entry: AuditEntry) -> str:
 
 def release_size(target: Target) -> str:
     """Return the size of an available update: patch, minor, major or unclear."""
-    if target.kind == "translation":
+    if target.kind in ("translation", "database"):
         return UNCLEAR
     return release_type_between(target.version, target.available or "")
 

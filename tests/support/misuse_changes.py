@@ -137,6 +137,16 @@ AUTHORITY = (
         ),
     ),
     Attack(
+        "The database is upgraded without permission, by a rule, or otherwise than approved",
+        played(
+            "tests/plugin/test_upgrade_database.py",
+            "test_without_the_owners_permission_nothing_runs",
+            "tests/plugin/test_upgrade_database.py",
+            "test_anything_but_what_was_approved_is_refused",
+            "tests/domain/test_upgrade_database.py", "test_no_auto_update_rule_covers_it",
+        ),
+    ),
+    Attack(
         "A kept copy of a former version is altered, replaced or fetched, or restored by someone "
         "who may not",
         played(

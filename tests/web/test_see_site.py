@@ -163,7 +163,8 @@ def test_a_database_that_waits_for_its_upgrade_is_shown_with_the_way_to_it(see):
     text = see("health", health={**report()["health"], "database_upgrades": upgrades})
     assert "WordPress has to upgrade the database from 58975 to 60421" in text
     assert "WooCommerce has to upgrade the database from 9.1.0 to 9.4.2" in text
-    assert '/wp-admin/upgrade.php" rel="noopener noreferrer">Open wp-admin</a>' in text
+    assert '/updates">Updates</a>' in text
+    assert 'https://bakery.example/wp-admin/"' in text
 
 
 def test_a_site_cannot_make_the_link_to_wp_admin_run_a_script(see):

@@ -94,6 +94,7 @@ return array(
 	'Siteagent_Watchdog_Installer'   => 'rollback/class-siteagent-watchdog-installer.php',
 	'Siteagent_Changelog'            => 'updates/class-siteagent-changelog.php',
 	'Siteagent_Component'            => 'updates/class-siteagent-component.php',
+	'Siteagent_Database_Runner'      => 'updates/class-siteagent-database-runner.php',
 	'Siteagent_Maintenance_Mode'     => 'updates/class-siteagent-maintenance-mode.php',
 	'Siteagent_Package_Source'       => 'updates/class-siteagent-package-source.php',
 	'Siteagent_Package_Validator'    => 'updates/class-siteagent-package-validator.php',

@@ -196,6 +196,7 @@ final class Siteagent_Messages {
 			'themes'       => array( __( 'Themes', 'siteagent' ), __( 'A backup is kept as well. Changes to a theme’s own files are lost, as with every update.', 'siteagent' ) ),
 			'core_minor'   => array( __( 'WordPress minor releases', 'siteagent' ), __( 'They usually close security holes. WordPress itself cannot be rolled back.', 'siteagent' ) ),
 			'core_major'   => array( __( 'WordPress major releases', 'siteagent' ), __( 'They bring new features and should be tested first. WordPress itself cannot be rolled back.', 'siteagent' ) ),
+			'database'     => array( __( 'Upgrade of WordPress’s database', 'siteagent' ), __( 'WordPress’s own upgrade, where it waits after an update. The database cannot be rolled back, so make a backup first.', 'siteagent' ) ),
 			'siteagent'    => array( __( 'SiteAgent itself', 'siteagent' ), __( 'Signed releases from your dashboard. The previous version is restored if the new one does not respond to the dashboard.', 'siteagent' ) ),
 		);
 	}
@@ -215,6 +216,8 @@ final class Siteagent_Messages {
 			'translation' => __( 'Translation %1$s from %2$s to %3$s', 'siteagent' ),
 			/* translators: 2: version it has, 3: version it gets */
 			'core'        => __( 'WordPress from %2$s to %3$s', 'siteagent' ),
+			/* translators: 2: version it has, 3: version it gets */
+			'database'    => __( 'WordPress’s database from %2$s to %3$s', 'siteagent' ),
 			/* translators: 2: version it has, 3: version it gets */
 			'siteagent'   => __( 'SiteAgent from %2$s to %3$s', 'siteagent' ),
 		);

@@ -55,6 +55,7 @@ final class Siteagent_Update_Reasons {
 			'not_a_package'           => __( 'the download is not a package', 'siteagent' ),
 			'package_mismatch'        => __( 'the package contains something else', 'siteagent' ),
 			'not_signed'              => __( 'the package is not a signed release', 'siteagent' ),
+			'multisite'               => __( 'the database of a network of sites is upgraded in wp-admin, under Network Admin → Upgrade Network', 'siteagent' ),
 			'rollback_impossible'     => __( 'it could not be rolled back', 'siteagent' ),
 		);
 	}

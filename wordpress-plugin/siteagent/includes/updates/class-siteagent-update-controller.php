@@ -216,7 +216,11 @@ final class Siteagent_Update_Controller {
 		if ( ! $this->rollback->begin_run( $update_plan->op_id(), $facts, $now ) ) {
 			return $this->log_result( $item, ( new Siteagent_Update_Result() )->to_array( 'refused', 'busy' ), $update_plan );
 		}
-		$runner = new Siteagent_Update_Runner( new Siteagent_Planned_Package( $update_plan ), $component, $this->rollback, $this->recovery->loopback_check( $component ) );
+		$source = new Siteagent_Planned_Package( $update_plan );
+		$checks = $this->recovery->loopback_check( $component );
+		$runner = 'database' === $item->kind()
+			? new Siteagent_Database_Runner( $source, $component, $this->rollback, $checks )
+			: new Siteagent_Update_Runner( $source, $component, $this->rollback, $checks );
 		$answer = $this->log_result( $item, $runner->run(), $update_plan );
 		$run    = $this->rollback->current_run();
 		if ( 'succeeded' === $answer['outcome'] && null !== $run && $update_plan->op_id() === $run['op_id'] ) {

@@ -37,6 +37,13 @@ final class Siteagent_Update_Requirements {
 	 * Yields problems of the site: whether files may be replaced at all.
 	 */
 	public function site_problems(): Generator {
+		if ( 'database' === $this->component->kind() ) {
+			// WordPress upgrades the sites of a network one after the other, in its own page.
+			if ( is_multisite() ) {
+				yield 'multisite';
+			}
+			return;
+		}
 		if ( ! wp_is_file_mod_allowed( 'siteagent_change' ) ) {
 			yield 'file_mods_off';
 		}
@@ -110,7 +117,7 @@ final class Siteagent_Update_Requirements {
 	 * Returns the host of a URL in lower case, with the port if it is not the default; empty for an invalid URL.
 	 */
 	public static function host_with_port( string $address ): string {
-		if ( Siteagent_Component::FETCHED_BY_PLUGIN === $address ) {
+		if ( in_array( $address, array( Siteagent_Component::FETCHED_BY_PLUGIN, Siteagent_Component::NO_PACKAGE ), true ) ) {
 			return $address;
 		}
 		$host = strtolower( (string) wp_parse_url( $address, PHP_URL_HOST ) );
