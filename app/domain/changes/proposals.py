@@ -26,8 +26,6 @@ from app.domain.changes import candidates
 from app.domain.changes.candidates import Candidate
 from app.domain.errors import Conflict, Invalid, StaleChange, StaleState
 from app.domain.inventory.eligibility import SEPARATE_KINDS
-from app.domain.inventory.targets import Target
-from app.domain.inventory.versions import UNCLEAR, release_type_between
 from app.domain.text import check_reason
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import DuplicateRow, transaction
@@ -173,7 +171,7 @@ def _create(request: UpdateRequest, proposal: _Proposal, on_site: Sequence[Candi
             name=target.name,
             from_version=target.version[:MAX_VERSION_CHARS],
             to_version=request.to_version,
-            release_type=_release_type(target, request.to_version),
+            release_type=target.release_type_to(request.to_version),
             proposed_by=by.id if by.kind == "user" else None,
             proposer=(f"auto-update rule “{rule.name}”" if rule else by.name)[:120],
             proposed_at=proposal.now,
@@ -189,13 +187,6 @@ def _create(request: UpdateRequest, proposal: _Proposal, on_site: Sequence[Candi
         audit.record(event, by, now=proposal.now)
         tx.after_commit(queue.enqueue, "check_change", change.id)
     return change
-
-
-def _release_type(target: Target, to_version: str) -> str:
-    """Return the size of an update. The versions of a database are only counted up."""
-    if target.kind == "database":
-        return UNCLEAR
-    return release_type_between(target.version, to_version)
 
 
 def request_approval(batch: Sequence[Change], *, by: Actor, reason: str, now: datetime) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain.inventory.versions import branch
+from app.domain.inventory.versions import UNCLEAR, branch, release_type_between
 from app.models.reports import Component
 from app.models.sites import Site
 
@@ -51,6 +51,10 @@ class Target:
             return f"{self.kind}s"
         is_minor = branch(self.version) == branch(self.available or "")
         return "core_minor" if is_minor else "core_major"
+
+    def release_type_to(self, version: str) -> str:
+        """Return the size of an update to `version`. Those of a database are only counted up."""
+        return UNCLEAR if self.kind == "database" else release_type_between(self.version, version)
 
 
 def targets_on_site(site: Site, document: dict[str, Any]) -> list[Target]:
