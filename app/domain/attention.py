@@ -193,25 +193,16 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
     sites = [site for site in findings.sites if visible.has(site.client_id)]
     problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
     changes = [one for one in findings.changes if visible.has(one.site.client_id)]
-    of_theirs = replace(
-        findings,
-        open_alerts=[one for one in findings.open_alerts if visible.has(one.site.client_id)],
-        reports=[one for one in findings.reports if visible.has(one.client_id)],
-    )
-    return _visible(actor, problems, changes, of_theirs)
+    of_theirs = [one for one in findings.open_alerts if visible.has(one.site.client_id)]
+    return _visible(actor, problems, changes, replace(findings, open_alerts=of_theirs))
 
 
 def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[Item]:
     is_reader = permissions.is_allowed(actor.role, "audit")
     visible = permissions.visibility_of(actor)
     matters = OpenMatters.read() if is_reader else OpenMatters()
-    read = Findings(
-        sites=[],
-        changes=changes,
-        open_alerts=Alert.open_ones(visible) if is_reader else [],
-        broken=matters.broken,
-        reports=[one for one in matters.reports if visible.has(one.client_id)],
-    )
+    open_alerts = Alert.open_ones(visible) if is_reader else []
+    read = Findings([], changes, open_alerts, matters.broken, matters.reports)
     return _visible(actor, problems, changes, read)
 
 
@@ -221,14 +212,15 @@ def _visible(
     """Return the items that this actor may see; those about sites are theirs already."""
     is_reader = permissions.is_allowed(actor.role, "audit")
     is_sender = permissions.is_allowed(actor.role, "reports")
-    broken = findings.broken if permissions.visibility_of(actor).is_everything else None
+    visible = permissions.visibility_of(actor)
+    broken = findings.broken if visible.is_everything else None
     return [
         *([_of_verification(broken)] if broken and is_reader else []),
         *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
         *(_of_change(change) for change in changes if change.needs_checking),
         *(item for item in problems if item.about != "network" or is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
-        *(_of_report(one) for one in findings.reports if is_sender),
+        *(_of_report(one) for one in findings.reports if is_sender and visible.has(one.client_id)),
     ]
 
 

@@ -112,6 +112,8 @@ class Site(BaseModel):
     notes_at = UtcField(null=True)
     # Its own maintenance window, instead of its client's.
     maintenance_window = JsonField(null=True)
+    # How its owner limits updates in wp-admin (inventory/update_limits.py).
+    update_limits = JsonField(null=True)
 
     uuid = CharField(max_length=64, default="")
     home = CharField(max_length=2000, default="")

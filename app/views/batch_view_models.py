@@ -15,6 +15,7 @@ from app.domain.actor import Actor
 from app.domain.changes import approvals, fleet_updates, proposals
 from app.domain.changes.change_times import Calendar, FreezeTime
 from app.domain.changes.fleet_updates import BlockedUpdate
+from app.domain.inventory import update_limits
 from app.domain.time_zones import zone_of
 from app.models.auto_update_rules import UpdateHold
 from app.models.available_updates import BLOCKED, AvailableUpdate, UpdateKey
@@ -211,14 +212,15 @@ def _line(
     if hold is not None and hold.until is not None and hold.until <= now:
         hold = None
     freeze = calendar.freeze_at(change.site, now) if change.state == PROPOSED else None
-    is_open = calendar.stop is None and hold is None and freeze is None
+    pause = update_limits.pause_of(change.site)
+    is_open = calendar.stop is None and hold is None and freeze is None and pause is None
     can_approve = is_open and approvals.may_approve(change, me)
     risks = tuple(name for name in risks_of(change) if name not in _USUAL_RISKS)
     opens = opening_of(change, calendar, now) if can_approve else None
     can_approve = can_approve and (opens is None or opens.at is not None)
     group = _group(change, hold, risks, can_approve)
     if change.state == PROPOSED and hold is None and not is_open:
-        group = "frozen" if calendar.stop is None else "stopped"
+        group = "stopped" if calendar.stop else "paused" if pause else "frozen"
     elif opens is not None and not can_approve:
         group = "no_window"
     return BatchLine(change, change.site, group, risks, hold, freeze, opens, can_approve)

@@ -194,10 +194,10 @@ def stamp(text: str) -> str:
         return text
 
 
-def siteagent_settings(home: str, is_multisite: bool = False) -> str:
+def siteagent_settings(home: str, is_multisite: bool = False, tab: str = "") -> str:
     """Return the address of SiteAgent's settings in the site's wp-admin."""
     page = "network/settings.php" if is_multisite else "options-general.php"
-    return f"{home}/wp-admin/{page}?page=siteagent"
+    return f"{home}/wp-admin/{page}?page=siteagent{f'&tab={tab}' if tab else ''}"
 
 
 def browser_name(agent: str) -> str:

@@ -13,7 +13,9 @@ from app.domain.attention import Item
 from app.domain.audit.subjects import HIGHLIGHTS
 from app.domain.changes import candidates, rule_coverage
 from app.domain.changes.candidates import Candidate
+from app.domain.inventory import update_limits
 from app.domain.inventory.eligibility import Reason
+from app.domain.inventory.update_limits import Pause
 from app.domain.inventory.versions import available_updates
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
@@ -253,17 +255,23 @@ class SitePage:
 
     @cached_property
     def site_wide_reasons(self) -> list[Reason]:
-        """Return what blocks updates of the whole site, each once, without missing permissions.
+        """Return what blocks updates of the whole site, each once.
 
-        Those have a notice of their own.
+        Missing permissions and a pause by the owner have notices of their own.
         """
         found: list[Reason] = []
         for candidate in self.waiting:
             for reason in candidate.verdict.reasons:
-                is_shown = reason.code == "permission_off" or reason in found
+                has_notice = reason.code in ("permission_off", "paused_by_owner")
+                is_shown = has_notice or reason in found
                 if reason.is_site_wide and not is_shown:
                     found.append(reason)
         return found
+
+    @property
+    def pause(self) -> Pause | None:
+        """Return the pause of updates by the site's owner."""
+        return update_limits.pause_of(self.site) if self.is_paired else None
 
     @property
     def next_attempt_at(self) -> datetime | None:

@@ -10,6 +10,8 @@ from app.domain.changes import change_times, freezes, maintenance_windows, stop_
 from app.domain.changes.change_times import Calendar, FreezeTime, Window
 from app.domain.changes.rule_hours import WEEKDAYS
 from app.domain.changes.stop_switch import Affected
+from app.domain.inventory import update_limits
+from app.domain.inventory.update_limits import Pause
 from app.domain.time_zones import time_zones
 from app.models.change_stops import ChangeStop
 from app.models.changes import MAY_RUN, PROPOSED, Change
@@ -67,9 +69,13 @@ class WindowsPage:
 
 @dataclass(frozen=True)
 class Opening:
-    """When an update starts that is approved now; None if its time ends before a window."""
+    """When an update starts that is approved now; None if its time ends before a window.
+
+    `window` is the maintenance window, `owner_hours` those of the site's owner, in words.
+    """
 
     window: str
+    owner_hours: str
     at: datetime | None
 
 
@@ -77,11 +83,12 @@ class Opening:
 class ChangeTimes:
     """What keeps a change from starting now, for its page.
 
-    `waits` is why an approved one is not sent, `after_freeze` when it could start if it is
-    approved for after the freeze.
+    `pause` is that of the site's owner, `waits` why an approved change is not sent, `after_freeze`
+    when it could start if it is approved for after the freeze.
     """
 
     is_stopped: bool
+    pause: Pause | None
     freeze: FreezeTime | None
     after_freeze: datetime | None
     opens: Opening | None
@@ -90,14 +97,18 @@ class ChangeTimes:
     @property
     def is_open(self) -> bool:
         """Whether it can be approved now; it may still start in a window."""
-        return not self.is_stopped and self.freeze is None
+        return not self.is_stopped and self.pause is None and self.freeze is None
 
 
 @dataclass(frozen=True)
 class SiteTimes:
-    """When updates of a site may start: its window in words, and its freezes."""
+    """When updates of a site may start: its window in words, and its freezes.
+
+    `owner_hours` are those that its owner set in wp-admin, in words.
+    """
 
     window: str
+    owner_hours: str
     is_own: bool
     opens: datetime | None
     freezes: list[FreezeTime]
@@ -123,10 +134,11 @@ def windows_page(now: datetime) -> WindowsPage:
 def site_times(site: Site, now: datetime) -> SiteTimes:
     """Return when updates of a site may start."""
     calendar = page_calendar(now)
-    window = change_times.window_of(site)
-    span = calendar.next_span(site, now, now + _AHEAD) if window else None
+    window, hours = change_times.window_of(site), change_times.owner_hours_of(site)
+    span = calendar.next_span(site, now, now + _AHEAD) if window or hours else None
     return SiteTimes(
         window=maintenance_windows.in_words(window) if window else "",
+        owner_hours=maintenance_windows.in_words(hours) if hours else "",
         is_own=site.maintenance_window is not None,
         opens=span.begins if span and span.begins > now else None,
         freezes=calendar.freezes_of(site),
@@ -138,6 +150,7 @@ def client_times(client: Client, now: datetime) -> SiteTimes:
     window = Window.of(client)
     return SiteTimes(
         window=maintenance_windows.in_words(window) if window else "",
+        owner_hours="",
         is_own=window is not None,
         opens=None,
         freezes=[
@@ -151,13 +164,16 @@ def client_times(client: Client, now: datetime) -> SiteTimes:
 def opening_of(change: Change, calendar: Calendar, now: datetime) -> Opening | None:
     """Return when a change starts that is approved now; None if that is at once."""
     site = change.site
-    window = change_times.window_of(site)
+    window, hours = change_times.window_of(site), change_times.owner_hours_of(site)
     earliest = max(now, change.not_before)
     span = calendar.next_span(site, earliest, change.not_after)
-    if window is None or (span is not None and span.begins <= earliest):
+    if (window is None and hours is None) or (span is not None and span.begins <= earliest):
         return None
-    words = maintenance_windows.in_words(window)
-    return Opening(words, None if span is None else span.begins)
+    return Opening(
+        window=maintenance_windows.in_words(window) if window else "",
+        owner_hours=maintenance_windows.in_words(hours) if hours else "",
+        at=None if span is None else span.begins,
+    )
 
 
 def change_times_of(change: Change, now: datetime) -> ChangeTimes:
@@ -168,6 +184,7 @@ def change_times_of(change: Change, now: datetime) -> ChangeTimes:
     later = calendar.next_span(change.site, freeze.span.ends, change.not_after) if freeze else None
     return ChangeTimes(
         is_stopped=calendar.stop is not None,
+        pause=update_limits.pause_of(change.site),
         freeze=freeze,
         after_freeze=max(later.begins, freeze.span.ends) if later and freeze else None,
         opens=opening_of(change, calendar, now) if is_proposed and not freeze else None,

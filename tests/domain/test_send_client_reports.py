@@ -253,6 +253,11 @@ def test_a_slow_worker_does_not_overwrite_a_later_one(
     slow = SentReport.known(report.id)
     assert slow is not None
     clock.advance(minutes=6)
+    assert report.begin(clock(), clock() + timedelta(minutes=5))
+    preparing._store_content(slow, config, clock())
+    report.refresh()
+    assert report.state == "preparing", "another worker has begun"
+    clock.advance(minutes=6)
     prepare(config, clock())
     report.refresh()
     made = report.content_digest

@@ -16,6 +16,7 @@ from app.models.sites import Site
 from app.protocol import b64u
 from tests.fleet import catalog
 from tests.fleet.fleet import Fleet, Website
+from tests.support.factories import limits
 
 # A client decides about the site of the first role, two people about that of the second.
 FIXED_ROLES = ("pending_at_client", "pending_second_person")
@@ -35,6 +36,8 @@ ROLES = (
     "missing_call",
     "ignored",
     "renewed",
+    "paused_by_owner",
+    "limited_by_owner",
     "revoked",
     "updated_today",
     "explained",
@@ -216,6 +219,21 @@ def _ask_owner(fleet: Fleet, site: Site) -> None:
     _proposing(_approve)(fleet, site)
 
 
+def _pause_by_owner(fleet: Fleet, site: Site) -> None:
+    at = int(fleet.clock().timestamp())
+    agent = fleet.sites[site.id].report["agent"]
+    agent["limits"] = limits(paused_at=at, reason="Photo shoot for the new collection until Friday")
+
+
+def _limit_by_owner(fleet: Fleet, site: Site) -> None:
+    """The owner allows updates on weekday nights only, and excludes one plugin."""
+    fake = fleet.sites[site.id]
+    fake.report["agent"]["limits"] = limits(days=(1, 2, 3, 4, 5), hours=(1, 5))
+    ident = fake.fall_behind(fleet.dice(f"limits:{site.name}"))
+    excluded = next(one for one in fake.report["plugins"] if one["id"] == ident)
+    excluded["releases"] = "none"
+
+
 def _ignore(fleet: Fleet, site: Site) -> None:
     dice = fleet.dice(f"ignore:{site.name}")
     ident = fleet.sites[site.id].fall_behind(dice)
@@ -241,6 +259,8 @@ _STORIES: dict[str, tuple[float, Callable[[Fleet, Site], None]]] = {
     "missing_call": (14, _missing_call),
     "explained": (12 * 24, _explained),
     "ignored": (40, _ignore),
+    "paused_by_owner": (26, _pause_by_owner),
+    "limited_by_owner": (9 * 24, _limit_by_owner),
     "pending": (3, _proposing(_leave)),
     "pending_at_client": (20, _proposing(_leave)),
     "pending_second_person": (5, _proposing(_leave)),

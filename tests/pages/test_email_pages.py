@@ -21,10 +21,17 @@ from app.domain.actor import Actor
 from app.domain.mail import outbox
 from app.domain.notifications import delivery, preferences, watch
 from app.domain.notifications.preferences import Preferences
+from app.domain.reporting import delivery as report_delivery
+from app.domain.reporting import sending
 from app.factory import create_app
 from app.models.base import db, use_database, utcnow
+from app.models.client_reports import ReportDelivery
+from app.models.clients import Client
 from app.models.email import OutgoingEmail
+from app.models.sites import Site
+from app.report_pdf import render_report
 from app.smtp import SendingFailed
+from tests.support.client_reports import make_due, prepare
 from tests.support.config import make_config
 from tests.support.emails import break_site, deliver_all, turn_email_on
 from tests.support.factories import PASSWORD, make_site, make_user
@@ -41,6 +48,10 @@ _PAGES = (
     "/account",
     "/team",
     "/settings/privacy",
+    "/clients/1/reports",
+    "/clients/1/reports/schedule",
+    "/clients/1/reports/1",
+    "/clients/2/reports/2",
 )
 
 
@@ -90,7 +101,21 @@ def fill_outbox(config: Config) -> list[Received]:
         for is_final, in_doubt in ((True, False), (True, True), (False, True), (False, False)):
             leave_failed(ana, config, clock, is_final=is_final, may_have_arrived=in_doubt)
         outbox.request_test(by=ana, now=clock())
+        send_client_reports(site, ana, config, clock)
         return relay.received
+
+
+def send_client_reports(site: Site, by: Actor, config: Config, clock: Clock) -> None:
+    """A German report that was sent, and an English one that waits."""
+    Site.update(client=Client.named("Sent")).where(Site.id == site.id).execute()
+    make_due(Client.named("Sent"), by, clock(), language="de")
+    make_due(Client.named("Waiting"), by, clock())
+    report = prepare(config, clock())[0]
+    seen = sending.seen_digest(report)
+    about = {"by": by, "confirmed_at": clock(), "config": config, "now": clock()}
+    sending.send_report(report, seen, render_report, **about)
+    for message in ReportDelivery.due(clock()):
+        assert report_delivery.deliver_report(message.id, config=config, now=clock) == "sent"
 
 
 def leave_failed(by: Actor, config: Config, clock: Clock, **more: bool) -> None:

@@ -115,6 +115,13 @@ $known = array(
 	'same_home'       => static function ( array $q ): bool {
 		return Siteagent_Site_Address::is_same_site( $q['one'], $q['other'] );
 	},
+	'is_patch'        => static function ( array $q ): ?bool {
+		return Siteagent_Release_Type::is_patch( $q['from'], $q['to'] );
+	},
+	'is_open'         => static function ( array $q ): bool {
+		$window = new Siteagent_Update_Window( $q['window']['days'], $q['window']['from_hour'], $q['window']['to_hour'] );
+		return $window->is_open( $q['at'], new DateTimeZone( $q['window']['time_zone'] ) );
+	},
 	'seal_roundtrip'  => static function ( array $q ): array {
 		$seal   = new Siteagent_Encryption( $q['secret'] );
 		$sealed = $seal->encrypt( array( 'd2s' => base64_decode( $q['plain_b64'], true ) ) );

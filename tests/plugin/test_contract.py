@@ -117,6 +117,18 @@ def test_a_message_is_signed_as_in_the_vector(php: Php, row: dict[str, Any]) -> 
     assert base == row["base"]
 
 
+@pytest.mark.parametrize(
+    "row", VECTORS["release_types"], ids=lambda row: f"{row['from']}-{row['to']}"
+)
+def test_a_patch_release_is_what_the_vector_calls_one(php: Php, row: dict[str, Any]) -> None:
+    assert php.ask("is_patch", **{"from": row["from"], "to": row["to"]}) is row["is_patch"]
+
+
+@pytest.mark.parametrize("row", by_name(VECTORS["update_windows"]))
+def test_hours_are_open_as_in_the_vector(php: Php, row: dict[str, Any]) -> None:
+    assert php.ask("is_open", window=row["window"], at=row["at"]) is row["is_open"]
+
+
 @pytest.mark.parametrize("row", by_name(TO_VERIFY))
 def test_a_message_is_judged_as_in_the_vector(php: Php, row: dict[str, Any]) -> None:
     case = dict(row["verify"])

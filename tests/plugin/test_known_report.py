@@ -78,6 +78,14 @@ CHANGES = {
     " set_site_transient('update_plugins', $list);",
     "automatic updates are switched on": "update_site_option('auto_update_plugins',"
     " array('hello.php'));",
+    "updates are paused": "siteagent()->limit_decisions()->pause('', 'user:1');",
+    "updates are resumed": "siteagent()->limit_decisions()->resume('user:1');",
+    "hours are set": "siteagent()->limit_decisions()->save_window("
+    "new Siteagent_Update_Window(array(1), 1, 5), 'user:1');",
+    "the time zone changes": "update_option('timezone_string', 'Asia/Kolkata');",
+    "hours are removed": "siteagent()->limit_decisions()->save_window(null, 'user:1');",
+    "a plugin is excluded": "siteagent()->limit_decisions()->save_exclusions("
+    "array('plugin' => array('hello.php' => 'none')), 'user:1');",
     "search engines are turned away": "update_option('blog_public', '0');",
     "the database waits for its upgrade": "update_option('db_version', '1');",
     "the database was upgraded": "update_option('db_version', $GLOBALS['wp_db_version']);",

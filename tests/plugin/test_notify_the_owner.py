@@ -71,6 +71,29 @@ def test_an_update_that_waits_for_approval_is_mailed_once(wp, paired) -> None:
     assert emails(wp) == []
 
 
+def test_a_pause_and_other_limits_are_mailed_together(wp, paired) -> None:
+    emails(wp)
+    decisions = "siteagent()->limit_decisions()"
+    wp.evaluate(
+        f"{decisions}->pause('Summer sale', 'user:1');"
+        f"{decisions}->save_window(new Siteagent_Update_Window(array(1, 7), 22, 4), 'user:1');"
+        f"{decisions}->save_exclusions(array('plugin' => array('{GALLERY}' => 'none')), 'user:1');"
+    )
+    wp.evaluate(
+        f"{decisions}->resume('user:1'); {decisions}->save_window(null, 'user:1');"
+        f"{decisions}->save_exclusions(array('plugin' => array('{GALLERY}' => 'all')), 'user:1');"
+    )
+    (email,) = emails(wp)
+    for line in (
+        "Paused updates. Reason: Summer sale (webmaster)",
+        "Changed when updates may start. Monday, Sunday, from 22:00 to 04:00",
+        "Changed which plugins and themes are updated. tide-gallery: Never (webmaster)",
+        "Resumed updates. (webmaster)",
+        "Changed when updates may start. any time (webmaster)",
+    ):
+        assert line in email["message"]
+
+
 def test_an_update_that_was_decided_meanwhile_is_not_mailed(wp, paired) -> None:
     grant(wp, "plugins", here=True)
     Order.of(wp, paired, ITEM).send()

@@ -32,7 +32,7 @@ ALLOWED: Counter[str] = Counter(
         "phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions": 9,
         "phpcs:ignore WordPress.PHP.IniSet": 2,
         "phpcs:ignore WordPress.PHP.NoSilencedErrors": 6,
-        "phpcs:ignore WordPress.Security": 10,
+        "phpcs:ignore WordPress.Security": 11,
         "phpcs:ignore WordPress.Security.EscapeOutput": 1,
         "phpcs:ignore WordPress.Security.NonceVerification": 12,
         "phpcs:ignore WordPress.Security.ValidatedSanitizedInput": 7,

@@ -123,6 +123,7 @@ def plugin(ident: str = "akismet/akismet.php", **changes: Any) -> dict[str, Any]
         "requires_wp": "5.8",
         "requires_php": "5.6.20",
         "update_uri": "",
+        "releases": "all",
         "vcs": False,
         "writable": True,
         **changes,
@@ -195,8 +196,30 @@ def report(**changes: Any) -> dict[str, Any]:
         "agent": {
             "permissions": dict.fromkeys(PERMISSIONS, True),
             "approval_on_site": False,
+            "limits": limits(),
             "rollback": True,
         },
+        **changes,
+    }
+
+
+def limits(
+    *,
+    paused_at: int | None = None,
+    reason: str = "",
+    days: tuple[int, ...] = (),
+    hours: tuple[int, int] | None = None,
+    **changes: Any,
+) -> dict[str, Any]:
+    """How the owner of a site limits updates: not at all, unless given."""
+    from_hour, to_hour = hours or (None, None)
+    window = {"days": list(days), "from_hour": from_hour, "to_hour": to_hour}
+    return {
+        "paused": paused_at is not None,
+        "read_only": False,
+        "paused_at": paused_at,
+        "reason": reason,
+        "window": {**window, "time_zone": "Europe/Berlin"},
         **changes,
     }
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from app import protocol
 from app.keys import plan_digest, verify_plan
@@ -103,7 +105,7 @@ class Changing:
         is_restored = site.knows(document) is False
         refusal = _answer("refused", "site_log_forked")
         answer = refusal if is_restored else self._do(site, plan)
-        passes = ("busy", "outside_window")
+        passes = ("busy", "outside_window", "paused_by_owner", "outside_owner_window")
         if answer["outcome"] != "waiting" and answer["reason"] not in passes:
             self.ledger[op_id] = (plan_digest(raw), answer)
         outcome = {"outcome": answer["outcome"], "reason": answer["reason"]}
@@ -178,6 +180,8 @@ class Changing:
             return "environment_changed"
         if plan["item"]["package_host"] != _host(plan["item"]):
             return "package_host"
+        if not _are_hours_of_owner(site, now):
+            return "outside_owner_window"
         return next(iter(self._unmet(site, plan["item"])), "")
 
     def _unmet(self, site: FakeSite, item: dict[str, Any]) -> list[str]:
@@ -188,6 +192,10 @@ class Changing:
             reasons.append("is_siteagent")
         if not site.report["agent"]["permissions"][permission]:
             reasons.append("permission_off")
+        if site.report["agent"].get("limits", {}).get("paused"):
+            reasons.append("paused_by_owner")
+        if _component(site, item["kind"], item["id"]).get("releases") == "none":
+            reasons.append("excluded_by_owner")
         if not site.report["health"]["file_mods"] and item["kind"] != "database":
             reasons.append("file_mods_off")
         if self.version_of(site, item["kind"], item["id"]) != item["from"]:
@@ -208,6 +216,18 @@ class Changing:
         available_updates[:] = [
             update for update in available_updates if update.get("id", "core") != item["id"]
         ]
+
+
+def _are_hours_of_owner(site: FakeSite, now: int) -> bool:
+    """Whether the owner lets an update start in this hour of the week."""
+    window = site.report["agent"].get("limits", {}).get("window", {})
+    if not window.get("days"):
+        return True
+    begins, ends = window["from_hour"], window["to_hour"]
+    span = range(begins, ends if ends > begins else ends + 24)
+    hours = {((day - 1) * 24 + hour) % (7 * 24) for day in window["days"] for hour in span}
+    local = datetime.fromtimestamp(now, ZoneInfo(window["time_zone"]))
+    return local.weekday() * 24 + local.hour in hours
 
 
 class ProcessKilled(Exception):

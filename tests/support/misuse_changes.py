@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tests.support.attack import Attack, played
 
+_PAUSED = "tests/plugin/test_pause_updates.py"
+_HOURS = "tests/plugin/test_limit_update_hours.py"
+_EXCLUDED = "tests/plugin/test_exclude_components.py"
 _ALLOWED = "tests/plugin/test_change_allowed.py"
 _REFUSED = "tests/plugin/test_change_refused.py"
 _RUN = "tests/plugin/test_change_run.py"
@@ -42,6 +45,22 @@ AUTHORITY = (
             _ALLOWED, "test_taking_it_back_holds_from_the_next_request_on",
             _ALLOWED, "test_nobody_but_an_administrator_allows_anything",
             _ALLOWED, "test_a_form_from_elsewhere_allows_nothing",
+        ),
+    ),
+    Attack(
+        "A dashboard that signs everything correctly ignores the owner's pause and limits",
+        played(
+            _PAUSED, "test_the_pause_button_stops_a_signed_approved_plan",
+            _PAUSED, "test_a_pause_that_comes_while_an_update_begins_is_in_time",
+            _PAUSED, "test_wp_config_pauses_and_neither_wp_admin_nor_the_terminal_resumes",
+            _PAUSED, "test_no_plan_and_no_operation_of_a_dashboard_lifts_a_pause",
+            _PAUSED, "test_a_new_pairing_does_not_lift_a_pause",
+            _PAUSED, "test_only_an_administrator_pauses_or_resumes",
+            _PAUSED, "test_a_form_from_elsewhere_resumes_nothing",
+            _HOURS, "test_outside_of_the_owners_hours_a_signed_plan_is_refused",
+            _EXCLUDED, "test_what_is_never_updated_is_refused_and_reported",
+            _EXCLUDED, "test_only_patch_releases_are_installed",
+            _EXCLUDED, "test_code_on_the_site_can_only_be_stricter",
         ),
     ),
     Attack(

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from app import keys, protocol
+from tests.support.vector_limits import release_types, update_windows
 from tests.support.vector_messages import (
     LOG_UUID,
     NOW,
@@ -41,6 +42,8 @@ ABOUT = [
     "parse: 'expect' ok gives 'canonical_b64' and 'sha256_hex'; 'sides' names who can refuse it.",
     "chain: hash_hex of every entry from its 'body' text, starting from genesis_hex; site_log: the same for the log"
     " of a site, from the digest of the body.",
+    "release_types: whether an update from 'from' to 'to' is a patch release; null if that cannot be decided.",
+    "update_windows: whether the owner's 'window' is open 'at' a moment.",
 ]
 
 
@@ -217,5 +220,7 @@ def vectors() -> bytes:
         "parse": parse_rows(),
         "chain": chain(),
         "site_log": site_log(),
+        "release_types": release_types(),
+        "update_windows": update_windows(),
     }
     return json.dumps(document, indent=1).encode("ascii") + b"\n"

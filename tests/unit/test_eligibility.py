@@ -13,6 +13,7 @@ import pytest
 from app.domain.inventory import eligibility
 from app.domain.inventory.eligibility import CODES, PERMISSIONS, ActiveHold, SiteFacts, evaluate
 from app.domain.inventory.targets import Target
+from app.domain.inventory.update_limits import Pause
 from app.domain.inventory.versions import is_above, release_type_between
 from tests.support.fakes import at
 
@@ -64,6 +65,11 @@ TABLE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"permissions": {}}, "permission_unknown"),
     ({}, {"permissions": {"themes": True}}, "permission_unknown"),
     ({}, {"permissions": {"plugins": False}}, "permission_off"),
+    ({}, {"pause": Pause(NOW, "Summer sale")}, "paused_by_owner"),
+    ({}, {"pause": Pause(None, "")}, "paused_by_owner"),
+    ({"releases": "none"}, {}, "excluded_by_owner"),
+    ({"releases": "patch", "available": "5.4"}, {}, "not_a_patch_release"),
+    ({"releases": "patch", "available": "5.3.1-beta"}, {}, "release_unclear"),
     ({"package": False}, {}, "no_package"),
     ({"package": None}, {}, "no_package"),
     ({"requires_php": "8.3"}, {}, "requires_php"),
@@ -96,7 +102,14 @@ SITEAGENT = replace(PLUGIN, kind="siteagent", ident="siteagent/siteagent.php", n
 
 
 @pytest.mark.parametrize(
-    "target", [PLUGIN, replace(PLUGIN, kind="theme", ident="coast"), CORE, SITEAGENT]
+    "target",
+    [
+        PLUGIN,
+        replace(PLUGIN, kind="theme", ident="coast"),
+        replace(PLUGIN, releases="patch"),
+        CORE,
+        SITEAGENT,
+    ],
 )
 def test_nothing_stands_against_it(target: Target) -> None:
     assert evaluate(target, AROUND, None, NOW).may

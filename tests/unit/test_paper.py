@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from pypdf import PdfReader
 
-from app.pdf import render_pdf
+from app.pdf import PdfWords, render_pdf
 from app.pdf_blocks import blocks_of
 from tests.support.fakes import at
 from tests.support.hypothesis_profiles import examples
@@ -68,6 +68,39 @@ def test_a_logo_is_an_artifact_above_the_same_tagged_text() -> None:
         assert b"BDC" not in before
         assert b" Do" in after[: after.index(b"EMC")]
     assert paper(PAGE, logo=tall) == paper(PAGE, logo=tall)
+
+
+FRONT = """
+<dl class="figures"><div><dt>Online</dt><dd>99.9 %</dd></div>
+<div><dt>Outages</dt><dd>2</dd></div></dl>
+<p class="days" data-states="up,down,,up">An outage on 1 day.</p>
+<h2 class="details">Details</h2>
+"""
+
+
+def test_figures_and_days_are_read_in_order_and_drawn_as_artifacts() -> None:
+    figures, days, heading = blocks_of(FRONT)
+    assert figures.figures == [("Online", "99.9 %"), ("Outages", "2")]
+    assert days.days == ("up", "down", "", "up")
+    document = read(paper(FRONT))
+    assert len(document.pages) == 2, "the details begin on a page of their own"
+    text = document.pages[0].extract_text()
+    order = ["Online", "99.9 %", "Outages", "2", "An outage on 1 day."]
+    assert sorted(order, key=text.index) == order
+    assert heading.text in document.pages[1].extract_text()
+    content = document.pages[0].get_contents().get_data()
+    assert content.count(b"BMC") + content.count(b"BDC") == content.count(b"EMC")
+    drawn = [part.split(b"EMC")[0] for part in content.split(b"/Artifact BMC")[1:]]
+    assert sum(part.count(b" re ") for part in drawn) == content.count(b" re ") == 4 + 4
+
+
+def test_a_document_says_its_language_and_counts_its_pages_in_it() -> None:
+    words = PdfWords("de", "Seite %(number)s", "fehlt")
+    document = read(paper(PAGE + "<p>\u6f22</p>", words=words))
+    assert document.trailer["/Root"]["/Lang"] == "de"
+    text = document.pages[0].extract_text()
+    assert "Seite 1" in text
+    assert "fehlt" in text
 
 
 def test_links_lead_to_the_page_in_aura_and_nowhere_else() -> None:

@@ -6,11 +6,17 @@ import hashlib
 import hmac
 import importlib.util
 from base64 import b64decode, b64encode
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from app import keys, protocol
+from app.domain.changes.change_times import Calendar
+from app.domain.inventory.update_limits import read_limits
+from app.domain.inventory.versions import is_patch_release
+from app.models.changes import Change
+from app.models.sites import Site
 from tests.support.vectors import FOLDER, TO_VERIFY, VECTORS, by_name
 
 
@@ -52,6 +58,25 @@ def test_the_vector_of_rfc_9421_holds() -> None:
     row = VECTORS["rfc9421_b25"]
     assert sha256(row["base"].encode()).hex() == row["base_sha256_hex"]
     assert row["signature"] == f"sig-b25=:{mac(b64(row['key_b64']), row['base'])}:"
+
+
+@pytest.mark.parametrize(
+    "row", VECTORS["release_types"], ids=lambda row: f"{row['from']}-{row['to']}"
+)
+def test_patch_releases_are_those_of_the_vector(row: dict[str, Any]) -> None:
+    assert is_patch_release(row["from"], row["to"]) is row["is_patch"]
+
+
+@pytest.mark.parametrize("row", by_name(VECTORS["update_windows"]))
+def test_hours_are_open_as_in_the_vector(row: dict[str, Any]) -> None:
+    at = datetime.fromtimestamp(row["at"], UTC)
+    limits = {"window": row["window"]}
+    site = Site(update_limits=read_limits({"agent": {"limits": limits}}))
+    calendar = Calendar(stop=None, freezes=[])
+    reason = calendar.why_not_now(Change(), site, at)
+    assert (reason == "") is row["is_open"]
+    span = calendar.next_span(site, at, at)
+    assert (span is not None and span.contains(at)) is row["is_open"]
 
 
 @pytest.mark.parametrize("row", VECTORS["content_digest"])

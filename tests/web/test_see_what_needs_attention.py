@@ -16,6 +16,7 @@ from app.models.clients import Client
 from app.models.fleet import fleet
 from app.models.reports import Report
 from app.models.sites import STATES, Site
+from app.models.visibility import EVERYTHING
 from tests.support.factories import make_site
 
 
@@ -120,7 +121,7 @@ def test_pages_with_and_without_the_sites_count_the_same(as_ana, ana, failed):
 def test_every_state_of_a_connection_is_judged(state, today, ana):
     Site.update(state=state).where(Site.id == today.id).execute()
     site = Site.get_by_id(today.id)
-    items = attention.grouped_by_site(attention.urgent(ana, fleet())).get(site.id, [])
+    items = attention.grouped_by_site(attention.urgent(ana, fleet(EVERYTHING))).get(site.id, [])
     assert bool(items) == (site.connection in attention.CONNECTIONS)
 
 

@@ -200,6 +200,22 @@ def test_a_viewer_reads_and_changes_nothing(waiting: SentReport, as_cleo: Person
         assert as_cleo.post(path_of(waiting, action)).status_code == 403
 
 
+def test_a_person_limited_to_other_clients_sees_and_sends_nothing(
+    waiting: SentReport, as_ben: Person, ben: Actor
+) -> None:
+    User.update(limited_to=[Client.named("Mill Ltd").id]).where(User.id == ben.id).execute()
+    assert "report for Bakery Ltd" not in as_ben.get("/").text
+    path = f"/clients/{waiting.client_id}/reports"
+    for address in (path, f"{path}/schedule", path_of(waiting), path_of(waiting, "/preview.pdf")):
+        assert as_ben.get(address).status_code == 404
+    for action in ("/send", "/note", "/discard", "/download"):
+        assert as_ben.post(path_of(waiting, action)).status_code == 404
+    assert as_ben.post(f"{path}/schedule", data=FORM).status_code == 404
+    User.update(limited_to=[waiting.client_id]).where(User.id == ben.id).execute()
+    assert "The report for Bakery Ltd waits for approval" in as_ben.get("/").text
+    assert "on its way to 1 address" in send(as_ben, waiting).text
+
+
 def test_a_report_of_another_client_is_not_found_under_this_one(
     waiting: SentReport, as_ana: Person
 ) -> None:

@@ -264,7 +264,7 @@ def test_the_review_says_when_a_site_is_updated(as_ana, proposed):
     as_ana.post(f"{PAGE}/maintenance", data=window(
         f"site:{proposed.site_id}", weekdays=every_day, time_zone="UTC", **hours))  # fmt: skip
     batch = Clicker(as_ana, f"/updates/{proposed.batch}")
-    assert "1 update starts in its" in batch.text
+    assert "1 update starts later" in batch.text
     assert f"{opens.day} {opens:%b %Y, %H}:00:00 UTC" in batch.text
     page = as_ana.get(f"/changes/{proposed.id}").text
     assert "If you approve it now, it starts" in page

@@ -256,6 +256,10 @@ if ( is_admin() ) {
 		array( 'admin_post_siteagent_permissions', 'settings_actions', 'save_permissions' ),
 		array( 'admin_post_siteagent_notifications', 'settings_actions', 'save_notifications' ),
 		array( 'admin_post_siteagent_decide', 'settings_actions', 'decide_update' ),
+		array( 'admin_post_siteagent_pause', 'limits_actions', 'pause' ),
+		array( 'admin_post_siteagent_resume', 'limits_actions', 'resume' ),
+		array( 'admin_post_siteagent_window', 'limits_actions', 'save_window' ),
+		array( 'admin_post_siteagent_exclusions', 'limits_actions', 'save_exclusions' ),
 		array( 'admin_post_siteagent_restore', 'restore_action', 'restore' ),
 	);
 	if ( ! wp_doing_ajax() ) {
@@ -272,13 +276,16 @@ if ( is_admin() ) {
 	unset( $siteagent_hooks, $siteagent_hook, $siteagent_part, $siteagent_method );
 }
 
-// The WP-CLI command. Created after WordPress has loaded, because the log needs functions that plugins cannot use
+// The WP-CLI commands. Created after WordPress has loaded, because the log needs functions that plugins cannot use
 // earlier.
 if ( defined( 'WP_CLI' ) && WP_CLI ) {
 	WP_CLI::add_hook(
 		'after_wp_load',
 		static function (): void {
 			WP_CLI::add_command( 'siteagent audit', siteagent()->cli_command() );
+			foreach ( array( 'pause', 'resume', 'status' ) as $name ) {
+				WP_CLI::add_command( "siteagent $name", array( siteagent()->updates_command(), $name ) );
+			}
 		}
 	);
 }

@@ -19,6 +19,7 @@ from app.domain.changes import change_plan, change_times
 from app.domain.changes.change_times import Calendar, Start
 from app.domain.dashboard_identity import DashboardIdentity
 from app.domain.errors import AuraError, Conflict, Forbidden, Invalid, StaleChange
+from app.domain.inventory import update_limits
 from app.domain.text import MAX_REASON_CHARS, check_reason
 from app.keys import sign_plan
 from app.models.accounts import CLIENT
@@ -186,23 +187,36 @@ def _release(change: Change, seen: str, approval: _Approval) -> None:
 def _start(change: Change, site: Site, approval: _Approval) -> Start:
     """Return when the change may start. Raises Conflict, or Invalid for the chosen time."""
     calendar, terms, now = approval.calendar, approval.terms, approval.now
+    if update_limits.pause_of(site):
+        raise Conflict(
+            f"The owner of {site.name} has paused updates. Ask them to resume updates in wp-admin, "
+            "under Settings → SiteAgent → Pause and limits."
+        )
     chosen = max(change.not_before, terms.starts_at or change.not_before)
-    if terms.override:
-        return Start(chosen)
+    in_spite = bool(terms.override)
     earliest = max(now, chosen)
-    freeze = calendar.freeze_at(site, earliest)
+    freeze = None if in_spite else calendar.freeze_at(site, earliest)
     if freeze and not terms.after_freeze:
         refusal = f"{freeze.in_words}: no update of {site.name} starts in that time."
         raise Invalid("start", refusal) if terms.starts_at else Conflict(refusal)
     if freeze:
         earliest = chosen = freeze.span.ends
-    span = calendar.next_span(site, earliest, change.not_after)
+    span = calendar.next_span(site, earliest, change.not_after, in_spite=in_spite)
     if span is None:
         raise Conflict(
-            f"{site.name} has no maintenance window before this update expires, on "
+            f"{site.name} has {_missing_time(site, in_spite)} before this update expires, on "
             f"{change.not_after:%d %b %Y, %H:%M} UTC. Cancel the update and review it again later."
         )
     return Start(max(chosen, span.begins), span)
+
+
+def _missing_time(site: Site, in_spite: bool) -> str:
+    """Return what a site has none of, where no time is left for an update."""
+    if in_spite or change_times.window_of(site) is None:
+        return "no hours that its owner allows"
+    if change_times.owner_hours_of(site):
+        return "no maintenance window in the hours that its owner allows"
+    return "no maintenance window"
 
 
 def _require_decider(by: Actor, site: Site) -> None:

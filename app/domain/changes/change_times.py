@@ -1,4 +1,7 @@
-"""When a change may start: not while all changes are stopped, not in a freeze, only in a window.
+"""When a change may start: not while changes are stopped, not in a freeze, only in a window.
+
+The owner of a site can also pause updates and set hours for them, in wp-admin. The site enforces
+that; Aura plans with what the site reported last.
 
 `read_calendar` reads what people have set. Read it inside the transaction that approves, claims or
 sends a change, so that no stop or freeze comes in between.
@@ -8,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from app.domain.changes import change_plan
 from app.domain.changes.change_plan import CLOCK_MARGIN_S, PlanTimes
 from app.domain.errors import ChangesStopped
-from app.domain.time_zones import zone_of
+from app.domain.inventory import update_limits
+from app.domain.time_zones import zone_of, zone_of_site
 from app.models.agency import Agency
 from app.models.change_stops import ChangeStop
 from app.models.changes import Change
@@ -26,7 +30,10 @@ from app.models.sites import Site
 STOPPED = "changes_stopped"
 FROZEN = "in_freeze"
 OUTSIDE = "outside_maintenance"
-WAITS = (STOPPED, FROZEN, OUTSIDE)
+# The same as a site's refusals, because the owner of the site is the reason.
+PAUSED_BY_OWNER = "paused_by_owner"
+OUTSIDE_OWNER_HOURS = "outside_owner_window"
+WAITS = (STOPPED, PAUSED_BY_OWNER, FROZEN, OUTSIDE, OUTSIDE_OWNER_HOURS)
 
 # The ends of a time without limits.
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
@@ -47,7 +54,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Window:
-    """A maintenance window: hours of some days of the week, on the clocks of a time zone.
+    """Hours of some days of the week, on the clocks of a time zone.
 
     `weekdays` are 0 (Monday) to 6. If `to_hour` is not after `from_hour`, the hours cross midnight
     and belong to the day on which they begin.
@@ -127,40 +134,42 @@ class Calendar:
         """Return the freezes for a site that are not over."""
         return [one for one in self.freezes if one.freeze.applies_to(site)]
 
-    def next_span(self, site: Site, earliest: datetime, latest: datetime) -> Span | None:
+    def next_span(
+        self, site: Site, earliest: datetime, latest: datetime, *, in_spite: bool = False
+    ) -> Span | None:
         """Return the first time in which a change may start between these two.
 
         The whole time is returned, which may begin before `earliest` and end after `latest`. None
-        if there is no such time.
+        if there is no such time. With `in_spite`, only the hours of the site's owner count.
         """
-        window = window_of(site)
-        spans: Iterable[Span] = open_spans(window, earliest, latest) if window else [Span()]
-        frozen = [one.span for one in self.freezes_of(site)]
+        windows = [owner_hours_of(site), None if in_spite else window_of(site)]
+        spans = _open_in_all([one for one in windows if one], earliest, latest)
+        frozen = [] if in_spite else [one.span for one in self.freezes_of(site)]
         parts = (part for span in spans for part in _without(span, frozen))
         return next((one for one in parts if one.ends > earliest and one.begins <= latest), None)
 
     def span_for_rule(self, site: Site, now: datetime, latest: datetime) -> Span | None:
-        """Return when an update of a rule may start; None while all is stopped or frozen."""
-        if self.stop is not None or self.freeze_at(site, now):
+        """Return when an update of a rule may start; None while it is stopped, paused or frozen."""
+        if self.stop is not None or update_limits.pause_of(site) or self.freeze_at(site, now):
             return None
         return self.next_span(site, now, latest)
 
     def why_not_now(self, change: Change, site: Site, now: datetime) -> str:
         """Return why an approved change must not be sent now; empty if it may be.
 
-        An owner's override is about freezes and windows, never about the stop.
+        An override is about freezes and maintenance windows, never about the stop and what the
+        site's owner has set.
         """
         if self.stop is not None:
             return STOPPED
-        if change.override:
-            return ""
-        if self.freeze_at(site, now):
-            return FROZEN
-        window = window_of(site)
-        is_open = window is None or any(
-            span.contains(now) for span in open_spans(window, now, now + _DAY)
-        )
-        return "" if is_open else OUTSIDE
+        if update_limits.pause_of(site):
+            return PAUSED_BY_OWNER
+        if not change.override:
+            if self.freeze_at(site, now):
+                return FROZEN
+            if not _is_open(window_of(site), now):
+                return OUTSIDE
+        return "" if _is_open(owner_hours_of(site), now) else OUTSIDE_OWNER_HOURS
 
 
 def read_calendar(now: datetime) -> Calendar:
@@ -192,6 +201,35 @@ def window_of(site: Site) -> Window | None:
     return Window.of(site) or (Window.of(site.client) if site.client else None)
 
 
+def owner_hours_of(site: Site) -> Window | None:
+    """Return the hours that the site's owner set in wp-admin; None if any time will do.
+
+    None also if Aura does not know the time zone of the site: then only the site can tell.
+    """
+    stored = (site.update_limits or {}).get("hours")
+    if stored is None or zone_of_site(stored["time_zone"]) is None:
+        return None
+    return Window(**{**stored, "weekdays": tuple(stored["weekdays"])})
+
+
+def _is_open(window: Window | None, now: datetime) -> bool:
+    return window is None or any(one.contains(now) for one in open_spans(window, now, now + _DAY))
+
+
+def _open_in_all(windows: list[Window], earliest: datetime, latest: datetime) -> list[Span]:
+    """Return the times in which all of these windows are open, in order."""
+    common = [Span()]
+    for window in windows:
+        spans = list(open_spans(window, earliest, latest))
+        pairs = [
+            Span(max(one.begins, other.begins), min(one.ends, other.ends))
+            for one in common
+            for other in spans
+        ]
+        common = [one for one in pairs if one.begins < one.ends]
+    return common
+
+
 def open_spans(window: Window, earliest: datetime, latest: datetime) -> Iterator[Span]:
     """Yield the times of a window that overlap `earliest` to `latest`, in order.
 
@@ -199,7 +237,7 @@ def open_spans(window: Window, earliest: datetime, latest: datetime) -> Iterator
     the wall: when it is put forward, hours that do not exist are left out; when it is put back,
     an hour that occurs twice is open twice, unless it is the end.
     """
-    zone = zone_of(window.time_zone)
+    zone = zone_of_site(window.time_zone) or UTC
     day = earliest.astimezone(zone).date() - _DAY
     current: Span | None = None
     while _midnight(day, zone) <= latest or (current and current.ends >= _midnight(day, zone)):
@@ -219,7 +257,7 @@ def open_spans(window: Window, earliest: datetime, latest: datetime) -> Iterator
         yield current
 
 
-def _hours_of(window: Window, day: date, zone: ZoneInfo) -> Span | None:
+def _hours_of(window: Window, day: date, zone: tzinfo) -> Span | None:
     """Return the hours that begin on this day; None on other days and if they do not exist."""
     if day.weekday() not in window.weekdays:
         return None
@@ -229,13 +267,13 @@ def _hours_of(window: Window, day: date, zone: ZoneInfo) -> Span | None:
     return Span(begins, ends) if begins < ends else None
 
 
-def _wall(day: date, hour: int, zone: ZoneInfo) -> datetime:
+def _wall(day: date, hour: int, zone: tzinfo) -> datetime:
     """Return the moment at which a clock shows this hour; 24 is the next midnight."""
     day, hour = (day + _DAY, 0) if hour == 24 else (day, hour)
     return datetime.combine(day, time(hour), zone).astimezone(UTC)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def _midnight(day: date, zone: tzinfo) -> datetime:
     return _wall(day, 0, zone)
 
 

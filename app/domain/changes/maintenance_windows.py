@@ -71,9 +71,10 @@ def hand_over(client: Client, sites: Sequence[Site]) -> None:
 
 def in_words(window: Window) -> str:
     """Return a window as `Mon–Thu 02:00–05:00 (Europe/Berlin)`."""
+    zone = window.time_zone.replace("_", " ")
     return (
         f"{_days_in_words(window.weekdays)} {window.from_hour:02}:00–{window.to_hour:02}:00 "
-        f"({window.time_zone.replace('_', ' ')})"
+        f"({f'UTC{zone}' if zone.startswith(('+', '-')) else zone})"
     )
 
 

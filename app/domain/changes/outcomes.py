@@ -54,6 +54,9 @@ _NOTHING_DONE = frozenset(
     }
 )
 _ABOUT_TIME = frozenset({"outside_window", "clock_skew", "expired"})
+# What the site's owner set since the last sync. The same plan may be sent again.
+OWNER_WAITS = frozenset({"paused_by_owner", "outside_owner_window"})
+_OWNER_RULES = frozenset({"excluded_by_owner", "not_a_patch_release", "release_unclear"})
 _SAYS_WAITING = "waiting"
 # A refusal that says nothing about the plan: the same one may be sent again.
 BUSY = "busy"
@@ -88,7 +91,7 @@ def from_answer(document: dict[str, Any], item: PlannedUpdate, now: datetime) ->
     """Return the outcome in the answer to `change.run`, or in `change.status`."""
     outcome, reason = document.get("outcome"), code_or_empty(document.get("reason"))
     evidence = _evidence(document.get("evidence"))
-    if outcome == _SAYS_WAITING or (outcome, reason) == (REFUSED, BUSY):
+    if outcome == _SAYS_WAITING or (outcome == REFUSED and reason in {BUSY, *OWNER_WAITS}):
         return Outcome(WAITING, reason, evidence)
     if outcome == SUCCEEDED and evidence.get("watched_until", 0) > now.timestamp():
         # The site could not check itself, and may still roll back.
@@ -119,6 +122,11 @@ def from_error(error: CallError) -> Outcome | None:
 def is_about_time(outcome: Outcome) -> bool:
     """Whether the site refused because of its clock alone; it touched nothing."""
     return outcome.state == REFUSED and outcome.reason in _ABOUT_TIME
+
+
+def is_owners_decision(outcome: Outcome) -> bool:
+    """Whether the site's owner has limited updates in a way that Aura did not know yet."""
+    return outcome.reason in OWNER_WAITS | _OWNER_RULES
 
 
 def seen_from_outside(outcome: Outcome, before: dict[str, Any], after: dict[str, Any]) -> Outcome:

@@ -145,6 +145,8 @@ def finish_change(
             health.record_success(site, result, SYSTEM, now)
         elif result.error_code == ErrorCode.identity_changed:
             runs.record_failed_call(site, result.error_code, result.evidence, SYSTEM, now)
+        if outcomes.is_owners_decision(outcome) and site.is_paired:
+            tx.after_commit(_request_sync, site, now)
         if outcome.state == WAITING:
             return _wait(change, outcome, now)
         if end_change(change, outcome, after, how, now):

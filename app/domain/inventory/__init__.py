@@ -2,5 +2,5 @@
 
 __all__ = [
     "available_updates", "checks", "eligibility", "notices", "php_eol", "report_schema",
-    "site_sync", "targets", "update_backlog", "version_spread", "versions",
+    "site_sync", "targets", "update_backlog", "update_limits", "version_spread", "versions",
 ]  # fmt: skip

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from app.domain.inventory.targets import SITEAGENT, Target
-from app.domain.inventory.versions import is_above, is_not_newer
+from app.domain.inventory import update_limits
+from app.domain.inventory.targets import ALL_RELEASES, NO_RELEASES, SITEAGENT, Target
+from app.domain.inventory.update_limits import Pause
+from app.domain.inventory.versions import is_above, is_not_newer, is_patch_release
 
 # The permissions of a site's owner, by increasing risk.
 KINDS = ("plugin", "theme", "translation", "core", "database", "siteagent")
@@ -42,6 +44,7 @@ _SITE_WIDE = frozenset(
         "open_incident",
         "no_report",
         "stale_report",
+        "paused_by_owner",
         "permission_unknown",
         "permission_off",
         "file_mods_untold",
@@ -79,6 +82,7 @@ class SiteFacts:
     filesystem: str = ""
     disk_free: int | None = None
     auto_updater: bool | None = None
+    pause: Pause | None = None
 
     @classmethod
     def of_document(cls, document: dict[str, Any], **live: Any) -> Self:
@@ -93,6 +97,7 @@ class SiteFacts:
             filesystem=health.get("filesystem", ""),
             disk_free=health.get("disk_free"),
             auto_updater=health.get("auto_updater"),
+            pause=update_limits.pause_in(document),
             **live,
         )
 
@@ -198,6 +203,27 @@ def _report_age(case: _Case) -> Reason | None:
     if taken is None:
         return Reason("no_report")
     return Reason("stale_report") if case.now - taken > STALE_AFTER else None
+
+
+def _pause(case: _Case) -> Reason | None:
+    pause = case.around.pause
+    if pause is None:
+        return None
+    at = pause.at.isoformat() if pause.at else ""
+    return Reason("paused_by_owner", {"at": at, "reason": pause.reason})
+
+
+def _exclusion(case: _Case) -> Reason | None:
+    """Respect which releases the site's owner allows; refuse where that cannot be decided."""
+    target = case.target
+    if target.releases == ALL_RELEASES or not target.available:
+        return None
+    if target.releases == NO_RELEASES:
+        return Reason("excluded_by_owner")
+    is_patch = is_patch_release(target.version, target.available)
+    if is_patch is None:
+        return Reason("release_unclear", {"available": target.available})
+    return None if is_patch else Reason("not_a_patch_release", {"available": target.available})
 
 
 def _scope(case: _Case) -> Reason | None:
@@ -313,7 +339,9 @@ _RULES: tuple[_Rule, ...] = (
     _connection,
     _incident,
     _report_age,
+    _pause,
     _scope,
+    _exclusion,
     _package,
     _php,
     _wordpress,
@@ -333,8 +361,8 @@ _PASSING_RULES: tuple[_Rule, ...] = (_connection, _incident, _report_age, _held)
 CODES = (
     "no_update_available", "not_newer", "not_updatable", "is_siteagent", "not_connected",
     "quarantined",
-    "open_incident", "no_report", "stale_report", "permission_unknown", "permission_off",
-    "no_package",
+    "open_incident", "no_report", "stale_report", "paused_by_owner", "permission_unknown",
+    "permission_off", "excluded_by_owner", "not_a_patch_release", "release_unclear", "no_package",
     "requires_php", "requires_php_untold", "requires_wp", "requires_wp_untold",
     "file_mods_untold", "file_mods_off", "version_control_untold", "version_controlled",
     "writable_untold", "not_writable", "filesystem_untold", "filesystem", "disk_full",

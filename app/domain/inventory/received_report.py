@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from app.domain.inventory import report_schema
+from app.domain.inventory import report_schema, update_limits
 from app.domain.inventory.report_schema import Checked, ReportInvalid
 from app.protocol import ProtocolError, canonical
 
@@ -19,12 +19,16 @@ _LATEST_MOMENT = 253402300799  # the last second of the year 9999
 
 @dataclass(frozen=True)
 class AcceptedReport:
-    """Valid site data, ready to be stored; `components` are the columns of their rows."""
+    """Valid site data, ready to be stored.
+
+    `components` are the columns of their rows, `limits` what is stored of the owner's limits.
+    """
 
     digest: str
     checked: Checked
     taken_at: datetime
     components: list[dict[str, Any]]
+    limits: dict[str, Any] | None
 
 
 def read_answer(document: dict[str, Any], known: str | None) -> AcceptedReport | None:
@@ -46,7 +50,13 @@ def read_answer(document: dict[str, Any], known: str | None) -> AcceptedReport |
         return None
     checked = report_schema.check(report)
     taken_at = _moment(checked.document["taken_at"])
-    return AcceptedReport(digest, checked, taken_at, _components(checked.document))
+    return AcceptedReport(
+        digest=digest,
+        checked=checked,
+        taken_at=taken_at,
+        components=_components(checked.document),
+        limits=update_limits.read_limits(checked.document),
+    )
 
 
 def digest_of(report: dict[str, Any]) -> str:

@@ -252,7 +252,8 @@ def _store(
             Report.confirm(site.id, now)
         else:
             _replace(site, accepted, now)
-            site.note(when=MAY_CALL, update_count=store_available_updates(site, now))
+            count = store_available_updates(site, now)
+            site.note(when=MAY_CALL, update_count=count, update_limits=accepted.limits)
             received = ReportReceived(
                 site_id=site.id,
                 digest=accepted.digest,

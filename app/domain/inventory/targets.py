@@ -13,6 +13,10 @@ from app.models.sites import Site
 SITEAGENT = "siteagent/siteagent.php"
 # The slug of WordPress's own translation is "default".
 _CORE_SLUG = "default"
+# Target.releases
+ALL_RELEASES = "all"
+PATCH_ONLY = "patch"
+NO_RELEASES = "none"
 _PLACES = {"plugin": "plugins", "theme": "themes"}
 
 
@@ -26,7 +30,8 @@ class Target:
     """A component in the last site data.
 
     `package`: whether a package can be downloaded. `version_controlled`, `writable` and
-    `auto_update` are None if the site does not report them.
+    `auto_update` are None if the site does not report them. `releases` are those that the site's
+    owner lets Aura install: all, patch, or none.
     """
 
     kind: str
@@ -41,6 +46,7 @@ class Target:
     auto_update: bool | None = False
     version_controlled: bool | None = None
     writable: bool | None = None
+    releases: str = ALL_RELEASES
 
     @property
     def permission(self) -> str:
@@ -92,6 +98,8 @@ def _component(component: Component, folder: dict[str, Any]) -> Target:
         auto_update=component.auto_update,
         version_controlled=folder.get("vcs"),
         writable=folder.get("writable"),
+        # Older SiteAgents have no such rules.
+        releases=folder.get("releases", ALL_RELEASES),
     )
 
 

@@ -13,6 +13,7 @@ MINOR = "minor"
 MAJOR = "major"
 UNCLEAR = "unclear"
 RELEASE_TYPES = (PATCH, MINOR, MAJOR)
+_PLAIN_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){1,3}", re.ASCII)
 
 
 def is_above(required: str, present: str) -> bool:
@@ -45,6 +46,18 @@ def release_type_between(present: str, available: str) -> str:
     if gets[0] != had[0]:
         return MAJOR
     return MINOR if gets[1] != had[1] else PATCH
+
+
+def is_patch_release(present: str, available: str) -> bool | None:
+    """Whether an update leaves the first two numbers as they are and raises the third or fourth.
+
+    None if that cannot be decided: for a pre-release, and for one number or more than four. A site
+    decides the same way (class-siteagent-release-type.php).
+    """
+    if not (_PLAIN_VERSION.fullmatch(present) and _PLAIN_VERSION.fullmatch(available)):
+        return None
+    had, gets = ((*numbers(version), 0, 0)[:4] for version in (present, available))
+    return had[:2] == gets[:2] and had[2:] < gets[2:]
 
 
 def branch(version: str) -> tuple[int, ...]:

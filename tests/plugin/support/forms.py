@@ -16,6 +16,10 @@ FORMS = (
     "siteagent_permissions",
     "siteagent_decide",
     "siteagent_notifications",
+    "siteagent_pause",
+    "siteagent_resume",
+    "siteagent_window",
+    "siteagent_exclusions",
     "siteagent_restore",
 )
 
@@ -23,6 +27,7 @@ FORMS = (
 TABS = (
     "",
     "&tab=permissions",
+    "&tab=limits",
     "&tab=data",
     "&tab=history",
     "&tab=log",

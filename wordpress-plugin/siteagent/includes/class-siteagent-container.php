@@ -53,6 +53,14 @@ final class Siteagent_Container {
 		return $this->shared( __FUNCTION__, fn() => new Siteagent_Permissions( $this->option_store() ) );
 	}
 
+	public function update_limits(): Siteagent_Update_Limits {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Update_Limits( $this->option_store() ) );
+	}
+
+	public function limit_decisions(): Siteagent_Limit_Decisions {
+		return new Siteagent_Limit_Decisions( $this->option_store(), $this->update_limits(), $this->permissions_notice(), $this->audit_log() );
+	}
+
 	public function pending_approvals(): Siteagent_Pending_Approvals {
 		return $this->shared( __FUNCTION__, fn() => new Siteagent_Pending_Approvals( $this->option_store() ) );
 	}
@@ -65,6 +73,7 @@ final class Siteagent_Container {
 				$this->site_identity(),
 				$this->operation_store(),
 				$this->permissions(),
+				$this->update_limits(),
 				$this->pending_approvals(),
 				$this->rollback(),
 				$this->audit_log(),
@@ -136,7 +145,7 @@ final class Siteagent_Container {
 	}
 
 	public function report(): Siteagent_Report {
-		return $this->shared( __FUNCTION__, fn() => new Siteagent_Report( $this->permissions() ) );
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Report( $this->permissions(), $this->update_limits() ) );
 	}
 
 	public function pairing(): Siteagent_Pairing {
@@ -176,7 +185,7 @@ final class Siteagent_Container {
 					$this->audit_log_reader(),
 					array( $this, 'report' ),
 					array( $this, 'update_controller' ),
-					new Siteagent_Last_Report( $this->db, $this->permissions() )
+					new Siteagent_Last_Report( $this->db, $this->permissions(), $this->update_limits() )
 				);
 				$request_handler = new Siteagent_Request_Handler(
 					$this->connection_store(),
@@ -226,9 +235,14 @@ final class Siteagent_Container {
 				$this->pending_approvals(),
 				$this->checkpoint_store(),
 				$this->notification_queue(),
-				$this->unseen_activity()
+				$this->unseen_activity(),
+				new Siteagent_Limits_Tab( $this->update_limits() )
 			)
 		);
+	}
+
+	public function limits_actions(): Siteagent_Limits_Actions {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Limits_Actions( $this->limit_decisions(), new Siteagent_Limits_Tab( $this->update_limits() ) ) );
 	}
 
 	public function settings_actions(): Siteagent_Settings_Actions {
@@ -236,10 +250,9 @@ final class Siteagent_Container {
 			__FUNCTION__,
 			function (): Siteagent_Settings_Actions {
 				$permission_decisions = new Siteagent_Permission_Decisions(
-					$this->connection_store(),
 					$this->permissions(),
 					$this->pending_approvals(),
-					new Siteagent_Dashboard_Client(),
+					$this->permissions_notice(),
 					$this->notification_queue(),
 					$this->audit_log()
 				);
@@ -280,6 +293,10 @@ final class Siteagent_Container {
 		return new Siteagent_CLI_Command( $this->audit_log(), $this->audit_log_reader(), $this->audit_log_verifier(), $this->audit_log_export() );
 	}
 
+	public function updates_command(): Siteagent_Updates_Command {
+		return new Siteagent_Updates_Command( $this->update_limits(), $this->limit_decisions() );
+	}
+
 	public function privacy_policy(): Siteagent_Privacy_Policy {
 		return new Siteagent_Privacy_Policy();
 	}
@@ -315,6 +332,10 @@ final class Siteagent_Container {
 
 	private function option_store(): Siteagent_Option_Store {
 		return $this->shared( __FUNCTION__, fn() => new Siteagent_Option_Store( $this->db, $this->is_network ) );
+	}
+
+	private function permissions_notice(): Siteagent_Permissions_Notice {
+		return new Siteagent_Permissions_Notice( $this->connection_store(), new Siteagent_Dashboard_Client() );
 	}
 
 	private function encryption(): Siteagent_Encryption {

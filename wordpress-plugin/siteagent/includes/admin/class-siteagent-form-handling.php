@@ -1,6 +1,6 @@
 <?php
 /**
- * What every form of SiteAgent in wp-admin does.
+ * What every form of the settings page does.
  *
  * @package SiteAgent
  */
@@ -10,7 +10,7 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Checks who submitted a form, names them for the log, and redirects.
+ * Checks capability and nonce before an action, shows its result and redirects.
  */
 trait Siteagent_Form_Handling {
 
@@ -25,6 +25,33 @@ trait Siteagent_Form_Handling {
 			wp_die( esc_html__( 'Invalid request.', 'siteagent' ), '', array( 'response' => 405 ) );
 		}
 		check_admin_referer( $action );
+	}
+
+	/**
+	 * Returns the texts in a field of the form, by their keys; a single text as the only one. Call authorize() before.
+	 *
+	 * @return string[]
+	 */
+	private function posted_texts( string $field ): array {
+		return isset( $_POST[ $field ] ) ? array_filter( (array) wp_unslash( $_POST[ $field ] ), 'is_string' ) : array(); // phpcs:ignore WordPress.Security -- authorize() checks the nonce; the caller compares or cleans the texts.
+	}
+
+	/**
+	 * Runs an action and shows its result on the next page. A database that cannot be written to must not end in an
+	 * error page.
+	 *
+	 * @param callable $action fn(): string returns a key of Siteagent_Messages::notice(), or an empty string.
+	 */
+	private function run_and_notify( callable $action ): void {
+		try {
+			$notice = $action();
+		} catch ( Throwable $error ) {
+			$this->log_error( $error );
+			$notice = 'not_saved';
+		}
+		if ( '' !== $notice ) {
+			( new Siteagent_Flash_Store() )->set_notice( $notice );
+		}
 	}
 
 	/**

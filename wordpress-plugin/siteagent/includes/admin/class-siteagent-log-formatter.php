@@ -63,6 +63,10 @@ final class Siteagent_Log_Formatter {
 			'unauthenticated_refused'  => __( 'Blocked unauthenticated requests.', 'siteagent' ),
 			'output_started'           => __( 'A response could not be verified because something on this site printed output before it.', 'siteagent' ),
 			'permissions_changed'      => __( 'Changed the permissions.', 'siteagent' ),
+			'updates_paused'           => __( 'Paused updates.', 'siteagent' ),
+			'updates_resumed'          => __( 'Resumed updates.', 'siteagent' ),
+			'update_window_changed'    => __( 'Changed when updates may start.', 'siteagent' ),
+			'exclusions_changed'       => __( 'Changed which plugins and themes are updated.', 'siteagent' ),
 			'notifications_changed'    => __( 'Changed the e-mail notifications.', 'siteagent' ),
 			'update_approved'          => __( 'Approved an update.', 'siteagent' ),
 			'update_refused'           => __( 'Refused an update.', 'siteagent' ),
@@ -151,6 +155,13 @@ final class Siteagent_Log_Formatter {
 			$parts[] = self::permissions_text( $facts['after'] );
 			$used    = array( 'after' );
 		}
+		if ( 'update_window_changed' === $event && isset( $facts['after'] ) && is_array( $facts['after'] ) ) {
+			$parts[] = Siteagent_Limits_Texts::window( $facts['after'] );
+			$used    = array( 'after' );
+		}
+		if ( 'exclusions_changed' === $event && isset( $facts['changed'] ) && is_array( $facts['changed'] ) ) {
+			$parts[] = Siteagent_Limits_Texts::exclusions( $facts['changed'] );
+		}
 		if ( 'answered' === $event && self::event_labels()['answered'] !== self::sentence( $event, $facts ) ) {
 			$used = array( 'operation' ); // The sentence says it.
 		}
@@ -178,18 +189,19 @@ final class Siteagent_Log_Formatter {
 	 */
 	private static function fact_labels( bool $is_update ): array {
 		return array(
-			'operation'   => __( 'Request', 'siteagent' ),
-			'by'          => $is_update ? __( 'Approved in the dashboard by', 'siteagent' ) : __( 'Requested by', 'siteagent' ),
-			'dashboard'   => __( 'Dashboard', 'siteagent' ),
-			'fingerprint' => __( 'Fingerprint', 'siteagent' ),
-			'expires_at'  => __( 'Expires', 'siteagent' ),
-			'was'         => __( 'Previous address', 'siteagent' ),
-			'is'          => __( 'Present address', 'siteagent' ),
-			'home'        => __( 'New address', 'siteagent' ),
-			'notice'      => __( 'Dashboard notified', 'siteagent' ),
-			'reason'      => __( 'Reason', 'siteagent' ),
-			'at'          => __( 'Printed by', 'siteagent' ),
-			'email'       => __( 'E-mail', 'siteagent' ),
+			'operation'    => __( 'Request', 'siteagent' ),
+			'by'           => $is_update ? __( 'Approved in the dashboard by', 'siteagent' ) : __( 'Requested by', 'siteagent' ),
+			'dashboard'    => __( 'Dashboard', 'siteagent' ),
+			'fingerprint'  => __( 'Fingerprint', 'siteagent' ),
+			'expires_at'   => __( 'Expires', 'siteagent' ),
+			'was'          => __( 'Previous address', 'siteagent' ),
+			'is'           => __( 'Present address', 'siteagent' ),
+			'home'         => __( 'New address', 'siteagent' ),
+			'notice'       => __( 'Dashboard notified', 'siteagent' ),
+			'reason'       => __( 'Reason', 'siteagent' ),
+			'pause_reason' => __( 'Reason', 'siteagent' ),
+			'at'           => __( 'Printed by', 'siteagent' ),
+			'email'        => __( 'E-mail', 'siteagent' ),
 		);
 	}
 
@@ -270,6 +282,7 @@ final class Siteagent_Log_Formatter {
 			'probe'      => __( 'Check of the site’s pages', 'siteagent' ),
 			'before'     => __( 'Before', 'siteagent' ),
 			'after'      => __( 'After', 'siteagent' ),
+			'changed'    => __( 'Changed', 'siteagent' ),
 		);
 		$shown  = array();
 		foreach ( $facts as $name => $value ) {
@@ -300,10 +313,11 @@ final class Siteagent_Log_Formatter {
 	/**
 	 * Returns who acted: the login name of an account, or its id when it was deleted.
 	 */
-	private static function actor_name( string $actor ): string {
+	public static function actor_name( string $actor ): string {
 		$names = array(
 			'dashboard' => __( 'Dashboard', 'siteagent' ),
 			'site'      => __( 'SiteAgent', 'siteagent' ),
+			'terminal'  => __( 'WP-CLI', 'siteagent' ),
 			'stranger'  => __( 'Unknown sender', 'siteagent' ),
 		);
 		if ( isset( $names[ $actor ] ) ) {

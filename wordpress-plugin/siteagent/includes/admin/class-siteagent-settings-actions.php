@@ -297,24 +297,6 @@ final class Siteagent_Settings_Actions {
 		exit;
 	}
 
-	/**
-	 * Runs an action and shows its result on the next page. A database that cannot be written to must not end in an
-	 * error page.
-	 *
-	 * @param callable $action fn(): string returns a key of Siteagent_Messages::notice(), or an empty string.
-	 */
-	private function run_and_notify( callable $action ): void {
-		try {
-			$notice = $action();
-		} catch ( Throwable $error ) {
-			$this->log_error( $error );
-			$notice = 'not_saved';
-		}
-		if ( '' !== $notice ) {
-			$this->flash_store->set_notice( $notice );
-		}
-	}
-
 	private function parse_token( string $text ): ?Siteagent_Pairing_Token {
 		try {
 			return Siteagent_Pairing_Token::parse( $text );

@@ -52,6 +52,9 @@ final class Siteagent_Settings_Page {
 	/** @var Siteagent_Unseen_Activity */
 	private $unseen_activity;
 
+	/** @var Siteagent_Limits_Tab */
+	private $limits_tab;
+
 	/** @var Siteagent_Flash_Store */
 	private $flash_store;
 
@@ -67,7 +70,8 @@ final class Siteagent_Settings_Page {
 		Siteagent_Pending_Approvals $approvals,
 		Siteagent_Checkpoint_Store $checkpoint_store,
 		Siteagent_Notification_Queue $notifications,
-		Siteagent_Unseen_Activity $unseen_activity
+		Siteagent_Unseen_Activity $unseen_activity,
+		Siteagent_Limits_Tab $limits_tab
 	) {
 		$this->connection_store = $connection_store;
 		$this->pending_pairing  = $pending_pairing;
@@ -81,6 +85,7 @@ final class Siteagent_Settings_Page {
 		$this->checkpoint_store = $checkpoint_store;
 		$this->notifications    = $notifications;
 		$this->unseen_activity  = $unseen_activity;
+		$this->limits_tab       = $limits_tab;
 		$this->flash_store      = new Siteagent_Flash_Store();
 	}
 
@@ -135,12 +140,19 @@ final class Siteagent_Settings_Page {
 		if ( ! current_user_can( Siteagent_Capabilities::MANAGE ) ) {
 			wp_die( esc_html__( 'Sorry, you are not allowed to access this page.', 'siteagent' ), '', array( 'response' => 403 ) );
 		}
-		$tab = $this->current_tab();
-		$this->render_view( 'head', array( 'tab' => $tab, 'notice' => Siteagent_Messages::notice( $this->flash_store->take_notice() ) ) );
+		$tab  = $this->current_tab();
+		$head = array(
+			'tab'    => $tab,
+			'notice' => Siteagent_Messages::notice( $this->flash_store->take_notice() ),
+			'paused' => Siteagent_Limits_Tab::NAME === $tab ? null : $this->limits_tab->pause_text( time() ),
+		);
+		$this->render_view( 'head', $head );
 		if ( 'data' === $tab ) {
 			$this->render_data();
 		} elseif ( 'permissions' === $tab ) {
 			$this->render_view( 'permissions', $this->permissions_data() );
+		} elseif ( Siteagent_Limits_Tab::NAME === $tab ) {
+			$this->render_view( 'limits', $this->limits_tab->data( time() ) );
 		} elseif ( 'history' === $tab ) {
 			$this->render_history();
 		} elseif ( 'log' === $tab ) {
@@ -155,7 +167,7 @@ final class Siteagent_Settings_Page {
 	private function current_tab(): string {
 		// phpcs:ignore WordPress.Security.NonceVerification -- a choice of page, compared with a fixed list.
 		$wanted = isset( $_GET['tab'] ) && is_string( $_GET['tab'] ) ? $_GET['tab'] : '';
-		return in_array( $wanted, array( 'permissions', 'data', 'history', 'log' ), true ) ? $wanted : 'connection';
+		return in_array( $wanted, array( 'permissions', Siteagent_Limits_Tab::NAME, 'data', 'history', 'log' ), true ) ? $wanted : 'connection';
 	}
 
 	/**

@@ -37,6 +37,10 @@ final class Siteagent_Audit_Log_Reader {
 	const EVENTS = array(
 		self::DECISIONS  => array(
 			'permissions_changed',
+			'updates_paused',
+			'updates_resumed',
+			'update_window_changed',
+			'exclusions_changed',
 			'notifications_changed',
 			'update_approved',
 			'update_refused',

@@ -84,7 +84,8 @@ final class Siteagent_Audit_Log {
 	 *
 	 * @param string $event Name of the event.
 	 * @param array  $facts Plain values by name.
-	 * @param string $actor Who acted: "user:<id>", "dashboard" or "site", optionally followed by a space and text.
+	 * @param string $actor Who acted: "user:<id>", "terminal", "dashboard" or "site", optionally followed by a space and
+	 *                      text.
 	 * @throws RuntimeException When the entry could not be written.
 	 */
 	public function append( string $event, array $facts, string $actor ): void {
@@ -127,7 +128,7 @@ final class Siteagent_Audit_Log {
 			 *
 			 * @param string $event Name of the event, such as "update_answered".
 			 * @param array  $facts Plain values by name. They may contain text from an unauthenticated request.
-			 * @param string $actor Who acted: "user:<id>", "dashboard", "site" or "stranger".
+			 * @param string $actor Who acted: "user:<id>", "terminal", "dashboard", "site" or "stranger".
 			 */
 			do_action( 'siteagent_logged', $event, $facts, $actor );
 		} catch ( Throwable $error ) {

@@ -64,6 +64,14 @@ final class Siteagent_Option_Store {
 	}
 
 	/**
+	 * Returns everything stored, as another request may just have written it. For a decision that must not be late.
+	 */
+	public function read_now(): array {
+		$data = $this->decode( $this->read_raw() );
+		return self::is_known( $data ) ? $data : array();
+	}
+
+	/**
 	 * Whether the stored data was written by a newer SiteAgent in an unknown format.
 	 */
 	public function is_newer(): bool {

@@ -29,7 +29,18 @@ final class Siteagent_Email_Notifications {
 	const APPROVAL_REQUESTED = 'approval_requested';
 
 	/** Logged events that the owner is notified of. */
-	const LOGGED = array( 'permissions_changed', 'connected', 'disconnected', 'revoked', 'notifications_changed', 'checkpoint_refused' );
+	const LOGGED = array(
+		'permissions_changed',
+		'updates_paused',
+		'updates_resumed',
+		'update_window_changed',
+		'exclusions_changed',
+		'connected',
+		'disconnected',
+		'revoked',
+		'notifications_changed',
+		'checkpoint_refused',
+	);
 
 	/** Outcomes of updates and of restored copies that the owner is notified of. */
 	const OUTCOMES = array( 'succeeded', 'rolled_back', 'failed' );

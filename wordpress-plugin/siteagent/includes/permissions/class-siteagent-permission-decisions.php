@@ -14,9 +14,6 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Permission_Decisions {
 
-	/** @var Siteagent_Connection_Store */
-	private $connection_store;
-
 	/** @var Siteagent_Permissions */
 	private $permissions;
 
@@ -29,23 +26,21 @@ final class Siteagent_Permission_Decisions {
 	/** @var Siteagent_Audit_Log */
 	private $log;
 
-	/** @var Siteagent_Dashboard_Client */
-	private $dashboard_client;
+	/** @var Siteagent_Permissions_Notice */
+	private $notice;
 
 	public function __construct(
-		Siteagent_Connection_Store $connection_store,
 		Siteagent_Permissions $permissions,
 		Siteagent_Pending_Approvals $approvals,
-		Siteagent_Dashboard_Client $dashboard_client,
+		Siteagent_Permissions_Notice $notice,
 		Siteagent_Notification_Queue $notifications,
 		Siteagent_Audit_Log $log
 	) {
-		$this->connection_store = $connection_store;
-		$this->dashboard_client = $dashboard_client;
-		$this->permissions      = $permissions;
-		$this->approvals        = $approvals;
-		$this->notifications    = $notifications;
-		$this->log              = $log;
+		$this->permissions   = $permissions;
+		$this->approvals     = $approvals;
+		$this->notice        = $notice;
+		$this->notifications = $notifications;
+		$this->log           = $log;
 	}
 
 	/**
@@ -88,10 +83,7 @@ final class Siteagent_Permission_Decisions {
 			return 'permissions_unchanged';
 		}
 		$this->log->append( 'permissions_changed', $change, $actor );
-		$connection = $this->connection_store->connection();
-		$secrets    = null === $connection || null !== $this->connection_store->address_change() ? null : $this->connection_store->session_keys( $connection['kid'] );
-		$notice     = null === $secrets ? 'failed' : $this->dashboard_client->notify_permissions_changed( $connection['origin'], $connection['kid'], $secrets['s2d'] );
-		return 'delivered' === $notice ? 'permissions_saved_and_sent' : 'permissions_saved';
+		return $this->notice->send() ? 'permissions_saved_and_sent' : 'permissions_saved';
 	}
 
 	/**

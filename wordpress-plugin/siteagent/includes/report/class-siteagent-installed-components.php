@@ -17,6 +17,13 @@ final class Siteagent_Installed_Components {
 	/** The dashboard accepts this many components in a report. */
 	const MAX_COMPONENTS = 2000;
 
+	/** @var Siteagent_Update_Limits */
+	private $limits;
+
+	public function __construct( Siteagent_Update_Limits $limits ) {
+		$this->limits = $limits;
+	}
+
 	/**
 	 * Returns the four lists of the report. Requires wp-admin's includes.
 	 */
@@ -102,11 +109,13 @@ final class Siteagent_Installed_Components {
 	}
 
 	/**
-	 * Returns what prevents replacing a component's folder. change.check checks more closely.
+	 * Returns what prevents replacing a component's folder, and which releases the owner allows. change.check checks more
+	 * closely.
 	 */
 	private function folder_state( Siteagent_Component $component ): array {
 		$folder = $component->folder();
 		return array(
+			'releases' => $this->limits->release_rule( $component->kind(), $component->id() ),
 			'vcs'      => Siteagent_Update_Requirements::is_version_controlled( $folder ),
 			'writable' => ! is_link( $folder ) && wp_is_writable( $folder ) && wp_is_writable( dirname( $folder ) ),
 		);

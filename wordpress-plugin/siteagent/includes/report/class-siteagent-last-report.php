@@ -35,16 +35,21 @@ final class Siteagent_Last_Report {
 	/** @var Siteagent_Permissions */
 	private $permissions;
 
+	/** @var Siteagent_Update_Limits */
+	private $limits;
+
 	/** @var array<string,bool> Answers of is_current() in this request, by digest. */
 	private $answers = array();
 
 	/**
-	 * @param wpdb                  $db          WordPress database object.
-	 * @param Siteagent_Permissions $permissions What the dashboard may do.
+	 * @param wpdb                    $db          WordPress database object.
+	 * @param Siteagent_Permissions   $permissions What the dashboard may do.
+	 * @param Siteagent_Update_Limits $limits      How the owner limits updates.
 	 */
-	public function __construct( $db, Siteagent_Permissions $permissions ) {
+	public function __construct( $db, Siteagent_Permissions $permissions, Siteagent_Update_Limits $limits ) {
 		$this->db          = $db;
 		$this->permissions = $permissions;
+		$this->limits      = $limits;
 	}
 
 	/**
@@ -122,8 +127,8 @@ final class Siteagent_Last_Report {
 	}
 
 	/**
-	 * Returns a digest of what a report is built from: versions, options, lists of updates, permissions, and size and
-	 * time of these files.
+	 * Returns a digest of what a report is built from: versions, options, lists of updates, permissions, limits, and size
+	 * and time of these files.
 	 *
 	 * @param string[] $files Full paths.
 	 */
@@ -135,6 +140,8 @@ final class Siteagent_Last_Report {
 			$this->db->db_server_info(),
 			$this->permissions->all(),
 			$this->permissions->requires_approval(),
+			$this->limits->for_report(),
+			$this->limits->exclusions(),
 		);
 		foreach ( self::OPTIONS as $name ) {
 			$state[] = get_option( $name );

@@ -32,9 +32,13 @@ final class Siteagent_Report {
 	/** @var Siteagent_Permissions */
 	private $permissions;
 
-	public function __construct( Siteagent_Permissions $permissions ) {
+	/** @var Siteagent_Update_Limits */
+	private $limits;
+
+	public function __construct( Siteagent_Permissions $permissions, Siteagent_Update_Limits $limits ) {
 		$this->permissions          = $permissions;
-		$this->installed_components = new Siteagent_Installed_Components();
+		$this->limits               = $limits;
+		$this->installed_components = new Siteagent_Installed_Components( $limits );
 		$this->available_updates    = new Siteagent_Available_Updates();
 		$this->health               = new Siteagent_Health_Report();
 	}
@@ -156,6 +160,7 @@ final class Siteagent_Report {
 		return array(
 			'permissions'      => $this->permissions->all(),
 			'approval_on_site' => $this->permissions->requires_approval(),
+			'limits'           => $this->limits->for_report(),
 			'rollback'         => Siteagent_Rollback::is_available( 'plugin' ),
 		);
 	}

@@ -79,6 +79,13 @@ final class Siteagent_Kept_Package implements Siteagent_Package_Source {
 	}
 
 	/**
+	 * The owner's limits are for the dashboard. Here the owner acts.
+	 */
+	public function owner_refusal_reason(): ?string {
+		return null;
+	}
+
+	/**
 	 * WordPress's upgraders install only what its list of updates names.
 	 */
 	public function run_offered( callable $install ): void {

@@ -73,6 +73,10 @@ final class Siteagent_Database_Runner {
 		$this->result->set( 'before', array_diff_key( $before, array( 'network' => true, 'sites' => true, 'seen' => true ) ) );
 		$this->rollback->set_stage( $this->source->op_id(), self::STAGE, array( 'before' => $before ) );
 		$this->run = array( 'stage' => self::STAGE, 'before' => $before ) + $this->run;
+		$reason    = $this->source->owner_refusal_reason();
+		if ( null !== $reason ) {
+			return array( 'refused', $reason );
+		}
 		try {
 			$this->upgrade();
 		} catch ( Throwable $error ) {

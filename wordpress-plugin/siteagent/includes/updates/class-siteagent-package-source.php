@@ -45,6 +45,11 @@ interface Siteagent_Package_Source {
 	public function package_sha256(): ?string;
 
 	/**
+	 * Returns why the owner of the site forbids this by now; null when nothing does.
+	 */
+	public function owner_refusal_reason(): ?string;
+
+	/**
 	 * Runs an installation, during which WordPress's list of updates names this version.
 	 *
 	 * @param callable $install fn(): void.

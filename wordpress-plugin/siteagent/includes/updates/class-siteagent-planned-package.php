@@ -17,8 +17,12 @@ final class Siteagent_Planned_Package implements Siteagent_Package_Source {
 	/** @var Siteagent_Update_Plan */
 	private $update_plan;
 
-	public function __construct( Siteagent_Update_Plan $update_plan ) {
+	/** @var Siteagent_Update_Limits */
+	private $limits;
+
+	public function __construct( Siteagent_Update_Plan $update_plan, Siteagent_Update_Limits $limits ) {
 		$this->update_plan = $update_plan;
+		$this->limits      = $limits;
 	}
 
 	public function op_id(): string {
@@ -50,6 +54,10 @@ final class Siteagent_Planned_Package implements Siteagent_Package_Source {
 
 	public function package_sha256(): ?string {
 		return $this->update_plan->package_sha256();
+	}
+
+	public function owner_refusal_reason(): ?string {
+		return $this->limits->refusal_reason( $this->item(), time() );
 	}
 
 	public function run_offered( callable $install ): void {

@@ -20,8 +20,8 @@ final class Siteagent_Update_Controller {
 	/** A request that is older counts as lost and must not run any more. */
 	const MAX_REQUEST_AGE_S = Siteagent_HTTP_Signature::MAX_SKEW_S + 60;
 
-	/** Refusals that pass: the site was busy, or its clock was wrong. The same plan may be sent again. */
-	const RETRYABLE_REASONS = array( 'busy', 'outside_window' );
+	/** Refusals that pass, such as a busy site or a wrong clock. The same plan may be sent again. */
+	const RETRYABLE_REASONS = array( 'busy', 'outside_window', Siteagent_Update_Limits::PAUSED, Siteagent_Update_Limits::OUTSIDE_HOURS );
 
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
@@ -34,6 +34,12 @@ final class Siteagent_Update_Controller {
 
 	/** @var Siteagent_Permissions */
 	private $permissions;
+
+	/** @var Siteagent_Update_Limits */
+	private $limits;
+
+	/** @var Siteagent_Plan_Requirements */
+	private $plan_requirements;
 
 	/** @var Siteagent_Pending_Approvals */
 	private $approvals;
@@ -55,21 +61,24 @@ final class Siteagent_Update_Controller {
 		Siteagent_Site_Identity $site_identity,
 		Siteagent_Operation_Store $operation_store,
 		Siteagent_Permissions $permissions,
+		Siteagent_Update_Limits $limits,
 		Siteagent_Pending_Approvals $approvals,
 		Siteagent_Rollback $rollback,
 		Siteagent_Audit_Log $log,
 		Siteagent_Run_Recovery $recovery,
 		Siteagent_Kept_Copies $copies
 	) {
-		$this->connection_store = $connection_store;
-		$this->site_identity    = $site_identity;
-		$this->operation_store  = $operation_store;
-		$this->permissions      = $permissions;
-		$this->approvals        = $approvals;
-		$this->rollback         = $rollback;
-		$this->log              = $log;
-		$this->recovery         = $recovery;
-		$this->copies           = $copies;
+		$this->connection_store  = $connection_store;
+		$this->site_identity     = $site_identity;
+		$this->operation_store   = $operation_store;
+		$this->permissions       = $permissions;
+		$this->limits            = $limits;
+		$this->plan_requirements = new Siteagent_Plan_Requirements( $connection_store, $permissions, $limits );
+		$this->approvals         = $approvals;
+		$this->rollback          = $rollback;
+		$this->log               = $log;
+		$this->recovery          = $recovery;
+		$this->copies            = $copies;
 	}
 
 	/**
@@ -86,8 +95,7 @@ final class Siteagent_Update_Controller {
 		$requirements = new Siteagent_Update_Requirements( $component, $item );
 		$component->check_for_updates();
 		$reasons = array_merge(
-			$component->is_siteagent() && 'siteagent' !== $item->kind() ? array( 'is_siteagent' ) : array(),
-			$this->permissions->allows( $item->permission() ) ? array() : array( 'permission_off' ),
+			$this->plan_requirements->item_problems( $item, $component ),
 			iterator_to_array( $requirements->site_problems(), false ),
 			iterator_to_array( $requirements->component_problems( null ), false ),
 			iterator_to_array( $requirements->update_problems( null ), false )
@@ -189,7 +197,7 @@ final class Siteagent_Update_Controller {
 	private function execute( Siteagent_Update_Plan $update_plan, stdClass $document, int $now ): array {
 		$item      = $update_plan->item();
 		$component = self::component_for( $item );
-		$reason    = $this->log->continues( $document ) ? $this->plan_refusal_reason( $update_plan, $component, $now ) : 'site_log_forked';
+		$reason    = $this->log->continues( $document ) ? $this->plan_requirements->refusal_reason( $update_plan, $component, $now ) : 'site_log_forked';
 		if ( null === $reason && $this->permissions->requires_approval() ) {
 			$decision = $this->approvals->request_decision( $update_plan, $now );
 			if ( Siteagent_Pending_Approvals::WAITING === $decision ) {
@@ -216,7 +224,7 @@ final class Siteagent_Update_Controller {
 		if ( ! $this->rollback->begin_run( $update_plan->op_id(), $facts, $now ) ) {
 			return $this->log_result( $item, ( new Siteagent_Update_Result() )->to_array( 'refused', 'busy' ), $update_plan );
 		}
-		$source = new Siteagent_Planned_Package( $update_plan );
+		$source = new Siteagent_Planned_Package( $update_plan, $this->limits );
 		$checks = $this->recovery->loopback_check( $component );
 		$runner = 'database' === $item->kind()
 			? new Siteagent_Database_Runner( $source, $component, $this->rollback, $checks )
@@ -227,27 +235,6 @@ final class Siteagent_Update_Controller {
 			$this->copies->keep( $run, $component );
 		}
 		return $answer;
-	}
-
-	private function plan_refusal_reason(
-		Siteagent_Update_Plan $update_plan,
-		Siteagent_Component $component,
-		int $now
-	): ?string {
-		if ( ! Siteagent_Site_Address::is_same_site( $update_plan->home(), $this->connection_store->home() ) ) {
-			return 'wrong_site';
-		}
-		if ( ! $update_plan->is_open( $now ) ) {
-			return 'outside_window';
-		}
-		if ( Siteagent_Update_Plan::UPDATE !== $update_plan->name() && ( $component->is_siteagent() || 'siteagent' === $component->kind() ) ) {
-			return 'is_siteagent';
-		}
-		if ( ! $this->permissions->allows( $update_plan->item()->permission() ) ) {
-			return 'permission_off';
-		}
-		// Without these functions not even the marker of a run could be kept.
-		return array() === Siteagent_Rollback::missing_functions() ? null : 'filesystem';
 	}
 
 	private static function component_for( Siteagent_Update_Item $item ): Siteagent_Component {

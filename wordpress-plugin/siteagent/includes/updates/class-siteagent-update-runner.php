@@ -157,7 +157,7 @@ final class Siteagent_Update_Runner {
 		};
 		$this->source->run_offered(
 			function () use ( $item, $file, $op_id, $may_continue ): void {
-				$this->upgrader->install( $this->component, $item, $file, $op_id, $may_continue );
+				$this->upgrader->install( $this->component, $item, $file, $op_id, $may_continue, array( $this->source, 'owner_refusal_reason' ) );
 			}
 		);
 		$installed = $this->component->version();

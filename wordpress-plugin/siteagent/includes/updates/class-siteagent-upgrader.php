@@ -184,41 +184,45 @@ final class Siteagent_Upgrader {
 	 * Installs a downloaded package, if it holds what was approved. WordPress's upgraders read the available update
 	 * again, but only ever get this file.
 	 *
-	 * @param Siteagent_Component   $component    The component.
-	 * @param Siteagent_Update_Item $item         The approved versions.
-	 * @param string                $file         As download() returned it. Deleted afterwards.
-	 * @param string                $op_id        Id of the operation.
-	 * @param callable              $may_continue fn(): bool. Called before each step, the last time just before a file
-	 *                                            of the site is replaced.
+	 * @param Siteagent_Component   $component     The component.
+	 * @param Siteagent_Update_Item $item          The approved versions.
+	 * @param string                $file          As download() returned it. Deleted afterwards.
+	 * @param string                $op_id         Id of the operation.
+	 * @param callable              $may_continue  fn(): bool. Called before each step, the last time just before a file
+	 *                                             of the site is replaced.
+	 * @param callable              $owner_refusal fn(): ?string returns why the owner of the site forbids it by now.
+	 *                                             Called before the package is unpacked and, except for WordPress
+	 *                                             itself, just before the first file of the site is replaced.
 	 */
 	public function install(
 		Siteagent_Component $component,
 		Siteagent_Update_Item $item,
 		string $file,
 		string $op_id,
-		callable $may_continue
+		callable $may_continue,
+		callable $owner_refusal
 	): void {
 		require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';
 		$this->refusal = 'core' === $component->kind() && $item->to() !== Siteagent_Package_Validator::core_version( $file ) ? 'package_mismatch' : '';
 		if ( '' !== $this->refusal ) {
 			return;
 		}
-		$validate            = function ( $source, $remote = '' ) use ( $component, $item ) {
+		$validate            = function ( $source, $remote = '' ) use ( $component, $item, $owner_refusal ) {
 			$this->unpacked = (string) $remote;
-			return is_wp_error( $source ) ? $source : Siteagent_Package_Validator::validate( $component, $item, (string) $source );
+			return $this->stop_if_forbidden( is_wp_error( $source ) ? $source : Siteagent_Package_Validator::validate( $component, $item, (string) $source ), $owner_refusal );
 		};
 		$stop_if_interrupted = static function ( $passed ) use ( $may_continue ) {
 			return is_wp_error( $passed ) || $may_continue() ? $passed : new WP_Error( 'siteagent_interrupted', 'Another process took this update for dead, so it stopped.' );
 		};
 		$is_used             = false;
-		$provide_package     = static function () use ( $validate, $file, &$is_used ) {
+		$provide_package     = function () use ( $validate, $file, $owner_refusal, &$is_used ) {
 			if ( $is_used ) {
 				return new WP_Error( 'siteagent_single_update', 'One change is one component.' );
 			}
 			$is_used = true;
 			// Added this late, because WordPress removes all filters of this hook before it installs translations.
 			add_filter( 'upgrader_source_selection', $validate, PHP_INT_MAX, 2 );
-			return $file;
+			return $this->stop_if_forbidden( $file, $owner_refusal );
 		};
 		$options             = static function ( $options ) {
 			// SiteAgent keeps its own backup.
@@ -305,6 +309,20 @@ final class Siteagent_Upgrader {
 	public static function redact( string $text ): string {
 		$plain = str_replace( array( ABSPATH, WP_CONTENT_DIR ), '', Siteagent_Report::plain_text( $text ) );
 		return mb_substr( trim( (string) preg_replace( '~https?://\S+|\S+@\S+\.\S+~', '…', $plain ) ), 0, self::MAX_CHARS, 'UTF-8' );
+	}
+
+	/**
+	 * @param mixed    $passed        What a step of WordPress's upgrader returned.
+	 * @param callable $owner_refusal As in install().
+	 * @return mixed The same, or an error if the owner of the site forbids the update by now.
+	 */
+	private function stop_if_forbidden( $passed, callable $owner_refusal ) {
+		$reason = is_wp_error( $passed ) ? null : $owner_refusal();
+		if ( null === $reason ) {
+			return $passed;
+		}
+		$this->refusal = $reason;
+		return new WP_Error( 'siteagent_forbidden', 'The owner of the site has paused or limited updates meanwhile.' );
 	}
 
 	private function run_upgrader( Siteagent_Component $component, string $op_id ): void {

@@ -3,7 +3,7 @@
  * Title, tabs and notice of every page. Opens the wrapper that the page closes.
  *
  * @package SiteAgent
- * @var array $data tab, and notice (kind, text) or null.
+ * @var array $data tab, notice (kind, text) or null, and paused (text) or null.
  */
 
 declare( strict_types=1 );
@@ -13,6 +13,7 @@ defined( 'ABSPATH' ) || exit;
 $siteagent_tabs = array(
 	'connection'  => __( 'Connection', 'siteagent' ),
 	'permissions' => __( 'Permissions', 'siteagent' ),
+	'limits'      => __( 'Pause and limits', 'siteagent' ),
 	'data'        => __( 'Shared data', 'siteagent' ),
 	'history'     => __( 'Update history', 'siteagent' ),
 	'log'         => __( 'Activity log', 'siteagent' ),
@@ -28,4 +29,10 @@ $siteagent_tabs = array(
 	</nav>
 	<?php if ( null !== $data['notice'] ) : ?>
 		<div class="notice notice-<?php echo esc_attr( $data['notice']['kind'] ); ?> inline" role="status"><p><?php echo esc_html( $data['notice']['text'] ); ?></p></div>
+	<?php endif; ?>
+	<?php if ( null !== $data['paused'] ) : ?>
+		<div class="notice notice-warning inline"><p>
+			<?php echo esc_html( $data['paused'] ); ?>
+			<a href="<?php echo esc_url( Siteagent_Settings_Page::url( array( 'tab' => 'limits' ) ) ); ?>"><?php esc_html_e( 'Pause and limits', 'siteagent' ); ?></a>
+		</p></div>
 	<?php endif; ?>

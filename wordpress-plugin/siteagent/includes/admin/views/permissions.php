@@ -100,7 +100,7 @@ defined( 'ABSPATH' ) || exit;
 			<label for="siteagent-email">
 				<input type="checkbox" id="siteagent-email" name="email" value="1"<?php echo $data['emails'] ? ' checked' : ''; ?>>
 				<?php /* translators: %s: e-mail address */ ?>
-				<span><strong><?php echo esc_html( sprintf( __( 'Send e-mail to %s', 'siteagent' ), $data['recipient'] ) ); ?></strong><br><?php esc_html_e( 'When an update is waiting for approval, was installed, failed or was rolled back, and when the permissions or the connection change.', 'siteagent' ); ?></span>
+				<span><strong><?php echo esc_html( sprintf( __( 'Send e-mail to %s', 'siteagent' ), $data['recipient'] ) ); ?></strong><br><?php esc_html_e( 'When an update is waiting for approval, was installed, failed or was rolled back, and when the permissions, the limits or the connection change.', 'siteagent' ); ?></span>
 			</label>
 		</div>
 		<div class="siteagent-actions">

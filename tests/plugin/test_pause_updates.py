@@ -1,0 +1,269 @@
+"""The owner pauses updates: nothing changes the site then, whatever a dashboard has signed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.plugin.support.changing import (
+    GALLERY,
+    Order,
+    ask,
+    disk,
+    grant,
+    meddled,
+    reached,
+    reset,
+    version,
+    wake,
+)
+from tests.plugin.support.dashboard import Paired, new_token, pair
+from tests.plugin.support.forms import agree, nonce_of, somebody
+from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.wp_admin import Person, words
+
+ITEM = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
+PAUSE = "siteagent()->limit_decisions()->pause('Summer sale', 'user:1');"
+RESUME = "siteagent()->limit_decisions()->resume('user:1');"
+LIMITS = "&tab=limits"
+_ADMIN = "require_once ABSPATH . 'wp-admin/includes/admin.php';"
+
+# What WP-CLI does with a command, as far as SiteAgent can see it.
+TERMINAL = """
+class WP_CLI {
+    public static $said = array();
+    public static function success($text) { self::$said[] = "success: $text"; }
+    public static function warning($text) { self::$said[] = "warning: $text"; }
+    public static function line($text) { self::$said[] = $text; }
+    public static function halt($code) { self::$said[] = "status $code"; }
+    public static function error($text) { throw new Exception("error: $text"); }
+}
+try {
+    siteagent()->updates_command()->%s;
+} catch (Exception $error) {
+    WP_CLI::$said[] = $error->getMessage();
+}
+return WP_CLI::$said;
+"""
+
+
+@pytest.fixture
+def paired(wp: Any) -> Iterator[Paired]:
+    forget(wp)
+    wp.evaluate(RESUME)
+    reset(wp, "tide-gallery", "1.0.0")
+    connected = connect(wp)
+    grant(wp, "plugins", "siteagent")
+    yield connected
+    wp.evaluate(RESUME)
+    forget(wp)
+
+
+@pytest.fixture
+def ana(wp: Any) -> Person:
+    return Person(wp.url, wp.admin, wp.password)
+
+
+def pause(ana: Person, reason: str = "") -> str:
+    return words(ana.submit(ana.page(LIMITS).text, "siteagent_pause", reason=reason))
+
+
+def refused(order: Order) -> str:
+    answer = order.send()
+    assert answer["outcome"] == "refused", answer
+    return answer["reason"]
+
+
+def log(wp: Any, event: str) -> dict[str, Any]:
+    """The newest entry of one kind."""
+    entries = wp.evaluate("return siteagent()->audit_log_reader()->recent(40, 0);")
+    return next(one for one in entries if one["event"] == event)
+
+
+def limits(paired: Paired) -> dict[str, Any]:
+    return paired.ask("report", have=None).document["report"]["agent"]["limits"]
+
+
+# ---- in wp-admin ----
+
+
+@pytest.mark.smoke
+def test_the_pause_button_stops_a_signed_approved_plan(wp, ana, paired) -> None:
+    order, before = Order.of(wp, paired, ITEM), disk(wp, GALLERY)
+    assert "Updates paused." in pause(ana)
+    for _ in range(2):
+        assert refused(order) == "paused_by_owner"
+    assert disk(wp, GALLERY) == before
+    # The plan was not used up: it may run once the owner resumes, and not before.
+    assert order.status()["state"] == "never"
+    after = words(ana.submit(ana.page(LIMITS).text, "siteagent_resume"))
+    assert "Updates resumed." in after
+    assert order.send()["outcome"] == "succeeded"
+    assert version(wp, GALLERY) == "1.1.0"
+
+
+def test_the_page_says_since_when_by_whom_and_why(wp, ana, paired) -> None:
+    pause(ana, "Summer <b>sale</b> until Sunday")
+    page = words(ana.page(LIMITS).text)
+    assert "Updates have been paused since" in page
+    assert f"by {wp.admin}." in page
+    assert "Reason: Summer sale until Sunday" in page
+    for tab in ("", "&tab=permissions", "&tab=log"):
+        assert "Updates have been paused since" in words(ana.page(tab).text)
+
+
+def test_the_report_says_so_and_reading_goes_on(wp, ana, paired) -> None:
+    open_site = {"paused": False, "read_only": False, "paused_at": None, "reason": ""}
+    assert limits(paired).items() >= open_site.items()
+    known = paired.ask("report", have=None).document["digest"]
+    pause(ana, "Summer sale")
+    # Not even a site that remembers its last report answers that nothing has changed.
+    answer = paired.ask("report", have=known).document
+    assert answer.get("unchanged") is None
+    said = answer["report"]["agent"]["limits"]
+    assert (said["paused"], said["reason"]) == (True, "Summer sale")
+    assert abs(said["paused_at"] - time.time()) < 120
+    assert paired.ask("ping").document["ok"] is True
+    assert paired.ask("log", after=0).document["entries"]
+    checked = ask(paired, "change.check", item=ITEM)
+    assert (checked["eligible"], checked["reasons"]) == (False, ["paused_by_owner"])
+
+
+def test_both_decisions_are_in_the_sites_log(wp, ana, paired) -> None:
+    pause(ana, "Summer sale")
+    entry = log(wp, "updates_paused")
+    assert (entry["actor"], entry["facts"]) == ("user:1", {"pause_reason": "Summer sale"})
+    ana.submit(ana.page(LIMITS).text, "siteagent_resume")
+    assert log(wp, "updates_resumed")["actor"] == "user:1"
+    shown = words(ana.page("&tab=log").text)
+    assert "Paused updates. Reason: Summer sale" in shown
+    assert "Resumed updates." in shown
+
+
+def test_pausing_twice_keeps_the_first_pause(wp, ana, paired) -> None:
+    page = ana.page(LIMITS).text
+    pause(ana, "Summer sale")
+    again = words(ana.submit(page, "siteagent_pause", reason="Another one"))
+    assert "No changes to save." in again
+    assert limits(paired)["reason"] == "Summer sale"
+
+
+@pytest.mark.parametrize("role", ["subscriber", "author", "editor"])
+def test_only_an_administrator_pauses_or_resumes(wp, paired, role) -> None:
+    person = somebody(wp, role)
+    for action in ("siteagent_pause", "siteagent_resume"):
+        answer = person.send(action, _wpnonce=nonce_of(wp, person, action))
+        assert answer.status_code == 403
+    assert limits(paired)["paused"] is False
+
+
+def test_a_form_from_elsewhere_resumes_nothing(wp, ana, paired) -> None:
+    pause(ana)
+    for nonce in ("", "0123456789", nonce_of(wp, ana, "siteagent_pause")):
+        assert ana.send("siteagent_resume", _wpnonce=nonce).status_code == 403
+    assert limits(paired)["paused"] is True
+
+
+# ---- at the last moment ----
+
+
+@pytest.mark.parametrize("moment", ["download", "before"])
+def test_a_pause_that_comes_while_an_update_begins_is_in_time(wp, paired, moment) -> None:
+    """The package is downloaded or even unpacked, but no file of the site is replaced."""
+    # An inactive plugin, because no form can be sent to a site in maintenance.
+    wp.evaluate(f"{_ADMIN} deactivate_plugins('{GALLERY}', true);")
+    before = disk(wp, GALLERY)
+    with meddled(wp, sleep={moment: 30}), ThreadPoolExecutor(1) as pool:
+        order = Order.of(wp, paired, ITEM)
+        sent = pool.submit(order.send)
+        reached(wp)
+        wp.evaluate(PAUSE)
+        wake(wp)
+        answer = sent.result()
+    assert (answer["outcome"], answer["reason"]) == ("refused", "paused_by_owner")
+    assert disk(wp, GALLERY) == before
+    assert order.status()["state"] == "never"
+    wp.evaluate(RESUME)
+    assert order.send()["outcome"] == "succeeded"
+    wp.evaluate(f"{_ADMIN} activate_plugin('{GALLERY}', '', false, true);")
+
+
+# ---- in wp-config.php ----
+
+
+def test_wp_config_pauses_and_neither_wp_admin_nor_the_terminal_resumes(wp, ana, paired) -> None:
+    order, before = Order.of(wp, paired, ITEM), disk(wp, GALLERY)
+    with meddled(wp, constants={"SITEAGENT_READ_ONLY": True}):
+        said = limits(paired)
+        assert (said["paused"], said["read_only"], said["paused_at"]) == (True, True, None)
+        assert refused(order) == "paused_by_owner"
+        page = ana.page(LIMITS).text
+        assert "remove the constant SITEAGENT_READ_ONLY" in words(page)
+        assert "Resume updates" not in page
+        nonce = nonce_of(wp, ana, "siteagent_resume")
+        assert ana.send("siteagent_resume", _wpnonce=nonce).status_code == 303
+        assert "They cannot be resumed here." in words(ana.page(LIMITS).text)
+        (said_there,) = wp.evaluate(TERMINAL % "resume()")
+        assert said_there.startswith("error: Updates are paused in wp-config.php.")
+        assert refused(order) == "paused_by_owner"
+    assert disk(wp, GALLERY) == before
+    assert order.send()["outcome"] == "succeeded"
+
+
+# ---- at the terminal ----
+
+
+def test_the_terminal_pauses_shows_and_resumes(wp, paired) -> None:
+    pausing = "pause(array(), array('reason' => 'Summer sale'))"
+    assert wp.evaluate(TERMINAL % "status()") == [
+        "Updates are not paused.",
+        "Updates may start: any time",
+    ]
+    assert wp.evaluate(TERMINAL % pausing) == ["success: Updates paused."]
+    assert wp.evaluate(TERMINAL % pausing) == ["warning: Updates were paused already."]
+    assert log(wp, "updates_paused")["actor"] == "terminal"
+    state = wp.evaluate(TERMINAL % "status()")
+    assert state[0].startswith("Updates have been paused since ")
+    assert state[0].endswith(", by WP-CLI.")
+    assert state[1:] == ["Reason: Summer sale", "Updates may start: any time", "status 1"]
+    assert refused(Order.of(wp, paired, ITEM)) == "paused_by_owner"
+    assert wp.evaluate(TERMINAL % "resume()") == ["success: Updates resumed."]
+    assert wp.evaluate(TERMINAL % "resume()") == ["warning: Updates were not paused."]
+
+
+# ---- a dashboard that means harm ----
+
+
+def test_no_plan_and_no_operation_of_a_dashboard_lifts_a_pause(wp, ana, paired) -> None:
+    """It has all keys and signs everything correctly."""
+    pause(ana)
+    before, gallery = limits(paired), disk(wp, GALLERY)
+    extras: list[dict[str, Any]] = [
+        {"limits": {"paused": False}},
+        {"override": "The owner agreed by phone."},
+        {"approval": {"by": "The owner", "how": "client", "at": 1, "reason": "Resumed"}},
+        {"not_before": 0, "not_after": 31 * 86400 - 1},
+    ]
+    reasons = [refused(Order.of(wp, paired, ITEM, **extra)) for extra in extras]
+    assert reasons == [*["paused_by_owner"] * 3, "outside_window"]
+    siteagent = {"kind": "siteagent", "id": "siteagent/siteagent.php", "from": "1", "to": "2"}
+    order = Order.of(wp, paired, siteagent, op="agent.update")
+    assert refused(order) == "paused_by_owner"
+    names = wp.evaluate("return array_keys(Siteagent_Operation_Registry::ALL);")
+    assert not [name for name in names if "pause" in name or "resume" in name or "limit" in name]
+    assert limits(paired) == before
+    assert disk(wp, GALLERY) == gallery
+
+
+def test_a_new_pairing_does_not_lift_a_pause(wp, ana, paired) -> None:
+    pause(ana)
+    token = new_token(wp.url)
+    agree(ana, token.text(), replace="1")
+    fresh = pair(token)
+    grant(wp, "plugins")
+    assert limits(fresh)["paused"] is True
+    assert refused(Order.of(wp, fresh, ITEM)) == "paused_by_owner"
