@@ -14,15 +14,18 @@ from flask.cli import AppGroup, with_appcontext
 
 from app.config import Config
 from app.domain import backup, plugin_package, plugin_release
-from app.domain.accounts import one_time_links, users
+from app.domain.accounts import one_time_links, second_factors
+from app.domain.accounts import users as accounts
 from app.domain.actor import SYSTEM
 from app.domain.audit import export, redaction, search_index, verification
 from app.domain.connection import rotation
 from app.domain.diagnostics import runs
 from app.domain.errors import AuditLogUnreadable, AuraError, Invalid
 from app.domain.sites import clients, sites
+from app.domain.vulnerabilities import source, upkeep
 from app.models import migrate
 from app.models.base import db, utcnow
+from app.models.vulnerabilities import VulnerabilityFeed
 from app.protocol import b64u
 from app.run import data_folder
 from app.views.diagnostics import as_text
@@ -34,12 +37,14 @@ def register(app: Flask) -> None:
         migrate_,
         setup_link,
         password_link,
+        users,
         audit_log,
         build_plugin,
         plugin,
         keys,
         backups,
         test_connection,
+        vulnerabilities,
     ):
         app.cli.add_command(command)
 
@@ -94,8 +99,21 @@ def setup_link() -> None:
 def password_link(email: str) -> None:
     """Print a link to choose a new password for EMAIL, and end their sessions."""
     with _database() as config:
-        link = users.recovery_link(email, config=config.as_served(), now=utcnow())
+        link = accounts.recovery_link(email, config=config.as_served(), now=utcnow())
     click.echo(link)
+
+
+users = AppGroup("users", help="Help people who cannot sign in.")
+
+
+@users.command("reset-second-factor")
+@click.argument("email")
+def reset_second_factor(email: str) -> None:
+    """Remove all second factors of EMAIL, who lost them, and end their sessions."""
+    with _database():
+        user = accounts.find_by_email(email)
+        second_factors.reset_factors_from_cli(user, now=utcnow())
+    click.echo(f"Second factor of {user.email} removed. They sign in with the password alone.")
 
 
 audit_log = AppGroup("audit", help="Verify, export and maintain the audit log.")
@@ -163,7 +181,7 @@ def export_audit_log(
 def erase_person(email: str, reason: str) -> None:
     """Erase the personal data of the disabled account EMAIL from the audit log."""
     with _database():
-        user = users.find_by_email(email)
+        user = accounts.find_by_email(email)
         count = redaction.erase_user_from_cli(user, reason=reason, by=SYSTEM, now=utcnow())
     click.echo(f"Personal data erased from {count} {'entry' if count == 1 else 'entries'}.")
 
@@ -302,3 +320,25 @@ def test_connection(context: click.Context, url: str) -> None:
             raise click.BadParameter(refusal.message, param_hint="URL") from refusal
     click.echo(as_text(found).rstrip())
     context.exit(0 if found.is_clear else 1)
+
+
+vulnerabilities = AppGroup("vulnerabilities", help="Known vulnerabilities of plugins and themes.")
+
+
+@vulnerabilities.command("import")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_vulnerabilities(path: Path) -> None:
+    """Import the feed at PATH, in the format of Wordfence Intelligence, version 3.
+
+    It replaces what is known. A file that is refused changes nothing.
+    """
+    with _database() as config:
+        with path.open("rb") as file:
+            source.accept_file_from_cli(file, by=SYSTEM, config=config, now=utcnow())
+        state = upkeep.update(config)
+        feed = VulnerabilityFeed.read()
+    if state == "busy":
+        raise click.ClickException("An update is running. The file is imported after it.")
+    if state != "imported":
+        raise click.ClickException(f"The file was refused. {feed.problem_detail}")
+    click.echo(f"{path}: {feed.records} records, {feed.kept} about the plugins and themes of sites")

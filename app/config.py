@@ -25,9 +25,12 @@ _DEFAULT_PORT = 8000
 _DEFAULT_SYNC_MINUTES = 15
 _DEFAULT_CALL_LOG_DAYS = 90
 _DEFAULT_WORKERS = 3
+_DEFAULT_PACKAGE_CACHE_MB = 1024
 # Longer than most requests and jobs take, and as long as container runtimes wait.
 _DEFAULT_STOP_S = 30
 _MAX_AGENCY_CHARS = 120
+# All known vulnerabilities, with what tells which versions they affect.
+_VULNERABILITY_FEED = "https://www.wordfence.com/api/intelligence/v3/vulnerabilities/production"
 _PLUGIN_RELEASE = Path(__file__).resolve().parents[1] / "wordpress-plugin" / "release"
 
 
@@ -60,6 +63,8 @@ class Config:
     proxy_hops: int = 0
     sync_every_minutes: int = _DEFAULT_SYNC_MINUTES
     call_log_days: int = _DEFAULT_CALL_LOG_DAYS
+    # How much disk space the downloaded packages may take, in megabytes.
+    package_cache_mb: int = _DEFAULT_PACKAGE_CACHE_MB
     # How many jobs run at once in one worker process.
     workers: int = _DEFAULT_WORKERS
     # How long requests and jobs may take to end after SIGTERM, in seconds.
@@ -74,6 +79,8 @@ class Config:
     metrics_token: str = field(default="", repr=False)
     # Folder of the operator's backups, whose newest file the page about the system names.
     backups: Path | None = None
+    # Where known vulnerabilities come from. No setting, because the key goes to this address.
+    vulnerability_feed_url: str = _VULNERABILITY_FEED
     # Shows the page /style.
     is_development: bool = False
     testing: bool = False
@@ -127,6 +134,9 @@ class Config:
             ),
             call_log_days=_integer(
                 env, "AURA_CALL_LOG_DAYS", _DEFAULT_CALL_LOG_DAYS, 30, 3650, problems
+            ),
+            package_cache_mb=_integer(
+                env, "AURA_PACKAGE_CACHE_MB", _DEFAULT_PACKAGE_CACHE_MB, 64, 1_000_000, problems
             ),
             workers=_integer(env, "AURA_WORKERS", _DEFAULT_WORKERS, 1, 64, problems),
             stop_within_s=_integer(env, "AURA_STOP_SECONDS", _DEFAULT_STOP_S, 1, 3600, problems),

@@ -44,9 +44,11 @@ from app.views import (
     reports,
     request_validation,
     search,
+    second_factors,
     security,
     security_headers,
     settings,
+    sign_in_steps,
     single_sign_on,
     site_csv,
     site_tabs,
@@ -55,15 +57,20 @@ from app.views import (
     team,
     updates,
     uptime,
+    vulnerabilities,
+    vulnerability_feed,
+    webhooks,
     windows,
 )
 
 _BLUEPRINTS = (
     page_context,
     auth,
+    sign_in_steps,
     password_resets,
     single_sign_on,
     account,
+    second_factors,
     notifications,
     team,
     overview,
@@ -77,6 +84,7 @@ _BLUEPRINTS = (
     uptime,
     batches,
     plugins,
+    vulnerabilities,
     changes,
     clients,
     auto_update_rules,
@@ -91,6 +99,8 @@ _BLUEPRINTS = (
     settings,
     agency,
     email,
+    webhooks,
+    vulnerability_feed,
     windows,
     brand,
     privacy,
@@ -118,6 +128,7 @@ def create_app(config: Config) -> Flask:
     app.before_request(request_validation.prepare)
     app.before_request(_remember_connection)
     app.teardown_request(_close_connection)
+    app.before_request(authorization.allow_large_upload)
     security_headers.register(app, config)
     csrf.register(app)
     request_validation.register(app)

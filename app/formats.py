@@ -6,6 +6,23 @@ from datetime import UTC, date, datetime, tzinfo
 from urllib.parse import urlsplit
 
 _BYTES = ("B", "KB", "MB", "GB", "TB")
+# Browsers also claim to be older ones, so the newest name is checked first.
+_BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
 
 
 def iso_time(at: datetime) -> str:
@@ -65,3 +82,12 @@ def is_web_address(text: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def browser_name(agent: str) -> str:
+    """Return `Firefox on Linux` for a browser's user agent."""
+    browser = next((name for token, name in _BROWSERS if token in agent), "")
+    system = next((name for token, name in _SYSTEMS if token in agent), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    return browser or system or "Unknown browser"

@@ -49,6 +49,8 @@ def configure(process: str, *, as_json: bool) -> None:
     # At the level below, both report what they do all day.
     for name in ("rq", "gunicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Its warnings contain whole addresses, and the address of a webhook is a secret.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 @contextmanager

@@ -33,8 +33,13 @@ OPTIONS: dict[str, Any] = {
     "result_ttl": 60,
     "failure_ttl": 7 * 24 * 3600,
 }
-# Longer limits for jobs that read the whole audit log, which report their progress.
-_LONG_JOBS_S = {"export_audit_log": 6 * 3600, "verify_audit_log": 6 * 3600}
+# Longer limits for jobs that read the whole audit log, which report their progress, and for the
+# one that downloads a large file.
+_LONG_JOBS_S = {
+    "export_audit_log": 6 * 3600,
+    "update_vulnerabilities": 30 * 60,
+    "verify_audit_log": 6 * 3600,
+}
 _REDIS_ANSWERS_S = 5
 # A job that waits this long is enqueued again by the schedule, in case it was lost.
 _WAITS_FOR_S = 300
@@ -46,6 +51,7 @@ SCHEDULE_SEEN = "aura:schedule-seen"
 JOBS = frozenset(
     {
         "check_change",
+        "check_package",
         "check_uptime",
         "deliver_revocation",
         "run_diagnostics_on_site",
@@ -58,9 +64,11 @@ JOBS = frozenset(
         "run_change",
         "send_email",
         "send_report",
+        "send_webhook",
         "settle_change",
         "sync_site",
         "sync_sites",
+        "update_vulnerabilities",
         "verify_audit_log",
     }
 )

@@ -8,15 +8,17 @@ from datetime import datetime
 
 from app.config import Config
 from app.domain.audit import call_log, export, refusals, verification
-from app.domain.changes import auto_update_rules, execution
+from app.domain.changes import auto_update_rules, execution, package_checks
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync, update_backlog
 from app.domain.mail import outbox
-from app.domain.notifications import watch
+from app.domain.notifications import watch, webhook_watch
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
 from app.domain.uptime import rounds, upkeep
+from app.domain.vulnerabilities import upkeep as vulnerability_upkeep
+from app.domain.webhooks import outbox as webhook_outbox
 from app.models.base import utcnow
 from jobs import job_context
 
@@ -27,6 +29,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     ),
     "request_due_checks": lambda _, now: rounds.request_due(now),
     "tidy_uptime": lambda _, now: upkeep.tidy(now),
+    "update_vulnerabilities": lambda _, now: vulnerability_upkeep.request_due(now),
     "retry_revocations": lambda _, now: (
         len(revocation.retry_due_revocations(now)) + len(revocation_checks.request_due(now))
     ),
@@ -34,6 +37,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "recover_syncs": lambda config, now: site_sync.recover(config, now),
     "recover_rotations": lambda _, now: rotation.recover_rotations(now),
     "recover_diagnostics": lambda _, now: runs.recover_diagnostics(now),
+    "recover_package_checks": lambda _, now: package_checks.recover_checks(now),
     "recover_changes": lambda _, now: execution.recover_changes(now),
     # What waits for approval does not depend on what is proposed next, so it comes first.
     "apply_auto_update_rules": lambda config, now: (
@@ -49,6 +53,8 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "recover_emails": lambda _, now: outbox.recover_emails(now),
     "prepare_reports": lambda config, now: preparing.prepare_due(config, now),
     "recover_reports": lambda _, now: report_delivery.recover_deliveries(now),
+    "notify_webhooks": lambda config, now: webhook_watch.notify_due(config, now),
+    "recover_webhooks": lambda _, now: webhook_outbox.recover_messages(now),
 }
 
 

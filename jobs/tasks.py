@@ -9,7 +9,7 @@ from __future__ import annotations
 from app import queue
 from app.config import Config
 from app.domain.audit import export, verification
-from app.domain.changes import dry_run, execution, late_failures, settlement
+from app.domain.changes import dry_run, execution, late_failures, package_checks, settlement
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
@@ -18,7 +18,10 @@ from app.domain.notifications import delivery
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
 from app.domain.uptime import rounds
+from app.domain.vulnerabilities import findings, upkeep
+from app.domain.webhooks import delivery as webhook_delivery
 from app.http import site_client
+from app.models.base import utcnow
 from app.models.reports import Sync
 from app.report_pdf import render_report
 from jobs import job_context
@@ -83,6 +86,7 @@ def _sync(sync_id: int, config: Config, overlapping: Overlapping = lambda ask: a
     state = site_sync.run_sync(sync_id, config=config, call=overlapping(site_client.call))
     sync = Sync.get_or_none(Sync.id == sync_id)
     if sync is not None and sync.site.is_paired:
+        findings.check_site(sync.site_id, utcnow())
         look = overlapping(site_client.probe)
         late_failures.check_synced_site(sync.site, sync.error_code, config=config, look=look)
     return state
@@ -94,6 +98,12 @@ def check_uptime(*site_ids: int) -> int:
         return rounds.run_round(
             site_ids, config=config, each=lambda work, ids: Concurrently(work).run(ids)
         )
+
+
+def update_vulnerabilities() -> str:
+    """Fetch or import known vulnerabilities if that is due, and find out which sites have them."""
+    with job_context() as config:
+        return upkeep.update(config)
 
 
 def read_log(site_id: int) -> str:
@@ -112,6 +122,12 @@ def check_change(change_id: int) -> str:
     """Have a site check in a dry run whether it could apply a proposed change."""
     with job_context() as config:
         return dry_run.run_dry_run(change_id, config=config)
+
+
+def check_package(package_id: int) -> str:
+    """Download a package from WordPress.org, and compare it with what a site was given."""
+    with job_context() as config:
+        return package_checks.check_package(package_id, config=config)
 
 
 def run_change(change_id: int) -> str:
@@ -142,6 +158,12 @@ def send_report(delivery_id: int) -> str:
     """Hand a report for a client to the e-mail server."""
     with job_context() as config:
         return report_delivery.deliver_report(delivery_id, config=config)
+
+
+def send_webhook(message_id: int) -> str:
+    """Post a message to a webhook."""
+    with job_context() as config:
+        return webhook_delivery.send_webhook(message_id, config=config)
 
 
 def verify_audit_log(verification_id: int) -> str:

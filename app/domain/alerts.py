@@ -6,6 +6,7 @@ its records, and by the quarantine of a site whose log does.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.domain.text import check_reason
 from app.models.alerts import AUDIT_LOG_LOST as AUDIT_LOG_LOST
 from app.models.alerts import Alert
 from app.models.checkpoints import SiteCheckpoint
+from app.models.packages import KnownPackage
 from app.models.site_log import SiteLog
 from app.models.sites import Site
 
@@ -38,6 +40,8 @@ CHANGE_MISSING = "change_missing"
 CHANGE_DIFFERS = "change_differs"
 KEYS_UNKNOWN = "keys_unknown"
 PAIRING_UNKNOWN = "pairing_unknown"
+# A site was given another package of a version than Aura or another site.
+PACKAGE_DIFFERS = "package_differs"
 
 KINDS = (
     AUDIT_LOG_LOST,
@@ -53,6 +57,7 @@ KINDS = (
     CHANGE_DIFFERS,
     KEYS_UNKNOWN,
     PAIRING_UNKNOWN,
+    PACKAGE_DIFFERS,
 )
 # About Aura itself, whichever site said so.
 ABOUT_AUDIT_LOG = (AUDIT_LOG_LOST, AUDIT_LOG_REFUSED)
@@ -60,6 +65,7 @@ ABOUT_AUDIT_LOG = (AUDIT_LOG_LOST, AUDIT_LOG_REFUSED)
 _WARNINGS = (CALL_MISSING, CHANGE_MISSING, CHANGE_DIFFERS)
 # A caller with stolen keys must not fill the list.
 MAX_OPEN = 25
+_KEY_CHARS = 32
 
 
 def raise_alert(
@@ -128,9 +134,30 @@ def close_alert(
                 note=note.strip(),
             )
             audit.record(event, by, now=now)
+        for each in closed:
+            if each.kind == PACKAGE_DIFFERS:
+                # It lets the version be updated on every site again.
+                permissions.require_everything(by, "approve")
+                _settle_package(each)
         for site in {each.site for each in closed if each.kind == LOG_BROKEN}:
             _restart_log_reading(site)
     return len(closed)
+
+
+def _settle_package(alert: Alert) -> None:
+    """Let the version of a package be updated again, once no alert about it is open.
+
+    What was seen of it is forgotten: the next pre-check begins anew.
+    """
+    seen = alert.evidence["aura"]
+    about = seen["kind"], seen["id"], seen["version"]
+    if not Alert.others_open(alert, package_key(*about)):
+        KnownPackage.settle_version(*about)
+
+
+def package_key(kind: str, ident: str, version: str) -> str:
+    """Return how the keys of all alerts about one version of a plugin or theme begin."""
+    return hashlib.sha256("\n".join((kind, ident, version)).encode()).hexdigest()[:_KEY_CHARS]
 
 
 def _restart_log_reading(site: Site) -> None:

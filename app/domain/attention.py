@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from app.domain import alerts, permissions
 from app.domain.actor import Actor
+from app.domain.attention_items import (
+    CHECK,
+    CRITICAL,
+    MERGED_FROM,
+    SEVERITIES,
+    SOON,
+    WAITING,
+    Item,
+    Task,
+    grouped_by_site,
+    most_important,
+    tasks,
+)
 from app.domain.changes import approvals, rule_coverage
 from app.domain.inventory import php_eol
+from app.domain.vulnerabilities import known
+from app.domain.vulnerabilities.known import KnownVulnerability
 from app.models import fleet
 from app.models.alerts import Alert
 from app.models.audit import Verification
@@ -22,13 +37,29 @@ from app.models.open_matters import OpenMatters
 from app.models.sites import NEW, Site
 from app.models.uptime import DOWN, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 from app.models.visibility import EVERYTHING
+from app.models.webhooks import WebhookEndpoint
 
-# Severities, the most urgent first.
-CRITICAL = "critical"
-CHECK = "check"
-WAITING = "waiting"
-SOON = "soon"
-SEVERITIES = (CRITICAL, CHECK, WAITING, SOON)
+__all__ = [
+    "CHECK",
+    "CONNECTIONS",
+    "CRITICAL",
+    "MERGED_FROM",
+    "SEVERITIES",
+    "SOON",
+    "WAITING",
+    "Brief",
+    "Findings",
+    "Item",
+    "Task",
+    "grouped_by_site",
+    "most_important",
+    "read_findings",
+    "tasks",
+    "upcoming",
+    "urgent",
+    "urgent_from",
+    "urgent_in_brief",
+]
 
 # Severity of each value of Site.connection that needs attention.
 CONNECTIONS = {
@@ -41,74 +72,10 @@ CONNECTIONS = {
     "disconnected": CHECK,
     "disconnected_unconfirmed": CHECK,
 }
-# What says that a site itself has a problem, and not only that something waits.
-_ABOUT_A_SITE = ("alert", "connection", "change", "uptime", "certificate")
 # Severity of each value of SiteWatch.certificate_problem.
 _CERTIFICATES = {ENDS_SOON: CHECK, ENDS_NOW: CRITICAL}
-# From how many sites on the same problem is one task. Fewer are named one by one.
-MERGED_FROM = 3
 # How long before its end an auto-update rule is mentioned.
 _RULE_ENDS_SOON = timedelta(days=14)
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Item:
-    """One reason for attention.
-
-    `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'network', 'change',
-    'approval', 'report', 'rule', 'php' or 'new'. `word` is the connection, the problem, the state
-    of the change or the report, or the kind of the alert. `id` is the number of `row`, which is the
-    alert, change, verification, report or rule itself. `site` is None for what is about no site,
-    and for sites that were only counted.
-    """
-
-    about: str
-    word: str
-    severity: str
-    id: int = 0
-    name: str = ""
-    since: datetime | None = None
-    site: Site | FleetSite | None = None
-    row: Alert | Change | Verification | SentReport | AutoUpdateRule | None = None
-
-    @property
-    def key(self) -> str:
-        """Return what stays the same as long as it is the same item, also if it gets worse."""
-        if self.id or self.site is None:
-            return f"{self.about}:{self.id}"
-        version = f":{self.name}" if self.about == "php" else ""
-        return f"{self.about}:{self.site.id}{version}"
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a person does next: about one item, or about several that are alike."""
-
-    items: tuple[Item, ...]
-
-    @property
-    def first(self) -> Item:
-        return self.items[0]
-
-    @property
-    def severity(self) -> str:
-        return self.first.severity
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether it counts as something that needs a person now."""
-        return self.severity != SOON
-
-    @property
-    def names(self) -> list[str]:
-        """Return the names of what its items are about, each once."""
-        return list(dict.fromkeys(one.name for one in self.items))
-
-    @property
-    def site_names(self) -> list[str]:
-        """Return the names of its sites, each once."""
-        return list(dict.fromkeys(one.site.name for one in self.items if one.site))
 
 
 def urgent(actor: Actor, sites: Iterable[FleetSite]) -> list[Item]:
@@ -159,6 +126,8 @@ class Findings:
     open_alerts: list[Alert]
     broken: Verification | None
     reports: list[SentReport]
+    webhooks: list[WebhookEndpoint]
+    vulnerabilities: list[KnownVulnerability]
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
@@ -171,19 +140,29 @@ class Findings:
             *(_of_alert(alert).key for alert in self.open_alerts),
             *([_of_verification(self.broken).key] if self.broken else []),
             *(_of_report(report).key for report in self.reports),
+            *(_of_webhook(endpoint).key for endpoint in self.webhooks),
             *(item.key for item in _own_network(self.sites)),
+            *(_of_vulnerability(one).key for one in self.vulnerabilities),
         }
 
 
 def read_findings() -> Findings:
-    """Read what needs anyone's attention now: four queries for any number of sites."""
-    matters = OpenMatters.read()
+    """Read what needs anyone's attention now: three queries for any number of sites."""
+    matters = OpenMatters.read(EVERYTHING)
+    changes = Change.awaiting_people(EVERYTHING)
+    return _findings(fleet.sites_in(CONNECTIONS), changes, matters)
+
+
+def _findings(sites: list[FleetSite], changes: list[Change], matters: OpenMatters) -> Findings:
+    vulnerabilities = known.as_known(matters.vulnerabilities)
     return Findings(
-        sites=fleet.sites_in(CONNECTIONS),
-        changes=Change.awaiting_people(EVERYTHING),
-        open_alerts=Alert.open_ones(EVERYTHING),
-        broken=matters.broken,
-        reports=matters.reports,
+        sites,
+        changes,
+        matters.alerts,
+        matters.broken,
+        matters.reports,
+        matters.webhooks,
+        vulnerabilities,
     )
 
 
@@ -193,16 +172,21 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
     sites = [site for site in findings.sites if visible.has(site.client_id)]
     problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
     changes = [one for one in findings.changes if visible.has(one.site.client_id)]
-    of_theirs = [one for one in findings.open_alerts if visible.has(one.site.client_id)]
-    return _visible(actor, problems, changes, replace(findings, open_alerts=of_theirs))
+    of_theirs = replace(
+        findings,
+        open_alerts=[one for one in findings.open_alerts if visible.has(one.site.client_id)],
+        # They are counted over all clients, so those of some are counted anew.
+        vulnerabilities=findings.vulnerabilities
+        if visible.is_everything
+        else known.urgent_vulnerabilities(visible),
+    )
+    return _visible(actor, problems, changes, of_theirs)
 
 
 def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[Item]:
     is_reader = permissions.is_allowed(actor.role, "audit")
     visible = permissions.visibility_of(actor)
-    matters = OpenMatters.read() if is_reader else OpenMatters()
-    open_alerts = Alert.open_ones(visible) if is_reader else []
-    read = Findings([], changes, open_alerts, matters.broken, matters.reports)
+    read = _findings([], changes, OpenMatters.read(visible) if is_reader else OpenMatters())
     return _visible(actor, problems, changes, read)
 
 
@@ -214,13 +198,16 @@ def _visible(
     is_sender = permissions.is_allowed(actor.role, "reports")
     visible = permissions.visibility_of(actor)
     broken = findings.broken if visible.is_everything else None
+    is_owner = permissions.is_allowed(actor.role, "webhooks")
     return [
         *([_of_verification(broken)] if broken and is_reader else []),
         *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
         *(_of_change(change) for change in changes if change.needs_checking),
         *(item for item in problems if item.about != "network" or is_reader),
+        *(_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
         *(_of_report(one) for one in findings.reports if is_sender and visible.has(one.client_id)),
+        *(_of_webhook(one) for one in findings.webhooks if is_owner),
     ]
 
 
@@ -234,48 +221,13 @@ def upcoming(actor: Actor, sites: Iterable[FleetSite], now: datetime) -> list[It
         if site.state == NEW and permissions.is_allowed(actor.role, "pair"):
             found.append(Item("new", NEW, SOON, since=site.added_at, site=site))
     if permissions.is_allowed(actor.role, "overview"):
+        ending = [
+            one for one in AutoUpdateRule.in_force(now) if one.expires_at - now < _RULE_ENDS_SOON
+        ]
         found += [
             Item("rule", "ends", SOON, rule.id, rule.name, rule.expires_at, row=rule)
-            for rule in rule_coverage.visible_rules(AutoUpdateRule.in_force(now), visible)
-            if rule.expires_at - now < _RULE_ENDS_SOON
+            for rule in rule_coverage.visible_rules(ending, visible)
         ]
-    return found
-
-
-def tasks(items: Iterable[Item]) -> list[Task]:
-    """Return the items as tasks: the most urgent first, of equal ones what is broken now.
-
-    Approvals are one task, and so is the same problem on many sites.
-    """
-    groups: dict[tuple[str, ...], list[Item]] = {}
-    for item in items:
-        groups.setdefault(_likeness(item), []).append(item)
-    found = []
-    for (about, *_), members in groups.items():
-        ordered = tuple(sorted(members, key=_age, reverse=True))
-        is_one = len(members) >= MERGED_FROM or about in ("approval", "php", "new")
-        found += [Task(ordered)] if is_one else [Task((one,)) for one in ordered]
-    found.sort(key=lambda task: _age(task.first), reverse=True)
-    return sorted(found, key=lambda task: (SEVERITIES.index(task.severity), _rank(task)))
-
-
-def most_important(found: list[Task], count: int) -> list[Task]:
-    """Return the first `count` tasks; what waits for approval is always among them."""
-    shown = found[:count]
-    waiting = next((task for task in found[count:] if task.severity == WAITING), None)
-    if waiting is not None and all(task.severity != WAITING for task in shown):
-        shown = [*shown[:-1], waiting]
-    return shown
-
-
-def grouped_by_site(items: Iterable[Item]) -> dict[int, list[Item]]:
-    """Return the items that are about a site itself by site id, critical ones first."""
-    found: dict[int, list[Item]] = {}
-    for item in items:
-        if item.site and item.about in _ABOUT_A_SITE:
-            found.setdefault(item.site.id, []).append(item)
-    for about_site in found.values():
-        about_site.sort(key=lambda item: item.severity != CRITICAL)
     return found
 
 
@@ -354,6 +306,15 @@ def _of_report(report: SentReport) -> Item:
     return Item("report", word, severity, report.id, report.client.name, since, row=report)
 
 
+def _of_webhook(endpoint: WebhookEndpoint) -> Item:
+    word, since = endpoint.off_because, endpoint.off_at
+    return Item("webhook", word, CHECK, endpoint.id, endpoint.name, since)
+
+
+def _of_vulnerability(one: KnownVulnerability) -> Item:
+    return Item("vulnerability", one.rating, CRITICAL, one.id, one.name, one.found_at, row=one)
+
+
 def _of_verification(broken: Verification) -> Item:
     return Item("audit_log", broken.state, CRITICAL, broken.id, "", broken.ended_at, row=broken)
 
@@ -377,24 +338,3 @@ def _is_theirs(change: Change, actor: Actor) -> bool:
     if change.site.approvals == SECOND and change.proposed_by_id == actor.id:
         return False
     return approvals.can_decide(actor, change.site)
-
-
-def _likeness(item: Item) -> tuple[str, ...]:
-    """Return what two items have in common that a person handles together."""
-    if item.about == "approval":
-        return (item.about,)
-    return (item.about, item.word, item.severity)
-
-
-def _rank(task: Task) -> int:
-    """Return a low number for what is broken now, which comes before what happened once."""
-    item = task.first
-    if item.about in ("audit_log", "network"):
-        return 0
-    if item.about in ("connection", "uptime"):
-        return 1 if item.word in ("unreachable", DOWN) else 2
-    return 3
-
-
-def _age(item: Item) -> datetime:
-    return item.since or _LONG_AGO

@@ -20,7 +20,18 @@ class Forbidden(AuraError):
 
 
 class ReauthenticationRequired(AuraError):
-    """The person has to re-enter their password first."""
+    """The person has to re-enter their password first.
+
+    `refused` names what they sent for that and was wrong: "password", "code" or "passkey".
+    """
+
+    def __init__(self, message: str, refused: str = "") -> None:
+        super().__init__(message)
+        self.refused = refused
+
+
+class IdentityRequired(ReauthenticationRequired):
+    """The person has to prove their password and, if they have one, their second factor first."""
 
 
 class NotFound(AuraError):

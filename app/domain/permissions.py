@@ -48,7 +48,9 @@ ROLES_BY_PERMISSION: dict[str, frozenset[str]] = {
     "erase": _OWNERS,  # a person's data, also in the audit log
     "security": _OWNERS,  # keys of this Aura, who signs in how
     "email": _OWNERS,  # the server that all e-mail goes through
+    "vulnerability_feed": _OWNERS,  # its key, and files to import
     "reports": _STAFF,  # to whom reports of a client are sent, and sending them
+    "webhooks": _OWNERS,  # addresses outside that get what needs attention
     "halt": _STAFF,  # stop all changes, add a freeze
     "lift": _MANAGERS,  # start again, end a freeze, set windows, override one
     # Needs no recent password: a name, a color and a picture give access to nothing.
@@ -68,6 +70,8 @@ NEEDS_RECENT_PASSWORD = frozenset(
         "security",
         "email",
         "reports",
+        "webhooks",
+        "vulnerability_feed",
         "halt",
         "lift",
     }

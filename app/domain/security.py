@@ -11,8 +11,11 @@ from app.config import Config
 from app.domain import dashboard_identity
 from app.domain.accounts import sessions, single_sign_on
 from app.domain.mail import server as mail_server
+from app.domain.vulnerabilities import source
+from app.domain.webhooks import endpoints as webhook_endpoints
 from app.keys import KeyRing, SealBroken
 from app.models.accounts import User
+from app.models.second_factors import SecondFactor
 from app.models.sites import Site
 
 
@@ -31,6 +34,7 @@ class SecurityFacts:
     """`signing_keys` is None if the sealing key that opens them is missing."""
 
     roles: dict[str, int]
+    with_factor: dict[str, int]
     invited: int
     disabled: int
     sessions: int
@@ -44,14 +48,17 @@ def read_facts(config: Config, now: datetime) -> SecurityFacts:
     """Return the facts."""
     users = list(User.select())
     active = [user for user in users if not user.is_disabled]
+    factors = SecondFactor.with_passkeys()
+    protected = {row.user_id for row in factors if row.has_app or row.has_passkey}
     sites = _sites_with_secrets()
     signing_keys = dashboard_identity.sealed_signing_keys()
     return SecurityFacts(
         roles=dict(Counter(user.role for user in active if not user.is_invited)),
+        with_factor=dict(Counter(user.role for user in active if user.id in protected)),
         invited=sum(user.is_invited for user in active),
         disabled=len(users) - len(active),
         sessions=sessions.count_active(now),
-        sealing_keys=_sealing_keys(config, sites, signing_keys),
+        sealing_keys=_sealing_keys(config, sites, factors, signing_keys),
         signing_keys=_readable(config, signing_keys),
         paired=sum(site.is_paired for site in sites),
         with_login=[site for site in sites if site.server_login_sealed],
@@ -67,11 +74,15 @@ def _sites_with_secrets() -> list[Site]:
 
 
 def _sealing_keys(
-    config: Config, sites: list[Site], signing_keys: dict[str, str]
+    config: Config,
+    sites: list[Site],
+    factors: list[SecondFactor],
+    signing_keys: dict[str, str],
 ) -> list[SealingKey]:
     """Return the configured keys, the newest first, then those that are missing."""
-    sealed = [*signing_keys.values(), *filter(None, [mail_server.sealed_password()])]
-    sealed += filter(None, [single_sign_on.sealed_secret()])
+    sealed = [*signing_keys.values(), *filter(None, _sealed_passwords())]
+    sealed += webhook_endpoints.sealed_texts()
+    sealed += [secret for row in factors for secret in row.sealed_secrets]
     sealed += [secret for site in sites for secret in _secrets_of(site)]
     seals = Counter(secret.partition(".")[0] for secret in sealed)
     present = [name for name, _ in config.sealing_keys]
@@ -79,6 +90,15 @@ def _sealing_keys(
     return [
         SealingKey(name, seals[name], is_newest=name == present[0], is_present=name in present)
         for name in names
+    ]
+
+
+def _sealed_passwords() -> list[str]:
+    """Return the secrets for other services as they are stored, which may be empty."""
+    return [
+        mail_server.sealed_password(),
+        single_sign_on.sealed_secret(),
+        source.sealed_key(),
     ]
 
 

@@ -195,7 +195,7 @@ def fetch_identity(
 
 def _verified(
     token: str,
-    keys: dict[str, Any],
+    keys: Any,
     provider: Provider,
     client: Client,
     secrets: Secrets,
@@ -203,7 +203,7 @@ def _verified(
 ) -> Mapping[str, Any]:
     """Return the claims of an ID token that was made for this client and this sign-in."""
     try:
-        decoded = jwt.decode(token, KeySet.import_key_set(keys), algorithms=_ALGORITHMS)  # type: ignore[arg-type]  # checked by joserfc
+        decoded = jwt.decode(token, KeySet.import_key_set(keys), algorithms=_ALGORITHMS)
         claims = CodeIDToken(
             decoded.claims,
             decoded.header,

@@ -218,7 +218,9 @@ class UserSession(BaseModel):
     user_id: int
     created_at = UtcField()
     last_seen_at = UtcField()
+    # When the password was typed, and when also the second factor was proven, if there is one.
     confirmed_at = UtcField()
+    verified_at = UtcField(null=True)
     ended_at = UtcField(null=True)
     ip = CharField(max_length=45)
     agent = CharField(max_length=200)
@@ -230,6 +232,13 @@ class UserSession(BaseModel):
     def confirm(self, now: datetime) -> bool:
         """Record that the user confirmed the password; return False if the session has ended."""
         return self.update_if(UserSession.ended_at.is_null(), confirmed_at=now)
+
+    def verify(self, now: datetime) -> bool:
+        """Record that the user proved the password and, if there is one, the second factor.
+
+        Return False if the session has ended.
+        """
+        return self.update_if(UserSession.ended_at.is_null(), confirmed_at=now, verified_at=now)
 
     def saw(self, now: datetime) -> None:
         """Record activity in the session, unless it has ended meanwhile."""
@@ -260,6 +269,11 @@ class UserSession(BaseModel):
             cls.last_seen_at > seen_after,
         )
         return list(query.order_by(cls.last_seen_at.desc(), cls.id.desc()))
+
+    @classmethod
+    def has_any(cls, user_id: int) -> bool:
+        """Whether this person has had a session in the time that sessions are kept."""
+        return cls.select().where(cls.user == user_id).exists()
 
     @classmethod
     def count_open(cls, *, created_after: datetime, seen_after: datetime) -> int:

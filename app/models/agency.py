@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import BlobField, CharField, IntegerField
 
-from app.models.base import BaseModel, UtcField
+from app.models.base import BaseModel, JsonField, UtcField
 
 # Both tables have one row.
 _ONLY_ROW = 1
@@ -28,6 +28,8 @@ class Agency(BaseModel):
     logo_digest = CharField(max_length=64, default="")
     logo_width = IntegerField(default=0)
     logo_height = IntegerField(default=0)
+    # The roles that need a second factor, as a list; None for no role.
+    second_factor_roles = JsonField(null=True)
 
     @classmethod
     def is_the_row(cls) -> Any:
@@ -40,7 +42,7 @@ class Agency(BaseModel):
         return cls.fetch_one(id=_ONLY_ROW) or cls(id=_ONLY_ROW)
 
     @classmethod
-    def write(cls, **changes: str | int) -> None:
+    def write(cls, **changes: str | int | list[str]) -> None:
         """Set columns of the row. Call it inside `transaction()`, where no one else writes."""
         cls.insert(id=_ONLY_ROW).on_conflict_ignore().execute()
         cls.update(**changes).where(cls.id == _ONLY_ROW).execute()

@@ -77,6 +77,12 @@ class Alert(BaseModel):
         return list(query.order_by(cls.id.desc()))
 
     @classmethod
+    def others_open(cls, alert: Alert, prefix: str) -> bool:
+        """Whether another open alert of the kind has a key that begins like this, at any site."""
+        same = (cls.kind == alert.kind) & cls.key.startswith(prefix)
+        return cls.select().where(same, cls.id != alert.id, cls.closed_at.is_null()).exists()
+
+    @classmethod
     def stands(cls, site: Site, kind: str, key: str) -> bool:
         """Whether it was raised before, closed or not."""
         return cls.select().where(cls.site == site, cls.kind == kind, cls.key == key[:100]).exists()

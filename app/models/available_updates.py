@@ -29,9 +29,11 @@ from app.models.base import BaseModel, JsonField
 from app.models.changes import OPEN, Change
 from app.models.clients import Client
 from app.models.reports import Report
+from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
 from app.models.visibility import EVERYTHING, Visibility
+from app.models.vulnerabilities import RATINGS
 
 READY = "ready"
 IN_PROGRESS = "open"
@@ -246,7 +248,8 @@ class AvailableUpdate(BaseModel):
     ) -> tuple[list[UpdateGroup], int]:
         """Return one group for each step of a component, and the number of all groups.
 
-        Those with major versions come last, otherwise the most widespread first.
+        Those whose installed version has a known vulnerability come first, the worst of them at the
+        top, and those with major versions last. Otherwise it is the most widespread first.
         """
         columns = (cls.kind, cls.ident, cls.from_version, cls.to_version, cls.release_type)
         rows = cls._connected(
@@ -256,12 +259,17 @@ class AvailableUpdate(BaseModel):
         key = (one.c.kind, one.c.ident, one.c.from_version, one.c.to_version)
         size = fn.MIN(one.c.release_type)
         ready, name = _sum(one, READY), fn.MIN(one.c.name)
+        worst = SiteVulnerability.worst_by_version().alias("worst")
+        is_same = (worst.c.kind == one.c.kind) & (worst.c.ident == one.c.ident)
+        is_same &= worst.c.version == one.c.from_version
+        severity = fn.COALESCE(fn.MIN(worst.c.rank), len(RATINGS))
         query = cls.select(
             *key, name, size, fn.MIN(one.c.permission), ready,
             _sum(one, IN_PROGRESS), _sum(one, BLOCKED), fn.COUNT(one.c.kind).over(),
         ).from_(one)  # fmt: skip
+        query = query.join_from(one, worst, JOIN.LEFT_OUTER, on=is_same)
         query = query.group_by(*key).having(ready > 0)
-        query = query.order_by(size.in_(MAJOR_LAST), ready.desc(), fn.LOWER(name), *key)
+        query = query.order_by(severity, size.in_(MAJOR_LAST), ready.desc(), fn.LOWER(name), *key)
         found: list[Any] = list(query.limit(limit).offset(offset).tuples())
         groups = [UpdateGroup(UpdateKey(*row[:4]), *row[4:10]) for row in found]
         return groups, found[0][10] if found else 0

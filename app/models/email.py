@@ -12,17 +12,14 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     TextField,
-    chunked,
 )
 
 from app.models.accounts import User
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.outgoing import CANCELLED, ENDED, SENT, OutgoingMessage
+from app.models.told_items import ToldItem
 
 _ONLY_ROW = 1
-
-# With fewer values than SQLite allows in one statement.
-_ROWS_AT_ONCE = 100
 
 # Values of OutgoingEmail.problem that are about one message alone; empty without a problem.
 _ABOUT_ONE_MESSAGE = ("", "recipient", "content", "format", "expired")
@@ -31,6 +28,8 @@ _ABOUT_ONE_MESSAGE = ("", "recipient", "content", "format", "expired")
 TEST = "test"
 INVITATION = "invitation"
 RESET = "reset"
+# About the person's own account: a new device, a change of factors.
+SECURITY = "security"
 CRITICAL = "critical"
 DIGEST = "digest"
 
@@ -134,72 +133,15 @@ class NotificationPreference(BaseModel):
         cls.delete().where(cls.user == user_id).execute()
 
 
-class NotifiedItem(BaseModel):
-    """An item that needs attention, as one person has heard of it or is about to.
+class NotifiedItem(ToldItem):
+    """An item that needs attention, as one person has heard of it or is about to."""
 
-    `key` is the item's; `told_at` is null until a message about it is queued. `gone_at` is when it
-    no longer needed attention. The row is deleted once that has been told as well.
-    """
+    listener = "user"
 
-    id = AutoField()
     user = ForeignKeyField(User, backref="+", on_delete="CASCADE")
-    user_id: int
-    key = CharField(max_length=80)
-    severity = CharField(max_length=8)
-    site_id = IntegerField(null=True)
-    title = CharField(max_length=300)
-    seen_at = UtcField()
-    told_at = UtcField(null=True)
-    times_told = IntegerField(default=0)
-    gone_at = UtcField(null=True)
 
     class Meta:
         indexes = ((("user", "key"), True),)
-
-    @classmethod
-    def by_user(cls) -> dict[int, list[NotifiedItem]]:
-        """Return all rows by user, the oldest first."""
-        found: dict[int, list[NotifiedItem]] = {}
-        for row in cls.select().order_by(cls.id):
-            found.setdefault(row.user_id, []).append(row)
-        return found
-
-    @classmethod
-    def of(cls, user_id: int) -> dict[str, NotifiedItem]:
-        """Return the rows of one person by key."""
-        return {row.key: row for row in cls.select().where(cls.user == user_id)}
-
-    @classmethod
-    def note(cls, user_id: int, items: list[dict[str, Any]]) -> None:
-        """Store new items, except those that another process was faster to store."""
-        for some in chunked(items, _ROWS_AT_ONCE):
-            rows = [{"user": user_id, **columns} for columns in some]
-            cls.insert_many(rows).on_conflict_ignore().execute()
-
-    @classmethod
-    def mark(cls, ids: list[int], **columns: Any) -> None:
-        """Set columns of several rows."""
-        if ids:
-            cls.update(**columns).where(cls.id.in_(ids)).execute()
-
-    @classmethod
-    def mark_told(cls, user_id: int, keys: list[str], now: datetime) -> None:
-        """Record that a message to this person about these items is queued."""
-        told = cls.update(told_at=now, times_told=cls.times_told + 1)
-        told.where(cls.user == user_id, cls.key.in_(keys)).execute()
-
-    @classmethod
-    def drop(cls, ids: list[int]) -> None:
-        if ids:
-            cls.delete().where(cls.id.in_(ids)).execute()
-
-    @classmethod
-    def forget(cls, user_id: int) -> None:
-        cls.delete().where(cls.user == user_id).execute()
-
-    @classmethod
-    def forget_everyone(cls) -> None:
-        cls.delete().execute()
 
 
 class OutgoingEmail(OutgoingMessage):

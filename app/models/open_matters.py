@@ -1,41 +1,91 @@
-"""What every page of the agency asks for beside sites, changes and alerts, in one query."""
+"""What every page of the agency asks for beside sites and changes, in one query."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from typing import Any
 
-from peewee import Select
+from peewee import Select, fn
 
+from app.models.alerts import Alert
 from app.models.audit import Verification
-from app.models.base import db
+from app.models.base import db, is_postgres
 from app.models.client_reports import SentReport
 from app.models.clients import Client
+from app.models.site_vulnerabilities import COUNTED, SiteVulnerability, SoftwareCount
+from app.models.sites import Site
+from app.models.visibility import Visibility
+from app.models.webhooks import WebhookEndpoint
 
 
 @dataclass(frozen=True)
 class OpenMatters:
-    """The newest failed verification that no one has acknowledged, and reports that need a person.
+    """What needs somebody, as far as it is visible; sites and changes are read apart.
 
-    Each report is with its client.
+    `broken` is the newest failed verification that no one has acknowledged. `reports` need a
+    person, each is with its client. `alerts` are open, newest first, each with its site.
+    `vulnerabilities` are the urgent ones, counted by what they are in, the worst first. `webhooks`
+    are those that Aura turned off.
     """
 
     broken: Verification | None = None
     reports: list[SentReport] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    vulnerabilities: list[SoftwareCount] = field(default_factory=list)
+    webhooks: list[WebhookEndpoint] = field(default_factory=list)
 
     @classmethod
-    def read(cls) -> OpenMatters:
-        """Read both."""
+    def read(cls, visible: Visibility) -> OpenMatters:
+        """Read all of it."""
         of_reports = SentReport.select(SentReport.client).where(SentReport.needs_people())
+        of_alerts = Alert.select(Alert.site).where(Alert.closed_at.is_null())
         columns = (
             Verification.nested(Verification.is_unseen()),
             SentReport.nested(SentReport.needs_people()),
             Client.nested(Client.id.in_(of_reports)),
+            Alert.nested(Alert.closed_at.is_null()),
+            Site.nested(Site.id.in_(of_alerts) & visible.in_sql(Site.client)),
+            _counts(visible),
+            WebhookEndpoint.nested(WebhookEndpoint.is_off_by_aura()),
         )
-        broken, reports, clients = next(iter(Select(columns=columns).bind(db).tuples()))
-        known = {client.id: client for client in Client.read_nested(clients)}
-        listed = sorted(SentReport.read_nested(reports), key=lambda report: int(report.id))
-        for report in listed:
-            report.client = known[report.client_id]
+        row = next(iter(Select(columns=columns).bind(db).tuples()))
+        broken, reports, clients, alerts, sites, counts, webhooks = row
         unseen = Verification.read_nested(broken)
-        newest = max(unseen, key=lambda verification: int(verification.id), default=None)
-        return cls(newest, listed)
+        return cls(
+            broken=max(unseen, key=lambda verification: int(verification.id), default=None),
+            reports=_reports(SentReport.read_nested(reports), Client.read_nested(clients), visible),
+            alerts=_alerts(Alert.read_nested(alerts), Site.read_nested(sites)),
+            vulnerabilities=SoftwareCount.read_all(json.loads(counts or "[]")),
+            webhooks=sorted(WebhookEndpoint.read_nested(webhooks), key=lambda one: int(one.id)),
+        )
+
+
+def _reports(
+    found: list[SentReport], clients: list[Client], visible: Visibility
+) -> list[SentReport]:
+    known = {client.id: client for client in clients}
+    listed = [report for report in found if visible.has(report.client_id)]
+    for report in listed:
+        report.client = known[report.client_id]
+    return sorted(listed, key=lambda report: int(report.id))
+
+
+def _alerts(found: list[Alert], sites: list[Site]) -> list[Alert]:
+    """Return the alerts of these sites, newest first."""
+    known = {site.id: site for site in sites}
+    listed = [alert for alert in found if alert.site_id in known]
+    for alert in listed:
+        alert.site = known[alert.site_id]
+    return sorted(listed, key=lambda alert: -alert.id)
+
+
+def _counts(visible: Visibility) -> Any:
+    """Return the query for the urgent vulnerabilities as one column."""
+    one = SiteVulnerability.counted(visible, SiteVulnerability.is_urgent()).alias("one")
+    columns = [getattr(one.c, name) for name in COUNTED]
+    if is_postgres():
+        rows: Any = fn.json_agg(fn.json_build_array(*columns)).cast("text")
+    else:
+        rows = fn.json_group_array(fn.json_array(*columns))
+    return SiteVulnerability.select(rows).from_(one)

@@ -1,4 +1,4 @@
-"""Messages on their way to the e-mail server, whoever they are for."""
+"""Messages on their way to a server outside, whoever they are for."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class OutgoingMessage(LeasedRow):
         is_idle = cls.state.in_(OPEN) & cls._is_free(now)
         return self.update_if(is_idle, state=state, ended_at=now, leased_until=None, **changes)
 
-    def resend(self, now: datetime, expires_at: datetime) -> bool:
+    def resend(self, now: datetime, expires_at: datetime, **changes: Any) -> bool:
         """Queue a message again that ended without being accepted; return False for others."""
         return self.update_if(
             type(self).state.in_((FAILED, UNKNOWN)),
@@ -69,6 +69,7 @@ class OutgoingMessage(LeasedRow):
             ended_at=None,
             next_attempt_at=now,
             expires_at=expires_at,
+            **changes,
         )
 
     @classmethod

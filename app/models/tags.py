@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from peewee import AutoField, CharField, ForeignKeyField, fn
 
@@ -51,6 +52,14 @@ class SiteTag(BaseModel):
         for tag in query:
             found.setdefault(tag.site_id, {})[tag.folded] = tag.text
         return found
+
+    @classmethod
+    def by_visible_site(cls, visible: Visibility) -> list[tuple[Site, set[str]]]:
+        """Return the visible sites, each with the keys of its tags, in one query."""
+        tags = cls.nested(cls.site == Site.id).alias("stored_tags")
+        query = Site.select(Site.id, Site.client, tags)
+        rows: Any = query.where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
+        return [(site, {tag.folded for tag in cls.read_nested(site.stored_tags)}) for site in rows]
 
     @classmethod
     def sites_tagged(cls, folded: str) -> set[int]:

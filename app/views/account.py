@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain.accounts import preferences, sessions, users
+from app.domain.accounts import preferences, second_factors, sessions, users, verified_person
 from app.domain.errors import Invalid
 from app.domain.time_zones import time_zones
 from app.models.base import utcnow
-from app.views.auth import start_browser_session
 from app.views.authorization import client_info, current_actor, current_session, require_permission
+from app.views.browser_sessions import start_browser_session
 
 bp = Blueprint("account", __name__)
 
@@ -56,6 +56,14 @@ def change_password() -> ResponseReturnValue:
     return answer
 
 
+@bp.post("/account/verify")
+@require_permission("account")
+def verify() -> ResponseReturnValue:
+    """Ask for the second factor before the form for a new password is shown."""
+    verified_person.verified_person(current_session(), by=current_actor(), now=utcnow())
+    return redirect(url_for("account.show", _anchor="password"), 303)
+
+
 @bp.post("/account/sessions/<int:session_id>/end")
 @require_permission("account")
 def end_session(session_id: int) -> ResponseReturnValue:
@@ -73,12 +81,15 @@ def end_other_sessions() -> ResponseReturnValue:
 
 
 def _page(errors: dict[str, str]) -> str:
-    current = current_session()
+    current, now = current_session(), utcnow()
+    factors = second_factors.read_factors(current.user.id)
     return render_template(
         "account/show.html",
         user=current.user,
         this_session=current.session,
-        sessions=sessions.active_sessions(current.user.id, now=utcnow()),
+        sessions=sessions.active_sessions(current.user.id, now=now),
+        factors=factors,
+        must_verify=factors.has_any and not verified_person.is_verified(current, now),
         time_zones=[(name, name.replace("_", " ")) for name in time_zones()],
         errors=errors,
     )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from flask import (
     Blueprint,
-    Response,
     current_app,
     flash,
-    make_response,
     redirect,
     render_template,
     request,
@@ -15,23 +13,23 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_user
+from flask_login import current_user
 
-from app.domain.accounts import login_throttle, one_time_links, sessions, users
-from app.domain.accounts.sessions import AuthenticatedSession
+from app.domain.accounts import one_time_links, passkeys, sessions, users
+from app.domain.accounts import sign_in as sign_in_steps
 from app.domain.errors import Invalid
 from app.domain.mail import outbox
 from app.models.accounts import User
 from app.models.base import utcnow
 from app.views import pending_form
 from app.views.authorization import (
-    DEVICE_COOKIE,
-    CurrentUser,
     client_info,
     current_actor,
     current_session,
     require_permission,
 )
+from app.views.browser_sessions import start_browser_session
+from app.views.passkey_challenges import passkey_obstacle
 from app.views.pending_form import safe_next
 
 bp = Blueprint("auth", __name__)
@@ -65,14 +63,14 @@ def set_up_owner(token: str) -> ResponseReturnValue:
 def sign_in() -> ResponseReturnValue:
     if current_user.is_authenticated:
         return redirect(safe_next(request.args.get("next")))
-    return _sign_in_page("", {})
+    return sign_in_page("", {})
 
 
 @bp.post("/sign-in")
 def sign_in_submit() -> ResponseReturnValue:
     email = request.form.get("email", "").strip()
     try:
-        opened = sessions.sign_in(
+        opened = sign_in_steps.sign_in(
             email=email,
             password=request.form.get("password", ""),
             browser=client_info(),
@@ -80,13 +78,9 @@ def sign_in_submit() -> ResponseReturnValue:
             now=utcnow(),
         )
     except Invalid as refusal:
-        return _sign_in_page(email, refusal.messages), 422
-    kept, back = pending_form.carried(), safe_next(request.form.get("next"))
-    if kept is None:
-        return start_browser_session(opened, back)
-    _open_session(opened)
-    page = render_template("auth/resume.html", kept=kept, back=back)
-    return _remember_browser(opened, make_response(page))
+        return sign_in_page(email, refusal.messages), 422
+    back = safe_next(request.form.get("next"))
+    return start_browser_session(opened, back, pending_form.carried())
 
 
 @bp.post("/sign-out")
@@ -120,38 +114,12 @@ def accept(token: str) -> ResponseReturnValue:
     return start_browser_session(opened, url_for("overview.index"))
 
 
-def start_browser_session(opened: AuthenticatedSession, path: str) -> ResponseReturnValue:
-    """Start the session and redirect to a page."""
-    _open_session(opened)
-    return _remember_browser(opened, make_response(redirect(path, 303)))
-
-
-def _open_session(opened: AuthenticatedSession) -> None:
-    """Put the ticket of the new session into a fresh cookie, and drop the old cookie's content."""
-    session.clear()
-    login_user(CurrentUser(opened))
-
-
-def _remember_browser(opened: AuthenticatedSession, answer: Response) -> Response:
-    """Set the cookie that identifies this browser at a later sign-in."""
-    config = current_app.config["AURA"]
-    answer.set_cookie(
-        DEVICE_COOKIE,
-        login_throttle.device_token(opened.user, request.cookies.get(DEVICE_COOKIE, ""), config),
-        max_age=login_throttle.DEVICE_TOKEN_MAX_AGE,
-        secure=config.is_https,
-        httponly=True,
-        samesite="Lax",
-        path="/",
-    )
-    return answer
-
-
 def _set_up_page(typed: dict[str, str], errors: dict[str, str]) -> str:
     return render_template("auth/set_up.html", typed=typed, errors=errors)
 
 
-def _sign_in_page(email: str, errors: dict[str, str]) -> str:
+def sign_in_page(email: str, errors: dict[str, str]) -> str:
+    """Render the sign-in page again with what was refused."""
     return render_template(
         "auth/sign_in.html",
         email=email,
@@ -160,6 +128,8 @@ def _sign_in_page(email: str, errors: dict[str, str]) -> str:
         is_set_up=User.anybody(),
         kept=pending_form.carried(),
         can_reset=outbox.is_on(),
+        passkeys=passkeys.anybody_has_one(),
+        obstacle=passkey_obstacle(),
         setup_command=one_time_links.setup_command(current_app.config["AURA"]),
     )
 

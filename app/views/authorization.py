@@ -28,11 +28,18 @@ from flask_login import LoginManager, UserMixin, current_user
 from werkzeug.exceptions import HTTPException
 
 from app.domain import permissions
-from app.domain.accounts import sessions, users
+from app.domain.accounts import identity, passkeys, sessions
+from app.domain.accounts.identity import Proof
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
-from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired
+from app.domain.errors import (
+    Forbidden,
+    IdentityRequired,
+    Invalid,
+    NotFound,
+    ReauthenticationRequired,
+)
 from app.domain.mail import outbox
 from app.models.audit import AuditEntry
 from app.models.base import utcnow
@@ -41,7 +48,8 @@ from app.models.clients import Client
 from app.models.sites import Site
 from app.models.visibility import Visibility
 from app.views import pending_form
-from app.views.pending_form import OWN_PASSWORD, safe_next
+from app.views.passkey_challenges import passkey_obstacle, take_challenge
+from app.views.pending_form import OWN_CODE, OWN_PASSKEY, OWN_PASSWORD, safe_next
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
@@ -65,6 +73,14 @@ OPEN = frozenset(
         "auth.accept",
         "single_sign_on.begin",
         "single_sign_on.answer",
+        "sign_in_steps.ask",
+        "sign_in_steps.check",
+        "sign_in_steps.passkey_options",
+        "sign_in_steps.use_passkey",
+        "sign_in_steps.add",
+        "sign_in_steps.add_app",
+        "sign_in_steps.new_passkey_options",
+        "sign_in_steps.add_passkey",
         "password_resets.ask",
         "password_resets.send_link",
         "password_resets.choose",
@@ -75,6 +91,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 DEVICE_COOKIE = "aura-browser"
 # The status with which htmx stops polling.
 _STOP_POLLING = 286
+# The one upload that is larger than memory, and more than such a file may have, so that its form
+# itself can say so.
+_LARGE_UPLOAD = "vulnerability_feed.import_file"
+_LARGE_UPLOAD_BYTES = 520 * 1024 * 1024
 
 
 class CurrentUser(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
@@ -100,6 +120,17 @@ def register(app: Flask) -> None:
     manager.user_loader(_load)
     app.before_request(_refuse_unguarded)
     app.context_processor(_permissions)
+
+
+def allow_large_upload() -> None:
+    """Raise the body limit of one route for those who may use it.
+
+    Call it before anything reads the form: a visitor must not fill the disk.
+    """
+    if request.endpoint != _LARGE_UPLOAD or not current_user.is_authenticated:
+        return
+    if permissions.is_allowed(current_user.role, "vulnerability_feed"):
+        request.max_content_length = _LARGE_UPLOAD_BYTES
 
 
 def _load(ticket: str) -> CurrentUser | None:
@@ -154,23 +185,28 @@ def require_permission(verb: str) -> Callable[[View], View]:
 
 
 def _confirm_if_typed() -> None:
-    """Check the password that errors.py asked for, if the request contains it.
+    """Check the password, code or passkey that errors.py asked for, if the request contains one.
 
     Raises: ReauthenticationRequired.
     """
-    password = request.form.get(OWN_PASSWORD)
-    if password is None:
+    form = request.form
+    if not {OWN_PASSWORD, OWN_PASSKEY} & form.keys():
         return
+    passkey = form.get(OWN_PASSKEY, "")
+    proof = Proof(
+        password=form.get(OWN_PASSWORD, ""),
+        code=form.get(OWN_CODE, ""),
+        passkey=passkey,
+        challenge=take_challenge() if passkey else "",
+    )
+    config, now = current_app.config["AURA"], utcnow()
     try:
-        users.reauthenticate(
-            current_session(),
-            password=password,
-            browser=client_info(),
-            config=current_app.config["AURA"],
-            now=utcnow(),
+        identity.reauthenticate(
+            current_session(), proof, browser=client_info(), config=config, now=now
         )
     except Invalid as refusal:
-        raise ReauthenticationRequired(refusal.message) from refusal
+        kind = IdentityRequired if OWN_CODE in form or passkey else ReauthenticationRequired
+        raise kind(refusal.message, next(iter(refusal.messages))) from refusal
 
 
 def _require_recent_password(verb: str) -> None:
@@ -210,6 +246,8 @@ def _keep_form_over_sign_in() -> ResponseReturnValue:
         has_ended=True,
         kept=kept,
         can_reset=outbox.is_on(),
+        passkeys=passkeys.anybody_has_one(),
+        obstacle=passkey_obstacle(),
     )
     return page, 403
 

@@ -37,6 +37,7 @@ from app.models.changes import (
 from app.models.clients import SECOND, SELF, THEMSELVES
 from app.models.sites import Site
 from app.views.change_view_models import IN_SUMMARY, risks_of
+from app.views.vulnerability_view_models import SecurityFix, fixes_of
 from app.views.window_view_models import Opening, opening_of, page_calendar
 
 # Risks that are normal for an update: they need no attention of their own.
@@ -82,11 +83,18 @@ class BatchPage:
     can_ask: bool
     tonight: datetime
     asks_for_password: bool
+    security: dict[UpdateKey, SecurityFix]
     now: datetime
 
     @property
     def first(self) -> Change:
         return self.lines[0].change
+
+    @property
+    def security_fixes(self) -> list[tuple[str, SecurityFix]]:
+        """Return the updates whose installed version has a known vulnerability, by name."""
+        names = {_key(line.change): line.change.name for line in self.lines}
+        return sorted(((names[key], fix) for key, fix in self.security.items()), key=str)
 
     @property
     def sites(self) -> list[str]:
@@ -197,6 +205,7 @@ def batch_page(
         can_ask=proposes and any(map(proposals.may_request, changes)),
         tonight=next_night(now, zone_of(session.user.time_zone)),
         asks_for_password=not recent,
+        security=fixes_of(sorted({_key(change) for change in changes})),
         now=now,
     )
 

@@ -11,8 +11,9 @@ from typing import Any
 from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
-from app.domain.changes import approvals, auto_update_rules, candidates, proposals
+from app.domain.changes import approvals, auto_update_rules, candidates, packages, proposals
 from app.domain.changes.candidates import Candidate
+from app.domain.changes.vulnerability_updates import UpdateEffect, effect_of
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import MAJOR
 from app.domain.reporting.computation import STORY_EVENTS
@@ -26,6 +27,7 @@ from app.models.changes import (
 )
 from app.models.reports import report_list
 from app.models.site_data import SiteData
+from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import Site
 from app.protocol import from_b64u
 from app.views.window_view_models import ChangeTimes, change_times_of
@@ -72,6 +74,7 @@ class ChangePage:
     can_approve: bool
     needs_request: bool
     times: ChangeTimes
+    security: UpdateEffect
 
     @property
     def may_be_approved(self) -> bool:
@@ -124,6 +127,16 @@ class ChangePage:
         return package_host(self.change)
 
     @property
+    def pins(self) -> dict[str, Any]:
+        """Return what the plan says about the package; empty before the pre-check."""
+        return _planned_item(self.change)
+
+    @property
+    def package_check(self) -> str:
+        """Return who has seen the package, as KnownPackage.state; empty without one."""
+        return packages.check_state(self.change)
+
+    @property
     def changelog(self) -> str:
         """Return the address of the changelog, for updates from WordPress.org."""
         change, slug = self.change, self.change.ident.partition("/")[0]
@@ -151,6 +164,7 @@ class HistoryPage:
     candidates: list[Candidate]
     changes: list[Change]
     held: UpdateHold | None
+    vulnerabilities: list[SiteVulnerability]
 
 
 def risks_of(change: Change) -> list[str]:
@@ -172,7 +186,12 @@ def risks_of(change: Change) -> list[str]:
 
 def package_host(change: Change) -> str:
     """Return the server that the package comes from; empty before the pre-check."""
-    return str(json.loads(change.document)["item"]["package_host"]) if change.document else ""
+    return str(_planned_item(change).get("package_host", ""))
+
+
+def _planned_item(change: Change) -> dict[str, Any]:
+    item: dict[str, Any] = json.loads(change.document)["item"] if change.document else {}
+    return item
 
 
 def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage:
@@ -200,6 +219,7 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         can_approve=approvals.may_approve(change, me),
         needs_request=proposals.needs_request(change),
         times=change_times_of(change, now),
+        security=effect_of(change.kind, change.ident, change.from_version, change.to_version),
     )
 
 
@@ -249,4 +269,5 @@ def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
         candidates=found,
         changes=listed,
         held=held,
+        vulnerabilities=SiteVulnerability.on_sites(kind, ident, [site.id]).get(site.id, []),
     )

@@ -96,10 +96,9 @@ def client_page(client: Client, actor: Actor) -> ClientPage:
     for day in stored.days:
         by_site.setdefault(day.site_id, []).append(day)
     names = listing.selection.names
-    # A rule may still name a site that was removed.
-    names |= Site.names(
-        {site_id for rule in rules for site_id in rule.site_ids} - names.keys(), visible
-    )
+    if visible.is_everything:
+        # A rule may still name a site that was removed.
+        names |= Site.names({site_id for rule in rules for site_id in rule.site_ids} - names.keys())
     return ClientPage(
         client=client,
         listing=listing,

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError, SecurityErro
 
 from app import logs
 from app.domain import audit
+from app.domain.accounts import second_factors
 from app.domain.actor import Actor
 from app.domain.audit.events import AccessRefused, FormRefused
 from app.domain.errors import (
@@ -21,6 +22,7 @@ from app.domain.errors import (
     AuraError,
     Conflict,
     Forbidden,
+    IdentityRequired,
     Invalid,
     LinkNoLongerValid,
     NotFound,
@@ -29,7 +31,8 @@ from app.domain.errors import (
 from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of, utcnow
 from app.views.authorization import current_actor, current_session, page_they_came_from
 from app.views.brand import use_own_brand
-from app.views.pending_form import OWN_PASSWORD
+from app.views.passkey_challenges import passkey_obstacle
+from app.views.pending_form import OWN_CODE, OWN_PASSKEY, OWN_PASSWORD
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,10 @@ _DAMAGED_DATABASE = Page(
 )
 _DATABASE = {AWAY: _NO_DATABASE, READ_ONLY: _READ_ONLY_DATABASE, DAMAGED: _DAMAGED_DATABASE}
 _RETRY_AFTER_S = 10
-# The fields of the password page itself.
-_NOT_HELD = ("csrf_token", OWN_PASSWORD, "back")
+# The fields of the page that asks who it is. That page repeats no typed secret either.
+_NOT_HELD = frozenset(
+    {"csrf_token", OWN_PASSWORD, OWN_CODE, OWN_PASSKEY, "back", "present", "new", "again"}
+)
 _HTTP = {
     400: Page(
         400, "Invalid request", "Go back and try again.", "A part of the request is missing."
@@ -167,19 +172,25 @@ def _refusal(error: AuraError) -> ResponseReturnValue:
 
 
 def _ask_who_it_is(error: ReauthenticationRequired) -> ResponseReturnValue:
-    """Ask for the password. The page keeps the form, which is sent again with the password."""
-    is_typed = OWN_PASSWORD in request.form
+    """Ask for the password, and for the second factor if that is needed.
+
+    The page keeps the form, which is sent again with what is typed.
+    """
+    user = current_session().user
+    factors = second_factors.read_factors(user.id)
     sent = request.form.items(multi=True)
     page = render_template(
         "account/confirm.html",
-        email=current_session().user.email,
-        field_name=OWN_PASSWORD,
+        email=user.email,
         held=[(name, value) for name, value in sent if name not in _NOT_HELD],
         back=page_they_came_from(),
-        errors={OWN_PASSWORD: error.message} if is_typed else {},
+        errors={f"own_{error.refused}": error.message} if error.refused else {},
         question=error.message,
+        needs_code=isinstance(error, IdentityRequired) and factors.has_any,
+        has_app=factors.app_added_at is not None,
+        has_passkey=bool(factors.passkeys) and not passkey_obstacle(),
     )
-    return page, 422 if is_typed else 403
+    return page, 422 if error.refused else 403
 
 
 def _form_refused(error: CSRFError) -> ResponseReturnValue:

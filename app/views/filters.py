@@ -16,6 +16,7 @@ from app.domain.inventory.versions import UNCLEAR
 from app.domain.sites.urls import short_address
 from app.domain.time_zones import UTC_ZONE, zone_of
 from app.formats import (
+    browser_name,
     day,
     day_if_one,
     duration,
@@ -28,23 +29,6 @@ from app.models.audit import AuditEntry
 from app.views.entry_groups import entry_groups
 
 _STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86400, 3600, "hour"), (2592000, 86400, "day"))
-# Browsers also claim to be older ones, so the newest name is checked first.
-_BROWSERS = (
-    ("Edg/", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-)
-_SYSTEMS = (
-    ("Android", "Android"),
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("CrOS", "ChromeOS"),
-    ("Linux", "Linux"),
-)
 _OUTCOME_SYMBOLS = {
     "succeeded": "circle-check",
     "failed": "octagon-x",
@@ -59,6 +43,7 @@ _SUBJECT_SYMBOLS = {
     "connection": "unplug",
     "mail": "mail",
     "reports": "file-text",
+    "second_factors": "user",
     "sites": "layout-grid",
 }
 
@@ -198,15 +183,6 @@ def siteagent_settings(home: str, is_multisite: bool = False, tab: str = "") -> 
     """Return the address of SiteAgent's settings in the site's wp-admin."""
     page = "network/settings.php" if is_multisite else "options-general.php"
     return f"{home}/wp-admin/{page}?page=siteagent{f'&tab={tab}' if tab else ''}"
-
-
-def browser_name(agent: str) -> str:
-    """Return `Firefox on Linux` for a browser's user agent."""
-    browser = next((name for token, name in _BROWSERS if token in agent), "")
-    system = next((name for token, name in _SYSTEMS if token in agent), "")
-    if browser and system:
-        return f"{browser} on {system}"
-    return browser or system or "Unknown browser"
 
 
 _FILTERS = (

@@ -10,8 +10,8 @@ from app.domain.errors import Invalid, NotFound
 from app.domain.mail import outbox
 from app.models.accounts import User
 from app.models.base import utcnow
-from app.views.auth import start_browser_session
 from app.views.authorization import client_info
+from app.views.browser_sessions import start_browser_session
 
 bp = Blueprint("password_resets", __name__)
 

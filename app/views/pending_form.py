@@ -8,12 +8,14 @@ from urllib.parse import quote_plus
 
 from flask import request
 
-# The field with the password that confirms a sensitive action.
+# The fields that confirm a sensitive action: the password, with a code, or the answer of a passkey.
 OWN_PASSWORD = "own_password"  # noqa: S105 - the name of a field
+OWN_CODE = "own_code"
+OWN_PASSKEY = "own_passkey"
 # The sign-in form carries it, and its body is limited to MAX_CONTENT_LENGTH.
 _MOST_BYTES = 24 * 1024
-_PASSWORDS = frozenset({"password", "present", "new", "again", "login_password"})
-_DROPPED = frozenset({"csrf_token", OWN_PASSWORD})
+PASSWORDS = frozenset({"password", "present", "new", "again", "login_password"})
+_DROPPED = frozenset({"csrf_token", OWN_PASSWORD, OWN_CODE, OWN_PASSKEY})
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class KeptForm:
 
 def of_this_request() -> KeptForm | None:
     """Return the form of this request; None if it has a password in it, or is too long."""
-    if _PASSWORDS & request.form.keys():
+    if PASSWORDS & request.form.keys():
         return None
     path = request.full_path if request.query_string else request.path
     fields = tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,6 +13,8 @@ from app.domain.changes.fleet_updates import BlockedUpdate
 from app.domain.errors import NotFound
 from app.domain.inventory.targets import kind_of
 from app.domain.inventory.versions import numbers
+from app.domain.vulnerabilities import known, slugs
+from app.domain.vulnerabilities.known import VulnerableComponent
 from app.models.auto_update_rules import UpdateHold
 from app.models.available_updates import (
     BLOCKED,
@@ -41,11 +43,15 @@ class Installation:
     to_version: str
     blocked: BlockedUpdate | None
     hold: UpdateHold | None
+    is_vulnerable: bool
 
 
 @dataclass(frozen=True)
 class PluginPage:
-    """The data of the page; `versions` are counts, the newest version first."""
+    """The data of the page; `versions` are counts, the newest version first.
+
+    `vulnerable` is None if no version in use has a known vulnerability.
+    """
 
     kind: str
     ident: str
@@ -55,6 +61,7 @@ class PluginPage:
     steps: list[UpdateGroup]
     installations: Page[Installation]
     ignored: int
+    vulnerable: VulnerableComponent | None
 
     @property
     def ready(self) -> int:
@@ -79,7 +86,11 @@ def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginP
     in_order = sorted(found, key=lambda one: _ORDER.index(updates.get(one.site_id, _NONE).status))
     held = UpdateHold.sites_with(kind, ident, now)
     page = page_of(in_order, PAGE_SIZE)
-    rows = _installations(page.items, updates, update_filter)
+    known_ones = known.vulnerabilities_in(
+        listed, slugs.slug_of(listed, ident), update_filter.visible
+    )
+    vulnerable = frozenset[int]().union(*(one.site_ids for one in known_ones))
+    rows = _installations(page.items, updates, update_filter, vulnerable)
     return PluginPage(
         kind=kind,
         ident=ident,
@@ -89,6 +100,7 @@ def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginP
         steps=steps,
         installations=Page(rows, page.number, page.total, page.size),
         ignored=sum(one.status == BLOCKED and site_id in held for site_id, one in updates.items()),
+        vulnerable=VulnerableComponent(tuple(known_ones)) if known_ones else None,
     )
 
 
@@ -99,7 +111,10 @@ def _installed(kind: str, ident: str, visible: Visibility) -> list[Installed]:
 
 
 def _installations(
-    found: Sequence[Installed], updates: Mapping[int, UpdateStatus], update_filter: UpdateFilter
+    found: Sequence[Installed],
+    updates: Mapping[int, UpdateStatus],
+    update_filter: UpdateFilter,
+    vulnerable: Collection[int],
 ) -> list[Installation]:
     """Return the installations of a page, with the reasons against their updates."""
     site_ids = tuple(one.site_id for one in found)
@@ -116,6 +131,7 @@ def _installations(
                 status=update.status,
                 to_version=update.to_version,
                 blocked=why,
+                is_vulnerable=installed.site_id in vulnerable,
                 hold=why.hold if why and any(r.code == "held" for r in why.reasons) else None,
             )
         )

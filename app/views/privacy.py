@@ -59,7 +59,7 @@ def _kept(config: Config) -> list[tuple[str, str, str]]:
             "Until you erase them",
             "Who did what",
         ),
-        ("Accounts", "Until you erase them", "To sign in"),
+        ("Accounts and their second factors", "Until you erase them", "To sign in"),
         (
             "Sessions",
             f"{_span(sessions.IDLE_TIMEOUT)} without use, at most "

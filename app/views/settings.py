@@ -36,7 +36,7 @@ SETTINGS = (
     Setting(
         "account.show",
         "Your account",
-        "Theme, time zone, password and sessions",
+        "Theme, time zone, password, second factor and sessions",
         "user",
         "account",
     ),
@@ -57,6 +57,13 @@ SETTINGS = (
     Setting("team.index", "Team", "Invite people, change roles, end access", "users", "people"),
     Setting("email.show", "E-mail", "Server, test message, last messages", "mail", "email"),
     Setting(
+        "webhooks.index",
+        "Webhooks",
+        "Slack, Microsoft Teams and your own programs, and what was delivered",
+        "external-link",
+        "webhooks",
+    ),
+    Setting(
         "auto_update_rules.index",
         "Auto-update rules",
         "Updates that run without asking, and who approves the rest",
@@ -69,6 +76,13 @@ SETTINGS = (
         "When updates may run, days without updates, and a stop for all of them",
         "clock",
         "overview",
+    ),
+    Setting(
+        "vulnerability_feed.show",
+        "Known vulnerabilities",
+        "Your key for Wordfence Intelligence, or a file to import",
+        "shield-check",
+        "vulnerability_feed",
     ),
     Setting(
         "exports.index",
@@ -87,7 +101,7 @@ SETTINGS = (
     Setting(
         "security.show",
         "Security",
-        "Accounts, sessions, keys and server passwords",
+        "Accounts, second factors, sessions, keys and server passwords",
         "shield-check",
         "security",
     ),

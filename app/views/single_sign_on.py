@@ -23,13 +23,13 @@ from app.domain.accounts.single_sign_on import TypedProvider
 from app.domain.errors import Invalid
 from app.models.base import utcnow
 from app.models.single_sign_on import OpenIdProvider
-from app.views.auth import start_browser_session
 from app.views.authorization import (
     client_info,
     current_actor,
     current_session,
     require_permission,
 )
+from app.views.browser_sessions import start_browser_session
 from app.views.pending_form import safe_next
 
 bp = Blueprint("single_sign_on", __name__)

@@ -24,6 +24,7 @@ from app.models.changes import Change
 from app.models.reports import KINDS, Component, report_list
 from app.models.site_data import SiteData
 from app.models.site_record import SiteRecord
+from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import (
     ACTIVE,
     CANCELLED,
@@ -163,6 +164,11 @@ class SitePage:
     def rules(self) -> list[AutoUpdateRule]:
         """Return the rules in force that cover the site."""
         return rule_coverage.rules_for(self.site, self.tags, self.now)
+
+    @cached_property
+    def vulnerabilities(self) -> list[SiteVulnerability]:
+        """Return what is known about the software of a connected site, the worst first."""
+        return SiteVulnerability.of_site(self.site.id) if self.is_paired else []
 
     # ---- what follows from it ----
 

@@ -8,7 +8,7 @@ from flask import Blueprint, current_app, flash, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 
 from app.domain import permissions
-from app.domain.accounts import roles, users
+from app.domain.accounts import roles, second_factors, users, verified_person
 from app.domain.accounts.roles import Access
 from app.domain.audit import redaction
 from app.domain.errors import Invalid
@@ -127,6 +127,29 @@ def _typed_access() -> Access:
     )
 
 
+@bp.get("/team/<int:user_id>/second-factor")
+@require_permission("people")
+def second_factor(user_id: int) -> ResponseReturnValue:
+    user = users.get_user(user_id)
+    permissions.require_can_manage_user(current_actor(), user)
+    return render_template(
+        "team/second_factor.html",
+        user=user,
+        factors=second_factors.read_factors(user.id),
+        is_required=second_factors.is_required(user.role),
+    )
+
+
+@bp.post("/team/<int:user_id>/second-factor/reset")
+@require_permission("people")
+def reset_second_factor(user_id: int) -> ResponseReturnValue:
+    user, now = users.get_user(user_id), utcnow()
+    owner = verified_person.verified_person(current_session(), by=current_actor(), now=now)
+    second_factors.reset_factors(user, owner=owner, now=now)
+    flash(f"Second factor of {user.name} reset. Their sessions ended.")
+    return redirect(url_for("team.index"), 303)
+
+
 @bp.post("/team/<int:user_id>/disable")
 @require_permission("people")
 def disable(user_id: int) -> ResponseReturnValue:
@@ -180,6 +203,7 @@ def _page(typed: Mapping[str, str], access: Access, errors: dict[str, str]) -> s
         "team/index.html",
         users=listed,
         last_seen=UserSession.last_seen(),
+        with_factor=second_factors.users_with_factor(),
         clients=Client.names(visible),
         typed=typed,
         access=access,

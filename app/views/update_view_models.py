@@ -33,6 +33,7 @@ from app.models.tags import SiteTag
 from app.views.page_context import urgent_items
 from app.views.pagination import Page
 from app.views.request_validation import row_number
+from app.views.vulnerability_view_models import SecurityFix, fixes_of
 
 PAGE_SIZE = 50
 # A row of a batch is taller, and has more to say.
@@ -119,6 +120,7 @@ class AvailableList:
     sites: Page[SiteGroup] | None
     clients: list[tuple[int, str]]
     tags: list[str]
+    security: dict[UpdateKey, SecurityFix]
 
     @property
     def page(self) -> Page[UpdateGroup] | Page[SiteGroup]:
@@ -152,6 +154,7 @@ class BlockedList:
     tabs: Tabs
     narrowing: Narrowing
     page: Page[BlockedUpdate]
+    security: dict[UpdateKey, SecurityFix]
 
     @property
     def groups(self) -> list[BlockedGroup]:
@@ -228,14 +231,16 @@ def available(actor: Actor, narrowing: Narrowing, number: int, now: datetime) ->
     counts = shown.available
     if counts is None or narrowing.is_narrow():
         counts = AvailableUpdate.counts(Narrowing.filter_for(_unsized(narrowing), actor, now))
+    groups = None if narrowing.by else _page(AvailableUpdate.by_component, update_filter, number)
     return AvailableList(
         tabs=shown,
         narrowing=narrowing,
         counts=counts,
-        groups=None if narrowing.by else _page(AvailableUpdate.by_component, update_filter, number),
+        groups=groups,
         sites=_page(AvailableUpdate.by_site, update_filter, number) if narrowing.by else None,
         clients=list(Client.names(update_filter.visible).items()),
         tags=list(SiteTag.in_use(update_filter.visible).values()),
+        security=fixes_of([group.key for group in groups.items]) if groups else {},
     )
 
 
@@ -260,7 +265,8 @@ def blocked(actor: Actor, narrowing: Narrowing, number: int, now: datetime) -> B
         update_filter, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE
     )
     total = counts.blocked if counts else len(rows)
-    return BlockedList(shown, narrowing, Page(rows, number, total, PAGE_SIZE))
+    security = fixes_of([row.update.key for row in rows])
+    return BlockedList(shown, narrowing, Page(rows, number, total, PAGE_SIZE), security)
 
 
 def _likeness_of_blocked(row: BlockedUpdate) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from app.views.authorization import current_actor, require_permission
 from app.views.components import typed_day
 from app.views.request_validation import row_number
 from app.views.update_view_models import Narrowing
+from app.views.vulnerability_view_models import fixes_of
 
 bp = Blueprint("updates", __name__)
 bp.add_app_template_filter(update_view_models.as_choice, "update_choice")
@@ -101,10 +102,12 @@ def ignore() -> ResponseReturnValue:
 
 
 def _ignore_page(chosen: list[AvailableUpdate], errors: dict[str, str]) -> str:
+    key_names = {update.key: update.name for update in chosen}
     return render_template(
         "updates/ignore.html",
         names=sorted({update.name for update in chosen}),
         sites=sorted({update.site.name for update in chosen}),
+        vulnerable=sorted({key_names[key] for key in fixes_of(list(key_names))}),
         fields=_selection_fields(),
         typed=request.form,
         errors=errors,

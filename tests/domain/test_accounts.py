@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.config import Config
-from app.domain.accounts import roles, sessions, users
+from app.domain.accounts import roles, sessions, sign_in, users
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.roles import Access
 from app.domain.actor import SYSTEM, Actor
@@ -69,11 +69,11 @@ def test_a_change_that_is_refused_leaves_everything_as_it_was(
 def test_no_secret_of_a_person_stands_in_the_audit_log(
     ana: Actor, config: Config, clock: Clock
 ) -> None:
-    presence = sessions.sign_in(
+    presence = sign_in.sign_in(
         email="ana@agency.example", password=PASSWORD, browser=HERE, config=config, now=clock()
     )
     with pytest.raises(Invalid):
-        sessions.sign_in(
+        sign_in.sign_in(
             email="typed-by-mistake",
             password="a-password",
             browser=HERE,

@@ -7,7 +7,10 @@ all there are: a new one has to be added here.
 from __future__ import annotations
 
 import ast
+import io
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,12 +20,23 @@ import pytest
 
 from app.config import Config
 from app.domain import alerts
-from app.domain.accounts import preferences, roles, sessions, single_sign_on, users
+from app.domain.accounts import (
+    identity,
+    own_passkeys,
+    preferences,
+    roles,
+    second_factors,
+    sessions,
+    single_sign_on,
+    users,
+)
+from app.domain.accounts.identity import Proof
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.roles import Access
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.accounts.single_sign_on import TypedProvider
-from app.domain.actor import Actor
+from app.domain.accounts.verified_person import VerifiedPerson
+from app.domain.actor import SYSTEM, Actor
 from app.domain.agency import logo, settings
 from app.domain.audit import export, redaction, verification
 from app.domain.changes import (
@@ -35,6 +49,7 @@ from app.domain.changes import (
     proposals,
     site_assignment,
     stop_switch,
+    vulnerability_updates,
 )
 from app.domain.changes.auto_update_rules import RuleTerms
 from app.domain.changes.change_times import Window
@@ -54,6 +69,9 @@ from app.domain.reporting.client_report import Period
 from app.domain.sites import clients, holds, notes, sites
 from app.domain.sites.site_csv import SiteLine
 from app.domain.uptime import settings as uptime_settings
+from app.domain.vulnerabilities import source, upkeep
+from app.domain.webhooks import endpoints as webhook_endpoints
+from app.domain.webhooks import outbox as webhook_outbox
 from app.models.accounts import User
 from app.models.alerts import Alert
 from app.models.audit import BROKEN, AuditEntry, Verification
@@ -65,6 +83,8 @@ from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.email import OutgoingEmail
 from app.models.sites import MOVED, Pairing, Site
+from app.models.vulnerabilities import VulnerableSoftware
+from app.models.webhooks import WebhookEndpoint, WebhookMessage
 from tests.support.client_reports import MONTHLY_REPORTS, make_due, no_pdf, prepare
 from tests.support.emails import TYPED, turn_email_on
 from tests.support.factories import (
@@ -79,8 +99,12 @@ from tests.support.factories import (
 from tests.support.fakes import Clock, FakeSite
 from tests.support.openid_provider import CLIENT_ID, SECRET, LocalProvider, local_provider
 from tests.support.pictures import picture
+from tests.support.second_factors import Device, add_app, first_code, make_passkey
+from tests.support.vulnerability_feeds import bounds, feed, record, software
+from tests.support.webhooks import add_endpoint, typed_endpoint
 
 DOMAIN = Path(__file__).parents[2] / "app/domain"
+HOOK = "https://hooks.example/in"
 BROWSER = ClientInfo("192.0.2.9")
 WINDOW = Window((0, 1, 2), 2, 5, "Europe/Berlin")
 
@@ -110,6 +134,21 @@ class World:
     def reviewed(self) -> Change:
         wanted = [UpdateRequest(self.site, "plugin", AKISMET, "5.3.1")]
         return proposals.review_changes(wanted, by=self.ben, now=self.now)[0]
+
+    def imported(self) -> VulnerableSoftware:
+        """What a known vulnerability of the site is in."""
+        file = io.BytesIO(feed(record(1, software("akismet", bounds("5.3"), patched=("5.3.1",)))))
+        source.accept_file_from_cli(file, by=SYSTEM, config=self.config, now=self.now)
+        upkeep.update(self.config, now=lambda: self.now)
+        return VulnerableSoftware.get()
+
+    def removing_key(self) -> Callable[..., Any]:
+        source.set_key("a-key", by=self.ana, config=self.config, now=self.now)
+        return partial(source.remove_key, now=self.now)
+
+    def fetching(self) -> Callable[..., Any]:
+        source.set_key("a-key", by=self.ana, config=self.config, now=self.now)
+        return partial(source.request_fetch, now=self.now)
 
     def other(self) -> Site:
         return make_site(self.ana, now=self.now, url="https://other.example", name="Other")
@@ -184,6 +223,19 @@ class World:
             next_attempt_at=self.now,
             ended_at=self.now,
         )
+
+    def endpoint(self, *, is_on: bool = True) -> WebhookEndpoint:
+        endpoint, _ = add_endpoint(self.ana, self.config, self.now)
+        if not is_on:
+            webhook_endpoints.turn_off(endpoint, by=self.ana, now=self.now)
+        return endpoint
+
+    def refused_webhook(self) -> WebhookMessage:
+        message = webhook_outbox.queue_message(
+            self.endpoint(), webhook_outbox.OPENED, "x", {"sections": []}, now=self.now
+        )
+        message.update_if(state="failed", ended_at=self.now)
+        return message
 
     def rule(self) -> AutoUpdateRule:
         return auto_update_rules.create_rule(self.terms(), by=self.ana, **self.fresh)
@@ -269,13 +321,59 @@ class World:
         )
 
     def confirm(self, by: Actor) -> None:
-        users.reauthenticate(
-            self.presence, password=PASSWORD, browser=BROWSER, config=self.config, now=self.now
+        identity.reauthenticate(
+            self.presence, Proof(PASSWORD), browser=BROWSER, config=self.config, now=self.now
         )
+
+    def person(self, by: Actor) -> VerifiedPerson:
+        return VerifiedPerson(self.user, by, self.presence.session.id)
+
+    def with_app(self, user: User) -> User:
+        """Give a person an authenticator app."""
+        add_app(user, self.config, self.now)
+        return user
+
+    def confirming_app(self) -> Callable[..., object]:
+        with transaction():
+            second_factors.prepare_app(self.user, self.config, self.now)
+        return lambda by: second_factors.confirm_app(
+            self.person(by),
+            first_code(self.user, self.config, self.now),
+            config=self.config,
+            now=self.now,
+        )
+
+    def adding_passkey(self) -> Callable[..., object]:
+        person, config = self.person(self.by), replace(self.config, origin="http://localhost")
+        asked = own_passkeys.begin_add(person, config=config, now=self.now)
+        answer = Device().create(json.loads(asked.options))
+        new = own_passkeys.check_new(
+            person, "Phone", answer, asked.ticket, config=config, now=self.now
+        )
+        return lambda by: own_passkeys.add_passkey(self.person(by), new, now=self.now)
+
+    def removing_passkey(self) -> Callable[..., object]:
+        kept = make_passkey(self.user, self.now)
+        return lambda by: own_passkeys.remove_passkey(self.person(by), kept.id, now=self.now)
+
+    def with_factor(self, act: Callable[[Actor], object]) -> Callable[..., object]:
+        self.with_app(self.user)
+        return act
 
 
 # By function: what prepares it; the result is called with `by`.
 CASES: dict[str, Callable[[World], Callable[..., object]]] = {
+    "vulnerabilities.source.set_key": lambda w: partial(
+        source.set_key, "a-key", config=w.config, now=w.now
+    ),
+    "vulnerabilities.source.remove_key": World.removing_key,
+    "vulnerabilities.source.request_fetch": World.fetching,
+    "vulnerabilities.source.accept_file": lambda w: partial(
+        source.accept_file, io.BytesIO(feed(record(1))), config=w.config, now=w.now
+    ),
+    "changes.vulnerability_updates.review_fixes": lambda w: partial(
+        vulnerability_updates.review_fixes, w.imported().id, now=w.now
+    ),
     "accounts.users.invite_user": lambda w: partial(
         users.invite_user,
         name="Dan",
@@ -293,7 +391,25 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "accounts.users.disable_user": lambda w: partial(users.disable_user, w.colleague, now=w.now),
     "accounts.users.enable_user": lambda w: partial(users.enable_user, w.disabled(), now=w.now),
     "accounts.users.change_password": lambda w: w.change_password,
-    "accounts.users.reauthenticate": lambda w: w.confirm,
+    "accounts.identity.reauthenticate": lambda w: w.confirm,
+    "accounts.own_passkeys.add_passkey": lambda w: w.adding_passkey(),
+    "accounts.own_passkeys.remove_passkey": lambda w: w.removing_passkey(),
+    "accounts.second_factors.begin_app": lambda w: (
+        lambda by: second_factors.begin_app(w.person(by), config=w.config, now=w.now)
+    ),
+    "accounts.second_factors.confirm_app": lambda w: w.confirming_app(),
+    "accounts.second_factors.remove_app": lambda w: w.with_factor(
+        lambda by: second_factors.remove_app(w.person(by), now=w.now)
+    ),
+    "accounts.second_factors.renew_recovery_codes": lambda w: w.with_factor(
+        lambda by: second_factors.renew_recovery_codes(w.person(by), now=w.now)
+    ),
+    "accounts.second_factors.reset_factors": lambda w: (
+        lambda user: lambda by: second_factors.reset_factors(user, owner=w.person(by), now=w.now)
+    )(w.with_app(w.colleague)),
+    "accounts.second_factors.require_for_roles": lambda w: partial(
+        second_factors.require_for_roles, ["owner"], now=w.now
+    ),
     "accounts.sessions.end_session": lambda w: partial(
         sessions.end_session, w.presence.session.id, now=w.now
     ),
@@ -493,6 +609,34 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "reporting.sending.download_report": lambda w: partial(
         sending.download_report, w.sent_report(), now=w.now
     ),
+    "webhooks.endpoints.add_endpoint": lambda w: partial(
+        webhook_endpoints.add_endpoint, typed_endpoint(HOOK), config=w.config, now=w.now
+    ),
+    "webhooks.endpoints.change_endpoint": lambda w: partial(
+        webhook_endpoints.change_endpoint,
+        w.endpoint(),
+        typed_endpoint(HOOK),
+        config=w.config,
+        now=w.now,
+    ),
+    "webhooks.endpoints.replace_secret": lambda w: partial(
+        webhook_endpoints.replace_secret, w.endpoint(), config=w.config, now=w.now
+    ),
+    "webhooks.endpoints.turn_off": lambda w: partial(
+        webhook_endpoints.turn_off, w.endpoint(), now=w.now
+    ),
+    "webhooks.endpoints.turn_on": lambda w: partial(
+        webhook_endpoints.turn_on, w.endpoint(is_on=False), now=w.now
+    ),
+    "webhooks.endpoints.remove_endpoint": lambda w: partial(
+        webhook_endpoints.remove_endpoint, w.endpoint(), now=w.now
+    ),
+    "webhooks.outbox.request_test": lambda w: partial(
+        webhook_outbox.request_test, w.endpoint(), now=w.now
+    ),
+    "webhooks.outbox.resend": lambda w: partial(
+        webhook_outbox.resend, w.refused_webhook(), now=w.now
+    ),
     "notifications.preferences.change_preferences": lambda w: partial(
         notification_preferences.change_preferences, Preferences(), now=w.now
     ),
@@ -500,7 +644,11 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
 # About no site and no client, so that it matters only which role somebody has.
 ABOUT_NO_CLIENT = {
     *("accounts.sessions.end_session", "accounts.sessions.end_other_sessions"),
-    *("accounts.users.change_password", "accounts.users.reauthenticate"),
+    *("accounts.users.change_password", "accounts.identity.reauthenticate"),
+    *("accounts.own_passkeys.add_passkey", "accounts.own_passkeys.remove_passkey"),
+    *("accounts.second_factors.begin_app", "accounts.second_factors.confirm_app"),
+    *("accounts.second_factors.remove_app", "accounts.second_factors.renew_recovery_codes"),
+    "accounts.second_factors.require_for_roles",
     *("accounts.preferences.change_preferences", "accounts.users.enable_user"),
     *("agency.settings.change_settings", "agency.logo.set_logo", "agency.logo.remove_logo"),
     *("audit.redaction.erase_user", "audit.verification.acknowledge_failure"),
@@ -510,15 +658,27 @@ ABOUT_NO_CLIENT = {
     ),
     *("mail.server.change_server", "mail.server.remove_server"),
     *("mail.outbox.request_test", "mail.outbox.resend"),
+    *("webhooks.endpoints.add_endpoint", "webhooks.endpoints.change_endpoint"),
+    *("webhooks.endpoints.remove_endpoint", "webhooks.endpoints.replace_secret"),
+    *("webhooks.endpoints.turn_off", "webhooks.endpoints.turn_on"),
+    *("webhooks.outbox.request_test", "webhooks.outbox.resend"),
     "notifications.preferences.change_preferences",
 }
 # What only reads, and asks who is reading.
 READS = {"reporting.data.compute_for"}
+# The transaction that others open.
+OPENS = {"accounts.verified_person.changing_factors", "accounts.roles.managing"}
 # What every role may, so that losing one takes nothing away.
 FOR_EVERY_ROLE = {
     *(
         "accounts.users.change_password",
-        "accounts.users.reauthenticate",
+        "accounts.identity.reauthenticate",
+        "accounts.own_passkeys.add_passkey",
+        "accounts.own_passkeys.remove_passkey",
+        "accounts.second_factors.begin_app",
+        "accounts.second_factors.confirm_app",
+        "accounts.second_factors.remove_app",
+        "accounts.second_factors.renew_recovery_codes",
         "accounts.sessions.end_session",
         "accounts.sessions.end_other_sessions",
     ),
@@ -600,6 +760,7 @@ def judged(path: Path) -> set[str]:
         if isinstance(one, ast.FunctionDef)
     }
     asks = {"permissions.require", "permissions.user_transaction", "managing", "roles.managing"}
+    asks |= {"changing_factors"}
     asks |= {name for name, calls in functions.items() if name.startswith("_") and calls & asks}
     return {
         f"{module}.{name}"
@@ -610,4 +771,4 @@ def judged(path: Path) -> set[str]:
 
 def test_every_state_change_by_a_user_is_among_the_cases() -> None:
     found = set().union(*(judged(path) for path in DOMAIN.rglob("*.py")))
-    assert found - {"accounts.roles.managing"} == CASES.keys() | READS
+    assert found == CASES.keys() | READS | OPENS

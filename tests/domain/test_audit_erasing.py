@@ -8,7 +8,7 @@ import pytest
 
 from app.config import Config
 from app.domain import audit
-from app.domain.accounts import sessions, users
+from app.domain.accounts import sign_in, users
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.actor import Actor
 from app.domain.audit import EntryFilter, redaction
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.both_databases
 def gone(ana: Actor, ben: Actor, config: Config, clock: Clock) -> User:
     """Ben, who did something, was spoken of, and is shut out now."""
     make_site(ben, now=clock(), url="https://florist.example")
-    sessions.sign_in(
+    sign_in.sign_in(
         email="ben@agency.example",
         password=PASSWORD,
         browser=ClientInfo("198.51.100.7", "Firefox"),

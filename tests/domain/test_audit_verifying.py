@@ -15,6 +15,7 @@ from app.domain.errors import Forbidden, NotFound, StaleState
 from app.models.audit import ABANDONED, BROKEN, QUEUED, RUNNING, WHOLE, AuditEntry, Verification
 from app.models.open_matters import OpenMatters
 from app.models.sites import Site
+from app.models.visibility import EVERYTHING
 from tests.support.audit_entries import fill
 from tests.support.fakes import Clock, RecordingQueue, at
 from tests.support.tampering import without_guards
@@ -60,7 +61,10 @@ def test_what_is_found_stands_on_pages_until_an_owner_looked(
     broken(2)
     asked = ask(ana, clock)
     assert verification.run_verification(asked.id, now=clock) == BROKEN
-    assert (OpenMatters.read().broken.id, OpenMatters.read().broken.broken_at) == (asked.id, 2)
+    assert (
+        OpenMatters.read(EVERYTHING).broken.id,
+        OpenMatters.read(EVERYTHING).broken.broken_at,
+    ) == (asked.id, 2)
     assert (
         entry_document(audit.find_entries(EntryFilter(event="verification_failed"))[0])["facts"][
             "broken_at"
@@ -70,7 +74,7 @@ def test_what_is_found_stands_on_pages_until_an_owner_looked(
     with pytest.raises(Forbidden):
         verification.acknowledge_failure(asked.id, by=ben, now=clock())
     verification.acknowledge_failure(asked.id, by=ana, now=clock())
-    assert OpenMatters.read().broken is None
+    assert OpenMatters.read(EVERYTHING).broken is None
     with pytest.raises(StaleState):
         verification.acknowledge_failure(asked.id, by=ana, now=clock())
     with pytest.raises(NotFound):

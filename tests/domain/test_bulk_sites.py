@@ -18,6 +18,7 @@ from app.models.fleet import fleet
 from app.models.reports import Component, Sync
 from app.models.sites import Site
 from app.models.tags import SiteTag
+from app.models.visibility import EVERYTHING
 from tests.support.factories import AKISMET, make_site, read_report
 from tests.support.rules import terms
 
@@ -142,7 +143,7 @@ def test_a_file_whose_tags_bring_a_rule_is_asked_about_first(ben, clock, rule):
     text = FILE.replace("florist", "florist2").replace("museum", "museum2")
     with pytest.raises(TagsJoinRules):
         add(ben, clock, text)
-    assert len(fleet()) == 2
+    assert len(fleet(EVERYTHING)) == 2
     assert len(add(ben, clock, text, agreed=[rule.id])) == 2
 
 
@@ -151,4 +152,4 @@ def test_a_site_that_was_added_meanwhile_stops_the_whole_import(ben, clock, data
     make_site(ben, now=clock(), url="https://museum.example")
     with pytest.raises(Conflict, match="added meanwhile"):
         bulk_assignment.import_sites(lines, by=ben, confirmed_at=clock(), now=clock())
-    assert [one.url for one in fleet()] == ["https://museum.example"]
+    assert [one.url for one in fleet(EVERYTHING)] == ["https://museum.example"]

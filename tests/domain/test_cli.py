@@ -17,13 +17,17 @@ from app.domain.accounts import one_time_links
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import SiteCalled
 from app.factory import create_app
+from app.models.accounts import User
 from app.models.audit import AuditEntry
 from app.models.base import db, is_postgres, transaction, utcnow
+from app.models.second_factors import SecondFactor
 from app.models.sites import Site
 from app.run import data_folder
 from tests.support.factories import make_site, make_user
 from tests.support.fakes import RecordingQueue
 from tests.support.running_verifier import verify
+from tests.support.second_factors import add_app
+from tests.support.vulnerability_feeds import feed, record
 
 
 @pytest.fixture
@@ -237,3 +241,33 @@ def test_a_passphrase_is_asked_for_twice(run, site: Site, tmp_path: Path) -> Non
     made = run(args=["backup", "create", str(path)], input=typed)
     assert made.exit_code == 0, made.output
     assert "horse" not in made.output
+
+
+def test_a_person_who_lost_every_factor_is_helped(run, database: Config, ana: Actor) -> None:
+    command = ["users", "reset-second-factor", "ana@agency.example"]
+    answer = run(args=command)
+    assert answer.exit_code == 1
+    assert "Ana has no second factor." in answer.output
+    add_app(User.get_by_id(ana.id), database, utcnow())
+    assert run(args=command).exit_code == 0
+    assert not SecondFactor.select().exists()
+    assert AuditEntry.head().event == "second_factors_reset"
+    assert run(args=["users", "reset-second-factor", "x@y.example"]).exit_code == 1
+
+
+def test_a_feed_of_vulnerabilities_is_imported_or_refused(
+    run, database: Config, tmp_path: Path
+) -> None:
+    path = tmp_path / "feed.json"
+    path.write_bytes(feed(record(1), record(2)))
+    done = run(args=["vulnerabilities", "import", str(path)])
+    assert done.exit_code == 0
+    assert "2 records, 0 about" in done.output
+    path.write_bytes(feed(record(1))[:-5])
+    refused = run(args=["vulnerabilities", "import", str(path)])
+    assert refused.exit_code == 1
+    assert "damaged or incomplete" in refused.output
+    path.write_bytes(b"")
+    empty = run(args=["vulnerabilities", "import", str(path)])
+    assert empty.exit_code == 1
+    assert "not empty" in empty.output

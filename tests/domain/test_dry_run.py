@@ -31,6 +31,7 @@ from tests.support.factories import (
     read_report,
     usual_window,
 )
+from tests.support.fake_changes import SHA256, TREE
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 # ---- proposing ----
@@ -67,7 +68,8 @@ def test_what_is_approved_names_everything_that_decides(proposed: Change, ready:
             "from": "5.3",
             "to": "5.3.1",
             "package_host": "downloads.wordpress.org",
-            "package_sha256": None,
+            "package_sha256": SHA256,
+            "tree_sha256": TREE,
         },
         "pre": {"wp": "6.8.1", "php": "8.2.36"},
         "not_before": int(proposed.not_before.timestamp()) - 60,

@@ -67,11 +67,11 @@ def bakery(ready: Site) -> Site:
 
 
 READS: dict[str, Callable[[], object]] = {
-    "what waits for people": Change.awaiting_people,
+    "what waits for people": lambda: Change.awaiting_people(EVERYTHING),
     "numbers of batches": lambda: change_batches.counts(EVERYTHING),
     "batches to approve": lambda: change_batches.listing(TO_APPROVE, visible=EVERYTHING, limit=31),
     "batches under way": lambda: change_batches.listing(UNDER_WAY, visible=EVERYTHING, limit=31),
-    "progress of syncs": Sync.progress,
+    "progress of syncs": lambda: Sync.progress(EVERYTHING),
     "open updates of sites": lambda: fleet.open_changes([1, 2]),
 }
 

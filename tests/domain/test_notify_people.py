@@ -119,7 +119,7 @@ def test_many_sites_at_once_are_one_message_and_at_most_one_comes_in_an_hour(
     assert all_told[1].requested_at - all_told[0].requested_at >= timedelta(hours=1)
     assert NotifiedItem.select().where(NotifiedItem.told_at.is_null()).count() == 0
     (storm,) = told
-    assert titles(storm) == [("Critical", "34 sites are unreachable")]
+    assert titles(storm) == [("Critical", "16 sites are unreachable")]
     for site in sites:
         repair_site(site, clock())
     (recovery,) = look_for(config, clock, 90)

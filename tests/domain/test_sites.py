@@ -196,7 +196,7 @@ def three(ana: Actor, jobs: RecordingQueue) -> dict[str, Site]:
 def test_sites_are_found_by_their_state(
     three: dict[str, Site], state: str, names: list[str]
 ) -> None:
-    assert [site.name for site in fleet() if site.connection == state] == names
+    assert [site.name for site in fleet(EVERYTHING) if site.connection == state] == names
     assert Site.count_by_connection().get(state, 0) == len(names)
 
 

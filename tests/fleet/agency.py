@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from app.domain.accounts.roles import Access
 from app.domain.actor import Actor
 from app.models.accounts import User
 from app.models.clients import Client
+from tests.support.second_factors import add_app, make_passkey
 
 PASSWORD = "correct horse battery staple"
 
@@ -60,10 +62,12 @@ def invite(
     config: Config,
     now: datetime,
     client: Client | None = None,
+    limited_to: Sequence[Client] = (),
 ) -> Login:
-    """Invite a person, who accepts at once."""
+    """Invite a person, who accepts at once; one who sees only some clients with `limited_to`."""
+    access = Access(role, client, [one.id for one in limited_to] or None)
     _, link = users.invite_user(
-        name=name, email=email, access=Access(role, client), by=by, config=config, now=now
+        name=name, email=email, access=access, by=by, config=config, now=now
     )
     ip = _OFFICE if client is None else f"198.51.100.{client.id % 250 + 1}"
     users.accept_invitation(
@@ -74,7 +78,17 @@ def invite(
         config=config,
         now=now,
     )
-    return Login(name, email, role, f"client user of {client.name}" if client else role)
+    about = f"client user of {client.name}" if client else role
+    if limited_to:
+        about += f" for {' and '.join(one.name for one in limited_to)}"
+    return Login(name, email, role, about)
+
+
+def invite_with_factors(*, by: Actor, config: Config, now: datetime) -> None:
+    """Invite a person who has an authenticator app and a passkey, so the password is no login."""
+    who = invite("Jonas Weber", "jonas@fernwood.example", "viewer", by=by, config=config, now=now)
+    add_app(who.user, config, now)
+    make_passkey(who.user, now, "Phone")
 
 
 def as_actor(login: Login) -> Actor:

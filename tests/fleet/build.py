@@ -20,6 +20,8 @@ from tests.fleet.market import Market
 from tests.fleet.stories import FIXED_ROLES, ROLES, UNPAIRED_ROLES, plan_stories, plan_unpaired
 from tests.fleet.timeline import FleetClock, Timeline, Wire
 from tests.fleet.uptime import add_uptime
+from tests.fleet.vulnerabilities import add_vulnerabilities
+from tests.fleet.webhooks import add_webhooks
 from tests.support.fakes import RecordingQueue
 
 SITES = 60
@@ -63,7 +65,9 @@ def build_fleet(
     timeline.run(ends_at)
     queue.use(RecordingQueue())
     add_uptime(fleet, websites)
+    add_vulnerabilities(fleet)
     send_client_reports(fleet)
+    add_webhooks(fleet)
     clock.is_live = True
     return fleet
 

@@ -13,6 +13,7 @@ from app.domain.sites.clients import Contact
 from app.models.clients import SELF
 from app.models.clients import Client as ClientRow
 from app.models.sites import Site
+from app.models.visibility import EVERYTHING
 from tests.fleet import agency, catalog
 from tests.fleet.fleet import Fleet, Website
 
@@ -80,10 +81,12 @@ def _open_agency(fleet: Fleet) -> None:
     for name, email, role in (
         ("Tomás Rivera", "tomas@fernwood.example", "operator"),
         ("Ines Okafor", "ines@fernwood.example", "viewer"),
+        ("Elena Marsh", "elena@fernwood.example", "manager"),
     ):
         fleet.logins.append(
             agency.invite(name, email, role, by=fleet.owner, config=fleet.config, now=fleet.clock())
         )
+    agency.invite_with_factors(by=fleet.owner, config=fleet.config, now=fleet.clock())
 
 
 def _join(fleet: Fleet, website: Website) -> None:
@@ -120,6 +123,19 @@ def _know_clients(fleet: Fleet) -> None:
             auto_update_rules.set_approval_mode(
                 row, client.approvals, by=by, confirmed_at=now, now=now
             )
+    _hire_for_some_clients(fleet)
+
+
+def _hire_for_some_clients(fleet: Fleet) -> None:
+    """A freelancer looks after two clients, and sees nothing of the others."""
+    some = ClientRow.listing(EVERYTHING)[:2]
+    if some:
+        about = {"by": fleet.owner, "config": fleet.config, "now": fleet.clock()}
+        fleet.logins.append(
+            agency.invite(
+                "Jonas Weber", "jonas@weber.example", "operator", limited_to=some, **about
+            )
+        )
 
 
 def _write_rules(fleet: Fleet) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -58,6 +59,14 @@ class Updates(Changing):
     """Updates whose evidence names the plugin at hand and takes a plausible time."""
 
     dice: random.Random
+    offers_other_packages = False
+
+    def package_of(self, item: dict[str, Any]) -> tuple[str | None, str | None]:
+        """Every version of every plugin and theme has bytes of its own, the same on all sites."""
+        version = f"{item['kind']} {item['id']} {item['to']}".encode()
+        if self.offers_other_packages:
+            version += b" of someone else"
+        return sha256(version).hexdigest(), sha256(b"tree " + version).hexdigest()
 
     def _install(self, site: FakeSite, item: dict[str, Any], op_id: str) -> dict[str, Any]:
         told = super()._install(site, item, op_id)

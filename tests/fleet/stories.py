@@ -13,6 +13,7 @@ from app.domain.sites import holds
 from app.models.alerts import Alert
 from app.models.changes import Change
 from app.models.sites import Site
+from app.models.visibility import EVERYTHING
 from app.protocol import b64u
 from tests.fleet import catalog
 from tests.fleet.fleet import Fleet, Website
@@ -46,7 +47,7 @@ ROLES = (
     "ignored",
     "updated_today",
     "silent",
-    "rolled_back",
+    "other_package",
 )
 # Not paired at the end, so they join late or never.
 UNPAIRED_ROLES = ("waiting", "new")
@@ -161,7 +162,7 @@ def _explained(fleet: Fleet, site: Site) -> None:
     """An alert that the owner has closed."""
     _unknown_call(fleet, site)
     fleet.clock.advance(minutes=50)
-    for alert in Alert.open_ones(site):
+    for alert in (one for one in Alert.open_ones(EVERYTHING) if one.site_id == site.id):
         alerts.close_alert(
             alert,
             by=fleet.owner,
@@ -212,6 +213,13 @@ def _ending(outcome: str, reason: str = "") -> Callable[[Fleet, list[Change]], N
         fleet.decide(batch)
 
     return end
+
+
+def _offer_other_package(fleet: Fleet, batch: list[Change]) -> None:
+    """After the approval, the site is offered other files under the same version."""
+    for change in batch:
+        fleet.sites[change.site_id].changes.offers_other_packages = True
+    fleet.decide(batch)
 
 
 def _ask_owner(fleet: Fleet, site: Site) -> None:
@@ -268,6 +276,7 @@ _STORIES: dict[str, tuple[float, Callable[[Fleet, Site], None]]] = {
     "approval_on_site": (2, _ask_owner),
     "updated_today": (7, _proposing(_ending("succeeded"))),
     "rolled_back": (9, _proposing(_ending("rolled_back", "fatal_after"))),
+    "other_package": (16, _proposing(_offer_other_package)),
     "failed": (12, _proposing(_ending("failed", "version_wrong_after"))),
     "lost": (3, _proposing(_ending("killed"))),
 }

@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 
 from app import queue
 from app.config import Config
-from app.domain.accounts import password_resets, users
+from app.domain.accounts import password_resets, security_mail, users
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.roles import Access
 from app.domain.actor import Actor
@@ -24,6 +24,7 @@ from app.domain.notifications.preferences import Preferences
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import sending
 from app.factory import create_app
+from app.models.accounts import User
 from app.models.base import db, use_database, utcnow
 from app.models.client_reports import ReportDelivery
 from app.models.clients import Client
@@ -97,6 +98,9 @@ def fill_outbox(config: Config) -> list[Received]:
             email="ana@agency.example", browser=ClientInfo("192.0.2.9"), config=config, now=clock()
         )
         outbox.request_test(by=ana, now=clock())
+        user, phone = User.get_by_id(ana.id), "Mozilla/5.0 (Android 16) Firefox/150.0"
+        browser = ClientInfo("2001:db8::a1b2:c3d4", phone)
+        security_mail.queue_new_device(user, browser, now=clock())
         assert set(deliver_all(config, clock)) == {"sent"}
         for is_final, in_doubt in ((True, False), (True, True), (False, True), (False, False)):
             leave_failed(ana, config, clock, is_final=is_final, may_have_arrived=in_doubt)

@@ -109,6 +109,15 @@ $known = array(
 		$release = Siteagent_Plugin_Release::from_fields( $q['fields'] );
 		return null !== $release && $release->is_update_of( $q['present'], '' === $q['key'] ? null : Siteagent_HTTP_Signature::base64url_decode( $q['key'], 32 ) );
 	},
+	'package'         => static function ( array $q ): string {
+		$file = tempnam( sys_get_temp_dir(), 'package' );
+		file_put_contents( $file, base64_decode( $q['zip_b64'], true ) );
+		try {
+			return Siteagent_Package_Archive::tree_digest( $file );
+		} finally {
+			unlink( $file );
+		}
+	},
 	'signing_public'  => static function ( array $q ): string {
 		return base64_encode( Siteagent_Key_Derivation::signing_public_key( base64_decode( $q['seed_b64'], true ) ) );
 	},

@@ -122,9 +122,16 @@ FAULTS = (
     Fault(
         "a client user sees every client's sites",
         "app/domain/permissions.py",
-        "return only is None or site.client_id == only",
+        "return visibility_of(actor).has(site.client_id)",
         "return True",
         "tests/web/test_decide_as_client.py tests/domain/test_accounts.py",
+    ),
+    Fault(
+        "a person of the agency sees more clients than were chosen",
+        "app/models/visibility.py",
+        "return client_id.in_(sorted(self.client_ids))",
+        'return SQL("1 = 1")',
+        "tests/web/test_see_only_some_clients.py",
     ),
     Fault(
         "a used invitation goes on working",

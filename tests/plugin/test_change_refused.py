@@ -381,7 +381,7 @@ def test_a_package_that_is_not_there_cannot_be_fetched(wp, paired, item) -> None
 def test_a_package_that_holds_nothing(wp, paired, item) -> None:
     update(wp, "contact-desk", "2.6.4")
     publish(wp, "plugin/contact-desk.2.6.4.zip", {})
-    refused("package_mismatch", Order.of(wp, paired, {**item, "to": "2.6.4"}))
+    refused("package_not_one_folder", Order.of(wp, paired, {**item, "to": "2.6.4"}))
 
 
 # ---- what is remembered ----

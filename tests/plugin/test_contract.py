@@ -18,6 +18,7 @@ from app.domain.sites.urls import same_home
 from tests.matrix import phps
 from tests.plugin.support.php import DRIVE, Php, Refused, b64
 from tests.support import rfc9421_peer as peer
+from tests.support.packages import FILES, damaged, harmless, packed
 from tests.support.selection import nightly
 from tests.support.vectors import TO_VERIFY, VECTORS, by_name
 
@@ -152,6 +153,29 @@ def test_a_document_is_read_as_in_the_vector(php: Php, row: dict[str, Any]) -> N
         with pytest.raises(Refused) as refused:
             php.ask("canonical", raw=raw)
         assert refused.value.code == "malformed"
+
+
+@pytest.mark.parametrize("row", by_name(VECTORS["packages"]))
+def test_packages_are_judged_as_the_dashboard_judges_them(php: Php, row: dict[str, Any]) -> None:
+    if row["expect"] == "ok":
+        assert php.ask("package", zip=b64decode(row["zip_b64"])) == row["tree_hex"]
+        return
+    with pytest.raises(Refused) as caught:
+        php.ask("package", zip=b64decode(row["zip_b64"]))
+    assert caught.value.code == row["expect"]
+
+
+@pytest.mark.parametrize("name", damaged())
+def test_a_package_that_lies_about_its_content_is_refused(php: Php, name: str) -> None:
+    with pytest.raises(Refused) as caught:
+        php.ask("package", zip=damaged()[name])
+    is_longer = name == "a file longer than its list says"
+    assert caught.value.code == ("package_too_large" if is_longer else "package_unreadable")
+
+
+def test_only_the_files_of_a_package_count_and_not_how_they_are_packed(php: Php) -> None:
+    archives = [*harmless().values(), packed(FILES, level=9)]
+    assert len({php.ask("package", zip=one) for one in archives}) == 1
 
 
 @pytest.mark.parametrize("row", by_name(VECTORS["tokens"]))

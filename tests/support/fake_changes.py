@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HOST = "downloads.wordpress.org"
 ERROR = "PHP Fatal error: Uncaught Error in akismet.php:88"
 SHA256 = "ab" * 32
+TREE = "cd" * 32
 PLACES = {"plugin": "plugins", "siteagent": "plugins", "theme": "themes"}
 SITEAGENT = "siteagent/siteagent.php"
 
@@ -44,12 +45,17 @@ class Changing:
     approved_here: set[str] = field(default_factory=set)
     watched_until: int | None = None
     changelog: Any = None
+    # The package and its tree that the site is offered, for all its plugins and themes.
+    package: tuple[str | None, str | None] = (SHA256, TREE)
     asked: Counter[str] = field(default_factory=Counter)
     installs: Counter[str] = field(default_factory=Counter)
     order: list[str] = field(default_factory=list)
     ledger: dict[str, tuple[bytes, dict[str, Any]]] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
     started_from: dict[str, str] = field(default_factory=dict)
+
+    # Where that package is on WordPress.org; None if it comes from elsewhere.
+    package_path: str | None = None
 
     def answer(self, site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
         handlers = {
@@ -60,6 +66,10 @@ class Changing:
         }
         return handlers[document["op"]](site, document)
 
+    def package_of(self, item: dict[str, Any]) -> tuple[str | None, str | None]:
+        """The hash of the package that the site is offered, and the digest of its files."""
+        return self.package
+
     def version_of(self, site: FakeSite, kind: str, ident: str) -> str:
         return str(_component(site, kind, ident).get("version", ""))
 
@@ -69,7 +79,13 @@ class Changing:
         return {"eligible": not reasons, "reasons": reasons, "facts": self._facts(site, item)}
 
     def _facts(self, site: FakeSite, item: dict[str, Any]) -> dict[str, Any]:
+        is_asked = item["kind"] in ("plugin", "theme") and item.get("package") is True
+        is_asked &= item.get("package_path") is None or item["package_path"] != self.package_path
+        sha256, tree = self.package_of(item) if is_asked else (None, None)
         return {
+            "package_path": self.package_path,
+            "package_sha256": sha256,
+            "tree_sha256": tree,
             "home": site.home,
             "wp": site.report["wordpress"]["version"],
             "php": site.report["php"]["version"],
@@ -125,6 +141,11 @@ class Changing:
             self.running.add(op_id)
             self.started_from[op_id] = item["from"]
             raise ProcessKilled(op_id)
+        sha256, _ = self.package_of(item)
+        if item["package_sha256"] not in (None, sha256):
+            refusal = _answer("refused", "package_changed")
+            refusal["evidence"]["package_sha256"] = sha256
+            return refusal
         return self._install(site, item, op_id)
 
     def _install(self, site: FakeSite, item: dict[str, Any], op_id: str) -> dict[str, Any]:
@@ -143,7 +164,8 @@ class Changing:
             "before": before,
             "during": during if outcome == "rolled_back" else None,
             "after": after,
-            "package_sha256": SHA256,
+            "package_sha256": item["package_sha256"] or SHA256,
+            "tree_sha256": item["tree_sha256"],
             "package_host": HOST,
             "took_ms": 1234,
             "messages": ["Unpacking the package", "Installing"],

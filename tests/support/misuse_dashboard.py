@@ -7,6 +7,7 @@ from tests.support.attack import Attack, played
 _EGRESS = "tests/unit/test_egress.py"
 _CONNECTIONS = "tests/hostile/test_connections.py"
 _REPLIES = "tests/hostile/test_replies.py"
+_WEBHOOKS = "tests/domain/test_deliver_webhooks.py"
 _SIZE = "tests/hostile/test_size_and_time.py"
 _DIAGNOSTICS = "tests/hostile/diagnostics/test_obstacles.py"
 _REDIRECTS = "tests/unit/test_redirects.py"
@@ -24,6 +25,9 @@ _REVOCATION = "tests/domain/test_revocation.py"
 _INVENTORY = "tests/domain/test_inventory.py"
 _GUARDS = "tests/web/test_every_route_is_guarded.py"
 _FORGED = "tests/web/test_csrf.py"
+_CODES = "tests/web/test_sign_in_with_code.py"
+_FACTORS = "tests/web/test_manage_second_factor.py"
+_PASSKEYS = "tests/web/test_use_passkey.py"
 
 DASHBOARD = (
     Attack(
@@ -132,6 +136,34 @@ DASHBOARD = (
             "tests/domain/test_deliver_email.py",
             "test_a_notification_arrives_with_text_and_html",
             "tests/web/test_set_up_email.py", "test_a_mistake_is_shown_beside_its_field",
+        ),
+    ),
+    Attack(
+        "A site's name mentions everyone in a chat, or becomes a link there",
+        played(
+            "tests/unit/test_webhook_formats.py",
+            "test_no_name_mentions_anyone_or_links_anywhere_in_slack",
+            "tests/unit/test_webhook_formats.py", "test_names_are_plain_text_in_a_card_of_teams",
+            "tests/domain/test_tell_webhooks.py",
+            "test_a_site_cannot_mention_people_or_write_links_in_a_chat",
+        ),
+    ),
+    Attack(
+        "A webhook leads into the private network, redirects, never answers or answers without end",
+        played(
+            _WEBHOOKS, "test_a_name_of_a_private_address_is_refused_when_it_is_used",
+            _WEBHOOKS, "test_a_refused_message_waits_and_its_reply_is_logged_as_text",
+            _WEBHOOKS, "test_a_message_without_a_reply_is_unknown_and_sent_again",
+            _WEBHOOKS, "test_a_huge_or_endless_reply_is_read_no_further_than_needed",
+            _WEBHOOKS, "test_nothing_is_sent_to_a_server_whose_certificate_is_wrong",
+        ),
+    ),
+    Attack(
+        "The address of a webhook, which is a secret, appears in the log or where its receiver "
+        "repeats it",
+        played(
+            _WEBHOOKS, "test_an_address_that_the_receiver_repeats_is_hidden_in_the_log",
+            _WEBHOOKS, "test_no_reply_makes_the_address_appear_in_the_log_of_a_worker",
         ),
     ),
     Attack(
@@ -311,6 +343,38 @@ DASHBOARD = (
             "tests/domain/test_site_log.py",
             "test_entries_of_one_letter_are_counted_by_what_a_row_takes",
             "tests/domain/test_site_log.py", "test_the_rest_of_a_long_log_is_left_for_a_while",
+        ),
+    ),
+    Attack(
+        "A thief knows the password and guesses, repeats or gets around the second factor",
+        played(
+            _CODES, "test_the_password_alone_opens_nothing",
+            _CODES, "test_a_code_is_accepted_once",
+            _CODES, "test_guesses_are_slowed_down_and_the_owner_gets_in_again",
+            _CODES, "test_a_link_for_a_new_password_is_not_enough",
+            "tests/domain/test_use_code_once.py",
+            "test_a_recovery_code_that_was_used_stays_used",
+            "tests/web/test_require_second_factor.py",
+            "test_one_who_has_a_factor_adds_none_this_way",
+        ),
+    ),
+    Attack(
+        "A thief has an open session, and the password as well, and adds or removes a factor",
+        played(
+            _FACTORS, "test_a_stolen_session_is_asked_for_the_factor",
+            _FACTORS, "test_a_stolen_password_does_not_help_a_stolen_session",
+            _FACTORS, "test_a_stolen_session_does_not_see_a_secret",
+            _FACTORS, "test_the_password_is_not_changed_without_the_factor",
+        ),
+    ),
+    Attack(
+        "An answer of a passkey is from a false page, was recorded, altered or made by a copy",
+        played(
+            _PASSKEYS, "test_an_answer_that_is_not_right_opens_nothing",
+            _PASSKEYS, "test_an_answer_works_once",
+            _PASSKEYS, "test_a_challenge_for_something_else_signs_nobody_in",
+            _PASSKEYS, "test_a_counter_that_goes_back_is_refused_and_told",
+            _PASSKEYS, "test_what_is_not_right_is_not_added",
         ),
     ),
     Attack(

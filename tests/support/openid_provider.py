@@ -99,9 +99,13 @@ class LocalProvider:
 @contextmanager
 def local_provider() -> Iterator[LocalProvider]:
     """Run a provider for a while."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+
+    class Handler(_Handler):
+        """That of this provider."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     provider = LocalProvider(f"http://127.0.0.1:{server.server_address[1]}")
-    server.provider = provider  # type: ignore[attr-defined]  # for the handler
+    Handler.provider = provider
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -113,9 +117,11 @@ def local_provider() -> Iterator[LocalProvider]:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    provider: LocalProvider
+
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        provider: LocalProvider = self.server.provider  # type: ignore[attr-defined]  # set above
+        provider = self.provider
         if parts.path == "/.well-known/openid-configuration":
             self._send(200, provider.document())
         elif parts.path == "/keys":
@@ -129,10 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, {})
 
     def do_POST(self) -> None:
-        provider: LocalProvider = self.server.provider  # type: ignore[attr-defined]  # set above
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         login = b64decode(self.headers["Authorization"].removeprefix("Basic ")).decode()
-        self._send(*provider.token(_first(body), login))
+        self._send(*self.provider.token(_first(body), login))
 
     def _send(self, status: int, document: dict[str, Any]) -> None:
         body = json.dumps(document).encode()

@@ -18,7 +18,7 @@ _ROOT = Path(__file__).parents[2]
 _START_S = 300
 _READY = "Ctrl-C stops everything"
 # As the fleet prints its people: e-mail address, name, role.
-_PERSON = re.compile(r"\s+(\S+@\S+)\s+.+, ((?:owner|operator|viewer|client).*)$")
+_PERSON = re.compile(r"\s+(\S+@\S+)\s+.+, ((?:owner|manager|operator|viewer|client).*)$")
 
 
 class RunningFleet:

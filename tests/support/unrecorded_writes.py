@@ -17,6 +17,8 @@ QUIET = {
     "user_session": "when a browser was last seen; its begin and end are entries",
     "refusal_count": "a counter; what was only counted becomes an entry",
     "login_failure": "a counter that slows guessing; a refusal is an entry",
+    "passkey_challenge": "what a browser was given; its use, or its refusal, is an entry",
+    "second_factor": "the handle that a browser is given with it; each factor is an entry",
     "pairing": "when a site is tried next; each call is an entry",
     "audit_log_export": "what was asked for; written and handed out are entries",
 }

@@ -22,6 +22,7 @@ from tests.support.vector_messages import (
     release,
     rotation,
 )
+from tests.support.vector_packages import packages
 from tests.support.vector_refusals import (
     accepted_requests,
     altered_requests,
@@ -44,6 +45,8 @@ ABOUT = [
     " of a site, from the digest of the body.",
     "release_types: whether an update from 'from' to 'to' is a patch release; null if that cannot be decided.",
     "update_windows: whether the owner's 'window' is open 'at' a moment.",
+    "packages: inspect 'zip_b64'; 'expect' is 'ok', with the 'files' below its folder and the digest of their tree, or"
+    " the reason for which the package is refused.",
 ]
 
 
@@ -222,5 +225,6 @@ def vectors() -> bytes:
         "site_log": site_log(),
         "release_types": release_types(),
         "update_windows": update_windows(),
+        "packages": packages(),
     }
     return json.dumps(document, indent=1).encode("ascii") + b"\n"

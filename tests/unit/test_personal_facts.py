@@ -38,6 +38,10 @@ TODAY = {
     "identity_linked": ["name"],
     "role_changed": ["name"],
     "session_ended": ["name"],
+    "second_factor_added": ["name"],
+    "second_factor_refused": ["name"],
+    "second_factor_removed": ["name"],
+    "second_factors_reset": ["name"],
 }
 
 

@@ -164,7 +164,10 @@ def test_the_words_are_those_of_the_code(app):
     words = app.jinja_env.get_template("settings/_email_words.html").module
     assert words.PROBLEMS.keys() == {*smtp.PROBLEMS, *delivery.OWN_PROBLEMS}
     assert words.STATES.keys() == {"queued", "sending", "sent", "failed", "unknown", "cancelled"}
-    assert words.KINDS.keys() == {"test", "invitation", "reset", "critical", "digest"}
+    assert words.KINDS.keys() == {
+        *("test", "invitation", "reset", "security"),
+        *("critical", "digest"),
+    }
     assert set(DIGESTS) == {"daily", "weekly", "off"}
 
 

@@ -26,6 +26,7 @@ from tests.support.openid_provider import (
     local_provider,
     signed,
 )
+from tests.support.second_factors import add_app, app_code, forget_used_codes
 
 pytestmark = pytest.mark.both_databases
 
@@ -471,3 +472,69 @@ def test_an_erased_person_is_forgotten_there_as_well(as_ana, as_nobody, on, prov
     as_ana.post(f"/team/{eva.id}/disable")
     as_ana.post(f"/team/{eva.id}/erase", data={"reason": "asked for"})
     assert OpenIdIdentity.select().count() == 0
+
+
+# ---- a second factor of Aura ----
+
+
+def test_a_sign_in_at_the_provider_does_not_get_around_the_second_factor(
+    as_nobody, on, provider, eva, database
+):
+    on()
+    add_app(eva, database, utcnow())
+    forget_used_codes()
+    provider.email = eva.email
+    answer = signs_in(as_nobody, "/sign-in/provider?next=/sites")
+    assert answer.headers["Location"] == "/sign-in/second-factor?next=/sites"
+    assert not is_in(as_nobody)
+    shown = app_code(eva, database, utcnow())
+    assert as_nobody.post("/sign-in/second-factor", data={"code": shown}).status_code == 303
+    assert is_in(as_nobody)
+
+
+def test_a_role_that_needs_a_second_factor_adds_it_after_the_provider(
+    as_nobody, as_ana, on, provider, eva
+):
+    on()
+    as_ana.post("/settings/security/second-factor", data={"roles": ["operator"]})
+    provider.email = eva.email
+    assert signs_in(as_nobody).headers["Location"].startswith("/sign-in/add-factor")
+    assert not is_in(as_nobody)
+
+
+def test_an_old_sign_in_at_the_provider_changes_no_factor(as_nobody, on, provider, eva, database):
+    on()
+    add_app(eva, database, utcnow())
+    forget_used_codes()
+    provider.email = eva.email
+    provider.auth_time = int(time.time()) - 3600
+    signs_in(as_nobody)
+    shown = app_code(eva, database, utcnow())
+    as_nobody.post("/sign-in/second-factor", data={"code": shown})
+    as_nobody.forget_token()
+    assert is_in(as_nobody)
+    assert as_nobody.post("/account/second-factor/app/remove").status_code == 403
+
+
+def test_a_person_without_a_password_proves_it_with_the_code_soon_after_the_provider(
+    as_nobody, on, provider, eva, database
+):
+    on()
+    add_app(eva, database, utcnow())
+    forget_used_codes()
+    provider.email = eva.email
+    signs_in(as_nobody)
+    shown = app_code(eva, database, utcnow())
+    as_nobody.post("/sign-in/second-factor", data={"code": shown})
+    as_nobody.forget_token()
+    proof = {
+        "own_password": "",
+        "own_code": app_code(eva, database, utcnow() + timedelta(seconds=30)),
+    }
+    UserSession.update(verified_at=None).execute()
+    path = "/account/second-factor/app"
+    assert as_nobody.post(path, data={**proof, "own_code": "000000"}).status_code == 422
+    assert as_nobody.post(path, data=proof).status_code == 303
+    long_ago = utcnow() - timedelta(minutes=10)
+    UserSession.update(verified_at=None, confirmed_at=long_ago).execute()
+    assert as_nobody.post(path, data=proof).status_code == 422

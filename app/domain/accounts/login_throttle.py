@@ -39,13 +39,15 @@ class ClientInfo:
 
 
 def register_attempt(
-    account: str, browser: ClientInfo, *, config: Config, now: datetime
+    account: str, browser: ClientInfo, *, config: Config, now: datetime, known_as: str = ""
 ) -> str | None:
     """Count an attempt at `account`; return its subject, or None if it comes too early.
 
-    Attempts that come too early are not counted, otherwise waiting would never end.
+    `known_as` is the address of the account whose known browsers have a bucket of their own, if
+    `account` names something else. Attempts that come too early are not counted, otherwise waiting
+    would never end.
     """
-    device = _device_id(browser.device, account, config)
+    device = _device_id(browser.device, known_as or account, config)
     subject = _hash(f"{account} {device}" if device else account, config)
     network = network_of(browser.ip)
     since = now - FAILURE_RETENTION
@@ -68,6 +70,11 @@ def subject_hash(account: str, config: Config) -> str:
 def reset_attempts(subject: str) -> None:
     """Delete the successful attempt and the failed ones before it."""
     LoginFailure.forgive(subject)
+
+
+def is_known_browser(user: User, browser: ClientInfo, config: Config) -> bool:
+    """Whether this person has signed in from this browser in the last 90 days."""
+    return bool(_device_id(browser.device, user.email, config))
 
 
 def device_token(user: User, known: str, config: Config) -> str:

@@ -16,9 +16,17 @@ from typing import Any
 
 from app.config import Config
 from app.domain import audit
-from app.domain.accounts import account_input, login_throttle, sessions, single_sign_on
+from app.domain.accounts import (
+    account_input,
+    codes,
+    login_throttle,
+    sessions,
+    sign_in,
+    single_sign_on,
+)
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.sessions import AuthenticatedSession
+from app.domain.accounts.sign_in import UnfinishedSignIn
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import (
     IdentityConfirmed,
@@ -108,8 +116,10 @@ def finish(
     browser: ClientInfo,
     config: Config,
     now: datetime,
-) -> AuthenticatedSession:
+) -> AuthenticatedSession | UnfinishedSignIn:
     """Start a session for the person whom the provider's answer is about.
+
+    A second factor of Aura is asked for as after a password.
 
     `answer` are the parameters with which the browser came back. Raises: Invalid, or NotFound while
     single sign-on is off.
@@ -123,11 +133,11 @@ def finish(
                 user = _link(stored, identity, browser, now)
             if user.is_disabled:
                 raise _Refused("account disabled", _NO_ACCOUNT)
-            opened = sessions.start_session(user, browser, now=now)
             # A browser may be signed in at the provider for days. That confirms nothing sensitive.
             at = identity.signed_in_at or datetime.fromtimestamp(0, UTC)
-            opened.session.confirm(min(now, at))
-            return opened
+            return sign_in.after_password(
+                user, browser, proven_at=min(now, at), config=config, now=now
+            )
     except _Refused as why:
         raise _recorded(why, browser, config, now) from why
 
@@ -158,7 +168,9 @@ def confirm(
     except _Refused as why:
         raise _recorded(why, browser, config, now) from why
     with transaction():
-        if session.confirm(min(now, at)):
+        # For a person without a second factor that is as much as a password.
+        confirm_session = session.confirm if codes.has_factor(session.user_id) else session.verify
+        if confirm_session(min(now, at)):
             by = Actor.of(session.user, browser.ip)
             audit.record(IdentityConfirmed(session_id=session.id), by, now=now)
 

@@ -14,6 +14,7 @@ from app.domain import audit
 from app.domain.accounts import login_throttle, one_time_links, sessions, users
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.sessions import AuthenticatedSession
+from app.domain.accounts.sign_in import UnfinishedSignIn
 from app.domain.actor import Actor
 from app.domain.audit.events import PasswordResetRequested
 from app.domain.mail import outbox
@@ -54,13 +55,13 @@ def request_reset(*, email: str, browser: ClientInfo, config: Config, now: datet
 
 def reset_password(
     *, token: str, password: str, again: str, browser: ClientInfo, config: Config, now: datetime
-) -> AuthenticatedSession:
-    """Let the person of this link choose a new password, and open a session.
+) -> AuthenticatedSession | UnfinishedSignIn:
+    """Let the person of this link choose a new password, and go on as after sign-in with it.
 
     Raises: LinkNoLongerValid, or Invalid.
     """
     user = one_time_links.resetting_user(token, config)
-    return users.choose_password(user, password, again, browser, now)
+    return users.choose_password(user, password, again, browser=browser, config=config, now=now)
 
 
 def _send_link(user: User, now: datetime) -> bool:

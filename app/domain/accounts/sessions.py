@@ -54,10 +54,10 @@ class AuthenticatedSession:
     freezes: list[Freeze] = field(default_factory=list)
 
 
-def sign_in(
+def check_password(
     *, email: str, password: str, browser: ClientInfo, config: Config, now: datetime
-) -> AuthenticatedSession:
-    """Check the password and start a session.
+) -> User:
+    """Return the user whose address and password these are. This starts no session.
 
     Raises: Invalid, with the same message for every cause.
     """
@@ -77,7 +77,7 @@ def sign_in(
         login_throttle.reset_attempts(subject)
         if stronger:
             user.rehash(stronger, instead_of=known)
-        return start_session(user, browser, now=now)
+    return user
 
 
 def _refuse(
@@ -94,8 +94,13 @@ def _refuse(
     raise Invalid("", words)
 
 
-def start_session(user: User, browser: ClientInfo, *, now: datetime) -> AuthenticatedSession:
-    """Start a session for this browser; the caller has authenticated the user."""
+def start_session(
+    user: User, browser: ClientInfo, *, now: datetime, factor: str = ""
+) -> AuthenticatedSession:
+    """Start a session for this browser; the caller has authenticated the user.
+
+    `factor` is the second factor that was used, or the passkey.
+    """
     secret = secrets.token_urlsafe(32)
     with transaction():
         UserSession.forget_older(now - RETENTION)
@@ -105,10 +110,11 @@ def start_session(user: User, browser: ClientInfo, *, now: datetime) -> Authenti
             created_at=now,
             last_seen_at=now,
             confirmed_at=now,
+            verified_at=now,
             ip=browser.ip[:45],
             agent=browser.agent[:200],
         )
-        event = SignedIn(user_id=user.id, session_id=session.id)
+        event = SignedIn(user_id=user.id, session_id=session.id, factor=factor)
         audit.record(event, Actor.of(user, browser.ip), now=now)
     return AuthenticatedSession(user, session, f"{user.session_epoch}.{secret}")
 

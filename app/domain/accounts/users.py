@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
-from typing import NoReturn
 
 from app.config import Config
 from app.domain import audit, permissions
 from app.domain.accounts import (
     account_input,
+    identity,
     login_throttle,
     one_time_links,
     passwords,
     roles,
+    second_factors,
     sessions,
+    sign_in,
+    verified_person,
 )
 from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.accounts.roles import Access
 from app.domain.accounts.sessions import AuthenticatedSession
+from app.domain.accounts.sign_in import UnfinishedSignIn
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import (
-    IdentityConfirmed,
     InvitationIssued,
     OwnerCreated,
     PasswordChanged,
-    PasswordRefused,
     PasswordSet,
     UserCreated,
     UserDisabled,
@@ -40,9 +42,6 @@ from app.models.email import INVITATION
 from app.models.installation import Setting
 
 _OWNER_CLAIM = "owner_claim"
-_NOT_THE_PRESENT_ONE = (
-    "This is not your current password. After several failed attempts, wait five minutes."
-)
 
 
 # ---- the first owner ----
@@ -185,19 +184,21 @@ def _renew(user: User, by: Actor, config: Config, now: datetime) -> str:
 
 def accept_invitation(
     *, token: str, password: str, again: str, browser: ClientInfo, config: Config, now: datetime
-) -> AuthenticatedSession:
-    """Let the invited person choose their password, and open a session.
+) -> AuthenticatedSession | UnfinishedSignIn:
+    """Let the invited person choose their password, and go on as after sign-in with it.
 
     Raises LinkNoLongerValid, or Invalid.
     """
     user = one_time_links.invited_user(token, config)
-    return choose_password(user, password, again, browser, now)
+    return choose_password(user, password, again, browser=browser, config=config, now=now)
 
 
 def choose_password(
-    user: User, password: str, again: str, browser: ClientInfo, now: datetime
-) -> AuthenticatedSession:
-    """Set the password of a user with a one-time link, end all sessions and start one.
+    user: User, password: str, again: str, *, browser: ClientInfo, config: Config, now: datetime
+) -> AuthenticatedSession | UnfinishedSignIn:
+    """Set the password of a user with a one-time link, and end all sessions.
+
+    A second factor is still needed: who reads the person's mailbox does not get in with the link.
 
     Raises: LinkNoLongerValid, or Invalid.
     """
@@ -209,7 +210,7 @@ def choose_password(
         event = PasswordSet(user_id=user.id)
         audit.record(event, Actor.of(user, browser.ip), now=now)
         sessions.end_all_sessions(user, by=Actor.of(user, browser.ip), now=now)
-        return sessions.start_session(user, browser, now=now)
+        return sign_in.after_password(user, browser, proven_at=now, config=config, now=now)
 
 
 def disable_user(user: User, *, by: Actor, now: datetime) -> None:
@@ -264,19 +265,22 @@ def change_password(
 ) -> AuthenticatedSession:
     """Change the password, end all sessions of this user and start one for this browser.
 
-    Guessing the current password is limited as at sign-in.
+    Guessing the current password is limited as at sign-in. A person with a second factor has to
+    have proven it within the last minutes.
 
-    Raises: Invalid, or StaleState if the account changed meanwhile.
+    Raises: IdentityRequired, Invalid, or StaleState if the account changed meanwhile.
     """
     user = presence.user
     by = Actor.of(user, browser.ip)
     permissions.require(by, "account")
+    if second_factors.has_factor(user.id):
+        verified_person.verified_person(presence, by=by, now=now)
     # A separate bucket: a thief with a stolen session must not use up the attempts at
     # sign-in.
     account = f"change of {user.email}"
     subject = login_throttle.register_attempt(account, browser, config=config, now=now)
     if subject is None or not passwords.verify_password(user.password_hash, present):
-        _refuse(presence, "present", by, now, is_early=subject is None)
+        identity.refuse_password(presence, "present", by, now, is_early=subject is None)
     problems = account_input.password_problems(new, again, user.name, user.email, field="new")
     if present == new:
         problems["new"] = "This is your current password. Choose a new one."
@@ -289,40 +293,3 @@ def change_password(
         sessions.end_all_sessions(user, by=by, now=now)
         audit.record(PasswordChanged(user_id=user.id), by, now=now)
         return sessions.start_session(user, browser, now=now)
-
-
-def reauthenticate(
-    presence: AuthenticatedSession,
-    *,
-    password: str,
-    browser: ClientInfo,
-    config: Config,
-    now: datetime,
-) -> None:
-    """Confirm the user's password, which allows sensitive actions for 15 minutes.
-
-    Guessing is limited as at sign-in.
-
-    Raises: Invalid.
-    """
-    user = presence.user
-    by = Actor.of(user, browser.ip)
-    permissions.require(by, "account")
-    account = f"confirmation of {user.email}"
-    subject = login_throttle.register_attempt(account, browser, config=config, now=now)
-    if subject is None or not passwords.verify_password(user.password_hash, password):
-        _refuse(presence, "password", by, now, is_early=subject is None)
-    with permissions.user_transaction(by, "account") as (_, by):
-        login_throttle.reset_attempts(subject)
-        if not presence.session.confirm(now):
-            raise StaleState("Your session has ended. Sign in again.")
-        audit.record(IdentityConfirmed(session_id=presence.session.id), by, now=now)
-
-
-def _refuse(
-    presence: AuthenticatedSession, field: str, by: Actor, now: datetime, *, is_early: bool
-) -> NoReturn:
-    why = "too many attempts" if is_early else "wrong password"
-    event = PasswordRefused(session_id=presence.session.id, reason=why)
-    audit.record_refusal(event, by, now=now, per_hour=sessions.REFUSALS_PER_HOUR)
-    raise Invalid(field, _NOT_THE_PRESENT_ONE)

@@ -17,6 +17,7 @@ from app.models.audit import AuditEntry, PrivateDetail
 from app.models.base import transaction
 from app.models.email import NotificationPreference, NotifiedItem, OutgoingEmail
 from app.models.search_terms import words_of
+from app.models.second_factors import forget_factors
 from app.models.single_sign_on import OpenIdIdentity
 
 MAX_REASON_CHARS = 300
@@ -57,6 +58,7 @@ def _erase(user: User, reason: str, by: Actor, now: datetime) -> int:
         for rows in (NotificationPreference, NotifiedItem, OutgoingEmail):
             rows.forget(user.id)
         OpenIdIdentity.forget(user.id)
+        forget_factors(user.id)
         erased = 0
         for seqs in _entries_about(user.id):
             kept = PrivateDetail.of(seqs)

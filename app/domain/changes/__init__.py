@@ -3,6 +3,6 @@
 __all__ = [
     "approvals", "auto_update_rules", "bulk_assignment", "candidates", "change_times", "dry_run",
     "execution", "fleet_updates", "freezes", "late_failures", "maintenance_windows", "outcomes",
-    "proposals", "rule_coverage", "rule_hours", "settlement", "site_assignment", "site_probe",
-    "stop_switch",
+    "package_checks", "packages", "proposals", "rule_coverage", "rule_hours", "settlement",
+    "site_assignment", "site_probe", "stop_switch", "vulnerability_updates",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from app.config import Config
 from app.domain import audit, dashboard_identity, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import ChangeApproved, ChangeRejected, FreezeOverridden
-from app.domain.changes import change_plan, change_times
+from app.domain.changes import change_plan, change_times, packages
 from app.domain.changes.change_times import Calendar, Start
 from app.domain.dashboard_identity import DashboardIdentity
 from app.domain.errors import AuraError, Conflict, Forbidden, Invalid, StaleChange
@@ -313,6 +313,13 @@ def stale_reason(change: Change, site: Site, now: datetime) -> str:
         return "The site's keys changed after the proposal."
     if now > change.not_after:
         return "The time to start this update has passed."
+    stopped = packages.why_stopped(change)
+    if stopped == packages.DISPUTED:
+        return "Two different packages of this version were seen. Resolve the alert first."
+    if stopped == packages.UNPINNED:
+        return "Its plan does not name the package."
+    if stopped:
+        return "Aura refuses the package of this version."
     listed = report_list(change.kind)
     known = Component.get_or_none(
         Component.site == site, Component.kind == listed, Component.ident == change.ident

@@ -24,13 +24,13 @@ from app.domain.changes import (
     candidates,
     change_plan,
     change_times,
+    packages,
     proposals,
     rule_coverage,
     rule_hours,
 )
 from app.domain.changes.candidates import Candidate
 from app.domain.changes.change_times import Start
-from app.domain.changes.proposals import UpdateRequest, Window
 from app.domain.changes.rule_coverage import matches_site
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
 from app.domain.inventory.eligibility import RULE_PERMISSIONS
@@ -220,8 +220,8 @@ def _put_forward(
         Change.attempts_at(site.id, target.kind, target.ident, target.available), now
     ):
         return 0
-    wanted = [UpdateRequest(site, target.kind, target.ident, target.available)]
-    window = Window(now, now + BEGINS_WITHIN)
+    wanted = [proposals.UpdateRequest(site, target.kind, target.ident, target.available)]
+    window = proposals.Window(now, now + BEGINS_WITHIN)
     try:
         proposals.create_proposals(
             wanted,
@@ -288,6 +288,7 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             or not may_release(rule, site, change.permission, change.release_type)
             or UpdateHold.in_force(change.site_id, change.kind, change.ident, now)
             or approvals.stale_reason(change, site, now)
+            or not packages.may_be_left_to_rule(change)
         ):
             return False
         span = change_times.read_calendar(now).span_for_rule(site, now, change.not_after)

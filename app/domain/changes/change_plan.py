@@ -34,12 +34,14 @@ _TIMES = {"not_before", "not_after"}
 
 @dataclass(frozen=True)
 class PlannedUpdate:
-    """Which component goes from which version to which, and where its package comes from."""
+    """Which component goes from which version to which, and the package that a plan names."""
 
     kind: str
     ident: str
     from_version: str
     to_version: str
+    package_sha256: str | None = None
+    tree_sha256: str | None = None
 
     def as_item(self) -> dict[str, str]:
         return {
@@ -81,12 +83,19 @@ class PlanTimes:
 
 @dataclass(frozen=True)
 class Package:
-    """Where the site gets the new version from, by its own word in the dry run."""
+    """Where the site gets the new version from, and its hashes; what else the site runs on.
+
+    The hashes are None for what has no single folder of files: translations, WordPress itself, and
+    SiteAgent, whose package is signed.
+    """
 
     host: str
     sha256: str | None
     wordpress: str
     php: str
+    tree_sha256: str | None = None
+    # On WordPress.org, where Aura can download it as well; empty elsewhere.
+    path: str = ""
 
 
 def operation_for(kind: str) -> str:
@@ -108,6 +117,7 @@ def document_of(frame: PlanContext, item: PlannedUpdate, package: Package) -> by
                 **item.as_item(),
                 "package_host": package.host,
                 "package_sha256": package.sha256,
+                "tree_sha256": package.tree_sha256,
             },
             "pre": {"wp": package.wordpress, "php": package.php},
             "not_before": int(frame.not_before.timestamp()),
@@ -119,6 +129,12 @@ def document_of(frame: PlanContext, item: PlannedUpdate, package: Package) -> by
 def digest_of(document: bytes) -> str:
     """Return the digest of a document, which pages show and approvals name."""
     return hashlib.sha256(b"siteagent/proposal/1\n" + document).hexdigest()
+
+
+def item_in(document: bytes) -> dict[str, Any]:
+    """Return what a document says about the component and its package."""
+    item: dict[str, Any] = parse_json(document)["item"]
+    return item
 
 
 def times_of(document: bytes) -> PlanTimes:

@@ -6,7 +6,7 @@ Its answer is frozen into the document that a person approves (change_plan.py).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangeChecked, ChangeEnded
-from app.domain.changes import change_plan, changelog, outcomes, proposals
+from app.domain.changes import change_plan, changelog, outcomes, packages, proposals
 from app.domain.changes.change_plan import Package, PlanContext, PlannedUpdate
 from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
@@ -52,8 +52,16 @@ class _DryRunAnswer:
 
 
 def planned_update(change: Change) -> PlannedUpdate:
-    """Return the update that a change carries out."""
-    return PlannedUpdate(change.kind, change.ident, change.from_version, change.to_version)
+    """Return the update that a change carries out, with the package that its plan names."""
+    item = change_plan.item_in(change.document.encode("utf-8")) if change.document else {}
+    return PlannedUpdate(
+        change.kind,
+        change.ident,
+        change.from_version,
+        change.to_version,
+        item.get("package_sha256"),
+        item.get("tree_sha256"),
+    )
 
 
 def run_dry_run(
@@ -82,7 +90,8 @@ def run_dry_run(
         channel = calls.channel_to(site, config)
     except SealBroken as broken:
         return _again(change, KEYS_UNREADABLE, {"why": str(broken)[:300]}, now())
-    question = {"item": planned_update(change).as_item(), **quarantine.known_head(site)}
+    item = {**planned_update(change).as_item(), **packages.question_about(change)}
+    question = {"item": item, **quarantine.known_head(site)}
     results, channel = calls.call_with_fallback(
         site, channel, _NAME, question, by=change.proposer, config=config, call=call, now=now
     )
@@ -116,9 +125,14 @@ def _believe(
         return _refuse(change, answer.reasons, answer.facts, now)
     if answer.package is None:
         return _again(change, ErrorCode.malformed_reply.value, {"why": "names no package"}, now)
+    package = packages.with_own_hashes(change, answer.package)
+    answer = replace(answer, package=package)
+    refusal = packages.reason_against(change, package, now)
+    if refusal:
+        return _refuse(change, (refusal,), answer.facts, now)
     begins, ends = _window_there(change, skew)
     frame = PlanContext(change.op_id, site.uuid, change.kid, site.home, begins, ends)
-    frozen = change_plan.document_of(frame, planned_update(change), answer.package)
+    frozen = change_plan.document_of(frame, planned_update(change), package)
     digest = change_plan.digest_of(frozen)
     shown = {"checked_at": now, "facts": answer.facts, "document": frozen.decode("utf-8")}
     done = {"next_attempt_at": None, "leased_until": None, "error_code": "", "attempts": 0}
@@ -146,6 +160,7 @@ def _checked(change: Change, site: Site, answer: _DryRunAnswer) -> ChangeChecked
             "php": answer.package.php,
             "package_host": answer.package.host,
             "package_sha256": answer.package.sha256 or "",
+            "tree_sha256": answer.package.tree_sha256 or "",
         }
     report = Report.of(site)
     return ChangeChecked.of(
@@ -176,11 +191,17 @@ def _read(document: dict[str, Any]) -> _DryRunAnswer:
 
 def _package(sent: dict[str, Any]) -> Package | None:
     host, wordpress, php = sent.get("package_host"), sent.get("wp"), sent.get("php")
-    sha256 = sent.get("package_sha256")
     texts = (host, wordpress, php)
     if not all(isinstance(text, str) and 0 < len(text) <= _MAX_HOST_CHARS for text in texts):
         return None
-    return Package(str(host), sha256 if isinstance(sha256, str) else None, str(wordpress), str(php))
+    return Package(
+        str(host),
+        packages.hash_or_none(sent.get("package_sha256")),
+        str(wordpress),
+        str(php),
+        packages.hash_or_none(sent.get("tree_sha256")),
+        path if isinstance(path := sent.get("package_path"), str) else "",
+    )
 
 
 def _refuse(change: Change, reasons: tuple[str, ...], facts: dict[str, Any], now: datetime) -> str:

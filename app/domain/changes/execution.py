@@ -14,7 +14,14 @@ from app.config import Config
 from app.domain import audit, dashboard_identity
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangePostponed, ChangeStarted
-from app.domain.changes import change_plan, change_times, outcomes, proposals, site_probe
+from app.domain.changes import (
+    change_plan,
+    change_times,
+    outcomes,
+    packages,
+    proposals,
+    site_probe,
+)
 from app.domain.changes.approvals import stale_reason
 from app.domain.changes.dry_run import planned_update
 from app.domain.changes.outcomes import Outcome
@@ -114,6 +121,8 @@ def _problem(change: Change, dashboard: DashboardIdentity, now: datetime) -> str
         return ""  # the claim refuses it, and a periodic task lets it expire
     if UpdateHold.in_force(change.site_id, change.kind, change.ident, now):
         return "held"
+    if stopped := packages.why_stopped(change):
+        return stopped
     return "went_stale" if stale_reason(change, change.site, now) else ""
 
 

@@ -28,6 +28,7 @@ PLACES = ("before", "during", "after")
 
 # Aura's own reasons, in addition to those of the protocol.
 NO_EVIDENCE = "no_evidence"
+PACKAGE_CHANGED = "package_changed"
 NEVER_ARRIVED = "never_arrived"
 STILL_WATCHED = "still_watched"
 BROKE_OUTSIDE = "broke_outside"
@@ -83,7 +84,7 @@ def main_facts(evidence: dict[str, Any]) -> dict[str, str | int | bool]:
         for name, value in evidence.get(place, {}).items():
             if name != "error":
                 facts[f"{place}_{name}"] = value
-    kept = ("package_sha256", "package_host", "took_ms", "kept_copy")
+    kept = ("package_sha256", "tree_sha256", "package_host", "took_ms", "kept_copy")
     return facts | {name: evidence[name] for name in kept if name in evidence}
 
 
@@ -152,10 +153,17 @@ def _is_supported(outcome: Outcome, item: PlannedUpdate) -> bool:
         stayed = after.get("active") == before.get("active")
         # A page that was broken before proves nothing; the site then reports no result.
         is_new = after.get("version") == item.to_version
-        return bool(is_new and stayed and after.get("probe") != FATAL)
+        is_approved = _is_approved_package(outcome.evidence, item)
+        return bool(is_new and is_approved and stayed and after.get("probe") != FATAL)
     if outcome.state == ROLLED_BACK:
         return bool(after.get("version") == item.from_version and outcome.reason)
     return bool(outcome.reason)
+
+
+def _is_approved_package(evidence: dict[str, Any], item: PlannedUpdate) -> bool:
+    """Whether the site reports the very package and files that the plan names, if it names any."""
+    pinned = {"package_sha256": item.package_sha256, "tree_sha256": item.tree_sha256}
+    return all(evidence.get(name) == value for name, value in pinned.items() if value)
 
 
 def _is_unproven(outcome: Outcome) -> bool:
@@ -176,7 +184,7 @@ def _evidence(sent: object) -> dict[str, Any]:
     for place in PLACES:
         if isinstance(sent.get(place), dict):
             kept[place] = _state_of_component(sent[place])
-    for name in ("package_sha256", "package_host"):
+    for name in ("package_sha256", "tree_sha256", "package_host"):
         if isinstance(sent.get(name), str):
             kept[name] = _text(sent[name])
     typed = {"took_ms": int, "watched_until": int, "kept_copy": bool, "stale_code": bool}

@@ -44,16 +44,14 @@ def count_sites(
 
 
 def visible_rules(rules: Sequence[AutoUpdateRule], visible: Visibility) -> list[AutoUpdateRule]:
-    """Return the rules that are for a visible client, or cover a visible site."""
-    if visible.is_everything:
-        return list(rules)
-    sites = Site.listing(visible)
-    tags = SiteTag.folded_by_site([site.id for site in sites])
+    """Return the rules that are for a visible client, or cover a visible site, in one query."""
+    is_decided = all(rule.client_id is not None for rule in rules)
+    tagged = [] if is_decided or visible.is_everything else SiteTag.by_visible_site(visible)
     return [
         rule
         for rule in rules
-        if (rule.client_id is not None and visible.has(rule.client_id))
-        or count_sites(rule, sites, tags)
+        if (visible.has(rule.client_id) if rule.client_id is not None else visible.is_everything)
+        or any(matches_site(rule, site, tags) for site, tags in tagged)
     ]
 
 

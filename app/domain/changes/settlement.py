@@ -16,7 +16,7 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangeEnded, ChangeOutcomeUnknown, ChangeWaiting
-from app.domain.changes import outcomes, site_probe
+from app.domain.changes import outcomes, packages, site_probe
 from app.domain.changes.dry_run import planned_update
 from app.domain.changes.outcomes import Outcome
 from app.domain.changes.site_probe import LookCall
@@ -186,6 +186,8 @@ def end_change(
     audit.record(event, SYSTEM, now=now)
     if outcome.state == SUCCEEDED:
         _store_version(change, now)
+    if outcome.reason == outcomes.PACKAGE_CHANGED:
+        packages.record_other_bytes(change, outcome.evidence.get("package_sha256"), now)
     return True
 
 

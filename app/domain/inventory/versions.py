@@ -71,6 +71,43 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part[:9]) for part in found.group().split(".")) if found else ()
 
 
+# The order of PHP's version_compare(), by the beginning of a word. Numbers are between rc and pl.
+_STAGES = (
+    ("dev", 0), ("alpha", 1), ("a", 1), ("beta", 2), ("b", 2), ("rc", 3), ("pl", 5), ("p", 5),
+)  # fmt: skip
+_UNKNOWN_STAGE, _NUMBER = -1, 4
+# Where one version ends and the other continues: before each number, after each pre-release.
+_END = (_NUMBER, -1)
+_MOST_VERSION_CHARS = 100
+
+
+VersionKey = tuple[tuple[int, ...], tuple[tuple[int, int], ...]]
+
+
+def version_key(version: str) -> VersionKey | None:
+    """Return a key that sorts versions as PHP's version_compare() does; None if it is no version.
+
+    Unlike PHP, zeros at the end of the first numbers do not count, because 9.3 and 9.3.0 are one
+    release, and these numbers come before any word.
+    Source: https://www.php.net/version_compare
+    """
+    first = numbers(version)
+    if len(version) > _MOST_VERSION_CHARS or not first:
+        return None
+    while len(first) > 1 and first[-1] == 0:
+        first = first[:-1]
+    rest = re.sub(r"^[0-9]+(\.[0-9]+)*", "", version)
+    return first, (*map(_part_key, re.findall(r"[0-9]+|[A-Za-z]+", rest)), _END)
+
+
+def _part_key(part: str) -> tuple[int, int]:
+    if part.isdigit():
+        return _NUMBER, int(part)
+    word = part.lower()
+    stages = (stage for name, stage in _STAGES if word.startswith(name))
+    return next(stages, _UNKNOWN_STAGE), 0
+
+
 class AvailableUpdate(Protocol):
     """A component, with its available version if there is one."""
 

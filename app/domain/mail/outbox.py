@@ -18,13 +18,23 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.text import one_line
 from app.models.accounts import User
 from app.models.base import transaction
-from app.models.email import CRITICAL, DIGEST, INVITATION, RESET, TEST, EmailServer, OutgoingEmail
+from app.models.email import (
+    CRITICAL,
+    DIGEST,
+    INVITATION,
+    RESET,
+    SECURITY,
+    TEST,
+    EmailServer,
+    OutgoingEmail,
+)
 
 # How long Aura tries to deliver a message of each kind. A reset link is valid for an hour.
 TRIES_FOR = {
     TEST: timedelta(minutes=10),
     INVITATION: timedelta(hours=48),
     RESET: timedelta(minutes=50),
+    SECURITY: timedelta(hours=48),
     CRITICAL: timedelta(hours=48),
     DIGEST: timedelta(hours=24),
 }

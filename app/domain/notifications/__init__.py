@@ -1,3 +1,3 @@
-"""Tell people by e-mail what needs their attention: the items of the overview, once and in time."""
+"""Tell people and webhooks what needs attention: the items of the overview, once and in time."""
 
-__all__ = ["delivery", "preferences", "watch"]
+__all__ = ["delivery", "preferences", "watch", "webhook_watch"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from app.mail_format import describe_task
 from app.models import fleet
 from app.models.client_reports import SentReport
 from app.models.email import CRITICAL as CRITICAL_MESSAGE
-from app.models.email import NotifiedItem
+from app.models.told_items import ToldItem
 from app.models.uptime import Outage
 
 MAX_TITLE_CHARS = 200
@@ -33,6 +34,11 @@ _LABELS = {
 }
 _RESOLVED_LABEL = (RESOLVED, "good")
 _HEALTHY = "healthy"
+# How items end, as the words after "is" and "are".
+_UP, _CONNECTED = "up again", "connected again"
+_MANY_ENDED = (_UP, _CONNECTED)
+# Programs match what began with what ended by these. No fleet needs more.
+_MAX_KEYS = 1000
 # As many sites are named as the overview names.
 _NAMED = 3
 
@@ -57,8 +63,12 @@ def path_of(task: Task) -> str:
         return f"/clients/{item.row.client_id}/reports/{item.id}" if is_one else "/clients"
     if item.about == "rule":
         return "/auto-update-rules"
+    if item.about == "webhook":
+        return f"/settings/webhooks/{item.id}" if is_one else "/settings/webhooks"
     if item.about == "network":
         return "/sites"
+    if item.about == "vulnerability":
+        return "/vulnerabilities"
     if is_one and item.site is not None:
         tab = "/uptime" if item.about in ("uptime", "certificate") else ""
         return f"/sites/{item.site.id}{tab}"
@@ -81,9 +91,15 @@ def subject_of(plan: Plan, content: dict[str, Any], digest: str) -> str:
     """Return the subject: the first thing that is new, or how many need the person."""
     if plan.kind != CRITICAL_MESSAGE:
         return f"{digest.capitalize()} digest: {_digest_words(plan)}"
-    first = content["sections"][0]["entries"][0]
-    count = sum(len(section["entries"]) + section["more"] for section in content["sections"])
-    word = "Critical" if plan.fresh else "Resolved" if plan.resolved else "Still open"
+    return subject_of_sections(content["sections"])
+
+
+def subject_of_sections(sections: Sequence[dict[str, Any]]) -> str:
+    """Return the first entry with the word of its section, and how many there are besides."""
+    first = sections[0]["entries"][0]
+    count = sum(len(section["entries"]) + section["more"] for section in sections)
+    heading = sections[0]["heading"]
+    word = first["label"] if heading == NEEDS_YOU else heading
     more = f", and {count - 1} more" if count > 1 else ""
     return f"{word}: {first['title']}{more}"
 
@@ -97,7 +113,7 @@ def _digest_words(plan: Plan) -> str:
     return f"nothing needs you, {later} can wait" if later else "nothing needs you"
 
 
-def _section(heading: str, entries: Sequence[dict[str, str]]) -> dict[str, Any]:
+def _section(heading: str, entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "heading": heading,
         "entries": list(entries[:MAX_ENTRIES]),
@@ -105,15 +121,17 @@ def _section(heading: str, entries: Sequence[dict[str, str]]) -> dict[str, Any]:
     }
 
 
-def _entries(items: Iterable[Item], zone: ZoneInfo) -> list[dict[str, str]]:
+def _entries(items: Iterable[Item], zone: ZoneInfo) -> list[dict[str, Any]]:
     """Return an entry for each task: the same problem on many sites is one."""
     return [_entry(task, zone) for task in attention.tasks(items)]
 
 
-def _entry(task: Task, zone: ZoneInfo) -> dict[str, str]:
+def _entry(task: Task, zone: ZoneInfo) -> dict[str, Any]:
     title, why = describe_task(task, zone)
     label, tone = _LABELS[task.severity]
     return {
+        "keys": [item.key for item in task.items[:_MAX_KEYS]],
+        "severity": task.severity,
         "label": label,
         "tone": tone,
         "title": one_line(title, MAX_TITLE_CHARS),
@@ -123,55 +141,81 @@ def _entry(task: Task, zone: ZoneInfo) -> dict[str, str]:
 
 
 def _resolved_entries(
-    rows: Sequence[NotifiedItem], zone: ZoneInfo, now: datetime
-) -> list[dict[str, str]]:
+    rows: Sequence[ToldItem], zone: ZoneInfo, now: datetime
+) -> list[dict[str, Any]]:
+    """Return an entry for each item that is over, or one for all that ended in the same way."""
     site_ids = [row.site_id for row in rows if row.site_id is not None]
     connections = fleet.connections_of(site_ids) if site_ids else {}
-    # No more is said than what is known: a site that was unreachable may have been removed.
-    back = [row for row in rows if _is_connected(row, connections)]
-    if len(back) < attention.MERGED_FROM:
-        return [_resolved_entry(row, connections, zone, now) for row in rows]
-    names = [connections[row.site_id or 0][0] for row in back]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    together = _resolved(
-        f"{len(names)} sites are connected again", f"{', '.join(names[:_NAMED])}{more}.", "/sites"
-    )
-    others = [row for row in rows if row not in back]
-    return [together, *(_resolved_entry(row, connections, zone, now) for row in others)]
+    ends = [_end_of(row, connections, now) for row in rows]
+    found = []
+    for words in _MANY_ENDED:
+        alike = [end for end in ends if end.words == words]
+        if len(alike) >= attention.MERGED_FROM:
+            found.append(_together(words, alike, zone))
+            ends = [end for end in ends if end.words != words]
+    return [*found, *(_resolved_entry(end, zone) for end in ends)]
 
 
-def _is_connected(row: NotifiedItem, connections: dict[int, tuple[str, str]]) -> bool:
-    """Whether this was about a connection that works again."""
-    is_connection = row.key.startswith("connection:")
-    return is_connection and connections.get(row.site_id or 0, ("", ""))[1] == _HEALTHY
+@dataclass(frozen=True)
+class _End:
+    """How an item ended. `words` is empty if no more is known than that it is over."""
+
+    row: ToldItem
+    site: str
+    words: str
+    began_at: datetime
+    ended_at: datetime
+    length: str = ""
 
 
-def _resolved_entry(
-    row: NotifiedItem, connections: dict[int, tuple[str, str]], zone: ZoneInfo, now: datetime
-) -> dict[str, str]:
-    name, _ = connections.get(row.site_id or 0, ("", ""))
-    title, ended_at = f"No longer open: {row.title}", row.gone_at or now
-    if _is_connected(row, connections):
-        title = f"{name} is connected again"
-    began_at = row.seen_at
+def _end_of(row: ToldItem, connections: dict[int, tuple[str, str]], now: datetime) -> _End:
+    """Say no more than what is known: a site that was unreachable may have been removed."""
+    site, connection = connections.get(row.site_id or 0, ("", ""))
+    ended_at = row.gone_at or now
     is_about_outage = row.key.startswith("uptime:") and row.severity == CRITICAL
     outage = Outage.last_recovered(row.site_id or 0, row.seen_at) if is_about_outage else None
     if outage is not None:
-        title = f"{name} is up again after {formats.duration(outage.counted_s)}"
-        began_at, ended_at = outage.began_at, outage.ended_at or ended_at
-    span = f"{_clock(began_at, zone)} to {_clock(ended_at, zone)}"
-    return _resolved(title, f"{row.title}: {span}.", f"/sites/{row.site_id}" if name else "/")
+        length = f" after {formats.duration(outage.counted_s)}"
+        return _End(row, site, _UP, outage.began_at, outage.ended_at or ended_at, length)
+    is_connected = row.key.startswith("connection:") and connection == _HEALTHY
+    return _End(row, site, _CONNECTED if is_connected else "", row.seen_at, ended_at)
 
 
-def _resolved(title: str, why: str, path: str) -> dict[str, str]:
+def _together(words: str, ends: Sequence[_End], zone: ZoneInfo) -> dict[str, Any]:
+    names = [end.site for end in ends]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    began_at, ended_at = min(end.began_at for end in ends), max(end.ended_at for end in ends)
+    why = f"{', '.join(names[:_NAMED])}{more}. {_span(began_at, ended_at, zone)}."
+    return _resolved(f"{len(names)} sites are {words}", why, "/sites", ends)
+
+
+def _resolved_entry(end: _End, zone: ZoneInfo) -> dict[str, Any]:
+    row = end.row
+    title, path = f"No longer open: {row.title}", f"/sites/{row.site_id}" if end.site else "/"
+    if end.words:
+        title = f"{end.site} is {end.words}{end.length}"
+    if row.key.startswith("vulnerability:"):
+        title, path = f"No site has it any more: {row.title}", "/vulnerabilities"
+    why = f"{row.title}: {_span(end.began_at, end.ended_at, zone)}."
+    return _resolved(title, why, path, [end])
+
+
+def _resolved(title: str, why: str, path: str, ends: Sequence[_End]) -> dict[str, Any]:
     label, tone = _RESOLVED_LABEL
+    severities = [end.row.severity for end in ends]
     return {
+        "keys": [end.row.key for end in ends[:_MAX_KEYS]],
+        "severity": min(severities, key=attention.SEVERITIES.index),
         "label": label,
         "tone": tone,
         "title": one_line(title, MAX_TITLE_CHARS),
         "why": one_line(why, MAX_REASON_CHARS),
         "path": path,
     }
+
+
+def _span(began_at: datetime, ended_at: datetime, zone: ZoneInfo) -> str:
+    return f"{_clock(began_at, zone)} to {_clock(ended_at, zone)}"
 
 
 def _clock(at: datetime, zone: ZoneInfo) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 from app.config import Config
 from app.domain.accounts import one_time_links
 from app.domain.mail.attempts import NoLongerWanted
+from app.domain.notifications import security_letters
 from app.domain.notifications.contents import NEEDS_YOU, RESOLVED, STILL_OPEN
 from app.domain.text import one_line
 from app.mail_format import Entry, Letter, Section
 from app.models.accounts import User
-from app.models.email import DIGEST, INVITATION, RESET, TEST, OutgoingEmail
+from app.models.email import DIGEST, INVITATION, RESET, SECURITY, TEST, OutgoingEmail
 
 _MAX_NAME_CHARS = 120
 _PREFERENCES = "/account/notifications"
@@ -33,6 +34,8 @@ def write_letter(email: OutgoingEmail, host: str, config: Config) -> Letter:
         raise NoLongerWanted
     if email.kind == TEST:
         return _test(email, host)
+    if email.kind == SECURITY:
+        return security_letters.write_security_letter(email, config)
     if email.kind in (INVITATION, RESET):
         if email.content.get("epoch") != user.session_epoch:
             raise NoLongerWanted

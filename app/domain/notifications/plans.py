@@ -1,26 +1,27 @@
-"""Decide what one person is told now. Pure: it reads no clock and no database.
+"""Decide what one person or webhook is told now. Pure: it reads no clock and no database.
 
-* A critical item is told at once, every other one in a digest.
+* A critical item is told at once, every other one in a digest. A webhook may get all at once.
 * Each item is told once, then again after a day and after each week that it stays open.
 * That it no longer needs attention is told once.
 * At most one message an hour goes to a person. What happens meanwhile is in the next one.
+* What begins together is one message, and so is what ends together (storms.py).
 * In quiet hours, a message is sent only for a new critical item, and if the person wants that, not
   even then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from app.domain.attention import CRITICAL, Item
+from app.domain.notifications import storms
 from app.domain.notifications.preferences import Preferences
 from app.models.email import CRITICAL as CRITICAL_MESSAGE
-from app.models.email import DAILY, DIGEST, OFF, NotifiedItem
+from app.models.email import DAILY, DIGEST, OFF
+from app.models.told_items import ToldItem
 
-# Items that begin together are told together: an outage is found site by site.
-GATHER = timedelta(minutes=2)
 AT_MOST_EVERY = timedelta(hours=1)
 # One hour less than a day and a week, so that a digest at the same hour counts.
 FIRST_REMINDER = timedelta(hours=23)
@@ -31,20 +32,23 @@ _ONLY_IN_DIGESTS = ("php", "new", "rule")
 
 @dataclass(frozen=True)
 class Situation:
-    """One person at one moment.
+    """One person or webhook at one moment.
 
     `items` is what needs this person's attention, and `every_key` what needs anyone's. `later` can
-    wait, and is None unless a digest is due. `is_quiet` is about this moment.
+    wait, and is None unless a digest is due. `is_quiet` is about this moment. Items of a
+    severity in `at_once` are told at once, with `at_most_every` between two messages.
     """
 
     preferences: Preferences
     items: list[Item]
     every_key: Collection[str]
-    known: list[NotifiedItem]
+    known: Sequence[ToldItem]
     last_message_at: datetime | None
     is_quiet: bool
     now: datetime
     later: list[Item] | None = None
+    at_once: frozenset[str] = frozenset({CRITICAL})
+    at_most_every: timedelta = AT_MOST_EVERY
 
 
 @dataclass
@@ -57,14 +61,14 @@ class Plan:
     """
 
     note: list[Item] = field(default_factory=list)
-    raise_again: list[NotifiedItem] = field(default_factory=list)
-    gone: list[NotifiedItem] = field(default_factory=list)
-    back: list[NotifiedItem] = field(default_factory=list)
-    drop: list[NotifiedItem] = field(default_factory=list)
+    raise_again: list[ToldItem] = field(default_factory=list)
+    gone: list[ToldItem] = field(default_factory=list)
+    back: list[ToldItem] = field(default_factory=list)
+    drop: list[ToldItem] = field(default_factory=list)
     kind: str = ""
     fresh: list[Item] = field(default_factory=list)
     still: list[Item] = field(default_factory=list)
-    resolved: list[NotifiedItem] = field(default_factory=list)
+    resolved: list[ToldItem] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
@@ -81,13 +85,13 @@ def make_plan(situation: Situation) -> Plan:
     open_items = {item.key: item for item in (*situation.items, *(situation.later or ()))}
     _follow_known(situation, open_items, plan)
     if situation.preferences.critical_now:
-        _note_critical(situation.items, rows, plan)
-    if not is_hour_over(situation.last_message_at, situation.now):
+        _note_urgent(situation, rows, plan)
+    if not has_waited(situation.last_message_at, situation.now, situation.at_most_every):
         return plan
     if situation.later is not None:
         _tell_digest(situation, list(open_items.values()), rows, plan)
     elif situation.preferences.critical_now:
-        _tell_critical(situation, open_items, rows, plan)
+        _tell_urgent(situation, open_items, rows, plan)
     return plan
 
 
@@ -99,46 +103,48 @@ def _follow_known(situation: Situation, open_items: dict[str, Item], plan: Plan)
             plan.back.append(row)
         elif is_open or (_can_wait(row) and situation.later is None):
             continue
-        elif row.key in situation.every_key or not _is_news(row, situation.preferences):
+        elif row.key in situation.every_key or not _is_news(row, situation):
             # It is open for others: the role, the client or the choice has changed.
             plan.drop.append(row)
         elif row.gone_at is None:
             plan.gone.append(row)
 
 
-def _is_news(row: NotifiedItem, chosen: Preferences) -> bool:
+def _is_news(row: ToldItem, situation: Situation) -> bool:
     """Whether the person wants to hear that an item is no longer open."""
-    return row.severity == CRITICAL or (chosen.digest != OFF and not _can_wait(row))
+    has_digest = situation.preferences.digest != OFF
+    return row.severity in situation.at_once or (has_digest and not _can_wait(row))
 
 
-def _can_wait(row: NotifiedItem) -> bool:
+def _can_wait(row: ToldItem) -> bool:
     return row.key.partition(":")[0] in _ONLY_IN_DIGESTS
 
 
-def _note_critical(items: Iterable[Item], rows: dict[str, NotifiedItem], plan: Plan) -> None:
-    for item in items:
+def _note_urgent(situation: Situation, rows: dict[str, ToldItem], plan: Plan) -> None:
+    for item in situation.items:
         row = rows.get(item.key)
-        if item.severity != CRITICAL:
+        if item.severity not in situation.at_once:
             continue
         if row is None:
             plan.note.append(item)
-        elif row.severity != CRITICAL:
+        elif item.severity == CRITICAL and row.severity != CRITICAL:
             plan.raise_again.append(row)
 
 
-def _tell_critical(
-    situation: Situation, open_items: dict[str, Item], rows: dict[str, NotifiedItem], plan: Plan
+def _tell_urgent(
+    situation: Situation, open_items: dict[str, Item], rows: dict[str, ToldItem], plan: Plan
 ) -> None:
-    """Add the message about critical items, if one is due."""
+    """Add the message about what is told at once, if one is due."""
     now, chosen = situation.now, situation.preferences
-    waiting = [row for row in rows.values() if _waits(row, plan)]
-    is_ready = any(now - row.seen_at >= GATHER for row in waiting)
+    urgent = [row for row in rows.values() if row.severity in situation.at_once]
+    waiting = [row for row in urgent if row.told_at is None and row not in plan.drop]
+    is_ready = storms.is_ready([row.seen_at for row in waiting], now)
     if situation.is_quiet and (chosen.critical_waits or not is_ready):
         return
-    ended = [row for row in rows.values() if row.severity == CRITICAL and _has_gone(row, plan)]
+    ended = storms.ended_together(urgent, [row for row in urgent if _has_gone(row, plan)], now)
     # A daily digest reminds as well.
     reminds = chosen.digest != DAILY
-    still = [row for row in rows.values() if reminds and _is_reminded(row, plan, now)]
+    still = [row for row in urgent if reminds and _is_reminded(row, plan, now)]
     fresh = [open_items[row.key] for row in waiting if row.key in open_items]
     is_due = is_ready or still or any(row.told_at is not None for row in ended)
     if not is_due or not (fresh or still or ended):
@@ -150,22 +156,17 @@ def _tell_critical(
     plan.resolved = ended
 
 
-def _waits(row: NotifiedItem, plan: Plan) -> bool:
-    """Whether a critical item, still open or not, has not been told."""
-    return row.severity == CRITICAL and row.told_at is None and row not in plan.drop
-
-
-def _has_gone(row: NotifiedItem, plan: Plan) -> bool:
+def _has_gone(row: ToldItem, plan: Plan) -> bool:
     return row in plan.gone or (row.gone_at is not None and row not in (*plan.back, *plan.drop))
 
 
-def _is_reminded(row: NotifiedItem, plan: Plan, now: datetime) -> bool:
+def _is_reminded(row: ToldItem, plan: Plan, now: datetime) -> bool:
     is_open: bool = not _has_gone(row, plan) and row not in plan.drop
-    return is_open and row.severity == CRITICAL and is_reminder_due(row, now)
+    return is_open and is_reminder_due(row, now)
 
 
 def _tell_digest(
-    situation: Situation, items: list[Item], rows: dict[str, NotifiedItem], plan: Plan
+    situation: Situation, items: list[Item], rows: dict[str, ToldItem], plan: Plan
 ) -> None:
     """Add the digest, if there is anything new in it, and anything to remind of."""
     fresh = [item for item in items if item.key not in rows or rows[item.key].told_at is None]
@@ -177,7 +178,7 @@ def _tell_digest(
     plan.kind, plan.fresh, plan.still, plan.resolved = DIGEST, fresh, known, resolved
 
 
-def is_reminder_due(row: NotifiedItem, now: datetime) -> bool:
+def is_reminder_due(row: ToldItem, now: datetime) -> bool:
     """Whether an item that was told is due to be told again while it is open."""
     if row.told_at is None:
         return False
@@ -186,9 +187,11 @@ def is_reminder_due(row: NotifiedItem, now: datetime) -> bool:
     return waited >= wait
 
 
-def is_hour_over(last_message_at: datetime | None, now: datetime) -> bool:
-    """Whether another message may go to a person."""
-    return last_message_at is None or now - last_message_at >= AT_MOST_EVERY
+def has_waited(
+    last_message_at: datetime | None, now: datetime, at_most_every: timedelta = AT_MOST_EVERY
+) -> bool:
+    """Whether another message may go out."""
+    return last_message_at is None or now - last_message_at >= at_most_every
 
 
 def is_digest_due(chosen: Preferences, last_time: datetime, done_until: datetime) -> bool:

@@ -18,6 +18,7 @@ from app.domain.actor import Actor
 from app.domain.attention import Findings, Item
 from app.domain.mail import outbox
 from app.domain.notifications import contents, plans, preferences
+from app.domain.notifications.memory import Memory
 from app.domain.notifications.plans import Plan, Situation
 from app.domain.notifications.preferences import Preferences
 from app.domain.permissions import visibility_of
@@ -61,7 +62,7 @@ class _Look:
 
     @cached_property
     def known(self) -> dict[int, list[NotifiedItem]]:
-        return NotifiedItem.by_user()
+        return NotifiedItem.by_listener()
 
 
 def notify_due(now: datetime) -> int:
@@ -99,7 +100,7 @@ def _notify(person: _Person, look: _Look) -> None:
     last_time = person.chosen.last_digest_time(now, person.zone)
     is_digest = (
         plans.is_digest_due(person.chosen, last_time, row.digest_at)
-        and plans.is_hour_over(row.message_at, now)
+        and plans.has_waited(row.message_at, now)
         and not is_quiet
     )
     situation = Situation(
@@ -125,7 +126,9 @@ def _later(person: _Person, look: _Look) -> list[Item]:
 def _covered(person: _Person, items: list[Item]) -> list[Item]:
     """Return the items about the clients that the person chose, and those about no site."""
     return [
-        item for item in items if item.site is None or person.chosen.covers(item.site.client_id)
+        item
+        for item in items
+        if item.client_ids is None or any(map(person.chosen.covers, item.client_ids))
     ]
 
 
@@ -142,57 +145,15 @@ def _store(person: _Person, plan: Plan, digest_at: datetime | None, now: datetim
     with transaction():
         if columns and not person.row.claim(person.row.message_at, **columns):
             return False
-        _follow(person, plan, now)
+        memory = Memory(NotifiedItem, person.row.user_id, person.zone)
+        memory.follow(plan, now)
         if plan.kind:
             _queue(person, plan, now)
-            _mark_told(person, plan, now)
+            memory.mark_told(plan, now)
     return bool(plan.kind)
-
-
-def _follow(person: _Person, plan: Plan, now: datetime) -> None:
-    """Store what the person knows now, without what a message adds."""
-    _note(person, plan.note, now)
-    again = {"severity": attention.CRITICAL, "seen_at": now, "told_at": None, "gone_at": None}
-    NotifiedItem.mark(_ids(plan.raise_again), **again)
-    NotifiedItem.mark(_ids(plan.gone), gone_at=now)
-    NotifiedItem.mark(_ids(plan.back), gone_at=None)
-    NotifiedItem.drop(_ids(plan.drop))
-
-
-def _note(person: _Person, items: list[Item], now: datetime) -> None:
-    """Store items of which the person has not been told yet."""
-    columns = [
-        {
-            "key": item.key,
-            "severity": item.severity,
-            "site_id": item.site.id if item.site else None,
-            "title": contents.title_of(item, person.zone),
-            "seen_at": now,
-        }
-        for item in items
-    ]
-    NotifiedItem.note(person.row.user_id, columns)
 
 
 def _queue(person: _Person, plan: Plan, now: datetime) -> None:
     content = contents.content_of(plan, person.zone, now)
     subject = contents.subject_of(plan, content, person.chosen.digest)
     outbox.queue_email(person.row.user, plan.kind, subject, content, now=now)
-
-
-def _mark_told(person: _Person, plan: Plan, now: datetime) -> None:
-    """Record what the message tells: what is open as told, what is resolved as done."""
-    known = NotifiedItem.of(person.row.user_id)
-    _note(person, [item for item in plan.fresh if item.key not in known], now)
-    told = {item.key for item in (*plan.fresh, *_reminded(plan, known, now))}
-    NotifiedItem.mark_told(person.row.user_id, sorted(told), now)
-    NotifiedItem.drop(_ids(plan.resolved))
-
-
-def _reminded(plan: Plan, known: dict[str, NotifiedItem], now: datetime) -> list[Item]:
-    """Return the open items for which this message counts as a reminder."""
-    return [item for item in plan.still if plans.is_reminder_due(known[item.key], now)]
-
-
-def _ids(rows: list[NotifiedItem]) -> list[int]:
-    return [row.id for row in rows]

@@ -19,7 +19,7 @@ final class Siteagent_Uninstaller {
 	const OPTIONS = array( 'siteagent', 'siteagent_log', 'siteagent_unauthenticated', 'siteagent_last_report' );
 
 	/** Prefixes of transients, followed by the id of an account or an update. */
-	const TRANSIENTS = array( 'siteagent_draft_', 'siteagent_flash_', 'siteagent_changelog_', 'siteagent_admin_' );
+	const TRANSIENTS = array( 'siteagent_draft_', 'siteagent_flash_', 'siteagent_changelog_', 'siteagent_package_', 'siteagent_admin_' );
 
 	/** On a network with many sites, dashboards are only notified for this long. Others find out with their next request. */
 	const NOTIFY_TIME_S = 20;

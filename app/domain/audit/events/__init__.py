@@ -13,6 +13,9 @@ from app.domain.audit.events.changes import *
 from app.domain.audit.events.connection import *
 from app.domain.audit.events.mail import *
 from app.domain.audit.events.reports import *
+from app.domain.audit.events.second_factors import *
 from app.domain.audit.events.sites import *
+from app.domain.audit.events.vulnerabilities import *
+from app.domain.audit.events.webhooks import *
 
 __all__ = ["REGISTRY", "Event", *(event.__name__ for event in REGISTRY.values())]

@@ -17,8 +17,11 @@ class UserCreated(Event):
 
 
 class SignedIn(Event):
+    """A session began. `factor` is "app", "passkey" or "recovery code"; empty for a password."""
+
     user_id: int
     session_id: int
+    factor: str = ""
 
 
 class SignInFailed(Event):
@@ -65,9 +68,10 @@ class PasswordChanged(Event):
 
 
 class IdentityConfirmed(Event):
-    """A signed-in user confirmed the password."""
+    """A signed-in user confirmed the password, the second factor as well, or used a passkey."""
 
     session_id: int
+    factor: str = ""
 
 
 class PasswordRefused(Event):

@@ -59,7 +59,7 @@ final class Siteagent_Kept_Package implements Siteagent_Package_Source {
 	 */
 	public function fetch( Siteagent_Component $component, Siteagent_Upgrader $upgrader, string $folder ): ?string {
 		$archive = Siteagent_Kept_Copies::path( $this->copy['copy'] );
-		$file    = Siteagent_Upgrader::package_path( '' === $folder ? untrailingslashit( get_temp_dir() ) : $folder, $this->op_id );
+		$file    = Siteagent_Package_File::path( '' === $folder ? untrailingslashit( get_temp_dir() ) : $folder, $this->op_id );
 		if ( null === $archive || ! copy( $archive, $file ) ) {
 			$upgrader->refuse( null === $archive ? 'copy_gone' : 'filesystem' );
 			return null;
@@ -76,6 +76,10 @@ final class Siteagent_Kept_Package implements Siteagent_Package_Source {
 
 	public function package_sha256(): ?string {
 		return $this->copy['sha256'];
+	}
+
+	public function tree_sha256(): ?string {
+		return null;
 	}
 
 	/**

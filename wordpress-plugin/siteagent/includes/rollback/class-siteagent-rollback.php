@@ -269,7 +269,7 @@ final class Siteagent_Rollback {
 		if ( 'watched' !== $run['stage'] ) {
 			$this->release_lock( $run );
 		}
-		Siteagent_Upgrader::remove_leftovers( $run['op_id'] );
+		Siteagent_Package_File::remove_leftovers( $run['op_id'] );
 		if ( 'failed' === $answer['outcome'] && ! Siteagent_Backup::matches( $run['folder'], $component ) ) {
 			touch( $run['folder'] . '/' . self::KEEP_BACKUP );
 		} else {

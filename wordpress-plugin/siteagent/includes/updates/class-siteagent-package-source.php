@@ -45,6 +45,11 @@ interface Siteagent_Package_Source {
 	public function package_sha256(): ?string;
 
 	/**
+	 * Returns the digest that the files must have after the installation, in hex; null when any will do.
+	 */
+	public function tree_sha256(): ?string;
+
+	/**
 	 * Returns why the owner of the site forbids this by now; null when nothing does.
 	 */
 	public function owner_refusal_reason(): ?string;

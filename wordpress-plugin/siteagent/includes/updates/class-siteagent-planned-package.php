@@ -56,6 +56,10 @@ final class Siteagent_Planned_Package implements Siteagent_Package_Source {
 		return $this->update_plan->package_sha256();
 	}
 
+	public function tree_sha256(): ?string {
+		return $this->update_plan->tree_sha256();
+	}
+
 	public function owner_refusal_reason(): ?string {
 		return $this->limits->refusal_reason( $this->item(), time() );
 	}

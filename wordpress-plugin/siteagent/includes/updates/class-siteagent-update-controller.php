@@ -101,10 +101,12 @@ final class Siteagent_Update_Controller {
 			iterator_to_array( $requirements->update_problems( null ), false )
 		);
 		$update  = $component->available_update();
+
+		list( $reasons, $package ) = Siteagent_Package_Pin::for_check( $component, $item, $document->item, $reasons );
 		return array(
 			'eligible' => array() === $reasons,
 			'reasons'  => $reasons,
-			'facts'    => array(
+			'facts'    => $package + array(
 				'home'             => $this->connection_store->home(),
 				'wp'               => get_bloginfo( 'version' ),
 				'php'              => PHP_VERSION,

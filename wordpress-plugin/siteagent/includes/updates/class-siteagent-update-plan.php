@@ -46,6 +46,7 @@ final class Siteagent_Update_Plan {
 				&& $this->is_text( $item, 'package_host' )
 				&& property_exists( $item, 'package_sha256' )
 				&& $this->is_hash_or_null( $item->package_sha256 )
+				&& $this->is_hash_or_null( self::tree_of( $item ) )
 		);
 		$this->require_field( 'pre', $environment instanceof stdClass && $this->is_text( $environment, 'wp' ) && $this->is_text( $environment, 'php' ) );
 		$this->require_field( 'approval', $approval instanceof stdClass && $this->is_text( $approval, 'by' ) && isset( $approval->how ) && in_array( $approval->how, self::APPROVAL_KINDS, true ) );
@@ -108,6 +109,20 @@ final class Siteagent_Update_Plan {
 
 	public function package_sha256(): ?string {
 		return $this->plan->get( 'item' )->package_sha256;
+	}
+
+	/**
+	 * Returns the digest of the files that the package leaves; null if the plan names none.
+	 */
+	public function tree_sha256(): ?string {
+		return self::tree_of( $this->plan->get( 'item' ) );
+	}
+
+	/**
+	 * @return mixed The field as received; dashboards that do not know it leave it out.
+	 */
+	private static function tree_of( stdClass $item ) {
+		return isset( $item->tree_sha256 ) ? $item->tree_sha256 : null;
 	}
 
 	/**

@@ -28,6 +28,7 @@ final class Siteagent_Update_Result {
 			'after'          => $before,
 			'package_sha256' => null,
 			'package_host'   => null,
+			'tree_sha256'    => null,
 			'took_ms'        => 0,
 			'messages'       => array(),
 			'kept_copy'      => false,

@@ -123,8 +123,9 @@ final class Siteagent_Update_Runner {
 		if ( null !== $wanted && ! hash_equals( $wanted, $sha256 ) ) {
 			return 'package_changed';
 		}
-		if ( ! Siteagent_Premium_Package::is_archive( $file ) ) {
-			return 'not_a_package';
+		$reason = $this->inspect_package( $file );
+		if ( null !== $reason ) {
+			return $reason;
 		}
 		$is_kept = Siteagent_Backup::create( $this->run['folder'], $this->component );
 		$this->result->set( 'kept_copy', $is_kept );
@@ -139,6 +140,24 @@ final class Siteagent_Update_Runner {
 			return $reason;
 		}
 		return 'filesystem';
+	}
+
+	/**
+	 * Returns why the package must not be unpacked; null for one that may.
+	 */
+	private function inspect_package( string $file ): ?string {
+		if ( ! Siteagent_Premium_Package::is_archive( $file ) ) {
+			return 'not_a_package';
+		}
+		if ( ! Siteagent_Package_Pin::is_pinned( $this->component ) ) {
+			return null;
+		}
+		try {
+			Siteagent_Package_Archive::require_plain_package( $file );
+		} catch ( Siteagent_Exception $refusal ) {
+			return $refusal->code();
+		}
+		return null;
 	}
 
 	private function install( string $file ): array {
@@ -167,6 +186,12 @@ final class Siteagent_Update_Runner {
 		$stale_seconds = Siteagent_Opcode_Cache::stale_seconds( $this->component->owns_folder() || 'translation' === $item->kind() ? $this->component->folder() : ABSPATH . WPINC );
 		if ( $item->to() !== $installed ) {
 			return $this->handle_wrong_version( $installed );
+		}
+		$this->result->set( 'tree_sha256', $this->upgrader->installed_tree() );
+		$wanted = $this->source->tree_sha256();
+		if ( null !== $wanted && $wanted !== $this->upgrader->installed_tree() ) {
+			$this->result->set_after( $this->component, null );
+			return $this->roll_back( 'tree_mismatch' );
 		}
 		if ( 0 !== $stale_seconds && is_dir( $this->run['folder'] ) ) {
 			touch( $this->run['folder'] . '/' . Siteagent_Rollback_Watchdog::STALE ); // phpcs:ignore WordPress.WP.AlternativeFunctions -- read without WordPress.

@@ -51,6 +51,9 @@ final class Siteagent_Upgrader {
 	/** @var string */
 	private $host = '';
 
+	/** @var string|null */
+	private $installed_tree = null;
+
 	/**
 	 * Downloads a package over https, without following redirects to another host. As in WordPress's own upgrader, a
 	 * seller's updater may set the URL now (`upgrader_package_options`), or download the package itself
@@ -64,7 +67,7 @@ final class Siteagent_Upgrader {
 	 */
 	public function download( Siteagent_Component $component, string $address, string $folder, string $op_id ): ?string {
 		require_once ABSPATH . 'wp-admin/includes/file.php';
-		$file = self::package_path( '' === $folder ? untrailingslashit( get_temp_dir() ) : $folder, $op_id );
+		$file = Siteagent_Package_File::path( '' === $folder ? untrailingslashit( get_temp_dir() ) : $folder, $op_id );
 		if ( in_array( $component->kind(), array( 'plugin', 'theme' ), true ) ) {
 			list( $address, $downloaded ) = Siteagent_Premium_Package::resolve( $component, $address );
 			if ( false !== $downloaded ) {
@@ -116,6 +119,14 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
+	 * Returns the digest of the files on disk right after the installation, before the new version ran; null if
+	 * nothing was installed, or where the folder does not belong to the component alone.
+	 */
+	public function installed_tree(): ?string {
+		return $this->installed_tree;
+	}
+
+	/**
 	 * Whether a package may be downloaded from this URL.
 	 */
 	public static function is_allowed_url( string $address ): bool {
@@ -126,36 +137,6 @@ final class Siteagent_Upgrader {
 		 * @param string $address URL of the package.
 		 */
 		return 'https' === wp_parse_url( $address, PHP_URL_SCHEME ) || true === apply_filters( 'siteagent_allow_insecure_package', false, $address );
-	}
-
-	/**
-	 * Removes the package of a run and its unpacked files, also after its process was killed.
-	 */
-	public static function remove_leftovers( string $op_id ): void {
-		$name = self::package_name( $op_id );
-		foreach ( Siteagent_Filesystem::list_entries( WP_CONTENT_DIR . '/upgrade' ) as $entry ) {
-			if ( 0 === strpos( $entry, $name ) ) {
-				Siteagent_Filesystem::remove( WP_CONTENT_DIR . '/upgrade/' . $entry );
-			}
-		}
-		$file = self::package_path( untrailingslashit( get_temp_dir() ), $op_id );
-		if ( is_file( $file ) ) {
-			wp_delete_file( $file );
-		}
-	}
-
-	/**
-	 * Returns the path of a run's package.
-	 */
-	public static function package_path( string $folder, string $op_id ): string {
-		return $folder . '/' . self::package_name( $op_id ) . '.zip';
-	}
-
-	/**
-	 * Returns the name of the package, from which WordPress derives the folder it unpacks into.
-	 */
-	private static function package_name( string $op_id ): string {
-		return 'siteagent-' . substr( hash( 'sha256', $op_id ), 0, 24 );
 	}
 
 	/**
@@ -214,6 +195,10 @@ final class Siteagent_Upgrader {
 		$stop_if_interrupted = static function ( $passed ) use ( $may_continue ) {
 			return is_wp_error( $passed ) || $may_continue() ? $passed : new WP_Error( 'siteagent_interrupted', 'Another process took this update for dead, so it stopped.' );
 		};
+		$record_tree         = function ( $passed ) use ( $component ) {
+			$this->installed_tree = Siteagent_Package_Pin::installed_tree( $component );
+			return $passed;
+		};
 		$is_used             = false;
 		$provide_package     = function () use ( $validate, $file, $owner_refusal, &$is_used ) {
 			if ( $is_used ) {
@@ -235,6 +220,8 @@ final class Siteagent_Upgrader {
 		foreach ( array( 'upgrader_pre_install', 'upgrader_clear_destination', 'upgrader_post_install' ) as $hook ) {
 			add_filter( $hook, $stop_if_interrupted, PHP_INT_MAX );
 		}
+		// The last one, while the maintenance page is still up: nothing has run the new files yet.
+		add_filter( 'upgrader_post_install', $record_tree, PHP_INT_MAX );
 		// It would install translations that were not approved.
 		remove_action( 'upgrader_process_complete', array( 'Language_Pack_Upgrader', 'async_upgrade' ), 20 );
 		// It would check for updates once more, in a request without all sellers' updaters.
@@ -255,6 +242,7 @@ final class Siteagent_Upgrader {
 			foreach ( array( 'upgrader_pre_install', 'upgrader_clear_destination', 'upgrader_post_install' ) as $hook ) {
 				remove_filter( $hook, $stop_if_interrupted, PHP_INT_MAX );
 			}
+			remove_filter( 'upgrader_post_install', $record_tree, PHP_INT_MAX );
 			Siteagent_Rollback_Watchdog::end_maintenance( $op_id );
 			$component->remove_installed_update();
 			if ( is_file( $file ) ) {
@@ -264,7 +252,7 @@ final class Siteagent_Upgrader {
 			if ( '' !== $this->unpacked && dirname( $this->unpacked ) === WP_CONTENT_DIR . '/upgrade' ) {
 				Siteagent_Filesystem::remove( $this->unpacked );
 			}
-			self::remove_leftovers( $op_id );
+			Siteagent_Package_File::remove_leftovers( $op_id );
 		}
 	}
 

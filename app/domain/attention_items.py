@@ -1,0 +1,166 @@
+"""The items that need attention, and the tasks that they are for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.domain.vulnerabilities import known
+from app.domain.vulnerabilities.known import KnownVulnerability, VulnerableComponent
+from app.models.alerts import Alert
+from app.models.audit import Verification
+from app.models.auto_update_rules import AutoUpdateRule
+from app.models.changes import Change
+from app.models.client_reports import SentReport
+from app.models.fleet import FleetSite
+from app.models.sites import Site
+from app.models.uptime import DOWN
+
+# Severities, the most urgent first.
+CRITICAL = "critical"
+CHECK = "check"
+WAITING = "waiting"
+SOON = "soon"
+SEVERITIES = (CRITICAL, CHECK, WAITING, SOON)
+
+# What says that a site itself has a problem, and not only that something waits.
+_ABOUT_A_SITE = ("alert", "connection", "change", "uptime", "certificate")
+# From how many sites on the same problem is one task. Fewer are named one by one.
+MERGED_FROM = 3
+# What is one task even if it is about fewer.
+_ALWAYS_TOGETHER = ("approval", "php", "new", "vulnerability")
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One reason for attention.
+
+    `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'network', 'change',
+    'vulnerability', 'approval', 'report', 'rule', 'php', 'new' or 'webhook'. `word` is the
+    connection, the problem, the state of the change or the report, the rating, the kind of the
+    alert, or why the webhook is off. `id` is the number of `row`, or of the webhook. `site` is None
+    for what is about no site or about many, and for sites that were only counted.
+    """
+
+    about: str
+    word: str
+    severity: str
+    id: int = 0
+    name: str = ""
+    since: datetime | None = None
+    site: Site | FleetSite | None = None
+    row: Alert | Change | Verification | SentReport | AutoUpdateRule | KnownVulnerability | None = (
+        None
+    )
+
+    @property
+    def key(self) -> str:
+        """Return what stays the same as long as it is the same item, also if it gets worse."""
+        if self.id or self.site is None:
+            return f"{self.about}:{self.id}"
+        version = f":{self.name}" if self.about == "php" else ""
+        return f"{self.about}:{self.site.id}{version}"
+
+    @property
+    def client_ids(self) -> frozenset[int | None] | None:
+        """Return the clients whose sites it is about; None if it is about no site."""
+        if isinstance(self.row, KnownVulnerability):
+            return self.row.client_ids
+        return None if self.site is None else frozenset({self.site.client_id})
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a person does next: about one item, or about several that are alike."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def first(self) -> Item:
+        return self.items[0]
+
+    @property
+    def severity(self) -> str:
+        return self.first.severity
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it counts as something that needs a person now."""
+        return self.severity != SOON
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of what its items are about, each once."""
+        return list(dict.fromkeys(one.name for one in self.items))
+
+    @property
+    def vulnerable(self) -> VulnerableComponent:
+        """Return what its vulnerabilities are in."""
+        return known.component_of(one.row for one in self.items)
+
+    @property
+    def site_names(self) -> list[str]:
+        """Return the names of its sites, each once."""
+        return list(dict.fromkeys(one.site.name for one in self.items if one.site))
+
+
+def tasks(items: Iterable[Item]) -> list[Task]:
+    """Return the items as tasks: the most urgent first, of equal ones what is broken now.
+
+    Approvals are one task, and so is the same problem on many sites.
+    """
+    groups: dict[tuple[str, ...], list[Item]] = {}
+    for item in items:
+        groups.setdefault(_likeness(item), []).append(item)
+    found = []
+    for (about, *_), members in groups.items():
+        ordered = tuple(sorted(members, key=_age, reverse=True))
+        is_one = len(members) >= MERGED_FROM or about in _ALWAYS_TOGETHER
+        found += [Task(ordered)] if is_one else [Task((one,)) for one in ordered]
+    found.sort(key=lambda task: _age(task.first), reverse=True)
+    return sorted(found, key=lambda task: (SEVERITIES.index(task.severity), _rank(task)))
+
+
+def most_important(found: list[Task], count: int) -> list[Task]:
+    """Return the first `count` tasks; what waits for approval is always among them."""
+    shown = found[:count]
+    waiting = next((task for task in found[count:] if task.severity == WAITING), None)
+    if waiting is not None and all(task.severity != WAITING for task in shown):
+        shown = [*shown[:-1], waiting]
+    return shown
+
+
+def grouped_by_site(items: Iterable[Item]) -> dict[int, list[Item]]:
+    """Return the items that are about a site itself by site id, critical ones first."""
+    found: dict[int, list[Item]] = {}
+    for item in items:
+        if item.site and item.about in _ABOUT_A_SITE:
+            found.setdefault(item.site.id, []).append(item)
+    for about_site in found.values():
+        about_site.sort(key=lambda item: item.severity != CRITICAL)
+    return found
+
+
+def _likeness(item: Item) -> tuple[str, ...]:
+    """Return what two items have in common that a person handles together."""
+    if item.about == "approval":
+        return (item.about,)
+    if isinstance(item.row, KnownVulnerability):
+        return (item.about, item.row.kind, item.row.slug)
+    return (item.about, item.word, item.severity)
+
+
+def _rank(task: Task) -> int:
+    """Return a low number for what is broken now, which comes before what happened once."""
+    item = task.first
+    if item.about in ("audit_log", "network"):
+        return 0
+    if item.about in ("connection", "uptime"):
+        return 1 if item.word in ("unreachable", DOWN) else 2
+    return 3
+
+
+def _age(item: Item) -> datetime:
+    return item.since or _LONG_AGO

@@ -1,0 +1,108 @@
+"""Download each package from WordPress.org once, and compare it with what a site was given.
+
+What the site reported is in the plan already. Until Aura has seen the same bytes itself, no
+auto-update rule approves the version.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from app import queue
+from app.config import Config
+from app.domain.changes import package_cache, packages
+from app.http import package_download
+from app.http.errors import CallError
+from app.http.package_download import Download
+from app.models.base import transaction, utcnow
+from app.models.packages import CHECKED, REFUSED, UNCHECKED, KnownPackage
+from app.package_tree import PackageContent, PackageRefused, inspect_archive, read_file
+from app.retry import backoff
+
+Fetch = Callable[..., Download]
+
+# Longer than a job may take, so an expired lease means a dead worker.
+LEASE = timedelta(seconds=240)
+FIRST_RETRY = timedelta(minutes=1)
+LONGEST_RETRY = timedelta(hours=6)
+# After this time Aura stops asking. The version can still be approved by a person.
+ASKED_FOR = timedelta(days=14)
+
+# What get_file_data() of WordPress reads.
+_HEADER_BYTES = 8192
+_VERSION = re.compile(rb"^[ \t/*#@]*Version:(.*)$", re.IGNORECASE | re.MULTILINE)
+
+
+def check_package(
+    package_id: int,
+    *,
+    config: Config,
+    fetch: Fetch = package_download.download,
+    now: Callable[[], datetime] = utcnow,
+) -> str:
+    """Download a package and compare it with the one that was seen first; return its state.
+
+    Safe to run twice at once and again after a crash.
+    """
+    known = KnownPackage.get_or_none(KnownPackage.id == package_id)
+    if known is None:
+        return "gone"
+    began = now()
+    if not known.lease((UNCHECKED,), began, began + LEASE):
+        return "busy" if known.state == UNCHECKED else known.state
+    with package_cache.new_file(config) as file:
+        try:
+            found = fetch(known.path, file)
+            content = inspect_archive(found.file)
+        except CallError as why:
+            return _again(known, why.error_code, now())
+        except PackageRefused as why:
+            return _end(known, REFUSED, why.code, now())
+        if not _is_of_version(known, found, content):
+            return _again(known, packages.MISMATCH, now())
+        package_cache.keep(found.file, found.sha256, config)
+    return _compare(known, found, content, now())
+
+
+def recover_checks(now: datetime) -> int:
+    """Queue checks that are due, also those whose job was lost; return how many."""
+    return queue.enqueue_rows("check_package", KnownPackage.due_checks(now))
+
+
+def _compare(known: KnownPackage, found: Download, content: PackageContent, now: datetime) -> str:
+    seen = (found.sha256, content.tree_sha256)
+    if seen == (known.sha256, known.tree_sha256):
+        facts = {"size": found.size, "files": content.files}
+        known.move(CHECKED, checked_at=now, problem="", **facts)
+        return known.state
+    with transaction():
+        if known.move(CHECKED, checked_at=now, problem=packages.DIFFERS):
+            packages.record_own_bytes(known, found.sha256, now)
+    return known.state
+
+
+def _is_of_version(known: KnownPackage, found: Download, content: PackageContent) -> bool:
+    """Whether the package is of the plugin or theme, and of the version that was looked for.
+
+    The address may lead to whatever is the newest version.
+    """
+    folder, _, name = known.ident.partition("/")
+    main = f"{folder}/{name}" if known.kind == "plugin" else f"{folder}/style.css"
+    version = _VERSION.search(read_file(found.file, main, _HEADER_BYTES))
+    text = version[1].decode("utf-8", "replace").strip() if version else ""
+    return content.folder == folder and text == known.version
+
+
+def _end(known: KnownPackage, state: str, problem: str, now: datetime) -> str:
+    known.move(state, problem=problem[:40], checked_at=now)
+    return known.state
+
+
+def _again(known: KnownPackage, problem: str, now: datetime) -> str:
+    """Record the attempt, and try again later."""
+    is_over = now - known.first_seen_at >= ASKED_FOR
+    delay = backoff(known.attempts - 1, FIRST_RETRY, LONGEST_RETRY)
+    known.note_attempt(problem[:40], None if is_over else now + delay)
+    return known.state

@@ -1,0 +1,107 @@
+"""Download the package of a plugin or theme from WordPress.org, bounded in size and time."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+
+from app.http import connection_errors, egress
+from app.http.errors import CallError, ErrorCode, evidence
+from app.http.ip_policy import Network
+from app.package_tree import MAX_BYTES
+
+HOST = "downloads.wordpress.org"
+DEADLINE_S = 120.0
+_READ_TIMEOUT_S = 10.0
+_SHORTEST_S = 0.05
+_MAX_REDIRECTS = 3
+_CHUNK_BYTES = 64 * 1024
+# What a site may name: one file of the two folders with packages.
+_PATH = re.compile(r"/(plugin|theme)/[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.zip")
+_HEADERS = {"Accept": "application/zip,application/octet-stream", "Accept-Encoding": "identity"}
+_STATUSES = {404: ErrorCode.not_found, 410: ErrorCode.not_found}
+
+
+@dataclass(frozen=True)
+class Download:
+    """A complete file, its SHA-256 and its size."""
+
+    file: Path
+    sha256: str
+    size: int
+
+
+def is_package_path(path: str, kind: str) -> bool:
+    """Whether a path on WordPress.org is a package of this kind."""
+    found = _PATH.fullmatch(path)
+    return found is not None and found[1] == kind
+
+
+def download(
+    path: str,
+    target: Path,
+    *,
+    deadline_s: float = DEADLINE_S,
+    ca_file: str | None = None,
+    allow_nets: tuple[Network, ...] = (),
+    resolve: egress.Resolver = socket.getaddrinfo,
+) -> Download:
+    """Write the package at `path` into the file `target`; only https, and only this host.
+
+    Raises: CallError; `target` may then hold a part of it.
+    """
+    ends_at = time.monotonic() + deadline_s
+    url = f"https://{HOST}{path}"
+    for _ in range(_MAX_REDIRECTS + 1):
+        left = max(ends_at - time.monotonic(), _SHORTEST_S)
+        limits = egress.Limits(total_s=left, between_bytes_s=_READ_TIMEOUT_S)
+        with egress.session(allow_nets, limits=limits, ca_file=ca_file, resolve=resolve) as session:
+            try:
+                with session.get(url, stream=True, headers=_HEADERS) as response:
+                    if not 300 <= response.status_code < 400:
+                        return _save(response, target)
+                    url = _next(url, response.headers.get("Location", ""))
+            except egress.EgressError as why:
+                raise connection_errors.not_connected(why) from why
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as why:
+                raise connection_errors.broken_off(why, session.guard.address) from why
+    raise CallError(ErrorCode.redirected, {"detail": "it redirects without end"})
+
+
+def _next(url: str, location: str) -> str:
+    """Return where a redirect leads. Raises: CallError if it leaves https or the host."""
+    try:
+        target = urljoin(url, location.strip())
+        parts = urlsplit(target)
+        is_same = (parts.scheme, parts.netloc.lower()) == ("https", HOST)
+    except ValueError:
+        is_same = False
+    if not is_same or not location.strip():
+        raise CallError(ErrorCode.redirected, evidence({"location": location[:200]}))
+    return target
+
+
+def _save(response: requests.Response, target: Path) -> Download:
+    status = response.status_code
+    if status != 200:
+        code = ErrorCode.server_error if status >= 500 else ErrorCode.blocked
+        raise CallError(_STATUSES.get(status, code), {"status": status})
+    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise CallError(ErrorCode.encoded_reply, {"status": status})
+    digest, size = hashlib.sha256(), 0
+    with target.open("wb") as file:
+        while chunk := response.raw.read(_CHUNK_BYTES, decode_content=False):
+            size += len(chunk)
+            if size > MAX_BYTES:
+                raise CallError(ErrorCode.reply_too_large, {"limit": MAX_BYTES})
+            digest.update(chunk)
+            file.write(chunk)
+    return Download(target, digest.hexdigest(), size)

@@ -1,0 +1,224 @@
+"""Known vulnerabilities are fetched with the agency's key; a failure changes nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain.actor import Actor
+from app.domain.audit.documents import entry_document
+from app.domain.errors import Conflict, Forbidden, Invalid
+from app.domain.vulnerabilities import source, upkeep
+from app.models.audit import AuditEntry
+from app.models.sites import Site
+from app.models.vulnerabilities import Vulnerability, VulnerabilityFeed
+from tests.support.config import make_config
+from tests.support.fakes import Clock, RecordingQueue
+from tests.support.vulnerability_feeds import feed, record
+
+KEY = "wf-key-0123456789"
+
+
+class Wordfence:
+    """A server that plays Wordfence: `answer` is a status, headers and a body."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, str]] = []
+        self.answer: tuple[int, dict[str, str], bytes] = (200, {"ETag": '"one"'}, feed(record(1)))
+        played = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                played.requests.append({"path": self.path, **self.headers})
+                status, headers, body = played.answer
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                """Keep the output of the tests clean."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/api/vulnerabilities/production"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def wordfence() -> Iterator[Wordfence]:
+    played = Wordfence()
+    yield played
+    played.stop()
+
+
+@pytest.fixture
+def aura(config: Config, wordfence: Wordfence) -> Config:
+    """The configuration of this test's database, with the feed at the played server."""
+    return make_config(
+        config.var_dir, database_url=config.database_url, vulnerability_feed_url=wordfence.url
+    )
+
+
+def events(name: str) -> list[dict[str, Any]]:
+    return [entry_document(entry)["facts"] for entry in AuditEntry.select() if entry.event == name]
+
+
+def fetch(aura: Config, clock: Clock) -> str:
+    """Let a day pass, and fetch."""
+    clock.advance(days=1, minutes=1)
+    assert upkeep.request_due(clock()) == 1
+    return upkeep.update(aura, now=clock)
+
+
+@pytest.fixture
+def fetched(
+    ready: Site, ana: Actor, aura: Config, clock: Clock, wordfence: Wordfence, jobs: RecordingQueue
+) -> None:
+    """Aura has a key, and has fetched one vulnerability of the site."""
+    source.set_key(KEY, by=ana, config=aura, now=clock())
+    assert upkeep.update(aura, now=clock) == "imported"
+    assert Vulnerability.select().count() == 1
+
+
+@pytest.mark.usefixtures("fetched")
+def test_the_key_is_sealed_and_sent_in_one_header(wordfence: Wordfence) -> None:
+    (asked,) = wordfence.requests
+    assert asked["Authorization"] == f"Bearer {KEY}"
+    assert "Cookie" not in asked
+    stored = VulnerabilityFeed.read()
+    assert KEY not in stored.key_sealed
+    assert stored.digest == events("vulnerability_feed_imported")[0]["digest"]
+    assert not any(KEY in entry.body for entry in AuditEntry.select())
+
+
+@pytest.mark.usefixtures("fetched")
+def test_it_is_fetched_once_a_day_and_not_if_unchanged(
+    aura: Config, clock: Clock, wordfence: Wordfence
+) -> None:
+    assert upkeep.request_due(clock()) == 0
+    wordfence.answer = (304, {}, b"")
+    assert fetch(aura, clock) == "imported"
+    assert wordfence.requests[-1]["If-None-Match"] == '"one"'
+    assert VulnerabilityFeed.read().checked_at == clock()
+    assert len(events("vulnerability_feed_imported")) == 1
+
+
+@pytest.mark.usefixtures("fetched")
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ((401, {}, b"{}"), "key_refused"),
+        ((403, {}, b""), "key_refused"),
+        ((410, {}, b""), "not_found"),
+        ((429, {}, b""), "too_many_requests"),
+        ((503, {}, b""), "server_error"),
+        ((400, {}, b""), "refused"),
+        ((301, {"Location": "http://127.0.0.1:1/elsewhere"}, b""), "redirected"),
+        ((200, {"Content-Encoding": "gzip"}, b"x"), "encoded_reply"),
+        ((200, {"Content-Length": "99999"}, feed(record(2))), "broken_off"),
+        ((200, {}, feed(record(2))[:-1]), "feed_invalid"),
+        ((200, {}, b"<html>Checking your browser</html>"), "feed_invalid"),
+        ((200, {}, b"{}"), "feed_invalid"),
+    ],
+)
+def test_a_failure_keeps_what_is_known_and_says_why(
+    aura: Config,
+    clock: Clock,
+    wordfence: Wordfence,
+    answer: tuple[int, dict[str, str], bytes],
+    problem: str,
+) -> None:
+    wordfence.answer = answer
+    assert fetch(aura, clock) == "failed"
+    assert VulnerabilityFeed.read().problem == problem
+    assert Vulnerability.get().record_id == record(1)["id"]
+    assert [one["problem"] for one in events("vulnerability_feed_failed")] == [problem]
+    assert not list(aura.var_dir.glob("vulnerabilities.part"))
+    # The same failure on the next day is no second entry, and its end is one.
+    assert fetch(aura, clock) == "failed"
+    assert len(events("vulnerability_feed_failed")) == 1
+    wordfence.answer = (200, {}, feed(record(1)))
+    assert fetch(aura, clock) == "imported"
+    assert [one["problem"] for one in events("vulnerability_feed_recovered")] == [problem]
+    assert VulnerabilityFeed.read().problem == ""
+
+
+@pytest.mark.usefixtures("fetched")
+def test_a_feed_of_less_than_half_is_taken_for_a_part(
+    aura: Config, clock: Clock, wordfence: Wordfence
+) -> None:
+    wordfence.answer = (200, {}, feed(*(record(number) for number in range(1, 6))))
+    assert fetch(aura, clock) == "imported"
+    wordfence.answer = (200, {}, feed(record(1), record(2)))
+    assert fetch(aura, clock) == "failed"
+    assert "taken for a part" in VulnerabilityFeed.read().problem_detail
+    assert Vulnerability.select().count() == 5
+
+
+@pytest.mark.usefixtures("fetched")
+def test_attempts_become_rarer_up_to_once_a_day(
+    aura: Config, clock: Clock, wordfence: Wordfence
+) -> None:
+    wordfence.answer = (503, {}, b"")
+    waits = []
+    clock.advance(days=2)
+    for _ in range(7):
+        assert upkeep.update(aura, now=clock) == "failed"
+        waits.append(VulnerabilityFeed.read().next_fetch_at - clock())
+        clock.now = VulnerabilityFeed.read().next_fetch_at
+    assert waits[:3] == [timedelta(hours=1), timedelta(hours=2), timedelta(hours=4)]
+    assert waits[-1] == timedelta(days=1)
+
+
+def test_an_address_aura_may_not_call_is_not_called(
+    ready: Site, ana: Actor, aura: Config, clock: Clock, wordfence: Wordfence, config: Config
+) -> None:
+    strict = make_config(
+        config.var_dir,
+        database_url=config.database_url,
+        vulnerability_feed_url=wordfence.url,
+        allow_nets=(),
+    )
+    source.set_key(KEY, by=ana, config=strict, now=clock())
+    assert upkeep.update(strict, now=clock) == "failed"
+    assert VulnerabilityFeed.read().problem == "address_refused"
+    assert wordfence.requests == []
+
+
+@pytest.mark.usefixtures("fetched")
+def test_without_the_key_nothing_is_fetched_and_what_is_known_stays(
+    ana: Actor, ben: Actor, aura: Config, clock: Clock, wordfence: Wordfence
+) -> None:
+    with pytest.raises(Forbidden):
+        source.remove_key(by=ben, now=clock())
+    source.remove_key(by=ana, now=clock())
+    clock.advance(days=3)
+    assert upkeep.request_due(clock()) == 0
+    assert upkeep.update(aura, now=clock) == "unchanged"
+    assert len(wordfence.requests) == 1
+    assert Vulnerability.select().count() == 1
+    with pytest.raises(Conflict):
+        source.request_fetch(by=ana, now=clock())
+    with pytest.raises(Conflict):
+        source.remove_key(by=ana, now=clock())
+
+
+@pytest.mark.parametrize("key", ["", "  ", "two words", "line\nbreak", "käse", "x" * 501])
+def test_what_is_no_key_is_refused(database: Config, ana: Actor, clock: Clock, key: str) -> None:
+    with pytest.raises(Invalid):
+        source.set_key(key, by=ana, config=database, now=clock())
+    assert VulnerabilityFeed.read().key_sealed is None

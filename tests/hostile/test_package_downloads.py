@@ -1,0 +1,172 @@
+"""Aura downloads a package from WordPress.org alone, over https, and no more than it may be."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.http import package_download
+from app.http.errors import CallError, ErrorCode
+from app.http.package_download import HOST, Download, download, is_package_path
+from tests.support.hostile.calls import LOOPBACK
+from tests.support.hostile.certificates import Authority
+from tests.support.hostile.server import (
+    Behaviour,
+    HostileServer,
+    Line,
+    ReceivedRequest,
+    http,
+    sends,
+)
+
+PATH = "/plugin/desk.2.0.zip"
+PACKAGE = b"PK" + bytes(range(256)) * 500
+
+Get = Callable[..., Download]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def get(authority: Authority, tmp_path: Path) -> Iterator[Get]:
+    """Download from a server that has the name of WordPress.org, and does as it is told."""
+    servers: list[HostileServer] = []
+
+    def ask(behaviour: Behaviour, *, name: str = HOST, **more: Any) -> Download:
+        server = HostileServer(behaviour, authority.server(name) if name else None)
+        servers.append(server.__enter__())
+
+        def resolve(host: str, *_: object) -> list[Any]:
+            assert host == HOST
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
+
+        given = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 5.0}
+        return download(PATH, tmp_path / "file", **{**given, "resolve": resolve, **more})
+
+    yield ask
+    for server in servers:
+        server.__exit__()
+
+
+def refusal(get: Get, behaviour: Behaviour, **more: Any) -> ErrorCode:
+    with pytest.raises(CallError) as caught:
+        get(behaviour, **more)
+    return caught.value.error_code
+
+
+def redirects(*locations: str) -> Behaviour:
+    left = list(locations)
+
+    def answer(_received: ReceivedRequest, line: Line) -> None:
+        raw = http(302, {"Location": left.pop(0)}) if left else http(200, {}, PACKAGE)
+        line.send(raw)
+
+    return answer
+
+
+def test_a_package_arrives_whole_with_its_hash(get: Get, tmp_path: Path) -> None:
+    found = get(sends(http(200, {}, PACKAGE)))
+    assert (found.sha256, found.size) == (sha256(PACKAGE).hexdigest(), len(PACKAGE))
+    assert (tmp_path / "file").read_bytes() == PACKAGE
+
+
+def test_a_redirect_within_the_host_is_followed(get: Get) -> None:
+    assert get(redirects("/plugin/desk.zip", f"https://{HOST}{PATH}")).size == len(PACKAGE)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://elsewhere.example/desk.2.0.zip",
+        f"http://{HOST}{PATH}",
+        f"https://{HOST}:8443{PATH}",
+        f"https://{HOST}@elsewhere.example/",
+        "//elsewhere.example/desk.zip",
+        "https://[",
+        "",
+    ],
+)
+def test_a_redirect_to_another_host_or_without_encryption_is_refused(
+    get: Get, location: str
+) -> None:
+    assert refusal(get, redirects(location)) == ErrorCode.redirected
+
+
+def test_a_redirect_without_end_is_refused(get: Get) -> None:
+    assert refusal(get, redirects(*[PATH] * 9)) == ErrorCode.redirected
+
+
+def test_a_server_without_tls_or_with_another_name_is_refused(get: Get) -> None:
+    whole = sends(http(200, {}, PACKAGE))
+    unencrypted = refusal(get, whole, name="")
+    assert unencrypted in (ErrorCode.tls_not_spoken, ErrorCode.tls_invalid)
+    assert refusal(get, whole, name="elsewhere.example") == ErrorCode.tls_wrong_name
+
+
+def test_an_inward_address_is_refused(get: Get) -> None:
+    whole = sends(http(200, {}, PACKAGE))
+    assert refusal(get, whole, allow_nets=()) == ErrorCode.address_refused
+
+
+def test_a_package_that_never_ends_is_cut_off(
+    get: Get, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(package_download, "MAX_BYTES", 1000)
+    endless = sends(http(200, {}, PACKAGE, length=10**12))
+    assert refusal(get, endless) == ErrorCode.reply_too_large
+    assert (tmp_path / "file").stat().st_size <= 100_000
+
+
+def test_half_a_package_is_none(get: Get) -> None:
+    half = sends(http(200, {}, PACKAGE[:5000], length=len(PACKAGE)))
+    assert refusal(get, half) == ErrorCode.broken_off
+
+
+def test_a_slow_server_is_given_up(get: Get) -> None:
+    def drips(_received: ReceivedRequest, line: Line) -> None:
+        line.send(http(200, {}, b"P", length=1000))
+        for _ in range(100):
+            line.wait(0.1)
+            line.send(b"K")
+
+    assert refusal(get, drips, deadline_s=0.5) == ErrorCode.too_slow
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(404, ErrorCode.not_found), (503, ErrorCode.server_error), (403, ErrorCode.blocked)],
+)
+def test_no_package_is_named_as_such(get: Get, status: int, code: ErrorCode) -> None:
+    assert refusal(get, sends(http(status, {}, b"none"))) == code
+
+
+def test_packed_content_is_refused(get: Get) -> None:
+    packed = sends(http(200, {"Content-Encoding": "gzip"}, PACKAGE))
+    assert refusal(get, packed) == ErrorCode.encoded_reply
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/plugin/../secret.zip",
+        "/plugin/a/b.zip",
+        "/theme/desk.2.0.zip",
+        "/plugin/desk.2.0.zip?x=1",
+        "/plugin/desk.zip\n",
+        "//elsewhere.example/plugin/desk.zip",
+        "@elsewhere.example/plugin/desk.zip",
+        "/plugin/.zip",
+        "",
+    ],
+)
+def test_a_site_names_only_a_package_of_the_kind(path: str) -> None:
+    assert is_package_path(PATH, "plugin")
+    assert not is_package_path(path, "plugin")

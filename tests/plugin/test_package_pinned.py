@@ -1,0 +1,204 @@
+"""A site names the package of an update before anyone approves it, and installs only its files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.package_tree import inspect_archive
+from tests.plugin.support import sellers
+from tests.plugin.support.changing import (
+    DESK,
+    Order,
+    ask,
+    disk,
+    grant,
+    php_text,
+    publish_package,
+    reset,
+    same_files,
+)
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
+from tests.support.packages import hostile, packed
+from tests.wordpress.repository import FIXTURES, files_below
+
+ZIP = "plugin/contact-desk.2.4.0.zip"
+ITEM = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
+_FORGET = (
+    'global $wpdb; $wpdb->query("DELETE FROM $wpdb->options WHERE option_name LIKE'
+    " '%siteagent_package_%'\"); wp_cache_flush();"
+)
+_TREE = f"return Siteagent_Package_Tree::of_folder(dirname(WP_PLUGIN_DIR . '/{DESK}'));"
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    connected = connect(wp)
+    grant(wp, "plugins")
+    yield connected
+    forget(wp)
+
+
+@pytest.fixture
+def desk(wp, paired) -> dict[str, Any]:
+    """Contact Desk in its old version, with the real package of the new one on offer."""
+    wp.evaluate(_FORGET)
+    publish_package(wp, ZIP, packed(files()))
+    return reset(wp, "contact-desk", "2.3.1", available="2.4.0")
+
+
+def files(**more: bytes) -> dict[str, bytes]:
+    folder = FIXTURES / "plugins" / "contact-desk" / "2.4.0"
+    return {f"contact-desk/{name}": text for name, text in files_below(folder)} | {
+        f"contact-desk/{name}": text for name, text in more.items()
+    }
+
+
+def tree_of(archive: bytes, tmp_path: Path) -> str:
+    path = tmp_path / "package.zip"
+    path.write_bytes(archive)
+    return inspect_archive(path).tree_sha256
+
+
+def precheck(paired: Paired, item: dict[str, Any] = ITEM) -> dict[str, Any]:
+    return ask(paired, "change.check", item={**item, "package": True})
+
+
+def pinned(facts: dict[str, Any], item: dict[str, Any] = ITEM) -> dict[str, Any]:
+    names = ("package_host", "package_sha256", "tree_sha256")
+    return {**item, **{name: facts[name] for name in names}}
+
+
+@contextmanager
+def must_use_code(wp: Any, code: str) -> Iterator[None]:
+    file = "WPMU_PLUGIN_DIR . '/pinned.php'"
+    wp.evaluate(f"return file_put_contents({file}, {php_text('<?php ' + code)});")
+    try:
+        yield
+    finally:
+        wp.evaluate(f"return unlink({file});")
+
+
+def refused(told: dict[str, Any], reason: str, wp: Any, before: dict[str, Any]) -> None:
+    assert (told["outcome"], told["reason"]) == ("refused", reason), told
+    assert {**disk(wp, DESK), "left": []} == before
+
+
+def test_the_pre_check_names_the_package_only_when_asked(wp, paired, desk, tmp_path) -> None:
+    plain = ask(paired, "change.check", item=ITEM)["facts"]
+    assert plain["package_path"] == f"/{ZIP}"
+    assert (plain["package_sha256"], plain["tree_sha256"]) == (None, None)
+    facts, archive = precheck(paired)["facts"], packed(files())
+    assert facts["package_sha256"] == sha256(archive).hexdigest()
+    assert facts["tree_sha256"] == tree_of(archive, tmp_path)
+    assert {**disk(wp, DESK), "left": []} == desk
+
+
+def test_the_site_downloads_nothing_that_the_dashboard_has_already(wp, paired, desk) -> None:
+    known = precheck(paired, {**ITEM, "package_path": f"/{ZIP}"})
+    assert known["reasons"] == []
+    assert (known["facts"]["package_sha256"], known["facts"]["tree_sha256"]) == (None, None)
+    other = precheck(paired, {**ITEM, "package_path": "/plugin/contact-desk.2.4.1.zip"})
+    assert len(other["facts"]["package_sha256"]) == 64
+
+
+def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
+    wp, paired, desk, tmp_path
+) -> None:
+    facts = precheck(paired)["facts"]
+    told = Order.of(wp, paired, pinned(facts)).send()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    assert told["evidence"]["tree_sha256"] == facts["tree_sha256"]
+    assert told["evidence"]["package_sha256"] == facts["package_sha256"]
+    assert wp.evaluate(_TREE) == tree_of(packed(files()), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "archive"),
+    [
+        ("one byte changed", packed(files(**{"readme.txt": b"Changed."}))),
+        ("an extra file", packed(files(**{"wp-cron.php": b"<?php // not core's"}))),
+        ("a file missing", packed(dict(list(files().items())[:-1]))),
+    ],
+)
+def test_other_bytes_under_the_same_version_are_refused(wp, paired, desk, kind, archive) -> None:
+    item = pinned(precheck(paired)["facts"])
+    publish_package(wp, ZIP, archive)
+    told = Order.of(wp, paired, item).send()
+    refused(told, "package_changed", wp, desk)
+    assert told["evidence"]["package_sha256"] == sha256(archive).hexdigest()
+
+
+@pytest.mark.parametrize("name", [name for name in hostile() if name != "nothing"])
+def test_a_package_that_no_plugin_needs_is_never_unpacked(wp, paired, desk, name) -> None:
+    archive, code = hostile()[name]
+    publish_package(wp, ZIP, archive)
+    checked = precheck(paired)
+    assert (checked["eligible"], checked["reasons"]) == (False, [code])
+    assert checked["facts"]["package_sha256"] is None
+    # The same without a pre-check that looked: by a plan that names no package.
+    refused(Order.of(wp, paired, ITEM).send(), code, wp, desk)
+
+
+def test_files_that_are_not_of_the_package_are_rolled_back(wp, paired, desk) -> None:
+    """Another plugin adds a file while WordPress installs the update."""
+    item = pinned(precheck(paired)["facts"])
+    code = (
+        "add_filter('upgrader_post_install', function ($passed, $extra, $result) {"
+        " file_put_contents($result['destination'] . '/extra.php', '<?php'); return $passed;"
+        " }, 10, 3);"
+    )
+    with must_use_code(wp, code):
+        told = Order.of(wp, paired, item).send()
+    assert (told["outcome"], told["reason"]) == ("rolled_back", "tree_mismatch"), told
+    assert told["evidence"]["tree_sha256"] not in (None, item["tree_sha256"])
+    assert same_files(desk, disk(wp, DESK))
+
+
+def test_a_plan_that_names_other_files_is_rolled_back(wp, paired, desk) -> None:
+    item = {**pinned(precheck(paired)["facts"]), "tree_sha256": "0" * 64}
+    told = Order.of(wp, paired, item).send()
+    assert (told["outcome"], told["reason"]) == ("rolled_back", "tree_mismatch"), told
+    assert same_files(desk, disk(wp, DESK))
+
+
+def test_a_plan_of_a_dashboard_that_names_no_package_still_runs(wp, paired, desk) -> None:
+    told = Order.of(wp, paired, ITEM).send()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    assert len(told["evidence"]["tree_sha256"]) == 64
+
+
+@pytest.mark.parametrize("package", ["http://shop.example/paid.2.0.zip", "https://shop.example/x"])
+def test_a_pre_check_downloads_over_https_and_says_when_it_could_not(
+    wp, paired, desk, package
+) -> None:
+    item = {"kind": "plugin", "id": sellers.file_of("paid"), "from": "1.0", "to": "2.0"}
+    with must_use_code(wp, sellers.SHOP.read_text("utf-8").removeprefix("<?php")):
+        sellers.install(wp, "paid", "a seller", "when_stored();", f"'{package}'")
+        wp.evaluate("(new Siteagent_Update_Transient('plugins'))->mark_stale();")
+        reasons = precheck(paired, item)["reasons"]
+    assert reasons == ["package_host" if package.startswith("http:") else "download_failed"]
+
+
+def test_the_address_of_a_paid_package_stays_on_the_site(wp, paired, desk) -> None:
+    secret = "license=0123456789abcdef"
+    package = f"'https://shop.example/licensed.2.0.zip?{secret}'"
+    item = {"kind": "plugin", "id": sellers.file_of("licensed"), "from": "1.0", "to": "2.0"}
+    with must_use_code(wp, sellers.SHOP.read_text("utf-8").removeprefix("<?php")):
+        sellers.install(wp, "licensed", "a seller", "when_stored();", package)
+        wp.evaluate("(new Siteagent_Update_Transient('plugins'))->mark_stale();")
+        checked = precheck(paired, item)
+        assert (checked["reasons"], checked["facts"]["package_host"]) == ([], "shop.example")
+        assert checked["facts"]["package_path"] is None
+        told = Order.of(wp, paired, pinned(checked["facts"], item)).send()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    assert told["evidence"]["tree_sha256"] == checked["facts"]["tree_sha256"]
+    assert secret not in json.dumps([checked, told])

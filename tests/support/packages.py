@@ -1,0 +1,115 @@
+"""Packages as hostile and as harmless as they come, the same bytes on every machine."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from collections.abc import Callable, Mapping
+
+# What a package of the plugin `desk` holds.
+FILES = {
+    "desk/desk.php": b"<?php\n/* Plugin Name: Desk\n * Version: 2.0\n */\n",
+    "desk/inc/a-b.php": b"<?php // b\n",
+    "desk/inc/a.php": b"<?php // a\n",
+    "desk/empty.txt": b"",
+    "desk/sprache/\u00e4.po": "ä".encode(),
+}
+BOMB_BYTES = 600 * 1024 * 1024
+
+Alter = Callable[[zipfile.ZipInfo], None]
+
+
+def _unaltered(info: zipfile.ZipInfo) -> None:
+    """Leave an entry as it is."""
+
+
+def packed(files: Mapping[str, bytes], alter: Alter = _unaltered, *, level: int = 0) -> bytes:
+    """Return an archive of these files; level 0 deflates to the same bytes with every zlib."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            alter(info)
+            archive.writestr(info, content, zipfile.ZIP_DEFLATED, level)
+    return buffer.getvalue()
+
+
+def _as_link(info: zipfile.ZipInfo) -> None:
+    if info.filename.endswith("empty.txt"):
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+
+
+def _with_flag(raw: bytes, flag: int) -> bytes:
+    """Set a flag in every entry of the list."""
+    changed, start = bytearray(raw), raw.index(b"PK\x01\x02")
+    while (at := raw.find(b"PK\x01\x02", start)) >= 0:
+        changed[at + 8] |= flag
+        start = at + 4
+    return bytes(changed)
+
+
+def _says_larger(raw: bytes) -> bytes:
+    """The list claims that one file unpacks to more than Aura ever reads."""
+    changed, at = bytearray(raw), raw.index(b"PK\x01\x02")
+    changed[at + 24 : at + 28] = BOMB_BYTES.to_bytes(4, "little")
+    return bytes(changed)
+
+
+def _unpacks_to_more(raw: bytes) -> bytes:
+    """The list claims that the first file is shorter than it is."""
+    changed, at = bytearray(raw), raw.index(b"PK\x01\x02")
+    changed[at + 24 : at + 28] = (1).to_bytes(4, "little")
+    return bytes(changed)
+
+
+def _twice(name: str) -> bytes:
+    """An archive that holds one path twice."""
+    other = name[:-1] + "X"
+    raw = packed({**FILES, name: b"one", other: b"other"})
+    return raw.replace(other.encode(), name.encode())
+
+
+def hostile() -> dict[str, tuple[bytes, str]]:
+    """Return packages by name, each with the reason for which it is refused."""
+    return {
+        "a path that leaves the folder": (
+            packed({**FILES, "desk/../../evil.php": b"<?php"}),
+            "package_unsafe_path",
+        ),
+        "an absolute path": (packed({**FILES, "/tmp/evil.php": b"x"}), "package_unsafe_path"),
+        "a drive of Windows": (packed({"c:desk/a.php": b"x"}), "package_unsafe_path"),
+        "a backslash": (packed({**FILES, "desk/inc\\evil.php": b"x"}), "package_unsafe_path"),
+        "a line break in a name": (packed({**FILES, "desk/a\n.php": b"x"}), "package_unsafe_path"),
+        "a link": (packed(FILES, _as_link), "package_has_link"),
+        "a bomb by its own account": (_says_larger(packed(FILES)), "package_too_large"),
+        "two folders": (packed({**FILES, "other/a.php": b"x"}), "package_not_one_folder"),
+        "a file beside the folder": (packed({**FILES, "a.php": b"x"}), "package_not_one_folder"),
+        "no file": (packed({"desk/": b""}), "package_not_one_folder"),
+        "encrypted": (_with_flag(packed(FILES), 1), "package_encrypted"),
+        "one path twice": (_twice("desk/inc/c.php"), "package_duplicate_path"),
+        "a web page": (b"<!doctype html><title>Renew your license</title>", "not_a_package"),
+        "nothing": (b"", "not_a_package"),
+    }
+
+
+def harmless() -> dict[str, bytes]:
+    """Return packages by name that leave exactly FILES in the folder `desk`."""
+    mac = {"__MACOSX/desk/._a": b"fork", "__MACOSX/../x": b""}
+    return {
+        "an ordinary package": packed(FILES),
+        "in another order": packed(dict(reversed(FILES.items()))),
+        "with entries for folders": packed({"desk/": b"", "desk/inc/": b"", **FILES}),
+        "with what macOS adds": packed({**FILES, **mac}),
+    }
+
+
+def damaged() -> dict[str, bytes]:
+    """Return packages by name whose content is not what their list says."""
+    whole = packed(FILES)
+    return {
+        "one byte changed": whole.replace(b"<?php // a\n", b"<?php // A\n"),
+        "a file longer than its list says": _unpacks_to_more(whole),
+        "another name in front of the content": whole.replace(b"a-b.php", b"a-c.php", 1),
+    }
