@@ -265,6 +265,13 @@ class Site(BaseModel):
         return {site.id: site.name for site in query}
 
     @classmethod
+    def with_own_window(cls, visible: Visibility) -> list[Site]:
+        """Return the visible sites with a maintenance window of their own by name."""
+        query = cls.select().where(cls.maintenance_window.is_null(False))
+        query = query.where(cls.forgotten_at.is_null(), visible.in_sql(cls.client))
+        return list(query.order_by(fn.LOWER(cls.name), cls.id))
+
+    @classmethod
     def known_names(cls, visible: Visibility) -> dict[int, str]:
         """Return the names of the visible sites that were not removed by id, in order."""
         query = cls.select(cls.id, cls.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.models.sites import Site
@@ -26,15 +27,24 @@ def site_choices(client_id: int | None, chosen: int | None, hint: str) -> SiteCh
 
     `hint` says how to get at the others.
     """
+    names = offered_names([] if chosen is None else [chosen], client_id)
+    return SiteChoices(_as_choices(names), "" if are_all_offered() else hint)
+
+
+def are_all_offered() -> bool:
+    """Whether forms offer every site that the user sees, because there are few."""
+    return page_context.count_sites() <= MOST_OFFERED
+
+
+def offered_names(chosen: Collection[int], client_id: int | None = None) -> dict[int, str]:
+    """Return the names of the sites to offer by id: all, or those of a client and the chosen."""
     visible = current_visibility()
-    if page_context.count_sites() <= MOST_OFFERED:
-        return SiteChoices(_as_choices(Site.known_names(visible)), "")
+    if are_all_offered():
+        return Site.known_names(visible)
     names: dict[int, str] = {}
     if client_id is not None and visible.has(client_id):
         names = Site.known_names(Visibility.of_clients([client_id]))
-    if chosen is not None and chosen not in names:
-        names |= Site.names([chosen], visible)
-    return SiteChoices(_as_choices(names), hint)
+    return names | Site.names([one for one in chosen if one not in names], visible)
 
 
 def _as_choices(names: dict[int, str]) -> list[tuple[str, str]]:

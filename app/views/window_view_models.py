@@ -19,6 +19,7 @@ from app.models.clients import Client
 from app.models.freezes import Freeze
 from app.models.sites import Site
 from app.models.visibility import Visibility
+from app.views import site_choices
 from app.views.authorization import current_session, current_visibility
 from app.views.brand import agency_settings
 
@@ -56,13 +57,17 @@ class WindowRow:
 
 @dataclass(frozen=True)
 class WindowsPage:
-    """The data of the settings page. `choices` are those of its forms."""
+    """The data of the settings page. `choices` are those of its forms.
+
+    `offers_all` unless there are too many sites for that.
+    """
 
     stop: ChangeStop | None
     affected: Affected
     freezes: list[FreezeRow]
     windows: list[WindowRow]
     choices: dict[str, list[tuple[str, str]]]
+    offers_all: bool
     zone: str
     today: date
 
@@ -114,18 +119,22 @@ class SiteTimes:
     freezes: list[FreezeTime]
 
 
-def windows_page(now: datetime) -> WindowsPage:
-    """Return the data of the settings page."""
+def windows_page(now: datetime, chosen: Collection[int]) -> WindowsPage:
+    """Return the data of the settings page.
+
+    `chosen` are the ids of sites that its forms offer even if there are too many to offer all.
+    """
     visible = current_visibility()
-    clients, sites = Client.listing(visible), Site.listing(visible)
+    clients = Client.listing(visible)
     zone = agency_settings().zone
     today = now.astimezone(zone).date()
     return WindowsPage(
         stop=current_session().session.stop,
         affected=stop_switch.affected(visible),
         freezes=[_freeze_row(one, today, visible) for one in Freeze.newest(_MOST_FREEZES, visible)],
-        windows=_window_rows([*clients, *sites]),
-        choices=_choices(clients, sites),
+        windows=_window_rows([*clients, *Site.with_own_window(visible)]),
+        choices=_choices(clients, site_choices.offered_names(chosen)),
+        offers_all=site_choices.are_all_offered(),
         zone=zone.key,
         today=today,
     )
@@ -239,12 +248,12 @@ def _window_rows(owners: Iterable[Client | Site]) -> list[WindowRow]:
     return rows
 
 
-def _choices(clients: Sequence[Client], sites: Sequence[Site]) -> dict[str, list[tuple[str, str]]]:
+def _choices(clients: Sequence[Client], sites: dict[int, str]) -> dict[str, list[tuple[str, str]]]:
     is_everything = current_visibility().is_everything
     every_site = "All sites" if is_everything else "Choose a client or a site"
     owners = [
         *((f"client:{one.id}", f"All sites of {one.name}") for one in clients),
-        *((f"site:{one.id}", one.name) for one in sites),
+        *((f"site:{site_id}", name) for site_id, name in sites.items()),
     ]
     return {
         "covers": [("", every_site), *owners],

@@ -146,9 +146,21 @@ def _owner(text: str) -> Client | Site | None:
     if not text:
         return None
     kind, _, number = text.partition(":")
-    if kind not in ("client", "site") or not number.isdecimal():
+    try:
+        row_id = row_number(number)
+    except ValueError:
+        row_id = 0
+    if kind not in ("client", "site") or not row_id:
         raise NotFound("This client or site does not exist.")
-    return load_client(int(number)) if kind == "client" else load_site(int(number))
+    return load_client(row_id) if kind == "client" else load_site(row_id)
+
+
+def _site_number(text: str) -> int | None:
+    kind, _, number = text.partition(":")
+    try:
+        return row_number(number) if kind == "site" else None
+    except ValueError:
+        return None
 
 
 def _day(name: str) -> date:
@@ -166,10 +178,13 @@ def _still_running(count: int) -> str:
 
 
 def _page(errors: dict[str, str]) -> str:
+    typed = request.form or request.args
+    named = [_site_number(typed.get(name, "")) for name in ("owner", "covers")]
+    chosen = [number for number in named if number is not None]
     return render_template(
         "settings/windows.html",
-        page=window_view_models.windows_page(utcnow()),
-        typed=request.form or request.args,
+        page=window_view_models.windows_page(utcnow(), chosen),
+        typed=typed,
         errors=errors,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -12,6 +14,7 @@ from app.models.changes import APPROVED, Change
 from app.models.clients import Client
 from app.models.freezes import Freeze
 from app.models.sites import Site
+from app.views import site_choices
 from tests.support.clicking import Clicker
 
 PAGE = "/settings/windows"
@@ -30,6 +33,23 @@ def freeze(**changes: str) -> dict[str, str]:
 def window(owner: str, **changes: object) -> dict[str, object]:
     hours = {"weekdays": ["0", "3"], "from_hour": "2", "to_hour": "5"}
     return {"owner": owner, **hours, "time_zone": "Europe/Berlin", **changes}
+
+
+def offered(text: str) -> list[str]:
+    return re.findall(r'<option value="(site:\d+)"', text)
+
+
+def test_of_many_sites_only_the_one_is_offered_whose_page_led_here(as_ana, today, monkeypatch):
+    assert offered(as_ana.get(PAGE).text) == [f"site:{today.id}"] * 2
+    monkeypatch.setattr(site_choices, "MOST_OFFERED", 0)
+    assert not offered(as_ana.get(PAGE).text)
+    path = re.search(r'href="(/settings/windows\?[^"]+)"', as_ana.get(f"/sites/{today.id}").text)
+    assert path
+    text = as_ana.get(html.unescape(path[1])).text
+    assert offered(text) == [f"site:{today.id}"] * 2
+    assert text.count(f'value="site:{today.id}" selected') == 2
+    for wrong in ("site:4711", "site:%C2%B2", f"site:{10**30}", "site:", "client:1"):
+        assert not offered(as_ana.get(f"{PAGE}?owner={wrong}").text)
 
 
 # ---- stop ----

@@ -77,9 +77,19 @@ final class Siteagent_Update_Window {
 	}
 
 	/**
-	 * Returns the moment at which a clock shows this hour; 24 is the next midnight.
+	 * Returns the first moment at which a clock shows this hour; 24 is the next midnight.
 	 */
 	private static function at_hour( DateTimeImmutable $day, int $hour ): int {
-		return $day->setTime( $hour, 0 )->getTimestamp();
+		$zone = $day->getTimezone();
+		$at   = ( new DateTimeImmutable( $day->format( 'Y-m-d' ) . sprintf( ' %02d:00', $hour ), $zone ) )->getTimestamp();
+		// PHP's versions differ in which of two equal hours they find when clocks are put back.
+		return self::clock_at( $at - 3600, $zone ) === self::clock_at( $at, $zone ) ? $at - 3600 : $at;
+	}
+
+	/**
+	 * Returns the day and the hour that a clock shows.
+	 */
+	private static function clock_at( int $at, DateTimeZone $zone ): string {
+		return ( new DateTimeImmutable( '@' . $at ) )->setTimezone( $zone )->format( 'Y-m-d H' );
 	}
 }
