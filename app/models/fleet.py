@@ -294,7 +294,7 @@ def count_by_client(
 
 
 def widespread_updates(limit: int, visible: Visibility) -> list[WidespreadUpdate]:
-    """Return the updates that are available on most visible sites, without translations."""
+    """Return the updates available on most visible sites, of what has a page of its own."""
     count = fn.COUNT(AvailableUpdate.id)
     query = (
         AvailableUpdate.select(
@@ -308,7 +308,7 @@ def widespread_updates(limit: int, visible: Visibility) -> list[WidespreadUpdate
         )
         .join(Site)
         .where(
-            AvailableUpdate.kind != "translation",
+            AvailableUpdate.kind.not_in(("translation", "database")),
             Site.forgotten_at.is_null(),
             Site.state == ACTIVE,
             visible.in_sql(Site.client),

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.domain.changes import auto_update_rules
 from app.domain.changes.auto_update_rules import RuleTerms
 from app.domain.errors import Invalid
-from app.domain.inventory.eligibility import PERMISSIONS
+from app.domain.inventory.eligibility import RULE_PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES
 from app.models.base import utcnow
 from app.models.clients import THEMSELVES
@@ -93,7 +93,9 @@ def _terms() -> RuleTerms:
     return RuleTerms(
         name=form.get("name", ""),
         permissions=tuple(
-            permission for permission in PERMISSIONS if permission in form.getlist("permissions")
+            permission
+            for permission in RULE_PERMISSIONS
+            if permission in form.getlist("permissions")
         ),
         release_types=tuple(
             release_type

@@ -33,6 +33,8 @@ from app.protocol import from_b64u
 from app.views.window_view_models import ChangeTimes, change_times_of
 
 WORDPRESS_ORG = "downloads.wordpress.org"
+# What a site names for the upgrade of a database, which needs no package.
+NO_PACKAGE = "none"
 RELEASE_NOTES = "https://wordpress.org/documentation/wordpress-version/version-{}/"
 # The words for each state in a summary of several changes.
 IN_SUMMARY = {
@@ -171,12 +173,13 @@ def risks_of(change: Change) -> list[str]:
     found = {
         "core_major": change.permission == "core_major",
         "core": change.kind == "core",
+        "database": change.kind == "database",
         "siteagent": change.kind == "siteagent",
         "major": change.kind != "core" and change.release_type == MAJOR,
-        "no_rollback": change.kind != "core" and facts.get("rollback") is False,
+        "no_rollback": change.kind not in ("core", "database") and facts.get("rollback") is False,
         "active": facts.get("active") is True and change.kind in ("plugin", "theme"),
         "approval_on_site": facts.get("approval_on_site") is True,
-        "elsewhere": bool(host) and host != WORDPRESS_ORG,
+        "elsewhere": host not in ("", WORDPRESS_ORG, NO_PACKAGE),
     }
     return [name for name, is_so in found.items() if is_so]
 

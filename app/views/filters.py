@@ -12,7 +12,7 @@ from flask_login import current_user
 from app.domain.audit import entry_document
 from app.domain.audit.subjects import event_subject
 from app.domain.inventory.targets import Target, translation_ident
-from app.domain.inventory.versions import UNCLEAR, release_type_between
+from app.domain.inventory.versions import UNCLEAR
 from app.domain.sites.urls import short_address
 from app.domain.time_zones import UTC_ZONE, zone_of
 from app.formats import (
@@ -158,7 +158,7 @@ def release_size(target: Target) -> str:
     """Return the size of an available update: patch, minor, major or unclear."""
     if target.kind == "translation":
         return UNCLEAR
-    return release_type_between(target.version, target.available or "")
+    return target.release_type_to(target.available or "")
 
 
 def from_unix(seconds: int) -> datetime:

@@ -249,7 +249,7 @@ class SitePage:
     @cached_property
     def waiting(self) -> list[Candidate]:
         """Return the available updates: WordPress first, then by kind and name."""
-        order = ("core", "siteagent", "plugin", "theme", "translation")
+        order = ("database", "core", "siteagent", "plugin", "theme", "translation")
         found = [candidate for candidate in self.candidates if candidate.target.available]
         return sorted(
             found,

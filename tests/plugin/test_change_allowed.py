@@ -15,7 +15,8 @@ from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
 
 OFF = dict.fromkeys(
-    ["translations", "plugins", "themes", "core_minor", "core_major", "siteagent"], False
+    ["translations", "plugins", "themes", "core_minor", "core_major", "database", "siteagent"],
+    False,
 )
 ITEM = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
 

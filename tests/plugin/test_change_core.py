@@ -31,7 +31,8 @@ def site(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
 def left(site: RealWordPress) -> list[Any]:
     """What an update could have forgotten."""
     return site.evaluate(
-        "return array(glob(WP_CONTENT_DIR . '/siteagent*'), glob(WPMU_PLUGIN_DIR . '/siteagent*'),"
+        "return array(glob(WP_CONTENT_DIR . '/siteagent-probation*'),"
+        " glob(WPMU_PLUGIN_DIR . '/siteagent*'),"
         " file_exists(ABSPATH . '.maintenance'), get_option('core_updater.lock'),"
         " get_option('auto_updater.lock'));"
     )

@@ -73,7 +73,7 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
         "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
         " { if (isset($data['run'])) { $data['run']['deadline'] = 0; } return $data; });"
         "Siteagent_Report::load_admin_includes();"
-        "siteagent()->update_controller()->reconcile(time());"
+        "siteagent()->run_recovery()->reconcile(time());"
     )
     assert disk(wp, DESK)["left"] == []
 

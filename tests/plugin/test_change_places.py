@@ -29,12 +29,13 @@ from tests.wordpress.site import WordPress
 
 ITEM = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
 PLACE = "siteagent-probation"
+COPIES = "siteagent-copies"
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[RealWordPress]:
-    """The place for kept copies is a disk of its own, of 20 MB."""
-    started = WordPress.start("newest", small={PLACE: "20m"})
+    """Backups have a disk of their own, of 20 MB, and kept copies one of 65 MB."""
+    started = WordPress.start("newest", small={PLACE: "20m", COPIES: "65m"})
     try:
         yield RealWordPress(started)
     finally:
@@ -75,6 +76,22 @@ def test_a_full_disk_is_seen_before_anything_is_touched(site, paired, desk) -> N
         in_container(site, f"rm {PLACE}/filler")
     assert disk(site, DESK)["files"] == desk["files"]
     assert Order.of(site, paired, ITEM).send()["outcome"] == "succeeded"
+
+
+def test_without_room_for_a_kept_copy_the_update_goes_on_and_the_log_says_so(
+    site, paired, desk
+) -> None:
+    archives = f"return glob(WP_CONTENT_DIR . '/{COPIES}/*/*.zip');"
+    before = site.evaluate(archives)
+    in_container(site, f"head -c 5m /dev/zero > {COPIES}/filler")
+    try:
+        assert Order.of(site, paired, ITEM).send()["outcome"] == "succeeded"
+    finally:
+        in_container(site, f"rm {COPIES}/filler")
+    newest = site.evaluate("return siteagent()->audit_log_reader()->recent(9, 0);")
+    [told] = [one for one in newest if one["event"] == "copy_not_kept"]
+    assert (told["facts"]["id"], told["facts"]["reason"]) == (DESK, "disk_full")
+    assert site.evaluate(archives) == before
 
 
 def test_without_room_for_a_watchdog_it_is_said_beforehand_and_the_site_mends_itself(

@@ -40,7 +40,7 @@ def health(wp, test: str, before: str = "") -> dict[str, Any]:
 def test_each_tab_of_the_page_has_help(wp, ana) -> None:
     page = ana.page().text
     help_tabs = re.findall(r'id="tab-link-siteagent-(\w+)"', page)
-    assert help_tabs == ["connection", "permissions", "limits", "data", "log"]
+    assert help_tabs == ["connection", "permissions", "limits", "data", "history", "log"]
     assert "Afterwards, both sides show the same fingerprint." in page
 
 

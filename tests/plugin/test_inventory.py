@@ -69,7 +69,8 @@ REPORT = "return siteagent()->report()->build();"
 
 
 def test_a_report_has_every_field_of_the_manifest_and_no_other(wp):
-    report = wp.evaluate(HOSTILE + FIXED + AVAILABLE_UPDATES + REPORT)
+    waiting = "add_filter('pre_option_db_version', fn() => '1');"
+    report = wp.evaluate(HOSTILE + FIXED + AVAILABLE_UPDATES + waiting + REPORT)
     listed = {field.path for field in report_schema.fields()}
     assert paths(report) <= listed, "a value left that manifest.json does not name"
     assert listed - paths(report) <= {"php.extensions_missing[]"}
@@ -320,6 +321,51 @@ def test_late_scheduled_work_is_told_in_steps_of_five_minutes(wp):
     )
     assert late["cron_overdue"] >= 4800
     assert late["cron_overdue"] % 300 == 0
+
+
+UPGRADES = "return siteagent()->report()->build()['health']['database_upgrades'];"
+WOOCOMMERCE = (
+    "update_option('woocommerce_db_version', '9.1.0'); define('WC_VERSION', '9.4.2');"
+    "eval('class WC_Install { public static function needs_db_update() { %s } }');"
+)
+
+
+def test_a_database_that_is_up_to_date_needs_no_upgrade(wp):
+    assert wp.evaluate(UPGRADES) == []
+
+
+def test_an_upgrade_of_wordpress_that_waits_is_told_with_both_versions(wp):
+    found, wanted = wp.evaluate(
+        "update_option('db_version', '53000');"
+        "$found = siteagent()->report()->build()['health']['database_upgrades'];"
+        "update_option('db_version', $GLOBALS['wp_db_version']);"
+        "return array($found, (string) $GLOBALS['wp_db_version']);"
+    )
+    assert found == [{"id": "wordpress", "from": "53000", "to": wanted}]
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("return true;", [{"id": "woocommerce", "from": "9.1.0", "to": "9.4.2"}]),
+        # Most releases change nothing in the database.
+        ("return false;", []),
+        ('throw new Error("broken");', []),
+    ],
+)
+def test_woocommerce_itself_says_whether_its_database_waits(wp, code, found):
+    delete = "delete_option('woocommerce_db_version');"
+    told = UPGRADES.replace("return", "$told =") + delete + "return $told;"
+    assert wp.evaluate(WOOCOMMERCE % code + told) == found
+
+
+def test_elementors_stored_version_says_whether_its_data_waits(wp):
+    told = "define('ELEMENTOR_VERSION', '3.30.0'); $told = array();"
+    for stored in ("3.29.2", "3.30.0"):
+        told += f"update_option('elementor_version', '{stored}'); $told[] = " + UPGRADES[7:]
+    older, same = wp.evaluate(told + "delete_option('elementor_version'); return $told;")
+    assert older == [{"id": "elementor", "from": "3.29.2", "to": "3.30.0"}]
+    assert same == []
 
 
 def test_disk_space_is_rounded_down(wp):

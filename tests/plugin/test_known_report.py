@@ -87,6 +87,8 @@ CHANGES = {
     "a plugin is excluded": "siteagent()->limit_decisions()->save_exclusions("
     "array('plugin' => array('hello.php' => 'none')), 'user:1');",
     "search engines are turned away": "update_option('blog_public', '0');",
+    "the database waits for its upgrade": "update_option('db_version', '1');",
+    "the database was upgraded": "update_option('db_version', $GLOBALS['wp_db_version']);",
     "the language changes": "update_option('WPLANG', 'de_DE');",
     "WordPress is another one": "$file = ABSPATH . WPINC . '/version.php';"
     " file_put_contents($file, file_get_contents($file) . '// another');",

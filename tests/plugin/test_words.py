@@ -85,7 +85,7 @@ def test_the_class_map_names_every_class_and_its_file():
     found = {}
     for source in includes.rglob("class-siteagent-*.php"):
         text = source.read_text("utf-8")
-        [name] = re.findall(r"^(?:final )?(?:class|trait) (\w+)", text, re.MULTILINE)
+        [name] = re.findall(r"^(?:final )?(?:class|trait|interface) (\w+)", text, re.MULTILINE)
         assert source.name == f"class-{name.lower().replace('_', '-')}.php"
         found[name] = source.relative_to(includes).as_posix()
     assert listed == found

@@ -91,7 +91,7 @@ class Changing:
             "php": site.report["php"]["version"],
             "version": self.version_of(site, item["kind"], item["id"]),
             "active": True,
-            "package_host": HOST,
+            "package_host": _host(item),
             "approval_on_site": site.report["agent"]["approval_on_site"],
             "rollback": site.report["agent"]["rollback"],
             "busy": False,
@@ -200,7 +200,7 @@ class Changing:
         present = (site.report["wordpress"]["version"], site.report["php"]["version"])
         if (pre["wp"], pre["php"]) != present:
             return "environment_changed"
-        if plan["item"]["package_host"] != HOST:
+        if plan["item"]["package_host"] != _host(plan["item"]):
             return "package_host"
         if not _are_hours_of_owner(site, now):
             return "outside_owner_window"
@@ -208,7 +208,7 @@ class Changing:
 
     def _unmet(self, site: FakeSite, item: dict[str, Any]) -> list[str]:
         reasons = []
-        own = {"core": "core_minor", "siteagent": "siteagent"}
+        own = {"core": "core_minor", "siteagent": "siteagent", "database": "database"}
         permission = own.get(item["kind"], f"{item['kind']}s")
         if item["kind"] == "plugin" and item["id"] == SITEAGENT:
             reasons.append("is_siteagent")
@@ -218,7 +218,7 @@ class Changing:
             reasons.append("paused_by_owner")
         if _component(site, item["kind"], item["id"]).get("releases") == "none":
             reasons.append("excluded_by_owner")
-        if not site.report["health"]["file_mods"]:
+        if not site.report["health"]["file_mods"] and item["kind"] != "database":
             reasons.append("file_mods_off")
         if self.version_of(site, item["kind"], item["id"]) != item["from"]:
             reasons.append("version_changed")
@@ -230,6 +230,9 @@ class Changing:
         return reasons
 
     def _put(self, site: FakeSite, item: dict[str, Any]) -> None:
+        if item["kind"] == "database":
+            site.report["health"]["database_upgrades"] = []
+            return
         _component(site, item["kind"], item["id"])["version"] = item["to"]
         available_updates = _available_updates(site, item["kind"])
         available_updates[:] = [
@@ -266,11 +269,24 @@ def _component(site: FakeSite, kind: str, ident: str) -> dict[str, Any]:
     if kind == "core":
         found: dict[str, Any] = site.report["wordpress"]
         return found
+    if kind == "database":
+        return next(({"version": one["from"]} for one in _upgrades(site)), {})
     listed = site.report[PLACES[kind]]
     return next((component for component in listed if component["id"] == ident), {})
 
 
+def _host(item: dict[str, Any]) -> str:
+    return "none" if item["kind"] == "database" else HOST
+
+
+def _upgrades(site: FakeSite) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = site.report["health"].get("database_upgrades", [])
+    return found
+
+
 def _available_updates(site: FakeSite, kind: str) -> list[dict[str, Any]]:
+    if kind == "database":
+        return [{"id": one["id"], "version": one["to"], "package": True} for one in _upgrades(site)]
     found: list[dict[str, Any]] = site.report["updates"][PLACES.get(kind, kind)]
     return found
 

@@ -12,6 +12,7 @@ _REFUSED = "tests/plugin/test_change_refused.py"
 _RUN = "tests/plugin/test_change_run.py"
 _CUT = "tests/plugin/test_change_interrupted.py"
 _PLACES = "tests/plugin/test_change_places.py"
+_RESTORE = "tests/plugin/test_restore_copy.py"
 _CORE = "tests/plugin/test_change_core.py"
 _KINDS = "tests/plugin/test_change_kinds.py"
 _AGENT = "tests/plugin/test_agent_update.py"
@@ -152,6 +153,29 @@ AUTHORITY = (
             _REFUSED, "test_a_folder_or_file_that_cannot_be_replaced_is_left_alone",
             _REFUSED, "test_a_link_is_not_replaced_by_a_folder",
             _PLACES, "test_a_full_disk_is_seen_before_anything_is_touched",
+        ),
+    ),
+    Attack(
+        "The database is upgraded without permission, by a rule, or otherwise than approved",
+        played(
+            "tests/plugin/test_upgrade_database.py",
+            "test_without_the_owners_permission_nothing_runs",
+            "tests/plugin/test_upgrade_database.py",
+            "test_anything_but_what_was_approved_is_refused",
+            "tests/domain/test_upgrade_database.py", "test_no_auto_update_rule_covers_it",
+        ),
+    ),
+    Attack(
+        "A kept copy of a former version is altered, replaced or fetched, or restored by someone "
+        "who may not",
+        played(
+            _RESTORE, "test_a_copy_with_one_byte_changed_is_not_restored",
+            _RESTORE, "test_an_archive_with_foreign_paths_or_links_is_not_restored",
+            _RESTORE, "test_a_copy_that_is_gone_or_unknown_to_the_log_is_not_offered",
+            _RESTORE, "test_an_update_keeps_the_former_version_where_nobody_can_fetch_or_run_it",
+            _RESTORE, "test_who_may_not_update_plugins_restores_none",
+            "tests/domain/test_record_restored_versions.py",
+            "test_a_hostile_site_cannot_fill_the_audit_log",
         ),
     ),
     Attack(

@@ -155,6 +155,31 @@ def test_critical_health_comes_before_good_health(see):
     assert text.index("Use an object cache") < text.index("All is well")
 
 
+def test_a_database_that_waits_for_its_upgrade_is_shown_with_the_way_to_it(see):
+    upgrades = [
+        {"id": "wordpress", "from": "58975", "to": "60421"},
+        {"id": "woocommerce", "from": "9.1.0", "to": "9.4.2"},
+    ]
+    text = see("health", health={**report()["health"], "database_upgrades": upgrades})
+    assert "WordPress has to upgrade the database from 58975 to 60421" in text
+    assert "WooCommerce has to upgrade the database from 9.1.0 to 9.4.2" in text
+    assert '/updates">Updates</a>' in text
+    assert 'https://bakery.example/wp-admin/"' in text
+
+
+def test_a_site_cannot_make_the_link_to_wp_admin_run_a_script(see):
+    upgrades = [{"id": "elementor", "from": HOSTILE, "to": "3.9"}]
+    health = {**report()["health"], "database_upgrades": upgrades}
+    text = see(
+        "health",
+        health=health,
+        wordpress={**report()["wordpress"], "site_url": "javascript:alert(1)//"},
+    )
+    assert "Elementor has to upgrade the database" in text
+    assert "javascript:alert" not in text
+    assert "<img src=x" not in text
+
+
 def test_an_older_plugin_that_tells_less_still_has_a_page(see, fake):
     fake.report = report()
     text = see(health={}, updates={}, database={}, server={}, php={})

@@ -135,6 +135,14 @@ add_action(
 	}
 );
 
+// Copies of former versions are removed after two weeks.
+add_action(
+	'siteagent_remove_expired_copies',
+	static function (): void {
+		Siteagent_Kept_Copies::remove_expired( time() );
+	}
+);
+
 // Updates of SiteAgent itself: only signed releases from the dashboard, no matter who asks for them.
 add_filter(
 	'update_plugins_siteagent.invalid',
@@ -252,6 +260,7 @@ if ( is_admin() ) {
 		array( 'admin_post_siteagent_resume', 'limits_actions', 'resume' ),
 		array( 'admin_post_siteagent_window', 'limits_actions', 'save_window' ),
 		array( 'admin_post_siteagent_exclusions', 'limits_actions', 'save_exclusions' ),
+		array( 'admin_post_siteagent_restore', 'restore_action', 'restore' ),
 	);
 	if ( ! wp_doing_ajax() ) {
 		$siteagent_hooks[] = array( 'admin_init', 'privacy_policy', 'add_text' );

@@ -75,7 +75,7 @@ function siteagent(): Siteagent_Container {
 function siteagent_tidy_up(): void {
 	try {
 		Siteagent_Report::load_admin_includes();
-		siteagent()->update_controller()->reconcile( time() );
+		siteagent()->run_recovery()->reconcile( time() );
 	} catch ( Throwable $broken ) {
 		error_log( 'SiteAgent: ' . $broken->getMessage() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- an operator looks in the log of the server.
 	}

@@ -33,7 +33,7 @@ from app.domain.changes.candidates import Candidate
 from app.domain.changes.change_times import Start
 from app.domain.changes.rule_coverage import matches_site
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
-from app.domain.inventory.eligibility import PERMISSIONS
+from app.domain.inventory.eligibility import RULE_PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES, release_type_between
 from app.domain.sites import tag_names
 from app.domain.text import MAX_REASON_CHARS
@@ -379,7 +379,7 @@ def _problems(terms: RuleTerms, now: datetime) -> dict[str, str]:
     problems: dict[str, str] = {}
     if not 0 < len(terms.name.strip()) <= MAX_NAME_CHARS:
         problems["name"] = f"Enter a name of at most {MAX_NAME_CHARS} characters."
-    if not terms.permissions or not set(terms.permissions) <= set(PERMISSIONS):
+    if not terms.permissions or not set(terms.permissions) <= set(RULE_PERMISSIONS):
         problems["permissions"] = "Choose at least one kind of update."
     needs_release_types = set(terms.permissions) != {"translations"}
     if (needs_release_types and not terms.release_types) or not set(terms.release_types) <= set(

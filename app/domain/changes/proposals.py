@@ -26,7 +26,6 @@ from app.domain.changes import candidates
 from app.domain.changes.candidates import Candidate
 from app.domain.errors import Conflict, Invalid, StaleChange, StaleState
 from app.domain.inventory.eligibility import SEPARATE_KINDS
-from app.domain.inventory.versions import release_type_between
 from app.domain.text import check_reason
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import DuplicateRow, transaction
@@ -172,7 +171,7 @@ def _create(request: UpdateRequest, proposal: _Proposal, on_site: Sequence[Candi
             name=target.name,
             from_version=target.version[:MAX_VERSION_CHARS],
             to_version=request.to_version,
-            release_type=release_type_between(target.version, request.to_version),
+            release_type=target.release_type_to(request.to_version),
             proposed_by=by.id if by.kind == "user" else None,
             proposer=(f"auto-update rule “{rule.name}”" if rule else by.name)[:120],
             proposed_at=proposal.now,

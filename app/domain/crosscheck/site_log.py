@@ -21,7 +21,7 @@ from app.domain.audit import checkpoints
 from app.domain.audit.checkpoints import Checkpoint, CheckpointInvalid
 from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import Call, CallResult
-from app.domain.crosscheck import log_records, routine_entries
+from app.domain.crosscheck import log_records, restored_versions, routine_entries
 from app.domain.errors import NotPaired
 from app.http import site_client
 from app.keys import SealBroken
@@ -184,6 +184,7 @@ def _keep(site: Site, read: SiteLog, outcome: CallResult, now: datetime) -> str:
             hash=link.hash,
             received_at=now,
         )
+    restored_versions.record_restored_versions(site, [link.body for link in whole], now)
     if broken is not None:
         return _broken(site, read, broken, now)
     return "more" if batch.has_more else "read"

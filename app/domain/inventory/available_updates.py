@@ -8,7 +8,7 @@ from typing import Any
 
 from app.domain.inventory.eligibility import lasting_reasons
 from app.domain.inventory.targets import Target, targets_on_site
-from app.domain.inventory.versions import available_updates, release_type_between
+from app.domain.inventory.versions import available_updates
 from app.models.available_updates import AvailableUpdate
 from app.models.reports import Report
 from app.models.sites import Site
@@ -38,7 +38,7 @@ def _row(target: Target, document: dict[str, Any], now: datetime) -> dict[str, A
         "name": target.name,
         "from_version": target.version,
         "to_version": available,
-        "release_type": release_type_between(target.version, available),
+        "release_type": target.release_type_to(available),
         "permission": target.permission,
         "is_fit": not reasons,
         "reasons": [[reason.code, reason.facts] for reason in reasons],

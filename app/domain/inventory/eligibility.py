@@ -17,10 +17,16 @@ from app.domain.inventory.update_limits import Pause
 from app.domain.inventory.versions import is_above, is_not_newer, is_patch_release
 
 # The permissions of a site's owner, by increasing risk.
-KINDS = ("plugin", "theme", "translation", "core", "siteagent")
-PERMISSIONS = ("translations", "plugins", "themes", "core_minor", "core_major", "siteagent")
+KINDS = ("plugin", "theme", "translation", "core", "database", "siteagent")
+PERMISSIONS = (
+    *("translations", "plugins", "themes", "core_minor", "core_major"),
+    *("database", "siteagent"),
+)
+# What an auto-update rule may cover. A person approves each upgrade of a database, which has no
+# rollback.
+RULE_PERMISSIONS = tuple(one for one in PERMISSIONS if one != "database")
 # Updates that are proposed separately because of their risks.
-SEPARATE_KINDS = ("core", "siteagent")
+SEPARATE_KINDS = ("core", "database", "siteagent")
 
 STALE_AFTER = timedelta(hours=24)
 # Disk space for a package, its unpacked files and the copy of the old version.
@@ -28,6 +34,8 @@ LEAST_FREE_BYTES = 200_000_000
 LEAST_FREE_BYTES_CORE = 500_000_000
 # Kinds with their own folder, whose state the site reports.
 _WITH_FOLDER = ("plugin", "theme", "siteagent")
+# Replaces no files.
+_DATABASE = "database"
 # Codes of reasons that are about the site and not about one update.
 _SITE_WIDE = frozenset(
     {
@@ -256,6 +264,8 @@ def _requirement(code: str, needed: str, present: str) -> Reason | None:
 
 
 def _file_mods(case: _Case) -> Reason | None:
+    if case.target.kind == _DATABASE:
+        return None
     allowed = case.around.file_mods
     if allowed is None:
         return Reason("file_mods_untold")
@@ -277,6 +287,8 @@ def _writable(case: _Case) -> Reason | None:
 
 
 def _filesystem(case: _Case) -> Reason | None:
+    if case.target.kind == _DATABASE:
+        return None
     method = case.around.filesystem
     if not method:
         return Reason("filesystem_untold")
@@ -287,14 +299,14 @@ def _disk(case: _Case) -> Reason | None:
     """Check the disk space. Many hosts hide it from PHP; then the site checks before it starts."""
     free = case.around.disk_free
     least = LEAST_FREE_BYTES_CORE if case.target.kind == "core" else LEAST_FREE_BYTES
-    if free is None or free >= least:
+    if free is None or free >= least or case.target.kind == _DATABASE:
         return None
     return Reason("disk_full", {"free": str(free), "least": str(least)})
 
 
 def _rollback(case: _Case) -> Reason | None:
-    """Require a rollback, except for WordPress itself, for which the approver sees a warning."""
-    if case.target.kind == "core":
+    """Require a rollback, except where there is none and the approver sees a warning."""
+    if case.target.kind in ("core", _DATABASE):
         return None
     possible = case.around.rollback
     if possible is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain.inventory.versions import branch
+from app.domain.inventory.versions import UNCLEAR, branch, release_type_between
 from app.models.reports import Component
 from app.models.sites import Site
 
@@ -51,12 +51,16 @@ class Target:
     @property
     def permission(self) -> str:
         """Return the permission that an update of this component needs."""
-        if self.kind == "siteagent":
+        if self.kind in ("siteagent", "database"):
             return self.kind
         if self.kind != "core":
             return f"{self.kind}s"
         is_minor = branch(self.version) == branch(self.available or "")
         return "core_minor" if is_minor else "core_major"
+
+    def release_type_to(self, version: str) -> str:
+        """Return the size of an update to `version`. Those of a database are only counted up."""
+        return UNCLEAR if self.kind == "database" else release_type_between(self.version, version)
 
 
 def targets_on_site(site: Site, document: dict[str, Any]) -> list[Target]:
@@ -77,7 +81,7 @@ def targets_in_document(document: dict[str, Any], stored: Iterable[Component]) -
     ]
     updates = document.get("updates") or {}
     translations = [_translation(translation) for translation in updates.get("translations", [])]
-    return [*listed, *translations, *_core(document)]
+    return [*listed, *translations, *_core(document), *_database(document)]
 
 
 def _component(component: Component, folder: dict[str, Any]) -> Target:
@@ -138,6 +142,28 @@ def _core(document: dict[str, Any]) -> list[Target]:
             auto_update=by_itself.get(_release(version, update)),
         )
         for update in available_updates
+    ]
+
+
+def _database(document: dict[str, Any]) -> list[Target]:
+    """Return WordPress's database as a target while it waits for its own upgrade.
+
+    On a network of sites, it is upgraded in wp-admin, and so are those of plugins.
+    """
+    if (document.get("wordpress") or {}).get("multisite"):
+        return []
+    return [
+        Target(
+            kind="database",
+            ident="wordpress",
+            name="WordPress database",
+            version=upgrade.get("from", ""),
+            available=upgrade.get("to"),
+            active=True,
+            package=True,
+        )
+        for upgrade in (document.get("health") or {}).get("database_upgrades", [])
+        if upgrade.get("id") == "wordpress"
     ]
 
 

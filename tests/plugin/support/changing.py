@@ -134,7 +134,7 @@ foreach (new RecursiveIteratorIterator(new RecursiveDirectoryIterator($folder, 4
 }
 ksort($seen['files']);
 $seen['left'] = array_map('basename', array_merge(
-    glob(WP_CONTENT_DIR . '/siteagent*'), glob(WPMU_PLUGIN_DIR . '/siteagent*'),
+    glob(WP_CONTENT_DIR . '/siteagent-probation*'), glob(WPMU_PLUGIN_DIR . '/siteagent*'),
     glob(ABSPATH . '.maintenance')
 ));
 return $seen;

@@ -20,6 +20,7 @@ FORMS = (
     "siteagent_resume",
     "siteagent_window",
     "siteagent_exclusions",
+    "siteagent_restore",
 )
 
 
@@ -28,6 +29,7 @@ TABS = (
     "&tab=permissions",
     "&tab=limits",
     "&tab=data",
+    "&tab=history",
     "&tab=log",
     "&step=token",
     "&step=consent",

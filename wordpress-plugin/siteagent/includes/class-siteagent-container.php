@@ -75,10 +75,28 @@ final class Siteagent_Container {
 				$this->permissions(),
 				$this->update_limits(),
 				$this->pending_approvals(),
-				new Siteagent_Rollback( $this->option_store() ),
-				$this->audit_log()
+				$this->rollback(),
+				$this->audit_log(),
+				$this->run_recovery(),
+				$this->kept_copies()
 			)
 		);
+	}
+
+	public function run_recovery(): Siteagent_Run_Recovery {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Run_Recovery( $this->connection_store(), $this->operation_store(), $this->rollback(), $this->audit_log() ) );
+	}
+
+	public function kept_copies(): Siteagent_Kept_Copies {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Kept_Copies( $this->audit_log(), $this->audit_log_reader() ) );
+	}
+
+	public function copy_restorer(): Siteagent_Copy_Restorer {
+		return new Siteagent_Copy_Restorer( $this->kept_copies(), $this->rollback(), $this->run_recovery(), $this->audit_log() );
+	}
+
+	public function restore_action(): Siteagent_Restore_Action {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Restore_Action( $this->kept_copies(), $this->copy_restorer() ) );
 	}
 
 	public function audit_log(): Siteagent_Audit_Log {
@@ -212,6 +230,7 @@ final class Siteagent_Container {
 				$this->pairing(),
 				$this->report(),
 				new Siteagent_Activity_Log_Tab( $this->audit_log_reader(), $this->audit_log_verifier() ),
+				new Siteagent_Update_History_Tab( $this->audit_log_reader(), $this->kept_copies() ),
 				$this->permissions(),
 				$this->pending_approvals(),
 				$this->checkpoint_store(),
@@ -305,6 +324,10 @@ final class Siteagent_Container {
 		}
 		$active = get_site_option( 'active_sitewide_plugins' );
 		return is_array( $active ) && isset( $active[ plugin_basename( SITEAGENT_FILE ) ] );
+	}
+
+	private function rollback(): Siteagent_Rollback {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Rollback( $this->option_store() ) );
 	}
 
 	private function option_store(): Siteagent_Option_Store {

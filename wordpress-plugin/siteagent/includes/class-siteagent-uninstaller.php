@@ -97,7 +97,7 @@ final class Siteagent_Uninstaller {
 	}
 
 	/**
-	 * Removes what an update left behind. The watchdog is removed first, because it would restore an old version.
+	 * Removes what updates left behind, and the kept copies. The watchdog is removed first, because it would restore an old version.
 	 */
 	private function clear_rollback_files(): void {
 		foreach ( Siteagent_Filesystem::list_entries( WPMU_PLUGIN_DIR ) as $name ) {
@@ -108,6 +108,7 @@ final class Siteagent_Uninstaller {
 		foreach ( Siteagent_Filesystem::list_entries( Siteagent_Rollback::base_folder() ) as $name ) {
 			Siteagent_Rollback::remove_run_folder( Siteagent_Rollback::base_folder() . '/' . $name );
 		}
+		Siteagent_Kept_Copies::remove_all();
 	}
 
 	private function clear_site(): void {

@@ -147,6 +147,16 @@ class ReportReceived(Event):
     dropped_fields: int
 
 
+class VersionRestored(Event):
+    """An administrator of the site restored a former version in wp-admin, as its log says."""
+
+    kind: str
+    name: str
+    from_version: str
+    to_version: str
+    outcome: str
+
+
 class ReportRefused(Event):
     field: str
     why: str

@@ -76,6 +76,13 @@ final class Siteagent_Help_Tabs {
 					__( 'Accounts, content, visitors’ data and passwords are never part of it.', 'siteagent' ),
 				),
 			),
+			'history'     => array(
+				__( 'Update history', 'siteagent' ),
+				array(
+					__( 'This tab lists the updates that the dashboard has installed or tried to install, with their results.', 'siteagent' ),
+					__( 'The version that an update of a plugin or theme replaces is kept for two weeks. You can restore it. It is checked like an update, and replaced again if it breaks the site. The database is not restored.', 'siteagent' ),
+				),
+			),
 			'log'         => array(
 				__( 'Activity log', 'siteagent' ),
 				array(

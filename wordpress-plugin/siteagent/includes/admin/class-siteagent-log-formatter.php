@@ -14,8 +14,8 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Log_Formatter {
 
-	/** Events about one update, with its kind, id, versions and outcome. */
-	const UPDATE_EVENTS = array( 'update_approved', 'update_refused', 'update_answered', 'update_settled' );
+	/** Events about one update or restored copy, with its kind, id, versions and outcome. */
+	const UPDATE_EVENTS = array( 'update_approved', 'update_refused', 'update_answered', 'update_settled', 'restore_ended' );
 
 	/**
 	 * Returns an entry as text.
@@ -72,6 +72,9 @@ final class Siteagent_Log_Formatter {
 			'update_refused'           => __( 'Refused an update.', 'siteagent' ),
 			'update_answered'          => __( 'Responded to an update request.', 'siteagent' ),
 			'update_settled'           => __( 'Recorded the result of an interrupted update.', 'siteagent' ),
+			'copy_kept'                => __( 'Kept a copy of the version that an update replaced.', 'siteagent' ),
+			'copy_not_kept'            => __( 'Kept no copy of the version that an update replaced.', 'siteagent' ),
+			'restore_ended'            => __( 'Restored a former version.', 'siteagent' ),
 			'checkpoint_refused'       => __( 'Rejected the dashboard’s history: it is shorter than before or differs from what this site recorded.', 'siteagent' ),
 			'checkpoint_accepted'      => __( 'Accepted the dashboard’s current history.', 'siteagent' ),
 			'log_trimmed'              => __( 'Removed the oldest requests from the log. Decisions and updates are kept.', 'siteagent' ),
@@ -96,19 +99,36 @@ final class Siteagent_Log_Formatter {
 		if ( is_string( $request ) && isset( $requests[ $request ] ) ) {
 			return $requests[ $request ];
 		}
-		$outcomes = array(
+		$outcome  = isset( $facts['outcome'] ) && is_string( $facts['outcome'] ) ? $facts['outcome'] : '';
+		$outcomes = self::outcomes( $event );
+		if ( isset( $outcomes[ $outcome ] ) ) {
+			return $outcomes[ $outcome ];
+		}
+		$labels = self::event_labels();
+		return isset( $labels[ $event ] ) ? $labels[ $event ] : ucfirst( str_replace( array( '_', '.' ), ' ', $event ) );
+	}
+
+	/**
+	 * Returns the sentences of an update or a restored copy, by its outcome.
+	 *
+	 * @return array<string,string>
+	 */
+	private static function outcomes( string $event ): array {
+		if ( 'restore_ended' === $event ) {
+			return array(
+				'succeeded'   => __( 'Restored a former version.', 'siteagent' ),
+				'rolled_back' => __( 'Undid the restoring of a former version: it did not work.', 'siteagent' ),
+				'failed'      => __( 'Restoring a former version failed.', 'siteagent' ),
+				'refused'     => __( 'Did not restore a former version. Nothing was changed.', 'siteagent' ),
+			);
+		}
+		return ! in_array( $event, array( 'update_answered', 'update_settled' ), true ) ? array() : array(
 			'succeeded'   => __( 'Installed an update.', 'siteagent' ),
 			'rolled_back' => __( 'Rolled back an update: the new version did not work.', 'siteagent' ),
 			'failed'      => __( 'An update failed.', 'siteagent' ),
 			'refused'     => __( 'Rejected an update request. Nothing was changed.', 'siteagent' ),
 			'waiting'     => __( 'Received an update that needs approval on this site.', 'siteagent' ),
 		);
-		$outcome  = in_array( $event, array( 'update_answered', 'update_settled' ), true ) && isset( $facts['outcome'] ) ? $facts['outcome'] : '';
-		if ( is_string( $outcome ) && isset( $outcomes[ $outcome ] ) ) {
-			return $outcomes[ $outcome ];
-		}
-		$labels = self::event_labels();
-		return isset( $labels[ $event ] ) ? $labels[ $event ] : ucfirst( str_replace( array( '_', '.' ), ' ', $event ) );
 	}
 
 	/**
@@ -126,6 +146,10 @@ final class Siteagent_Log_Formatter {
 			if ( isset( $facts['outcome'] ) && 'waiting' === $facts['outcome'] ) {
 				$used[] = 'reason'; // The sentence says it.
 			}
+		}
+		if ( in_array( $event, array( 'copy_kept', 'copy_not_kept' ), true ) && isset( $facts['kind'], $facts['id'], $facts['version'] ) && array() === array_filter( $facts, 'is_array' ) ) {
+			$parts[] = Siteagent_Messages::component_label( $facts['kind'], $facts['id'], $facts['version'] );
+			$used    = array( 'kind', 'version' );
 		}
 		if ( 'permissions_changed' === $event && isset( $facts['after']['granted'], $facts['after']['approval_on_site'] ) && is_string( $facts['after']['granted'] ) ) {
 			$parts[] = self::permissions_text( $facts['after'] );
@@ -250,6 +274,12 @@ final class Siteagent_Log_Formatter {
 			'held_n'     => __( 'Entry recorded before', 'siteagent' ),
 			'held_hash'  => __( 'Hash recorded before', 'siteagent' ),
 			'why'        => __( 'Reason', 'siteagent' ),
+			'copy'       => __( 'Name of the copy', 'siteagent' ),
+			'sha256'     => __( 'SHA-256 of the copy', 'siteagent' ),
+			'bytes'      => __( 'Size in bytes', 'siteagent' ),
+			'version'    => __( 'Version afterwards', 'siteagent' ),
+			'active'     => __( 'Active afterwards', 'siteagent' ),
+			'probe'      => __( 'Check of the site’s pages', 'siteagent' ),
 			'before'     => __( 'Before', 'siteagent' ),
 			'after'      => __( 'After', 'siteagent' ),
 			'changed'    => __( 'Changed', 'siteagent' ),

@@ -60,11 +60,37 @@ final class Siteagent_Messages {
 			'not_disconnected'           => array( 'error', __( 'The connection could not be deleted and still exists. Try again. If it fails again, deactivate SiteAgent and check the error log of this site.', 'siteagent' ) ),
 		);
 		if ( ! isset( $notices[ $code ] ) ) {
-			return null;
+			return self::restore_notice( $code );
 		}
 		return array(
 			'kind' => $notices[ $code ][0],
 			'text' => $notices[ $code ][1],
+		);
+	}
+
+	/**
+	 * Returns the notice after restoring a kept copy.
+	 *
+	 * @param string $code Outcome, a dot, and the reason or nothing.
+	 * @return array{kind:string,text:string}|null
+	 */
+	private static function restore_notice( string $code ): ?array {
+		list( $outcome, $reason ) = explode( '.', $code . '.' );
+		$notices                  = array(
+			'restore_succeeded'   => array( 'success', __( 'The former version was restored, and the site’s pages work as before. Its database was not changed.', 'siteagent' ) ),
+			'restore_watched'     => array( 'warning', __( 'The former version was restored. This site could not check its own pages, so it is watched for a while: if its pages end with errors of this version, the replaced version is put back.', 'siteagent' ) ),
+			'restore_unchecked'   => array( 'warning', __( 'The former version was restored. This site could not check its own pages, so look at them yourself.', 'siteagent' ) ),
+			/* translators: %s: a reason, such as "the new version caused a fatal error" */
+			'restore_rolled_back' => array( 'warning', __( 'The former version did not work (%s), so the version from before is in place again.', 'siteagent' ) ),
+			/* translators: %s: a reason, such as "the installation failed" */
+			'restore_failed'      => array( 'error', __( 'Restoring failed: %s. Check this site. If the plugin or theme does not work, install it by hand or restore a backup of your host.', 'siteagent' ) ),
+			/* translators: %s: a reason, such as "another update was running" */
+			'restore_refused'     => array( 'error', __( 'Nothing was restored, and nothing on this site was changed: %s.', 'siteagent' ) ),
+			'restore_not_allowed' => array( 'error', __( 'Nothing was restored: you are not allowed to update plugins and themes on this site. Ask an administrator who is.', 'siteagent' ) ),
+		);
+		return ! isset( $notices[ $outcome ] ) ? null : array(
+			'kind' => $notices[ $outcome ][0],
+			'text' => sprintf( $notices[ $outcome ][1], Siteagent_Update_Reasons::label( $reason ) ),
 		);
 	}
 
@@ -178,6 +204,7 @@ final class Siteagent_Messages {
 			'themes'       => array( __( 'Themes', 'siteagent' ), __( 'A backup is kept as well. Changes to a theme’s own files are lost, as with every update.', 'siteagent' ) ),
 			'core_minor'   => array( __( 'WordPress minor releases', 'siteagent' ), __( 'They usually close security holes. WordPress itself cannot be rolled back.', 'siteagent' ) ),
 			'core_major'   => array( __( 'WordPress major releases', 'siteagent' ), __( 'They bring new features and should be tested first. WordPress itself cannot be rolled back.', 'siteagent' ) ),
+			'database'     => array( __( 'Upgrade of WordPress’s database', 'siteagent' ), __( 'WordPress’s own upgrade, where it waits after an update. The database cannot be rolled back, so make a backup first.', 'siteagent' ) ),
 			'siteagent'    => array( __( 'SiteAgent itself', 'siteagent' ), __( 'Signed releases from your dashboard. The previous version is restored if the new one does not respond to the dashboard.', 'siteagent' ) ),
 		);
 	}
@@ -198,6 +225,8 @@ final class Siteagent_Messages {
 			/* translators: 2: version it has, 3: version it gets */
 			'core'        => __( 'WordPress from %2$s to %3$s', 'siteagent' ),
 			/* translators: 2: version it has, 3: version it gets */
+			'database'    => __( 'WordPress’s database from %2$s to %3$s', 'siteagent' ),
+			/* translators: 2: version it has, 3: version it gets */
 			'siteagent'   => __( 'SiteAgent from %2$s to %3$s', 'siteagent' ),
 		);
 		if ( ! isset( $labels[ $item['kind'] ] ) ) {
@@ -205,6 +234,19 @@ final class Siteagent_Messages {
 		}
 		$name = 'plugin' === $item['kind'] && '.' !== dirname( $item['id'] ) ? dirname( $item['id'] ) : $item['id'];
 		return sprintf( $labels[ $item['kind'] ], $name, '' === $item['from'] ? __( 'none', 'siteagent' ) : $item['from'], $item['to'] );
+	}
+
+	/**
+	 * Returns one version of a plugin or theme as text.
+	 */
+	public static function component_label( string $kind, string $id, string $version ): string {
+		$labels = array(
+			/* translators: 1: folder of a plugin, 2: version */
+			'plugin' => __( 'Plugin %1$s %2$s', 'siteagent' ),
+			/* translators: 1: folder of a theme, 2: version */
+			'theme'  => __( 'Theme %1$s %2$s', 'siteagent' ),
+		);
+		return ! isset( $labels[ $kind ] ) ? '' : sprintf( $labels[ $kind ], 'plugin' === $kind && '.' !== dirname( $id ) ? dirname( $id ) : $id, $version );
 	}
 
 	/**

@@ -34,6 +34,9 @@ final class Siteagent_Settings_Page {
 	/** @var Siteagent_Activity_Log_Tab */
 	private $log_tab;
 
+	/** @var Siteagent_Update_History_Tab */
+	private $history_tab;
+
 	/** @var Siteagent_Permissions */
 	private $permissions;
 
@@ -62,6 +65,7 @@ final class Siteagent_Settings_Page {
 		Siteagent_Pairing $pairing,
 		Siteagent_Report $report,
 		Siteagent_Activity_Log_Tab $log_tab,
+		Siteagent_Update_History_Tab $history_tab,
 		Siteagent_Permissions $permissions,
 		Siteagent_Pending_Approvals $approvals,
 		Siteagent_Checkpoint_Store $checkpoint_store,
@@ -75,6 +79,7 @@ final class Siteagent_Settings_Page {
 		$this->pairing          = $pairing;
 		$this->report           = $report;
 		$this->log_tab          = $log_tab;
+		$this->history_tab      = $history_tab;
 		$this->permissions      = $permissions;
 		$this->approvals        = $approvals;
 		$this->checkpoint_store = $checkpoint_store;
@@ -148,6 +153,8 @@ final class Siteagent_Settings_Page {
 			$this->render_view( 'permissions', $this->permissions_data() );
 		} elseif ( Siteagent_Limits_Tab::NAME === $tab ) {
 			$this->render_view( 'limits', $this->limits_tab->data( time() ) );
+		} elseif ( 'history' === $tab ) {
+			$this->render_history();
 		} elseif ( 'log' === $tab ) {
 			$this->unseen_activity->mark_seen( get_current_user_id() );
 			$this->render_view( 'log', $this->log_tab->data( $_GET ) ); // phpcs:ignore WordPress.Security.NonceVerification -- looked for and counted, nothing else.
@@ -160,7 +167,7 @@ final class Siteagent_Settings_Page {
 	private function current_tab(): string {
 		// phpcs:ignore WordPress.Security.NonceVerification -- a choice of page, compared with a fixed list.
 		$wanted = isset( $_GET['tab'] ) && is_string( $_GET['tab'] ) ? $_GET['tab'] : '';
-		return in_array( $wanted, array( 'permissions', Siteagent_Limits_Tab::NAME, 'data', 'log' ), true ) ? $wanted : 'connection';
+		return in_array( $wanted, array( 'permissions', Siteagent_Limits_Tab::NAME, 'data', 'history', 'log' ), true ) ? $wanted : 'connection';
 	}
 
 	/**
@@ -282,6 +289,22 @@ final class Siteagent_Settings_Page {
 			'now'     => time(),
 		);
 		$this->render_view( 'waiting', $data );
+	}
+
+	/**
+	 * Renders the history of updates, or the page that confirms the restoring of a copy.
+	 */
+	private function render_history(): void {
+		// phpcs:disable WordPress.Security -- a choice of page: a number, and an id that is compared with those in the log.
+		$update_id = isset( $_GET['update'] ) && is_string( $_GET['update'] ) ? $_GET['update'] : '';
+		$page      = isset( $_GET['paged'] ) && is_string( $_GET['paged'] ) ? (int) $_GET['paged'] : 1;
+		// phpcs:enable
+		$copy = '' === $update_id ? null : $this->history_tab->copy_data( $update_id, time() );
+		if ( null !== $copy ) {
+			$this->render_view( 'restore', $copy );
+			return;
+		}
+		$this->render_view( 'history', $this->history_tab->data( $page, time() ) );
 	}
 
 	private function render_data(): void {

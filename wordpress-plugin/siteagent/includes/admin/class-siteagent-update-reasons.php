@@ -18,7 +18,7 @@ final class Siteagent_Update_Reasons {
 	 * Returns a reason in words; the code itself when it is not known.
 	 */
 	public static function label( string $code ): string {
-		$labels = self::refused() + self::not_working();
+		$labels = self::refused() + self::not_working() + self::copies();
 		return isset( $labels[ $code ] ) ? $labels[ $code ] : str_replace( '_', ' ', $code );
 	}
 
@@ -68,6 +68,7 @@ final class Siteagent_Update_Reasons {
 			'package_unreadable'      => __( 'the package cannot be read', 'siteagent' ),
 			'package_mismatch'        => __( 'the package contains something else', 'siteagent' ),
 			'not_signed'              => __( 'the package is not a signed release', 'siteagent' ),
+			'multisite'               => __( 'the database of a network of sites is upgraded in wp-admin, under Network Admin → Upgrade Network', 'siteagent' ),
 			'rollback_impossible'     => __( 'it could not be rolled back', 'siteagent' ),
 		);
 	}
@@ -88,6 +89,24 @@ final class Siteagent_Update_Reasons {
 			'fatal_after'         => __( 'the new version caused a fatal error', 'siteagent' ),
 			'probe_worse'         => __( 'the site’s pages no longer worked as before', 'siteagent' ),
 			'no_answer_after'     => __( 'the site did not respond afterwards', 'siteagent' ),
+		);
+	}
+
+	/**
+	 * Returns the reasons for which a copy of a former version was not kept, or not restored.
+	 *
+	 * @return array<string,string> By code.
+	 */
+	private static function copies(): array {
+		return array(
+			'has_links'    => __( 'it contains links to other files', 'siteagent' ),
+			'no_backup'    => __( 'this site cannot back it up during an update', 'siteagent' ),
+			'no_zlib'      => __( 'PHP cannot compress files without its extension zlib', 'siteagent' ),
+			'too_large'    => __( 'it is larger than all copies together may be', 'siteagent' ),
+			'copy_gone'    => __( 'the copy no longer exists. Copies are kept for two weeks, and three of each plugin and theme', 'siteagent' ),
+			'copy_changed' => __( 'the copy is not the one that was logged. It was damaged or altered', 'siteagent' ),
+			'copy_unsafe'  => __( 'the copy contains files that do not belong to this plugin or theme', 'siteagent' ),
+			'same_version' => __( 'this version is installed already', 'siteagent' ),
 		);
 	}
 }

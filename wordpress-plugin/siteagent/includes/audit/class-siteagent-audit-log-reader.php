@@ -29,6 +29,10 @@ final class Siteagent_Audit_Log_Reader {
 	const ROUTINE    = 'routine';
 	const ALL        = 'all';
 
+	/** Results of updates and of restored copies; and copies that were kept, or why not. Both are decisions as well. */
+	const HISTORY = 'history';
+	const COPIES  = 'copies';
+
 	/** The events of each kind. */
 	const EVENTS = array(
 		self::DECISIONS  => array(
@@ -42,6 +46,9 @@ final class Siteagent_Audit_Log_Reader {
 			'update_refused',
 			'update_answered',
 			'update_settled',
+			'copy_kept',
+			'copy_not_kept',
+			'restore_ended',
 			'checkpoint_refused',
 			'checkpoint_accepted',
 		),
@@ -57,6 +64,8 @@ final class Siteagent_Audit_Log_Reader {
 			'kept_paused',
 		),
 		self::ROUTINE    => Siteagent_Audit_Log::ROUTINE,
+		self::HISTORY    => array( 'update_answered', 'update_settled', 'restore_ended' ),
+		self::COPIES     => array( 'copy_kept', 'copy_not_kept' ),
 	);
 
 	/** @var wpdb */
@@ -124,6 +133,17 @@ final class Siteagent_Audit_Log_Reader {
 	 */
 	public function count( string $search = '' ): int {
 		return (int) $this->db->get_var( $this->db->prepare( "SELECT COUNT(*) FROM {$this->log->table()} WHERE CONVERT(body USING utf8mb4) LIKE %s", $this->like_pattern( $search ) ) );
+	}
+
+	/**
+	 * Returns the number of entries of one kind.
+	 */
+	public function count_of_kind( string $kind ): int {
+		// Before the first entry there is no table.
+		$shows_errors = $this->db->suppress_errors( true );
+		$count        = (int) $this->db->get_var( "SELECT COUNT(*) FROM {$this->log->table()} WHERE {$this->kind_condition( $kind )}" );
+		$this->db->suppress_errors( $shows_errors );
+		return $count;
 	}
 
 	/**
@@ -250,7 +270,9 @@ final class Siteagent_Audit_Log_Reader {
 		foreach ( self::EVENTS[ self::IMPORTANT === $kind ? self::ROUTINE : $kind ] as $event ) {
 			$is_event[] = $this->db->prepare( 'body LIKE %s', '%' . $this->db->esc_like( '"event":"' . $event . '"' ) . '%' );
 		}
-		return ( self::IMPORTANT === $kind ? 'NOT ' : '' ) . '(' . implode( ' OR ', $is_event ) . ')';
+		$condition = ( self::IMPORTANT === $kind ? 'NOT ' : '' ) . '(' . implode( ' OR ', $is_event ) . ')';
+		// An update that waits for approval is not history yet, and is answered each time that the dashboard asks.
+		return self::HISTORY === $kind ? $condition . $this->db->prepare( ' AND body NOT LIKE %s', '%' . $this->db->esc_like( '"outcome":"waiting"' ) . '%' ) : $condition;
 	}
 
 	/**

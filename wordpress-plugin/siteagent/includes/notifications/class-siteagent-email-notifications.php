@@ -42,7 +42,7 @@ final class Siteagent_Email_Notifications {
 		'checkpoint_refused',
 	);
 
-	/** Outcomes of updates that the owner is notified of. */
+	/** Outcomes of updates and of restored copies that the owner is notified of. */
 	const OUTCOMES = array( 'succeeded', 'rolled_back', 'failed' );
 
 	/** @var Siteagent_Notification_Queue */
@@ -68,7 +68,7 @@ final class Siteagent_Email_Notifications {
 	 * Queues a logged event if the owner is to hear of it (action `siteagent_logged`).
 	 */
 	public function queue_logged( string $event, array $facts, string $actor ): void {
-		$is_outcome = in_array( $event, array( 'update_answered', 'update_settled' ), true ) && isset( $facts['outcome'] ) && in_array( $facts['outcome'], self::OUTCOMES, true );
+		$is_outcome = in_array( $event, array( 'update_answered', 'update_settled', 'restore_ended' ), true ) && isset( $facts['outcome'] ) && in_array( $facts['outcome'], self::OUTCOMES, true );
 		if ( $is_outcome || in_array( $event, self::LOGGED, true ) ) {
 			$this->enqueue( $event, $facts, $actor, self::COLLECT_S );
 		}

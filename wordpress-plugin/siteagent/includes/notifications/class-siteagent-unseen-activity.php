@@ -52,7 +52,7 @@ final class Siteagent_Unseen_Activity {
 		$entries = $this->log_reader->entries_since( $seen, $now - self::NEWS_S, Siteagent_Audit_Log_Reader::DECISIONS, self::MAX_ENTRIES );
 		foreach ( $entries as $entry ) {
 			$outcome = isset( $entry['facts']['outcome'] ) ? $entry['facts']['outcome'] : $entry['event'];
-			if ( is_string( $outcome ) && isset( $counts[ $outcome ] ) && 'user:' . $user_id !== $entry['actor'] ) {
+			if ( 'restore_ended' !== $entry['event'] && is_string( $outcome ) && isset( $counts[ $outcome ] ) && 'user:' . $user_id !== $entry['actor'] ) {
 				++$counts[ $outcome ];
 			}
 		}

@@ -28,6 +28,7 @@ final class Siteagent_Capabilities {
 		'themes'       => 'update_themes',
 		'core_minor'   => 'update_core',
 		'core_major'   => 'update_core',
+		'database'     => 'update_core',
 		'siteagent'    => 'update_plugins',
 	);
 
@@ -67,6 +68,7 @@ final class Siteagent_Capabilities {
 			'plugin'      => 'plugins',
 			'theme'       => 'themes',
 			'core'        => 'core_minor',
+			'database'    => 'database',
 			'siteagent'   => 'siteagent',
 		);
 		return isset( $permissions[ $kind ] ) ? $permissions[ $kind ] : '';

@@ -16,7 +16,7 @@ defined( 'ABSPATH' ) || exit;
 final class Siteagent_Permissions {
 
 	/** In order of increasing risk. */
-	const ALL = array( 'translations', 'plugins', 'themes', 'core_minor', 'core_major', 'siteagent' );
+	const ALL = array( 'translations', 'plugins', 'themes', 'core_minor', 'core_major', 'database', 'siteagent' );
 
 	/** @var Siteagent_Option_Store */
 	private $store;

@@ -52,13 +52,14 @@ final class Siteagent_Health_Report {
 	 */
 	public function all( float $deadline ): array {
 		return array(
-			'tests'        => $this->run_tests( $deadline ),
-			'https'        => wp_is_using_https(),
-			'cron_overdue' => $this->cron_overdue( time() ),
-			'disk_free'    => $this->disk_free(),
-			'filesystem'   => (string) get_filesystem_method(),
-			'file_mods'    => (bool) wp_is_file_mod_allowed( 'capability_update_core' ),
-			'auto_updater' => ! ( new WP_Automatic_Updater() )->is_disabled(),
+			'tests'             => $this->run_tests( $deadline ),
+			'https'             => wp_is_using_https(),
+			'cron_overdue'      => $this->cron_overdue( time() ),
+			'disk_free'         => $this->disk_free(),
+			'filesystem'        => (string) get_filesystem_method(),
+			'file_mods'         => (bool) wp_is_file_mod_allowed( 'capability_update_core' ),
+			'database_upgrades' => ( new Siteagent_Database_Upgrades() )->pending(),
+			'auto_updater'      => ! ( new WP_Automatic_Updater() )->is_disabled(),
 		);
 	}
 
@@ -156,16 +157,8 @@ final class Siteagent_Health_Report {
 	 * report is stored. Null where the host does not tell.
 	 */
 	private function disk_free(): ?int {
-		if ( ! function_exists( 'disk_free_space' ) ) {
-			return null;
-		}
-		// Hosts forbid it with a warning (open_basedir) or an exception, depending on the PHP version.
-		try {
-			$free = @disk_free_space( WP_CONTENT_DIR ); // phpcs:ignore WordPress.PHP.NoSilencedErrors, Generic.PHP.NoSilencedErrors -- see above.
-		} catch ( Throwable $error ) {
-			return null;
-		}
-		if ( ! is_float( $free ) || $free < 0 ) {
+		$free = Siteagent_Filesystem::free_bytes( WP_CONTENT_DIR );
+		if ( INF === $free || $free < 0 ) {
 			return null;
 		}
 		$step = (int) 10 ** max( 0, strlen( sprintf( '%.0f', $free ) ) - 1 );

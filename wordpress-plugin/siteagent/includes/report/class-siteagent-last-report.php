@@ -23,8 +23,8 @@ final class Siteagent_Last_Report {
 	/** A report is built at least this often, in seconds. It also lets WordPress check for updates. */
 	const MAX_AGE_S = HOUR_IN_SECONDS;
 
-	/** Options that appear in the report. */
-	const OPTIONS = array( 'home', 'siteurl', 'WPLANG', 'blog_public', 'active_plugins', 'template', 'stylesheet' );
+	/** Options that appear in the report, or decide what does. The versions of the files are in the files. */
+	const OPTIONS = array( 'home', 'siteurl', 'WPLANG', 'blog_public', 'active_plugins', 'template', 'stylesheet', 'db_version', 'woocommerce_db_version', 'elementor_version' );
 
 	/** The same, which a network would share. */
 	const SITE_OPTIONS = array( 'auto_update_plugins', 'auto_update_themes', 'auto_update_core_dev', 'auto_update_core_minor', 'auto_update_core_major' );

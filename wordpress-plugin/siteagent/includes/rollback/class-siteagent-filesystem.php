@@ -114,6 +114,19 @@ final class Siteagent_Filesystem {
 	}
 
 	/**
+	 * Returns the free bytes on the disk of a folder; INF where the host does not tell.
+	 */
+	public static function free_bytes( string $folder ): float {
+		// Hosts forbid it with a warning (open_basedir) or an exception, depending on the PHP version.
+		try {
+			$free = is_dir( $folder ) && function_exists( 'disk_free_space' ) ? @disk_free_space( $folder ) : false;
+		} catch ( Throwable $error ) {
+			$free = false;
+		}
+		return is_float( $free ) ? $free : INF;
+	}
+
+	/**
 	 * Writes a file atomically: other requests read all of it or none.
 	 */
 	public static function write_atomically( string $file, string $text ): bool {

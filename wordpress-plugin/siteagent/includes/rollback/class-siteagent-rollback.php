@@ -69,7 +69,7 @@ final class Siteagent_Rollback {
 		if ( '\\' === $separator || array() !== self::missing_functions() ) {
 			return false;
 		}
-		if ( 'core' === $kind || ! wp_is_writable( WP_CONTENT_DIR ) || ! wp_is_file_mod_allowed( 'siteagent_change' ) || 'direct' !== get_filesystem_method() ) {
+		if ( in_array( $kind, array( 'core', 'database' ), true ) || ! wp_is_writable( WP_CONTENT_DIR ) || ! wp_is_file_mod_allowed( 'siteagent_change' ) || 'direct' !== get_filesystem_method() ) {
 			return false;
 		}
 		// A translation is text. It is backed up, but needs no watchdog.
@@ -269,7 +269,7 @@ final class Siteagent_Rollback {
 		if ( 'watched' !== $run['stage'] ) {
 			$this->release_lock( $run );
 		}
-		Siteagent_Upgrader::remove_leftovers( $run['op_id'] );
+		Siteagent_Package_File::remove_leftovers( $run['op_id'] );
 		if ( 'failed' === $answer['outcome'] && ! Siteagent_Backup::matches( $run['folder'], $component ) ) {
 			touch( $run['folder'] . '/' . self::KEEP_BACKUP );
 		} else {

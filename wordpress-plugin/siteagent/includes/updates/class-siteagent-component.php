@@ -31,6 +31,9 @@ final class Siteagent_Component {
 	/** On larger networks, only this many sites are asked which plugins they use. */
 	const MAX_SITES = 500;
 
+	/** Stands for the package of an upgrade of the database, which needs none. Not a URL. */
+	const NO_PACKAGE = 'none';
+
 	/** Marks the package of an update that the plugin downloads itself. Not a URL. */
 	const FETCHED_BY_PLUGIN = 'own-updater';
 
@@ -85,9 +88,19 @@ final class Siteagent_Component {
 				return $this->version_header( $this->folder() . '/style.css' );
 			case 'translation':
 				return ( new Siteagent_Translation( $this->id ) )->revision_date();
+			case 'database':
+				return self::database_version();
 		}
 		// get_bloginfo() would return the version this process started with.
 		return is_readable( ABSPATH . WPINC . '/version.php' ) ? self::core_version( (string) file_get_contents( ABSPATH . WPINC . '/version.php' ) ) : '';
+	}
+
+	/**
+	 * Returns the version of WordPress's database. Read from the database, because an object cache may be stale.
+	 */
+	private static function database_version(): string {
+		global $wpdb;
+		return (string) $wpdb->get_var( "SELECT option_value FROM {$wpdb->options} WHERE option_name = 'db_version'" ); // phpcs:ignore WordPress.DB -- see above.
 	}
 
 	/**
@@ -102,6 +115,21 @@ final class Siteagent_Component {
 	 */
 	public function is_active(): bool {
 		return ! isset( self::LISTS[ $this->kind ] ) || array() !== $this->active_sites() || ( $this->is_plugin() && $this->is_network_active() );
+	}
+
+	/**
+	 * Returns the state that a run starts from, for its marker.
+	 *
+	 * @return array{version:string,active:bool,network:bool,sites:int[],probe:null}
+	 */
+	public function state_before_run(): array {
+		return array(
+			'version' => $this->version(),
+			'active'  => $this->is_active(),
+			'network' => $this->is_network_active(),
+			'sites'   => $this->is_plugin() ? $this->active_sites() : array(),
+			'probe'   => null,
+		);
 	}
 
 	/**
@@ -214,6 +242,9 @@ final class Siteagent_Component {
 	 */
 	public function check_for_updates(): void {
 		$kind = 'translation' === $this->kind ? ( new Siteagent_Translation( $this->id ) )->type() : $this->kind;
+		if ( 'database' === $kind ) {
+			return; // The files on this site say which version it needs.
+		}
 		if ( 'core' === $kind ) {
 			$known = get_site_transient( 'update_core' );
 			if ( null === $this->raw_update() || ! isset( $known->last_checked ) || time() - (int) $known->last_checked >= self::RECENT_S ) {
@@ -271,6 +302,7 @@ final class Siteagent_Component {
 				'theme'       => 'new_version',
 				'translation' => 'updated',
 				'core'        => 'version',
+				'database'    => 'version',
 			)[ $this->kind ],
 			'package'      => 'package',
 			'requires_wp'  => 'requires',
@@ -296,6 +328,10 @@ final class Siteagent_Component {
 	 * Returns the update as WordPress stores it, for its upgraders; null when there is none.
 	 */
 	public function raw_update(): ?object {
+		if ( 'database' === $this->kind ) {
+			$needed = (string) $GLOBALS['wp_db_version'];
+			return version_compare( $needed, $this->version(), '>' ) ? (object) array( 'version' => $needed, 'package' => self::NO_PACKAGE ) : null;
+		}
 		if ( 'core' === $this->kind ) {
 			return Siteagent_Available_Updates::core_update( $this->wanted_version );
 		}

@@ -20,17 +20,8 @@ final class Siteagent_Update_Controller {
 	/** A request that is older counts as lost and must not run any more. */
 	const MAX_REQUEST_AGE_S = Siteagent_HTTP_Signature::MAX_SKEW_S + 60;
 
-	/** When a version that could not be judged is checked again. */
-	const RECHECK_S = 30;
-
 	/** Refusals that pass, such as a busy site or a wrong clock. The same plan may be sent again. */
 	const RETRYABLE_REASONS = array( 'busy', 'outside_window', Siteagent_Update_Limits::PAUSED, Siteagent_Update_Limits::OUTSIDE_HOURS );
-
-	/** Reasons in the record of the watchdog, and what the protocol calls them. */
-	const RESTORE_REASONS = array(
-		'fatal'         => 'fatal_after',
-		'not_confirmed' => 'no_answer_after',
-	);
 
 	/** @var Siteagent_Connection_Store */
 	private $connection_store;
@@ -59,6 +50,12 @@ final class Siteagent_Update_Controller {
 	/** @var Siteagent_Audit_Log */
 	private $log;
 
+	/** @var Siteagent_Run_Recovery */
+	private $recovery;
+
+	/** @var Siteagent_Kept_Copies */
+	private $copies;
+
 	public function __construct(
 		Siteagent_Connection_Store $connection_store,
 		Siteagent_Site_Identity $site_identity,
@@ -67,7 +64,9 @@ final class Siteagent_Update_Controller {
 		Siteagent_Update_Limits $limits,
 		Siteagent_Pending_Approvals $approvals,
 		Siteagent_Rollback $rollback,
-		Siteagent_Audit_Log $log
+		Siteagent_Audit_Log $log,
+		Siteagent_Run_Recovery $recovery,
+		Siteagent_Kept_Copies $copies
 	) {
 		$this->connection_store  = $connection_store;
 		$this->site_identity     = $site_identity;
@@ -78,6 +77,8 @@ final class Siteagent_Update_Controller {
 		$this->approvals         = $approvals;
 		$this->rollback          = $rollback;
 		$this->log               = $log;
+		$this->recovery          = $recovery;
+		$this->copies            = $copies;
 	}
 
 	/**
@@ -90,7 +91,7 @@ final class Siteagent_Update_Controller {
 		$component = self::component_for( $item );
 		self::require_siteagent( $component );
 		Siteagent_Report::load_admin_includes();
-		$this->reconcile( $now );
+		$this->recovery->reconcile( $now );
 		$requirements = new Siteagent_Update_Requirements( $component, $item );
 		$component->check_for_updates();
 		$reasons = array_merge(
@@ -144,7 +145,7 @@ final class Siteagent_Update_Controller {
 			self::require_siteagent( self::component_for( $update_plan->item() ) );
 		}
 		Siteagent_Report::load_admin_includes();
-		$this->reconcile( $now );
+		$this->recovery->reconcile( $now );
 		$answer = $this->operation_store->run_once(
 			$update_plan->op_id(),
 			$name,
@@ -174,8 +175,8 @@ final class Siteagent_Update_Controller {
 	 */
 	public function status( stdClass $document, int $now ): array {
 		Siteagent_Report::load_admin_includes();
-		$this->reconcile( $now );
-		$this->confirm_by_dashboard( $document->op_id );
+		$this->recovery->reconcile( $now );
+		$this->recovery->confirm_by_dashboard( $document->op_id );
 		$entry = $this->operation_store->find( $document->op_id, Siteagent_Update_Plan::NAMES );
 		if ( null === $entry ) {
 			$run = $this->rollback->current_run();
@@ -190,116 +191,6 @@ final class Siteagent_Update_Controller {
 			$this->operation_store->save_result( $document->op_id, $entry['name'], $entry['digest'], $now, $entry['answer'] );
 		}
 		return null === $entry['answer'] ? array( 'state' => 'running' ) : array( 'state' => 'done' ) + $entry['answer'];
-	}
-
-	/**
-	 * Confirms a watched update of SiteAgent: the dashboard asks for its result, and the new version answers.
-	 */
-	private function confirm_by_dashboard( string $op_id ): void {
-		$run = $this->rollback->current_run();
-		if ( null === $run || $op_id !== $run['op_id'] || 'watched' !== $run['stage'] || 'siteagent' !== $run['item']['kind'] || SITEAGENT_VERSION !== $run['item']['to'] ) {
-			return;
-		}
-		$run['answer']['evidence']['watched_until'] = null;
-		$this->finish_run( $run, self::component_of_run( $run ), $run['answer'] );
-	}
-
-	/**
-	 * Finishes runs whose process died and runs that were watched, and removes orphaned folders.
-	 */
-	public function reconcile( int $now ): void {
-		$run = $this->rollback->current_run();
-		if ( null !== $run ) {
-			$component = self::component_of_run( $run );
-			$record    = $this->rollback->restore_record( $run );
-			if ( 'watched' === $run['stage'] ) {
-				$this->recheck_watched( $run, $component, $record, $now );
-			} elseif ( ! $this->rollback->is_running( $run, $now ) ) {
-				$this->finish_run( $run, $component, $this->recover_interrupted( $run, $component, null !== $record ) );
-			}
-		}
-		$this->rollback->remove_orphaned_folders( $now );
-	}
-
-	/**
-	 * Checks a watched version again, until a result is known or the watch is over.
-	 */
-	private function recheck_watched( array $run, Siteagent_Component $component, ?array $record, int $now ): void {
-		if ( null !== $record ) {
-			$this->finish_run( $run, $component, $this->rolled_back_result( $run, $component ) );
-			return;
-		}
-		$answer = $run['answer'];
-		if ( isset( $run['look_at'], $run['before']['seen'] ) && $now >= $run['look_at'] ) {
-			$loopback   = $this->loopback_check( $component );
-			$page_state = $loopback->check_after_update( $run['before']['seen'], $component->folder() );
-			if ( Siteagent_Loopback_Check::FATAL === $page_state ) {
-				Siteagent_Backup::restore( $run, $component, 'fatal' );
-				$this->finish_run( $run, $component, $this->rolled_back_result( $run, $component, $loopback->error() ) );
-				return;
-			}
-			if ( Siteagent_Loopback_Check::OK === $page_state && ( $loopback->is_fresh() || ( isset( $run['fresh_at'] ) && $now >= $run['fresh_at'] ) ) ) {
-				$answer['evidence']['after']['probe'] = $page_state;
-				$answer['evidence']['watched_until']  = null;
-				$answer['evidence']['stale_code']     = false;
-				$this->finish_run( $run, $component, $answer );
-				return;
-			}
-			$this->rollback->set_stage( $run['op_id'], 'watched', array( 'look_at' => $now + self::RECHECK_S ) );
-		}
-		if ( $now > $run['deadline'] ) {
-			$this->finish_run( $run, $component, $answer );
-		}
-	}
-
-	/**
-	 * Returns the result of a run whose process was killed, after rolling back unfinished work.
-	 */
-	private function recover_interrupted( array $run, Siteagent_Component $component, bool $is_back ): array {
-		if ( ! $is_back && 'decided' === $run['stage'] ) {
-			return $run['answer'];
-		}
-		if ( $is_back || in_array( $run['stage'], array( 'installing', 'installed' ), true ) ) {
-			Siteagent_Update_Runner::restore_backup( $this->rollback, $run, $component, 'interrupted' );
-			return $this->rolled_back_result( $run, $component );
-		}
-		$result = new Siteagent_Update_Result( $run['before'] );
-		$result->set_after( $component, null );
-		return $result->to_array( 'failed', 'interrupted' );
-	}
-
-	/**
-	 * Returns the result of a run whose backup was restored.
-	 *
-	 * @param array               $run       The run.
-	 * @param Siteagent_Component $component The component.
-	 * @param string              $error     The error that was seen, if the watchdog's record has none.
-	 */
-	private function rolled_back_result( array $run, Siteagent_Component $component, string $error = '' ): array {
-		$record = $this->rollback->restore_record( $run );
-		$reason = null !== $record && isset( self::RESTORE_REASONS[ $record['reason'] ] ) ? self::RESTORE_REASONS[ $record['reason'] ] : 'interrupted';
-		$result = new Siteagent_Update_Result( $run['before'] );
-		$result->set( 'kept_copy', null !== $record );
-		if ( null !== $record && '' !== $record['message'] ) {
-			$error = Siteagent_Error_Summary::summarize( $record );
-		}
-		if ( '' !== $error ) {
-			$result->set( 'messages', array( $error ) );
-		}
-		if ( 'interrupted' !== $reason ) {
-			$result->set_during( $run['item']['to'], null, 'fatal_after' === $reason ? Siteagent_Loopback_Check::FATAL : null, $error );
-		}
-		list( $outcome, $reason ) = Siteagent_Update_Runner::verify_restored( $result, $run, $component, $this->loopback_check( $component ), $reason );
-		return $result->to_array( $outcome, $reason );
-	}
-
-	private function finish_run( array $run, Siteagent_Component $component, array $answer ): void {
-		$name = 'siteagent' === $run['item']['kind'] ? Siteagent_Update_Plan::UPDATE : Siteagent_Update_Plan::CHANGE;
-		$this->operation_store->save_result( $run['op_id'], $name, (string) hex2bin( $run['plan'] ), $run['started'], $answer );
-		if ( ! isset( $run['answer'] ) || $run['answer'] !== $answer ) {
-			$this->log->append( 'update_settled', $run['item'] + array( 'op_id' => $run['op_id'], 'outcome' => $answer['outcome'], 'reason' => $answer['reason'] ), 'site' );
-		}
-		$this->rollback->end_run( $run, $component, $answer );
 	}
 
 	/**
@@ -328,30 +219,24 @@ final class Siteagent_Update_Controller {
 		}
 		$facts = array(
 			'plan'   => bin2hex( $update_plan->digest() ),
+			'by'     => $update_plan->approved_by(),
 			'item'   => $item->to_array(),
-			'before' => array(
-				'version' => $component->version(),
-				'active'  => $component->is_active(),
-				'network' => $component->is_network_active(),
-				'sites'   => $component->is_plugin() ? $component->active_sites() : array(),
-				'probe'   => null,
-			),
+			'before' => $component->state_before_run(),
 		);
 		if ( ! $this->rollback->begin_run( $update_plan->op_id(), $facts, $now ) ) {
 			return $this->log_result( $item, ( new Siteagent_Update_Result() )->to_array( 'refused', 'busy' ), $update_plan );
 		}
-		return $this->log_result( $item, ( new Siteagent_Update_Runner( $update_plan, $component, $this->rollback, $this->loopback_check( $component ), $this->limits ) )->run(), $update_plan );
-	}
-
-	/**
-	 * Returns the check of the site's pages. For SiteAgent itself, it also has to answer a signed request.
-	 */
-	private function loopback_check( Siteagent_Component $component ): Siteagent_Loopback_Check {
-		return new Siteagent_Loopback_Check( 'siteagent' === $component->kind() ? new Siteagent_Self_Ping( $this->connection_store, $component ) : null );
-	}
-
-	private static function component_of_run( array $run ): Siteagent_Component {
-		return new Siteagent_Component( $run['item']['kind'], $run['item']['id'] );
+		$source = new Siteagent_Planned_Package( $update_plan, $this->limits );
+		$checks = $this->recovery->loopback_check( $component );
+		$runner = 'database' === $item->kind()
+			? new Siteagent_Database_Runner( $source, $component, $this->rollback, $checks )
+			: new Siteagent_Update_Runner( $source, $component, $this->rollback, $checks );
+		$answer = $this->log_result( $item, $runner->run(), $update_plan );
+		$run    = $this->rollback->current_run();
+		if ( 'succeeded' === $answer['outcome'] && null !== $run && $update_plan->op_id() === $run['op_id'] ) {
+			$this->copies->keep( $run, $component );
+		}
+		return $answer;
 	}
 
 	private static function component_for( Siteagent_Update_Item $item ): Siteagent_Component {

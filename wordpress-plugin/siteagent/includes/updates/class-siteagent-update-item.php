@@ -23,6 +23,7 @@ final class Siteagent_Update_Item {
 		'theme'       => '~^(?!\.)[^/\\\\\x00-\x1F:]+\z~D',
 		'translation' => '~^(core|plugin|theme):([A-Za-z0-9_][A-Za-z0-9_.-]*):([A-Za-z]{2,3}[A-Za-z0-9_-]*)\z~D',
 		'core'        => '~^core\z~D',
+		'database'    => '~^wordpress\z~D',
 		'siteagent'   => '~^(?!\.)[^/\\\\\x00-\x1F:]+/(?!\.)[^/\\\\\x00-\x1F:]+\.php\z~D',
 	);
 
@@ -70,7 +71,7 @@ final class Siteagent_Update_Item {
 		if ( 'core' === $this->kind() ) {
 			return Siteagent_Available_Updates::branch( $this->from() ) === Siteagent_Available_Updates::branch( $this->to() ) ? 'core_minor' : 'core_major';
 		}
-		return 'siteagent' === $this->kind() ? 'siteagent' : $this->kind() . 's';
+		return in_array( $this->kind(), array( 'siteagent', 'database' ), true ) ? $this->kind() : $this->kind() . 's';
 	}
 
 	/**

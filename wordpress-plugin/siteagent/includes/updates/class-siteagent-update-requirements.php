@@ -37,6 +37,13 @@ final class Siteagent_Update_Requirements {
 	 * Yields problems of the site: whether files may be replaced at all.
 	 */
 	public function site_problems(): Generator {
+		if ( 'database' === $this->component->kind() ) {
+			// WordPress upgrades the sites of a network one after the other, in its own page.
+			if ( is_multisite() ) {
+				yield 'multisite';
+			}
+			return;
+		}
 		if ( ! wp_is_file_mod_allowed( 'siteagent_change' ) ) {
 			yield 'file_mods_off';
 		}
@@ -110,7 +117,7 @@ final class Siteagent_Update_Requirements {
 	 * Returns the host of a URL in lower case, with the port if it is not the default; empty for an invalid URL.
 	 */
 	public static function host_with_port( string $address ): string {
-		if ( Siteagent_Component::FETCHED_BY_PLUGIN === $address ) {
+		if ( in_array( $address, array( Siteagent_Component::FETCHED_BY_PLUGIN, Siteagent_Component::NO_PACKAGE ), true ) ) {
 			return $address;
 		}
 		$host = strtolower( (string) wp_parse_url( $address, PHP_URL_HOST ) );
@@ -160,13 +167,7 @@ final class Siteagent_Update_Requirements {
 	private function free_space(): float {
 		$space = INF;
 		foreach ( array_unique( array( $this->component->folder(), WP_CONTENT_DIR, get_temp_dir(), Siteagent_Rollback::base_folder() ) ) as $folder ) {
-			// Hosts forbid it with a warning (open_basedir) or an exception, depending on the PHP version.
-			try {
-				$free = is_dir( $folder ) && function_exists( 'disk_free_space' ) ? @disk_free_space( $folder ) : false; // phpcs:ignore WordPress.PHP.NoSilencedErrors, Generic.PHP.NoSilencedErrors -- see above.
-			} catch ( Throwable $error ) {
-				$free = false;
-			}
-			$space = is_float( $free ) ? min( $space, $free ) : $space;
+			$space = min( $space, Siteagent_Filesystem::free_bytes( $folder ) );
 		}
 		return $space;
 	}

@@ -15,8 +15,8 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Update_Runner {
 
-	/** @var Siteagent_Update_Plan */
-	private $update_plan;
+	/** @var Siteagent_Package_Source */
+	private $source;
 
 	/** @var Siteagent_Component */
 	private $component;
@@ -29,9 +29,6 @@ final class Siteagent_Update_Runner {
 
 	/** @var Siteagent_Loopback_Check */
 	private $loopback;
-
-	/** @var Siteagent_Update_Limits */
-	private $limits;
 
 	/** @var Siteagent_Update_Result */
 	private $result;
@@ -49,19 +46,17 @@ final class Siteagent_Update_Runner {
 	private $run;
 
 	public function __construct(
-		Siteagent_Update_Plan $update_plan,
+		Siteagent_Package_Source $source,
 		Siteagent_Component $component,
 		Siteagent_Rollback $rollback,
-		Siteagent_Loopback_Check $loopback,
-		Siteagent_Update_Limits $limits
+		Siteagent_Loopback_Check $loopback
 	) {
-		$this->update_plan  = $update_plan;
+		$this->source       = $source;
 		$this->component    = $component;
 		$this->rollback     = $rollback;
-		$this->requirements = new Siteagent_Update_Requirements( $component, $update_plan->item() );
+		$this->requirements = new Siteagent_Update_Requirements( $component, $source->item() );
 		$this->upgrader     = new Siteagent_Upgrader();
 		$this->loopback     = $loopback;
-		$this->limits       = $limits;
 		$this->run          = (array) $rollback->current_run();
 		$this->result       = new Siteagent_Update_Result( $this->run['before'] );
 	}
@@ -80,7 +75,7 @@ final class Siteagent_Update_Runner {
 			$this->result->set( 'stale_code', $this->is_stale );
 			$answer = $this->result->to_array( $outcome, $reason );
 			$times  = array(
-				'look_at'  => $this->loopback->is_reachable() ? time() + max( Siteagent_Update_Controller::RECHECK_S, (int) $this->stale_seconds ) : null,
+				'look_at'  => $this->loopback->is_reachable() ? time() + max( Siteagent_Run_Recovery::RECHECK_S, (int) $this->stale_seconds ) : null,
 				'fresh_at' => null === $this->stale_seconds ? null : time() + $this->stale_seconds,
 			);
 			$this->rollback->keep_watching( $this->run, $answer, $until, $times );
@@ -95,12 +90,11 @@ final class Siteagent_Update_Runner {
 	 * @return array{0:string,1:?string} Outcome and reason.
 	 */
 	private function perform(): array {
-		$reason = $this->unmet_requirement();
+		$reason = $this->source->unmet_requirement( $this->component, $this->requirements );
 		if ( null !== $reason ) {
 			return array( 'refused', $reason );
 		}
-		$update = (array) $this->component->available_update();
-		$file   = $this->upgrader->download( $this->component, $update['package'], is_dir( $this->run['folder'] ) ? $this->run['folder'] : '', $this->update_plan->op_id() );
+		$file = $this->source->fetch( $this->component, $this->upgrader, is_dir( $this->run['folder'] ) ? $this->run['folder'] : '' );
 		if ( null === $file ) {
 			return '' === $this->upgrader->refusal_reason() ? array( 'failed', 'download_failed' ) : array( 'refused', $this->upgrader->refusal_reason() );
 		}
@@ -119,30 +113,13 @@ final class Siteagent_Update_Runner {
 	}
 
 	/**
-	 * Returns the first requirement that is not met.
-	 */
-	private function unmet_requirement(): ?string {
-		foreach ( $this->requirements->site_problems() as $reason ) {
-			return $reason;
-		}
-		foreach ( $this->requirements->component_problems( $this->update_plan->environment() ) as $reason ) {
-			return $reason;
-		}
-		$this->component->check_for_updates();
-		foreach ( $this->requirements->update_problems( $this->update_plan->package_host() ) as $reason ) {
-			return $reason;
-		}
-		return null;
-	}
-
-	/**
 	 * Checks the downloaded package, and backs up the component. Returns the reason of a refusal, or null.
 	 */
 	private function package_refusal_reason( string $file ): ?string {
 		$sha256 = (string) hash_file( 'sha256', $file );
 		$this->result->set( 'package_sha256', $sha256 );
 		$this->result->set( 'package_host', $this->upgrader->package_host() );
-		$wanted = $this->update_plan->package_sha256();
+		$wanted = $this->source->package_sha256();
 		if ( null !== $wanted && ! hash_equals( $wanted, $sha256 ) ) {
 			return 'package_changed';
 		}
@@ -184,8 +161,8 @@ final class Siteagent_Update_Runner {
 	}
 
 	private function install( string $file ): array {
-		$op_id  = $this->update_plan->op_id();
-		$item   = $this->update_plan->item();
+		$op_id  = $this->source->op_id();
+		$item   = $this->source->item();
 		$before = array( 'probe' => $this->loopback->check(), 'seen' => $this->loopback->results() ) + $this->run['before'];
 		$this->result->set( 'before', array_diff_key( $before, array( 'network' => true, 'sites' => true, 'seen' => true ) ) );
 		$this->rollback->set_stage( $op_id, 'installing', array( 'before' => $before ) );
@@ -193,13 +170,16 @@ final class Siteagent_Update_Runner {
 		if ( $this->component->is_siteagent() ) {
 			siteagent_load_classes();
 		}
-		$may_continue  = function (): bool {
+		$may_continue = function (): bool {
 			$this->rollback->heartbeat( $this->run );
 			return $this->rollback->is_current_run( $this->run );
 		};
-		$owner_refusal = fn(): ?string => $this->limits->refusal_reason( $item, time() );
-		$this->upgrader->install( $this->component, $item, $file, $op_id, $may_continue, $owner_refusal );
-		$installed     = $this->component->version();
+		$this->source->run_offered(
+			function () use ( $item, $file, $op_id, $may_continue ): void {
+				$this->upgrader->install( $this->component, $item, $file, $op_id, $may_continue, array( $this->source, 'owner_refusal_reason' ) );
+			}
+		);
+		$installed = $this->component->version();
 		if ( ! $may_continue() ) {
 			return $this->handle_interruption();
 		}
@@ -208,7 +188,7 @@ final class Siteagent_Update_Runner {
 			return $this->handle_wrong_version( $installed );
 		}
 		$this->result->set( 'tree_sha256', $this->upgrader->installed_tree() );
-		$wanted = $this->update_plan->tree_sha256();
+		$wanted = $this->source->tree_sha256();
 		if ( null !== $wanted && $wanted !== $this->upgrader->installed_tree() ) {
 			$this->result->set_after( $this->component, null );
 			return $this->roll_back( 'tree_mismatch' );
@@ -261,12 +241,12 @@ final class Siteagent_Update_Runner {
 	 * Handles a version on disk that is not the approved one after the upgrader ran.
 	 */
 	private function handle_wrong_version( string $installed ): array {
-		if ( $this->update_plan->item()->from() === $installed && Siteagent_Backup::matches( $this->run['folder'], $this->component ) ) {
+		if ( $this->source->item()->from() === $installed && Siteagent_Backup::matches( $this->run['folder'], $this->component ) ) {
 			$this->result->set_after( $this->component, null );
 			$reason = $this->upgrader->refusal_reason();
 			return '' === $reason ? array( 'failed', 'install_failed' ) : array( 'refused', $reason );
 		}
-		$reason = '' === $installed || $this->update_plan->item()->from() === $installed ? 'install_failed' : 'version_wrong_after';
+		$reason = '' === $installed || $this->source->item()->from() === $installed ? 'install_failed' : 'version_wrong_after';
 		$this->result->set_after( $this->component, null );
 		return $this->roll_back( $reason );
 	}

@@ -67,7 +67,7 @@ final class Siteagent_Upgrader {
 	 */
 	public function download( Siteagent_Component $component, string $address, string $folder, string $op_id ): ?string {
 		require_once ABSPATH . 'wp-admin/includes/file.php';
-		$file = self::package_path( '' === $folder ? untrailingslashit( get_temp_dir() ) : $folder, $op_id );
+		$file = Siteagent_Package_File::path( '' === $folder ? untrailingslashit( get_temp_dir() ) : $folder, $op_id );
 		if ( in_array( $component->kind(), array( 'plugin', 'theme' ), true ) ) {
 			list( $address, $downloaded ) = Siteagent_Premium_Package::resolve( $component, $address );
 			if ( false !== $downloaded ) {
@@ -137,33 +137,6 @@ final class Siteagent_Upgrader {
 		 * @param string $address URL of the package.
 		 */
 		return 'https' === wp_parse_url( $address, PHP_URL_SCHEME ) || true === apply_filters( 'siteagent_allow_insecure_package', false, $address );
-	}
-
-	/**
-	 * Removes the package of a run and its unpacked files, also after its process was killed.
-	 */
-	public static function remove_leftovers( string $op_id ): void {
-		$name = self::package_name( $op_id );
-		foreach ( Siteagent_Filesystem::list_entries( WP_CONTENT_DIR . '/upgrade' ) as $entry ) {
-			if ( 0 === strpos( $entry, $name ) ) {
-				Siteagent_Filesystem::remove( WP_CONTENT_DIR . '/upgrade/' . $entry );
-			}
-		}
-		$file = self::package_path( untrailingslashit( get_temp_dir() ), $op_id );
-		if ( is_file( $file ) ) {
-			wp_delete_file( $file );
-		}
-	}
-
-	private static function package_path( string $folder, string $op_id ): string {
-		return $folder . '/' . self::package_name( $op_id ) . '.zip';
-	}
-
-	/**
-	 * Returns the name of the package, from which WordPress derives the folder it unpacks into.
-	 */
-	private static function package_name( string $op_id ): string {
-		return 'siteagent-' . substr( hash( 'sha256', $op_id ), 0, 24 );
 	}
 
 	/**
@@ -279,7 +252,7 @@ final class Siteagent_Upgrader {
 			if ( '' !== $this->unpacked && dirname( $this->unpacked ) === WP_CONTENT_DIR . '/upgrade' ) {
 				Siteagent_Filesystem::remove( $this->unpacked );
 			}
-			self::remove_leftovers( $op_id );
+			Siteagent_Package_File::remove_leftovers( $op_id );
 		}
 	}
 
@@ -288,6 +261,15 @@ final class Siteagent_Upgrader {
 	 */
 	public function refusal_reason(): string {
 		return $this->refusal;
+	}
+
+	/**
+	 * Rejects the package before it changed the site.
+	 *
+	 * @param string $reason A code of docs/PROTOCOL.md section 3.3.
+	 */
+	public function refuse( string $reason ): void {
+		$this->refusal = $reason;
 	}
 
 	/**

@@ -15,6 +15,7 @@ $siteagent_tabs = array(
 	'permissions' => __( 'Permissions', 'siteagent' ),
 	'limits'      => __( 'Pause and limits', 'siteagent' ),
 	'data'        => __( 'Shared data', 'siteagent' ),
+	'history'     => __( 'Update history', 'siteagent' ),
 	'log'         => __( 'Activity log', 'siteagent' ),
 );
 ?>

@@ -1,0 +1,134 @@
+"""WordPress's own upgrade of the database: proposed, approved and run like an update, by people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain.actor import Actor
+from app.domain.changes import auto_update_rules, candidates, proposals
+from app.domain.changes.proposals import UpdateRequest
+from app.domain.errors import Invalid
+from app.models.changes import Change
+from app.models.sites import Site
+from app.protocol import parse_json
+from app.views.change_view_models import risks_of
+from tests.support.factories import (
+    AKISMET,
+    approve,
+    check,
+    propose,
+    read_report,
+    run_change,
+    usual_window,
+)
+from tests.support.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.rules import terms
+
+WAITING = {"id": "wordpress", "from": "58975", "to": "60421"}
+
+
+@pytest.fixture
+def waiting(ready: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> Site:
+    """A site whose database waits for its upgrade after an update of WordPress."""
+    other = {"id": "woocommerce", "from": "9.1.0", "to": "9.4.2"}
+    fake.report["health"]["database_upgrades"] = [WAITING, other]
+    read_report(ready, fake, config=config)
+    jobs.jobs.clear()
+    return ready
+
+
+@pytest.fixture
+def proposed(waiting: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:
+    told: dict[str, Any] = {"kind": "database", "ident": "wordpress", "to": "60421"}
+    return check(propose(waiting, ben, clock(), **told), fake, config)
+
+
+def found(site: Site, clock: Clock) -> list[candidates.Candidate]:
+    listed = candidates.candidates_on_site(site, clock())
+    return [one for one in listed if one.target.kind == "database"]
+
+
+def reasons(site: Site, clock: Clock) -> list[str]:
+    [candidate] = found(site, clock)
+    return [one.code for one in candidate.verdict.reasons]
+
+
+def test_only_wordpresss_own_can_be_proposed(waiting: Site, clock: Clock) -> None:
+    [candidate] = found(waiting, clock)
+    assert (candidate.target.ident, candidate.target.permission) == ("wordpress", "database")
+    assert candidate.may_be_proposed
+
+
+def test_it_runs_as_the_approved_plan_says_and_is_then_no_longer_listed(
+    proposed: Change,
+    ana: Actor,
+    fake: FakeSite,
+    config: Config,
+    clock: Clock,
+    waiting: Site,
+) -> None:
+    assert risks_of(proposed) == ["database"]
+    fake.calls.clear()
+    approved = approve(proposed, ana, config, clock())
+    document = parse_json(approved.document.encode())
+    item = {name: document["item"][name] for name in ("kind", "id", "from", "to", "package_host")}
+    assert item == {
+        "kind": "database",
+        "id": "wordpress",
+        "from": "58975",
+        "to": "60421",
+        "package_host": "none",
+    }
+    assert run_change(approved, fake, config) == "succeeded"
+    assert [op for op, _, _ in fake.calls] == ["change.run"]
+    read_report(waiting, fake, config=config)
+    assert found(waiting, clock) == []
+
+
+@pytest.mark.parametrize("told", [{"database": False}, {}])
+def test_nobody_proposes_it_where_the_owner_has_not_allowed_it(
+    waiting: Site, fake: FakeSite, config: Config, clock: Clock, told: dict[str, bool]
+) -> None:
+    """An older SiteAgent does not tell this permission at all."""
+    fake.report["agent"]["permissions"].pop("database")
+    fake.report["agent"]["permissions"] |= told
+    read_report(waiting, fake, config=config)
+    assert reasons(waiting, clock) == ["permission_off" if told else "permission_unknown"]
+
+
+def test_it_replaces_no_files_so_locked_files_do_not_block_it(
+    waiting: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    fake.report["health"] |= {"file_mods": False, "filesystem": "ftpext", "disk_free": 1}
+    fake.report["agent"]["rollback"] = False
+    read_report(waiting, fake, config=config)
+    assert reasons(waiting, clock) == []
+
+
+def test_a_network_of_sites_is_upgraded_in_wp_admin(
+    waiting: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    fake.report["wordpress"]["multisite"] = True
+    read_report(waiting, fake, config=config)
+    assert found(waiting, clock) == []
+
+
+def test_it_is_proposed_apart(waiting: Site, ben: Actor, clock: Clock) -> None:
+    wanted = [
+        UpdateRequest(waiting, "database", "wordpress", "60421"),
+        UpdateRequest(waiting, "plugin", AKISMET, "5.3.1"),
+    ]
+    with pytest.raises(Invalid, match="separately"):
+        proposals.propose_changes(
+            wanted, by=ben, reason="", window=usual_window(clock()), now=clock()
+        )
+    assert Change.select().count() == 0
+
+
+def test_no_auto_update_rule_covers_it(ana: Actor, clock: Clock) -> None:
+    wanted = terms(clock, permissions=("database",))
+    with pytest.raises(Invalid):
+        auto_update_rules.create_rule(wanted, by=ana, confirmed_at=clock(), now=clock())

@@ -1,0 +1,153 @@
+"""WordPress's own upgrade of the database as an approved operation, on a real site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+
+from app.http.site_client import CallError
+from tests.plugin.support.changing import Order, ask, disk, grant, php_text, reached
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.servers import shell
+from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.wp_admin import Person, words
+from tests.wordpress.engine import docker
+
+pytestmark = pytest.mark.smoke
+
+# Before the last changes that WordPress 6.1, the oldest supported one, makes.
+OLD = "51917"
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    connected = connect(wp)
+    yield connected
+    forget(wp)
+
+
+@pytest.fixture
+def item(wp, paired) -> Iterator[dict[str, str]]:
+    """A database that waits for its upgrade, which the owner allows."""
+    grant(wp, "database")
+    needed = wp.evaluate(
+        f"update_option('db_version', '{OLD}'); return (string) $GLOBALS['wp_db_version'];"
+    )
+    yield {
+        "kind": "database",
+        "id": "wordpress",
+        "from": OLD,
+        "to": needed,
+        "package_host": "none",
+    }
+    wp.evaluate("update_option('db_version', $GLOBALS['wp_db_version']);")
+    assert disk(wp, "contact-desk/contact-desk.php")["left"] == []
+    assert requests.get(wp.url, timeout=60).status_code == 200
+
+
+@contextmanager
+def hooked(wp, code: str) -> Iterator[None]:
+    """While it lasts, a must-use plugin runs this."""
+    file = "WPMU_PLUGIN_DIR . '/hooked.php'"
+    wp.evaluate(f"return file_put_contents({file}, {php_text('<?php ' + code)});")
+    try:
+        yield
+    finally:
+        wp.evaluate(f"return unlink({file});")
+
+
+def stored(wp) -> str:
+    return wp.evaluate("return (string) get_option('db_version');")
+
+
+def run(wp, paired: Paired, item: dict[str, str], **changed: Any) -> dict[str, Any]:
+    return Order.of(wp, paired, item, **changed).send()
+
+
+def test_the_approved_upgrade_runs_once_and_both_versions_are_told(wp, paired, item) -> None:
+    bare = {name: item[name] for name in ("kind", "id", "from", "to")}
+    checked = ask(paired, "change.check", item=bare)
+    assert (checked["eligible"], checked["reasons"]) == (True, [])
+    facts = {"permission": "database", "package_host": "none", "rollback": False, "version": OLD}
+    assert facts.items() <= checked["facts"].items()
+    upgraded = "add_action('wp_upgrade', function () { update_option('upgraded_by_wp', 'yes'); });"
+    with hooked(wp, upgraded):
+        order = Order.of(wp, paired, item)
+        told = order.send()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    assert told["evidence"]["before"] == {"version": OLD, "active": True, "probe": "ok"}
+    assert told["evidence"]["after"] == {"version": item["to"], "active": True, "probe": "ok"}
+    assert told["evidence"]["kept_copy"] is False
+    assert stored(wp) == item["to"]
+    assert wp.evaluate("return get_option('upgraded_by_wp');") == "yes"
+    assert order.status()["outcome"] == "succeeded"
+    entry = wp.evaluate("return siteagent()->audit_log_reader()->recent(9, 0, 'update_answered');")
+    assert entry[0]["facts"]["outcome"] == "succeeded"
+    history = words(Person(wp.url, wp.admin, wp.password).page("&tab=history").text)
+    assert f"WordPress’s database from {OLD} to {item['to']}" in history
+    report = paired.ask("report", have=None).document["report"]
+    assert report["health"]["database_upgrades"] == []
+
+
+def test_without_the_owners_permission_nothing_runs(wp, paired, item) -> None:
+    grant(wp, "core_minor", "core_major", "plugins")
+    told = run(wp, paired, item)
+    assert (told["outcome"], told["reason"]) == ("refused", "permission_off")
+    assert stored(wp) == OLD
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"from": "51000"}, "version_changed"),
+        ({"to": "99999"}, "other_version_available"),
+        ({"package_host": "downloads.wordpress.org"}, "package_host"),
+    ],
+)
+def test_anything_but_what_was_approved_is_refused(wp, paired, item, changed, reason) -> None:
+    told = run(wp, paired, {**item, **changed})
+    assert (told["outcome"], told["reason"]) == ("refused", reason)
+    assert stored(wp) == OLD
+
+
+def test_another_name_of_a_database_is_no_item(wp, paired, item) -> None:
+    with pytest.raises(CallError) as refused:
+        run(wp, paired, {**item, "id": "woocommerce"})
+    assert refused.value.evidence["argument"] == "item"
+
+
+def test_a_database_that_is_up_to_date_is_left_alone(wp, paired, item) -> None:
+    wp.evaluate("update_option('db_version', $GLOBALS['wp_db_version']);")
+    told = run(wp, paired, item)
+    assert (told["outcome"], told["reason"]) == ("refused", "version_changed")
+
+
+def test_an_upgrade_that_breaks_has_failed_and_says_so(wp, paired, item) -> None:
+    broken = "add_filter('dbdelta_queries', function () { throw new Error('stopped midway'); });"
+    with hooked(wp, broken):
+        told = run(wp, paired, item)
+    assert (told["outcome"], told["reason"]) == ("failed", "install_failed"), told
+    assert told["evidence"]["after"]["version"] == OLD
+    assert "stopped midway" in " ".join(told["evidence"]["messages"])
+
+
+def test_a_killed_process_has_failed_and_is_not_said_to_be_rolled_back(wp, paired, item) -> None:
+    sleeps = (
+        "add_filter('dbdelta_queries', function ($queries) {"
+        " file_put_contents('/tmp/meddling', getmypid()); sleep(60); return $queries; });"
+    )
+    order = Order.of(wp, paired, item)
+    with hooked(wp, sleeps), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(order.send)
+        docker("exec", wp.container, "kill", "-9", str(reached(wp)))
+        assert isinstance(running.exception(60), CallError)
+    shell(wp, "rm -f /tmp/meddling")
+    told = order.status()
+    assert (told["state"], told["outcome"], told["reason"]) == ("done", "failed", "interrupted")
+    assert told["evidence"]["after"]["version"] == OLD
