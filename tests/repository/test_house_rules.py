@@ -80,6 +80,7 @@ LONG_TEMPLATES = {
     "alerts/_words.html": WORDS,
     "audit/_sentences.html": WORDS,
     "changes/_words.html": WORDS,
+    "components/attention_words.html": WORDS,
     "components/errors.html": WORDS,
     "diagnostics/_words.html": WORDS,
 }
