@@ -643,6 +643,8 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
 }
 # About no site and no client, so that it matters only which role somebody has.
 ABOUT_NO_CLIENT = {
+    *("vulnerabilities.source.set_key", "vulnerabilities.source.remove_key"),
+    *("vulnerabilities.source.request_fetch", "vulnerabilities.source.accept_file"),
     *("accounts.sessions.end_session", "accounts.sessions.end_other_sessions"),
     *("accounts.users.change_password", "accounts.identity.reauthenticate"),
     *("accounts.own_passkeys.add_passkey", "accounts.own_passkeys.remove_passkey"),
