@@ -9,13 +9,12 @@ from datetime import datetime
 
 from app.config import Config
 from app.domain import dashboard_identity
-from app.domain.accounts import sessions, single_sign_on
-from app.domain.mail import server as mail_server
+from app.domain.accounts import sessions
 from app.domain.vulnerabilities import source
-from app.domain.webhooks import endpoints as webhook_endpoints
 from app.keys import KeyRing, SealBroken
 from app.models.accounts import User
 from app.models.second_factors import SecondFactor
+from app.models.service_secrets import read_service_secrets
 from app.models.sites import Site
 
 
@@ -80,8 +79,8 @@ def _sealing_keys(
     signing_keys: dict[str, str],
 ) -> list[SealingKey]:
     """Return the configured keys, the newest first, then those that are missing."""
-    sealed = [*signing_keys.values(), *filter(None, _sealed_passwords())]
-    sealed += webhook_endpoints.sealed_texts()
+    sealed = [*signing_keys.values(), *filter(None, [source.sealed_key()])]
+    sealed += read_service_secrets()
     sealed += [secret for row in factors for secret in row.sealed_secrets]
     sealed += [secret for site in sites for secret in _secrets_of(site)]
     seals = Counter(secret.partition(".")[0] for secret in sealed)
@@ -90,15 +89,6 @@ def _sealing_keys(
     return [
         SealingKey(name, seals[name], is_newest=name == present[0], is_present=name in present)
         for name in names
-    ]
-
-
-def _sealed_passwords() -> list[str]:
-    """Return the secrets for other services as they are stored, which may be empty."""
-    return [
-        mail_server.sealed_password(),
-        single_sign_on.sealed_secret(),
-        source.sealed_key(),
     ]
 
 

@@ -84,12 +84,6 @@ class WebhookEndpoint(BaseModel):
         """Return the condition for the endpoints that Aura turned off, which need a person."""
         return cls.off_because.in_((GONE, FAILING))
 
-    @classmethod
-    def sealed_texts(cls) -> list[str]:
-        """Return every sealed address and secret."""
-        query: Any = cls.select(cls.url_sealed, cls.secret_sealed, cls.former_secret_sealed)
-        return [text for row in query.tuples() for text in row if text]
-
     def turn_off(self, because: str, now: datetime) -> bool:
         """Stop telling it; return False if it is off already."""
         is_on = WebhookEndpoint.off_at.is_null()

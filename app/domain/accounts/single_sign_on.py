@@ -120,12 +120,6 @@ def callback_url(config: Config) -> str:
     return config.origin + CALLBACK_PATH
 
 
-def sealed_secret() -> str:
-    """Return the secret as it is stored, or an empty text."""
-    stored = OpenIdProvider.read()
-    return stored.secret_sealed if stored else ""
-
-
 def _sealed_secret(typed: TypedProvider, stored: OpenIdProvider | None, config: Config) -> str:
     if not typed.secret and stored is not None:
         return str(stored.secret_sealed)

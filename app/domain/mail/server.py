@@ -116,12 +116,6 @@ def is_readable_on_the_way(stored: EmailServer) -> bool:
         return True
 
 
-def sealed_password() -> str:
-    """Return the password as it is stored, or an empty text."""
-    stored = EmailServer.read()
-    return stored.password_sealed or "" if stored else ""
-
-
 def _own_name(config: Config) -> str:
     """Return what Aura calls itself in EHLO: a name, or an address in brackets (RFC 5321)."""
     host = urlsplit(config.origin).hostname or "localhost"

@@ -223,11 +223,6 @@ def open_target(endpoint: WebhookEndpoint, config: Config, now: datetime) -> Tar
     )
 
 
-def sealed_texts() -> list[str]:
-    """Return every sealed address and secret, as they are stored."""
-    return WebhookEndpoint.sealed_texts()
-
-
 def shown_url(url: str) -> str:
     """Return an address without what makes it a secret: its path and its query."""
     parts = urlsplit(url)
