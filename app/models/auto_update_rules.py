@@ -12,6 +12,7 @@ from app.models.accounts import User
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.clients import Client
 from app.models.sites import Site
+from app.models.tags import SiteTag
 
 
 class AutoUpdateRule(BaseModel):
@@ -73,6 +74,20 @@ class AutoUpdateRule(BaseModel):
     def in_force(cls, now: datetime) -> list[AutoUpdateRule]:
         """Return the rules that have neither ended nor expired, each with its client."""
         return list(cls._with_clients().where(cls.is_current(now)).order_by(cls.id))
+
+    @classmethod
+    def in_force_beside_tags(
+        cls, site: Site, now: datetime
+    ) -> tuple[list[AutoUpdateRule], dict[str, str]]:
+        """Return what `in_force` and `SiteTag.of_site` do, in one query.
+
+        Without rules there are no tags either.
+        """
+        tags = SiteTag.nested(SiteTag.site == site.id).alias("tags_of_site")
+        query = cls._with_clients().select_extend(tags).where(cls.is_current(now)).order_by(cls.id)
+        rules = list(query)
+        found = SiteTag.read_nested(rules[0].tags_of_site) if rules else []
+        return rules, {tag.folded: tag.text for tag in sorted(found, key=lambda tag: tag.folded)}
 
     @classmethod
     def is_current(cls, now: datetime) -> Any:

@@ -255,11 +255,11 @@ def tries_of_rules(found: list[Change]) -> int:
 
 def would_release(change: Change, site: Site, now: datetime) -> AutoUpdateRule | None:
     """Return the active rule that covers this change, no matter who proposed it."""
-    tagged = SiteTag.of_site(site)
+    rules, tagged = AutoUpdateRule.in_force_beside_tags(site, now)
     return next(
         (
             rule
-            for rule in AutoUpdateRule.in_force(now)
+            for rule in rules
             if applies_to(rule, site, tagged, change.permission, change.release_type)
         ),
         None,
