@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from datetime import timedelta
 from uuid import UUID
@@ -25,6 +26,7 @@ from app.domain.changes.freezes import FreezeTerms
 from app.domain.reporting import data
 from app.domain.reporting.client_report import Period
 from app.domain.sites import clients, holds, notes
+from app.domain.vulnerabilities import source, upkeep
 from app.models.accounts import User
 from app.models.alerts import Alert
 from app.models.base import transaction, utcnow
@@ -35,6 +37,7 @@ from app.models.freezes import Freeze
 from app.models.sites import Site
 from app.models.visibility import EVERYTHING
 from tests.support.browsers import signed_in
+from tests.support.client_reports import make_due, prepare
 from tests.support.crawl import crawl
 from tests.support.factories import (
     AKISMET,
@@ -49,6 +52,8 @@ from tests.support.factories import (
 )
 from tests.support.fakes import FakeSite
 from tests.support.rules import terms
+from tests.support.vulnerability_feeds import feed, record, software
+from tests.support.webhooks import add_endpoint
 
 pytestmark = pytest.mark.both_databases
 
@@ -61,9 +66,17 @@ _PASSING = re.compile(
 )
 
 
+def import_feed(config, one):
+    """Import a feed with one vulnerability."""
+    file = io.BytesIO(feed(one))
+    source.accept_file_from_cli(file, by=SYSTEM, config=config, now=utcnow())
+    assert upkeep.update(config, now=utcnow) == "imported"
+
+
 @pytest.fixture
 def hers(today, ana, fake, config):
     """The client and the site that Lea looks after."""
+    import_feed(config, record(2, software("what-no-site-has")))
     Site.update(client=Client.named("Bakery Ltd")).where(Site.id == today.id).execute()
     return Site.get_by_id(today.id)
 
@@ -92,6 +105,7 @@ class Others:
         self._people_and_evidence()
         self._write_about()
         self._rule_and_times()
+        self._reports_and_vulnerabilities()
 
     def _site(self, url, name, client):
         site = make_site(self.ana, now=self.clock(), url=url, name=name, client=client)
@@ -132,6 +146,13 @@ class Others:
         window = Window((0, 1), 2, 5, "Europe/Berlin")
         for owner in (self.client, self.site):
             maintenance_windows.set_window(owner, window, by=self.ana, **self.fresh)
+
+    def _reports_and_vulnerabilities(self):
+        add_endpoint(self.ana, self.config, utcnow(), name=f"{MARKER} chat")
+        make_due(self.client, self.ana, utcnow(), sender_name=f"{MARKER} agency")
+        assert [one.client_id for one in prepare(self.config, utcnow())] == [self.client.id]
+        booking = software(MARKER, name=f"{MARKER} booking")
+        import_feed(self.config, record(1, booking, title=f"{MARKER} hole"))
 
     def _people_and_evidence(self):
         make_user(f"{MARKER} Zoe", "client", client_id=self.client.id, email=f"z@{MARKER}.example")
@@ -204,7 +225,14 @@ def pages_with_marker(app, person):
 
 def test_no_page_shows_a_trace_of_another_client(app, as_lea, as_ana, hers, others):
     assert pages_with_marker(app, as_lea) == set()
-    assert len(pages_with_marker(app, as_ana)) > 30, "who sees everything finds it everywhere"
+    everywhere = pages_with_marker(app, as_ana)
+    assert len(everywhere) > 30, "who sees everything finds it everywhere"
+    of_each_kind = {
+        "/vulnerabilities",
+        "/settings/webhooks",
+        f"/clients/{others.client.id}/reports",
+    }
+    assert of_each_kind <= everywhere
 
 
 def test_every_page_is_the_same_as_if_the_other_client_did_not_exist(
