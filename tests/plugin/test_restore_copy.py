@@ -236,6 +236,17 @@ def test_the_owner_restores_the_former_version(wp, paired, ana, desk, updated) -
     assert version(wp, DESK) == "2.4.0"
 
 
+def test_a_pause_of_updates_does_not_keep_the_owner_from_restoring(
+    wp, paired, ana, desk, updated
+) -> None:
+    wp.evaluate("siteagent()->limit_decisions()->pause('', 'user:1');")
+    try:
+        assert "was restored" in restore(ana, updated.op_id)
+        assert version(wp, DESK) == "2.3.1"
+    finally:
+        wp.evaluate("siteagent()->limit_decisions()->resume('user:1');")
+
+
 def test_a_theme_is_restored_as_well(wp, paired, ana, desk) -> None:
     before = reset(wp, THEME, "1.2.0", kind="theme", available="1.3.0")
     order = Order.of(wp, paired, item_of(wp, THEME, "1.3.0", kind="theme"))

@@ -102,6 +102,19 @@ def test_without_the_owners_permission_nothing_runs(wp, paired, item) -> None:
     assert stored(wp) == OLD
 
 
+def test_the_owners_pause_stops_it_until_it_ends(wp, paired, item) -> None:
+    order = Order.of(wp, paired, item)
+    wp.evaluate("siteagent()->limit_decisions()->pause('Summer sale', 'user:1');")
+    try:
+        told = order.send()
+        assert (told["outcome"], told["reason"]) == ("refused", "paused_by_owner")
+        assert stored(wp) == OLD
+    finally:
+        wp.evaluate("siteagent()->limit_decisions()->resume('user:1');")
+    assert order.send()["outcome"] == "succeeded"
+    assert stored(wp) == item["to"]
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
