@@ -13,6 +13,7 @@ from app.domain.audit import export, verification
 from app.domain.inventory import report_schema, site_sync, update_backlog
 from app.domain.mail import outbox
 from app.domain.uptime import upkeep
+from app.domain.webhooks import outbox as webhook_outbox
 from app.views.authorization import require_permission
 from app.views.filters import span
 
@@ -76,7 +77,22 @@ def _kept(config: Config) -> list[tuple[str, str, str]]:
             _days(outbox.KEPT_FOR),
             "To see what was sent",
         ),
+        (
+            "Messages to webhooks, with the beginning of the reply",
+            _days(webhook_outbox.KEPT_FOR),
+            "To see what was sent",
+        ),
         ("Reports sent to clients", "Until the client is deleted", "To see what was sent"),
+        (
+            "Packages of plugins and themes from WordPress.org",
+            f"The newest {config.package_cache_mb} MB",
+            "To compare what sites install",
+        ),
+        (
+            "Known vulnerabilities of what sites have",
+            "Until the next list, or until the site is removed",
+            "To show which updates are urgent",
+        ),
         ("Notes and contacts", "Until you change them", "Your own work"),
         ("Backups", "As your backup script decides", "Erase or wait them out yourself"),
     ]
