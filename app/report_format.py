@@ -25,7 +25,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
+from markupsafe import Markup
 
 _HERE = Path(__file__).parent
 # The source language needs no catalogue. Its dates are written as 24 November 2026.
@@ -67,12 +68,13 @@ class Words:
     missing: str
 
 
-def render_document(text: ReportText, strip: str = "") -> str:
+def render_document(text: ReportText, strip: str = "") -> Markup:
     """Return the report as HTML without a frame, for a page and for app/pdf.py.
 
     `strip` is a picture of the days as HTML; app/pdf.py draws one of its own.
     """
-    return _render("document.html", text, strip=strip)
+    # Unlike what `render` returns, a module says that it is HTML and not text to be escaped.
+    return _template("document.html", text).make_module(_variables(text, strip=strip)).__html__()
 
 
 def render_letter(text: ReportText, brand: str, accent: str) -> tuple[str, str]:
@@ -141,10 +143,16 @@ def catalogue_of(language: str) -> NullTranslations:
 
 
 def _render(name: str, text: ReportText, **more: Any) -> str:
-    environment = environment_for(text.language, ZoneInfo(text.content["zone"]))
-    return environment.get_template(name).render(
-        report=text.content, note=text.note, language=text.language, period=period_of(text), **more
-    )
+    return _template(name, text).render(_variables(text, **more))
+
+
+def _template(name: str, text: ReportText) -> Template:
+    return environment_for(text.language, ZoneInfo(text.content["zone"])).get_template(name)
+
+
+def _variables(text: ReportText, **more: Any) -> dict[str, Any]:
+    about = {"note": text.note, "language": text.language, "period": period_of(text)}
+    return {"report": text.content, **about, **more}
 
 
 @lru_cache(maxsize=16)

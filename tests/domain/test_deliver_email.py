@@ -408,7 +408,7 @@ def test_a_notification_that_failed_is_not_noted_twice(
 
 
 def test_a_link_is_valid_as_long_as_it_may_be_sent() -> None:
-    kinds = {"test", "invitation", "reset", "critical", "digest"}
+    kinds = {"test", "invitation", "reset", "security", "critical", "digest"}
     assert outbox.TRIES_FOR.keys() == kinds
     assert outbox.TRIES_FOR["reset"] < one_time_links.RESET_MAX_AGE
     assert outbox.TRIES_FOR["invitation"] < one_time_links.INVITATION_MAX_AGE

@@ -66,11 +66,16 @@ set_site_transient('update_core', (object) array('last_checked' => time(),
 """
 
 REPORT = "return siteagent()->report()->build();"
+SAVE_HOURS = "return siteagent()->limit_decisions()->save_window(%s, 'user:1');"
 
 
 def test_a_report_has_every_field_of_the_manifest_and_no_other(wp):
     waiting = "add_filter('pre_option_db_version', fn() => '1');"
-    report = wp.evaluate(HOSTILE + FIXED + AVAILABLE_UPDATES + waiting + REPORT)
+    wp.evaluate(SAVE_HOURS % "new Siteagent_Update_Window(array(1, 2), 1, 5)")
+    try:
+        report = wp.evaluate(HOSTILE + FIXED + AVAILABLE_UPDATES + waiting + REPORT)
+    finally:
+        wp.evaluate(SAVE_HOURS % "null")
     listed = {field.path for field in report_schema.fields()}
     assert paths(report) <= listed, "a value left that manifest.json does not name"
     assert listed - paths(report) <= {"php.extensions_missing[]"}

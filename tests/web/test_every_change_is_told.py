@@ -25,8 +25,15 @@ from tests.support.unrecorded_writes import QUIET, watched
 ROOT = Path(__file__).parents[2]
 # What may be sent and changes nothing that somebody would ask about, and why.
 CHANGES_NOTHING = {
+    "account.verify": "whether the person proved who they are, which is an entry of its own",
     "alerts.read_log": "the site is asked once more, and each call is an entry",
     "exports.make": "what was written and handed out is an entry, with who asked for it",
+    "second_factors.begin_app": "a secret that counts once its first code was typed",
+    "second_factors.begin_passkey": "a question for the browser, which counts once",
+    "second_factors.confirm_options": "a question for the browser, which counts once",
+    "second_factors.new_passkey_options": "a question for the browser, which counts once",
+    "sign_in_steps.new_passkey_options": "a question for the browser, which counts once",
+    "sign_in_steps.passkey_options": "a question for the browser, which counts once",
 }
 COMMANDS_CHANGE_NOTHING = {
     "migrate": "the shape of the tables, and nothing in them",
