@@ -21,8 +21,6 @@ from tests.support.queries import counted_queries
 
 MAX_BYTES = 60_000
 MAX_QUERIES = 12
-# Which rules cover a site that they see takes one query more.
-MAX_QUERIES_OF_LIMITED = 13
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +66,5 @@ def test_every_page_keeps_its_budget(fleet_app: Flask, role: str) -> None:
     assert len(pages) > 5
     heavy = {one: size for one, (size, _) in costs.items() if size > MAX_BYTES}
     assert heavy == {}
-    most = MAX_QUERIES_OF_LIMITED if role == "limited" else MAX_QUERIES
-    slow = {one: queries for one, (_, queries) in costs.items() if queries > most}
+    slow = {one: queries for one, (_, queries) in costs.items() if queries > MAX_QUERIES}
     assert slow == {}
