@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import render_template
-from markupsafe import Markup
 
 from app.domain.actor import Actor
 from app.domain.mail import outbox
@@ -40,10 +39,10 @@ class ReportList:
 
 @dataclass(frozen=True)
 class ReportPage:
-    """One report: `document` is its HTML, and `recipients` are those it would be sent to now."""
+    """One report: `document` is its HTML, marked as such, and `recipients` are those it would be sent to now."""
 
     report: SentReport
-    document: Markup
+    document: str
     deliveries: list[ReportDelivery]
     recipients: tuple[str, ...]
     language: str
@@ -84,7 +83,7 @@ def report_page(report: SentReport, by: Actor) -> ReportPage:
     is_staff = by.role != CLIENT
     return ReportPage(
         report=report,
-        document=_document(report) if report.content_digest else Markup(),
+        document=_document(report) if report.content_digest else "",
         deliveries=ReportDelivery.of_report(report) if is_staff else [],
         recipients=schedule.terms_of(report.client).recipients if is_staff else (),
         language=_LANGUAGE_NAMES[report.language],
@@ -111,7 +110,7 @@ def file_name_of(report: SentReport) -> str:
     return file_name(sending.text_of(report))
 
 
-def _document(report: SentReport) -> Markup:
+def _document(report: SentReport) -> str:
     text = sending.text_of(report)
     states = text.content["uptime"]["states"]
     strip = render_template("client_reports/_strip.html", states=states) if states else ""

@@ -33,6 +33,10 @@ def show() -> ResponseReturnValue:
 
 def _kept(config: Config) -> list[tuple[str, str, str]]:
     """Return each kind of data, how long Aura keeps it, and why. The code has the same numbers."""
+    return [*_kept_of_sites(config), *_kept_of_people(), *_kept_of_messages()]
+
+
+def _kept_of_sites(config: Config) -> list[tuple[str, str, str]]:
     return [
         ("Data of a site", "The last sync only, until the site is removed", "Pages, updates"),
         ("Results of syncs", _days(site_sync.KEPT_FOR), "To find out since when a site fails"),
@@ -54,6 +58,21 @@ def _kept(config: Config) -> list[tuple[str, str, str]]:
             f"{update_backlog.DAYS} days",
             "Overview",
         ),
+        (
+            "Packages of plugins and themes from WordPress.org",
+            f"The newest {config.package_cache_mb} MB",
+            "To compare what sites install",
+        ),
+        (
+            "Known vulnerabilities of what sites have",
+            "Until the next list, or until the site is removed",
+            "To show which updates are urgent",
+        ),
+    ]
+
+
+def _kept_of_people() -> list[tuple[str, str, str]]:
+    return [
         ("Audit log", "As long as Aura exists", "Evidence; entries are never deleted"),
         (
             "Names, IP addresses and comments in the audit log",
@@ -69,6 +88,11 @@ def _kept(config: Config) -> list[tuple[str, str, str]]:
         ),
         ("Failed sign-ins", _span(login_throttle.FAILURE_RETENTION), "To slow down guessing"),
         ("Links to choose a password", _days(one_time_links.INVITATION_MAX_AGE), "Invitations"),
+    ]
+
+
+def _kept_of_messages() -> list[tuple[str, str, str]]:
+    return [
         ("Files of exports", _days(export.KEPT_FOR), "To download them"),
         ("Results of audit log checks", _days(verification.KEPT_FOR), "To see that they ran"),
         ("Failed jobs, by number only", "7 days", "To find the cause"),
@@ -83,16 +107,6 @@ def _kept(config: Config) -> list[tuple[str, str, str]]:
             "To see what was sent",
         ),
         ("Reports sent to clients", "Until the client is deleted", "To see what was sent"),
-        (
-            "Packages of plugins and themes from WordPress.org",
-            f"The newest {config.package_cache_mb} MB",
-            "To compare what sites install",
-        ),
-        (
-            "Known vulnerabilities of what sites have",
-            "Until the next list, or until the site is removed",
-            "To show which updates are urgent",
-        ),
         ("Notes and contacts", "Until you change them", "Your own work"),
         ("Backups", "As your backup script decides", "Erase or wait them out yourself"),
     ]

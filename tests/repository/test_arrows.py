@@ -30,7 +30,7 @@ LIBRARIES = {
     "app/http/openid.py": {"authlib", "joserfc"},
     # The one place that renders templates without a page.
     "app/mail_format.py": {"jinja2"},
-    "app/report_format.py": {"babel", "jinja2"},
+    "app/report_format.py": {"babel", "jinja2", "markupsafe"},
     # Codes of an authenticator app, and passkeys.
     "app/domain/accounts/codes.py": {"pyotp"},
     "app/domain/accounts/passkeys.py": {"webauthn"},
