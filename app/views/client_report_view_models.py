@@ -39,7 +39,10 @@ class ReportList:
 
 @dataclass(frozen=True)
 class ReportPage:
-    """One report: `document` is its HTML, marked as such, and `recipients` are those it would be sent to now."""
+    """One report: `document` is its HTML, marked as such.
+
+    `recipients` are those it would be sent to now.
+    """
 
     report: SentReport
     document: str
