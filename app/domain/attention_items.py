@@ -153,9 +153,12 @@ def _likeness(item: Item) -> tuple[str, ...]:
 
 
 def _rank(task: Task) -> int:
-    """Return a low number for what is broken now, which comes before what happened once."""
+    """Return a low number for what is broken now, which comes before what happened once.
+
+    Of what waits, updates come before reports to clients.
+    """
     item = task.first
-    if item.about in ("audit_log", "network"):
+    if item.about in ("audit_log", "network", "approval"):
         return 0
     if item.about in ("connection", "uptime"):
         return 1 if item.word in ("unreachable", DOWN) else 2

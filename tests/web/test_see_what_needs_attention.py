@@ -198,6 +198,13 @@ def test_what_waits_for_approval_is_never_pushed_out_of_the_rows(as_ana, ana, pr
     assert rows[-1] == ("Waiting", "1 update needs your approval")
 
 
+def test_updates_wait_before_an_older_report():
+    old, new = utcnow() - timedelta(days=9), utcnow()
+    report = attention.Item("report", "waiting", attention.WAITING, 1, "Bakery Ltd", old)
+    update = attention.Item("approval", "proposed", attention.WAITING, 2, "Akismet", new)
+    assert [task.first for task in attention.tasks([report, update])] == [update, report]
+
+
 def test_several_bad_ends_of_one_kind_are_one_task(as_ana, failed):
     row = Change.select().where(Change.id == failed.id).dicts().get()
     for name in ("Forms", "Shop"):
