@@ -198,10 +198,10 @@ def test_what_waits_for_approval_is_never_pushed_out_of_the_rows(as_ana, ana, pr
     assert rows[-1] == ("Waiting", "1 update needs your approval")
 
 
-def test_updates_wait_before_an_older_report():
+def test_updates_wait_before_a_newer_report():
     old, new = utcnow() - timedelta(days=9), utcnow()
-    report = attention.Item("report", "waiting", attention.WAITING, 1, "Bakery Ltd", old)
-    update = attention.Item("approval", "proposed", attention.WAITING, 2, "Akismet", new)
+    report = attention.Item("report", "waiting", attention.WAITING, 1, "Bakery Ltd", new)
+    update = attention.Item("approval", "proposed", attention.WAITING, 2, "Akismet", old)
     assert [task.first for task in attention.tasks([report, update])] == [update, report]
 
 
