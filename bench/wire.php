@@ -1,6 +1,6 @@
 <?php
 /**
- * What signing and verifying a message of 2 kB costs in PHP, and the hashing that nobody could leave out.
+ * What signing and verifying a message of 2 kB costs in PHP, and the hashing that is always needed.
  *
  * Returns seconds for each, the median of rounds taken in turns. Runs inside WordPress, with SiteAgent loaded.
  */

@@ -147,7 +147,7 @@ def close_alert(
 def _settle_package(alert: Alert) -> None:
     """Let the version of a package be updated again, once no alert about it is open.
 
-    What was seen of it is forgotten: the next pre-check begins anew.
+    What was seen of it is forgotten: the next pre-check begins again.
     """
     seen = alert.evidence["aura"]
     about = seen["kind"], seen["id"], seen["version"]

@@ -175,7 +175,7 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
     of_theirs = replace(
         findings,
         open_alerts=[one for one in findings.open_alerts if visible.has(one.site.client_id)],
-        # They are counted over all clients, so those of some are counted anew.
+        # They are counted over all clients, so those of some are counted again.
         vulnerabilities=findings.vulnerabilities
         if visible.is_everything
         else known.urgent_vulnerabilities(visible),

@@ -156,7 +156,7 @@ class User(BaseModel):
             other.role == OWNER,
             other.id != self.id,
             other.disabled_at.is_null(),
-            # Or turning single sign-on off could leave nobody who can sign in.
+            # Or turning single sign-on off could leave no one who can sign in.
             other.password_hash.not_in(WITHOUT_PASSWORD),
         )
 

@@ -21,7 +21,7 @@ from app.models.webhooks import WebhookEndpoint
 
 @dataclass(frozen=True)
 class OpenMatters:
-    """What needs somebody, as far as it is visible; sites and changes are read apart.
+    """What needs a person, as far as it is visible; sites and changes are read apart.
 
     `broken` is the newest failed verification that no one has acknowledged. `reports` need a
     person, each is with its client. `alerts` are open, newest first, each with its site.

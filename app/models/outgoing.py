@@ -1,4 +1,4 @@
-"""Messages on their way to a server outside, whoever they are for."""
+"""Messages on their way to a server outside, to any kind of recipient."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from app.models.vulnerabilities import Vulnerability, VulnerableSoftware
 AFFECTED = "affected"
 UNKNOWN = "unknown"
 
-# Critical and high: those that need somebody at once.
+# Critical and high: those that need a person at once.
 URGENT_RANKS = 2
 
 _CONNECTED = (Site.state == ACTIVE, Site.forgotten_at.is_null())
@@ -192,13 +192,13 @@ class SiteVulnerability(BaseModel):
 
     @classmethod
     def count_unknown(cls, visible: Visibility) -> int:
-        """Return how many results of connected sites are about versions nobody can compare."""
+        """Return how many results of connected sites are about versions that cannot be compared."""
         query = cls.select().join(Site).where(cls.state == UNKNOWN, *_seen(visible))
         return query.count()
 
     @classmethod
     def is_urgent(cls) -> Any:
-        """Return the SQL condition that the vulnerability needs somebody at once."""
+        """Return the SQL condition that the vulnerability needs a person at once."""
         return Vulnerability.rank < URGENT_RANKS
 
     @classmethod

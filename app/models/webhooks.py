@@ -103,7 +103,7 @@ class WebhookEndpoint(BaseModel):
 
 
 class EndpointItem(ToldItem):
-    """An item that needs attention, as one endpoint was told of it or is about to be."""
+    """An item that needs attention, that one endpoint was sent or is about to be sent."""
 
     listener = "endpoint"
 

@@ -641,7 +641,7 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         notification_preferences.change_preferences, Preferences(), now=w.now
     ),
 }
-# About no site and no client, so that it matters only which role somebody has.
+# About no site and no client, so that only the person's role matters.
 ABOUT_NO_CLIENT = {
     *("vulnerabilities.source.set_key", "vulnerabilities.source.remove_key"),
     *("vulnerabilities.source.request_fetch", "vulnerabilities.source.accept_file"),

@@ -1,4 +1,4 @@
-"""Somebody adds a site, finds it again, and forgets it."""
+"""A person adds a site, finds it again, and forgets it."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def fleet_app(tmp_path_factory: pytest.TempPathFactory, migrated_file: bytes) ->
 
 
 def browser_of(app: Flask, role: str) -> Person:
-    """A browser in which somebody with this role is signed in; `limited`: who sees some clients."""
+    """A browser in which a person with this role is signed in; `limited`: who sees some clients."""
     with db.connection_context():
         who = User.limited_to.is_null(False) if role == "limited" else User.role == role
         actor = Actor.of(User.select().where(who).order_by(User.id).get(), "")

@@ -61,7 +61,7 @@ class LocalProvider:
         }
 
     def authorize(self, asked: dict[str, str]) -> str:
-        """Return where the browser goes: back, with a code for whoever is signed in."""
+        """Return where the browser goes: back, with a code for the person who is signed in."""
         code = token_urlsafe(16)
         self.codes[code] = asked
         answer = {"code": code, "state": asked["state"], "iss": self.issuer, **self.answer}

@@ -1,4 +1,4 @@
-"""Somebody at a client sees that client's sites and nothing else, and decides where asked to."""
+"""A person at a client sees that client's sites and nothing else, and decides where asked to."""
 
 from __future__ import annotations
 

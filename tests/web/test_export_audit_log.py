@@ -1,4 +1,4 @@
-"""Somebody takes the audit log along, as a file that a stranger can check."""
+"""A person takes the audit log along, as a file that a stranger can check."""
 
 from __future__ import annotations
 

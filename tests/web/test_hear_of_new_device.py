@@ -1,4 +1,4 @@
-"""Somebody gets a message about a sign-in from a browser that is new, and about their factors."""
+"""A person gets a message about a sign-in from a browser that is new, and about their factors."""
 
 from __future__ import annotations
 

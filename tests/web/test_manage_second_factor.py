@@ -1,4 +1,4 @@
-"""Somebody adds and removes an authenticator app; a stolen session can do neither."""
+"""A person adds and removes an authenticator app; a stolen session can do neither."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _at_its_own_address(app, config):
 
 
 def steal(minutes: int = 10) -> None:
-    """The browser stays signed in, and nobody has proven for that long who they are."""
+    """The browser stays signed in, and no one has proven for that long who they are."""
     UserSession.update(
         verified_at=utcnow() - timedelta(minutes=minutes), confirmed_at=utcnow()
     ).execute()

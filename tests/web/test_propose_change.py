@@ -1,4 +1,4 @@
-"""Somebody sees what may be updated and what stands against the rest, and proposes some of it."""
+"""A person sees what may be updated and what stands against the rest, and proposes some of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An owner helps somebody who lost their phone; nobody else removes factors of others."""
+"""An owner helps a person who lost their phone; no one else removes factors of others."""
 
 from __future__ import annotations
 

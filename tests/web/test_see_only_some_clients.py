@@ -1,4 +1,4 @@
-"""Somebody at the agency sees some clients only: nothing of others is shown, counted or reached."""
+"""A person at the agency sees some clients only: nothing of others is shown, counted or reached."""
 
 from __future__ import annotations
 

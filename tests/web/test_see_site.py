@@ -1,4 +1,4 @@
-"""Somebody reads what a site runs and how it is, also when it lies or is away."""
+"""A person reads what a site runs and how it is, also when it lies or is away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody sees on the overview, in the navigation and on a site's page what needs attention."""
+"""A person sees on the overview, in the navigation and on a site's page what needs attention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An owner enters a key for known vulnerabilities, or imports a file; nobody else can."""
+"""An owner enters a key for known vulnerabilities, or imports a file; no one else can."""
 
 from __future__ import annotations
 

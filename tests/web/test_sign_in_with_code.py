@@ -1,4 +1,4 @@
-"""Somebody signs in with a password and a code: of the authenticator app, or for recovery."""
+"""A person signs in with a password and a code: of the authenticator app, or for recovery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody signs in at an OpenID provider, and nobody gets an account that is not theirs."""
+"""A person signs in at an OpenID provider, and no one gets an account that is not theirs."""
 
 from __future__ import annotations
 

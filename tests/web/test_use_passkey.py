@@ -1,4 +1,4 @@
-"""Somebody adds a passkey and signs in with it; every answer that is not quite right is refused."""
+"""A person adds a passkey and signs in with it; every answer that is not quite right is refused."""
 
 from __future__ import annotations
 

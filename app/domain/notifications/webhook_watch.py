@@ -86,7 +86,7 @@ def _notify(endpoint: WebhookEndpoint, look: _Look) -> int:
 def _reader(endpoint: WebhookEndpoint) -> Actor:
     """Return who reads it: an owner, who sees no more than the clients that were chosen.
 
-    With an id that no person has, an update waits for them whoever proposed it.
+    With an id that no person has, an update waits for them, no matter who proposed it.
     """
     chosen = frozenset(endpoint.client_ids) or None
     return Actor(kind="system", id=0, name="webhook", role=OWNER, limited_to=chosen)

@@ -97,7 +97,7 @@ def accept_file(file: IO[bytes], *, by: Actor, config: Config, now: datetime) ->
 
 
 def accept_file_from_cli(file: IO[bytes], *, by: Actor, config: Config, now: datetime) -> None:
-    """Do the same for whoever may use Aura's command line; the caller imports it."""
+    """Do the same for people who may use Aura's command line; the caller imports it."""
     digest, size = _copy(file, FeedFiles.of(config).upload)
     with transaction():
         VulnerabilityFeed.write(uploaded_at=now)

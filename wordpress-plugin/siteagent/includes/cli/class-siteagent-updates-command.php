@@ -90,7 +90,7 @@ final class Siteagent_Updates_Command {
 	}
 
 	/**
-	 * Returns who acts: the account in --user, or else whoever has the terminal.
+	 * Returns who acts: the account in --user, or else the person at the terminal.
 	 */
 	private static function actor(): string {
 		return 0 < get_current_user_id() ? 'user:' . get_current_user_id() : 'terminal';

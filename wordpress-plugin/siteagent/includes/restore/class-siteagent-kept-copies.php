@@ -15,7 +15,7 @@ defined( 'ABSPATH' ) || exit;
  * Keeps the former version of a plugin or theme for two weeks after an update, so that an administrator can restore it.
  *
  * The folder is the list of the copies, and the audit log says what each of them is. So no restored database, and
- * nobody who can only write files, makes a file look like a copy: its SHA-256 has to be in the log.
+ * no one who can only write files makes a file look like a copy: its SHA-256 has to be in the log.
  */
 final class Siteagent_Kept_Copies {
 
@@ -219,7 +219,7 @@ final class Siteagent_Kept_Copies {
 	/**
 	 * Returns the folder for a new archive; null when it cannot be created.
 	 *
-	 * Nobody can guess its name, and no server lists it, so an archive cannot be downloaded even where the server does
+	 * No one can guess its name, and no server lists it, so an archive cannot be downloaded even where the server does
 	 * not read .htaccess. It may contain the code of commercial plugins.
 	 */
 	private static function create_folder(): ?string {
