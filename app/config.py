@@ -63,6 +63,8 @@ class Config:
     proxy_hops: int = 0
     sync_every_minutes: int = _DEFAULT_SYNC_MINUTES
     call_log_days: int = _DEFAULT_CALL_LOG_DAYS
+    # Whether Aura asks WordPress.org about the plugins and themes of the sites.
+    asks_wordpress_org: bool = True
     # How much disk space the downloaded packages may take, in megabytes.
     package_cache_mb: int = _DEFAULT_PACKAGE_CACHE_MB
     # How many jobs run at once in one worker process.
@@ -138,6 +140,7 @@ class Config:
             package_cache_mb=_integer(
                 env, "AURA_PACKAGE_CACHE_MB", _DEFAULT_PACKAGE_CACHE_MB, 64, 1_000_000, problems
             ),
+            asks_wordpress_org=_is_yes(env, "AURA_ASK_WORDPRESS_ORG", problems),
             workers=_integer(env, "AURA_WORKERS", _DEFAULT_WORKERS, 1, 64, problems),
             stop_within_s=_integer(env, "AURA_STOP_SECONDS", _DEFAULT_STOP_S, 1, 3600, problems),
             logs_json=_choice(env, "AURA_LOG", ("text", "json"), problems) == "json",
@@ -149,13 +152,23 @@ class Config:
             metrics_token=env.get("AURA_METRICS_TOKEN", ""),
             is_development=env.get("AURA_DEVELOPMENT") == "1",
         )
-        if len(found.secret_key) < _SECRET_BYTES:
-            problems.append("AURA_SECRET_KEY must have at least 32 random characters.")
-        if 0 < len(found.metrics_token) < _SECRET_BYTES:
-            problems.append("AURA_METRICS_TOKEN must have at least 32 random characters.")
+        problems += _short_secrets(found)
         if problems:
             raise ConfigError(problems)
         return found
+
+
+def _short_secrets(found: Config) -> list[str]:
+    """Return what to say about each secret of the environment that is too short."""
+    too_short = {
+        "AURA_SECRET_KEY": len(found.secret_key) < _SECRET_BYTES,
+        "AURA_METRICS_TOKEN": 0 < len(found.metrics_token) < _SECRET_BYTES,
+    }
+    return [
+        f"{name} must have at least 32 random characters."
+        for name, is_short in too_short.items()
+        if is_short
+    ]
 
 
 def _kept_secret(path: Path) -> str:
@@ -236,6 +249,10 @@ def _choice(
     if word not in allowed:
         problems.append(f"{name} must be {' or '.join(allowed)}, not {word!r}.")
     return word
+
+
+def _is_yes(env: Mapping[str, str], name: str, problems: list[str]) -> bool:
+    return _choice(env, name, ("yes", "no"), problems) == "yes"
 
 
 def _integer(

@@ -50,6 +50,7 @@ SCHEDULE_SEEN = "aura:schedule-seen"
 # The functions of jobs/tasks.py, which are all that a worker runs.
 JOBS = frozenset(
     {
+        "ask_wordpress_org",
         "check_change",
         "check_package",
         "check_uptime",

@@ -19,6 +19,7 @@ from app.domain.reporting import preparing
 from app.domain.uptime import rounds, upkeep
 from app.domain.vulnerabilities import upkeep as vulnerability_upkeep
 from app.domain.webhooks import outbox as webhook_outbox
+from app.domain.wordpress_org import asking
 from app.models.base import utcnow
 from jobs import job_context
 
@@ -37,6 +38,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "recover_syncs": lambda config, now: site_sync.recover(config, now),
     "recover_rotations": lambda _, now: rotation.recover_rotations(now),
     "recover_diagnostics": lambda _, now: runs.recover_diagnostics(now),
+    "ask_wordpress_org": asking.request_due,
     "recover_package_checks": lambda _, now: package_checks.recover_checks(now),
     "recover_changes": lambda _, now: execution.recover_changes(now),
     # What waits for approval does not depend on what is proposed next, so it comes first.

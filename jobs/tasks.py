@@ -20,6 +20,7 @@ from app.domain.reporting import preparing
 from app.domain.uptime import rounds
 from app.domain.vulnerabilities import findings, upkeep
 from app.domain.webhooks import delivery as webhook_delivery
+from app.domain.wordpress_org import asking, sources
 from app.http import site_client
 from app.models.base import utcnow
 from app.models.reports import Sync
@@ -87,6 +88,7 @@ def _sync(sync_id: int, config: Config, overlapping: Overlapping = lambda ask: a
     sync = Sync.get_or_none(Sync.id == sync_id)
     if sync is not None and sync.site.is_paired:
         findings.check_site(sync.site_id, utcnow())
+        sources.check_site(sync.site_id, utcnow())
         look = overlapping(site_client.probe)
         late_failures.check_synced_site(sync.site, sync.error_code, config=config, look=look)
     return state
@@ -128,6 +130,12 @@ def check_package(package_id: int) -> str:
     """Download a package from WordPress.org, and compare it with what a site was given."""
     with job_context() as config:
         return package_checks.check_package(package_id, config=config)
+
+
+def ask_wordpress_org() -> str:
+    """Ask WordPress.org about the plugins and themes that are due."""
+    with job_context() as config:
+        return asking.ask_due(config)
 
 
 def run_change(change_id: int) -> str:

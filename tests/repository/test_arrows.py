@@ -53,6 +53,7 @@ ONLY_IN = {
         "app/http/egress.py",
         "app/http/certificates.py",
         "app/http/package_download.py",
+        "app/http/wordpress_org.py",
         "app/http/download.py",
     },
     "urllib3": {
@@ -61,6 +62,7 @@ ONLY_IN = {
         "app/http/egress.py",
         "app/http/certificates.py",
         "app/http/package_download.py",
+        "app/http/wordpress_org.py",
         "app/http/download.py",
     },
     "rq": {"app/queue.py", "app/queue_status.py", "jobs/worker.py", "jobs/schedule.py"},
@@ -114,8 +116,9 @@ EXCEPT = {"app/models/": {"app.models"}, "app/mail_format.py": {"app.formats"}}
 # Within app/domain. A package imports those to its left, and none to its right or on its own level.
 DOMAIN = (
     "base <- audit <- alerts, mail, webhooks <- accounts, agency, sites <- connection"
-    " <- diagnostics <- inventory <- vulnerabilities <- changes <- uptime <- attention_items"
-    " <- crosscheck, reporting, attention, metrics, security, system, backup <- notifications"
+    " <- diagnostics <- inventory <- vulnerabilities <- wordpress_org <- changes <- uptime"
+    " <- attention_items <- crosscheck, reporting, attention, metrics, security, system, backup"
+    " <- notifications"
 )
 LEVELS = {
     name.strip(): level

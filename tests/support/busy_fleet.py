@@ -34,6 +34,7 @@ from app.domain.uptime import rounds
 from app.domain.vulnerabilities import source, upkeep
 from app.domain.webhooks import delivery as webhook_delivery
 from app.domain.webhooks import outbox as webhook_outbox
+from app.domain.wordpress_org import asking, sources
 from app.http.site_client import ErrorCode
 from app.http.webhook_client import WebhookReply
 from app.models.accounts import User
@@ -71,8 +72,11 @@ from tests.support.package_server import PATH, PackageServer, akismet, pins_of
 from tests.support.rules import terms
 from tests.support.vulnerability_feeds import feed, record
 from tests.support.webhooks import add_endpoint
+from tests.support.wordpress_directory import Directory
 
 COUNT = 3
+# How many plugins and themes the sites have from WordPress.org.
+SOFTWARE = 2
 LONG_AGO = timedelta(hours=4)
 
 
@@ -156,6 +160,12 @@ class Fleet:
             changes.package, changes.package_path = pins_of(akismet()), PATH
             check(change, self.sites[change.site_id], self.config)
         return [known.id for known in KnownPackage.select()]
+
+    def report_software(self) -> int:
+        """Have every site report what it has from WordPress.org; return how many there are."""
+        for site in self.rows():
+            sources.check_site(site.id, self.clock())
+        return len(sources.in_fleet())
 
     def forget_verifications(self) -> None:
         Verification.delete().execute()
@@ -263,6 +273,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "tidy_uptime": (Fleet.keep_old_checks, COUNT),
     "verify_audit_log": (Fleet.forget_verifications, 1),
     "recover_changes": (Fleet.propose, COUNT),
+    "ask_wordpress_org": (Fleet.report_software, SOFTWARE),
     "recover_package_checks": (Fleet.see_package, 1),
     "recover_diagnostics": (Fleet.lose_diagnostics, COUNT),
     "recover_pairings": (Fleet.lose_pairings, COUNT),
@@ -289,6 +300,11 @@ def check_packages(fleet: Fleet) -> list[str]:
         )
         for known in fleet.see_package()
     ]
+
+
+def ask_wordpress_org(fleet: Fleet) -> list[str]:
+    fleet.report_software()
+    return [asking.ask_due(fleet.config, ask=Directory().ask, now=fleet.clock)]
 
 
 def run_changes(fleet: Fleet) -> list[str]:
@@ -463,6 +479,7 @@ def update_vulnerabilities(fleet: Fleet) -> list[str]:
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_uptime": (check_front_pages, ["up"] * COUNT),
     "check_change": (check_changes, ["proposed"] * COUNT),
+    "ask_wordpress_org": (ask_wordpress_org, ["asked"]),
     "check_package": (check_packages, ["checked"]),
     "run_diagnostics_on_site": (run_diagnostics_on_sites, ["done"] * COUNT),
     "export_audit_log": (export_audit_logs, ["done"]),
