@@ -8,11 +8,13 @@ of threads. Sites that share a server are asked a few at a time.
 from __future__ import annotations
 
 import math
+import queue
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import wraps
 from typing import Any, Protocol, TypeVar
 
@@ -96,6 +98,7 @@ class Concurrently:
         self._turn = threading.Lock()
         # When each began, and at which server.
         self._running: dict[Future[object], tuple[float, Hashable]] = {}
+        self._ended: queue.SimpleQueue[Future[object]] = queue.SimpleQueue()
         self.left: list[int] = []
 
     def run(self, ids: Iterable[int]) -> None:
@@ -112,8 +115,7 @@ class Concurrently:
                     self._begin(waiting, threads)
                 if not self._running:
                     break
-                ended, _ = wait(self._running, self._slow_after_s / 4, FIRST_COMPLETED)
-                for future in ended:
+                for future in self._wait():
                     waiting.end(self._running.pop(future)[1])
                     errors += [error] if (error := future.exception()) else []
         finally:
@@ -143,7 +145,19 @@ class Concurrently:
     def _begin(self, waiting: _Waiting, threads: ThreadPoolExecutor) -> None:
         while self._has_place() and (taken := waiting.take()) is not None:
             server, number = taken
-            self._running[threads.submit(self._run, number)] = (time.monotonic(), server)
+            future = threads.submit(self._run, number)
+            self._running[future] = (time.monotonic(), server)
+            future.add_done_callback(self._ended.put)
+
+    def _wait(self) -> Iterator[Future[object]]:
+        """Yield what has ended; wait a little for the first, because a slow one gives up its place.
+
+        `concurrent.futures.wait` would look at all that run each time that one ends.
+        """
+        with suppress(queue.Empty):
+            yield self._ended.get(timeout=self._slow_after_s / 4)
+            while True:
+                yield self._ended.get_nowait()
 
     def _run(self, number: int) -> object:
         with self._turn:
