@@ -13,7 +13,7 @@ from app.config import Config
 from app.domain.plugin_release import ReleaseError, read_release
 from app.models import database_facts, migrate
 from app.models.audit import BROKEN, WHOLE, Verification
-from app.models.base import OUTAGES
+from app.models.database_errors import OUTAGES
 from app.models.email import EmailServer, OutgoingEmail
 from app.queue_status import QueueStatus, QueueUnreachable
 

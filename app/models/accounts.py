@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from peewee import JOIN, AutoField, CharField, ForeignKeyField, IntegerField, fn
+from peewee import AutoField, CharField, ForeignKeyField, IntegerField, fn
 
 from app.models.agency import Agency
 from app.models.base import BaseModel, JsonField, UtcField
@@ -206,7 +206,7 @@ class UserSession(BaseModel):
 
     Only the hash of its secret is stored, so a reader of the database cannot use it. `agency` and
     `stop` are what every page needs: the settings, or None before an owner has set anything, and
-    the stop of all changes that lasts. `with_hash` reads them.
+    the stop of all changes that lasts. `open_sessions.session_of` reads them.
     """
 
     agency: Agency | None = None
@@ -244,18 +244,6 @@ class UserSession(BaseModel):
         """Record activity in the session, unless it has ended meanwhile."""
         query = UserSession.update(last_seen_at=now)
         query.where(UserSession.id == self.id, UserSession.ended_at.is_null()).execute()
-
-    @classmethod
-    def with_hash(cls, token_hash: str, *more: Any) -> UserSession | None:
-        """Return the session with this secret, ended or not, with what every page needs.
-
-        `more` are other columns, such as the rows of another table (`BaseModel.nested`).
-        """
-        query = cls.select(cls, User, Agency, ChangeStop, *more).join(User)
-        query = query.join_from(
-            cls, Agency, JOIN.LEFT_OUTER, on=Agency.is_the_row(), attr="agency"
-        ).join_from(cls, ChangeStop, JOIN.LEFT_OUTER, on=ChangeStop.is_current(), attr="stop")
-        return query.where(cls.token_hash == token_hash).first()
 
     @classmethod
     def open_of(

@@ -7,7 +7,7 @@ and otherwise *blocked*. `eligibility` decides the same for one site; a test com
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -28,9 +28,11 @@ from app.models.auto_update_rules import UpdateHold
 from app.models.base import BaseModel, JsonField
 from app.models.changes import OPEN, Change
 from app.models.clients import Client
+from app.models.composed import composed_once
 from app.models.reports import Report
 from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import ACTIVE, Site
+from app.models.statements import given
 from app.models.tags import SiteTag
 from app.models.visibility import EVERYTHING, Visibility
 from app.models.vulnerabilities import RATINGS
@@ -41,6 +43,8 @@ BLOCKED = "blocked"
 RELEASE_TYPES = ("patch", "minor", "major", "unclear")
 MAJOR_LAST = ("major", "unclear")
 _ROWS_PER_INSERT = 50
+_NOW: Any = given(UpdateHold.until, "now")
+_FRESH_SINCE: Any = given(Report.received_at, "fresh_since")
 
 
 class UpdateKey(NamedTuple):
@@ -70,6 +74,14 @@ class UpdateFilter:
     kind: str = ""
     ident: str = ""
     without_kinds: tuple[str, ...] = ()
+
+    def timeless(self) -> UpdateFilter:
+        """Return the same filter with places for its times, for a query that is composed once."""
+        return replace(self, now=_NOW, fresh_since=_FRESH_SINCE)
+
+    def times(self) -> dict[str, datetime]:
+        """Return the values for the places of `timeless`."""
+        return {"now": self.now, "fresh_since": self.fresh_since}
 
 
 @dataclass(frozen=True)
@@ -225,6 +237,17 @@ class AvailableUpdate(BaseModel):
     @classmethod
     def counts(cls, asked: UpdateFilter) -> UpdateCounts:
         """Return the number of updates in each status, and of the ready ones of each size."""
+        found = cls._counts(asked.timeless(), **asked.times())
+        counts = {status: numbers for status, *numbers in found}
+        none = [0, 0, *(0 for _ in RELEASE_TYPES)]
+        ready, sites, *sizes = counts.get(READY, none)
+        blocked, in_progress = (counts.get(status, none)[0] for status in (BLOCKED, IN_PROGRESS))
+        by_release_type = dict(zip(RELEASE_TYPES, sizes, strict=True))
+        return UpdateCounts(ready, sites, blocked, in_progress, by_release_type)
+
+    @classmethod
+    @composed_once
+    def _counts(cls, asked: UpdateFilter) -> Any:
         rows = cls._connected(asked, cls.site, cls.release_type, cls._status(asked).alias("status"))
         one = rows.alias("one")
         # By status, so that the database computes it once for each row.
@@ -234,13 +257,7 @@ class AvailableUpdate(BaseModel):
             fn.COUNT(one.c.site_id.distinct()),
             *(_count(one.c.release_type == size) for size in RELEASE_TYPES),
         ).from_(one)
-        found: Any = query.group_by(one.c.status).tuples()
-        counts = {status: numbers for status, *numbers in found}
-        none = [0, 0, *(0 for _ in RELEASE_TYPES)]
-        ready, sites, *sizes = counts.get(READY, none)
-        blocked, in_progress = (counts.get(status, none)[0] for status in (BLOCKED, IN_PROGRESS))
-        by_release_type = dict(zip(RELEASE_TYPES, sizes, strict=True))
-        return UpdateCounts(ready, sites, blocked, in_progress, by_release_type)
+        return query.group_by(one.c.status).tuples()
 
     @classmethod
     def by_component(
@@ -251,6 +268,14 @@ class AvailableUpdate(BaseModel):
         Those whose installed version has a known vulnerability come first, the worst of them at the
         top, and those with major versions last. Otherwise it is the most widespread first.
         """
+        query = cls._by_component(asked.timeless(), **asked.times(), limit=limit, offset=offset)
+        found: list[Any] = list(query)
+        groups = [UpdateGroup(UpdateKey(*row[:4]), *row[4:10]) for row in found]
+        return groups, found[0][10] if found else 0
+
+    @classmethod
+    @composed_once
+    def _by_component(cls, asked: UpdateFilter) -> Any:
         columns = (cls.kind, cls.ident, cls.from_version, cls.to_version, cls.release_type)
         rows = cls._connected(
             asked, *columns, cls.permission, cls.name, cls._status(asked).alias("status")
@@ -270,9 +295,7 @@ class AvailableUpdate(BaseModel):
         query = query.join_from(one, worst, JOIN.LEFT_OUTER, on=is_same)
         query = query.group_by(*key).having(ready > 0)
         query = query.order_by(severity, size.in_(MAJOR_LAST), ready.desc(), fn.LOWER(name), *key)
-        found: list[Any] = list(query.limit(limit).offset(offset).tuples())
-        groups = [UpdateGroup(UpdateKey(*row[:4]), *row[4:10]) for row in found]
-        return groups, found[0][10] if found else 0
+        return query.limit(given(cls.id, "limit")).offset(given(cls.id, "offset")).tuples()
 
     @classmethod
     def by_site(

@@ -17,11 +17,9 @@ from typing import Any, ClassVar, Self
 
 from peewee import (
     Database,
-    DatabaseError,
     DatabaseProxy,
     Field,
     IntegrityError,
-    InterfaceError,
     Model,
     Node,
     PostgresqlDatabase,
@@ -31,6 +29,7 @@ from peewee import (
 )
 from playhouse import db_url
 
+from app.models.database_errors import is_duplicate
 from app.models.statements import adding, finding, readers, updating
 
 db = DatabaseProxy()
@@ -39,33 +38,6 @@ _BUSY_SECONDS = 10
 # Any constant that no other lock of this database uses.
 _WRITER_LOCK = 0x5A17E46E
 _SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "normal", "foreign_keys": 1}
-
-# Exceptions of an unavailable database; `trouble_of` distinguishes them from other errors.
-OUTAGES = (DatabaseError, InterfaceError)
-# The kinds of database trouble.
-AWAY = "away"
-READ_ONLY = "read_only"
-DAMAGED = "damaged"
-_SQLITE_TROUBLES = {
-    sqlite3.SQLITE_BUSY: AWAY,
-    sqlite3.SQLITE_CANTOPEN: AWAY,
-    sqlite3.SQLITE_FULL: AWAY,
-    sqlite3.SQLITE_IOERR: AWAY,
-    sqlite3.SQLITE_READONLY: READ_ONLY,
-    sqlite3.SQLITE_CORRUPT: DAMAGED,
-    sqlite3.SQLITE_NOTADB: DAMAGED,
-}
-# Classes of SQLSTATE: connection, resources, operator intervention.
-_POSTGRES_AWAY = ("08", "53", "57")
-_POSTGRES_READ_ONLY = "25006"
-_POSTGRES_DAMAGED = "XX001"
-# Only violations of a unique index or a primary key.
-_SQLITE_DUPLICATES = (
-    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
-    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
-    sqlite3.SQLITE_CONSTRAINT_ROWID,
-)
-_POSTGRES_DUPLICATE = "23505"
 
 
 class _WholeResultCursor(sqlite3.Cursor):
@@ -110,31 +82,29 @@ class DuplicateRow(IntegrityError):
     """A unique index or a primary key already has such a row."""
 
 
-class _NamesDuplicates(Database):
-    """A database that raises DuplicateRow where peewee raises IntegrityError for any constraint."""
+class _AuraDatabase(Database):
+    """A database that runs composed queries, and that tells duplicates from other errors."""
+
+    def execute(self, query: Any, **options: Any) -> Any:
+        """Run a query; one of models/composed.py has its SQL and parameters with it."""
+        composed = getattr(query, "composed", None)
+        return self.execute_sql(*composed) if composed else super().execute(query, **options)
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         try:
             return super().execute_sql(sql, params)
         except IntegrityError as error:
-            if _is_duplicate(error):
+            if is_duplicate(error):
                 raise DuplicateRow(*error.args) from error
             raise
 
 
-class _Sqlite(_NamesDuplicates, SqliteDatabase):
+class _Sqlite(_AuraDatabase, SqliteDatabase):
     """A SQLite file."""
 
 
-class _Postgresql(_NamesDuplicates, PostgresqlDatabase):
+class _Postgresql(_AuraDatabase, PostgresqlDatabase):
     """A PostgreSQL database."""
-
-
-def _is_duplicate(error: IntegrityError) -> bool:
-    cause = _driver_error(error)
-    if isinstance(cause, sqlite3.Error):
-        return cause.sqlite_errorcode in _SQLITE_DUPLICATES
-    return getattr(cause, "sqlstate", None) == _POSTGRES_DUPLICATE
 
 
 def use_database(url: str, *, is_shared: bool = False) -> None:
@@ -182,36 +152,6 @@ def _connection_parameters(url: str) -> dict[str, Any]:
 def is_postgres() -> bool:
     """Whether the database in use is PostgreSQL; otherwise it is SQLite."""
     return isinstance(db.obj, PostgresqlDatabase)
-
-
-def trouble_of(error: Exception) -> str:
-    """Return what is wrong with the database: AWAY (also locked or full), READ_ONLY or DAMAGED.
-
-    Empty if the query itself was wrong.
-    """
-    cause = _driver_error(error)
-    if isinstance(cause, sqlite3.Error):
-        return _SQLITE_TROUBLES.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, "")
-    return "" if cause is None else _postgres_trouble(cause.sqlstate)
-
-
-def _driver_error(error: Exception) -> Any:
-    """Return what the driver raised, which may be wrapped more than once; None for other errors."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, sqlite3.Error) or hasattr(cause, "sqlstate"):
-            return cause
-        cause = cause.__context__
-    return None
-
-
-def _postgres_trouble(sqlstate: str | None) -> str:
-    # The driver has no code for a connection that broke or could not be opened.
-    if sqlstate is None or sqlstate[:2] in _POSTGRES_AWAY:
-        return AWAY
-    if sqlstate == _POSTGRES_READ_ONLY:
-        return READ_ONLY
-    return DAMAGED if sqlstate == _POSTGRES_DAMAGED else ""
 
 
 def utcnow() -> datetime:

@@ -22,6 +22,7 @@ from app.models.accounts import User
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.base import JsonField, UtcField
 from app.models.clients import Client
+from app.models.composed import composed_once
 from app.models.queued_row import LeasedRow
 from app.models.sites import Site
 from app.models.visibility import Visibility
@@ -269,16 +270,19 @@ class Change(LeasedRow):
     def awaiting_people(cls, visible: Visibility, site: Site | None = None) -> list[Change]:
         """Return what needs checking or approval on visible sites, newest first.
 
-        With `site`, everything that is open on that site is returned as well. The rows have only
-        what lists show: every page reads them, and those of a large fleet are hundreds.
+        With `site`, also everything that is open there. The rows have only what lists show.
         """
+        return list(cls._awaiting_people(visible, None if site is None else site.id))
+
+    @classmethod
+    @composed_once
+    def _awaiting_people(cls, visible: Visibility, site_id: int | None) -> Any:
         is_wanted = cls.is_to_check() | (cls.state == PROPOSED)
-        if site is not None:
-            is_wanted |= cls.is_open_or_incident_on(site.id)
+        if site_id is not None:
+            is_wanted |= cls.is_open_or_incident_on(site_id)
         query = cls.select(*cls._listed()).join(Site).join(Client, JOIN.LEFT_OUTER)
         query = query.where(Site.forgotten_at.is_null(), cls.is_unfinished(), is_wanted)
-        query = query.where(visible.in_sql(Site.client))
-        return list(query.order_by(cls.id.desc()))
+        return query.where(visible.in_sql(Site.client)).order_by(cls.id.desc())
 
     @classmethod
     def _listed(cls) -> list[Any]:

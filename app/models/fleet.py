@@ -12,8 +12,10 @@ from peewee import JOIN, SQL, Case, fn
 from app.models.available_updates import AvailableUpdate
 from app.models.changes import OPEN, ROLLED_BACK, SUCCEEDED, Change
 from app.models.clients import Client
+from app.models.composed import composed_once
 from app.models.reports import Report
 from app.models.sites import ACTIVE, MAY_CALL, Site
+from app.models.statements import given
 from app.models.uptime import SiteWatch
 from app.models.visibility import EVERYTHING, Visibility
 
@@ -35,6 +37,8 @@ _COLUMNS = (
     "quarantine_at",
     "update_count",
 )
+# The states in which FleetCounts counts updates.
+_ENDED = (SUCCEEDED, ROLLED_BACK)
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,8 @@ class WidespreadUpdate:
     sites: int
 
 
-def fleet(visible: Visibility, *conditions: Any) -> list[FleetSite]:
-    """Return the visible sites that were not removed, by name.
+def _listing(visible: Visibility, *conditions: Any) -> Any:
+    """Return the query for the columns of FleetSite, of visible sites that were not removed.
 
     Only those that meet all `conditions`, which may name columns of Site and Report.
     """
@@ -133,13 +137,23 @@ def fleet(visible: Visibility, *conditions: Any) -> list[FleetSite]:
         .where(Site.forgotten_at.is_null(), visible.in_sql(Site.client), *conditions)
         .order_by(fn.LOWER(Site.name), Site.id)
     )
-    rows: Any = query.tuples()
-    return [FleetSite(*row) for row in rows]
+    return query.tuples()
+
+
+def fleet(visible: Visibility) -> list[FleetSite]:
+    """Return the visible sites that were not removed, by name."""
+    return [FleetSite(*row) for row in _all(visible)]
+
+
+@composed_once
+def _all(visible: Visibility) -> Any:
+    return _listing(visible)
 
 
 def sites_in(connections: Collection[str]) -> list[FleetSite]:
     """Return the sites whose `connection` is one of these, or with another problem, by name."""
-    return fleet(EVERYTHING, Site.connection_in_sql().in_(list(connections)) | _has_problem())
+    is_wanted = Site.connection_in_sql().in_(list(connections)) | _has_problem()
+    return [FleetSite(*row) for row in _listing(EVERYTHING, is_wanted)]
 
 
 def _has_problem() -> Any:
@@ -159,6 +173,11 @@ class SiteCount:
 
 def count_alike(visible: Visibility) -> list[SiteCount]:
     """Return how many visible sites there are of each kind of problem."""
+    return [SiteCount(*row) for row in _alike(visible)]
+
+
+@composed_once
+def _alike(visible: Visibility) -> Any:
     columns = [
         Site.connection_in_sql().alias("connection"),
         SiteWatch.problem_in_sql().alias("uptime_problem"),
@@ -169,8 +188,7 @@ def count_alike(visible: Visibility) -> list[SiteCount]:
     found = found.where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
     one = found.alias("one")
     names = [one.c[column.name] for column in columns]
-    rows: Any = Site.select(*names, fn.COUNT(SQL("*"))).from_(one).group_by(*names).tuples()
-    return [SiteCount(*row) for row in rows]
+    return Site.select(*names, fn.COUNT(SQL("*"))).from_(one).group_by(*names).tuples()
 
 
 def connections_of(site_ids: Collection[int]) -> dict[int, tuple[str, str]]:
@@ -198,14 +216,22 @@ def noticeable_sites(
 
     Those that were never paired are among them, and only visible ones.
     """
+    asked = (frozenset(connections), frozenset(php), frozenset(named))
+    return [FleetSite(*row) for row in _noticeable(*asked, visible)]
+
+
+@composed_once
+def _noticeable(
+    connections: Collection[str], php: Collection[str], named: Collection[int], visible: Visibility
+) -> Any:
     is_noticeable = (
-        Site.connection_in_sql().in_(list(connections))
-        | Report.php.in_(list(php))
-        | Site.id.in_(list(named))
+        Site.connection_in_sql().in_(sorted(connections))
+        | Report.php.in_(sorted(php))
+        | Site.id.in_(sorted(named))
         | Site.paired_at.is_null()
         | _has_problem()
     )
-    return fleet(visible, is_noticeable)
+    return _listing(visible, is_noticeable)
 
 
 class AlikeSites(NamedTuple):
@@ -236,6 +262,16 @@ def count_fleet(since: datetime, visible: Visibility) -> FleetCounts:
 
     What was lately is what was since then.
     """
+    rows = list(_counted(visible, since=since))
+    numbers = rows[0][-len(_ENDED) :] if rows else (0,) * len(_ENDED)
+    alike = [AlikeSites(*row[: -len(_ENDED)]) for row in rows]
+    return FleetCounts(alike, dict(zip(_ENDED, numbers, strict=True)))
+
+
+@composed_once
+def _counted(visible: Visibility) -> Any:
+    """Return the query for the columns of AlikeSites and the number of each of _ENDED."""
+    since = given(Site.last_success_at, "since")
     one = (
         Site.select(
             Site.connection_in_sql().alias("connection"),
@@ -251,16 +287,11 @@ def count_fleet(since: datetime, visible: Visibility) -> FleetCounts:
     one = one.alias("one")
     names = (one.c.connection, one.c.is_paired, one.c.wordpress, one.c.php)
     counts = (fn.COUNT(one.c.connection), fn.COUNT(one.c.synced), fn.COUNT(one.c.paired_at))
-    states = (SUCCEEDED, ROLLED_BACK)
-    ended = [_ended(state, since, visible) for state in states]
-    query = Site.select(*names, *counts, *ended).from_(one).group_by(*names)
-    rows: Any = list(query.tuples())
-    numbers = rows[0][-len(states) :] if rows else (0,) * len(states)
-    alike = [AlikeSites(*row[: -len(states)]) for row in rows]
-    return FleetCounts(alike, dict(zip(states, numbers, strict=True)))
+    ended = [_ended(state, since, visible) for state in _ENDED]
+    return Site.select(*names, *counts, *ended).from_(one).group_by(*names).tuples()
 
 
-def _ended(state: str, since: datetime, visible: Visibility) -> Any:
+def _ended(state: str, since: Any, visible: Visibility) -> Any:
     """Return the query for the number of updates that ended in a state."""
     query = Change.select(fn.COUNT(Change.id)).join(Site)
     query = query.where(Change.ended_at >= since, Change.state == state)

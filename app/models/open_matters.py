@@ -13,6 +13,7 @@ from app.models.audit import Verification
 from app.models.base import db, is_postgres
 from app.models.client_reports import SentReport
 from app.models.clients import Client
+from app.models.composed import composed_once
 from app.models.site_vulnerabilities import COUNTED, SiteVulnerability, SoftwareCount
 from app.models.sites import Site
 from app.models.visibility import Visibility
@@ -38,18 +39,7 @@ class OpenMatters:
     @classmethod
     def read(cls, visible: Visibility) -> OpenMatters:
         """Read all of it."""
-        of_reports = SentReport.select(SentReport.client).where(SentReport.needs_people())
-        of_alerts = Alert.select(Alert.site).where(Alert.closed_at.is_null())
-        columns = (
-            Verification.nested(Verification.is_unseen()),
-            SentReport.nested(SentReport.needs_people()),
-            Client.nested(Client.id.in_(of_reports)),
-            Alert.nested(Alert.closed_at.is_null()),
-            Site.nested(Site.id.in_(of_alerts) & visible.in_sql(Site.client)),
-            _counts(visible),
-            WebhookEndpoint.nested(WebhookEndpoint.is_off_by_aura()),
-        )
-        row = next(iter(Select(columns=columns).bind(db).tuples()))
+        row = next(iter(_matters(visible)))
         broken, reports, clients, alerts, sites, counts, webhooks = row
         unseen = Verification.read_nested(broken)
         return cls(
@@ -59,6 +49,22 @@ class OpenMatters:
             vulnerabilities=SoftwareCount.read_all(json.loads(counts or "[]")),
             webhooks=sorted(WebhookEndpoint.read_nested(webhooks), key=lambda one: int(one.id)),
         )
+
+
+@composed_once
+def _matters(visible: Visibility) -> Any:
+    of_reports = SentReport.select(SentReport.client).where(SentReport.needs_people())
+    of_alerts = Alert.select(Alert.site).where(Alert.closed_at.is_null())
+    columns = (
+        Verification.nested(Verification.is_unseen()),
+        SentReport.nested(SentReport.needs_people()),
+        Client.nested(Client.id.in_(of_reports)),
+        Alert.nested(Alert.closed_at.is_null()),
+        Site.nested(Site.id.in_(of_alerts) & visible.in_sql(Site.client)),
+        _counts(visible),
+        WebhookEndpoint.nested(WebhookEndpoint.is_off_by_aura()),
+    )
+    return Select(columns=columns).bind(db).tuples()
 
 
 def _reports(

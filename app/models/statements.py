@@ -65,11 +65,14 @@ class Statement:
         if spelling not in self._composed:
             self._composed[spelling] = self._query.sql()
         sql, places = self._composed[spelling]
-        parameters = [
-            place.convert(values[place.name]) if type(place) is _Place else place
-            for place in places
-        ]
-        return self._database.execute_sql(sql, parameters)
+        return self._database.execute_sql(sql, filled(places, values))
+
+
+def filled(places: list[Any], values: dict[str, Any]) -> list[Any]:
+    """Return the parameters of a statement, with these values where it has places."""
+    return [
+        place.convert(values[place.name]) if type(place) is _Place else place for place in places
+    ]
 
 
 @cache

@@ -19,7 +19,7 @@ from app import logs
 from app.config import Config, ConfigError
 from app.http.certificates import read_authorities
 from app.models import migrate
-from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of
+from app.models.database_errors import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of
 from app.run import data_folder, parts
 from app.run.bundled_redis import RedisServer, RedisUnavailable
 from app.run.supervisor import Supervisor

@@ -28,7 +28,8 @@ from app.domain.errors import (
     NotFound,
     ReauthenticationRequired,
 )
-from app.models.base import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of, utcnow
+from app.models.base import utcnow
+from app.models.database_errors import AWAY, DAMAGED, OUTAGES, READ_ONLY, trouble_of
 from app.views.authorization import current_actor, current_session, page_they_came_from
 from app.views.brand import use_own_brand
 from app.views.passkey_challenges import passkey_obstacle

@@ -10,7 +10,8 @@ import pytest
 from app.config import Config
 from app.factory import create_app
 from app.models import migrate
-from app.models.base import DAMAGED, OUTAGES, READ_ONLY, db, is_postgres, trouble_of
+from app.models.base import db, is_postgres
+from app.models.database_errors import DAMAGED, OUTAGES, READ_ONLY, trouble_of
 from app.models.installation import Setting
 from app.run import serve
 from tests.support.config import make_config

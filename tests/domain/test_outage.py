@@ -8,8 +8,9 @@ import pytest
 from peewee import IntegrityError, OperationalError
 
 from app.config import Config
-from app.models.base import OUTAGES, DuplicateRow, db, is_postgres, trouble_of, use_database
+from app.models.base import DuplicateRow, db, is_postgres, use_database
 from app.models.clients import Client
+from app.models.database_errors import OUTAGES, trouble_of
 
 pytestmark = pytest.mark.both_databases
 

@@ -11,7 +11,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from app.config import Config
 from app.domain import audit, permissions
@@ -23,6 +23,7 @@ from app.domain.errors import Invalid, NotFound
 from app.models.accounts import User, UserSession
 from app.models.base import transaction, utcnow
 from app.models.freezes import Freeze
+from app.models.open_sessions import session_of
 
 IDLE_TIMEOUT = timedelta(minutes=30)
 MAX_LIFETIME = timedelta(hours=12)
@@ -128,10 +129,10 @@ def resume_session(
     """
     epoch, _, secret = ticket.partition(".")
     # A day earlier, because in some zones it is still yesterday.
-    freezes = Freeze.not_over_nested((now - timedelta(days=1)).date()).alias("freezes")
-    session: Any = UserSession.with_hash(_hash(secret), freezes)
-    if session is None or session.ended_at is not None:
+    found = session_of(_hash(secret), (now - timedelta(days=1)).date())
+    if found is None or found[0].ended_at is not None:
         return None
+    session, freezes = found
     if now - session.created_at >= MAX_LIFETIME or now - session.last_seen_at >= IDLE_TIMEOUT:
         return None
     user = session.user
@@ -139,7 +140,7 @@ def resume_session(
         return None
     if is_person and now - session.last_seen_at >= _TOUCH_INTERVAL:
         session.saw(now)
-    return AuthenticatedSession(user, session, ticket, Freeze.read_nested(session.freezes))
+    return AuthenticatedSession(user, session, ticket, freezes)
 
 
 def active_sessions(user_id: int, *, now: datetime) -> list[UserSession]:

@@ -27,7 +27,8 @@ from app.models.audit import (
     AuditEntry,
     Verification,
 )
-from app.models.base import OUTAGES, transaction, utcnow
+from app.models.base import transaction, utcnow
+from app.models.database_errors import OUTAGES
 from app.models.queued_row import QUEUED
 
 # The hour (UTC) from which the nightly verification is due.
