@@ -14,8 +14,8 @@ from app.domain.audit.search import SEARCHED_KINDS, EntryFilter, find_entries
 
 __all__ = [
     "SEARCHED_KINDS", "Anchor", "ChainReport", "EntryFilter", "call_log", "checkpoints",
-    "documents", "entry_document", "entry_format", "events", "export", "export_formats", "export_scope",
-    "find_entries", "genesis_hash", "link_hash", "private_details_hash", "record",
+    "documents", "entry_document", "entry_format", "events", "export", "export_formats",
+    "export_scope", "find_entries", "genesis_hash", "link_hash", "private_details_hash", "record",
     "record_refusal", "redaction", "refusals", "search_index", "subjects", "verification",
     "verify_chain",
 ]  # fmt: skip

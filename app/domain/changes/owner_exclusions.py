@@ -6,6 +6,7 @@ The site enforces it in any case. Aura refuses earlier, so that no person approv
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from app.domain.inventory import eligibility
 from app.domain.inventory.targets import ALL_RELEASES
@@ -37,7 +38,7 @@ def why_excluded(change: Change, site: Site) -> str:
     if place is None or report is None:
         return ""
     listed = json.loads(report.body).get(place, [])
-    component = next((one for one in listed if one["id"] == change.ident), {})
+    component: dict[str, Any] = next((one for one in listed if one["id"] == change.ident), {})
     releases = component.get("releases", ALL_RELEASES)
     reason = eligibility.reason_of_owner(releases, change.from_version, change.to_version)
     if reason is None:

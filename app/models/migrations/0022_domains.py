@@ -1,9 +1,11 @@
-"""Who ignores updates, by id: a name is not enough to erase what a person typed."""
+"""When the registrations of domains end, and who ignores updates by id."""
 
 from __future__ import annotations
 
-from peewee import AutoField, Database, ForeignKeyField, Model
+from peewee import AutoField, CharField, Database, ForeignKeyField, IntegerField, Model
 from playhouse.migrate import SchemaMigrator, migrate
+
+from app.models.base import UtcField
 
 
 class User(Model):
@@ -13,6 +15,27 @@ class User(Model):
         table_name = "users"
 
 
+class DomainName(Model):
+    name = CharField(max_length=253, primary_key=True)
+    ends_at = UtcField(null=True)
+    problem = CharField(max_length=32)
+    checked_at = UtcField(null=True)
+    next_check_at = UtcField(null=True, index=True)
+    attempts = IntegerField()
+
+    class Meta:
+        legacy_table_names = False
+
+
 def up(migrator: SchemaMigrator, db: Database) -> None:
+    # A name is not enough to erase what a person typed.
     holder = ForeignKeyField(User, field=User.id, null=True, on_delete="SET NULL")
-    migrate(migrator.add_column("update_hold", "holder_id", holder))
+    migrate(
+        migrator.add_column("update_hold", "holder_id", holder),
+        migrator.add_column("site_watch", "domain", CharField(max_length=253, null=True)),
+        migrator.add_column("site_watch", "domain_ends_at", UtcField(null=True)),
+        migrator.add_column("site_watch", "domain_problem", CharField(max_length=16, default="")),
+        migrator.add_index("site_watch", ("domain",)),
+    )
+    with db.bind_ctx([DomainName]):
+        db.create_tables([DomainName])
