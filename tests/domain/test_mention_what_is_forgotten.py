@@ -82,10 +82,10 @@ def test_a_digest_says_it_once_and_not_its_end(
     began = int(clock().timestamp())
     fake.report["agent"]["limits"] = limits(paused_at=began, reason="Summer sale")
     read_report(ready, fake, config=config)
-    clock.advance(days=5, hours=20)
+    clock.advance(days=6, hours=20)
     told = [titles(one) for one in look_for(config, clock, 2 * 1440)]
     title = "Updates of Bakery have been paused for more than a week"
-    assert [one for one in told if ("Soon", title) in one] == told[-1:]
+    assert len([one for one in told if ("Soon", title) in one]) == 1
     fake.report["agent"]["limits"] = limits()
     read_report(ready, fake, config=config)
     later = [titles(one) for one in look_for(config, clock, 1440)]
