@@ -1,8 +1,16 @@
-"""When the registrations of domains end, and who ignores updates by id."""
+"""Ends of domains, who ignores updates, and whether a provider checks a second factor."""
 
 from __future__ import annotations
 
-from peewee import AutoField, CharField, Database, ForeignKeyField, IntegerField, Model
+from peewee import (
+    AutoField,
+    BooleanField,
+    CharField,
+    Database,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+)
 from playhouse.migrate import SchemaMigrator, migrate
 
 from app.models.base import UtcField
@@ -36,6 +44,7 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
         migrator.add_column("site_watch", "domain_ends_at", UtcField(null=True)),
         migrator.add_column("site_watch", "domain_problem", CharField(max_length=16, default="")),
         migrator.add_index("site_watch", ("domain",)),
+        migrator.add_column("open_id_provider", "checks_factor", BooleanField(default=False)),
     )
     with db.bind_ctx([DomainName]):
         db.create_tables([DomainName])
