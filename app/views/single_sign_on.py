@@ -97,7 +97,8 @@ def change() -> ResponseReturnValue:
     form = request.form
     typed = TypedProvider(
         **{name: form.get(name, "").strip() for name in (*_FIELDS, "domains", "secret")},
-        **{name: form.get(name) == "1" for name in _TICKS},
+        creates_viewers=form.get("creates_viewers") == "1",
+        checks_factor=form.get("checks_factor") == "1",
     )
     try:
         single_sign_on.change_provider(
