@@ -46,7 +46,9 @@ def _add_domains(sites: list[Site], fleet: Fleet) -> None:
     """Have the registries say when domains end, and that of each fifth not; one ends soon."""
     now = fleet.clock.ends_at
     for number, site in enumerate(sites):
-        name, dice = registered_domain(site.url), fleet.dice(f"domain:{site.url}")
+        dice = fleet.dice(f"domain:{site.url}")
+        # Simulated sites on this machine are looked at as if they were at their own address.
+        name = registered_domain(site.url) or f"{site.url.rpartition('/')[2]}.example"
         days = 23 if number == 1 else dice.randrange(40, 700)
         is_known = number % 5 != 4
         asked = {"checked_at": now - timedelta(days=2), "next_check_at": now + timedelta(days=5)}
