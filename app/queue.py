@@ -52,6 +52,7 @@ JOBS = frozenset(
     {
         "ask_wordpress_org",
         "check_change",
+        "check_domains",
         "check_package",
         "check_uptime",
         "deliver_revocation",

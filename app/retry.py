@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 # Doubling more often than this exceeds every limit that is used, and overflows a timedelta.
 _MAX_DOUBLINGS = 16
@@ -22,3 +23,20 @@ def spread(wait: timedelta, key: int) -> timedelta:
     # Knuth's multiplicative hash: neighboring keys end far apart.
     share = key * 2654435761 % 2**32 / 2**32
     return wait + wait * share / 10
+
+
+def wait_asked_for(retry_after: str, now: datetime, most: timedelta) -> timedelta:
+    """Return how long a server asks to wait, at most `most`; nothing if it does not ask.
+
+    The header `Retry-After` has seconds or a date (RFC 9110, section 10.2.3).
+    """
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        # A number with more digits than that is longer than any wait.
+        return min(timedelta(seconds=int(text[:9])), most)
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return timedelta()
+    aware = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return min(max(aware - now, timedelta()), most)

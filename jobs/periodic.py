@@ -16,7 +16,7 @@ from app.domain.mail import outbox
 from app.domain.notifications import watch, webhook_watch
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
-from app.domain.uptime import rounds, upkeep
+from app.domain.uptime import domain_ends, rounds, upkeep
 from app.domain.vulnerabilities import upkeep as vulnerability_upkeep
 from app.domain.webhooks import outbox as webhook_outbox
 from app.domain.wordpress_org import asking
@@ -29,6 +29,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
         site_sync.request_due(now, every_minutes=config.sync_every_minutes)
     ),
     "request_due_checks": lambda _, now: rounds.request_due(now),
+    "request_due_domains": lambda _, now: domain_ends.request_due(now),
     "tidy_uptime": lambda _, now: upkeep.tidy(now),
     "update_vulnerabilities": lambda _, now: vulnerability_upkeep.request_due(now),
     "retry_revocations": lambda _, now: (

@@ -17,7 +17,7 @@ from app.domain.inventory import site_sync
 from app.domain.notifications import delivery
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
-from app.domain.uptime import rounds
+from app.domain.uptime import domain_ends, rounds
 from app.domain.vulnerabilities import findings, upkeep
 from app.domain.webhooks import delivery as webhook_delivery
 from app.domain.wordpress_org import asking, sources
@@ -100,6 +100,12 @@ def check_uptime(*site_ids: int) -> int:
         return rounds.run_round(
             site_ids, config=config, each=lambda work, ids: Concurrently(work).run(ids)
         )
+
+
+def check_domains() -> int:
+    """Ask registries when domains end, a few at a time; return how many were asked for."""
+    with job_context() as config:
+        return domain_ends.check_due(config)
 
 
 def update_vulnerabilities() -> str:

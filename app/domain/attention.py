@@ -22,7 +22,7 @@ from app.domain.attention_items import (
     tasks,
 )
 from app.domain.changes import approvals, rule_coverage
-from app.domain.inventory import php_eol
+from app.domain.inventory import php_eol, update_limits
 from app.domain.vulnerabilities import known
 from app.domain.vulnerabilities.known import KnownVulnerability
 from app.models import fleet
@@ -35,8 +35,9 @@ from app.models.clients import SECOND, SELF
 from app.models.fleet import FleetSite, SiteCount
 from app.models.open_matters import OpenMatters
 from app.models.sites import NEW, Site
-from app.models.uptime import DOWN, ENDS_NOW, ENDS_SOON, OWN_NETWORK
+from app.models.uptime import DOWN, ENDS_LATER, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 from app.models.visibility import EVERYTHING
+from app.models.vulnerabilities import VulnerabilityFeed
 from app.models.webhooks import WebhookEndpoint
 
 __all__ = [
@@ -74,6 +75,11 @@ CONNECTIONS = {
 }
 # Severity of each value of SiteWatch.certificate_problem.
 _CERTIFICATES = {ENDS_SOON: CHECK, ENDS_NOW: CRITICAL}
+_DOMAINS = {ENDS_SOON: CHECK, ENDS_NOW: CRITICAL}
+# After this time, the owner of a site may have forgotten to resume updates.
+_FORGOTTEN_PAUSE = timedelta(days=7)
+# After this time, an imported file lacks too many known vulnerabilities.
+_OLD_FEED = timedelta(days=30)
 # How long before its end an auto-update rule is mentioned.
 _RULE_ENDS_SOON = timedelta(days=14)
 
@@ -128,6 +134,7 @@ class Findings:
     reports: list[SentReport]
     webhooks: list[WebhookEndpoint]
     vulnerabilities: list[KnownVulnerability]
+    failing_feed: VulnerabilityFeed | None
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
@@ -142,6 +149,7 @@ class Findings:
             *(_of_report(report).key for report in self.reports),
             *(_of_webhook(endpoint).key for endpoint in self.webhooks),
             *(item.key for item in _own_network(self.sites)),
+            *([_of_feed(self.failing_feed).key] if self.failing_feed else []),
             *(_of_vulnerability(one).key for one in self.vulnerabilities),
         }
 
@@ -163,6 +171,7 @@ def _findings(sites: list[FleetSite], changes: list[Change], matters: OpenMatter
         matters.reports,
         matters.webhooks,
         vulnerabilities,
+        matters.failing_feed,
     )
 
 
@@ -199,6 +208,7 @@ def _visible(
     visible = permissions.visibility_of(actor)
     broken = findings.broken if visible.is_everything else None
     is_owner = permissions.is_allowed(actor.role, "webhooks")
+    feed = findings.failing_feed if _keeps_feed(actor) else None
     return [
         *([_of_verification(broken)] if broken and is_reader else []),
         *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
@@ -208,6 +218,7 @@ def _visible(
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
         *(_of_report(one) for one in findings.reports if is_sender and visible.has(one.client_id)),
         *(_of_webhook(one) for one in findings.webhooks if is_owner),
+        *([_of_feed(feed)] if feed else []),
     ]
 
 
@@ -215,6 +226,7 @@ def upcoming(actor: Actor, sites: Iterable[FleetSite], now: datetime) -> list[It
     """Return what can wait a few days, as far as this actor may see it."""
     found, visible = [], permissions.visibility_of(actor)
     for site in sites:
+        found += _later_of_site(site, now)
         last_day = php_eol.ends_on(site.php) if site.php and site.is_paired else None
         if last_day is not None and last_day < now.date():
             found.append(Item("php", "ended", SOON, name=site.php, site=site))
@@ -228,7 +240,28 @@ def upcoming(actor: Actor, sites: Iterable[FleetSite], now: datetime) -> list[It
             Item("rule", "ends", SOON, rule.id, rule.name, rule.expires_at, row=rule)
             for rule in rule_coverage.visible_rules(ending, visible)
         ]
+    if _keeps_feed(actor):
+        found += _old_file(VulnerabilityFeed.read(), now)
     return found
+
+
+def _later_of_site(site: FleetSite, now: datetime) -> list[Item]:
+    """Return a pause that the owner may have forgotten, and the end of the domain in a month."""
+    found, pause = [], update_limits.pause_of(site)
+    if site.domain_problem == ENDS_LATER:
+        found.append(_of_domain(site, SOON))
+    # One in wp-config.php has no time, and is the work of a developer.
+    if pause and pause.at and site.is_paired and now - pause.at >= _FORGOTTEN_PAUSE:
+        found.append(Item("pause", "forgotten", SOON, 0, pause.reason, pause.at, site))
+    return found
+
+
+def _old_file(feed: VulnerabilityFeed, now: datetime) -> list[Item]:
+    """Return that an imported file is old; a feed with a key renews itself, or is failing."""
+    at = feed.checked_at
+    if feed.key_sealed or not feed.has_data or at is None or now - at < _OLD_FEED:
+        return []
+    return [Item("old_feed", "old", SOON, since=at)]
 
 
 def _of_site(site: FleetSite) -> list[Item]:
@@ -243,7 +276,14 @@ def _of_site(site: FleetSite) -> list[Item]:
     if word := site.certificate_problem:
         ends_at, severity = site.certificate_ends_at, _CERTIFICATES[word]
         found.append(Item("certificate", word, severity, since=ends_at, site=site))
+    if site.domain_problem in _DOMAINS:
+        found.append(_of_domain(site, _DOMAINS[site.domain_problem]))
     return found
+
+
+def _of_domain(site: FleetSite, severity: str) -> Item:
+    word, ends_at = site.domain_problem, site.domain_ends_at
+    return Item("domain", word, severity, 0, site.domain, ends_at, site)
 
 
 def _of_connection(site: FleetSite) -> Item:
@@ -262,6 +302,8 @@ def _unnamed_problems(alike: SiteCount) -> list[Item]:
         found.append(Item("uptime", word, _severity_of_uptime(word)))
     if word := alike.certificate_problem:
         found.append(Item("certificate", word, _CERTIFICATES[word]))
+    if alike.domain_problem in _DOMAINS:
+        found.append(Item("domain", alike.domain_problem, _DOMAINS[alike.domain_problem]))
     return found
 
 
@@ -309,6 +351,14 @@ def _of_report(report: SentReport) -> Item:
 def _of_webhook(endpoint: WebhookEndpoint) -> Item:
     word, since = endpoint.off_because, endpoint.off_at
     return Item("webhook", word, CHECK, endpoint.id, endpoint.name, since)
+
+
+def _keeps_feed(actor: Actor) -> bool:
+    return permissions.is_allowed(actor.role, "vulnerability_feed")
+
+
+def _of_feed(feed: VulnerabilityFeed) -> Item:
+    return Item("feed", feed.problem, CHECK, since=feed.problem_since)
 
 
 def _of_vulnerability(one: KnownVulnerability) -> Item:

@@ -25,11 +25,11 @@ SOON = "soon"
 SEVERITIES = (CRITICAL, CHECK, WAITING, SOON)
 
 # What says that a site itself has a problem, and not only that something waits.
-_ABOUT_A_SITE = ("alert", "connection", "change", "uptime", "certificate")
+_ABOUT_A_SITE = ("alert", "connection", "change", "uptime", "certificate", "domain")
 # From how many sites on the same problem is one task. Fewer are named one by one.
 MERGED_FROM = 3
 # What is one task even if it is about fewer.
-_ALWAYS_TOGETHER = ("approval", "php", "new", "vulnerability")
+_ALWAYS_TOGETHER = ("approval", "php", "new", "pause", "vulnerability")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -37,8 +37,9 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class Item:
     """One reason for attention.
 
-    `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'network', 'change',
-    'vulnerability', 'approval', 'report', 'rule', 'php', 'new' or 'webhook'. `word` is the
+    `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'domain', 'network',
+    'change', 'vulnerability', 'feed', 'approval', 'report', 'rule', 'php', 'pause', 'new',
+    'old_feed' or 'webhook'. `word` is the
     connection, the problem, the state of the change or the report, the rating, the kind of the
     alert, or why the webhook is off. `id` is the number of `row`, or of the webhook. `site` is None
     for what is about no site or about many, and for sites that were only counted.
@@ -61,7 +62,9 @@ class Item:
         if self.id or self.site is None:
             return f"{self.about}:{self.id}"
         version = f":{self.name}" if self.about == "php" else ""
-        return f"{self.about}:{self.site.id}{version}"
+        # What digests mention first is told again when it needs a person.
+        later = "_later" if self.about == "domain" and self.severity == SOON else ""
+        return f"{self.about}{later}:{self.site.id}{version}"
 
     @property
     def client_ids(self) -> frozenset[int | None] | None:

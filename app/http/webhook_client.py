@@ -20,10 +20,11 @@ MAX_BYTES = 4 * 1024
 
 @dataclass(frozen=True)
 class WebhookReply:
-    """The status of a reply and the beginning of its body."""
+    """The status of a reply, the beginning of its body, and its `Retry-After` as it came."""
 
     status: int
     body: bytes = b""
+    retry_after: str = ""
 
 
 def post(
@@ -47,7 +48,8 @@ def post(
     with egress.session(allow_nets, limits=limits, ca_file=ca_file, resolve=resolve) as session:
         try:
             with session.post(url, data=body, headers=headers, stream=True) as response:
-                return WebhookReply(response.status_code, _beginning(response))
+                retry_after = response.headers.get("Retry-After", "")
+                return WebhookReply(response.status_code, _beginning(response), retry_after)
         except egress.EgressError as why:
             raise connection_errors.not_connected(why) from why
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as why:

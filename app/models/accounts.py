@@ -240,6 +240,13 @@ class UserSession(BaseModel):
         """
         return self.update_if(UserSession.ended_at.is_null(), confirmed_at=now, verified_at=now)
 
+    def confirm_without_factor(self, now: datetime) -> bool:
+        """Record that a session began with as much as a password, and no second factor of Aura.
+
+        Return False if the session has ended.
+        """
+        return self.update_if(UserSession.ended_at.is_null(), confirmed_at=now, verified_at=None)
+
     def saw(self, now: datetime) -> None:
         """Record activity in the session, unless it has ended meanwhile."""
         query = UserSession.update(last_seen_at=now)

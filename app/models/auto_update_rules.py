@@ -105,7 +105,10 @@ class AutoUpdateRule(BaseModel):
 
 
 class UpdateHold(BaseModel):
-    """A component of a site whose updates are ignored until a date, or until it is released."""
+    """A component of a site whose updates are ignored until a date, or until it is released.
+
+    `holder` is the person who decided so; None if an older version of Aura stored only the name.
+    """
 
     id = AutoField()
     site = ForeignKeyField(Site, backref="holds", on_delete="CASCADE")
@@ -116,6 +119,8 @@ class UpdateHold(BaseModel):
     until = UtcField(null=True)
     created_by = CharField(max_length=120)
     created_at = UtcField()
+    holder = ForeignKeyField(User, null=True, backref="+", on_delete="SET NULL")
+    holder_id: int | None
 
     class Meta:
         indexes = ((("site", "kind", "ident"), True),)

@@ -36,6 +36,7 @@ _COLUMNS = (
     "quarantine",
     "quarantine_at",
     "update_count",
+    "update_limits",
 )
 # The states in which FleetCounts counts updates.
 _ENDED = (SUCCEEDED, ROLLED_BACK)
@@ -64,6 +65,7 @@ class FleetSite:
     quarantine: str
     quarantine_at: datetime | None
     update_count: int
+    update_limits: dict[str, Any] | None
     connection: str
     client_name: str
     wordpress: str
@@ -75,6 +77,9 @@ class FleetSite:
     uptime_cause: str
     certificate_problem: str
     certificate_ends_at: datetime | None
+    domain: str
+    domain_problem: str
+    domain_ends_at: datetime | None
     is_explained: bool
 
     @property
@@ -127,6 +132,9 @@ def _listing(visible: Visibility, *conditions: Any) -> Any:
             fn.COALESCE(SiteWatch.cause, "").alias("uptime_cause"),
             SiteWatch.certificate_in_sql().alias("certificate_problem"),
             SiteWatch.certificate_ends_at,
+            fn.COALESCE(SiteWatch.domain, "").alias("domain"),
+            SiteWatch.domain_in_sql().alias("domain_problem"),
+            SiteWatch.domain_ends_at,
             SiteWatch.explains_in_sql().alias("is_explained"),
         )
         .join(Client, JOIN.LEFT_OUTER)
@@ -157,7 +165,8 @@ def sites_in(connections: Collection[str]) -> list[FleetSite]:
 
 
 def _has_problem() -> Any:
-    return (SiteWatch.problem_in_sql() != "") | (SiteWatch.certificate_in_sql() != "")
+    ends_soon = (SiteWatch.certificate_in_sql() != "") | (SiteWatch.domain_in_sql() != "")
+    return (SiteWatch.problem_in_sql() != "") | ends_soon
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,7 @@ class SiteCount:
     connection: str
     uptime_problem: str
     certificate_problem: str
+    domain_problem: str
     is_explained: bool
     sites: int
 
@@ -182,6 +192,7 @@ def _alike(visible: Visibility) -> Any:
         Site.connection_in_sql().alias("connection"),
         SiteWatch.problem_in_sql().alias("uptime_problem"),
         SiteWatch.certificate_in_sql().alias("certificate_problem"),
+        SiteWatch.domain_in_sql().alias("domain_problem"),
         SiteWatch.explains_in_sql().alias("is_explained"),
     ]
     found = Site.select(*columns).join(SiteWatch, JOIN.LEFT_OUTER, on=SiteWatch.site == Site.id)
@@ -214,7 +225,8 @@ def noticeable_sites(
 ) -> list[FleetSite]:
     """Return the sites with one of these connections or of these PHP versions, and these sites.
 
-    Those that were never paired are among them, and only visible ones.
+    Those that were never paired or whose owner limits updates are among them, and only visible
+    ones.
     """
     asked = (frozenset(connections), frozenset(php), frozenset(named))
     return [FleetSite(*row) for row in _noticeable(*asked, visible)]
@@ -229,6 +241,7 @@ def _noticeable(
         | Report.php.in_(sorted(php))
         | Site.id.in_(sorted(named))
         | Site.paired_at.is_null()
+        | Site.update_limits.is_null(False)
         | _has_problem()
     )
     return _listing(visible, is_noticeable)

@@ -17,6 +17,7 @@ from app.models.composed import composed_once
 from app.models.site_vulnerabilities import COUNTED, SiteVulnerability, SoftwareCount
 from app.models.sites import Site
 from app.models.visibility import Visibility
+from app.models.vulnerabilities import VulnerabilityFeed
 from app.models.webhooks import WebhookEndpoint
 
 
@@ -27,7 +28,7 @@ class OpenMatters:
     `broken` is the newest failed verification that no one has acknowledged. `reports` need a
     person, each is with its client. `alerts` are open, newest first, each with its site.
     `vulnerabilities` are the urgent ones, counted by what they are in, the worst first. `webhooks`
-    are those that Aura turned off.
+    are those that Aura turned off. `failing_feed` is set while known vulnerabilities do not come.
     """
 
     broken: Verification | None = None
@@ -35,12 +36,13 @@ class OpenMatters:
     alerts: list[Alert] = field(default_factory=list)
     vulnerabilities: list[SoftwareCount] = field(default_factory=list)
     webhooks: list[WebhookEndpoint] = field(default_factory=list)
+    failing_feed: VulnerabilityFeed | None = None
 
     @classmethod
     def read(cls, visible: Visibility) -> OpenMatters:
         """Read all of it."""
         row = next(iter(_matters(visible)))
-        broken, reports, clients, alerts, sites, counts, webhooks = row
+        broken, reports, clients, alerts, sites, counts, webhooks, feeds = row
         unseen = Verification.read_nested(broken)
         return cls(
             broken=max(unseen, key=lambda verification: int(verification.id), default=None),
@@ -48,6 +50,7 @@ class OpenMatters:
             alerts=_alerts(Alert.read_nested(alerts), Site.read_nested(sites)),
             vulnerabilities=SoftwareCount.read_all(json.loads(counts or "[]")),
             webhooks=sorted(WebhookEndpoint.read_nested(webhooks), key=lambda one: int(one.id)),
+            failing_feed=next(iter(VulnerabilityFeed.read_nested(feeds)), None),
         )
 
 
@@ -63,6 +66,7 @@ def _matters(visible: Visibility) -> Any:
         Site.nested(Site.id.in_(of_alerts) & visible.in_sql(Site.client)),
         _counts(visible),
         WebhookEndpoint.nested(WebhookEndpoint.is_off_by_aura()),
+        VulnerabilityFeed.nested(VulnerabilityFeed.is_failing()),
     )
     return Select(columns=columns).bind(db).tuples()
 

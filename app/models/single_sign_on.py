@@ -16,7 +16,8 @@ class OpenIdProvider(BaseModel):
     """The provider; no row means that people sign in with their password only.
 
     The endpoints are those that its configuration named when it was saved. `domains` are the ends
-    of addresses that may sign in, empty for all.
+    of addresses that may sign in, empty for all. With `checks_factor`, it asks for a second factor
+    itself, so Aura does not.
     """
 
     id = IntegerField(primary_key=True)
@@ -26,6 +27,7 @@ class OpenIdProvider(BaseModel):
     label = CharField(max_length=60)
     domains = JsonField(default=list)
     creates_viewers = BooleanField(default=False)
+    checks_factor = BooleanField(default=False)
     authorization = CharField(max_length=500)
     token = CharField(max_length=500)
     keys = CharField(max_length=500)

@@ -42,7 +42,8 @@ OWN_NETWORK = "own_network"
 HOUR = "h"
 DAY = "d"
 
-# SiteWatch.certificate_problem
+# SiteWatch.certificate_problem and SiteWatch.domain_problem; only domains end later.
+ENDS_LATER = "ends_later"
 ENDS_SOON = "ends_soon"
 ENDS_NOW = "ends_now"
 
@@ -93,6 +94,9 @@ class SiteWatch(BaseModel):
     recovered_at = UtcField(null=True)
     certificate_ends_at = UtcField(null=True)
     certificate_problem = CharField(max_length=16, default="")
+    domain = CharField(max_length=253, null=True, index=True)
+    domain_ends_at = UtcField(null=True)
+    domain_problem = CharField(max_length=16, default="")
 
     @property
     def is_off(self) -> bool:
@@ -175,8 +179,17 @@ class SiteWatch(BaseModel):
     @classmethod
     def certificate_in_sql(cls) -> Any:
         """Return `certificate_problem` of a connected site as an SQL expression."""
+        return cls._of_connected(cls.certificate_problem)
+
+    @classmethod
+    def domain_in_sql(cls) -> Any:
+        """Return `domain_problem` of a connected site as an SQL expression."""
+        return cls._of_connected(cls.domain_problem)
+
+    @classmethod
+    def _of_connected(cls, column: Any) -> Any:
         is_known = _is_connected() & cls.site.is_null(False)
-        return Case(None, ((is_known, cls.certificate_problem),), "")
+        return Case(None, ((is_known, column),), "")
 
     @classmethod
     def explains_in_sql(cls) -> Any:

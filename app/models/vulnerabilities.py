@@ -25,6 +25,8 @@ from app.models.base import BaseModel, JsonField, UtcField
 
 _ONLY_ROW = 1
 _ROWS_AT_ONCE = 50
+# Each attempt waits longer: the sixth is made a day and a half after the first.
+_FAILING_AFTER = 6
 
 # VulnerabilityFeed.source
 WORDFENCE = "wordfence"
@@ -67,6 +69,12 @@ class VulnerabilityFeed(BaseModel):
     @property
     def has_data(self) -> bool:
         return self.number > 0
+
+    @classmethod
+    def is_failing(cls) -> Any:
+        """Return the condition that the key brought nothing for more than a day."""
+        is_on = cls.key_sealed.is_null(False)
+        return is_on & (cls.problem != "") & (cls.attempts >= _FAILING_AFTER)
 
     @classmethod
     def read(cls) -> VulnerabilityFeed:

@@ -13,9 +13,9 @@ from flask.typing import ResponseReturnValue
 
 from app.domain import audit as audit_log
 from app.domain import permissions
-from app.domain.audit import EntryFilter, verification
+from app.domain.audit import SEARCHED_KINDS, EntryFilter, verification
 from app.domain.audit.documents import entry_document
-from app.domain.audit.entry_format import KINDS, OUTCOMES
+from app.domain.audit.entry_format import OUTCOMES
 from app.domain.audit.events import REGISTRY
 from app.domain.audit.subjects import EVERYTHING, HIGHLIGHTS, SUBJECTS
 from app.models.accounts import User
@@ -145,7 +145,7 @@ def _page(site_page: SitePage | None) -> ResponseReturnValue:
         subject_urls={name: _url(site, form, subject=name) for name in SUBJECTS},
         people={user.id: user.name for user in User.listing(current_visibility())},
         events=sorted(REGISTRY),
-        kinds=sorted(KINDS),
+        kinds=sorted(SEARCHED_KINDS),
         outcomes=sorted(OUTCOMES),
         before=before,
         newest_url=_url(site, form),
@@ -192,7 +192,7 @@ def _search_form(site: Site | None) -> SearchForm:
         client=_number("client"),
         site=site.id if site is not None else _number("site"),
         person=_number("person"),
-        kind=typed["kind"] if typed["kind"] in KINDS else "",
+        kind=typed["kind"] if typed["kind"] in SEARCHED_KINDS else "",
         component=typed["component"],
         event=typed["event"] if typed["event"] in REGISTRY else "",
         outcome=typed["outcome"] if typed["outcome"] in OUTCOMES else "",

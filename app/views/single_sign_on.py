@@ -36,6 +36,7 @@ bp = Blueprint("single_sign_on", __name__)
 
 _ATTEMPT = "single_sign_on"
 _FIELDS = ("issuer", "client_id", "label")
+_TICKS = ("creates_viewers", "checks_factor")
 
 
 @bp.get("/sign-in/provider")
@@ -86,7 +87,8 @@ def show() -> ResponseReturnValue:
         return _page({}, {})
     typed = {name: str(getattr(stored, name)) for name in _FIELDS}
     typed |= {"domains": ", ".join(stored.domains)}
-    return _page({**typed, "creates_viewers": "1" if stored.creates_viewers else ""}, {})
+    ticked = {name: "1" if getattr(stored, name) else "" for name in _TICKS}
+    return _page({**typed, **ticked}, {})
 
 
 @bp.post("/settings/single-sign-on")
@@ -96,6 +98,7 @@ def change() -> ResponseReturnValue:
     typed = TypedProvider(
         **{name: form.get(name, "").strip() for name in (*_FIELDS, "domains", "secret")},
         creates_viewers=form.get("creates_viewers") == "1",
+        checks_factor=form.get("checks_factor") == "1",
     )
     try:
         single_sign_on.change_provider(

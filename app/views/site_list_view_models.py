@@ -10,7 +10,7 @@ from typing import Any
 from app.domain import attention, permissions
 from app.domain.actor import Actor
 from app.domain.attention import CRITICAL, Item
-from app.domain.inventory import php_eol, versions
+from app.domain.inventory import php_eol, versions, wordpress_eol
 from app.domain.sites import tag_names
 from app.models import fleet
 from app.models.base import utcnow
@@ -45,7 +45,7 @@ _CONNECTIONS = {
     "ended": _ENDED,
 }
 # The filters above the list, in their order.
-CHIPS = ("", "attention", "updates", "unconnected", "old_php")
+CHIPS = ("", "attention", "updates", "unconnected", "old_php", "old_wordpress")
 
 
 @dataclass(frozen=True)
@@ -230,8 +230,16 @@ def _is_in(site: FleetSite, state: str, needs: Collection[int], today: date) -> 
         return site.is_paired and site.update_count > 0
     if state == "old_php":
         return site.is_paired and _is_php_ended(site, today)
+    if state == "old_wordpress":
+        return site.is_paired and site.wordpress != "" and _is_behind(site.wordpress)
     words = _CONNECTIONS.get(state)
     return words is None or site.connection in words
+
+
+def _is_behind(wordpress: str) -> bool:
+    """Whether a version is not of the newest branch, so that nobody promises security fixes."""
+    newest = wordpress_eol.newest_branch(())
+    return wordpress_eol.support_of(wordpress, newest) != wordpress_eol.SUPPORTED
 
 
 def _is_php_ended(site: FleetSite, today: date) -> bool:

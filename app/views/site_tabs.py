@@ -10,6 +10,7 @@ from app.domain.sites import notes
 from app.models.base import utcnow
 from app.views.authorization import current_actor, load_site, require_permission
 from app.views.site_view_models import load_site_page
+from app.views.support_view_models import version_support
 
 bp = Blueprint("site_tabs", __name__)
 
@@ -49,7 +50,8 @@ def components(site_id: int) -> ResponseReturnValue:
 @require_permission("see")
 def health(site_id: int) -> ResponseReturnValue:
     page = load_site_page(site_id)
-    return render_template("sites/health.html", page=page)
+    support = version_support(page.document or {})
+    return render_template("sites/health.html", page=page, support=support)
 
 
 @bp.get("/sites/<int:site_id>/connection")

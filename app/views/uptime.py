@@ -11,6 +11,7 @@ from app import charts
 from app.domain.errors import Invalid
 from app.domain.uptime import figures, settings
 from app.models.base import utcnow
+from app.models.domains import DomainName
 from app.models.uptime import DEFAULT_MINUTES, RESULTS
 from app.views.authorization import current_actor, load_site, require_permission
 from app.views.brand import agency_settings
@@ -73,6 +74,7 @@ def _page(
         "uptime/show.html",
         page=page,
         uptime=figures.read_site(page.site.id, watch, page.now, agency_settings().zone),
+        domain=DomainName.of(watch.domain) if watch else None,
         choices=settings.CHOICES,
         typed=typed or stored,
         errors=errors or {},

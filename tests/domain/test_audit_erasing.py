@@ -14,9 +14,12 @@ from app.domain.actor import Actor
 from app.domain.audit import EntryFilter, redaction
 from app.domain.audit.documents import entry_document
 from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired
+from app.domain.sites import holds
 from app.models.accounts import User
 from app.models.audit import AuditEntry, PrivateDetail
+from app.models.auto_update_rules import UpdateHold
 from app.models.base import db
+from app.models.changes import Change
 from app.models.sites import Site
 from tests.support.factories import PASSWORD, make_site
 from tests.support.fakes import Clock
@@ -117,3 +120,32 @@ def test_an_owner_who_typed_the_password_lately_says_why(
 def test_whoever_may_sign_in_is_not_erased(ana: Actor, ben: Actor, clock: Clock) -> None:
     with pytest.raises(Conflict, match="Disable the account first"):
         erase(User.get_by_id(ben.id), ana, clock)
+
+
+def test_what_they_typed_about_updates_is_erased_and_what_others_typed_is_not(
+    proposed: Change, ready: Site, ana: Actor, ben: Actor, clock: Clock
+) -> None:
+    for ident, by in (("mine/mine.php", ben), ("other/other.php", ana)):
+        holds.hold_updates(
+            ready, "plugin", ident, until=None, reason=f"call {by.name}", by=by, now=clock()
+        )
+    older = {"created_at": clock(), "holder": None}
+    UpdateHold.put(ready, "theme", "old", reason="call Ben", created_by="Ben", **older)
+    other = Change.create(
+        **{**proposed.__data__, "id": None, "op_id": "another", "ident": "hello.php"}
+        | {"approved_by": ana.id, "override": "call Ana"}
+    )
+    Change.update(approved_by=ben.id, override="call Ben").where(Change.id == proposed.id).execute()
+    users.disable_user(User.get_by_id(ben.id), by=ana, now=clock())
+    erase(User.get_by_id(ben.id), ana, clock)
+    kept = {hold.ident: (hold.reason, hold.created_by) for hold in UpdateHold.select()}
+    assert kept == {
+        "mine/mine.php": ("[erased]", "[erased]"),
+        "other/other.php": ("call Ana", "Ana"),
+        "old": ("[erased]", "[erased]"),
+    }
+    # That there was an exception stays.
+    assert [Change.get_by_id(one).override for one in (proposed.id, other.id)] == [
+        "[erased]",
+        "call Ana",
+    ]

@@ -106,3 +106,11 @@ def test_a_clock_that_was_set_back_hides_nothing() -> None:
         audit.record(ended(3, "late/late.php", "failed"), SYSTEM, now=NOON - timedelta(days=5))
     day = EntryFilter(since=NOON - timedelta(days=5), until=NOON - timedelta(days=4))
     assert [one.seq for one in find_entries(day)] == [8, 2]
+
+
+def test_upgrades_of_a_database_are_a_kind_although_their_index_has_none() -> None:
+    with transaction():
+        upgrade = ended(1, "wordpress", "succeeded", kind="database")
+        seq = audit.record(upgrade, SYSTEM, now=NOON).seq
+        audit.record(ended(1, "wordpress", "succeeded"), SYSTEM, now=NOON)
+    assert [one.seq for one in find_entries(EntryFilter(kind="database"))] == [seq]

@@ -186,6 +186,34 @@ def test_each_attempt_has_the_same_id_and_body_and_waits_longer(
     assert len({wait % timedelta(minutes=1) for wait in waits[:6]}) > 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [
+        ("900", timedelta(minutes=15), timedelta(minutes=15)),
+        ("Tue, 24 Nov 2026 11:00:00 GMT", timedelta(hours=1), timedelta(hours=1)),
+        # A receiver cannot hold a message up for longer than Aura's own waits.
+        ("999999999999", delivery.LONGEST_WAIT, delivery.LONGEST_WAIT),
+        # Nor have it sent sooner than Aura would.
+        ("0", timedelta(minutes=1), timedelta(minutes=1.2)),
+        ("soon", timedelta(minutes=1), timedelta(minutes=1.2)),
+    ],
+)
+def test_a_receiver_that_asks_for_time_gets_it_within_limits(
+    queued: Add,
+    config: Config,
+    clock: Clock,
+    tmp_path: Path,
+    asked: str,
+    least: timedelta,
+    most: timedelta,
+) -> None:
+    busy = replying("429 Too Many Requests", b"busy", f"Retry-After: {asked}")
+    with receiver(tmp_path, busy) as (server, post):
+        message = queued(server.url + PATH)
+        assert attempt(message, config, clock, post) == "queued"
+    assert least <= message.next_attempt_at - clock() <= most
+
+
 def test_an_endpoint_that_accepts_nothing_for_a_day_is_turned_off_and_told(
     queued: Add, config: Config, clock: Clock
 ) -> None:

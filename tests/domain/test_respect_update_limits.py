@@ -13,7 +13,7 @@ from app.domain.changes import auto_update_rules, change_times, execution, maint
 from app.domain.changes.approvals import Terms
 from app.domain.changes.candidates import candidates_on_site
 from app.domain.changes.change_times import Window
-from app.domain.errors import Conflict
+from app.domain.errors import Conflict, StaleChange
 from app.domain.inventory import update_limits
 from app.models.available_updates import AvailableUpdate
 from app.models.changes import APPROVED, PROPOSED, REFUSED, SUCCEEDED, WAITING, Change
@@ -292,6 +292,53 @@ def test_an_exclusion_that_aura_does_not_know_yet_ends_the_update(
     assert run_change(proposed, fake, config) == REFUSED
     assert proposed.outcome_reason == "excluded_by_owner"
     assert "sync_site" in jobs.names()
+
+
+@pytest.mark.parametrize(
+    ("releases", "said"),
+    [
+        ("none", "The owner of Bakery has excluded Akismet from updates. Ask them"),
+        ("patch", "only patch releases of Akismet, and 5.4 is not one. Ask them"),
+    ],
+)
+def test_what_the_owner_excluded_since_the_proposal_is_not_approved(
+    ready: Site,
+    ana: Actor,
+    ben: Actor,
+    fake: FakeSite,
+    config: Config,
+    clock: Clock,
+    releases: str,
+    said: str,
+) -> None:
+    fake.report["updates"]["plugins"][0]["version"] = "5.4"
+    read_report(ready, fake, config=config)
+    proposed = check(propose(ready, ben, clock(), to="5.4"), fake, config)
+    fake.report["plugins"][0]["releases"] = releases
+    read_report(ready, fake, config=config)
+    for by in (ana, ben):
+        with pytest.raises(StaleChange, match=said):
+            release(proposed, by, config, clock())
+    proposed.refresh()
+    assert proposed.state == PROPOSED
+    fake.report["plugins"][0]["releases"] = "all"
+    read_report(ready, fake, config=config)
+    approve(proposed, ana, config, clock())
+
+
+def test_a_rule_does_not_approve_what_the_owner_excluded_since(
+    ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.propose_due(clock())
+    change = check(the_change(), fake, config)
+    assert change.state == PROPOSED
+    fake.report["plugins"][0]["releases"] = "none"
+    read_report(ready, fake, config=config)
+    assert auto_update_rules.approve_due(config, clock()) == 0
+    fake.report["plugins"][0]["releases"] = "all"
+    read_report(ready, fake, config=config)
+    assert auto_update_rules.approve_due(config, clock()) == 1
 
 
 # ---- what a site sends ----

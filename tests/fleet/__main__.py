@@ -23,8 +23,10 @@ from app.models import migrate
 from app.models.base import db, use_database
 from app.run import serve
 from tests.fleet import build, catalog
+from tests.fleet.client_reports import use_mail_server
 from tests.fleet.fleet import Fleet
 from tests.fleet.server import SiteServer
+from tests.support.smtp_server import running_smtp
 
 _ROOT = Path(__file__).parents[2]
 
@@ -88,10 +90,10 @@ def _run(wanted: argparse.Namespace, folder: Path) -> int:
     }
     config = Config.from_env(surroundings)
     serve.require_free_port(config)
-    with _site_server(wanted.port + 1) as server:
+    with _site_server(wanted.port + 1) as server, running_smtp(login=False) as mail:
         print(f"Building {wanted.sites} sites with a month of history ...", flush=True)
         began = time.monotonic()
-        fleet = _build(config, wanted, server)
+        fleet = _build(config, wanted, server, mail.port)
         print(f"Done in {time.monotonic() - began:.0f} seconds.", flush=True)
         server.start(fleet)
         print(_guide(fleet, server), flush=True)
@@ -111,11 +113,13 @@ def _site_server(port: int) -> Iterator[SiteServer]:
         yield server
 
 
-def _build(config: Config, wanted: argparse.Namespace, server: SiteServer) -> Fleet:
+def _build(config: Config, wanted: argparse.Namespace, server: SiteServer, mail_port: int) -> Fleet:
     migrate.to_newest(config.database_url, config.var_dir)
     use_database(config.database_url)
     with db.connection_context():
-        return build.build_fleet(config, wanted.sites, wanted.seed, address=server.address)
+        fleet = build.build_fleet(config, wanted.sites, wanted.seed, address=server.address)
+        use_mail_server(fleet, mail_port)
+        return fleet
 
 
 def _guide(fleet: Fleet, server: SiteServer) -> str:
@@ -129,6 +133,8 @@ def _guide(fleet: Fleet, server: SiteServer) -> str:
   The sites answer at {server.origin}/NAME. One of them waits for its pairing token:
     open {home}/wp-admin/ and paste
     {token}
+
+  E-mail goes to a server on this machine, which accepts it and delivers it to no one.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.domain.mail import server
@@ -23,7 +24,8 @@ _NOTE = "Thank you for the good talk last week.\nWe start with the new booking p
 def send_client_reports(fleet: Fleet) -> None:
     """Prepare weekly reports of the first two clients, and send those of the first.
 
-    The e-mail server is removed again: nothing listens there while people look at the fleet.
+    The e-mail server is removed again, because nothing listens there. `make demo-fleet` enters one
+    that does.
     """
     now = fleet.clock.ends_at
     server.change_server(_SERVER, by=fleet.owner, config=fleet.config, now=now)
@@ -40,6 +42,12 @@ def send_client_reports(fleet: Fleet) -> None:
     for report in SentReport.of_client(first) if first else []:
         _send(fleet, report, now)
     server.remove_server(by=fleet.owner, now=now)
+
+
+def use_mail_server(fleet: Fleet, port: int) -> None:
+    """Enter a server on this machine, so that what was sent and what will be fits together."""
+    local = replace(_SERVER, host="127.0.0.1", port=str(port), security="none")
+    server.change_server(local, by=fleet.owner, config=fleet.config, now=fleet.clock.ends_at)
 
 
 def _plan(fleet: Fleet, client: Client, language: str, begins: datetime) -> None:

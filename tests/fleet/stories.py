@@ -230,7 +230,7 @@ def _ask_owner(fleet: Fleet, site: Site) -> None:
 def _pause_by_owner(fleet: Fleet, site: Site) -> None:
     at = int(fleet.clock().timestamp())
     agent = fleet.sites[site.id].report["agent"]
-    agent["limits"] = limits(paused_at=at, reason="Photo shoot for the new collection until Friday")
+    agent["limits"] = limits(paused_at=at, reason="Photo shoot for the new collection")
 
 
 def _limit_by_owner(fleet: Fleet, site: Site) -> None:
@@ -267,7 +267,7 @@ _STORIES: dict[str, tuple[float, Callable[[Fleet, Site], None]]] = {
     "missing_call": (14, _missing_call),
     "explained": (12 * 24, _explained),
     "ignored": (40, _ignore),
-    "paused_by_owner": (26, _pause_by_owner),
+    "paused_by_owner": (12 * 24, _pause_by_owner),
     "limited_by_owner": (9 * 24, _limit_by_owner),
     "pending": (3, _proposing(_leave)),
     "pending_at_client": (20, _proposing(_leave)),

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.domain.uptime import verdicts
+from app.domain.uptime import domain_ends, verdicts
+from app.domain.uptime.domain_names import registered_domain
 from app.domain.uptime.response_times import bucket_of
 from app.http.errors import ErrorCode
 from app.http.front_page import FrontPage
 from app.models.base import transaction
+from app.models.domains import NO_RDAP, DomainName, set_domain
 from app.models.sites import ACTIVE, Site
 from app.models.uptime import DAY, HOUR, Outage, SiteWatch, UptimeSpan
 from tests.fleet.fleet import Fleet, Website
@@ -34,9 +36,30 @@ def add_uptime(fleet: Fleet, websites: list[Website]) -> None:
         for site in sites:
             _add_past(site, begins, fleet.dice(f"uptime:{site.url}"))
     SiteWatch.update(certificate_ends_at=fleet.clock.ends_at + timedelta(days=61)).execute()
+    _add_domains(sites, fleet)
     clock = Clock(begins)
     pages = FrontPages(clock, answers=_answers(fleet, websites, begins))
     play(pages, fleet.config, fleet.clock.ends_at - timedelta(seconds=5))
+
+
+def _add_domains(sites: list[Site], fleet: Fleet) -> None:
+    """Have the registries say when domains end, and that of each fifth not; one ends soon."""
+    now = fleet.clock.ends_at
+    for number, site in enumerate(sites):
+        dice = fleet.dice(f"domain:{site.url}")
+        # Simulated sites on this machine are looked at as if they were at their own address.
+        name = registered_domain(site.url) or f"{site.url.rpartition('/')[2]}.example"
+        days = 23 if number == 1 else dice.randrange(40, 700)
+        is_known = number % 5 != 4
+        asked = {"checked_at": now - timedelta(days=2), "next_check_at": now + timedelta(days=5)}
+        DomainName.add_missing(
+            [name],
+            ends_at=now + timedelta(days=days) if is_known else None,
+            problem="" if is_known else NO_RDAP,
+            **asked,
+        )
+        set_domain(site.id, name)
+    domain_ends.tell_ends(now)
 
 
 def _add_past(site: Site, until: datetime, dice: random.Random) -> None:

@@ -35,6 +35,8 @@ LIBRARIES = {
     "app/domain/accounts/codes.py": {"pyotp"},
     "app/domain/accounts/passkeys.py": {"webauthn"},
     "app/domain/accounts/own_passkeys.py": {"webauthn"},
+    # The one place that knows which names are registered.
+    "app/domain/uptime/domain_names.py": {"publicsuffixlist"},
     # The one place that reads a file too large for memory.
     "app/domain/vulnerabilities/feed.py": {"ijson"},
     "app/domain/": {"argon2", "idna", "itsdangerous"},
@@ -55,8 +57,10 @@ ONLY_IN = {
         "app/http/package_download.py",
         "app/http/wordpress_org.py",
         "app/http/download.py",
+        "app/http/registry.py",
     },
     "urllib3": {
+        "app/http/registry.py",
         "app/http/site_client.py",
         "app/http/webhook_client.py",
         "app/http/egress.py",

@@ -30,7 +30,7 @@ from app.domain.notifications import delivery, preferences, watch, webhook_watch
 from app.domain.notifications.preferences import Preferences
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import sending
-from app.domain.uptime import rounds
+from app.domain.uptime import domain_ends, rounds
 from app.domain.vulnerabilities import source, upkeep
 from app.domain.webhooks import delivery as webhook_delivery
 from app.domain.webhooks import outbox as webhook_outbox
@@ -44,6 +44,7 @@ from app.models.call_log import OK, SiteCall
 from app.models.changes import Change
 from app.models.client_reports import ReportDelivery, SentReport
 from app.models.clients import Client
+from app.models.domains import DomainName
 from app.models.email import OutgoingEmail
 from app.models.exports import AuditLogExport
 from app.models.packages import KnownPackage
@@ -69,6 +70,7 @@ from tests.support.fake_looks import Eyes
 from tests.support.fakes import Clock, FakeSite
 from tests.support.front_pages import FrontPages
 from tests.support.package_server import PATH, PackageServer, akismet, pins_of
+from tests.support.registries import Registries
 from tests.support.rules import terms
 from tests.support.vulnerability_feeds import feed, record
 from tests.support.webhooks import add_endpoint
@@ -269,6 +271,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "apply_auto_update_rules": (Fleet.let_rule_apply, COUNT),
     "request_due_syncs": (Fleet.let_syncs_be_due, COUNT),
     "request_due_checks": (Fleet.let_checks_be_due, COUNT),
+    "request_due_domains": (Fleet.let_checks_be_due, 1),
     "update_vulnerabilities": (Fleet.upload_feed, 1),
     "tidy_uptime": (Fleet.keep_old_checks, COUNT),
     "verify_audit_log": (Fleet.forget_verifications, 1),
@@ -471,12 +474,19 @@ def send_webhooks(fleet: Fleet) -> list[str]:
     ]
 
 
+def check_domains(fleet: Fleet) -> list[str]:
+    fleet.let_checks_be_due()
+    domain_ends.check_due(fleet.config, fetch=Registries().fetch, now=fleet.clock)
+    return [str(domain.problem) for domain in DomainName.select()]
+
+
 def update_vulnerabilities(fleet: Fleet) -> list[str]:
     fleet.upload_feed()
     return [upkeep.update(fleet.config, now=fleet.clock)]
 
 
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
+    "check_domains": (check_domains, ["no_rdap"] * COUNT),
     "check_uptime": (check_front_pages, ["up"] * COUNT),
     "check_change": (check_changes, ["proposed"] * COUNT),
     "ask_wordpress_org": (ask_wordpress_org, ["asked"]),

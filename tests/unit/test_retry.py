@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
-from app.retry import backoff, spread
+from app.retry import backoff, spread, wait_asked_for
 
 FIRST, MOST = timedelta(seconds=10), timedelta(minutes=10)
 
@@ -27,3 +27,27 @@ def test_waits_that_begin_together_end_at_different_times() -> None:
 
 def test_a_wait_of_the_same_key_is_the_same() -> None:
     assert spread(FIRST, 7) == spread(FIRST, 7)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("", 0),
+        ("30", 30),
+        (" 30 ", 30),
+        ("-5", 0),
+        ("1.5", 0),
+        ("٣", 0),
+        ("9" * 5000, 600),
+        ("Tue, 24 Nov 2026 10:01:30 GMT", 90),
+        ("Tue, 24 Nov 2026 10:01:30", 90),
+        ("Tue, 24 Nov 2026 11:01:30 +0100", 90),
+        ("Mon, 23 Nov 2026 10:00:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 600),
+        ("Tue, 24 Nov 2026 10:01:30 +9999", 0),
+        ("in a while", 0),
+    ],
+)
+def test_the_wait_that_a_server_asks_for_is_bounded(header: str, seconds: int) -> None:
+    now = datetime(2026, 11, 24, 10, tzinfo=UTC)
+    assert wait_asked_for(header, now, MOST) == timedelta(seconds=seconds)

@@ -232,3 +232,14 @@ def test_what_was_exported_can_be_imported(as_ana, three, ana):
     preview = as_ana.post("/sites/import", data={"csv": text}).text
     assert preview.count("This site is already in Aura.") == 3
     assert "Columns that are ignored: state, wordpress, php, updates, last synced" in preview
+
+
+def test_sites_whose_wordpress_nobody_promises_to_fix_are_a_filter(as_cleo, paired, fake, config):
+    fake.report["wordpress"]["version"] = "7.1.2"
+    read_report(paired, fake, config=config)
+    assert "Older WordPress" not in as_cleo.get("/sites").text
+    fake.report["wordpress"]["version"] = "7.0.5"
+    read_report(paired, fake, config=config)
+    text = as_cleo.get("/sites?state=old_wordpress").text
+    assert "Older WordPress <b>1</b>" in text
+    assert site_names(as_cleo.get("/sites?state=old_wordpress")) == ["Bakery"]

@@ -88,6 +88,7 @@ def test_it_is_narrowed_by_client_person_outcome_component_words_and_days(
     assert "Ana approved" not in theirs
     ended = listed(as_ana, "outcome=succeeded&kind=plugin")
     assert ended.count('class="entry-text"') == 1
+    assert "No entries found" in listed(as_ana, "kind=database")
     about = listed(as_ana, f"site={ready.id}&component={AKISMET}")
     assert about.count('class="entry-text"') == 5
     assert "Ben proposed update 1" in listed(as_ana, "words=proposed+akis")

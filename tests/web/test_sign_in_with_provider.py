@@ -12,6 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from app.domain.accounts import openid_sign_in, single_sign_on, users
+from app.domain.accounts.passwords import hash_password
 from app.domain.accounts.single_sign_on import TypedProvider
 from app.models.accounts import NO_PASSWORD, User, UserSession
 from app.models.audit import AuditEntry
@@ -500,6 +501,49 @@ def test_a_role_that_needs_a_second_factor_adds_it_after_the_provider(
     provider.email = eva.email
     assert signs_in(as_nobody).headers["Location"].startswith("/sign-in/add-factor")
     assert not is_in(as_nobody)
+
+
+def test_a_provider_that_checks_a_second_factor_is_enough_by_decision_of_an_owner(
+    app, as_nobody, as_ana, on, provider, eva, database
+):
+    answer = as_ana.post("/settings/single-sign-on", data=form(provider, checks_factor="1"))
+    assert answer.status_code == 303
+    assert 'name="checks_factor" value="1" checked' in as_ana.get("/settings/single-sign-on").text
+    assert "Aura trusts its check of a second factor" in as_ana.get("/activity").text
+    as_ana.post("/settings/security/second-factor", data={"roles": ["operator"]})
+    add_app(eva, database, utcnow())
+    provider.email = eva.email
+    assert signs_in(as_nobody, "/sign-in/provider?next=/sites").headers["Location"] == "/sites"
+    assert is_in(as_nobody)
+    assert "at a provider that checks a second factor" in as_ana.get("/activity").text
+    # Aura itself has seen no factor, so none is changed with this session alone.
+    as_ana.post("/settings/security/second-factor", data={"roles": []})
+    as_nobody.forget_token()
+    assert as_nobody.post("/account/second-factor/app/remove").status_code == 403
+    # The other ways to sign in are as before.
+    User.update(password_hash=hash_password(PASSWORD)).where(User.id == eva.id).execute()
+    other = app.test_client().signs_in(eva.email, PASSWORD)
+    assert other.headers["Location"].startswith("/sign-in/second-factor")
+
+
+def test_without_that_decision_a_role_that_needs_a_factor_is_still_asked(
+    as_nobody, as_ana, on, provider, eva
+):
+    on(checks_factor=True)
+    on(checks_factor=False)
+    as_ana.post("/settings/security/second-factor", data={"roles": ["operator"]})
+    provider.email = eva.email
+    assert signs_in(as_nobody).headers["Location"].startswith("/sign-in/add-factor")
+
+
+def test_a_person_without_a_factor_is_in_after_a_provider_that_checks_one(
+    as_nobody, as_ana, on, provider, eva
+):
+    on(checks_factor=True)
+    as_ana.post("/settings/security/second-factor", data={"roles": ["operator"]})
+    provider.email = eva.email
+    signs_in(as_nobody)
+    assert is_in(as_nobody)
 
 
 def test_an_old_sign_in_at_the_provider_changes_no_factor(as_nobody, on, provider, eva, database):

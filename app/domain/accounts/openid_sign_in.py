@@ -119,7 +119,7 @@ def finish(
 ) -> AuthenticatedSession | UnfinishedSignIn:
     """Start a session for the person whom the provider's answer is about.
 
-    A second factor of Aura is asked for as after a password.
+    A second factor of Aura is asked for as after a password, unless the provider checks one.
 
     `answer` are the parameters with which the browser came back. Raises: Invalid, or NotFound while
     single sign-on is off.
@@ -135,9 +135,8 @@ def finish(
                 raise _Refused("account disabled", _NO_ACCOUNT)
             # A browser may be signed in at the provider for days. That confirms nothing sensitive.
             at = identity.signed_in_at or datetime.fromtimestamp(0, UTC)
-            return sign_in.after_password(
-                user, browser, proven_at=min(now, at), config=config, now=now
-            )
+            go_on = sign_in.after_provider if stored.checks_factor else sign_in.after_password
+            return go_on(user, browser, proven_at=min(now, at), config=config, now=now)
     except _Refused as why:
         raise _recorded(why, browser, config, now) from why
 

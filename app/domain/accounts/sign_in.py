@@ -36,6 +36,8 @@ from app.models.base import transaction
 from app.models.second_factors import PendingSignIn
 
 PENDING_MAX_AGE = timedelta(minutes=10)
+# The second factor of a session that began at a provider that checks one.
+PROVIDER = "provider"
 # As long as sessions are kept, and an invitation is valid.
 _FIRST_SESSION_WITHIN = sessions.RETENTION + one_time_links.INVITATION_MAX_AGE
 _EXPIRED = "This sign-in took longer than ten minutes or was finished. Sign in again."
@@ -97,6 +99,21 @@ def after_password(
         by = Actor.of(user, browser.ip)
         audit.record(PasswordAccepted(user_id=user.id), by, now=now)
     return UnfinishedSignIn(user, row, factors, ticket)
+
+
+def after_provider(
+    user: User, browser: ClientInfo, *, proven_at: datetime, config: Config, now: datetime
+) -> AuthenticatedSession:
+    """Start a session after a provider that checks a second factor itself, by an owner's decision.
+
+    Changing the factors of Aura still needs one of them, because the session alone proves none.
+    """
+    opened = open_session(user, browser, factor=PROVIDER, config=config, now=now)
+    has_factor = second_factors.has_factor(user.id)
+    session = opened.session
+    prove = session.confirm_without_factor if has_factor else session.verify
+    prove(proven_at)
+    return opened
 
 
 def resume(ticket: str, *, now: datetime) -> UnfinishedSignIn | None:

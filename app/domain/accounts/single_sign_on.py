@@ -36,6 +36,7 @@ class TypedProvider:
     label: str = ""
     domains: str = ""
     creates_viewers: bool = False
+    checks_factor: bool = False
 
     @property
     def domain_list(self) -> list[str]:
@@ -67,6 +68,7 @@ def change_provider(typed: TypedProvider, *, by: Actor, config: Config, now: dat
             label=typed.label,
             domains=typed.domain_list,
             creates_viewers=typed.creates_viewers,
+            checks_factor=typed.checks_factor,
             authorization=found.authorization,
             token=found.token,
             keys=found.keys,
@@ -80,6 +82,7 @@ def change_provider(typed: TypedProvider, *, by: Actor, config: Config, now: dat
             label=typed.label,
             domains=", ".join(typed.domain_list),
             creates_viewers=typed.creates_viewers,
+            checks_factor=typed.checks_factor,
             has_new_secret=bool(typed.secret),
         )
         audit.record(event, present, now=now)

@@ -16,6 +16,7 @@ from app.models.accounts import User
 from app.models.audit import AuditEntry, PrivateDetail
 from app.models.base import transaction
 from app.models.email import NotificationPreference, NotifiedItem, OutgoingEmail
+from app.models.personal_texts import erase_texts_of
 from app.models.search_terms import words_of
 from app.models.second_factors import forget_factors
 from app.models.single_sign_on import OpenIdIdentity
@@ -51,6 +52,7 @@ def _erase(user: User, reason: str, by: Actor, now: datetime) -> int:
     with transaction():
         by = permissions.recheck(by, "erase")
         user.refresh()
+        name = user.name
         if not user.erase():
             raise Conflict(
                 "Disable the account first, because new sign-ins would add personal data."
@@ -59,6 +61,7 @@ def _erase(user: User, reason: str, by: Actor, now: datetime) -> int:
             rows.forget(user.id)
         OpenIdIdentity.forget(user.id)
         forget_factors(user.id)
+        erase_texts_of(user.id, name)
         erased = 0
         for seqs in _entries_about(user.id):
             kept = PrivateDetail.of(seqs)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.audit import subjects
+from app.domain.audit.entry_format import KINDS
 from app.models import audit_search
 from app.models.audit import AuditEntry
 from app.models.search_terms import search_words
@@ -36,6 +37,10 @@ class EntryFilter:
 
 
 ANYTHING = EntryFilter()
+DATABASE = "database"
+_WORDPRESS_DATABASE = "wordpress"
+# What `kind` of a search may be.
+SEARCHED_KINDS = KINDS | {DATABASE}
 
 
 def find_entries(
@@ -56,13 +61,24 @@ def _columns(which: EntryFilter) -> list[Any]:
     wanted: list[tuple[Any, Any]] = [
         (AuditEntry.client_id, which.client),
         (AuditEntry.site_id, which.site),
-        (AuditEntry.kind, which.kind or None),
         (AuditEntry.component, which.component or None),
         (AuditEntry.actor, None if which.person is None else f"user:{which.person}"),
         (AuditEntry.event, which.event or None),
         (AuditEntry.outcome, which.outcome or None),
     ]
-    return [column == value for column, value in wanted if value is not None]
+    found = [column == value for column, value in wanted if value is not None]
+    return [*found, *_of_kind(which.kind)]
+
+
+def _of_kind(kind: str) -> list[Any]:
+    """Return the conditions of a kind; the column has none for databases.
+
+    The rules of the column are for all time, and older than upgrades of databases. Those are the
+    only entries about a component of this name that have no kind there.
+    """
+    if kind == DATABASE:
+        return [AuditEntry.kind == "", AuditEntry.component == _WORDPRESS_DATABASE]
+    return [AuditEntry.kind == kind] if kind else []
 
 
 def _in_time(which: EntryFilter) -> list[Any]:

@@ -15,7 +15,7 @@ from app.config import Config
 from app.domain import audit, dashboard_identity, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import ChangeApproved, ChangeRejected, FreezeOverridden
-from app.domain.changes import change_plan, change_times, packages
+from app.domain.changes import change_plan, change_times, owner_exclusions, packages
 from app.domain.changes.change_times import Calendar, Start
 from app.domain.dashboard_identity import DashboardIdentity
 from app.domain.errors import AuraError, Conflict, Forbidden, Invalid, StaleChange
@@ -154,15 +154,9 @@ def _release(change: Change, seen: str, approval: _Approval) -> None:
     site = Site.get_by_id(change.site_id)
     if terms.starts_at is not None and terms.starts_at > change.not_after:
         raise Invalid("starts_at", f"Start it before {change.not_after:%d %b %Y, %H:%M} UTC.")
-    problem = stale_reason(change, site, now)
+    problem = obstacle(change, site, now)
     if problem and change.state == PROPOSED:
-        raise StaleChange(f"{problem} Cancel this update and propose it again.")
-    held = UpdateHold.in_force(change.site_id, change.kind, change.ident, now)
-    if held and change.state == PROPOSED:
-        raise StaleChange(
-            f"Updates for {change.name} on this site are ignored: “{held.reason}” "
-            f"({held.created_by}). Stop ignoring them first, or cancel this update."
-        )
+        raise StaleChange(problem)
     _require_decider(by, site)
     if site.approvals != SELF and change.requested_at is None and change.state == PROPOSED:
         raise StaleChange("Its proposer has not requested approval yet.")
@@ -301,6 +295,19 @@ def _approved(
         reason=terms.reason.strip(),
         starts_at=change.not_before.isoformat() if change.not_before > now else "",
     )
+
+
+def obstacle(change: Change, site: Site, now: datetime) -> str:
+    """Return why this proposal must not be approved, and the next step; empty if it may be."""
+    if problem := stale_reason(change, site, now):
+        return f"{problem} Cancel this update and propose it again."
+    held = UpdateHold.in_force(change.site_id, change.kind, change.ident, now)
+    if held:
+        return (
+            f"Updates for {change.name} on this site are ignored: “{held.reason}” "
+            f"({held.created_by}). Stop ignoring them first, or cancel this update."
+        )
+    return owner_exclusions.why_excluded(change, site)
 
 
 def stale_reason(change: Change, site: Site, now: datetime) -> str:

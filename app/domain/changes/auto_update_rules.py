@@ -38,7 +38,7 @@ from app.domain.inventory.versions import RELEASE_TYPES, release_type_between
 from app.domain.sites import tag_names
 from app.domain.text import MAX_REASON_CHARS
 from app.models.accounts import User
-from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import transaction
 from app.models.changes import MAY_CANCEL, PROPOSED, Change
 from app.models.clients import APPROVALS, SECOND, THEMSELVES, Client
@@ -286,8 +286,7 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             or not rule_hours.opened_at(rule, now)
             or not matches_site(rule, site, SiteTag.of_site(site))
             or not may_release(rule, site, change.permission, change.release_type)
-            or UpdateHold.in_force(change.site_id, change.kind, change.ident, now)
-            or approvals.stale_reason(change, site, now)
+            or approvals.obstacle(change, site, now)
             or not packages.may_be_left_to_rule(change)
         ):
             return False

@@ -3,4 +3,5 @@
 __all__ = [
     "available_updates", "checks", "eligibility", "notices", "php_eol", "report_schema",
     "site_sync", "targets", "update_backlog", "update_limits", "version_spread", "versions",
+    "wordpress_eol",
 ]  # fmt: skip

@@ -214,16 +214,22 @@ def _pause(case: _Case) -> Reason | None:
 
 
 def _exclusion(case: _Case) -> Reason | None:
-    """Respect which releases the site's owner allows; refuse where that cannot be decided."""
     target = case.target
-    if target.releases == ALL_RELEASES or not target.available:
+    if not target.available:
         return None
-    if target.releases == NO_RELEASES:
+    return reason_of_owner(target.releases, target.version, target.available)
+
+
+def reason_of_owner(releases: str, version: str, available: str) -> Reason | None:
+    """Respect which releases the site's owner allows; refuse where that cannot be decided."""
+    if releases == ALL_RELEASES:
+        return None
+    if releases == NO_RELEASES:
         return Reason("excluded_by_owner")
-    is_patch = is_patch_release(target.version, target.available)
+    is_patch = is_patch_release(version, available)
     if is_patch is None:
-        return Reason("release_unclear", {"available": target.available})
-    return None if is_patch else Reason("not_a_patch_release", {"available": target.available})
+        return Reason("release_unclear", {"available": available})
+    return None if is_patch else Reason("not_a_patch_release", {"available": available})
 
 
 def _scope(case: _Case) -> Reason | None:

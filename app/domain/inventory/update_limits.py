@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.inventory.report_schema import ReportInvalid
+from app.models.fleet import FleetSite
 from app.models.sites import Site
 
 _LATEST_MOMENT = 253402300799  # the last second of the year 9999
@@ -46,7 +47,7 @@ def pause_in(document: dict[str, Any]) -> Pause | None:
     return _pause((read_limits(document) or {}).get("pause"))
 
 
-def pause_of(site: Site) -> Pause | None:
+def pause_of(site: Site | FleetSite) -> Pause | None:
     """Return the pause in the last data of a site; None while updates may run."""
     return _pause((site.update_limits or {}).get("pause"))
 

@@ -67,10 +67,12 @@ def path_of(task: Task) -> str:
         return f"/settings/webhooks/{item.id}" if is_one else "/settings/webhooks"
     if item.about == "network":
         return "/sites"
+    if item.about in ("feed", "old_feed"):
+        return "/settings/vulnerabilities"
     if item.about == "vulnerability":
         return "/vulnerabilities"
     if is_one and item.site is not None:
-        tab = "/uptime" if item.about in ("uptime", "certificate") else ""
+        tab = "/uptime" if item.about in ("uptime", "certificate", "domain") else ""
         return f"/sites/{item.site.id}{tab}"
     state = {"php": "old_php", "new": "unpaired"}.get(item.about, "attention")
     return f"/sites?state={state}"

@@ -27,7 +27,7 @@ AT_MOST_EVERY = timedelta(hours=1)
 FIRST_REMINDER = timedelta(hours=23)
 LATER_REMINDERS = timedelta(days=7, hours=-1)
 # These can wait, so only digests know them.
-_ONLY_IN_DIGESTS = ("php", "new", "rule")
+_ONLY_IN_DIGESTS = ("php", "new", "rule", "pause", "domain_later", "old_feed")
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,8 @@ def hold_updates_on_sites(
         raise Invalid("until", "Choose a date within the next year, or leave the field empty.")
     with permissions.user_transaction(by, "propose", *chosen) as (_, by):
         for site in chosen:
-            UpdateHold.put(
-                site, kind, ident, reason=reason, until=until, created_by=by.name, created_at=now
-            )
+            who = {"created_by": by.name, "holder": by.id if by.kind == "user" else None}
+            UpdateHold.put(site, kind, ident, reason=reason, until=until, created_at=now, **who)
             event = UpdateHoldCreated(
                 site_id=site.id,
                 kind=kind,

@@ -1,3 +1,3 @@
 """Uptime: check front pages as visitors see them, and tell what is down from what is not."""
 
-__all__ = ["figures", "rounds", "settings", "upkeep", "verdicts"]
+__all__ = ["domain_ends", "figures", "rounds", "settings", "upkeep", "verdicts"]

@@ -28,7 +28,7 @@ from app.keys import SealBroken
 from app.models.base import utcnow
 from app.models.outgoing import CANCELLED, FAILED, SENT, UNKNOWN
 from app.models.webhooks import FAILING, GONE, WebhookAttempt, WebhookMessage
-from app.retry import backoff, spread
+from app.retry import backoff, spread, wait_asked_for
 
 Post = Callable[..., WebhookReply]
 
@@ -46,12 +46,16 @@ _SECRET_FROM_CHARS = 6
 
 @dataclass(frozen=True)
 class _Result:
-    """How an attempt went; `status` is None without a reply, and `problem` empty if accepted."""
+    """How an attempt went; `status` is None without a reply, and `problem` empty if accepted.
+
+    `retry_after` is how long the receiver asks to wait.
+    """
 
     problem: str
     words: str = ""
     status: int | None = None
     may_have_arrived: bool = False
+    retry_after: timedelta = timedelta()
 
 
 def send_webhook(
@@ -97,7 +101,7 @@ def _attempt(
     columns = attempts.after_failure(
         message,
         now(),
-        _wait_after(message),
+        max(_wait_after(message), result.retry_after),
         is_final=is_last or result.problem == GONE,
         may_have_arrived=result.may_have_arrived,
     )
@@ -129,7 +133,8 @@ def _send(message: WebhookMessage, config: Config, post: Post, at: datetime) -> 
             may_have_arrived=webhook_client.may_have_arrived(why),
         )
     words = _hide(reply.body.decode("utf-8", "replace"), target)
-    return _Result(_problem_of(reply.status), words, reply.status)
+    wait = wait_asked_for(reply.retry_after, at, LONGEST_WAIT)
+    return _Result(_problem_of(reply.status), words, reply.status, retry_after=wait)
 
 
 def _problem_of(status: int) -> str:

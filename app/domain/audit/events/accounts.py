@@ -111,13 +111,17 @@ class ClientAccessChanged(Event):
 
 
 class SingleSignOnChanged(Event):
-    """An owner entered the OpenID provider. `domains` are those that may sign in, empty for all."""
+    """An owner entered the OpenID provider. `domains` are those that may sign in, empty for all.
+
+    With `checks_factor`, Aura asks for no second factor after a sign-in there.
+    """
 
     issuer: str
     registered_as: str
     label: str
     domains: str
     creates_viewers: bool
+    checks_factor: bool
     has_new_secret: bool
 
 
