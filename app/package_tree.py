@@ -34,6 +34,18 @@ NOT_TRANSLATION = "package_not_translation"
 ENCRYPTED = "package_encrypted"
 UNREADABLE = "package_unreadable"
 NOT_A_PACKAGE = "not_a_package"
+REFUSALS = (
+    UNSAFE_PATH,
+    DUPLICATE_PATH,
+    HAS_LINK,
+    TOO_LARGE,
+    TOO_MANY_FILES,
+    NOT_ONE_FOLDER,
+    NOT_TRANSLATION,
+    ENCRYPTED,
+    UNREADABLE,
+    NOT_A_PACKAGE,
+)
 
 _LABEL = b"siteagent/tree/1\n"
 _CHUNK_BYTES = 64 * 1024

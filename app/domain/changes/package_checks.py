@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from app import queue
 from app.config import Config
-from app.domain.changes import package_cache, packages
+from app.domain.changes import package_cache, package_refusals, packages
 from app.http import package_download
 from app.http.errors import CallError
 from app.http.package_download import Download
@@ -63,7 +63,7 @@ def check_package(
         except CallError as why:
             return _again(known, why.error_code, now())
         except PackageRefused as why:
-            return _end(known, REFUSED, why.code, now())
+            return _refuse(known, why.code, now())
         if not _is_of_version(known, found, content):
             return _again(known, packages.MISMATCH, now())
         package_cache.keep(found.file, found.sha256, config)
@@ -108,8 +108,10 @@ def _identity(known: KnownPackage) -> tuple[str, str, re.Pattern[bytes]]:
     return folder, f"{folder}/{name or 'style.css'}", _VERSION
 
 
-def _end(known: KnownPackage, state: str, problem: str, now: datetime) -> str:
-    known.move(state, problem=problem[:40], checked_at=now)
+def _refuse(known: KnownPackage, problem: str, now: datetime) -> str:
+    with transaction():
+        if known.move(REFUSED, problem=problem[:40], checked_at=now):
+            package_refusals.record_own_refusal(known, now)
     return known.state
 
 
