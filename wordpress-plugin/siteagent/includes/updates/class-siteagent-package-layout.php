@@ -41,6 +41,15 @@ final class Siteagent_Package_Layout {
 	}
 
 	/**
+	 * Returns the layout of a plugin or theme whose folder is known.
+	 */
+	public static function in_folder( string $folder ): self {
+		$layout         = new self( 'plugin', '' );
+		$layout->folder = $folder;
+		return $layout;
+	}
+
+	/**
 	 * Returns the path of an entry below the folder of the package.
 	 *
 	 * @throws Siteagent_Exception package_not_one_folder, package_not_translation.
