@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.package_layout import ONE_FOLDER, Layout
+
 MAX_FILES = 30_000
 MAX_PATH_BYTES = 1000
 # The largest archive, and the most bytes of all its files together.
@@ -28,9 +30,22 @@ HAS_LINK = "package_has_link"
 TOO_LARGE = "package_too_large"
 TOO_MANY_FILES = "package_too_many_files"
 NOT_ONE_FOLDER = "package_not_one_folder"
+NOT_TRANSLATION = "package_not_translation"
 ENCRYPTED = "package_encrypted"
 UNREADABLE = "package_unreadable"
 NOT_A_PACKAGE = "not_a_package"
+REFUSALS = (
+    UNSAFE_PATH,
+    DUPLICATE_PATH,
+    HAS_LINK,
+    TOO_LARGE,
+    TOO_MANY_FILES,
+    NOT_ONE_FOLDER,
+    NOT_TRANSLATION,
+    ENCRYPTED,
+    UNREADABLE,
+    NOT_A_PACKAGE,
+)
 
 _LABEL = b"siteagent/tree/1\n"
 _CHUNK_BYTES = 64 * 1024
@@ -45,7 +60,7 @@ _IGNORED = b"__MACOSX/"
 
 
 class PackageRefused(Exception):
-    """The package has something that no plugin or theme needs; `code` says what."""
+    """The package has something that no update needs; `code` says what."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -54,7 +69,7 @@ class PackageRefused(Exception):
 
 @dataclass(frozen=True)
 class PackageContent:
-    """What an archive contains: the digest of its tree, its folder, and how much there is."""
+    """What an archive leaves on a site: the digest of its tree, its folder, and how much it is."""
 
     tree_sha256: str
     folder: str
@@ -103,8 +118,8 @@ def require_safe_path(path: bytes) -> None:
         raise PackageRefused(UNSAFE_PATH) from why
 
 
-def inspect_archive(path: Path) -> PackageContent:
-    """Return what the package at `path` leaves on a site.
+def inspect_archive(path: Path, layout: Layout = ONE_FOLDER) -> PackageContent:
+    """Return what the package at `path` leaves on a site; all of its files are read.
 
     Raises: PackageRefused with the reason.
     """
@@ -113,15 +128,20 @@ def inspect_archive(path: Path) -> PackageContent:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = list(_entries(archive))
-            folder = _only_folder(entries)
-            files = [one for one in entries if not one.is_folder]
-            digest = tree_digest(
-                (one.path[len(folder) + 1 :], _hash(archive, one.info)) for one in files
-            )
+            folder = _only_folder(entries, layout)
+            start = len(folder) + 1 if folder else 0
+            hashes, size = [], 0
+            for one in entries:
+                if one.is_folder:
+                    continue
+                content = _hash(archive, one.info)
+                if layout.is_installed(one.path[start:]):
+                    hashes.append((one.path[start:], content))
+                    size += one.info.file_size
+            digest = tree_digest(hashes)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError) as why:
         raise PackageRefused(UNREADABLE if zipfile.is_zipfile(path) else NOT_A_PACKAGE) from why
-    size = sum(one.info.file_size for one in files)
-    return PackageContent(digest, folder.decode("utf-8"), len(files), size)
+    return PackageContent(digest, folder.decode("utf-8"), len(hashes), size)
 
 
 def read_file(path: Path, name: str, at_most: int) -> bytes:
@@ -163,12 +183,21 @@ def _require_plain(path: bytes, info: zipfile.ZipInfo) -> None:
         raise PackageRefused(UNREADABLE)
 
 
-def _only_folder(entries: Sequence[_Entry]) -> bytes:
+def _only_folder(entries: Sequence[_Entry], layout: Layout) -> bytes:
+    """Return the folder that every entry is in; empty for a translation, which has none."""
+    if layout.translation is not None:
+        own = layout.translation.fullmatch
+        if not entries or not all(own(one.path) for one in entries):
+            raise PackageRefused(NOT_TRANSLATION)
+        return b""
     folders = {one.path.partition(b"/")[0] for one in entries}
     is_below = all(b"/" in one.path for one in entries)
     if len(folders) != 1 or not is_below or all(one.is_folder for one in entries):
         raise PackageRefused(NOT_ONE_FOLDER)
-    return folders.pop()
+    folder = folders.pop()
+    if layout.folder not in (None, folder):
+        raise PackageRefused(NOT_ONE_FOLDER)
+    return folder
 
 
 def _hash(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

@@ -42,6 +42,8 @@ KEYS_UNKNOWN = "keys_unknown"
 PAIRING_UNKNOWN = "pairing_unknown"
 # A site was given another package of a version than Aura or another site.
 PACKAGE_DIFFERS = "package_differs"
+# A package cannot be inspected, or has what no update needs, for longer than a mistake lasts.
+PACKAGE_REFUSED = "package_refused"
 
 KINDS = (
     AUDIT_LOG_LOST,
@@ -58,11 +60,12 @@ KINDS = (
     KEYS_UNKNOWN,
     PAIRING_UNKNOWN,
     PACKAGE_DIFFERS,
+    PACKAGE_REFUSED,
 )
 # About Aura itself, whichever site said so.
 ABOUT_AUDIT_LOG = (AUDIT_LOG_LOST, AUDIT_LOG_REFUSED)
 # Someone may hold keys or has rewritten a log, so these are critical. The rest is a warning.
-_WARNINGS = (CALL_MISSING, CHANGE_MISSING, CHANGE_DIFFERS)
+_WARNINGS = (CALL_MISSING, CHANGE_MISSING, CHANGE_DIFFERS, PACKAGE_REFUSED)
 # A caller with stolen keys must not fill the list.
 MAX_OPEN = 25
 _KEY_CHARS = 32

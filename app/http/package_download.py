@@ -1,4 +1,4 @@
-"""Download the package of a plugin or theme from WordPress.org, bounded in size and time."""
+"""Download a package from WordPress.org, bounded in size and time."""
 
 from __future__ import annotations
 
@@ -24,8 +24,16 @@ _READ_TIMEOUT_S = 10.0
 _SHORTEST_S = 0.05
 _MAX_REDIRECTS = 3
 _CHUNK_BYTES = 64 * 1024
-# What a site may name: one file of the two folders with packages.
-_PATH = re.compile(r"/(plugin|theme)/[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.zip")
+# What a site may name: one file in the folder with the packages of a kind.
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}"
+_PATHS = {
+    "plugin": re.compile(r"/plugin/[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.zip"),
+    "theme": re.compile(r"/theme/[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.zip"),
+    "core": re.compile(rf"/release/(?:[A-Za-z][A-Za-z0-9_]{{1,30}}/)?wordpress-{_NAME}\.zip"),
+    "translation": re.compile(
+        rf"/translation/(?:core|plugin/{_NAME}|theme/{_NAME})/{_NAME}/{_NAME}\.zip"
+    ),
+}
 _HEADERS = {"Accept": "application/zip,application/octet-stream", "Accept-Encoding": "identity"}
 _STATUSES = {404: ErrorCode.not_found, 410: ErrorCode.not_found}
 
@@ -41,8 +49,7 @@ class Download:
 
 def is_package_path(path: str, kind: str) -> bool:
     """Whether a path on WordPress.org is a package of this kind."""
-    found = _PATH.fullmatch(path)
-    return found is not None and found[1] == kind
+    return kind in _PATHS and _PATHS[kind].fullmatch(path) is not None
 
 
 def download(

@@ -19,7 +19,7 @@ REFUSED = "refused"
 
 
 class KnownPackage(LeasedRow):
-    """The package of one version of a plugin or theme from one host, as it was seen first.
+    """The package of one version of a component from one host, as it was seen first.
 
     `site` is the first site that reported it, and `path` its path on WordPress.org. Once Aura has
     downloaded it as well, the state is *checked*, or *refused* for a package that no plugin needs;
@@ -32,6 +32,8 @@ class KnownPackage(LeasedRow):
     ident = CharField(max_length=300)
     version = CharField(max_length=64)
     host = CharField(max_length=259)
+    # Which of several packages of one version it is, where a version has several.
+    variant = CharField(max_length=230, default="")
     sha256 = CharField(max_length=64)
     tree_sha256 = CharField(max_length=64)
     site = ForeignKeyField(Site, null=True, backref="+", on_delete="SET NULL")
@@ -48,14 +50,13 @@ class KnownPackage(LeasedRow):
     files = IntegerField(default=0)
 
     class Meta:
-        indexes = ((("kind", "ident", "version", "host"), True),)
+        indexes = ((("kind", "ident", "version", "host", "variant"), True),)
 
     @classmethod
-    def find(cls, kind: str, ident: str, version: str, host: str) -> KnownPackage | None:
-        """Return the package of this version from this host, if it was seen."""
-        return cls.get_or_none(
-            cls.kind == kind, cls.ident == ident, cls.version == version, cls.host == host
-        )
+    def of_version(cls, kind: str, ident: str, version: str, host: str) -> list[KnownPackage]:
+        """Return the packages of this version that were seen from this host, the newest first."""
+        same = (cls.kind == kind) & (cls.ident == ident) & (cls.version == version)
+        return list(cls.select().where(same, cls.host == host).order_by(cls.id.desc()))
 
     @classmethod
     def stopped_version(cls, kind: str, ident: str, version: str) -> KnownPackage | None:

@@ -170,3 +170,29 @@ def test_packed_content_is_refused(get: Get) -> None:
 def test_a_site_names_only_a_package_of_the_kind(path: str) -> None:
     assert is_package_path(PATH, "plugin")
     assert not is_package_path(path, "plugin")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "is_one"),
+    [
+        ("core", "/release/wordpress-7.1.4-no-content.zip", True),
+        ("core", "/release/de_DE/wordpress-7.1.4.zip", True),
+        ("core", "/release/de_DE_formal/wordpress-7.2-RC1.zip", True),
+        ("core", "/release/../wordpress-7.1.4.zip", False),
+        ("core", "/release/a/b/wordpress-7.1.4.zip", False),
+        ("core", "/release/other-7.1.4.zip", False),
+        ("core", "/plugin/wordpress-7.1.4.zip", False),
+        ("translation", "/translation/core/7.1.3/de_DE.zip", True),
+        ("translation", "/translation/plugin/akismet/5.3.1/de_DE.zip", True),
+        ("translation", "/translation/theme/twentytwenty/2.5/pt_PT_ao90.zip", True),
+        ("translation", "/translation/plugin/../5.3.1/de_DE.zip", False),
+        ("translation", "/translation/user/akismet/5.3.1/de_DE.zip", False),
+        ("translation", "/translation/core/7.1.3/de_DE.zip?x=1", False),
+        ("translation", "/translation/core/7.1.3/x/de_DE.zip", False),
+        ("database", "/release/wordpress-7.1.4.zip", False),
+    ],
+)
+def test_packages_of_wordpress_and_translations_are_in_their_folders(
+    kind: str, path: str, is_one: bool
+) -> None:
+    assert is_package_path(path, kind) is is_one

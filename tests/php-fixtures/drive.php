@@ -113,7 +113,8 @@ $known = array(
 		$file = tempnam( sys_get_temp_dir(), 'package' );
 		file_put_contents( $file, base64_decode( $q['zip_b64'], true ) );
 		try {
-			return Siteagent_Package_Archive::tree_digest( $file );
+			$layout = new Siteagent_Package_Layout( isset( $q['kind'] ) ? $q['kind'] : 'plugin', isset( $q['id'] ) ? $q['id'] : 'desk/desk.php' );
+			return Siteagent_Package_Archive::tree_digest( $file, $layout );
 		} finally {
 			unlink( $file );
 		}

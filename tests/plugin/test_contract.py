@@ -157,11 +157,13 @@ def test_a_document_is_read_as_in_the_vector(php: Php, row: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("row", by_name(VECTORS["packages"]))
 def test_packages_are_judged_as_the_dashboard_judges_them(php: Php, row: dict[str, Any]) -> None:
+    about = {name: row[name] for name in ("kind", "id") if name in row}
+    asked = {"zip": b64decode(row["zip_b64"]), **about}
     if row["expect"] == "ok":
-        assert php.ask("package", zip=b64decode(row["zip_b64"])) == row["tree_hex"]
+        assert php.ask("package", **asked) == row["tree_hex"]
         return
     with pytest.raises(Refused) as caught:
-        php.ask("package", zip=b64decode(row["zip_b64"]))
+        php.ask("package", **asked)
     assert caught.value.code == row["expect"]
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.package_tree import inspect_archive
 from tests.plugin.support import sellers
 from tests.plugin.support.changing import (
     DESK,
@@ -19,22 +16,24 @@ from tests.plugin.support.changing import (
     ask,
     disk,
     grant,
-    php_text,
     publish_package,
     reset,
     same_files,
 )
 from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.pins import (
+    FORGET_ANSWERS,
+    must_use_code,
+    pinned,
+    precheck,
+    tree_of,
+)
 from tests.plugin.support.signed_requests import connect, forget
 from tests.support.packages import hostile, packed
 from tests.wordpress.repository import FIXTURES, files_below
 
 ZIP = "plugin/contact-desk.2.4.0.zip"
 ITEM = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
-_FORGET = (
-    'global $wpdb; $wpdb->query("DELETE FROM $wpdb->options WHERE option_name LIKE'
-    " '%siteagent_package_%'\"); wp_cache_flush();"
-)
 _TREE = f"return Siteagent_Package_Tree::of_folder(dirname(WP_PLUGIN_DIR . '/{DESK}'));"
 
 
@@ -50,7 +49,7 @@ def paired(wp) -> Iterator[Paired]:
 @pytest.fixture
 def desk(wp, paired) -> dict[str, Any]:
     """Contact Desk in its old version, with the real package of the new one on offer."""
-    wp.evaluate(_FORGET)
+    wp.evaluate(FORGET_ANSWERS)
     publish_package(wp, ZIP, packed(files()))
     return reset(wp, "contact-desk", "2.3.1", available="2.4.0")
 
@@ -62,31 +61,6 @@ def files(**more: bytes) -> dict[str, bytes]:
     }
 
 
-def tree_of(archive: bytes, tmp_path: Path) -> str:
-    path = tmp_path / "package.zip"
-    path.write_bytes(archive)
-    return inspect_archive(path).tree_sha256
-
-
-def precheck(paired: Paired, item: dict[str, Any] = ITEM) -> dict[str, Any]:
-    return ask(paired, "change.check", item={**item, "package": True})
-
-
-def pinned(facts: dict[str, Any], item: dict[str, Any] = ITEM) -> dict[str, Any]:
-    names = ("package_host", "package_sha256", "tree_sha256")
-    return {**item, **{name: facts[name] for name in names}}
-
-
-@contextmanager
-def must_use_code(wp: Any, code: str) -> Iterator[None]:
-    file = "WPMU_PLUGIN_DIR . '/pinned.php'"
-    wp.evaluate(f"return file_put_contents({file}, {php_text('<?php ' + code)});")
-    try:
-        yield
-    finally:
-        wp.evaluate(f"return unlink({file});")
-
-
 def refused(told: dict[str, Any], reason: str, wp: Any, before: dict[str, Any]) -> None:
     assert (told["outcome"], told["reason"]) == ("refused", reason), told
     assert {**disk(wp, DESK), "left": []} == before
@@ -96,25 +70,26 @@ def test_the_pre_check_names_the_package_only_when_asked(wp, paired, desk, tmp_p
     plain = ask(paired, "change.check", item=ITEM)["facts"]
     assert plain["package_path"] == f"/{ZIP}"
     assert (plain["package_sha256"], plain["tree_sha256"]) == (None, None)
-    facts, archive = precheck(paired)["facts"], packed(files())
+    facts, archive = precheck(paired, ITEM)["facts"], packed(files())
     assert facts["package_sha256"] == sha256(archive).hexdigest()
     assert facts["tree_sha256"] == tree_of(archive, tmp_path)
     assert {**disk(wp, DESK), "left": []} == desk
 
 
 def test_the_site_downloads_nothing_that_the_dashboard_has_already(wp, paired, desk) -> None:
-    known = precheck(paired, {**ITEM, "package_path": f"/{ZIP}"})
+    other = "/plugin/contact-desk.2.4.1.zip"
+    known = precheck(paired, {**ITEM, "package_paths": [other, f"/{ZIP}"]})
     assert known["reasons"] == []
     assert (known["facts"]["package_sha256"], known["facts"]["tree_sha256"]) == (None, None)
-    other = precheck(paired, {**ITEM, "package_path": "/plugin/contact-desk.2.4.1.zip"})
-    assert len(other["facts"]["package_sha256"]) == 64
+    unknown = precheck(paired, {**ITEM, "package_paths": [other]})
+    assert len(unknown["facts"]["package_sha256"]) == 64
 
 
 def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
     wp, paired, desk, tmp_path
 ) -> None:
-    facts = precheck(paired)["facts"]
-    told = Order.of(wp, paired, pinned(facts)).send()
+    facts = precheck(paired, ITEM)["facts"]
+    told = Order.of(wp, paired, pinned(facts, ITEM)).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     assert told["evidence"]["tree_sha256"] == facts["tree_sha256"]
     assert told["evidence"]["package_sha256"] == facts["package_sha256"]
@@ -130,7 +105,7 @@ def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
     ],
 )
 def test_other_bytes_under_the_same_version_are_refused(wp, paired, desk, kind, archive) -> None:
-    item = pinned(precheck(paired)["facts"])
+    item = pinned(precheck(paired, ITEM)["facts"], ITEM)
     publish_package(wp, ZIP, archive)
     told = Order.of(wp, paired, item).send()
     refused(told, "package_changed", wp, desk)
@@ -141,7 +116,7 @@ def test_other_bytes_under_the_same_version_are_refused(wp, paired, desk, kind, 
 def test_a_package_that_no_plugin_needs_is_never_unpacked(wp, paired, desk, name) -> None:
     archive, code = hostile()[name]
     publish_package(wp, ZIP, archive)
-    checked = precheck(paired)
+    checked = precheck(paired, ITEM)
     assert (checked["eligible"], checked["reasons"]) == (False, [code])
     assert checked["facts"]["package_sha256"] is None
     # The same without a pre-check that looked: by a plan that names no package.
@@ -150,7 +125,7 @@ def test_a_package_that_no_plugin_needs_is_never_unpacked(wp, paired, desk, name
 
 def test_files_that_are_not_of_the_package_are_rolled_back(wp, paired, desk) -> None:
     """Another plugin adds a file while WordPress installs the update."""
-    item = pinned(precheck(paired)["facts"])
+    item = pinned(precheck(paired, ITEM)["facts"], ITEM)
     code = (
         "add_filter('upgrader_post_install', function ($passed, $extra, $result) {"
         " file_put_contents($result['destination'] . '/extra.php', '<?php'); return $passed;"
@@ -164,7 +139,7 @@ def test_files_that_are_not_of_the_package_are_rolled_back(wp, paired, desk) -> 
 
 
 def test_a_plan_that_names_other_files_is_rolled_back(wp, paired, desk) -> None:
-    item = {**pinned(precheck(paired)["facts"]), "tree_sha256": "0" * 64}
+    item = {**pinned(precheck(paired, ITEM)["facts"], ITEM), "tree_sha256": "0" * 64}
     told = Order.of(wp, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "tree_mismatch"), told
     assert same_files(desk, disk(wp, DESK))

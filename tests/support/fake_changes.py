@@ -22,6 +22,7 @@ SHA256 = "ab" * 32
 TREE = "cd" * 32
 PLACES = {"plugin": "plugins", "siteagent": "plugins", "theme": "themes"}
 SITEAGENT = "siteagent/siteagent.php"
+PINNED = ("plugin", "theme", "core", "translation")
 
 
 class Refusal(Exception):
@@ -45,7 +46,7 @@ class Changing:
     approved_here: set[str] = field(default_factory=set)
     watched_until: int | None = None
     changelog: Any = None
-    # The package and its tree that the site is offered, for all its plugins and themes.
+    # The package and its tree that the site is offered, whatever is updated.
     package: tuple[str | None, str | None] = (SHA256, TREE)
     asked: Counter[str] = field(default_factory=Counter)
     installs: Counter[str] = field(default_factory=Counter)
@@ -79,8 +80,8 @@ class Changing:
         return {"eligible": not reasons, "reasons": reasons, "facts": self._facts(site, item)}
 
     def _facts(self, site: FakeSite, item: dict[str, Any]) -> dict[str, Any]:
-        is_asked = item["kind"] in ("plugin", "theme") and item.get("package") is True
-        is_asked &= item.get("package_path") is None or item["package_path"] != self.package_path
+        is_asked = item["kind"] in PINNED and item.get("package") is True
+        is_asked &= self.package_path not in item.get("package_paths", [])
         sha256, tree = self.package_of(item) if is_asked else (None, None)
         return {
             "package_path": self.package_path,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.http.errors import CallError, ErrorCode
 from app.http.package_download import Download
+from app.package_layout import ONE_FOLDER, Layout
 from app.package_tree import inspect_archive
 from tests.support.packages import packed
 
@@ -23,12 +24,12 @@ def akismet(version: str = "5.3.1", **more: bytes) -> bytes:
     return packed({f"akismet/{name}": content for name, content in files.items()})
 
 
-def pins_of(package: bytes) -> tuple[str, str]:
+def pins_of(package: bytes, layout: Layout = ONE_FOLDER) -> tuple[str, str]:
     """The hash of a package, and the digest of its files."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "package.zip"
         file.write_bytes(package)
-        return sha256(package).hexdigest(), inspect_archive(file).tree_sha256
+        return sha256(package).hexdigest(), inspect_archive(file, layout).tree_sha256
 
 
 @dataclass

@@ -7,6 +7,24 @@ import stat
 import zipfile
 from collections.abc import Callable, Mapping
 
+# What a package of WordPress holds: itself, what comes with it, and texts in a language.
+CORE = {
+    "wordpress/wp-includes/version.php": b"<?php\n$wp_version = '7.2';\n$wp_db_version = 1;\n",
+    "wordpress/index.php": b"<?php // WordPress\n",
+    "wordpress/readme.html": b"<h1>WordPress</h1>",
+    "wordpress/wp-content/languages/de_DE.mo": b"mo",
+}
+BUNDLED = {
+    "wordpress/wp-content/index.php": b"<?php // Silence\n",
+    "wordpress/wp-content/plugins/hello.php": b"<?php // Hello\n",
+}
+# What the German package of the plugin `desk` holds.
+GERMAN = {
+    "desk-de_DE.po": b'msgid ""\nmsgstr ""\n"PO-Revision-Date: 2026-09-14 08:30:00+0000\\n"\n',
+    "desk-de_DE.mo": b"mo",
+    "desk-de_DE.l10n.php": b"<?php return [];\n",
+    "desk-de_DE-0123456789abcdef0123456789abcdef.json": b"{}",
+}
 # What a package of the plugin `desk` holds.
 FILES = {
     "desk/desk.php": b"<?php\n/* Plugin Name: Desk\n * Version: 2.0\n */\n",
@@ -91,6 +109,38 @@ def hostile() -> dict[str, tuple[bytes, str]]:
         "one path twice": (_twice("desk/inc/c.php"), "package_duplicate_path"),
         "a web page": (b"<!doctype html><title>Renew your license</title>", "not_a_package"),
         "nothing": (b"", "not_a_package"),
+    }
+
+
+def hostile_core() -> dict[str, tuple[bytes, str]]:
+    """Return packages of WordPress by name, each with the reason for which it is refused."""
+    elsewhere = {path.replace("wordpress/", "wp/"): one for path, one in CORE.items()}
+    inside = {**CORE, "wordpress/wp-content/../../evil.php": b"<?php"}
+    return {
+        "another folder than WordPress's": (packed(elsewhere), "package_not_one_folder"),
+        "a plugin beside it": (packed({**CORE, "x/x.php": b"x"}), "package_not_one_folder"),
+        "a path that leaves wp-content": (packed(inside), "package_unsafe_path"),
+    }
+
+
+def hostile_german() -> dict[str, tuple[bytes, str]]:
+    """Return translations by name, each with the reason for which it is refused."""
+    more = {
+        "a file of PHP": "index.php",
+        "another language": "desk-fr_FR.mo",
+        "another plugin": "other-de_DE.mo",
+        "a file in a folder": "x/desk-de_DE.mo",
+        "a folder": "x/",
+    }
+    refused = {
+        name: (packed({**GERMAN, path: b""}), "package_not_translation")
+        for name, path in more.items()
+    }
+    out = packed({**GERMAN, "../plugins/x.php": b""})
+    return {
+        **refused,
+        "no file of a translation": (packed({}), "package_not_translation"),
+        "out of its folder": (out, "package_unsafe_path"),
     }
 
 

@@ -46,7 +46,7 @@ ABOUT = [
     "release_types: whether an update from 'from' to 'to' is a patch release; null if that cannot be decided.",
     "update_windows: whether the owner's 'window' is open 'at' a moment.",
     "packages: inspect 'zip_b64'; 'expect' is 'ok', with the 'files' below its folder and the digest of their tree, or"
-    " the reason for which the package is refused.",
+    " the reason for which the package is refused. 'kind' and 'id' name the component; without them it is a plugin.",
 ]
 
 

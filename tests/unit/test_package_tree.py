@@ -9,26 +9,28 @@ from typing import Any
 import pytest
 
 from app import package_tree
+from app.package_layout import ONE_FOLDER, Layout, layout_of
 from app.package_tree import PackageRefused, inspect_archive
 from tests.support.packages import FILES, damaged, harmless, packed
 from tests.support.vectors import VECTORS, by_name
 
 
-def inspected(folder: Path, raw: bytes) -> package_tree.PackageContent:
+def inspected(folder: Path, raw: bytes, layout: Layout = ONE_FOLDER) -> package_tree.PackageContent:
     archive = folder / "package.zip"
     archive.write_bytes(raw)
-    return inspect_archive(archive)
+    return inspect_archive(archive, layout)
 
 
 @pytest.mark.parametrize("row", by_name(VECTORS["packages"]))
 def test_a_package_is_judged_as_expected(tmp_path: Path, row: dict[str, Any]) -> None:
     raw = b64decode(row["zip_b64"])
+    layout = layout_of(row.get("kind", "plugin"), row.get("id", ""))
     if row["expect"] == "ok":
-        content = inspected(tmp_path, raw)
+        content = inspected(tmp_path, raw, layout)
         assert (content.tree_sha256, content.files) == (row["tree_hex"], len(row["files"]))
         return
     with pytest.raises(PackageRefused) as caught:
-        inspected(tmp_path, raw)
+        inspected(tmp_path, raw, layout)
     assert caught.value.code == row["expect"]
 
 

@@ -85,8 +85,7 @@ class PlanTimes:
 class Package:
     """Where the site gets the new version from, and its hashes; what else the site runs on.
 
-    The hashes are None for what has no single folder of files: translations, WordPress itself, and
-    SiteAgent, whose package is signed.
+    The hashes are None for SiteAgent, whose package is signed, and for an upgrade of the database.
     """
 
     host: str

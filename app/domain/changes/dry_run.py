@@ -15,7 +15,14 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangeChecked, ChangeEnded
-from app.domain.changes import change_plan, changelog, outcomes, packages, proposals
+from app.domain.changes import (
+    change_plan,
+    changelog,
+    outcomes,
+    package_refusals,
+    packages,
+    proposals,
+)
 from app.domain.changes.change_plan import Package, PlanContext, PlannedUpdate
 from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
@@ -218,6 +225,7 @@ def _refuse(change: Change, reasons: tuple[str, ...], facts: dict[str, Any], now
                 evidence_digest=outcomes.digest_of(evidence),
             )
             audit.record(event, SYSTEM, now=now)
+            package_refusals.record_refusal(change, now)
     return change.state
 
 

@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 
 from app import queue
 from app.config import Config
-from app.domain.changes import package_cache, packages
+from app.domain.changes import package_cache, package_refusals, packages
 from app.http import package_download
 from app.http.errors import CallError
 from app.http.package_download import Download
 from app.models.base import transaction, utcnow
 from app.models.packages import CHECKED, REFUSED, UNCHECKED, KnownPackage
+from app.package_layout import CORE_FOLDER, layout_of, translation_name
 from app.package_tree import PackageContent, PackageRefused, inspect_archive, read_file
 from app.retry import backoff
 
@@ -33,6 +34,9 @@ ASKED_FOR = timedelta(days=14)
 # What get_file_data() of WordPress reads.
 _HEADER_BYTES = 8192
 _VERSION = re.compile(rb"^[ \t/*#@]*Version:(.*)$", re.IGNORECASE | re.MULTILINE)
+_CORE_VERSION = re.compile(rb"^\$wp_version\s*=\s*'([^']+)'", re.MULTILINE)
+# WordPress.org announces the date without the offset that the file ends in.
+_REVISED = re.compile(rb'^"PO-Revision-Date:\s*(.*?)(?:\+0000)?\s*\\n"', re.MULTILINE)
 
 
 def check_package(
@@ -55,11 +59,11 @@ def check_package(
     with package_cache.new_file(config) as file:
         try:
             found = fetch(known.path, file)
-            content = inspect_archive(found.file)
+            content = inspect_archive(found.file, layout_of(known.kind, known.ident))
         except CallError as why:
             return _again(known, why.error_code, now())
         except PackageRefused as why:
-            return _end(known, REFUSED, why.code, now())
+            return _refuse(known, why.code, now())
         if not _is_of_version(known, found, content):
             return _again(known, packages.MISMATCH, now())
         package_cache.keep(found.file, found.sha256, config)
@@ -84,19 +88,30 @@ def _compare(known: KnownPackage, found: Download, content: PackageContent, now:
 
 
 def _is_of_version(known: KnownPackage, found: Download, content: PackageContent) -> bool:
-    """Whether the package is of the plugin or theme, and of the version that was looked for.
+    """Whether the package is of the component, and of the version that was looked for.
 
     The address may lead to whatever is the newest version.
     """
-    folder, _, name = known.ident.partition("/")
-    main = f"{folder}/{name}" if known.kind == "plugin" else f"{folder}/style.css"
-    version = _VERSION.search(read_file(found.file, main, _HEADER_BYTES))
+    folder, main, pattern = _identity(known)
+    version = pattern.search(read_file(found.file, main, _HEADER_BYTES))
     text = version[1].decode("utf-8", "replace").strip() if version else ""
     return content.folder == folder and text == known.version
 
 
-def _end(known: KnownPackage, state: str, problem: str, now: datetime) -> str:
-    known.move(state, problem=problem[:40], checked_at=now)
+def _identity(known: KnownPackage) -> tuple[str, str, re.Pattern[bytes]]:
+    """Return the folder of a package, the file that names its version, and where it does so."""
+    if known.kind == "core":
+        return CORE_FOLDER, f"{CORE_FOLDER}/wp-includes/version.php", _CORE_VERSION
+    if known.kind == "translation":
+        return "", f"{translation_name(known.ident)}.po", _REVISED
+    folder, _, name = known.ident.partition("/")
+    return folder, f"{folder}/{name or 'style.css'}", _VERSION
+
+
+def _refuse(known: KnownPackage, problem: str, now: datetime) -> str:
+    with transaction():
+        if known.move(REFUSED, problem=problem[:40], checked_at=now):
+            package_refusals.record_own_refusal(known, now)
     return known.state
 
 

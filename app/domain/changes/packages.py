@@ -31,14 +31,18 @@ DISPUTED = "package_disputed"
 # The package on WordPress.org is not, or no longer, of this version.
 MISMATCH = "package_mismatch"
 
-_PINNED_KINDS = ("plugin", "theme")
+_PINNED_KINDS = ("plugin", "theme", "core", "translation")
+# WordPress has a package for each language, and a translation one for each version of its plugin.
+_KINDS_WITH_VARIANTS = ("core", "translation")
+# How many packages of one version Aura names to a site as known.
+_MAX_KNOWN = 10
 _HASH = re.compile(r"[0-9a-f]{64}")
 # How much of a hash tells two packages apart in the key of an alert.
 _SHORT = 16
 
 
 def is_pinned(kind: str) -> bool:
-    """Whether plans for this kind name the package: those that consist of one folder of files."""
+    """Whether plans for this kind name the package; SiteAgent's own is signed instead."""
     return kind in _PINNED_KINDS
 
 
@@ -79,42 +83,51 @@ def check_state(change: Change) -> str:
 
 
 def find_known(change: Change) -> KnownPackage | None:
-    """Return what is known of the package that the plan of a change names."""
+    """Return what is known of the package that the plan of a change names.
+
+    Where a version has a single package, that is the one which was seen first.
+    """
     if not is_pinned(change.kind) or not change.document:
         return None
-    host = _item(change)["package_host"]
-    return KnownPackage.find(change.kind, change.ident, change.to_version, host)
+    item = _item(change)
+    seen = _of_version(change, item["package_host"])
+    same = (known for known in seen if known.sha256 == item["package_sha256"])
+    only = seen[0] if seen and change.kind not in _KINDS_WITH_VARIANTS else None
+    return next(same, only)
+
+
+def _of_version(change: Change, host: str) -> list[KnownPackage]:
+    return KnownPackage.of_version(change.kind, change.ident, change.to_version, host)
 
 
 def _item(change: Change) -> dict[str, Any]:
     return change_plan.item_in(change.document.encode("utf-8"))
 
 
-def question_about(change: Change) -> dict[str, bool | str]:
+def question_about(change: Change) -> dict[str, Any]:
     """Return what a pre-check asks about the package; nothing for kinds that name none.
 
-    The site downloads it, unless it is the one that Aura has from WordPress.org already.
+    The site downloads it, unless it is one that Aura has from WordPress.org already.
     """
     if not is_pinned(change.kind):
         return {}
-    known = _own_package(change)
-    return {"package": True, **({"package_path": known.path} if known else {})}
+    paths = [known.path for known in _own_packages(change)][:_MAX_KNOWN]
+    return {"package": True, **({"package_paths": paths} if paths else {})}
 
 
 def with_own_hashes(change: Change, package: Package) -> Package:
     """Return the package with the hashes of Aura's own download, if the site left them to Aura."""
-    known = _own_package(change) if package.sha256 is None and package.tree_sha256 is None else None
-    if known is None or (known.host, known.path) != (package.host, package.path):
-        return package
-    return replace(package, sha256=known.sha256, tree_sha256=known.tree_sha256)
+    is_left = package.sha256 is None and package.tree_sha256 is None
+    for known in _own_packages(change) if is_left else []:
+        if (known.host, known.path) == (package.host, package.path):
+            return replace(package, sha256=known.sha256, tree_sha256=known.tree_sha256)
+    return package
 
 
-def _own_package(change: Change) -> KnownPackage | None:
-    """Return the package of WordPress.org that Aura has downloaded and found to be the same."""
-    host = package_download.HOST
-    known = KnownPackage.find(change.kind, change.ident, change.to_version, host)
-    is_trusted = known is not None and known.state == CHECKED and not known.problem
-    return known if is_trusted else None
+def _own_packages(change: Change) -> list[KnownPackage]:
+    """Return the packages of WordPress.org that Aura has downloaded and found to be the same."""
+    seen = _of_version(change, package_download.HOST)
+    return [known for known in seen if known.state == CHECKED and not known.problem]
 
 
 def reason_against(change: Change, package: Package, now: datetime) -> str:
@@ -126,7 +139,8 @@ def reason_against(change: Change, package: Package, now: datetime) -> str:
         return ""
     if package.sha256 is None or package.tree_sha256 is None:
         return UNPINNED
-    known = KnownPackage.find(change.kind, change.ident, change.to_version, package.host)
+    seen = _of_version(change, package.host)
+    known = next((one for one in seen if one.variant == _variant(change, package)), None)
     if known is None:
         _record_first_sight(change, package, now)
     elif (known.sha256, known.tree_sha256) != (package.sha256, package.tree_sha256):
@@ -135,16 +149,31 @@ def reason_against(change: Change, package: Package, now: datetime) -> str:
     return why_stopped(change)
 
 
+def _is_public(change: Change, package: Package) -> bool:
+    """Whether Aura can download the package from WordPress.org as well."""
+    is_there = package.host == package_download.HOST
+    return is_there and package_download.is_package_path(package.path, change.kind)
+
+
+def _variant(change: Change, package: Package) -> str:
+    """Return which package of its version it is.
+
+    At WordPress.org the path tells. Elsewhere nothing does, and each package is one of its own.
+    """
+    if change.kind not in _KINDS_WITH_VARIANTS:
+        return ""
+    return package.path if _is_public(change, package) else str(package.sha256)
+
+
 def _record_first_sight(change: Change, package: Package, now: datetime) -> None:
-    is_public = package.host == package_download.HOST and package_download.is_package_path(
-        package.path, change.kind
-    )
+    is_public = _is_public(change, package)
     with transaction() as tx:
         known = KnownPackage.create(
             kind=change.kind,
             ident=change.ident,
             version=change.to_version,
             host=package.host,
+            variant=_variant(change, package),
             sha256=package.sha256,
             tree_sha256=package.tree_sha256,
             site=change.site,

@@ -64,6 +64,7 @@ final class Siteagent_Update_Reasons {
 			'package_too_large'       => __( 'the package unpacks to too much data', 'siteagent' ),
 			'package_too_many_files'  => __( 'the package has too many files', 'siteagent' ),
 			'package_not_one_folder'  => __( 'the package does not contain exactly one folder', 'siteagent' ),
+			'package_not_translation' => __( 'the package contains other files than this translation', 'siteagent' ),
 			'package_duplicate_path'  => __( 'the package contains two files of the same name', 'siteagent' ),
 			'package_unreadable'      => __( 'the package cannot be read', 'siteagent' ),
 			'package_mismatch'        => __( 'the package contains something else', 'siteagent' ),

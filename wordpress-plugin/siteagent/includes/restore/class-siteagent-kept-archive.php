@@ -18,14 +18,6 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Kept_Archive {
 
-	/** Sizes of the records of a ZIP file (APPNOTE.TXT 4.3.12 and 4.3.16). */
-	const ENTRY_BYTES = 46;
-	const END_BYTES   = 22;
-
-	/** The bits of a file's mode that say what it is; the format of a link, as of everything else, is refused. */
-	const TYPE_MASK     = 0xF000;
-	const ALLOWED_TYPES = array( 0, 0x8000, 0x4000 );
-
 	/**
 	 * Returns the files of a backup, each with its name in the archive; null when one of them is a link, which an
 	 * archive cannot hold safely.
@@ -82,39 +74,14 @@ final class Siteagent_Kept_Archive {
 	}
 
 	/**
-	 * Whether every file of an archive is an ordinary one, below one folder of this name.
-	 *
-	 * Reads the directory at the end of the archive, because PclZip hides `..` and the type of a file.
+	 * Whether every file of an archive is an ordinary one, below one folder of this name, as in every package.
 	 */
 	public static function is_safe( string $archive, string $folder ): bool {
-		// Nothing follows the last record, because this class writes no comment.
-		$end  = (int) filesize( $archive ) - self::END_BYTES;
-		$last = $end < 0 ? '' : (string) file_get_contents( $archive, false, null, $end );
-		if ( self::END_BYTES !== strlen( $last ) || "PK\x05\x06" !== substr( $last, 0, 4 ) ) {
+		try {
+			Siteagent_Package_Archive::require_plain_package( $archive, Siteagent_Package_Layout::in_folder( $folder ) );
+			return true;
+		} catch ( Siteagent_Exception $refusal ) {
 			return false;
 		}
-		$directory = unpack( 'vcount/Vsize/Voffset', substr( $last, 10, 10 ) );
-		if ( 0 === $directory['count'] || $directory['offset'] + $directory['size'] !== $end ) {
-			return false;
-		}
-		$bytes = (string) file_get_contents( $archive, false, null, $directory['offset'], $directory['size'] );
-		$at    = 0;
-		for ( $number = 0; $number < $directory['count']; $number++ ) {
-			if ( "PK\x01\x02" !== substr( $bytes, $at, 4 ) || $at + self::ENTRY_BYTES > strlen( $bytes ) ) {
-				return false;
-			}
-			$entry = unpack( 'vflags', substr( $bytes, $at + 8, 2 ) ) + unpack( 'vname/vextra/vcomment', substr( $bytes, $at + 28, 6 ) ) + unpack( 'Vmode', substr( $bytes, $at + 38, 4 ) );
-			$name  = substr( $bytes, $at + self::ENTRY_BYTES, $entry['name'] );
-			if ( 0 !== ( $entry['flags'] & 1 ) || ! in_array( ( $entry['mode'] >> 16 ) & self::TYPE_MASK, self::ALLOWED_TYPES, true ) || ! self::is_safe_name( $name, $folder ) ) {
-				return false;
-			}
-			$at += self::ENTRY_BYTES + $entry['name'] + $entry['extra'] + $entry['comment'];
-		}
-		return strlen( $bytes ) === $at;
-	}
-
-	private static function is_safe_name( string $name, string $folder ): bool {
-		$parts = explode( '/', '/' === substr( $name, -1 ) ? substr( $name, 0, -1 ) : $name );
-		return $folder === $parts[0] && 1 !== preg_match( '/[\\\\:\x00-\x1F]/', $name ) && array() === array_intersect( $parts, array( '', '.', '..' ) );
 	}
 }

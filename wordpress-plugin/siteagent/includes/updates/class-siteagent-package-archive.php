@@ -12,8 +12,8 @@ defined( 'ABSPATH' ) || exit;
 // phpcs:disable WordPress.WP.AlternativeFunctions -- reads parts of a file, which WP_Filesystem cannot.
 
 /**
- * Reads a ZIP archive without writing a file. Accepts what a plugin or theme needs, and refuses everything else that
- * the format allows: links, encryption, several disks, paths that leave the folder.
+ * Reads a ZIP archive without writing a file. Accepts what WordPress and its plugins, themes and translations need, and
+ * refuses everything else that the format allows: links, encryption, several disks, paths that leave the folder.
  */
 final class Siteagent_Package_Archive {
 
@@ -57,27 +57,41 @@ final class Siteagent_Package_Archive {
 	 *
 	 * @throws Siteagent_Exception package_*, not_a_package.
 	 */
-	public static function require_plain_package( string $file ): void {
-		$handle = self::open( $file );
-		try {
-			( new self( $handle ) )->files();
-		} finally {
-			fclose( $handle );
-		}
+	public static function require_plain_package( string $file, Siteagent_Package_Layout $layout ): void {
+		self::paths( $file, $layout );
 	}
 
 	/**
-	 * Returns the digest of the files in the one folder of a package.
+	 * Returns the paths of the files that a package leaves on disk, after checking what its list says.
+	 *
+	 * @return string[] Below the folder of the package.
+	 * @throws Siteagent_Exception package_*, not_a_package.
+	 */
+	public static function paths( string $file, Siteagent_Package_Layout $layout ): array {
+		$handle = self::open( $file );
+		try {
+			$paths = array_map( 'strval', array_keys( ( new self( $handle ) )->files( $layout ) ) );
+		} finally {
+			fclose( $handle );
+		}
+		return array_values( array_filter( $paths, array( $layout, 'is_installed' ) ) );
+	}
+
+	/**
+	 * Returns the digest of the files that a package leaves on disk. Reads all others too, as WordPress unpacks them.
 	 *
 	 * @throws Siteagent_Exception package_*, not_a_package.
 	 */
-	public static function tree_digest( string $file ): string {
+	public static function tree_digest( string $file, Siteagent_Package_Layout $layout ): string {
 		$handle = self::open( $file );
 		try {
 			$archive = new self( $handle );
 			$hashes  = array();
-			foreach ( $archive->files() as $path => $entry ) {
-				$hashes[] = array( (string) $path, $archive->hash( $entry ) );
+			foreach ( $archive->files( $layout ) as $path => $entry ) {
+				$hash = $archive->hash( $entry );
+				if ( $layout->is_installed( (string) $path ) ) {
+					$hashes[] = array( (string) $path, $hash );
+				}
 			}
 			return Siteagent_Package_Tree::digest( $hashes );
 		} finally {
@@ -104,24 +118,19 @@ final class Siteagent_Package_Archive {
 	 *
 	 * @return array<array-key,array>
 	 */
-	private function files(): array {
-		$found  = array();
-		$folder = null;
+	private function files( Siteagent_Package_Layout $layout ): array {
+		$found = array();
 		foreach ( $this->entries() as $entry ) {
-			$parts  = explode( '/', $entry['path'], 2 );
-			$folder = null === $folder ? $parts[0] : $folder;
-			if ( 2 !== count( $parts ) || $folder !== $parts[0] ) {
-				throw new Siteagent_Exception( 'package_not_one_folder' );
-			}
-			if ( isset( $found[ $parts[1] ] ) ) {
+			$path = $layout->path_below( $entry['path'] );
+			if ( isset( $found[ $path ] ) ) {
 				throw new Siteagent_Exception( 'package_duplicate_path' );
 			}
-			if ( '' !== $parts[1] && '/' !== substr( $parts[1], -1 ) ) {
-				$found[ $parts[1] ] = $entry;
+			if ( '' !== $path && '/' !== substr( $path, -1 ) ) {
+				$found[ $path ] = $entry;
 			}
 		}
 		if ( array() === $found ) {
-			throw new Siteagent_Exception( 'package_not_one_folder' );
+			throw new Siteagent_Exception( $layout->empty_reason() );
 		}
 		return $found;
 	}

@@ -21,26 +21,14 @@ final class Siteagent_Package_Pin {
 
 	const TIME_LIMIT_S = 300;
 
-	/**
-	 * Whether plans for this component name a package: it is one folder of files, and SiteAgent's own package is signed
-	 * instead.
-	 */
-	public static function is_pinned( Siteagent_Component $component ): bool {
-		return in_array( $component->kind(), array( 'plugin', 'theme' ), true );
-	}
+	/** SiteAgent's own package is signed instead. */
+	const KINDS = array( 'plugin', 'theme', 'translation', 'core' );
 
 	/**
-	 * Returns the digest of a component's files on disk; null if they have none, or do not belong to it alone.
+	 * Whether plans for this component name a package.
 	 */
-	public static function installed_tree( Siteagent_Component $component ): ?string {
-		if ( ! self::is_pinned( $component ) || ! $component->owns_folder() ) {
-			return null;
-		}
-		try {
-			return Siteagent_Package_Tree::of_folder( $component->folder() );
-		} catch ( Siteagent_Exception $refusal ) {
-			return null;
-		}
+	public static function is_pinned( Siteagent_Component $component ): bool {
+		return in_array( $component->kind(), self::KINDS, true );
 	}
 
 	/**
@@ -66,7 +54,7 @@ final class Siteagent_Package_Pin {
 			return array( $reasons, $facts );
 		}
 		$facts['package_path'] = self::public_path( $update['package'] );
-		$is_known              = isset( $asked->package_path ) && $asked->package_path === $facts['package_path'];
+		$is_known              = isset( $asked->package_paths ) && in_array( $facts['package_path'], (array) $asked->package_paths, true );
 		if ( array() !== $reasons || $is_known || ! isset( $asked->package ) || true !== $asked->package ) {
 			return array( $reasons, $facts );
 		}
@@ -112,7 +100,7 @@ final class Siteagent_Package_Pin {
 			$measured = array(
 				'reason'         => null,
 				'package_sha256' => (string) hash_file( 'sha256', $file ),
-				'tree_sha256'    => Siteagent_Package_Archive::tree_digest( $file ),
+				'tree_sha256'    => Siteagent_Package_Archive::tree_digest( $file, Siteagent_Package_Layout::of( $component ) ),
 			);
 		} catch ( Siteagent_Exception $refusal ) {
 			$measured = self::refused( $refusal->code() );

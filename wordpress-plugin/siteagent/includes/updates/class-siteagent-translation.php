@@ -118,8 +118,10 @@ final class Siteagent_Translation {
 	/**
 	 * Whether a file belongs to this translation. WordPress's own texts are in several files, and the names of those
 	 * for scripts end in a hash.
+	 *
+	 * @param string $file Name of the file.
 	 */
-	private function is_own_file( string $file ): bool {
+	public function is_own_file( string $file ): bool {
 		$parts = 'core' === $this->type ? '(?:(?:admin|admin-network|continents-cities)-)?' . preg_quote( $this->locale, '~' ) : preg_quote( $this->file_name(), '~' );
 		return 1 === preg_match( '~^' . $parts . '(?:-[0-9a-f]{32}\.json|\.po|\.mo|\.l10n\.php)\z~D', $file );
 	}

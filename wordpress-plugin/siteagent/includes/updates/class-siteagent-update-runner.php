@@ -153,7 +153,7 @@ final class Siteagent_Update_Runner {
 			return null;
 		}
 		try {
-			Siteagent_Package_Archive::require_plain_package( $file );
+			Siteagent_Package_Archive::require_plain_package( $file, Siteagent_Package_Layout::of( $this->component ) );
 		} catch ( Siteagent_Exception $refusal ) {
 			return $refusal->code();
 		}

@@ -51,7 +51,7 @@ final class Siteagent_Upgrader {
 	/** @var string */
 	private $host = '';
 
-	/** @var string|null */
+	/** @var Siteagent_Installed_Tree|null */
 	private $installed_tree = null;
 
 	/**
@@ -119,11 +119,10 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
-	 * Returns the digest of the files on disk right after the installation, before the new version ran; null if
-	 * nothing was installed, or where the folder does not belong to the component alone.
+	 * Returns the digest of the files on disk right after the installation, as Siteagent_Installed_Tree::digest().
 	 */
 	public function installed_tree(): ?string {
-		return $this->installed_tree;
+		return null === $this->installed_tree ? null : $this->installed_tree->digest();
 	}
 
 	/**
@@ -188,16 +187,14 @@ final class Siteagent_Upgrader {
 		if ( '' !== $this->refusal ) {
 			return;
 		}
+		$this->installed_tree = new Siteagent_Installed_Tree( $component, $file );
+
 		$validate            = function ( $source, $remote = '' ) use ( $component, $item, $owner_refusal ) {
 			$this->unpacked = (string) $remote;
 			return $this->stop_if_forbidden( is_wp_error( $source ) ? $source : Siteagent_Package_Validator::validate( $component, $item, (string) $source ), $owner_refusal );
 		};
 		$stop_if_interrupted = static function ( $passed ) use ( $may_continue ) {
 			return is_wp_error( $passed ) || $may_continue() ? $passed : new WP_Error( 'siteagent_interrupted', 'Another process took this update for dead, so it stopped.' );
-		};
-		$record_tree         = function ( $passed ) use ( $component ) {
-			$this->installed_tree = Siteagent_Package_Pin::installed_tree( $component );
-			return $passed;
 		};
 		$is_used             = false;
 		$provide_package     = function () use ( $validate, $file, $owner_refusal, &$is_used ) {
@@ -220,8 +217,6 @@ final class Siteagent_Upgrader {
 		foreach ( array( 'upgrader_pre_install', 'upgrader_clear_destination', 'upgrader_post_install' ) as $hook ) {
 			add_filter( $hook, $stop_if_interrupted, PHP_INT_MAX );
 		}
-		// The last one, while the maintenance page is still up: nothing has run the new files yet.
-		add_filter( 'upgrader_post_install', $record_tree, PHP_INT_MAX );
 		// It would install translations that were not approved.
 		remove_action( 'upgrader_process_complete', array( 'Language_Pack_Upgrader', 'async_upgrade' ), 20 );
 		// It would check for updates once more, in a request without all sellers' updaters.
@@ -231,7 +226,13 @@ final class Siteagent_Upgrader {
 		// In English, so that messages are the same on every site.
 		$switched = switch_to_locale( 'en_US' );
 		try {
-			$this->run_upgrader( $component, $op_id );
+			// The last filter of its hook, while the maintenance page is still up: nothing has run the new files yet.
+			$this->installed_tree->record(
+				function () use ( $component, $op_id ): void {
+					$this->run_upgrader( $component, $op_id );
+				}
+			);
+			$this->add_message( $this->installed_tree->problem() );
 		} finally {
 			if ( $switched ) {
 				restore_previous_locale();
@@ -242,7 +243,6 @@ final class Siteagent_Upgrader {
 			foreach ( array( 'upgrader_pre_install', 'upgrader_clear_destination', 'upgrader_post_install' ) as $hook ) {
 				remove_filter( $hook, $stop_if_interrupted, PHP_INT_MAX );
 			}
-			remove_filter( 'upgrader_post_install', $record_tree, PHP_INT_MAX );
 			Siteagent_Rollback_Watchdog::end_maintenance( $op_id );
 			$component->remove_installed_update();
 			if ( is_file( $file ) ) {

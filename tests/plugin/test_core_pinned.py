@@ -1,0 +1,201 @@
+"""A site names the package of WordPress itself before anyone approves it, and proves its files.
+
+Each test may leave its site with a newer WordPress, so these have sites of their own.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.package_layout import layout_of
+from tests.plugin.support.changing import Order, about, ask, grant, publish_package
+from tests.plugin.support.core_release import core, release
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.pins import FORGET_ANSWERS, must_use_code, pinned, precheck, tree_of
+from tests.plugin.support.real_wordpress import RealWordPress
+from tests.plugin.support.signed_requests import connect
+from tests.support.packages import hostile, hostile_core
+from tests.support.selection import WORDPRESSES
+from tests.wordpress.engine import docker
+from tests.wordpress.site import WordPress
+
+LANGUAGE = "wp-content/languages/xx_XX.mo"
+BUNDLED = "wp-content/plugins/bundled.php"
+# The SHA-256 of each file of WordPress, and of its translations.
+_FILES = """
+$found = array();
+foreach (array('wp-admin', 'wp-includes', 'wp-content/languages', 'wp-content/plugins') as $top) {
+    $inside = new RecursiveDirectoryIterator(ABSPATH . $top, FilesystemIterator::SKIP_DOTS);
+    foreach (is_dir(ABSPATH . $top) ? new RecursiveIteratorIterator($inside) : array() as $one) {
+        $path = $one->getPathname();
+        $found[substr($path, strlen(ABSPATH))] = hash_file('sha256', $path);
+    }
+}
+foreach (array_filter(glob(ABSPATH . '*'), 'is_file') as $one) {
+    $found[basename($one)] = hash_file('sha256', $one);
+}
+return $found;
+"""
+OLD_FILE = "reset($GLOBALS['_old_files'])"
+CHANGES = {
+    "one byte changed": "$zip->addFromString('wordpress/license.txt', 'GPl')",
+    "an extra file": "$zip->addFromString('wordpress/wp-includes/class-wp-cache.php', '<?php')",
+    "a file missing": "$zip->deleteName('wordpress/license.txt')",
+}
+
+
+@pytest.fixture(scope="module", params=WORDPRESSES)
+def site(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
+    started = WordPress.start(request.param)
+    try:
+        yield RealWordPress(started)
+    finally:
+        started.stop()
+
+
+@pytest.fixture(scope="module")
+def paired(site: RealWordPress) -> Paired:
+    connected = connect(site)
+    grant(site, "core_minor")
+    return connected
+
+
+@pytest.fixture
+def offered(site: RealWordPress, paired: Paired) -> dict[str, Any]:
+    """The next minor release, without a package yet."""
+    site.evaluate(f"{FORGET_ANSWERS} wp_version_check(array(), true);")
+    about.cache_clear()
+    return core(site)
+
+
+@pytest.fixture
+def item(site: RealWordPress, offered: dict[str, Any]) -> dict[str, Any]:
+    """The next minor release, with its real package."""
+    release(site, offered["to"], offered["to"])
+    return offered
+
+
+def zip_of(item: dict[str, Any]) -> str:
+    return f"release/wordpress-{item['to']}-no-content.zip"
+
+
+def file_of(item: dict[str, Any]) -> str:
+    return f"/srv/wordpress.org/downloads.wordpress.org/{zip_of(item)}"
+
+
+def altered(site: RealWordPress, item: dict[str, Any], change: str) -> None:
+    """Change the package on WordPress.org."""
+    opened = f"$zip = new ZipArchive(); $zip->open('{file_of(item)}');"
+    assert site.evaluate(f"{opened} {change}; return $zip->close();") is True
+
+
+def downloaded(site: RealWordPress, item: dict[str, Any], folder: Path) -> bytes:
+    docker("cp", f"{site.container}:{file_of(item)}", str(folder / "core.zip"))
+    return (folder / "core.zip").read_bytes()
+
+
+def files(site: RealWordPress) -> dict[str, str]:
+    return site.evaluate(_FILES)
+
+
+def test_both_sides_name_the_same_package(site, paired, item, tmp_path) -> None:
+    before = files(site)
+    plain = ask(paired, "change.check", item=item)["facts"]
+    assert (plain["package_path"], plain["package_sha256"]) == (f"/{zip_of(item)}", None)
+    checked = precheck(paired, item)
+    archive = downloaded(site, item, tmp_path)
+    assert checked["reasons"] == []
+    assert checked["facts"]["package_sha256"] == sha256(archive).hexdigest()
+    assert checked["facts"]["tree_sha256"] == tree_of(archive, tmp_path, layout_of("core", "core"))
+    known = ask(
+        paired,
+        "change.check",
+        item={**item, "package": True, "package_paths": [f"/{zip_of(item)}"]},
+    )
+    assert (known["reasons"], known["facts"]["package_sha256"]) == ([], None)
+    assert files(site) == before
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_other_bytes_of_the_same_release_are_refused(site, paired, item, kind) -> None:
+    before, planned = files(site), pinned(precheck(paired, item)["facts"], item)
+    altered(site, item, CHANGES[kind])
+    told = Order.of(site, paired, planned).send()
+    assert (told["outcome"], told["reason"]) == ("refused", "package_changed"), told
+    assert told["evidence"]["package_sha256"] != planned["package_sha256"]
+    assert files(site) == before
+
+
+HOSTILE = {
+    **hostile_core(),
+    **{name: one for name, one in hostile().items() if name not in ("nothing", "one path twice")},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_no_release_needs_is_never_unpacked(site, paired, offered, name) -> None:
+    archive, code = HOSTILE[name]
+    before = files(site)
+    publish_package(site, zip_of(offered), archive)
+    checked = precheck(paired, offered)
+    assert (checked["eligible"], checked["reasons"]) == (False, [code])
+    told = Order.of(site, paired, offered).send()
+    assert (told["outcome"], told["reason"]) == ("refused", code), told
+    assert files(site) == before
+
+
+def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
+    site, paired, item, tmp_path
+) -> None:
+    altered(
+        site,
+        item,
+        f"$zip->addFromString('wordpress/{LANGUAGE}', 'mo');"
+        f"$zip->addFromString('wordpress/{BUNDLED}', '<?php')",
+    )
+    site.evaluate("wp_mkdir_p(WP_LANG_DIR);")
+    planned = pinned(precheck(paired, item)["facts"], item)
+    told = Order.of(site, paired, planned).send()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    assert told["evidence"]["package_sha256"] == planned["package_sha256"]
+    assert told["evidence"]["tree_sha256"] == planned["tree_sha256"]
+    downloaded(site, item, tmp_path)
+    with zipfile.ZipFile(tmp_path / "core.zip") as archive:
+        expected = {
+            name.removeprefix("wordpress/"): sha256(archive.read(name)).hexdigest()
+            for name in archive.namelist()
+            if not name.endswith("/")
+        }
+    there = files(site)
+    assert len(expected) > 1000
+    del expected[BUNDLED]
+    assert BUNDLED not in there
+    assert {name: there.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        # Another plugin changes a file while WordPress copies.
+        ("file_put_contents(ABSPATH . 'readme.html', 'Hacked');", ""),
+        ("unlink(ABSPATH . 'readme.html');", "readme.html is missing"),
+        # WordPress could not delete what the release no longer has.
+        (f"file_put_contents(ABSPATH . {OLD_FILE}, '<?php');", "could not remove"),
+    ],
+)
+def test_a_release_that_left_other_files_is_no_success(site, paired, item, left, words) -> None:
+    planned = pinned(precheck(paired, item)["facts"], item)
+    code = f"add_action('_core_updated_successfully', function () {{ {left} }}, PHP_INT_MIN);"
+    with must_use_code(site, code):
+        told = Order.of(site, paired, planned).send()
+    # WordPress itself is not rolled back, so the site keeps the new version and needs a person.
+    assert (told["outcome"], told["reason"]) == ("failed", "tree_mismatch"), told
+    assert told["evidence"]["after"]["version"] == item["to"]
+    assert told["evidence"]["tree_sha256"] != planned["tree_sha256"]
+    assert words in " ".join(told["evidence"]["messages"])

@@ -1,0 +1,150 @@
+"""A site names the package of a translation before anyone approves it, and installs its files."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from app.package_layout import layout_of
+from tests.plugin.support.changing import Order, grant, php_text, publish_package, reset
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.pins import FORGET_ANSWERS, must_use_code, pinned, precheck, tree_of
+from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.translations import CATALOGUE, FIRST, GERMAN, SECOND, translate
+from tests.support.packages import hostile, packed
+from tests.wordpress.repository import EMPTY_MO
+
+ZIP = "translation/plugin/contact-desk/2.3.1/de_DE.zip"
+NAME = "contact-desk-de_DE"
+SCRIPT = f"{NAME}-0123456789abcdef0123456789abcdef.json"
+ITEM = {"kind": "translation", "id": GERMAN, "from": FIRST, "to": SECOND}
+CLEAR = "array_map('unlink', (array) glob(WP_LANG_DIR . '/plugins/contact-desk-*'));"
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    connected = connect(wp)
+    grant(wp, "translations")
+    yield connected
+    forget(wp)
+
+
+def files(updated: str = SECOND, **more: bytes) -> dict[str, bytes]:
+    po = f'msgid ""\nmsgstr ""\n"PO-Revision-Date: {updated}+0000\\n"\n'
+    return {f"{NAME}.po": po.encode(), f"{NAME}.mo": EMPTY_MO, SCRIPT: b"{}", **more}
+
+
+@pytest.fixture
+def german(wp, paired) -> Iterator[dict[str, str]]:
+    """The first German texts, while WordPress.org has the second ones; the files on disk."""
+    before = wp.evaluate(f"{CLEAR} {FORGET_ANSWERS} return file_get_contents('{CATALOGUE}');")
+    reset(wp, "contact-desk", "2.3.1")
+    translate(wp, FIRST)
+    first = Order.of(wp, paired, {**ITEM, "from": "", "to": FIRST}).send()
+    assert first["outcome"] == "succeeded", first
+    translate(wp, SECOND)
+    publish_package(wp, ZIP, packed(files()))
+    yield on_disk(wp)
+    wp.evaluate(f"{CLEAR} file_put_contents('{CATALOGUE}', {php_text(before)});")
+
+
+def on_disk(wp: Any) -> dict[str, str]:
+    """Every file in the folder of translations, to the byte."""
+    return wp.evaluate(
+        "$all = array_filter((array) glob(WP_LANG_DIR . '/plugins/*'), 'is_file');"
+        "return (object) array_combine(array_map('basename', $all), array_map('md5_file', $all));"
+    )
+
+
+def test_the_pre_check_names_the_package(wp, paired, german, tmp_path) -> None:
+    checked, archive = precheck(paired, ITEM), packed(files())
+    assert checked["reasons"] == []
+    assert checked["facts"]["package_path"] == f"/{ZIP}"
+    assert checked["facts"]["package_sha256"] == sha256(archive).hexdigest()
+    tree = tree_of(archive, tmp_path, layout_of("translation", GERMAN))
+    assert checked["facts"]["tree_sha256"] == tree
+    assert on_disk(wp) == german
+
+
+def test_after_a_success_the_files_on_disk_are_those_of_the_package(wp, paired, german) -> None:
+    item = pinned(precheck(paired, ITEM)["facts"], ITEM)
+    told = Order.of(wp, paired, item).send()
+    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    assert told["evidence"]["tree_sha256"] == item["tree_sha256"]
+    assert set(on_disk(wp)) - set(german) == {SCRIPT}
+    assert set(on_disk(wp)) >= set(files())
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed"),
+    [
+        ("one byte changed", files(**{SCRIPT: b"[]"})),
+        ("an extra file", files(**{f"{NAME}.l10n.php": b"<?php return [];"})),
+        ("a file missing", dict(list(files().items())[:-1])),
+    ],
+)
+def test_other_bytes_of_the_same_revision_are_refused(wp, paired, german, kind, changed) -> None:
+    item = pinned(precheck(paired, ITEM)["facts"], ITEM)
+    publish_package(wp, ZIP, packed(changed))
+    told = Order.of(wp, paired, item).send()
+    assert (told["outcome"], told["reason"]) == ("refused", "package_changed"), told
+    assert on_disk(wp) == german
+
+
+def with_(name: str) -> bytes:
+    return packed(files(**{name: b"<?php // runs in each request"}))
+
+
+@pytest.mark.parametrize(
+    ("archive", "code"),
+    [
+        (with_("../../plugins/evil.php"), "package_unsafe_path"),
+        (with_("index.php"), "package_not_translation"),
+        (with_("contact-desk-fr_FR.l10n.php"), "package_not_translation"),
+        (with_("folder/contact-desk-de_DE.mo"), "package_not_translation"),
+        (hostile()["a link"][0], "package_has_link"),
+        (hostile()["a bomb by its own account"][0], "package_too_large"),
+        (hostile()["two folders"][0], "package_not_translation"),
+        (packed({}), "package_not_translation"),
+    ],
+)
+def test_what_no_translation_needs_is_never_unpacked(wp, paired, german, archive, code) -> None:
+    publish_package(wp, ZIP, archive)
+    checked = precheck(paired, ITEM)
+    assert (checked["eligible"], checked["reasons"]) == (False, [code])
+    told = Order.of(wp, paired, ITEM).send()
+    assert (told["outcome"], told["reason"]) == ("refused", code), told
+    assert on_disk(wp) == german
+
+
+def test_files_that_are_not_of_the_package_are_rolled_back(wp, paired, german) -> None:
+    """Another plugin adds a file while WordPress installs the translation."""
+    item = pinned(precheck(paired, ITEM)["facts"], ITEM)
+    code = (
+        "add_filter('upgrader_install_package_result', function ($result) {"
+        f" file_put_contents(WP_LANG_DIR . '/plugins/{NAME}.l10n.php', '<?php return array();');"
+        " return $result; });"
+    )
+    with must_use_code(wp, code):
+        told = Order.of(wp, paired, item).send()
+    assert (told["outcome"], told["reason"]) == ("rolled_back", "tree_mismatch"), told
+    assert on_disk(wp) == german
+
+
+def test_a_bomb_that_lies_about_its_size_names_no_package(wp, paired, german) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files(**{SCRIPT: b"\0" * 3_000_000}).items():
+            archive.writestr(name, content)
+    raw = bytearray(buffer.getvalue())
+    at = raw.rindex(b"PK\x01\x02")
+    raw[at + 24 : at + 28] = (10).to_bytes(4, "little")
+    publish_package(wp, ZIP, bytes(raw))
+    assert precheck(paired, ITEM)["reasons"] == ["package_too_large"]
+    assert on_disk(wp) == german
