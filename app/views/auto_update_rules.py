@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.domain.changes import auto_update_rules
-from app.domain.changes.auto_update_rules import RuleTerms
+from app.domain.changes.rule_terms import RuleTerms
 from app.domain.errors import Invalid
 from app.domain.inventory.eligibility import RULE_PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES

@@ -51,10 +51,10 @@ from app.domain.changes import (
     stop_switch,
     vulnerability_updates,
 )
-from app.domain.changes.auto_update_rules import RuleTerms
 from app.domain.changes.change_times import Window
 from app.domain.changes.freezes import FreezeTerms
 from app.domain.changes.proposals import UpdateRequest
+from app.domain.changes.rule_terms import RuleTerms
 from app.domain.connection import pairing, revocation, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs

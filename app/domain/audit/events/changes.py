@@ -236,6 +236,9 @@ class AutoUpdateRuleCreated(Event):
     window: str
     expires_at: str
     reason: Personal
+    # Missing in older entries, and None for what the agency has set.
+    rest_hours: int | None = None
+    rest_hours_major: int | None = None
 
 
 class AutoUpdateRuleConfirmed(Event):
