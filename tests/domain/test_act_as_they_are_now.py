@@ -47,6 +47,7 @@ from app.domain.changes import (
     freezes,
     maintenance_windows,
     proposals,
+    rest_decisions,
     site_assignment,
     stop_switch,
     vulnerability_updates,
@@ -141,6 +142,11 @@ class World:
         source.accept_file_from_cli(file, by=SYSTEM, config=self.config, now=self.now)
         upkeep.update(self.config, now=lambda: self.now)
         return VulnerableSoftware.get()
+
+    def lifting_rest(self) -> Callable[..., Any]:
+        self.imported()
+        release = (self.site, "plugin", AKISMET, "5.3.1")
+        return partial(rest_decisions.lift_rest, *release, reason="Exploited", **self.fresh)
 
     def removing_key(self) -> Callable[..., Any]:
         source.set_key("a-key", by=self.ana, config=self.config, now=self.now)
@@ -569,6 +575,10 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "changes.freezes.add_freeze": lambda w: partial(
         freezes.add_freeze, w.freeze_terms(), **w.fresh
     ),
+    "changes.rest_decisions.set_rest_period": lambda w: partial(
+        rest_decisions.set_rest_period, 24, None, **w.fresh
+    ),
+    "changes.rest_decisions.lift_rest": World.lifting_rest,
     "changes.freezes.end_freeze": lambda w: partial(
         freezes.end_freeze,
         freezes.add_freeze(w.freeze_terms(), by=w.ana, **w.fresh).id,

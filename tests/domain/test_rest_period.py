@@ -24,6 +24,7 @@ from app.models.freezes import Freeze
 from app.models.releases import ReleaseSighting
 from app.models.reports import Component, Report
 from app.models.sites import Site
+from app.models.wordpress_org import DirectoryEntry
 from app.protocol import from_b64u, parse_json
 from tests.support.factories import (
     AKISMET,
@@ -207,6 +208,59 @@ def test_a_rule_approves_no_release_that_was_withdrawn(
     fake.report["updates"]["plugins"] = listed
     read_report(ready, fake, config=config)
     assert auto_update_rules.approve_due(config, rested) == 1
+
+
+def in_directory(**facts: Any) -> None:
+    """What WordPress.org says of Akismet."""
+    usual = {"state": "listed", "version": "5.3.1", "last_updated": SEEN_AT}
+    DirectoryEntry.delete().execute()
+    DirectoryEntry.create(kind="plugin", slug="akismet", **usual | facts)
+
+
+def test_the_date_of_wordpress_org_counts_if_it_is_later(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
+) -> None:
+    changed_at = SEEN_AT + timedelta(hours=30)
+    in_directory(last_updated=changed_at)
+    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=48)) == 0
+    age = rest_period.age_of("plugin", AKISMET, "5.3.1")
+    assert (age.counts_from, age.counts_from_release) == (changed_at, True)
+    rested = changed_at + timedelta(hours=48)
+    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert proposed_at(ready, fake, config, rested) == 1
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"last_updated": SEEN_AT - timedelta(days=30)},
+        {"version": "5.3.0", "last_updated": SEEN_AT + timedelta(hours=47)},
+        {"last_updated": None},
+    ],
+)
+def test_otherwise_the_first_sight_counts(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config, facts: dict[str, Any]
+) -> None:
+    in_directory(**facts)
+    age = rest_period.age_of("plugin", AKISMET, "5.3.1")
+    assert (age.counts_from, age.counts_from_release) == (SEEN_AT, False)
+    rested = SEEN_AT + timedelta(hours=48)
+    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert proposed_at(ready, fake, config, rested) == 1
+
+
+@pytest.mark.parametrize("state", ["closed", "gone"])
+def test_a_rule_leaves_out_what_wordpress_org_has_closed(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config, state: str
+) -> None:
+    rested = SEEN_AT + timedelta(hours=48)
+    in_directory(state=state)
+    assert proposed_at(ready, fake, config, rested) == 0
+    in_directory()
+    assert proposed_at(ready, fake, config, rested) == 1
+    check(the_change(), fake, config)
+    in_directory(state=state)
+    assert auto_update_rules.approve_due(config, rested) == 0
 
 
 def owner_requires(fake: FakeSite, hours: int, first_seen: datetime | None) -> None:

@@ -1,8 +1,9 @@
 """The rest period: how old a release has to be before an auto-update rule installs it.
 
 A release with a backdoor or a bug is usually withdrawn within days. Its age counts from when a site
-of the fleet first listed it, by Aura's clock. A person may approve an update at any time, and may
-lift the rest of a release that fixes a known vulnerability.
+of the fleet first listed it, by Aura's clock, or from WordPress.org's date if that is later. A
+person may approve an update at any time, and may lift the rest of a release that fixes a known
+vulnerability.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from app.domain import wordpress_org
 from app.domain.changes import candidates
 from app.domain.changes.change_plan import ReleaseDates
 from app.domain.inventory.release_sightings import KINDS
 from app.domain.inventory.targets import Target
 from app.domain.inventory.versions import MINOR, PATCH
+from app.domain.vulnerabilities.slugs import slug_of
 from app.models.agency import Agency
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import Change
 from app.models.releases import ReleaseSighting, RestLift
 from app.models.sites import Site
+from app.models.wordpress_org import CLOSED as CLOSED_THERE
+from app.models.wordpress_org import GONE
 
 DEFAULT_HOURS = 48
 DEFAULT_HOURS_MAJOR = 7 * 24
@@ -35,6 +40,7 @@ NOT_SEEN = "not_seen"
 AUTO_UPDATE_DISABLED = "auto_update_disabled"
 REQUIRED_BY_OWNER = "required_by_owner"
 WITHDRAWN = "withdrawn"
+CLOSED = "closed"
 _REST_FIELDS = ("rest_hours", "rest_hours_major")
 
 
@@ -42,20 +48,40 @@ _REST_FIELDS = ("rest_hours", "rest_hours_major")
 class ReleaseAge:
     """What is known of the age of a release; None where it is not known.
 
-    `lift` is a person's decision that rules need not wait for it.
+    `released_at` is when WordPress.org last changed the version, `is_closed` says that it was taken
+    out of the directory, and `lift` is a person's decision that rules need not wait for it.
     """
 
     first_seen_at: datetime | None = None
+    released_at: datetime | None = None
+    is_closed: bool = False
     lift: RestLift | None = None
+
+    @property
+    def counts_from(self) -> datetime | None:
+        """Return the later of the two times, from which the age counts.
+
+        Not known before it was first seen: WordPress.org may have the version for long, in other
+        files.
+        """
+        if self.first_seen_at is None or self.released_at is None:
+            return self.first_seen_at
+        return max(self.first_seen_at, self.released_at)
+
+    @property
+    def counts_from_release(self) -> bool:
+        """Whether the age counts from WordPress.org's date."""
+        return self.released_at is not None and self.counts_from == self.released_at
 
     @property
     def dates(self) -> ReleaseDates:
         """Return what a plan says about the age."""
-        return ReleaseDates(self.first_seen_at)
+        return ReleaseDates(self.first_seen_at, self.released_at)
 
     def rests_until(self, hours: int) -> datetime | None:
         """Return until when it rests if it has to be this old; None if its age is not known."""
-        return None if self.first_seen_at is None else self.first_seen_at + timedelta(hours=hours)
+        since = self.counts_from
+        return None if since is None else since + timedelta(hours=hours)
 
 
 @dataclass(frozen=True)
@@ -106,8 +132,11 @@ class ReleaseAges:
             return RuleWait(AUTO_UPDATE_DISABLED)
         if target.kind not in KINDS:
             return None
+        age = self.age_of(target.kind, target.ident, version)
+        if age.is_closed:
+            return RuleWait(CLOSED)
         hours = rule_hours_of(rule, self.agency).for_size(target.release_type_to(version))
-        rest = _rest_of(self.age_of(target.kind, target.ident, version), hours, now)
+        rest = _rest_of(age, hours, now)
         return rest or _rest_by_owner(target, now)
 
 
@@ -115,8 +144,11 @@ def age_of(kind: str, ident: str, version: str) -> ReleaseAge:
     """Return what is known of the age of a release."""
     if kind not in KINDS:
         return ReleaseAge()
+    known = None if kind == "core" else wordpress_org.entry(kind, slug_of(kind, ident))
     return ReleaseAge(
         first_seen_at=ReleaseSighting.find(kind, ident, version),
+        released_at=known.last_updated if known and known.version == version else None,
+        is_closed=known is not None and known.state in (CLOSED_THERE, GONE),
         lift=RestLift.find(kind, ident, version),
     )
 

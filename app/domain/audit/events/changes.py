@@ -251,6 +251,25 @@ class AutoUpdateRuleEnded(Event):
     name: str
 
 
+class RestPeriodChanged(Event):
+    """How long releases rest before rules install them: patch and minor ones, and others."""
+
+    hours: int
+    hours_major: int
+    hours_before: int
+    hours_major_before: int
+
+
+class RestLifted(Event):
+    """Rules need not wait for a release, which fixes these vulnerabilities of the site."""
+
+    kind: str
+    ident: str
+    to_version: str
+    vulnerabilities: str
+    reason: Personal
+
+
 class ApprovalModeChanged(Event):
     """The approval setting of a client changed."""
 
