@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from peewee import AutoField, CharField, CompositeKey, Expression, ForeignKeyField, Tuple, chunked
 
 from app.models.accounts import User
+from app.models.agency import Agency
 from app.models.available_updates import AvailableUpdate
 from app.models.base import BaseModel, UtcField
+from app.models.wordpress_org import DirectoryEntry
 
 _ROWS_PER_INSERT = 50
 
@@ -40,12 +44,6 @@ class ReleaseSighting(BaseModel):
             cls.insert_many(some).on_conflict_ignore().execute()
 
     @classmethod
-    def find(cls, kind: str, ident: str, version: str) -> datetime | None:
-        """Return when a release was first seen; None if it was not."""
-        row = cls.fetch_one(kind=kind, ident=ident, version=version)
-        return row.first_seen_at if row else None
-
-    @classmethod
     def forget_withdrawn(cls, before: datetime) -> int:
         """Delete what was first seen before this time and no site lists; return how many.
 
@@ -74,7 +72,32 @@ class RestLift(BaseModel):
     class Meta:
         indexes = ((("kind", "ident", "version"), True),)
 
+
+@dataclass(frozen=True)
+class ReleaseRows:
+    """What is stored about one release, and the settings of the agency; None where there is none.
+
+    `entry` is what WordPress.org says of the plugin or theme.
+    """
+
+    sighting: ReleaseSighting | None
+    lift: RestLift | None
+    entry: DirectoryEntry | None
+    agency: Agency | None
+
     @classmethod
-    def find(cls, kind: str, ident: str, version: str) -> RestLift | None:
-        """Return the decision about this release, if there is one."""
-        return cls.fetch_one(kind=kind, ident=ident, version=version)
+    def read(cls, kind: str, ident: str, version: str, slug: str) -> ReleaseRows:
+        """Read them in one query. `slug` is the name at WordPress.org."""
+        columns = []
+        for model in (ReleaseSighting, RestLift):
+            is_wanted = (model.kind == kind) & (model.ident == ident) & (model.version == version)
+            columns.append(model.nested(is_wanted))
+        is_entry = (DirectoryEntry.kind == kind) & (DirectoryEntry.slug == slug)
+        columns += [DirectoryEntry.nested(is_entry), Agency.nested(Agency.is_the_row())]
+        found: Any = ReleaseSighting.select(*columns).from_().tuples().get()
+        return cls(
+            sighting=next(iter(ReleaseSighting.read_nested(found[0])), None),
+            lift=next(iter(RestLift.read_nested(found[1])), None),
+            entry=next(iter(DirectoryEntry.read_nested(found[2])), None),
+            agency=next(iter(Agency.read_nested(found[3])), None),
+        )

@@ -266,6 +266,7 @@ def history_page(site: Site, kind: str, ident: str, me: Actor) -> HistoryPage:
     held = next((hold for hold in stored.holds if (hold.kind, hold.ident) == (kind, ident)), None)
     if not (found or listed or known):
         raise NotFound("This site has no such plugin, theme or translation.")
+    vulnerabilities = SiteVulnerability.on_sites(kind, ident, [site.id]).get(site.id, [])
     name = found[0].target.name if found else (listed[0].name if listed else ident)
     return HistoryPage(
         site=site,
@@ -276,6 +277,6 @@ def history_page(site: Site, kind: str, ident: str, me: Actor) -> HistoryPage:
         candidates=found,
         changes=listed,
         held=held,
-        vulnerabilities=SiteVulnerability.on_sites(kind, ident, [site.id]).get(site.id, []),
-        releases=release_age_view_models.cards_of_candidates(site, found, me, now),
+        vulnerabilities=vulnerabilities,
+        releases=release_age_view_models.cards_of_candidates(site, found, vulnerabilities, me, now),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,12 +11,13 @@ from app.domain.actor import Actor
 from app.domain.changes import auto_update_rules, rest_period
 from app.domain.changes.candidates import Candidate
 from app.domain.changes.rest_period import ReleaseAge, ReleaseAges, RuleWait
-from app.domain.changes.vulnerability_updates import UpdateEffect, effect_of
+from app.domain.changes.vulnerability_updates import UpdateEffect, fixes
 from app.domain.inventory import update_limits
 from app.domain.inventory.release_sightings import KINDS
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.changes import Change
+from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import Site
 
 
@@ -52,7 +54,7 @@ def card_of_change(
     if change.kind not in KINDS or not change.is_open:
         return None
     now = utcnow()
-    ages = ReleaseAges.read()
+    ages = ReleaseAges.read_with(change.kind, change.ident, change.to_version)
     hours = rest_period.rule_hours_of(rule, ages.agency) if rule else ages.agency
     return ReleaseCard(
         kind=change.kind,
@@ -69,13 +71,21 @@ def card_of_change(
 
 
 def cards_of_candidates(
-    site: Site, found: list[Candidate], me: Actor, now: datetime
+    site: Site,
+    found: Sequence[Candidate],
+    vulnerabilities: Sequence[SiteVulnerability],
+    me: Actor,
+    now: datetime,
 ) -> list[ReleaseCard]:
-    """Return the card of each release that a site lists among these components."""
+    """Return the card of each release that a site lists of one component.
+
+    `vulnerabilities` are the known ones of its installed version.
+    """
     listed = [one.target for one in found if one.target.available and one.target.kind in KINDS]
     if not listed:
         return []
-    ages = ReleaseAges.read()
+    first = listed[0]
+    ages = ReleaseAges.read_with(first.kind, first.ident, first.available or "")
     rules, tagged = AutoUpdateRule.in_force_beside_tags(site, now)
     cards = []
     for target in listed:
@@ -90,7 +100,7 @@ def cards_of_candidates(
             None,
         )
         hours = rest_period.rule_hours_of(rule, ages.agency) if rule else ages.agency
-        effect = effect_of(target.kind, target.ident, target.version, version)
+        does_fix = any(one.fixed_in and fixes(version, one.fixed_in) for one in vulnerabilities)
         cards.append(
             ReleaseCard(
                 kind=target.kind,
@@ -102,7 +112,7 @@ def cards_of_candidates(
                 rule=rule,
                 wait=ages.why_rule_waits(rule, target, now) if rule else None,
                 owner_hours=target.min_age_hours,
-                may_lift=bool(effect.fixed) and _may_lift(me),
+                may_lift=does_fix and _may_lift(me),
             )
         )
     return cards

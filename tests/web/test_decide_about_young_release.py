@@ -80,22 +80,23 @@ def test_the_date_of_wordpress_org_is_named_where_it_counts(
 def test_a_rested_release_is_only_dated(as_ben: Any, rule: Any, today: Site) -> None:
     ReleaseSighting.update(first_seen_at=utcnow() - timedelta(days=3)).execute()
     text = text_of(page_of(as_ben, today))
-    assert "Known since 3 days ago" in text
+    assert "First seen 3 days ago" in text
     assert "It rests until" not in text
-    assert "A young release" not in text
+    assert "would wait until" not in text
 
 
 def test_who_approves_a_young_release_is_warned(as_ben: Any, proposed: Change) -> None:
     ReleaseSighting.update(first_seen_at=utcnow() - timedelta(hours=3)).execute()
     text = text_of(as_ben.get(f"/changes/{proposed.id}"))
-    assert "A young release: rules would let it rest until" in text
+    assert "This release is young" in text
+    assert "Auto-update rules would wait until" in text
     assert "A person may approve it at any time." in text
 
 
 @pytest.mark.parametrize(
     ("offer", "words"),
     [
-        ({"disable_autoupdate": True}, "whoever offers it asks not to install it automatically"),
+        ({"disable_autoupdate": True}, "its source asks not to install it automatically yet."),
         ({}, "the site has not said since when it knows this one."),
         ({"first_seen": 1}, ""),
     ],

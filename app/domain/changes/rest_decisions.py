@@ -32,6 +32,7 @@ def set_rest_period(
     permissions.require_recent_authentication(confirmed_at, now)
     Invalid.raise_for(rest_period.problems_in(small, major))
     with permissions.user_transaction(by, "security") as (_, present):
+        permissions.require_everything(present, "security")
         before = rest_period.agency_hours(Agency.read())
         Agency.write(rest_hours=small, rest_hours_major=major)
         after = rest_period.agency_hours(Agency.read())

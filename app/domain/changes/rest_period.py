@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from app.domain import wordpress_org
 from app.domain.changes import candidates
 from app.domain.changes.change_plan import ReleaseDates
 from app.domain.inventory.release_sightings import KINDS
@@ -21,7 +20,7 @@ from app.domain.vulnerabilities.slugs import slug_of
 from app.models.agency import Agency
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import Change
-from app.models.releases import ReleaseSighting, RestLift
+from app.models.releases import ReleaseRows, RestLift
 from app.models.sites import Site
 from app.models.wordpress_org import CLOSED as CLOSED_THERE
 from app.models.wordpress_org import GONE
@@ -115,6 +114,12 @@ class ReleaseAges:
     def read(cls) -> ReleaseAges:
         return cls(agency_hours(Agency.read()))
 
+    @classmethod
+    def read_with(cls, kind: str, ident: str, version: str) -> ReleaseAges:
+        """Read the age of one release along with what the agency has set, in one query."""
+        age, agency = _read(kind, ident, version)
+        return cls(agency_hours(agency or Agency()), {(kind, ident, version): age})
+
     def age_of(self, kind: str, ident: str, version: str) -> ReleaseAge:
         key = (kind, ident, version)
         if key not in self._known:
@@ -142,15 +147,19 @@ class ReleaseAges:
 
 def age_of(kind: str, ident: str, version: str) -> ReleaseAge:
     """Return what is known of the age of a release."""
-    if kind not in KINDS:
-        return ReleaseAge()
-    known = None if kind == "core" else wordpress_org.entry(kind, slug_of(kind, ident))
-    return ReleaseAge(
-        first_seen_at=ReleaseSighting.find(kind, ident, version),
-        released_at=known.last_updated if known and known.version == version else None,
-        is_closed=known is not None and known.state in (CLOSED_THERE, GONE),
-        lift=RestLift.find(kind, ident, version),
+    return _read(kind, ident, version)[0] if kind in KINDS else ReleaseAge()
+
+
+def _read(kind: str, ident: str, version: str) -> tuple[ReleaseAge, Agency | None]:
+    rows = ReleaseRows.read(kind, ident, version, slug_of(kind, ident))
+    entry, sighting = rows.entry, rows.sighting
+    age = ReleaseAge(
+        first_seen_at=sighting.first_seen_at if sighting else None,
+        released_at=entry.last_updated if entry and entry.version == version else None,
+        is_closed=entry is not None and entry.state in (CLOSED_THERE, GONE),
+        lift=rows.lift,
     )
+    return age, rows.agency
 
 
 def why_change_waits(
@@ -162,7 +171,8 @@ def why_change_waits(
     """
     for candidate in candidates.candidates_on_site(site, now):
         if candidate.is_named(change.kind, change.ident, change.to_version):
-            return ReleaseAges.read().why_rule_waits(rule, candidate.target, now)
+            ages = ReleaseAges.read_with(change.kind, change.ident, change.to_version)
+            return ages.why_rule_waits(rule, candidate.target, now)
     return RuleWait(WITHDRAWN)
 
 

@@ -124,8 +124,8 @@ def _release_facts(offer: dict[str, Any], document: dict[str, Any]) -> dict[str,
 
     Older SiteAgents say nothing about it.
     """
-    seen = offer.get("first_seen")
-    is_time = seen is not None and 0 <= seen <= _LATEST_MOMENT
+    seen: int = offer.get("first_seen") or -1
+    is_time = 0 <= seen <= _LATEST_MOMENT
     return {
         "auto_update_disabled": offer.get("disable_autoupdate", False),
         "known_since": datetime.fromtimestamp(seen, UTC) if is_time else None,

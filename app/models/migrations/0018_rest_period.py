@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from peewee import (
     AutoField,
@@ -74,8 +75,7 @@ def _record_listed() -> None:
     """Record what sites list now. Since when is not known, so it counts as new."""
     now = datetime.now(UTC)
     columns = (AvailableUpdate.kind, AvailableUpdate.ident, AvailableUpdate.to_version)
-    listed = AvailableUpdate.select(*columns).distinct()
-    for kind, ident, version in listed.where(
-        AvailableUpdate.kind.in_(("plugin", "theme", "core"))
-    ).tuples():
+    is_release = AvailableUpdate.kind.in_(("plugin", "theme", "core"))
+    listed: Any = AvailableUpdate.select(*columns).where(is_release).distinct()
+    for kind, ident, version in listed.tuples():
         ReleaseSighting.insert(kind=kind, ident=ident, version=version, first_seen_at=now).execute()
