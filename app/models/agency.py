@@ -30,6 +30,10 @@ class Agency(BaseModel):
     logo_height = IntegerField(default=0)
     # The roles that need a second factor, as a list; None for no role.
     second_factor_roles = JsonField(null=True)
+    # How old a release has to be before a rule installs it, in hours: patch and minor releases, and
+    # others. None is the default.
+    rest_hours = IntegerField(null=True)
+    rest_hours_major = IntegerField(null=True)
 
     @classmethod
     def is_the_row(cls) -> Any:
@@ -42,7 +46,7 @@ class Agency(BaseModel):
         return cls.fetch_one(id=_ONLY_ROW) or cls(id=_ONLY_ROW)
 
     @classmethod
-    def write(cls, **changes: str | int | list[str]) -> None:
+    def write(cls, **changes: str | int | list[str] | None) -> None:
         """Set columns of the row. Call it inside `transaction()`, where no one else writes."""
         cls.insert(id=_ONLY_ROW).on_conflict_ignore().execute()
         cls.update(**changes).where(cls.id == _ONLY_ROW).execute()

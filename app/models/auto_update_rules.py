@@ -44,6 +44,9 @@ class AutoUpdateRule(BaseModel):
     created_at = UtcField()
     reason = CharField(max_length=500)
     expires_at = UtcField()
+    # How old a release has to be, in hours; None is what the agency has set.
+    rest_hours = IntegerField(null=True)
+    rest_hours_major = IntegerField(null=True)
     confirmed_by = ForeignKeyField(User, null=True, backref="+", on_delete="RESTRICT")
     confirmed_by_id: int | None
     confirmer = CharField(max_length=120, default="")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from app.domain.changes import auto_update_rules, rule_coverage, rule_hours
+from app.domain.changes import auto_update_rules, rest_period, rule_coverage, rule_hours
+from app.domain.changes.rest_period import RestHours
 from app.domain.inventory.versions import RELEASE_TYPES
+from app.models.agency import Agency
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.clients import SECOND, Client
@@ -32,6 +34,7 @@ class RuleRow:
     is_in_force: bool
     needs_second: bool
     is_within: bool
+    rest: RestHours
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class RulePage:
     clients: list[Client]
     choices: dict[str, list[tuple[str, str]]]
     must_find: bool
+    agency_rest: RestHours
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,9 @@ def rule_page(find: str, chosen: Collection[int]) -> RulePage:
     if must_find:
         sites = _found(sites, find, chosen)
     rules = rule_coverage.visible_rules(AutoUpdateRule.listing(), visible)
-    return RulePage(_rows(rules, fleet), fleet.clients, _choices(fleet, sites), must_find)
+    rows, choices = _rows(rules, fleet), _choices(fleet, sites)
+    agency = rest_period.agency_hours(Agency.read())
+    return RulePage(rows, fleet.clients, choices, must_find, agency)
 
 
 def rule_rows(only: Sequence[int]) -> list[RuleRow]:
@@ -90,6 +96,7 @@ def _rows(rules: Sequence[AutoUpdateRule], fleet: _Fleet) -> list[RuleRow]:
     # A rule may still name a site that was removed.
     named = {site_id for rule in rules for site_id in rule.site_ids}
     visible = current_visibility()
+    agency = rest_period.agency_hours(Agency.read())
     names |= Site.names(named - names.keys(), visible)
     return [
         RuleRow(
@@ -100,6 +107,7 @@ def _rows(rules: Sequence[AutoUpdateRule], fleet: _Fleet) -> list[RuleRow]:
             is_in_force=rule.is_in_force(now),
             needs_second=asking and rule.confirmed_by_id is None,
             is_within=not rule_coverage.reaches_beyond(rule.client_id, rule.site_ids, visible),
+            rest=rest_period.rule_hours_of(rule, agency),
         )
         for rule in rules
     ]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain.changes import auto_update_rules
-from app.domain.changes.auto_update_rules import RuleTerms
+from app.domain.changes import auto_update_rules, rest_decisions
+from app.domain.changes.rule_terms import RuleTerms
 from app.domain.errors import Invalid
 from app.domain.inventory.eligibility import RULE_PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES
@@ -43,6 +43,25 @@ def make() -> ResponseReturnValue:
         return _page(refusal.messages), 422
     flash("Auto-update rule created.")
     return _back()
+
+
+@bp.post("/auto-update-rules/rest-period")
+@require_permission("security")
+def set_rest() -> ResponseReturnValue:
+    """Set how long releases rest for rules that set nothing else."""
+    try:
+        rest_decisions.set_rest_period(
+            _hours("agency_hours"),
+            _hours("agency_hours_major"),
+            by=current_actor(),
+            confirmed_at=current_session().session.confirmed_at,
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        wrong = {name.replace("rest", "agency"): text for name, text in refusal.messages.items()}
+        return _page(wrong), 422
+    flash("Rest period saved.")
+    return redirect(url_for("auto_update_rules.index", _anchor="rest"), 303)
 
 
 @bp.post("/auto-update-rules/<int:rule_id>/confirm")
@@ -110,7 +129,17 @@ def _terms() -> RuleTerms:
         to_hour=form.get("to_hour", -1, type=row_number),
         expires_at=_expiry(form.get("expires_at", "")),
         reason=form.get("reason", ""),
+        rest_hours=_hours("rest_hours"),
+        rest_hours_major=_hours("rest_hours_major"),
     )
+
+
+def _hours(name: str) -> int | None:
+    """Return the typed hours, None for an empty field; anything else counts as too few."""
+    text = request.form.get(name, "").strip()
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else -1
 
 
 def _expiry(text: str) -> datetime:
@@ -132,6 +161,7 @@ def _page(errors: dict[str, str]) -> str:
         must_find=page.must_find,
         usual_end=(utcnow() + timedelta(days=90)).date().isoformat(),
         my_id=current_actor().id,
+        agency_rest=page.agency_rest,
         typed=request.form,
         errors=errors,
     )

@@ -30,6 +30,8 @@ from app.models.site_data import SiteData
 from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import Site
 from app.protocol import from_b64u
+from app.views import release_age_view_models
+from app.views.release_age_view_models import ReleaseCard
 from app.views.window_view_models import ChangeTimes, change_times_of
 
 WORDPRESS_ORG = "downloads.wordpress.org"
@@ -75,6 +77,7 @@ class ChangePage:
     needs_request: bool
     times: ChangeTimes
     security: UpdateEffect
+    release: ReleaseCard | None
 
     @property
     def may_be_approved(self) -> bool:
@@ -165,6 +168,7 @@ class HistoryPage:
     changes: list[Change]
     held: UpdateHold | None
     vulnerabilities: list[SiteVulnerability]
+    releases: list[ReleaseCard]
 
 
 def risks_of(change: Change) -> list[str]:
@@ -198,6 +202,8 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
     """Return the data of a change's page."""
     now = utcnow()
     site, hold = change.site, change.hold
+    rule = auto_update_rules.would_release(change, site, now)
+    security = effect_of(change.kind, change.ident, change.from_version, change.to_version)
     return ChangePage(
         change=change,
         site=site,
@@ -214,12 +220,13 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         entries=_entries(change),
         now=now,
         hold=hold if hold and change.is_open and hold.is_in_force(now) else None,
-        rule=auto_update_rules.would_release(change, site, now),
+        rule=rule,
         attempts=Change.attempts_at(site.id, change.kind, change.ident, change.to_version),
         can_approve=approvals.may_approve(change, me),
         needs_request=proposals.needs_request(change),
         times=change_times_of(change, now),
-        security=effect_of(change.kind, change.ident, change.from_version, change.to_version),
+        security=security,
+        release=release_age_view_models.card_of_change(change, site, rule, me, security),
     )
 
 
@@ -246,11 +253,11 @@ def _entries(change: Change) -> list[AuditEntry]:
     ]
 
 
-def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
-    stored = SiteData.of_site(site)
+def history_page(site: Site, kind: str, ident: str, me: Actor) -> HistoryPage:
+    stored, now = SiteData.of_site(site), utcnow()
     found = [
         candidate
-        for candidate in candidates.candidates_in(site, stored, utcnow())
+        for candidate in candidates.candidates_in(site, stored, now)
         if (candidate.target.kind, candidate.target.ident) == (kind, ident)
     ]
     listed = Change.history(site, kind, ident)
@@ -259,6 +266,7 @@ def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
     held = next((hold for hold in stored.holds if (hold.kind, hold.ident) == (kind, ident)), None)
     if not (found or listed or known):
         raise NotFound("This site has no such plugin, theme or translation.")
+    vulnerabilities = SiteVulnerability.on_sites(kind, ident, [site.id]).get(site.id, [])
     name = found[0].target.name if found else (listed[0].name if listed else ident)
     return HistoryPage(
         site=site,
@@ -269,5 +277,6 @@ def history_page(site: Site, kind: str, ident: str) -> HistoryPage:
         candidates=found,
         changes=listed,
         held=held,
-        vulnerabilities=SiteVulnerability.on_sites(kind, ident, [site.id]).get(site.id, []),
+        vulnerabilities=vulnerabilities,
+        releases=release_age_view_models.cards_of_candidates(site, found, vulnerabilities, me, now),
     )

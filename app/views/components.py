@@ -7,13 +7,19 @@ from datetime import datetime
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.domain.changes import rest_decisions
 from app.domain.errors import Invalid
 from app.domain.inventory.targets import kind_of
 from app.domain.sites import holds
 from app.models.base import utcnow
 from app.models.sites import Site
 from app.views import change_view_models
-from app.views.authorization import current_actor, load_site, require_permission
+from app.views.authorization import (
+    current_actor,
+    current_session,
+    load_site,
+    require_permission,
+)
 from app.views.request_validation import typed_midnight
 
 bp = Blueprint("components", __name__)
@@ -54,6 +60,28 @@ def release(site_id: int) -> ResponseReturnValue:
     return _back(site)
 
 
+@bp.post("/sites/<int:site_id>/component/lift")
+@require_permission("lift")
+def lift(site_id: int) -> ResponseReturnValue:
+    """Let rules install a release without waiting for it to rest."""
+    site, (kind, ident) = load_site(site_id), _named()
+    try:
+        rest_decisions.lift_rest(
+            site,
+            kind,
+            ident,
+            request.form.get("version", "")[:300],
+            reason=request.form.get("rest", ""),
+            by=current_actor(),
+            confirmed_at=current_session().session.confirmed_at,
+            now=utcnow(),
+        )
+    except Invalid as refusal:
+        return _page(site, refusal.messages), 422
+    flash("Auto-update rules install this release without a rest.")
+    return _back(site)
+
+
 def _named() -> tuple[str, str]:
     ident = request.values.get("ident", "")[:300]
     return kind_of(request.values.get("kind", "")[:16], ident), ident
@@ -74,7 +102,7 @@ def typed_day() -> datetime | None:
 
 def _page(site: Site, errors: dict[str, str]) -> str:
     kind, ident = _named()
-    page = change_view_models.history_page(site, kind, ident)
+    page = change_view_models.history_page(site, kind, ident, current_actor())
     return render_template("changes/history.html", page=page, errors=errors, typed=request.form)
 
 

@@ -130,6 +130,15 @@ def span(seconds: int) -> str:
     return f"{seconds // 86400} days"
 
 
+def rest_time(hours: int) -> str:
+    """Return a rest period: `48 hours`, `7 days`, or `not at all`."""
+    if hours == 0:
+        return "not at all"
+    if hours % 24 == 0 and hours > 48:
+        return f"{hours // 24} days"
+    return "1 hour" if hours == 1 else f"{hours} hours"
+
+
 def day_heading(at: date, today: date | None = None) -> str:
     """Return `Today`, `Yesterday` or `Tuesday, 24 Nov 2026`, the heading of a day's entries."""
     age = ((today or local_day(datetime.now(UTC))) - at).days
@@ -200,6 +209,7 @@ _FILTERS = (
     ago,
     ago_short,
     span,
+    rest_time,
     duration,
     day_heading,
     clock_time,

@@ -110,7 +110,8 @@ class ChangeTimes:
 class SiteTimes:
     """When updates of a site may start: its window in words, and its freezes.
 
-    `owner_hours` are those that its owner set in wp-admin, in words.
+    `owner_hours` are those that its owner set in wp-admin, in words, and `min_age_hours` how old a
+    release has to be there.
     """
 
     window: str
@@ -118,6 +119,7 @@ class SiteTimes:
     is_own: bool
     opens: datetime | None
     freezes: list[FreezeTime]
+    min_age_hours: int = 0
 
 
 def windows_page(now: datetime, chosen: Collection[int]) -> WindowsPage:
@@ -152,6 +154,7 @@ def site_times(site: Site, now: datetime) -> SiteTimes:
         is_own=site.maintenance_window is not None,
         opens=span.begins if span and span.begins > now else None,
         freezes=calendar.freezes_of(site),
+        min_age_hours=update_limits.min_age_hours_of(site),
     )
 
 

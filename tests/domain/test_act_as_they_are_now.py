@@ -47,14 +47,15 @@ from app.domain.changes import (
     freezes,
     maintenance_windows,
     proposals,
+    rest_decisions,
     site_assignment,
     stop_switch,
     vulnerability_updates,
 )
-from app.domain.changes.auto_update_rules import RuleTerms
 from app.domain.changes.change_times import Window
 from app.domain.changes.freezes import FreezeTerms
 from app.domain.changes.proposals import UpdateRequest
+from app.domain.changes.rule_terms import RuleTerms
 from app.domain.connection import pairing, revocation, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
@@ -141,6 +142,11 @@ class World:
         source.accept_file_from_cli(file, by=SYSTEM, config=self.config, now=self.now)
         upkeep.update(self.config, now=lambda: self.now)
         return VulnerableSoftware.get()
+
+    def lifting_rest(self) -> Callable[..., Any]:
+        self.imported()
+        release = (self.site, "plugin", AKISMET, "5.3.1")
+        return partial(rest_decisions.lift_rest, *release, reason="Exploited", **self.fresh)
 
     def removing_key(self) -> Callable[..., Any]:
         source.set_key("a-key", by=self.ana, config=self.config, now=self.now)
@@ -569,6 +575,10 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "changes.freezes.add_freeze": lambda w: partial(
         freezes.add_freeze, w.freeze_terms(), **w.fresh
     ),
+    "changes.rest_decisions.set_rest_period": lambda w: partial(
+        rest_decisions.set_rest_period, 24, None, **w.fresh
+    ),
+    "changes.rest_decisions.lift_rest": World.lifting_rest,
     "changes.freezes.end_freeze": lambda w: partial(
         freezes.end_freeze,
         freezes.add_freeze(w.freeze_terms(), by=w.ana, **w.fresh).id,

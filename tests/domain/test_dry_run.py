@@ -32,7 +32,7 @@ from tests.support.factories import (
     usual_window,
 )
 from tests.support.fake_changes import SHA256, TREE
-from tests.support.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
 # ---- proposing ----
 
@@ -70,6 +70,10 @@ def test_what_is_approved_names_everything_that_decides(proposed: Change, ready:
             "package_host": "downloads.wordpress.org",
             "package_sha256": SHA256,
             "tree_sha256": TREE,
+        },
+        "release": {
+            "first_seen_at": int(at("2026-11-24 10:00").timestamp()),
+            "released_at": None,
         },
         "pre": {"wp": "6.8.1", "php": "8.2.36"},
         "not_before": int(proposed.not_before.timestamp()) - 60,

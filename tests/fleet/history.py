@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from app.domain.audit import verification
 from app.domain.changes import auto_update_rules, execution
-from app.domain.changes.auto_update_rules import RuleTerms
+from app.domain.changes.rule_terms import RuleTerms
 from app.domain.inventory import update_backlog
 from app.domain.sites import clients, notes
 from app.domain.sites.clients import Contact

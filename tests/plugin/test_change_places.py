@@ -171,7 +171,7 @@ def test_a_plugin_active_on_a_whole_network_stays_so(site) -> None:
     assert "a network administrator sets the limits" in words(admin.page("&tab=limits").text)
     for action in (
         *("siteagent_permissions", "siteagent_decide", "siteagent_pause", "siteagent_resume"),
-        *("siteagent_window", "siteagent_exclusions"),
+        *("siteagent_window", "siteagent_min_age", "siteagent_exclusions"),
     ):
         nonce = nonce_of(site, admin, action)
         assert admin.send(action, _wpnonce=nonce, **{"permissions[0]": "themes"}).status_code == 403

@@ -7,6 +7,8 @@ from tests.support.attack import Attack, played
 _PAUSED = "tests/plugin/test_pause_updates.py"
 _HOURS = "tests/plugin/test_limit_update_hours.py"
 _EXCLUDED = "tests/plugin/test_exclude_components.py"
+_AGE = "tests/plugin/test_require_release_age.py"
+_REST = "tests/domain/test_rest_period.py"
 _ALLOWED = "tests/plugin/test_change_allowed.py"
 _REFUSED = "tests/plugin/test_change_refused.py"
 _RUN = "tests/plugin/test_change_run.py"
@@ -61,6 +63,18 @@ AUTHORITY = (
             _EXCLUDED, "test_what_is_never_updated_is_refused_and_reported",
             _EXCLUDED, "test_only_patch_releases_are_installed",
             _EXCLUDED, "test_code_on_the_site_can_only_be_stricter",
+            _AGE, "test_a_plan_for_a_younger_release_is_refused_whatever_it_says",
+            _AGE, "test_a_release_that_this_site_never_saw_is_refused",
+            _AGE, "test_an_age_that_is_demanded_while_an_update_begins_is_in_time",
+        ),
+    ),
+    Attack(
+        "A harmful release is installed everywhere before anyone has noticed",
+        played(
+            _REST, "test_no_schedule_releases_a_second_early",
+            _REST, "test_the_date_of_wordpress_org_counts_if_it_is_later",
+            _REST, "test_a_rule_approves_no_release_that_was_withdrawn",
+            _REST, "test_a_rule_leaves_out_what_wordpress_org_has_closed",
         ),
     ),
     Attack(

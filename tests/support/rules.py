@@ -7,7 +7,7 @@ from typing import Any
 
 from app.config import Config
 from app.domain.changes import auto_update_rules
-from app.domain.changes.auto_update_rules import RuleTerms
+from app.domain.changes.rule_terms import RuleTerms
 from app.models.changes import Change
 from tests.support.factories import check
 from tests.support.fakes import Clock, FakeSite
@@ -40,5 +40,8 @@ def terms(clock: Clock, **changes: Any) -> RuleTerms:
         "to_hour": 24,
         "expires_at": clock() + timedelta(days=30),
         "reason": "agreed with every client",
+        # What most tests are about is not how old a release is.
+        "rest_hours": 0,
+        "rest_hours_major": 0,
     }
     return RuleTerms(**{**usual, **changes})

@@ -33,6 +33,7 @@ TODAY = {
     "owner_created": ["name"],
     "personal_data_erased": ["reason"],
     "auto_update_rule_created": ["reason"],
+    "rest_lifted": ["reason"],
     "revocation_started": ["reason"],
     "client_access_changed": ["name"],
     "identity_linked": ["name"],

@@ -71,6 +71,8 @@ ROUTES = {
     "auto_update_rules.confirm": "/auto-update-rules/4711/confirm",
     "auto_update_rules.end": "/auto-update-rules/4711/end",
     "auto_update_rules.make": "/auto-update-rules",
+    "auto_update_rules.set_rest": "/auto-update-rules/rest-period",
+    "components.lift": "/sites/4711/component/lift",
 }
 HELD = re.compile(r'<input [^>]*name="([^"]+)"[^>]* value="([^"]*)"')
 INVITED = {"name": "Eve", "email": "eve@agency.example", "role": "owner"}

@@ -113,6 +113,18 @@ add_action(
 	}
 );
 
+// Record when WordPress first lists each release, also between two reports (class-siteagent-release-sights.php).
+// Its names are repeated here, so that a visitor's page need not load the class.
+foreach ( array( 'plugin' => 'update_plugins', 'theme' => 'update_themes', 'core' => 'update_core' ) as $siteagent_kind => $siteagent_transient ) {
+	add_action(
+		"set_site_transient_$siteagent_transient",
+		static function ( $siteagent_list ) use ( $siteagent_kind ): void {
+			siteagent()->release_sights()->record_list( $siteagent_kind, $siteagent_list, time() );
+		}
+	);
+}
+unset( $siteagent_kind, $siteagent_transient );
+
 // E-mail to the owner: queued when something is logged, sent by WP-Cron.
 add_action(
 	'siteagent_logged',
@@ -259,6 +271,7 @@ if ( is_admin() ) {
 		array( 'admin_post_siteagent_pause', 'limits_actions', 'pause' ),
 		array( 'admin_post_siteagent_resume', 'limits_actions', 'resume' ),
 		array( 'admin_post_siteagent_window', 'limits_actions', 'save_window' ),
+		array( 'admin_post_siteagent_min_age', 'limits_actions', 'save_min_age' ),
 		array( 'admin_post_siteagent_exclusions', 'limits_actions', 'save_exclusions' ),
 		array( 'admin_post_siteagent_restore', 'restore_action', 'restore' ),
 	);

@@ -7,7 +7,6 @@ the approver. What a person proposed by hand needs the approval of a person.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.config import Config
@@ -26,17 +25,18 @@ from app.domain.changes import (
     change_times,
     packages,
     proposals,
+    rest_period,
     rule_coverage,
     rule_hours,
+    rule_terms,
 )
 from app.domain.changes.candidates import Candidate
 from app.domain.changes.change_times import Start
+from app.domain.changes.rest_period import ReleaseAges
 from app.domain.changes.rule_coverage import matches_site
+from app.domain.changes.rule_terms import RuleTerms
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
-from app.domain.inventory.eligibility import RULE_PERMISSIONS
-from app.domain.inventory.versions import RELEASE_TYPES, release_type_between
-from app.domain.sites import tag_names
-from app.domain.text import MAX_REASON_CHARS
+from app.domain.inventory.versions import release_type_between
 from app.models.accounts import User
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import transaction
@@ -45,9 +45,6 @@ from app.models.clients import APPROVALS, SECOND, THEMSELVES, Client
 from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
 
-MAX_NAME_CHARS = 120
-# The longest lifetime of a rule, because people forget what they agreed to.
-MAX_LIFETIME = timedelta(days=366)
 # How long an update that a rule approved may wait for its start.
 BEGINS_WITHIN = timedelta(hours=12)
 _MOST_AT_ONCE = 200
@@ -55,27 +52,6 @@ _MOST_AT_ONCE = 200
 # did not touch the site. Longer than a night's hours, shorter than a day.
 MOST_TRIES = 3
 TRIES_AGAIN_AFTER = timedelta(hours=20)
-
-
-@dataclass(frozen=True)
-class RuleTerms:
-    """What an auto-update rule covers.
-
-    `client`, `site_ids` and `tags` (any of them) each narrow it to fewer sites. An empty one
-    narrows nothing.
-    """
-
-    name: str
-    permissions: tuple[str, ...]
-    release_types: tuple[str, ...]
-    client: Client | None
-    site_ids: tuple[int, ...]
-    tags: tuple[str, ...]
-    weekdays: tuple[int, ...]
-    from_hour: int
-    to_hour: int
-    expires_at: datetime
-    reason: str
 
 
 def create_rule(
@@ -87,7 +63,7 @@ def create_rule(
     """
     permissions.require(by, "auto_update_rules")
     permissions.require_recent_authentication(confirmed_at, now)
-    Invalid.raise_for(_problems(terms, now))
+    Invalid.raise_for(rule_terms.problems_in(terms, now))
     with permissions.user_transaction(by, "auto_update_rules") as (_, present):
         visible = permissions.visibility_of(present)
         client_id = terms.client.id if terms.client else None
@@ -108,6 +84,8 @@ def create_rule(
             created_at=now,
             reason=terms.reason.strip(),
             expires_at=terms.expires_at,
+            rest_hours=terms.rest_hours,
+            rest_hours_major=terms.rest_hours_major,
         )
         event = AutoUpdateRuleCreated(
             rule_id=rule.id,
@@ -118,6 +96,8 @@ def create_rule(
             tags=", ".join(rule.tags),
             window=rule_hours.in_words(rule),
             expires_at=rule.expires_at.isoformat(),
+            rest_hours=rule.rest_hours,
+            rest_hours_major=rule.rest_hours_major,
             reason=rule.reason,
         )
         audit.record(event, present, now=now)
@@ -193,7 +173,7 @@ def propose_due(now: datetime) -> int:
     if not rules:
         return 0
     calendar = change_times.read_calendar(now)
-    proposed = 0
+    proposed, ages = 0, ReleaseAges.read()
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
         if calendar.span_for_rule(site, now, now + BEGINS_WITHIN) is None:
             continue
@@ -202,19 +182,29 @@ def propose_due(now: datetime) -> int:
         for candidate in candidates.candidates_on_site(site, now) if covering else ():
             if proposed >= _MOST_AT_ONCE:
                 return proposed
-            proposed += _put_forward(covering, site, candidate, now)
+            proposed += _put_forward(covering, site, candidate, ages, now)
     return proposed
 
 
 def _put_forward(
-    rules: Iterable[AutoUpdateRule], site: Site, candidate: Candidate, now: datetime
+    rules: Iterable[AutoUpdateRule],
+    site: Site,
+    candidate: Candidate,
+    ages: ReleaseAges,
+    now: datetime,
 ) -> int:
     target = candidate.target
     if not candidate.may_be_proposed or target.available is None:
         return 0
     release_type = release_type_between(target.version, target.available)
     rule = next(
-        (rule for rule in rules if may_release(rule, site, target.permission, release_type)), None
+        (
+            rule
+            for rule in rules
+            if may_release(rule, site, target.permission, release_type)
+            and not ages.why_rule_waits(rule, target, now)
+        ),
+        None,
     )
     if rule is None or not _may_try(
         Change.attempts_at(site.id, target.kind, target.ident, target.available), now
@@ -288,6 +278,7 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             or not may_release(rule, site, change.permission, change.release_type)
             or approvals.obstacle(change, site, now)
             or not packages.may_be_left_to_rule(change)
+            or rest_period.why_change_waits(change, rule, site, now)
         ):
             return False
         span = change_times.read_calendar(now).span_for_rule(site, now, change.not_after)
@@ -365,35 +356,3 @@ def get_rule(rule_id: int, by: Actor) -> AutoUpdateRule:
     if rule is None or not rule_coverage.visible_rules([rule], permissions.visibility_of(by)):
         raise NotFound("This auto-update rule does not exist.")
     return rule
-
-
-def _is_tag(text: str) -> bool:
-    try:
-        return list(tag_names.read(text).values()) == [text]
-    except Invalid:
-        return False
-
-
-def _problems(terms: RuleTerms, now: datetime) -> dict[str, str]:
-    problems: dict[str, str] = {}
-    if not 0 < len(terms.name.strip()) <= MAX_NAME_CHARS:
-        problems["name"] = f"Enter a name of at most {MAX_NAME_CHARS} characters."
-    if not terms.permissions or not set(terms.permissions) <= set(RULE_PERMISSIONS):
-        problems["permissions"] = "Choose at least one kind of update."
-    needs_release_types = set(terms.permissions) != {"translations"}
-    if (needs_release_types and not terms.release_types) or not set(terms.release_types) <= set(
-        RELEASE_TYPES
-    ):
-        problems["release_types"] = "Choose at least one size of update."
-    if len(terms.tags) > tag_names.MAX_TAGS or not all(_is_tag(tag) for tag in terms.tags):
-        problems["tags"] = "Choose tags that sites have."
-    if not terms.weekdays or not set(terms.weekdays) <= set(range(7)):
-        problems["weekdays"] = "Choose at least one day."
-    hours = (terms.from_hour, terms.to_hour)
-    if not (0 <= terms.from_hour <= 23 and 1 <= terms.to_hour <= 24) or hours[0] == hours[1]:
-        problems["from_hour"] = "Choose two different hours."
-    if not now < terms.expires_at <= now + MAX_LIFETIME:
-        problems["expires_at"] = "Choose a date within one year."
-    if not 0 < len(terms.reason.strip()) <= MAX_REASON_CHARS:
-        problems["reason"] = "Enter a reason. It is recorded in the audit log."
-    return problems

@@ -97,12 +97,31 @@ class Package:
     path: str = ""
 
 
+@dataclass(frozen=True)
+class ReleaseDates:
+    """What Aura knows of the age of a release; None where it does not.
+
+    `first_seen_at` is when a site first listed it, `released_at` when WordPress.org says that it
+    appeared.
+    """
+
+    first_seen_at: datetime | None = None
+    released_at: datetime | None = None
+
+    def as_plan(self) -> dict[str, int | None]:
+        return {
+            name: None if at is None else int(at.timestamp()) for name, at in vars(self).items()
+        }
+
+
 def operation_for(kind: str) -> str:
     """Return the operation that carries out a change of this kind."""
     return UPDATE_AGENT if kind == "siteagent" else RUN
 
 
-def document_of(frame: PlanContext, item: PlannedUpdate, package: Package) -> bytes:
+def document_of(
+    frame: PlanContext, item: PlannedUpdate, package: Package, release: ReleaseDates
+) -> bytes:
     """Return the bytes that a person approves."""
     return canonical(
         {
@@ -118,6 +137,7 @@ def document_of(frame: PlanContext, item: PlannedUpdate, package: Package) -> by
                 "package_sha256": package.sha256,
                 "tree_sha256": package.tree_sha256,
             },
+            "release": release.as_plan(),
             "pre": {"wp": package.wordpress, "php": package.php},
             "not_before": int(frame.not_before.timestamp()),
             "not_after": int(frame.not_after.timestamp()),

@@ -22,6 +22,7 @@ from app.domain.changes import (
     package_refusals,
     packages,
     proposals,
+    rest_period,
 )
 from app.domain.changes.change_plan import Package, PlanContext, PlannedUpdate
 from app.domain.connection import calls, health, quarantine
@@ -139,7 +140,8 @@ def _believe(
         return _refuse(change, (refusal,), answer.facts, now)
     begins, ends = _window_there(change, skew)
     frame = PlanContext(change.op_id, site.uuid, change.kid, site.home, begins, ends)
-    frozen = change_plan.document_of(frame, planned_update(change), package)
+    dates = rest_period.age_of(change.kind, change.ident, change.to_version).dates
+    frozen = change_plan.document_of(frame, planned_update(change), package, dates)
     digest = change_plan.digest_of(frozen)
     shown = {"checked_at": now, "facts": answer.facts, "document": frozen.decode("utf-8")}
     done = {"next_attempt_at": None, "leased_until": None, "error_code": "", "attempts": 0}

@@ -57,7 +57,9 @@ _NOTHING_DONE = frozenset(
 _ABOUT_TIME = frozenset({"outside_window", "clock_skew", "expired"})
 # What the site's owner set since the last sync. The same plan may be sent again.
 OWNER_WAITS = frozenset({"paused_by_owner", "outside_owner_window"})
-_OWNER_RULES = frozenset({"excluded_by_owner", "not_a_patch_release", "release_unclear"})
+_OWNER_RULES = frozenset(
+    {"excluded_by_owner", "not_a_patch_release", "release_unclear", "release_too_new"}
+)
 _SAYS_WAITING = "waiting"
 # A refusal that says nothing about the plan: the same one may be sent again.
 BUSY = "busy"

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from app.domain.inventory.eligibility import lasting_reasons
+from app.domain.inventory.release_sightings import record_sightings
 from app.domain.inventory.targets import Target, targets_on_site
 from app.domain.inventory.versions import available_updates
 from app.models.available_updates import AvailableUpdate
@@ -15,7 +16,10 @@ from app.models.sites import Site
 
 
 def store_available_updates(site: Site, now: datetime) -> int:
-    """Replace the rows of this site by what its stored data says; return the number of updates."""
+    """Replace the rows of this site by what its stored data says; return the number of updates.
+
+    The first sight of each release is recorded.
+    """
     report = Report.of(site)
     document = json.loads(report.body) if report else {}
     targets = targets_on_site(site, document)
@@ -26,6 +30,7 @@ def store_available_updates(site: Site, now: datetime) -> int:
         if target.available
     }
     AvailableUpdate.replace_all(site, list(rows.values()))
+    record_sightings(rows.values(), now)
     return sum(available_updates(targets).values())
 
 

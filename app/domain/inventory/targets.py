@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
+from app.domain.inventory import update_limits
 from app.domain.inventory.versions import UNCLEAR, branch, release_type_between
 from app.models.reports import Component
 from app.models.sites import Site
@@ -17,6 +19,7 @@ _CORE_SLUG = "default"
 ALL_RELEASES = "all"
 PATCH_ONLY = "patch"
 NO_RELEASES = "none"
+_LATEST_MOMENT = 253402300799  # the last second of the year 9999
 _PLACES = {"plugin": "plugins", "theme": "themes"}
 
 
@@ -31,7 +34,9 @@ class Target:
 
     `package`: whether a package can be downloaded. `version_controlled`, `writable` and
     `auto_update` are None if the site does not report them. `releases` are those that the site's
-    owner lets Aura install: all, patch, or none.
+    owner lets Aura install: all, patch, or none. `auto_update_disabled`: whoever offers the release
+    asks that nothing installs it automatically. `known_since` is when the site saw the release
+    first, by its own clock, and `min_age_hours` for how long its owner requires that.
     """
 
     kind: str
@@ -47,6 +52,9 @@ class Target:
     version_controlled: bool | None = None
     writable: bool | None = None
     releases: str = ALL_RELEASES
+    auto_update_disabled: bool = False
+    known_since: datetime | None = None
+    min_age_hours: int = 0
 
     @property
     def permission(self) -> str:
@@ -75,11 +83,19 @@ def targets_in_document(document: dict[str, Any], stored: Iterable[Component]) -
         for kind, place in _PLACES.items()
         for folder in document.get(place, [])
     }
+    updates = document.get("updates") or {}
+    offers = {
+        (kind, update.get("id")): update
+        for kind, place in _PLACES.items()
+        for update in updates.get(place, [])
+    }
     listed = [
-        _component(component, folders.get((component.kind, component.ident), {}))
+        replace(
+            _component(component, folders.get((component.kind, component.ident), {})),
+            **_release_facts(offers.get((component.kind, component.ident), {}), document),
+        )
         for component in stored
     ]
-    updates = document.get("updates") or {}
     translations = [_translation(translation) for translation in updates.get("translations", [])]
     return [*listed, *translations, *_core(document), *_database(document)]
 
@@ -101,6 +117,20 @@ def _component(component: Component, folder: dict[str, Any]) -> Target:
         # Older SiteAgents have no such rules.
         releases=folder.get("releases", ALL_RELEASES),
     )
+
+
+def _release_facts(offer: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """Return what a site says about the release that it lists, as fields of its target.
+
+    Older SiteAgents say nothing about it.
+    """
+    seen: int = offer.get("first_seen") or -1
+    is_time = 0 <= seen <= _LATEST_MOMENT
+    return {
+        "auto_update_disabled": offer.get("disable_autoupdate", False),
+        "known_since": datetime.fromtimestamp(seen, UTC) if is_time else None,
+        "min_age_hours": update_limits.min_age_hours_in(document),
+    }
 
 
 def translation_ident(translation: dict[str, Any]) -> str:
@@ -140,6 +170,7 @@ def _core(document: dict[str, Any]) -> list[Target]:
             package=update.get("package"),
             requires_php=update.get("requires_php", ""),
             auto_update=by_itself.get(_release(version, update)),
+            **_release_facts(update, document),
         )
         for update in available_updates
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from app.domain.inventory import release_sightings
 from app.models.update_backlog import UpdateBacklog
 from app.models.visibility import Visibility
 
@@ -42,9 +43,15 @@ class Backlog:
 
 
 def store_today(now: datetime) -> int:
-    """Store the number of updates of each connected site once a day; return how many sites."""
+    """Store the number of updates of each connected site once a day; return how many sites.
+
+    Releases that no site has listed for long are forgotten then.
+    """
     today = now.date()
-    return UpdateBacklog.store(today, keep_from=today - timedelta(days=DAYS))
+    stored = UpdateBacklog.store(today, keep_from=today - timedelta(days=DAYS))
+    if stored:
+        release_sightings.forget_old(now)
+    return stored
 
 
 def backlog(available: int, now: datetime, visible: Visibility) -> Backlog:

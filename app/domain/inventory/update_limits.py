@@ -1,6 +1,6 @@
-"""How the owner of a site limits updates: a pause, and the hours in which they may start.
+"""How the owner of a site limits updates: a pause, hours in which they may start, a minimum age.
 
-The owner sets both in wp-admin, and the site enforces them. Aura keeps them with the site, so that
+The owner sets them in wp-admin, and the site enforces them. Aura keeps them with the site, so that
 it proposes and sends nothing that would be refused.
 """
 
@@ -14,6 +14,7 @@ from app.domain.inventory.report_schema import ReportInvalid
 from app.models.fleet import FleetSite
 from app.models.sites import Site
 
+_MOST_HOURS = 10 * 365 * 24
 _LATEST_MOMENT = 253402300799  # the last second of the year 9999
 
 
@@ -39,7 +40,26 @@ def read_limits(document: dict[str, Any]) -> dict[str, Any] | None:
     window = limits.get("window") or {}
     if window.get("days"):
         kept["hours"] = _hours(window)
+    if min_age := min_age_hours_in(document):
+        kept["min_age_hours"] = min_age
     return kept or None
+
+
+def min_age_hours_in(document: dict[str, Any]) -> int:
+    """Return how long a site must have known a release before it installs it, in hours; 0 if not.
+
+    Raises: ReportInvalid for less than 0 or more than ten years.
+    """
+    hours: int = ((document.get("agent") or {}).get("limits") or {}).get("min_age_hours", 0)
+    if not 0 <= hours <= _MOST_HOURS:
+        raise ReportInvalid("agent.limits.min_age_hours", "is not a valid age")
+    return hours
+
+
+def min_age_hours_of(site: Site) -> int:
+    """Return the same from the last data of a site."""
+    hours: int = (site.update_limits or {}).get("min_age_hours", 0)
+    return hours
 
 
 def pause_in(document: dict[str, Any]) -> Pause | None:

@@ -19,6 +19,7 @@ FORMS = (
     "siteagent_pause",
     "siteagent_resume",
     "siteagent_window",
+    "siteagent_min_age",
     "siteagent_exclusions",
     "siteagent_restore",
 )

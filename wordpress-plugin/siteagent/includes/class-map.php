@@ -76,6 +76,7 @@ return array(
 	'Siteagent_Permissions_Notice'   => 'permissions/class-siteagent-permissions-notice.php',
 	'Siteagent_Permissions'          => 'permissions/class-siteagent-permissions.php',
 	'Siteagent_Release_Type'         => 'permissions/class-siteagent-release-type.php',
+	'Siteagent_Release_Sights'       => 'permissions/class-siteagent-release-sights.php',
 	'Siteagent_Update_Limits'        => 'permissions/class-siteagent-update-limits.php',
 	'Siteagent_Update_Window'        => 'permissions/class-siteagent-update-window.php',
 	'Siteagent_Admin_Update_Check'   => 'report/class-siteagent-admin-update-check.php',

@@ -54,7 +54,11 @@ final class Siteagent_Container {
 	}
 
 	public function update_limits(): Siteagent_Update_Limits {
-		return $this->shared( __FUNCTION__, fn() => new Siteagent_Update_Limits( $this->option_store() ) );
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Update_Limits( $this->option_store(), $this->release_sights() ) );
+	}
+
+	public function release_sights(): Siteagent_Release_Sights {
+		return $this->shared( __FUNCTION__, fn() => new Siteagent_Release_Sights() );
 	}
 
 	public function limit_decisions(): Siteagent_Limit_Decisions {

@@ -16,7 +16,7 @@ final class Siteagent_Uninstaller {
 
 	const TABLES = array( 'siteagent_nonce', 'siteagent_log', 'siteagent_operation', 'siteagent_checkpoint' );
 
-	const OPTIONS = array( 'siteagent', 'siteagent_log', 'siteagent_unauthenticated', 'siteagent_last_report' );
+	const OPTIONS = array( 'siteagent', 'siteagent_log', 'siteagent_unauthenticated', 'siteagent_last_report', 'siteagent_release_sights' );
 
 	/** Prefixes of transients, followed by the id of an account or an update. */
 	const TRANSIENTS = array( 'siteagent_draft_', 'siteagent_flash_', 'siteagent_changelog_', 'siteagent_package_', 'siteagent_admin_' );

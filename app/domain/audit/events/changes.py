@@ -236,6 +236,9 @@ class AutoUpdateRuleCreated(Event):
     window: str
     expires_at: str
     reason: Personal
+    # Missing in older entries, and None for what the agency has set.
+    rest_hours: int | None = None
+    rest_hours_major: int | None = None
 
 
 class AutoUpdateRuleConfirmed(Event):
@@ -246,6 +249,25 @@ class AutoUpdateRuleConfirmed(Event):
 class AutoUpdateRuleEnded(Event):
     rule_id: int
     name: str
+
+
+class RestPeriodChanged(Event):
+    """How long releases rest before rules install them: patch and minor ones, and others."""
+
+    hours: int
+    hours_major: int
+    hours_before: int
+    hours_major_before: int
+
+
+class RestLifted(Event):
+    """Rules need not wait for a release, which fixes these vulnerabilities of the site."""
+
+    kind: str
+    ident: str
+    to_version: str
+    vulnerabilities: str
+    reason: Personal
 
 
 class ApprovalModeChanged(Event):

@@ -66,7 +66,7 @@ final class Siteagent_Help_Tabs {
 				__( 'Pause and limits', 'siteagent' ),
 				array(
 					__( 'Pause updates while nothing may change on this site. The dashboard can then change nothing, not even what was approved there. The constant SITEAGENT_READ_ONLY in wp-config.php does the same, and then updates cannot be resumed here.', 'siteagent' ),
-					__( 'You can also choose the days and hours in which updates may start, and exclude single plugins and themes. The dashboard cannot change these settings.', 'siteagent' ),
+					__( 'You can also choose the days and hours in which updates may start, how old a release has to be, and exclude single plugins and themes. The dashboard cannot change these settings.', 'siteagent' ),
 				),
 			),
 			'data'        => array(

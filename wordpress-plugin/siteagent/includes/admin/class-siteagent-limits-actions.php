@@ -66,6 +66,20 @@ final class Siteagent_Limits_Actions {
 	}
 
 	/**
+	 * Saves how old a release has to be. An empty field stands for any age.
+	 */
+	public function save_min_age(): void {
+		$this->authorize( 'siteagent_min_age', Siteagent_Capabilities::ALLOW );
+		$typed = trim( implode( '', $this->posted_texts( 'hours' ) ) );
+		$hours = '' === $typed ? '0' : $typed;
+		if ( 1 !== preg_match( '/^[0-9]{1,4}\z/D', $hours ) || (int) $hours > Siteagent_Update_Limits::MAX_AGE_HOURS ) {
+			( new Siteagent_Flash_Store() )->set_notice( 'min_age_invalid' );
+			$this->redirect( array( 'tab' => Siteagent_Limits_Tab::NAME ) );
+		}
+		$this->save( 'limits_saved', fn(): string => $this->decisions->save_min_age( (int) $hours, $this->actor() ) );
+	}
+
+	/**
 	 * Saves which updates of plugins and themes may be installed.
 	 */
 	public function save_exclusions(): void {

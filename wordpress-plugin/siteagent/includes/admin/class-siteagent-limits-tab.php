@@ -41,6 +41,7 @@ final class Siteagent_Limits_Tab {
 			'read_only'     => Siteagent_Update_Limits::is_read_only(),
 			'window'        => $hours,
 			'is_open'       => null === $window || $window->is_open( $now, wp_timezone() ),
+			'min_age_hours' => $this->limits->min_age_hours(),
 			'components'    => $this->components(),
 		);
 	}

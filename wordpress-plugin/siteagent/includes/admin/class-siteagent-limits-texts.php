@@ -63,6 +63,19 @@ final class Siteagent_Limits_Texts {
 	}
 
 	/**
+	 * Returns how old a release has to be.
+	 *
+	 * @param int $hours 0 for any age.
+	 */
+	public static function min_age( int $hours ): string {
+		if ( 0 === $hours ) {
+			return __( 'any age', 'siteagent' );
+		}
+		/* translators: %d: a number of hours */
+		return sprintf( _n( '%d hour', '%d hours', $hours, 'siteagent' ), $hours );
+	}
+
+	/**
 	 * Returns exclusions that were changed.
 	 *
 	 * @param array[] $changed Each with kind, id and after.

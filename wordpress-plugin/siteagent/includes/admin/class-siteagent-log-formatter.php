@@ -66,6 +66,7 @@ final class Siteagent_Log_Formatter {
 			'updates_paused'           => __( 'Paused updates.', 'siteagent' ),
 			'updates_resumed'          => __( 'Resumed updates.', 'siteagent' ),
 			'update_window_changed'    => __( 'Changed when updates may start.', 'siteagent' ),
+			'min_age_changed'          => __( 'Changed how old a release has to be.', 'siteagent' ),
 			'exclusions_changed'       => __( 'Changed which plugins and themes are updated.', 'siteagent' ),
 			'notifications_changed'    => __( 'Changed the e-mail notifications.', 'siteagent' ),
 			'update_approved'          => __( 'Approved an update.', 'siteagent' ),
@@ -158,6 +159,9 @@ final class Siteagent_Log_Formatter {
 		if ( 'update_window_changed' === $event && isset( $facts['after'] ) && is_array( $facts['after'] ) ) {
 			$parts[] = Siteagent_Limits_Texts::window( $facts['after'] );
 			$used    = array( 'after' );
+		}
+		if ( 'min_age_changed' === $event && isset( $facts['hours'] ) && is_int( $facts['hours'] ) ) {
+			$parts[] = Siteagent_Limits_Texts::min_age( $facts['hours'] );
 		}
 		if ( 'exclusions_changed' === $event && isset( $facts['changed'] ) && is_array( $facts['changed'] ) ) {
 			$parts[] = Siteagent_Limits_Texts::exclusions( $facts['changed'] );

@@ -42,6 +42,8 @@ final class Siteagent_Messages {
 			'updates_resumed'            => array( 'success', __( 'Updates resumed. No dashboard was notified; it will see this in its next report.', 'siteagent' ) ),
 			'limits_saved_and_sent'      => array( 'success', __( 'Limits saved. They apply now, and the dashboard was notified.', 'siteagent' ) ),
 			'limits_saved'               => array( 'success', __( 'Limits saved. They apply now. No dashboard was notified; it will see them in its next report.', 'siteagent' ) ),
+			/* translators: %d: a number of hours */
+			'min_age_invalid'            => array( 'error', sprintf( __( 'Age not saved: enter 0 to %d hours.', 'siteagent' ), Siteagent_Update_Limits::MAX_AGE_HOURS ) ),
 			'window_invalid'             => array( 'error', __( 'Hours not saved: the first and the last hour must be different.', 'siteagent' ) ),
 			'read_only'                  => array( 'error', Siteagent_Limits_Texts::read_only() ),
 			'notifications_saved'        => array( 'success', __( 'E-mail notifications saved.', 'siteagent' ) ),

@@ -37,6 +37,7 @@ final class Siteagent_Update_Reasons {
 			'excluded_by_owner'       => __( 'it is never updated by the dashboard on this site', 'siteagent' ),
 			'not_a_patch_release'     => __( 'it is not a patch release, and only those are allowed on this site', 'siteagent' ),
 			'release_unclear'         => __( 'its version does not show whether it is a patch release, and only those are allowed on this site', 'siteagent' ),
+			'release_too_new'         => __( 'the release is newer than is allowed on this site', 'siteagent' ),
 			'is_siteagent'            => __( 'SiteAgent is updated by its own kind of request', 'siteagent' ),
 			'permission_off'          => __( 'this kind of update is not allowed on this site', 'siteagent' ),
 			'approval_on_site'        => __( 'an administrator of this site refused it', 'siteagent' ),

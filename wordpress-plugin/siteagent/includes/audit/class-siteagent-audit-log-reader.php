@@ -40,6 +40,7 @@ final class Siteagent_Audit_Log_Reader {
 			'updates_paused',
 			'updates_resumed',
 			'update_window_changed',
+			'min_age_changed',
 			'exclusions_changed',
 			'notifications_changed',
 			'update_approved',

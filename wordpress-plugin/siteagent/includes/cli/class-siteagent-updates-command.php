@@ -68,7 +68,7 @@ final class Siteagent_Updates_Command {
 	}
 
 	/**
-	 * Shows whether updates are paused, and when they may start. Exits with status 1 while they are paused.
+	 * Shows whether updates are paused, when they may start, and how old a release has to be. Exits with status 1 while they are paused.
 	 *
 	 * ## EXAMPLES
 	 *
@@ -84,6 +84,8 @@ final class Siteagent_Updates_Command {
 		$window = $this->limits->window();
 		/* translators: %s: days and hours, or "any time" */
 		WP_CLI::line( sprintf( __( 'Updates may start: %s', 'siteagent' ), Siteagent_Limits_Texts::window( null === $window ? array() : $window->to_array() ) ) );
+		/* translators: %s: a number of hours, or "any age" */
+		WP_CLI::line( sprintf( __( 'Releases have to be known for: %s', 'siteagent' ), Siteagent_Limits_Texts::min_age( $this->limits->min_age_hours() ) ) );
 		if ( null !== $pause ) {
 			WP_CLI::halt( 1 );
 		}

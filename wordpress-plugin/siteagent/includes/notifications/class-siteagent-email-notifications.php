@@ -34,6 +34,7 @@ final class Siteagent_Email_Notifications {
 		'updates_paused',
 		'updates_resumed',
 		'update_window_changed',
+		'min_age_changed',
 		'exclusions_changed',
 		'connected',
 		'disconnected',

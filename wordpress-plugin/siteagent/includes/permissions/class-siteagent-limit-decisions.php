@@ -148,10 +148,29 @@ final class Siteagent_Limit_Decisions {
 	}
 
 	/**
+	 * Sets how old a release has to be before the dashboard can install it.
+	 *
+	 * @param int    $hours 0 for any age, at most Siteagent_Update_Limits::MAX_AGE_HOURS.
+	 * @param string $actor The administrator, as stored in the log.
+	 */
+	public function save_min_age( int $hours, string $actor ): string {
+		$before = $this->limits->min_age_hours();
+		return $this->replace(
+			'min_age',
+			static function () use ( $hours ): ?int {
+				return 0 === $hours ? null : $hours;
+			},
+			function () use ( $before, $hours, $actor ): void {
+				$this->log->append( 'min_age_changed', array( 'hours_before' => $before, 'hours' => $hours ), $actor );
+			}
+		);
+	}
+
+	/**
 	 * Replaces one limit, logs that it changed and notifies the dashboard.
 	 *
 	 * @param string   $name Its name.
-	 * @param callable $edit fn( ?array $present ): ?array. Null removes the limit.
+	 * @param callable $edit fn( array|int|null $present ): array|int|null. Null removes the limit.
 	 * @param callable $log  fn(): void writes the log entry.
 	 */
 	private function replace( string $name, callable $edit, callable $log ): string {

@@ -10,7 +10,8 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * A pause of all updates, the time in which they may start, and exclusions of single plugins and themes.
+ * A pause of all updates, the time in which they may start, exclusions of single plugins and themes, and how old a
+ * release has to be.
  *
  * They come on top of the permissions and can only refuse. They are kept apart from the connection, so that a new
  * pairing does not lift them. Only wp-admin and the terminal set them (Siteagent_Limit_Decisions), never an
@@ -36,12 +37,20 @@ final class Siteagent_Update_Limits {
 	const EXCLUDED        = 'excluded_by_owner';
 	const NOT_A_PATCH     = 'not_a_patch_release';
 	const RELEASE_UNCLEAR = 'release_unclear';
+	const TOO_NEW         = 'release_too_new';
+
+	/** The greatest age that a release can be required to have. */
+	const MAX_AGE_HOURS = 90 * 24;
 
 	/** @var Siteagent_Option_Store */
 	private $store;
 
-	public function __construct( Siteagent_Option_Store $store ) {
-		$this->store = $store;
+	/** @var Siteagent_Release_Sights */
+	private $sights;
+
+	public function __construct( Siteagent_Option_Store $store, Siteagent_Release_Sights $sights ) {
+		$this->store  = $store;
+		$this->sights = $sights;
 	}
 
 	/**
@@ -89,11 +98,32 @@ final class Siteagent_Update_Limits {
 	}
 
 	/**
-	 * Returns what forbids an update whenever it starts; null if nothing does.
+	 * Returns how old a release has to be, in hours, since this site first saw it; 0 for any age.
 	 */
-	public function lasting_reason( Siteagent_Update_Item $item ): ?string {
+	public function min_age_hours(): int {
+		return self::min_age_in( $this->store->read() );
+	}
+
+	/**
+	 * Returns when this site first saw each release.
+	 */
+	public function sights(): Siteagent_Release_Sights {
+		return $this->sights;
+	}
+
+	/**
+	 * Returns what forbids an update in all hours of the day; null if nothing does.
+	 *
+	 * @param Siteagent_Update_Item $item The update.
+	 * @param int                   $now  Unix time in seconds.
+	 */
+	public function lasting_reason( Siteagent_Update_Item $item, int $now ): ?string {
 		$data = $this->store->read_now();
-		return null === self::pause_in( $data ) ? self::exclusion_reason( $data, $item ) : self::PAUSED;
+		if ( null !== self::pause_in( $data ) ) {
+			return self::PAUSED;
+		}
+		$reason = self::exclusion_reason( $data, $item );
+		return null === $reason ? $this->age_reason( $data, $item, $now ) : $reason;
 	}
 
 	/**
@@ -112,7 +142,8 @@ final class Siteagent_Update_Limits {
 		if ( null !== $window && ! $window->is_open( $now, wp_timezone() ) ) {
 			return self::OUTSIDE_HOURS;
 		}
-		return self::exclusion_reason( $data, $item );
+		$reason = self::exclusion_reason( $data, $item );
+		return null === $reason ? $this->age_reason( $data, $item, $now ) : $reason;
 	}
 
 	/**
@@ -122,11 +153,12 @@ final class Siteagent_Update_Limits {
 		$pause  = $this->pause();
 		$window = $this->window();
 		return array(
-			'paused'    => null !== $pause,
-			'read_only' => self::is_read_only(),
-			'paused_at' => null === $pause ? null : $pause['at'],
-			'reason'    => null === $pause ? '' : $pause['reason'],
-			'window'    => ( null === $window ? array() : $window->to_array() ) + array( 'time_zone' => wp_timezone_string() ),
+			'paused'        => null !== $pause,
+			'read_only'     => self::is_read_only(),
+			'paused_at'     => null === $pause ? null : $pause['at'],
+			'reason'        => null === $pause ? '' : $pause['reason'],
+			'min_age_hours' => $this->min_age_hours(),
+			'window'        => ( null === $window ? array() : $window->to_array() ) + array( 'time_zone' => wp_timezone_string() ),
 		);
 	}
 
@@ -147,6 +179,10 @@ final class Siteagent_Update_Limits {
 		}
 		$window = $data[ self::KEY ]['window'];
 		return new Siteagent_Update_Window( $window['days'], $window['from_hour'], $window['to_hour'] );
+	}
+
+	private static function min_age_in( array $data ): int {
+		return isset( $data[ self::KEY ]['min_age'] ) ? (int) $data[ self::KEY ]['min_age'] : 0;
 	}
 
 	private static function exclusions_in( array $data ): array {
@@ -172,6 +208,19 @@ final class Siteagent_Update_Limits {
 		$strength = array_flip( self::RELEASE_RULES );
 		$filtered = is_string( $filtered ) && isset( $strength[ $filtered ] ) ? $filtered : self::NONE;
 		return self::RELEASE_RULES[ max( $strength[ $set ], $strength[ $filtered ] ) ];
+	}
+
+	/**
+	 * Refuses a release that is younger than the owner demands, or that this site has never seen. What the plan says
+	 * about its age does not count.
+	 */
+	private function age_reason( array $data, Siteagent_Update_Item $item, int $now ): ?string {
+		$hours = self::min_age_in( $data );
+		if ( 0 === $hours || ! isset( Siteagent_Release_Sights::TRANSIENTS[ $item->kind() ] ) ) {
+			return null;
+		}
+		$seen = $this->sights->first_seen( $item->kind(), $item->id(), $item->to() );
+		return null !== $seen && $now >= $seen + $hours * HOUR_IN_SECONDS ? null : self::TOO_NEW;
 	}
 
 	private static function exclusion_reason( array $data, Siteagent_Update_Item $item ): ?string {

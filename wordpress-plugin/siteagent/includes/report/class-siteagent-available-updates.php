@@ -28,6 +28,13 @@ final class Siteagent_Available_Updates {
 		'themes'  => 'update_themes',
 	);
 
+	/** @var Siteagent_Release_Sights */
+	private $sights;
+
+	public function __construct( Siteagent_Release_Sights $sights ) {
+		$this->sights = $sights;
+	}
+
 	/**
 	 * Refreshes old lists, and finds out what wp-admin shows. No check starts after the deadline, because each may
 	 * take seconds on a host that blocks outgoing requests.
@@ -71,6 +78,8 @@ final class Siteagent_Available_Updates {
 	 * Returns "updates" of the report. Requires wp-admin's includes.
 	 */
 	public function all(): array {
+		// With what the filters of this request add to the lists.
+		$this->sights->record_all( time() );
 		$checked_at = array();
 		foreach ( self::LISTS as $name => $transient ) {
 			$checked_at[ $name ] = $this->checked_at( $transient );
@@ -126,11 +135,13 @@ final class Siteagent_Available_Updates {
 				continue;
 			}
 			$updates[] = array(
-				'id'           => $id,
-				'version'      => $version,
-				'requires_wp'  => self::text( $update, 'requires' ),
-				'requires_php' => self::text( $update, 'requires_php' ),
-				'package'      => '' !== Siteagent_Component::package_url( $update ),
+				'id'                 => $id,
+				'version'            => $version,
+				'requires_wp'        => self::text( $update, 'requires' ),
+				'requires_php'       => self::text( $update, 'requires_php' ),
+				'package'            => '' !== Siteagent_Component::package_url( $update ),
+				'disable_autoupdate' => ! empty( $update['disable_autoupdate'] ),
+				'first_seen'         => $this->sights->first_seen( $kind, $id, $version ),
 			);
 		}
 		return $updates;
@@ -176,6 +187,7 @@ final class Siteagent_Available_Updates {
 				'requires_php'   => self::text( $update, 'php_version' ),
 				'requires_mysql' => self::text( $update, 'mysql_version' ),
 				'package'        => '' !== self::text( $packages, 'full' ),
+				'first_seen'     => $this->sights->first_seen( 'core', 'core', $version ),
 			);
 		}
 		return array_values( $reported );

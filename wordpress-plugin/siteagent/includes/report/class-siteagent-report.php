@@ -39,7 +39,7 @@ final class Siteagent_Report {
 		$this->permissions          = $permissions;
 		$this->limits               = $limits;
 		$this->installed_components = new Siteagent_Installed_Components( $limits );
-		$this->available_updates    = new Siteagent_Available_Updates();
+		$this->available_updates    = new Siteagent_Available_Updates( $limits->sights() );
 		$this->health               = new Siteagent_Health_Report();
 	}
 

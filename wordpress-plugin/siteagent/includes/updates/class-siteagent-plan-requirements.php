@@ -54,15 +54,15 @@ final class Siteagent_Plan_Requirements {
 	}
 
 	/**
-	 * Returns the reasons against any plan for this item, whenever it starts.
+	 * Returns the reasons against any plan for this item, in whatever hours it starts.
 	 *
 	 * @return string[]
 	 */
-	public function item_problems( Siteagent_Update_Item $item, Siteagent_Component $component ): array {
+	public function item_problems( Siteagent_Update_Item $item, Siteagent_Component $component, int $now ): array {
 		$reasons = array(
 			$component->is_siteagent() && 'siteagent' !== $item->kind() ? 'is_siteagent' : null,
 			$this->permissions->allows( $item->permission() ) ? null : 'permission_off',
-			$this->limits->lasting_reason( $item ),
+			$this->limits->lasting_reason( $item, $now ),
 		);
 		return array_values( array_filter( $reasons ) );
 	}

@@ -94,8 +94,9 @@ final class Siteagent_Update_Controller {
 		$this->recovery->reconcile( $now );
 		$requirements = new Siteagent_Update_Requirements( $component, $item );
 		$component->check_for_updates();
+		$this->limits->sights()->record_all( $now );
 		$reasons = array_merge(
-			$this->plan_requirements->item_problems( $item, $component ),
+			$this->plan_requirements->item_problems( $item, $component, $now ),
 			iterator_to_array( $requirements->site_problems(), false ),
 			iterator_to_array( $requirements->component_problems( null ), false ),
 			iterator_to_array( $requirements->update_problems( null ), false )

@@ -48,6 +48,7 @@ final class Siteagent_Update_Plan {
 				&& $this->is_hash_or_null( $item->package_sha256 )
 				&& $this->is_hash_or_null( self::tree_of( $item ) )
 		);
+		$this->require_field( 'release', null === $plan->get( 'release' ) || $this->is_release( $plan->get( 'release' ) ) );
 		$this->require_field( 'pre', $environment instanceof stdClass && $this->is_text( $environment, 'wp' ) && $this->is_text( $environment, 'php' ) );
 		$this->require_field( 'approval', $approval instanceof stdClass && $this->is_text( $approval, 'by' ) && isset( $approval->how ) && in_array( $approval->how, self::APPROVAL_KINDS, true ) );
 		$this->require_field( 'not_before', is_int( $plan->get( 'not_before' ) ) );
@@ -136,6 +137,21 @@ final class Siteagent_Update_Plan {
 		if ( ! $is_valid ) {
 			throw new Siteagent_Exception( 'invalid_arguments', "the plan's $field", array( 'argument' => $field ) );
 		}
+	}
+
+	/**
+	 * Whether this is what the dashboard knows of the age of a release. It is recorded with the plan and decides nothing:
+	 * the minimum age of the owner counts from when this site saw the release.
+	 *
+	 * @param mixed $value The value as received. Dashboards that do not know the field leave it out.
+	 */
+	private function is_release( $value ): bool {
+		foreach ( array( 'first_seen_at', 'released_at' ) as $field ) {
+			if ( ! $value instanceof stdClass || ! property_exists( $value, $field ) || ! ( null === $value->$field || is_int( $value->$field ) ) ) {
+				return false;
+			}
+		}
+		return true;
 	}
 
 	private function is_text( stdClass $part, string $field ): bool {

@@ -4,7 +4,7 @@
  *
  * @package SiteAgent
  * @var array $data can_allow_any, paused (text or null), reason, read_only, window (days, from_hour, to_hour), is_open,
- *      components (each with kind, id, name, version, field, rule, effective).
+ *      min_age_hours, components (each with kind, id, name, version, field, rule, effective).
  */
 
 declare( strict_types=1 );
@@ -88,6 +88,21 @@ defined( 'ABSPATH' ) || exit;
 		</p>
 		<div class="siteagent-actions">
 			<button type="submit" class="button"><?php esc_html_e( 'Save hours', 'siteagent' ); ?></button>
+		</div>
+	</form>
+</div>
+<div class="card">
+	<h2><?php esc_html_e( 'How old a release has to be', 'siteagent' ); ?></h2>
+	<p><?php esc_html_e( 'The dashboard can install a release of a plugin, a theme or WordPress only when this site has known it for this long. A harmful release is usually withdrawn within days. Until then an urgent security update has to be installed here, in wp-admin.', 'siteagent' ); ?></p>
+	<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
+		<input type="hidden" name="action" value="siteagent_min_age">
+		<?php wp_nonce_field( 'siteagent_min_age' ); ?>
+		<p>
+			<label for="siteagent-min-age"><?php esc_html_e( 'Hours (0 for any age, 48 for two days)', 'siteagent' ); ?></label><br>
+			<input type="number" id="siteagent-min-age" name="hours" class="small-text" min="0" max="<?php echo esc_attr( (string) Siteagent_Update_Limits::MAX_AGE_HOURS ); ?>" step="1" value="<?php echo esc_attr( (string) $data['min_age_hours'] ); ?>">
+		</p>
+		<div class="siteagent-actions">
+			<button type="submit" class="button"><?php esc_html_e( 'Save age', 'siteagent' ); ?></button>
 		</div>
 	</form>
 </div>

@@ -1,0 +1,122 @@
+"""How old a release is, and whether auto-update rules still wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.domain import permissions
+from app.domain.actor import Actor
+from app.domain.changes import auto_update_rules, rest_period
+from app.domain.changes.candidates import Candidate
+from app.domain.changes.rest_period import ReleaseAge, ReleaseAges, RuleWait
+from app.domain.changes.vulnerability_updates import UpdateEffect, fixes
+from app.domain.inventory import update_limits
+from app.domain.inventory.release_sightings import KINDS
+from app.models.auto_update_rules import AutoUpdateRule
+from app.models.base import utcnow
+from app.models.changes import Change
+from app.models.site_vulnerabilities import SiteVulnerability
+from app.models.sites import Site
+
+
+@dataclass(frozen=True)
+class ReleaseCard:
+    """The age of one release as a person decides about it.
+
+    `hours` is for how long it rests: for `rule` if one covers it, otherwise as the agency says.
+    `wait` is why that rule does not install it. `owner_hours` is what the site's owner requires.
+    """
+
+    kind: str
+    ident: str
+    version: str
+    age: ReleaseAge
+    hours: int
+    now: datetime
+    rule: AutoUpdateRule | None
+    wait: RuleWait | None
+    owner_hours: int
+    may_lift: bool
+
+    @property
+    def rests_until(self) -> datetime | None:
+        """Return until when it rests; None if it has rested, or need not."""
+        until = self.age.rests_until(self.hours)
+        return until if until and self.now < until and self.age.lift is None else None
+
+
+def card_of_change(
+    change: Change, site: Site, rule: AutoUpdateRule | None, me: Actor, security: UpdateEffect
+) -> ReleaseCard | None:
+    """Return the card of an open update; None if its release has no age."""
+    if change.kind not in KINDS or not change.is_open:
+        return None
+    now = utcnow()
+    ages = ReleaseAges.read_with(change.kind, change.ident, change.to_version)
+    hours = rest_period.rule_hours_of(rule, ages.agency) if rule else ages.agency
+    return ReleaseCard(
+        kind=change.kind,
+        ident=change.ident,
+        version=change.to_version,
+        age=ages.age_of(change.kind, change.ident, change.to_version),
+        hours=hours.for_size(change.release_type),
+        now=now,
+        rule=rule,
+        wait=None,
+        owner_hours=update_limits.min_age_hours_of(site),
+        may_lift=bool(security.fixed) and _may_lift(me),
+    )
+
+
+def cards_of_candidates(
+    site: Site,
+    found: Sequence[Candidate],
+    vulnerabilities: Sequence[SiteVulnerability],
+    me: Actor,
+    now: datetime,
+) -> list[ReleaseCard]:
+    """Return the card of each release that a site lists of one component.
+
+    `vulnerabilities` are the known ones of its installed version.
+    """
+    listed = [one.target for one in found if one.target.available and one.target.kind in KINDS]
+    if not listed:
+        return []
+    first = listed[0]
+    ages = ReleaseAges.read_with(first.kind, first.ident, first.available or "")
+    rules, tagged = AutoUpdateRule.in_force_beside_tags(site, now)
+    cards = []
+    for target in listed:
+        version = target.available or ""
+        size = target.release_type_to(version)
+        rule = next(
+            (
+                rule
+                for rule in rules
+                if auto_update_rules.applies_to(rule, site, tagged, target.permission, size)
+            ),
+            None,
+        )
+        hours = rest_period.rule_hours_of(rule, ages.agency) if rule else ages.agency
+        does_fix = any(one.fixed_in and fixes(version, one.fixed_in) for one in vulnerabilities)
+        cards.append(
+            ReleaseCard(
+                kind=target.kind,
+                ident=target.ident,
+                version=version,
+                age=ages.age_of(target.kind, target.ident, version),
+                hours=hours.for_size(size),
+                now=now,
+                rule=rule,
+                wait=ages.why_rule_waits(rule, target, now) if rule else None,
+                owner_hours=target.min_age_hours,
+                may_lift=does_fix and _may_lift(me),
+            )
+        )
+    return cards
+
+
+def _may_lift(me: Actor) -> bool:
+    return permissions.is_allowed(me.role, "lift") and permissions.visibility_of(me).is_everything

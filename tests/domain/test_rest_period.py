@@ -1,0 +1,404 @@
+"""A release rests before an auto-update rule installs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain.actor import Actor
+from app.domain.changes import auto_update_rules, rest_period
+from app.domain.changes.rest_period import RuleWait
+from app.domain.errors import Invalid
+from app.domain.inventory import release_sightings
+from app.models.agency import Agency
+from app.models.auto_update_rules import AutoUpdateRule
+from app.models.available_updates import AvailableUpdate
+from app.models.base import transaction
+from app.models.changes import APPROVED, PROPOSED, Change
+from app.models.freezes import Freeze
+from app.models.releases import ReleaseSighting
+from app.models.reports import Component, Report
+from app.models.sites import Site
+from app.models.wordpress_org import DirectoryEntry
+from app.protocol import from_b64u, parse_json
+from tests.support.factories import (
+    AKISMET,
+    approve,
+    check,
+    make_site,
+    pair,
+    propose,
+    read_report,
+    report,
+)
+from tests.support.fakes import Clock, FakeSite, at
+from tests.support.rules import terms, the_change
+
+pytestmark = pytest.mark.both_databases
+
+# When the first report of the site in these tests was read.
+SEEN_AT = at("2026-11-24 10:00")
+USUAL = {"rest_hours": None, "rest_hours_major": None}
+
+
+@pytest.fixture
+def rule(ready: Site, ana: Actor, clock: Clock) -> AutoUpdateRule:
+    return make_rule(ana, clock)
+
+
+def make_rule(ana: Actor, clock: Clock, **changes: Any) -> AutoUpdateRule:
+    """A rule that waits as long as the agency says, unless `changes` says otherwise."""
+    usual = {**USUAL, "release_types": ("patch", "minor", "major"), **changes}
+    return auto_update_rules.create_rule(
+        terms(clock, **usual), by=ana, confirmed_at=clock(), now=clock()
+    )
+
+
+def offer(fake: FakeSite, version: str, **changes: Any) -> None:
+    """What the site lists as available for Akismet 5.3."""
+    fake.report["updates"]["plugins"][0] |= {"version": version, **changes}
+
+
+def proposed_at(site: Site, fake: FakeSite, config: Config, moment: datetime) -> int:
+    """Return how many updates rules propose at this moment, after a sync."""
+    fake.clock.now = moment
+    read_report(site, fake, config=config)
+    return auto_update_rules.propose_due(moment)
+
+
+def seen_at(version: str) -> datetime | None:
+    return rest_period.age_of("plugin", AKISMET, version).first_seen_at
+
+
+def test_a_patch_release_rests_for_48_hours(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
+) -> None:
+    assert seen_at("5.3.1") == SEEN_AT
+    rested = SEEN_AT + timedelta(hours=48)
+    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert proposed_at(ready, fake, config, rested) == 1
+
+
+def test_a_major_release_rests_for_seven_days(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
+) -> None:
+    offer(fake, "6.0")
+    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=1)) == 0
+    rested = SEEN_AT + timedelta(hours=1, days=7)
+    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert proposed_at(ready, fake, config, rested) == 1
+
+
+def test_each_newer_release_begins_to_rest_when_it_is_seen(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
+) -> None:
+    newer_at = SEEN_AT + timedelta(hours=47)
+    offer(fake, "5.3.2")
+    assert proposed_at(ready, fake, config, newer_at) == 0
+    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=48)) == 0
+    assert proposed_at(ready, fake, config, newer_at + timedelta(hours=48)) == 1
+    assert the_change().to_version == "5.3.2"
+
+
+def test_the_first_sight_anywhere_in_the_fleet_counts(
+    rule: AutoUpdateRule, ana: Actor, config: Config, clock: Clock
+) -> None:
+    clock.advance(hours=47)
+    url = "https://florist.example"
+    fake = FakeSite(url, clock, report())
+    site = pair(make_site(ana, now=clock(), url=url, name="Florist"), fake, by=ana, config=config)
+    assert proposed_at(site, fake, config, SEEN_AT + timedelta(hours=47)) == 0
+    assert proposed_at(site, fake, config, SEEN_AT + timedelta(hours=48)) == 1
+    assert the_change().site_id == site.id
+
+
+def test_the_first_sight_is_by_auras_clock(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
+) -> None:
+    fake.report["taken_at"] = int((SEEN_AT - timedelta(days=90)).timestamp())
+    offer(fake, "5.3.9")
+    proposed_at(ready, fake, config, SEEN_AT + timedelta(minutes=5))
+    assert seen_at("5.3.9") == SEEN_AT + timedelta(minutes=5)
+
+
+def test_a_clock_that_goes_back_makes_a_release_rest_longer(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
+) -> None:
+    offer(fake, "5.3.2")
+    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=6)) == 0
+    assert proposed_at(ready, fake, config, SEEN_AT) == 0
+    assert seen_at("5.3.2") == SEEN_AT + timedelta(hours=6)
+
+
+def test_the_agency_and_a_rule_set_how_long(
+    ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    with transaction():
+        Agency.write(rest_hours=10, rest_hours_major=20)
+    usual = make_rule(ana, clock)
+    own = make_rule(ana, clock, rest_hours=2, name="Quick")
+    agency = rest_period.agency_hours(Agency.read())
+    assert (agency.small, agency.major) == (10, 20)
+    assert rest_period.rule_hours_of(usual, agency) == agency
+    hours = rest_period.rule_hours_of(own, agency)
+    assert (hours.small, hours.major) == (2, 20)
+    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=2)) == 1
+    assert the_change().rule_id == own.id
+
+
+@pytest.mark.parametrize("hours", [-1, rest_period.MAX_HOURS + 1])
+def test_a_rule_with_other_hours_is_refused(
+    ready: Site, ana: Actor, clock: Clock, hours: int
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        make_rule(ana, clock, rest_hours=hours)
+    assert refusal.value.messages == {"rest_hours": "Enter 0 to 2160 hours."}
+
+
+def test_a_longer_rest_also_applies_to_what_was_proposed(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
+) -> None:
+    moment = SEEN_AT + timedelta(hours=48)
+    assert proposed_at(ready, fake, config, moment) == 1
+    check(the_change(), fake, config)
+    with transaction():
+        Agency.write(rest_hours=72)
+    assert auto_update_rules.approve_due(config, moment) == 0
+    assert the_change().state == PROPOSED
+    with transaction():
+        Agency.write(rest_hours=None)
+    assert auto_update_rules.approve_due(config, moment) == 1
+
+
+def test_a_person_may_approve_at_any_time(
+    rule: AutoUpdateRule, ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    change = check(propose(ready, ana, clock()), fake, config)
+    assert approve(change, ana, config, clock()).state == APPROVED
+
+
+def test_a_rule_leaves_out_what_must_not_be_installed_automatically(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
+) -> None:
+    rested = SEEN_AT + timedelta(hours=48)
+    offer(fake, "5.3.1", disable_autoupdate=True)
+    assert proposed_at(ready, fake, config, rested) == 0
+    offer(fake, "5.3.1", disable_autoupdate=False)
+    assert proposed_at(ready, fake, config, rested) == 1
+    check(the_change(), fake, config)
+    offer(fake, "5.3.1", disable_autoupdate=True)
+    read_report(ready, fake, config=config)
+    assert auto_update_rules.approve_due(config, rested) == 0
+
+
+def test_a_rule_approves_no_release_that_was_withdrawn(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
+) -> None:
+    rested = SEEN_AT + timedelta(hours=48)
+    assert proposed_at(ready, fake, config, rested) == 1
+    change = check(the_change(), fake, config)
+    listed = fake.report["updates"].pop("plugins")
+    fake.report["updates"]["plugins"] = []
+    read_report(ready, fake, config=config)
+    waits = rest_period.why_change_waits(change, rule, ready, rested)
+    assert waits == RuleWait(rest_period.WITHDRAWN)
+    assert auto_update_rules.approve_due(config, rested) == 0
+    fake.report["updates"]["plugins"] = listed
+    read_report(ready, fake, config=config)
+    assert auto_update_rules.approve_due(config, rested) == 1
+
+
+def in_directory(**facts: Any) -> None:
+    """What WordPress.org says of Akismet."""
+    usual = {"state": "listed", "version": "5.3.1", "last_updated": SEEN_AT}
+    DirectoryEntry.delete().execute()
+    DirectoryEntry.create(kind="plugin", slug="akismet", **usual | facts)
+
+
+def test_the_date_of_wordpress_org_counts_if_it_is_later(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
+) -> None:
+    changed_at = SEEN_AT + timedelta(hours=30)
+    in_directory(last_updated=changed_at)
+    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=48)) == 0
+    age = rest_period.age_of("plugin", AKISMET, "5.3.1")
+    assert (age.counts_from, age.counts_from_release) == (changed_at, True)
+    rested = changed_at + timedelta(hours=48)
+    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert proposed_at(ready, fake, config, rested) == 1
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"last_updated": SEEN_AT - timedelta(days=30)},
+        {"version": "5.3.0", "last_updated": SEEN_AT + timedelta(hours=47)},
+        {"last_updated": None},
+    ],
+)
+def test_otherwise_the_first_sight_counts(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config, facts: dict[str, Any]
+) -> None:
+    in_directory(**facts)
+    age = rest_period.age_of("plugin", AKISMET, "5.3.1")
+    assert (age.counts_from, age.counts_from_release) == (SEEN_AT, False)
+    rested = SEEN_AT + timedelta(hours=48)
+    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert proposed_at(ready, fake, config, rested) == 1
+
+
+@pytest.mark.parametrize("state", ["closed", "gone"])
+def test_a_rule_leaves_out_what_wordpress_org_has_closed(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config, state: str
+) -> None:
+    rested = SEEN_AT + timedelta(hours=48)
+    in_directory(state=state)
+    assert proposed_at(ready, fake, config, rested) == 0
+    in_directory()
+    assert proposed_at(ready, fake, config, rested) == 1
+    check(the_change(), fake, config)
+    in_directory(state=state)
+    assert auto_update_rules.approve_due(config, rested) == 0
+
+
+def owner_requires(fake: FakeSite, hours: int, first_seen: datetime | None) -> None:
+    seen = None if first_seen is None else int(first_seen.timestamp())
+    fake.report["agent"]["limits"]["min_age_hours"] = hours
+    fake.report["updates"]["plugins"][0]["first_seen"] = seen
+
+
+def test_a_rule_waits_for_what_the_owner_of_the_site_requires(
+    ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    make_rule(ana, clock, rest_hours=0)
+    first_seen = SEEN_AT + timedelta(hours=3)
+    owner_requires(fake, 24, first_seen)
+    may_at = first_seen + timedelta(hours=24) + rest_period.CLOCK_MARGIN
+    assert proposed_at(ready, fake, config, may_at - timedelta(seconds=1)) == 0
+    assert proposed_at(ready, fake, config, may_at) == 1
+
+
+@pytest.mark.parametrize("first_seen", [None, 2**52])
+def test_a_rule_waits_where_the_site_does_not_say_since_when_it_knows_a_release(
+    ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock, first_seen: int | None
+) -> None:
+    make_rule(ana, clock, rest_hours=0)
+    owner_requires(fake, 1, None)
+    fake.report["updates"]["plugins"][0]["first_seen"] = first_seen
+    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(days=9)) == 0
+
+
+def test_the_plan_names_when_the_release_was_first_seen(
+    ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    clock.advance(hours=5)
+    read_report(ready, fake, config=config)
+    change = check(propose(ready, ana, clock()), fake, config)
+    plan = parse_json(from_b64u(approve(change, ana, config, clock()).plan))
+    assert plan["release"] == {"first_seen_at": int(SEEN_AT.timestamp()), "released_at": None}
+
+
+def test_first_sights_are_forgotten_once_no_site_lists_the_release(
+    ready: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    offer(fake, "5.3.2")
+    clock.advance(minutes=5)
+    read_report(ready, fake, config=config)
+    assert release_sightings.forget_old(clock() + release_sightings.KEPT_FOR) == 1
+    left = [row.version for row in ReleaseSighting.select()]
+    assert left == ["5.3.2"]
+
+
+def test_what_has_no_release_does_not_rest(ready: Site, fake: FakeSite, config: Config) -> None:
+    fake.report["updates"]["translations"] = [
+        {"type": "plugin", "slug": "akismet", "language": "de_DE", "updated": "2026-11-20 10:00:00"}
+    ]
+    read_report(ready, fake, config=config)
+    assert AvailableUpdate.select().where(AvailableUpdate.kind == "translation").count() == 1
+    assert [row.kind for row in ReleaseSighting.select()] == ["plugin"]
+
+
+# ---- many schedules ----
+
+ZONES = ("Europe/Berlin", "America/New_York", "Pacific/Auckland", "UTC")
+# Around the nights on which clocks change in these zones.
+CHANGES = ("2026-03-08", "2026-03-29", "2026-04-05", "2026-09-27", "2026-10-25", "2026-11-01")
+
+
+class Schedule:
+    """One rule, when its site may be updated, and when the release was seen; drawn from a seed."""
+
+    def __init__(self, seed: int) -> None:
+        dice = self.dice = Random(seed)
+        self.seen_at = at(dice.choice(CHANGES) + " 00:00") + timedelta(
+            seconds=dice.randrange(-4 * 86_400, 2 * 86_400)
+        )
+        self.small, self.major = dice.choice([1, 12, 48, 71]), dice.choice([24, 100, 168])
+        self.version, self.hours = dice.choice([("5.3.1", self.small), ("6.0", self.major)])
+        self.rested_at = self.seen_at + timedelta(hours=self.hours)
+        self.zone = dice.choice(ZONES)
+        begins = dice.randrange(24)
+        self.from_hour, self.to_hour = begins, (begins + dice.randrange(1, 23)) % 24 or 24
+
+    def readings(self) -> Iterator[datetime]:
+        """Yield what Aura's clock shows, one after the other; it is also put back."""
+        for delta in (-1, 0, 1):
+            yield self.rested_at + timedelta(seconds=delta)
+        for _ in range(5):
+            yield self.seen_at + timedelta(seconds=self.dice.randrange(-7_200, 10 * 86_400))
+
+
+def prepare(schedule: Schedule, site: Site, ana: Actor) -> None:
+    """Make the rows of a schedule, in place of those of the last one."""
+    dice, now = schedule.dice, schedule.seen_at
+    for model in (Change, AutoUpdateRule, Freeze):
+        model.delete().execute()
+    ReleaseSighting.delete().execute()
+    ReleaseSighting.record([("plugin", AKISMET, schedule.version)], now)
+    Component.update(update_version=schedule.version).where(Component.ident == AKISMET).execute()
+    if dice.random() < 0.3:
+        day = (schedule.rested_at + timedelta(days=dice.randrange(-3, 2))).date()
+        last = day + timedelta(days=dice.randrange(3))
+        Freeze.create(name="Sale", first_day=day, last_day=last, added_by="Ana", added_at=now)
+    with transaction():
+        Agency.write(time_zone=schedule.zone)
+    window = None
+    if dice.random() < 0.5:
+        window = {"weekdays": [0, 1, 2, 3, 4, 5, 6], "from_hour": 1, "to_hour": 5}
+        window["time_zone"] = schedule.zone
+    Site.update(maintenance_window=window).execute()
+    AutoUpdateRule.create(
+        name="Patches", permissions=["plugins"], release_types=["patch", "major"],
+        weekdays=sorted(dice.sample(range(7), 5)), from_hour=schedule.from_hour,
+        to_hour=schedule.to_hour, created_by=ana.id, maker="Ana", created_at=now, reason="agreed",
+        expires_at=now + timedelta(days=60),
+        rest_hours=schedule.small, rest_hours_major=schedule.major,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.nightly)])
+def test_no_schedule_releases_a_second_early(
+    ready: Site, ana: Actor, fake: FakeSite, config: Config, count: int
+) -> None:
+    released, on_time = 0, 0
+    for seed in range(count):
+        schedule = Schedule(seed)
+        prepare(schedule, ready, ana)
+        for now in schedule.readings():
+            Report.update(received_at=now).execute()
+            is_proposed = auto_update_rules.propose_due(now) == 1
+            released += is_proposed
+            on_time += is_proposed and now == schedule.rested_at
+            assert not is_proposed or now >= schedule.rested_at, f"seed {seed} at {now}"
+            for change in list(Change.select()):
+                assert change.not_before >= schedule.rested_at, f"seed {seed} at {now}"
+                waits = rest_period.why_change_waits(change, AutoUpdateRule.get(), ready, now)
+                assert bool(waits) == (now < schedule.rested_at), f"seed {seed} at {now}"
+    # It releases as well, also in the very second in which it may.
+    assert released > count / 3
+    assert on_time > count / 20

@@ -1,0 +1,187 @@
+"""The owner demands that a release is known for a while before the dashboard can install it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from app.http.errors import CallError
+from tests.plugin.support.changing import (
+    GALLERY,
+    Order,
+    ask,
+    disk,
+    grant,
+    meddled,
+    reached,
+    reset,
+    version,
+    wake,
+)
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.wp_admin import Person, words
+
+pytestmark = pytest.mark.smoke
+
+ITEM = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
+LIMITS = "&tab=limits"
+ANY_AGE = "siteagent()->limit_decisions()->save_min_age(0, 'user:1');"
+HOUR_S = 3600
+
+
+@pytest.fixture
+def paired(wp: Any) -> Iterator[Paired]:
+    forget(wp)
+    wp.evaluate(f"{ANY_AGE} delete_site_option('siteagent_release_sights');")
+    reset(wp, "tide-gallery", "1.0.0")
+    connected = connect(wp)
+    grant(wp, "plugins")
+    yield connected
+    wp.evaluate(f"{ANY_AGE} delete_site_option('siteagent_release_sights');")
+    forget(wp)
+
+
+@pytest.fixture
+def ana(wp: Any) -> Person:
+    return Person(wp.url, wp.admin, wp.password)
+
+
+def save(ana: Person, hours: str) -> str:
+    return words(ana.submit(ana.page(LIMITS).text, "siteagent_min_age", hours=hours))
+
+
+def first_seen(wp: Any) -> int | None:
+    return wp.evaluate(
+        f"return siteagent()->release_sights()->first_seen('plugin', '{GALLERY}', '1.1.0');"
+    )
+
+
+def see_it(wp: Any, hours_ago: float) -> None:
+    """Make the site's first sight of the release this old."""
+    seen = int(time.time() - hours_ago * HOUR_S)
+    release = f"array(array('{GALLERY}', '1.1.0'))"
+    wp.evaluate(
+        "delete_site_option('siteagent_release_sights');"
+        f"siteagent()->release_sights()->record('plugin', {release}, {seen});"
+    )
+
+
+def listed(paired: Paired) -> dict[str, Any]:
+    updates = paired.ask("report", have=None).document["report"]["updates"]["plugins"]
+    return next(update for update in updates if update["id"] == GALLERY)
+
+
+def claims_age(wp: Any, paired: Paired, days: int) -> Order:
+    """A plan with a valid signature, which says that the release is this old."""
+    then = int(time.time()) - days * 86_400
+    return Order.of(wp, paired, ITEM, release={"first_seen_at": then, "released_at": then})
+
+
+def test_a_plan_for_a_younger_release_is_refused_whatever_it_says(wp, ana, paired) -> None:
+    """A dashboard that was taken over signs a plan for a release of an hour ago."""
+    assert "Limits saved." in save(ana, "48")
+    before = disk(wp, GALLERY)
+    ask(paired, "change.check", item=ITEM)
+    order = claims_age(wp, paired, 90)
+    answer = order.send()
+    assert (answer["outcome"], answer["reason"]) == ("refused", "release_too_new")
+    see_it(wp, 48 - 0.01)
+    answer = claims_age(wp, paired, 90).send()
+    assert (answer["outcome"], answer["reason"]) == ("refused", "release_too_new")
+    assert disk(wp, GALLERY) == before
+    # The refusal is the permanent answer to this plan.
+    see_it(wp, 49)
+    assert order.send()["reason"] == "release_too_new"
+    assert claims_age(wp, paired, 0).send()["outcome"] == "succeeded"
+
+
+def test_a_release_that_this_site_never_saw_is_refused(wp, ana, paired) -> None:
+    save(ana, "1")
+    wp.evaluate("delete_site_option('siteagent_release_sights');")
+    assert claims_age(wp, paired, 90).send()["reason"] == "release_too_new"
+    assert version(wp, GALLERY) == "1.0.0"
+
+
+def test_the_pre_check_says_so(wp, ana, paired) -> None:
+    save(ana, "48")
+    assert ask(paired, "change.check", item=ITEM)["reasons"] == ["release_too_new"]
+    see_it(wp, 48)
+    assert ask(paired, "change.check", item=ITEM)["eligible"] is True
+
+
+@pytest.mark.parametrize("moment", ["download", "before"])
+def test_an_age_that_is_demanded_while_an_update_begins_is_in_time(wp, paired, moment) -> None:
+    """The package is downloaded or even unpacked, but no file of the site is replaced."""
+    before = disk(wp, GALLERY)
+    see_it(wp, 1)
+    with meddled(wp, sleep={moment: 30}), ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(claims_age(wp, paired, 90).send)
+        reached(wp)
+        wp.evaluate("siteagent()->limit_decisions()->save_min_age(2, 'user:1');")
+        wake(wp)
+        answer = sent.result()
+    assert (answer["outcome"], answer["reason"]) == ("refused", "release_too_new")
+    assert disk(wp, GALLERY) == before
+
+
+def test_the_first_sight_counts_and_is_reported(wp, ana, paired) -> None:
+    known = listed(paired)
+    assert known["disable_autoupdate"] is False
+    assert time.time() - 120 < known["first_seen"] <= time.time() + 5
+    see_it(wp, 30)
+    then = first_seen(wp)
+    # Neither a check nor a report moves it.
+    ask(paired, "change.check", item=ITEM)
+    wp.evaluate("wp_clean_plugins_cache(); wp_update_plugins();")
+    assert listed(paired)["first_seen"] == then
+
+
+def test_wordpress_sees_a_release_without_the_dashboard(wp, ana, paired) -> None:
+    wp.evaluate(
+        "delete_site_option('siteagent_release_sights'); wp_clean_plugins_cache();"
+        "wp_update_plugins();"
+    )
+    assert first_seen(wp) is not None
+
+
+def test_what_asks_for_no_automatic_update_is_reported(wp, paired) -> None:
+    wp.evaluate(
+        "wp_update_plugins(); $list = get_site_transient('update_plugins');"
+        f"$list->response['{GALLERY}']->disable_autoupdate = true;"
+        "set_site_transient('update_plugins', $list);"
+    )
+    assert listed(paired)["disable_autoupdate"] is True
+
+
+def test_the_owner_sets_it_and_the_log_says_so(wp, ana, paired) -> None:
+    save(ana, "72")
+    limits = paired.ask("report", have=None).document["report"]["agent"]["limits"]
+    assert limits["min_age_hours"] == 72
+    entry = wp.evaluate("return siteagent()->audit_log_reader()->recent(2, 0);")
+    changed = next(one for one in entry if one["event"] == "min_age_changed")
+    assert (changed["actor"], changed["facts"]["hours"]) == ("user:1", 72)
+    page = words(ana.page("&tab=log").text)
+    assert "Changed how old a release has to be. 72 hours" in page
+    assert "No changes to save." in save(ana, "72")
+    assert "Limits saved." in save(ana, "")
+
+
+@pytest.mark.parametrize("hours", ["-1", "2161", "1.5", "soon", "99999"])
+def test_what_is_no_age_is_not_saved(wp, ana, paired, hours) -> None:
+    assert "Age not saved: enter 0 to 2160 hours." in save(ana, hours)
+    assert wp.evaluate("return siteagent()->update_limits()->min_age_hours();") == 0
+
+
+@pytest.mark.parametrize(
+    "release",
+    [{"first_seen_at": "yesterday", "released_at": None}, {"first_seen_at": 1}, [], "old"],
+)
+def test_a_plan_with_an_unreadable_age_is_no_plan(wp, paired, release) -> None:
+    with pytest.raises(CallError) as refusal:
+        Order.of(wp, paired, ITEM, release=release).send()
+    assert refusal.value.evidence["argument"] == "release"
