@@ -14,6 +14,7 @@ from app.models.visibility import EVERYTHING, Visibility
 
 pytestmark = pytest.mark.both_databases
 
+
 @composed_once
 def named(visible: Visibility) -> Any:
     query = Client.select().where(visible.in_sql(Client.id), Client.name == given(Client.name))
