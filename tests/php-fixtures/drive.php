@@ -105,6 +105,15 @@ $known = array(
 			'digest_hex' => bin2hex( Siteagent_Signed_Plan::digest( $plan->bytes() ) ),
 		);
 	},
+	'update_plan'     => static function ( array $q ): array {
+		$signed = Siteagent_Signed_Plan::verify( $q['plan'], $q['sig'], Siteagent_Update_Plan::CHANGE, $q['op_id'], $q['connection'], $q['uuid'] );
+		$plan   = new Siteagent_Update_Plan( $signed );
+		return array(
+			'item'        => $plan->item()->to_array(),
+			'digest_hex'  => bin2hex( $plan->digest() ),
+			'tree_sha256' => $plan->tree_sha256(),
+		);
+	},
 	'release'         => static function ( array $q ): bool {
 		$release = Siteagent_Plugin_Release::from_fields( $q['fields'] );
 		return null !== $release && $release->is_update_of( $q['present'], '' === $q['key'] ? null : Siteagent_HTTP_Signature::base64url_decode( $q['key'], 32 ) );

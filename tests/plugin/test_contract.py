@@ -267,6 +267,26 @@ def test_a_signed_plan_is_opened_and_one_for_anything_else_refused(php: Php) -> 
             php.ask("plan", **plan_of(row, **changed))
 
 
+def test_the_plan_of_an_update_is_read(php: Php) -> None:
+    row = VECTORS["update_plan"]
+    plan, signature = b64decode(row["plan_b64"]), b64decode(row["plan_signature_b64"])
+    question = {
+        "plan": protocol.b64u(plan),
+        "sig": protocol.b64u(signature),
+        "op_id": row["op_id"],
+        "connection": {**plan_of(VECTORS["rotation"])["connection"], "kid": row["kid"]},
+        "uuid": row["site"],
+    }
+    item = protocol.parse_json(plan)["item"]
+    assert php.ask("update_plan", **question) == {
+        "item": {name: item[name] for name in ("kind", "id", "from", "to")},
+        "digest_hex": row["plan_digest_hex"],
+        "tree_sha256": item["tree_sha256"],
+    }
+    with pytest.raises(Refused):
+        php.ask("update_plan", **question | {"uuid": "x"})
+
+
 def test_the_next_signing_key_has_to_sign_the_plan_too(php: Php) -> None:
     row = VECTORS["rotation"]
     stranger = keys.sign_plan(keys.new_signing_key(), b64decode(row["plan_b64"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -156,6 +157,9 @@ def test_a_hostile_name_stays_text(wp):
 
 def test_offers_appear_with_what_they_require(wp):
     updates = wp.evaluate(AVAILABLE_UPDATES + REPORT)["updates"]
+    listed = [*updates["plugins"], *updates["themes"], *updates["core"]]
+    seen = [one.pop("first_seen") for one in listed]
+    assert all(0 <= time.time() - moment < 600 for moment in seen)
     assert updates["plugins"] == [
         update("free/free.php", "2.0", requires_wp="6.0", requires_php="7.4"),
         update("paid/paid.php", "3.1", package=False),
@@ -397,5 +401,5 @@ def test_addresses_lose_what_may_be_secret(wp, address, bare):
 
 
 def update(ident: str, version: str, **more: Any) -> dict[str, Any]:
-    empty = {"requires_wp": "", "requires_php": "", "package": True}
+    empty = {"requires_wp": "", "requires_php": "", "package": True, "disable_autoupdate": False}
     return {"id": ident, "version": version, **empty, **more}

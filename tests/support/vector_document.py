@@ -23,6 +23,7 @@ from tests.support.vector_messages import (
     rotation,
 )
 from tests.support.vector_packages import packages
+from tests.support.vector_plans import update_plan
 from tests.support.vector_refusals import (
     accepted_requests,
     altered_requests,
@@ -43,6 +44,7 @@ ABOUT = [
     "parse: 'expect' ok gives 'canonical_b64' and 'sha256_hex'; 'sides' names who can refuse it.",
     "chain: hash_hex of every entry from its 'body' text, starting from genesis_hex; site_log: the same for the log"
     " of a site, from the digest of the body.",
+    "update_plan: 'document' is what a person approves under its digest, 'plan' the same with the approval, as it is signed.",
     "release_types: whether an update from 'from' to 'to' is a patch release; null if that cannot be decided.",
     "update_windows: whether the owner's 'window' is open 'at' a moment.",
     "packages: inspect 'zip_b64'; 'expect' is 'ok', with the 'files' below its folder and the digest of their tree, or"
@@ -211,6 +213,7 @@ def vectors() -> bytes:
         ],
         "pairing": row,
         "rotation": rotation(Messages(), row, late, kid),
+        "update_plan": update_plan(kid),
         "release": release(),
         "tokens": tokens(row),
         "messages": made.rows,

@@ -202,6 +202,22 @@ def test_the_release_holds_by_hand() -> None:
     }
 
 
+def test_the_plan_of_an_update_holds_by_hand() -> None:
+    row = VECTORS["update_plan"]
+    document, plan = b64(row["document_b64"]), b64(row["plan_b64"])
+    assert sha256(b"siteagent/proposal/1\n" + document).hex() == row["document_digest_hex"]
+    digest = sha256(b"siteagent/plan/1\n" + plan)
+    assert digest.hex() == row["plan_digest_hex"]
+    public = b64(VECTORS["pairing"]["dashboard"]["ed25519_public_b64"])
+    signature = b64(row["plan_signature_b64"])
+    assert keys.verify(public, b"siteagent/plan-sig/1\n" + digest, signature)
+    approved, sent = protocol.parse_json(document), protocol.parse_json(plan)
+    assert sent == {**approved, "approval": sent["approval"]}
+    assert protocol.canonical(sent) == plan
+    assert sent["release"] == row["release"]
+    assert row["release"]["first_seen_at"] < row["release"]["released_at"] < sent["not_before"]
+
+
 def test_the_rotation_holds_by_hand() -> None:
     row = VECTORS["rotation"]
     plan, site_public = b64(row["plan_b64"]), b64(row["site_x25519_public_b64"])

@@ -18,6 +18,7 @@ from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.changes import Change
+from app.models.clients import Client
 from app.models.releases import ReleaseSighting, RestLift
 from app.models.sites import Site
 from app.models.wordpress_org import DirectoryEntry
@@ -186,9 +187,15 @@ def test_who_may_not_lift_a_rest_is_refused(
 def test_who_sees_only_some_clients_decides_nothing_for_all(
     as_mia: Any, mia: Actor, vulnerable: Site
 ) -> None:
-    User.update(limited_to=[vulnerable.client_id or 0]).where(User.id == mia.id).execute()
-    assert "Let rules install it now" not in text_of(page_of(as_mia, vulnerable))
-    assert lift(as_mia, vulnerable).status_code in (403, 404)
+    client = Client.named("Bakery Ltd")
+    Site.update(client=client).execute()
+    User.update(limited_to=[client.id]).where(User.id == mia.id).execute()
+    text = text_of(page_of(as_mia, vulnerable))
+    assert "Age of release 5.3.1" in text
+    assert "Let rules install it now" not in text
+    answer = lift(as_mia, vulnerable)
+    assert answer.status_code == 403
+    assert "This is about all clients" in text_of(answer)
     assert RestLift.select().count() == 0
 
 

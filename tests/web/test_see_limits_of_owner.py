@@ -57,14 +57,14 @@ def test_a_pause_in_wp_config_is_named_as_such(as_cleo, today, owner_sets) -> No
     assert "until the owner resumes updates there" in text
 
 
-def test_the_site_says_how_old_a_release_has_to_be(as_dora, today, owner_sets) -> None:
+def test_the_site_says_how_old_a_release_has_to_be(as_cleo, today, owner_sets) -> None:
     path = f"/sites/{today.id}"
-    assert "has known a release" not in as_dora.get(path).text
+    assert "has known a release" not in as_cleo.get(path).text
     owner_sets(min_age_hours=72)
-    text = words(as_dora.get(path))
+    text = words(as_cleo.get(path))
     assert "The site's owner requires that the site has known a release for 3 days." in text
     owner_sets(min_age_hours=96)
-    assert "has known a release for 4 days." in words(as_dora.get(path))
+    assert "has known a release for 4 days." in words(as_cleo.get(path))
 
 
 def test_a_paused_site_without_an_update_says_so_too(as_cleo, today, fake, owner_sets) -> None:
