@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from peewee import AutoField, CharField, Tuple
+from peewee import JOIN, AutoField, CharField, Tuple, chunked
 
 from app.models.base import JsonField, UtcField
+from app.models.packages import KnownPackage
 from app.models.queued_row import LeasedRow
 
 # ReleaseComparison.state
 WAITING = "waiting"
 DONE = "done"
 FAILED = "failed"
+
+_KEYS_AT_ONCE = 50
 
 
 class ReleaseComparison(LeasedRow):
@@ -56,12 +59,34 @@ class ReleaseComparison(LeasedRow):
         return self.update_if(ReleaseComparison.state == FAILED, is_old, **again)
 
     @classmethod
-    def find_all(cls, keys: Sequence[tuple[str, str, str, str]]) -> list[ReleaseComparison]:
-        """Return those of the keys of `find` that were requested, in one query."""
-        if not keys:
-            return []
-        key = Tuple(cls.kind, cls.ident, cls.from_version, cls.to_sha256)
-        return list(cls.select().where(key.in_([Tuple(*one) for one in keys])))
+    def find_all(cls, keys: Collection[tuple[str, str, str, str]]) -> list[ReleaseComparison]:
+        """Return those of the keys of `find` that were requested."""
+        found: list[ReleaseComparison] = []
+        for some in chunked(sorted(set(keys)), _KEYS_AT_ONCE):
+            key = Tuple(cls.kind, cls.ident, cls.from_version, cls.to_sha256)
+            found.extend(cls.select().where(key.in_([Tuple(*one) for one in some])))
+        return found
+
+    @classmethod
+    def beside_package(
+        cls, kind: str, ident: str, from_version: str, to_sha256: str, *, version: str, host: str
+    ) -> tuple[KnownPackage, ReleaseComparison | None] | None:
+        """Return the package of a version and the comparison, in one query; None without both."""
+        package = KnownPackage
+        is_compared = (
+            (cls.kind == package.kind)
+            & (cls.ident == package.ident)
+            & (cls.from_version == from_version)
+            & (cls.to_sha256 == to_sha256)
+        )
+        found = (
+            package.select(package, cls)
+            .join(cls, JOIN.LEFT_OUTER, on=is_compared, attr="comparison")
+            .where(package.kind == kind, package.ident == ident)
+            .where(package.version == version, package.host == host)
+            .first()
+        )
+        return None if found is None else (found, getattr(found, "comparison", None))
 
     @classmethod
     def packages_of(cls, kind: str, ident: str, version: str) -> list[str]:

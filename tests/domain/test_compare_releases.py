@@ -15,8 +15,8 @@ from app.domain.changes import (
     auto_update_rules,
     package_cache,
     package_checks,
-    release_card,
     release_comparisons,
+    release_findings,
 )
 from app.http.errors import ErrorCode
 from app.http.package_download import Download
@@ -72,22 +72,40 @@ def test_what_changes_is_known_once_both_packages_are_there(
     world: World, jobs: RecordingQueue
 ) -> None:
     change = world.review()
-    card = release_card.card_of(change)
+    card = release_findings.findings_of(change)
     assert card is not None
     assert (card.state, card.is_shown, card.is_compared) == (WAITING, False, False)
     assert world.work() == DONE
     row = ReleaseComparison.get()
     assert ("compare_release", (row.id,), 0) in jobs.jobs
-    card = release_card.card_of(change)
+    card = release_findings.findings_of(change)
     assert card is not None
     assert (card.state, card.is_compared, card.warnings) == (DONE, True, ())
-    assert card.findings["changed"]["names"] == ["akismet.php"]
+    assert card.found["changed"]["names"] == ["akismet.php"]
     assert (card.wordpress, card.php) == (
         world.fake.report["wordpress"]["version"],
         world.fake.report["php"]["version"],
     )
     assert row.from_sha256 == pins_of(akismet("5.3"))[0]
-    assert card.first_seen_at == world.clock()
+
+
+def test_the_card_is_about_the_package_in_the_plan(world: World) -> None:
+    """Other bytes that were seen later under the same version are not what would be installed."""
+    change = world.review()
+    world.work()
+    KnownPackage.update(sha256="a" * 64).execute()
+    ReleaseComparison.insert_one(
+        kind="plugin",
+        ident=change.ident,
+        from_version="5.3",
+        to_version="5.3.1",
+        to_sha256="a" * 64,
+        requested_at=world.clock(),
+    )
+    card = release_findings.findings_of(change)
+    assert card is not None
+    assert card.is_compared
+    assert not release_findings.may_be_left_to_rule(change)
 
 
 def test_a_pair_is_compared_once_for_all_sites(world: World) -> None:
@@ -98,7 +116,7 @@ def test_a_pair_is_compared_once_for_all_sites(world: World) -> None:
     assert ReleaseComparison.select().count() == 1
     assert world.work() == DONE
     assert world.wordpress_org.asked == {PATH: 1, OLD_PATH: 1}
-    assert release_card.card_of(again).is_compared
+    assert release_findings.findings_of(again).is_compared
 
 
 def test_the_old_version_is_taken_from_the_cache(world: World) -> None:
@@ -162,7 +180,7 @@ def test_without_the_old_package_the_card_says_why(
         world.wordpress_org.packages[OLD_PATH] = old
     change = world.review()
     assert world.work() == FAILED
-    card = release_card.card_of(change)
+    card = release_findings.findings_of(change)
     assert card is not None
     assert (card.state, card.problem, card.is_shown) == (FAILED, problem, False)
     assert approve(change, ana, world.config, world.clock()).state == APPROVED
@@ -219,7 +237,7 @@ def test_what_only_the_site_has_is_not_compared(world: World) -> None:
     world.fake.changes.package_path = None
     change = world.review()
     assert ReleaseComparison.select().count() == 0
-    card = release_card.card_of(change)
+    card = release_findings.findings_of(change)
     assert card is not None
     assert (card.state, card.is_shown) == ("elsewhere", False)
 
@@ -261,7 +279,7 @@ def test_a_rule_leaves_a_release_with_a_core_file_to_a_person(
     world.serve(BACKDOOR)
     change = rule()
     assert world.work() == DONE
-    (warning,) = release_card.warnings(change)
+    (warning,) = release_findings.warnings(change)
     assert (warning.code, warning.files, warning.count) == (
         "core_name",
         ("includes/wp-comments-posts.php",),
@@ -277,7 +295,7 @@ def test_a_rule_approves_an_ordinary_release_once_it_is_compared(
     change = rule()
     assert release(world, change) == PROPOSED
     world.work()
-    assert release_card.warnings(change) == ()
+    assert release_findings.warnings(change) == ()
     assert release(world, change) == APPROVED
 
 
@@ -307,6 +325,6 @@ def test_warnings_of_many_changes_are_read_at_once(world: World) -> None:
     world.serve(BACKDOOR)
     change = world.review()
     world.work()
-    found = release_card.warnings_by_change([change])
+    found = release_findings.warnings_by_change([change])
     assert [warning.code for warning in found[change.id]] == ["core_name"]
-    assert release_card.warnings_by_change([]) == {}
+    assert release_findings.warnings_by_change([]) == {}

@@ -24,7 +24,7 @@ from app.domain.changes import (
     change_plan,
     change_times,
     proposals,
-    release_card,
+    release_findings,
     rest_period,
     rule_coverage,
     rule_hours,
@@ -277,7 +277,7 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             or not matches_site(rule, site, SiteTag.of_site(site))
             or not may_release(rule, site, change.permission, change.release_type)
             or approvals.obstacle(change, site, now)
-            or not release_card.may_be_left_to_rule(change)
+            or not release_findings.may_be_left_to_rule(change)
             or rest_period.why_change_waits(change, rule, site, now)
         ):
             return False
