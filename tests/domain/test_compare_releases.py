@@ -18,6 +18,7 @@ from app.domain.changes import (
     release_comparisons,
     release_findings,
 )
+from app.domain.changes.release_comparisons import Fetch
 from app.http.errors import ErrorCode
 from app.http.package_download import Download
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, Change
@@ -51,9 +52,10 @@ class World(SimpleNamespace):
         """The pre-check is answered."""
         return check(propose(self.ready, self.ben, self.clock()), self.fake, self.config)
 
-    def work(self) -> str:
+    def work(self, fetch: Fetch | None = None) -> str:
         """The worker checks the package and compares the releases; return how that ended."""
-        told = {"config": self.config, "fetch": self.wordpress_org.fetch, "now": self.clock}
+        fetch = fetch or self.wordpress_org.fetch
+        told = {"config": self.config, "fetch": fetch, "now": self.clock}
         for known in KnownPackage.select():
             package_checks.check_package(known.id, **told)
             release_comparisons.resume_with(known.id, self.clock())
@@ -137,15 +139,13 @@ def test_the_old_version_is_taken_from_the_cache(world: World) -> None:
 def test_a_second_worker_waits_for_the_first(world: World) -> None:
     world.review()
     states: list[str] = []
-    fetch = world.wordpress_org.fetch
 
     def slowly(path: str, target: Path) -> Download:
         if path == OLD_PATH and not states:
             states.append(world.work())
-        return fetch(path, target)
+        return world.wordpress_org.fetch(path, target)
 
-    world.wordpress_org.fetch = slowly  # type: ignore[method-assign] # one call in the middle
-    assert (world.work(), states) == (DONE, ["busy"])
+    assert (world.work(slowly), states) == (DONE, ["busy"])
     assert world.work() == DONE
 
 
