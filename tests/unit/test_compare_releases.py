@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +136,22 @@ def test_a_file_that_is_too_large_to_read_is_named(tmp_path: Path) -> None:
     assert found["is_complete"] is True
 
 
-@pytest.mark.parametrize("ticks", [1, 20, 45])
-def test_a_comparison_ends_in_time_and_says_so(tmp_path: Path, ticks: int) -> None:
-    seconds = itertools.chain([0.0] * ticks, itertools.repeat(1000.0))
-    new = files_of("1.1", {"inc/wp-cron.php": BACKDOOR})
-    found = compared(tmp_path, files_of("1.0"), new, clock=lambda: next(seconds))
-    assert found["is_complete"] is False
+def test_an_odd_file_that_was_there_before_is_no_news(tmp_path: Path) -> None:
+    old = files_of("1.0", {"inc/wp-queue.php": b"<?php", "logs/.htaccess": b"deny from all"})
+    new = files_of("1.1", {"inc/wp-queue.php": b"<?php f();", "logs/.htaccess": b"Deny from all"})
+    assert compared(tmp_path, old, new)["odd"] == {}
+
+
+def test_a_comparison_ends_in_time_and_says_so(tmp_path: Path) -> None:
+    """Whenever time is over, what was not read is not taken for read."""
+    looks: list[float] = []
+    old, new = files_of("1.0"), files_of("1.1", {"inc/wp-cron.php": BACKDOOR})
+
+    def clock(over_after: int) -> Callable[[], float]:
+        looks.clear()
+        return lambda: looks.append(0.0) or (1000.0 if len(looks) > over_after else 0.0)
+
+    assert compared(tmp_path, old, new, clock=clock(10_000))["is_complete"] is True
+    for over_after in range(1, len(looks)):
+        found = compared(tmp_path, old, new, clock=clock(over_after))
+        assert found["is_complete"] is False

@@ -8,15 +8,14 @@ from html import unescape
 import pytest
 
 from app.code_look import KINDS
-from app.domain.changes import auto_update_rules, package_cache, package_checks, release_comparisons
+from app.domain.changes import auto_update_rules, package_cache
 from app.domain.changes.release_difference import BINARY, NOT_KEPT, TOO_DIFFERENT, TOO_LARGE
 from app.models.changes import Change
-from app.models.packages import KnownPackage
 from app.models.release_comparisons import ReleaseComparison
 from app.models.sites import Site
 from app.package_oddities import CODES, WARNINGS
 from tests.support.factories import check, propose
-from tests.support.package_server import OLD_PATH, PATH, PackageServer, akismet, pins_of
+from tests.support.release_reviews import compare, offer
 from tests.support.rules import terms
 
 CORE_LIKE = "includes/wp-comments-posts.php"
@@ -28,15 +27,10 @@ def review(as_ben, today, ben, fake, config):
     """Review an update whose packages have these files more than usual; return its page."""
 
     def begin(new=None, old=None, *, is_compared=True):
-        packages = {PATH: akismet(**(new or {})), OLD_PATH: akismet("5.3", **(old or {}))}
-        fake.changes.package, fake.changes.package_path = pins_of(packages[PATH]), PATH
+        server = offer(fake, new, old)
         change = check(propose(today, ben, fake.clock()), fake, config)
-        told = {"config": config, "fetch": PackageServer(packages).fetch, "now": fake.clock}
         if is_compared:
-            known = KnownPackage.get()
-            package_checks.check_package(known.id, **told)
-            release_comparisons.resume_with(known.id, fake.clock())
-            release_comparisons.compare(ReleaseComparison.get().id, **told)
+            compare(server, config, fake.clock)
         return f"/changes/{change.id}"
 
     return begin
