@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.code_look import KINDS, Look, look_at_javascript, look_at_php
+from app.code_look import KINDS, UNKNOWN, Look, look_at_javascript, look_at_php
 from app.package_oddities import CODES, is_php_file, oddities
 from app.package_tree import list_files
 from app.visible_text import visible
@@ -189,10 +189,20 @@ def _new_names(
     for path in same:
         if clock() >= ends_at or not any(left.values()):
             break
-        for kind, values in _look_at(path, side.read(path, MAX_LOOK_BYTES)).names.items():
+        content = side.read(path, MAX_LOOK_BYTES) if _is_code(path) else b""
+        if not _contains_any(content, [value for values in left.values() for value in values]):
+            continue  # to search is much faster than to look into each file
+        for kind, values in _look_at(path, content).names.items():
             for value in values & left[kind].keys():
                 del left[kind][value]
     return left
+
+
+def _contains_any(content: bytes, names: Iterable[str]) -> bool:
+    """Whether one of these names may be in a file: what is written as one string, or its end is."""
+    lower = content.lower()
+    ends = (name.rstrip(UNKNOWN).rpartition("/")[2].lower().encode("utf-8") for name in names)
+    return any(end in lower for end in ends)
 
 
 def _new_calls(new: _Found, old: _Found) -> Iterator[tuple[str, str]]:

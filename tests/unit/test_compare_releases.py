@@ -107,6 +107,18 @@ def test_only_what_no_file_named_before_is_new(tmp_path: Path) -> None:
     assert compared(tmp_path, old, moved)["names"] == {}
 
 
+def test_what_a_file_that_stayed_the_same_names_is_not_new(tmp_path: Path) -> None:
+    same = b"""<?php $a = 'https://API.Parcel.example/v1'; add_role('desk_agent', 'Agent');
+    register_rest_route('desk/v1', '/a/(?P<id>\\d+)'); wp_schedule_single_event(1, $hook);
+    add_action('wp_ajax_nopriv_desk_send', 'f');"""
+    again = same.replace(b"API.Parcel", b"api.parcel").replace(b"$hook", b"$other")
+    old, new = files_of("1.0", {"a.php": same}), files_of("1.1", {"a.php": same, "b.php": again})
+    assert compared(tmp_path, old, new)["names"] == {}
+    del new["a.php"]
+    del old["a.php"]
+    assert len(compared(tmp_path, old, new)["names"]) == 5
+
+
 def test_a_further_call_in_the_same_file_is_new(tmp_path: Path) -> None:
     old = files_of("1.0", {"a.php": b"<?php eval(1); exec(1);"})
     new = files_of("1.1", {"a.php": b"<?php eval(1); eval(2); exec(3);"})
