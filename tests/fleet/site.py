@@ -74,8 +74,8 @@ class Updates(Changing):
 
     def path_of(self, site: FakeSite, item: dict[str, Any]) -> str | None:
         """Plugins are on WordPress.org in the fleet's past. Its Aura asks the real one later."""
-        is_past = not getattr(site.clock, "is_live", True)
-        return releases.path_of(item["id"], item["to"]) if is_past else None
+        is_served = item["kind"] == "plugin" and not getattr(site.clock, "is_live", True)
+        return releases.path_of(item["id"], item["to"]) if is_served else None
 
     def _install(self, site: FakeSite, item: dict[str, Any], op_id: str) -> dict[str, Any]:
         told = super()._install(site, item, op_id)
