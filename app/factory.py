@@ -41,6 +41,7 @@ from app.views import (
     plugins,
     privacy,
     probes,
+    releases,
     reports,
     request_validation,
     search,
@@ -109,6 +110,7 @@ _BLUEPRINTS = (
     agent_api,
     plugin_updates,
     probes,
+    releases,
 )
 
 # Enough for a form with text fields; request_validation has the larger limits.

@@ -153,6 +153,12 @@ def read_file(path: Path, name: str, at_most: int) -> bytes:
             return content.read(at_most)
 
 
+def list_files(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Return the files of an inspected archive by their path below its folder."""
+    entries = (one for one in _entries(archive) if not one.is_folder)
+    return {one.path.partition(b"/")[2].decode("utf-8"): one.info for one in entries}
+
+
 def _entries(archive: zipfile.ZipFile) -> Iterator[_Entry]:
     infos = archive.infolist()
     if len(infos) > MAX_FILES:

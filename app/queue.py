@@ -33,9 +33,10 @@ OPTIONS: dict[str, Any] = {
     "result_ttl": 60,
     "failure_ttl": 7 * 24 * 3600,
 }
-# Longer limits for jobs that read the whole audit log, which report their progress, and for the
-# one that downloads a large file.
+# Longer limits for jobs that read the whole audit log, which report their progress, and for those
+# that download large files.
 _LONG_JOBS_S = {
+    "compare_release": 8 * 60,
     "export_audit_log": 6 * 3600,
     "update_vulnerabilities": 30 * 60,
     "verify_audit_log": 6 * 3600,
@@ -55,6 +56,7 @@ JOBS = frozenset(
         "check_domains",
         "check_package",
         "check_uptime",
+        "compare_release",
         "deliver_revocation",
         "run_diagnostics_on_site",
         "export_audit_log",

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from app.config import Config
 from app.domain.audit import call_log, export, refusals, verification
-from app.domain.changes import auto_update_rules, execution, package_checks
+from app.domain.changes import auto_update_rules, execution, package_checks, release_comparisons
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync, update_backlog
@@ -41,6 +41,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "recover_diagnostics": lambda _, now: runs.recover_diagnostics(now),
     "ask_wordpress_org": asking.request_due,
     "recover_package_checks": lambda _, now: package_checks.recover_checks(now),
+    "recover_comparisons": lambda _, now: release_comparisons.recover_comparisons(now),
     "recover_changes": lambda _, now: execution.recover_changes(now),
     # What waits for approval does not depend on what is proposed next, so it comes first.
     "apply_auto_update_rules": lambda config, now: (

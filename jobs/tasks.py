@@ -9,7 +9,14 @@ from __future__ import annotations
 from app import queue
 from app.config import Config
 from app.domain.audit import export, verification
-from app.domain.changes import dry_run, execution, late_failures, package_checks, settlement
+from app.domain.changes import (
+    dry_run,
+    execution,
+    late_failures,
+    package_checks,
+    release_comparisons,
+    settlement,
+)
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
@@ -135,7 +142,15 @@ def check_change(change_id: int) -> str:
 def check_package(package_id: int) -> str:
     """Download a package from WordPress.org, and compare it with what a site was given."""
     with job_context() as config:
-        return package_checks.check_package(package_id, config=config)
+        state = package_checks.check_package(package_id, config=config)
+        release_comparisons.resume_with(package_id, utcnow())
+        return state
+
+
+def compare_release(comparison_id: int) -> str:
+    """Compare the packages of two versions, which takes seconds to a minute."""
+    with job_context() as config:
+        return release_comparisons.compare(comparison_id, config=config)
 
 
 def ask_wordpress_org() -> str:

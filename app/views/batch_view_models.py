@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from app.domain import permissions
 from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
-from app.domain.changes import approvals, fleet_updates, proposals
+from app.domain.changes import approvals, fleet_updates, proposals, release_findings
 from app.domain.changes.change_times import Calendar, FreezeTime
 from app.domain.changes.fleet_updates import BlockedUpdate
 from app.domain.inventory import update_limits
@@ -37,6 +37,7 @@ from app.models.changes import (
 from app.models.clients import SECOND, SELF, THEMSELVES
 from app.models.sites import Site
 from app.views.change_view_models import IN_SUMMARY, risks_of
+from app.views.release_view_models import ReleaseLine, release_lines
 from app.views.vulnerability_view_models import SecurityFix, fixes_of
 from app.views.window_view_models import Opening, opening_of, page_calendar
 
@@ -84,6 +85,7 @@ class BatchPage:
     tonight: datetime
     asks_for_password: bool
     security: dict[UpdateKey, SecurityFix]
+    releases: list[ReleaseLine]
     now: datetime
 
     @property
@@ -170,6 +172,7 @@ class BatchPage:
             f":{line.change.requested_at is None}"
             for line in self.lines
         )
+        shown += "|".join(f"{line.change.id}:{line.state}" for line in self.releases)
         return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
     @property
@@ -193,7 +196,10 @@ def batch_page(
     """Return the data of a batch's page, in the same queries for any number of changes."""
     holds = UpdateHold.by_component([change.site_id for change in changes])
     calendar = page_calendar(now)
-    lines = [_line(change, holds, calendar, me, now) for change in changes]
+    releases = release_findings.comparisons_by_change(changes)
+    warned = {key for key, row in releases.items() if release_findings.warnings_in(row)}
+    facts = _Facts(holds, calendar, warned, now)
+    lines = [_line(change, facts, me) for change in changes]
     is_review = any(change.state in (CHECKING, PROPOSED) for change in changes)
     proposes = permissions.is_allowed(me.role, "propose")
     recent = now - session.session.confirmed_at < permissions.REAUTH_MAX_AGE - timedelta(seconds=30)
@@ -206,25 +212,35 @@ def batch_page(
         tonight=next_night(now, zone_of(session.user.time_zone)),
         asks_for_password=not recent,
         security=fixes_of(sorted({_key(change) for change in changes})),
+        releases=release_lines(changes, releases),
         now=now,
     )
 
 
-def _line(
-    change: Change,
-    holds: dict[tuple[int, str, str], UpdateHold],
-    calendar: Calendar,
-    me: Actor,
-    now: datetime,
-) -> BatchLine:
-    hold = holds.get((change.site_id, change.kind, change.ident))
+@dataclass(frozen=True)
+class _Facts:
+    """What was read for all changes of a batch; `warned` are those whose release has warnings."""
+
+    holds: dict[tuple[int, str, str], UpdateHold]
+    calendar: Calendar
+    warned: Collection[int]
+    now: datetime
+
+
+def _line(change: Change, facts: _Facts, me: Actor) -> BatchLine:
+    calendar, now = facts.calendar, facts.now
+    hold = facts.holds.get((change.site_id, change.kind, change.ident))
     if hold is not None and hold.until is not None and hold.until <= now:
         hold = None
     freeze = calendar.freeze_at(change.site, now) if change.state == PROPOSED else None
     pause = update_limits.pause_of(change.site)
     is_open = calendar.stop is None and hold is None and freeze is None and pause is None
     can_approve = is_open and approvals.may_approve(change, me)
-    risks = tuple(name for name in risks_of(change) if name not in _USUAL_RISKS)
+    risks = tuple(
+        name
+        for name in risks_of(change, has_warnings=change.id in facts.warned)
+        if name not in _USUAL_RISKS
+    )
     opens = opening_of(change, calendar, now) if can_approve else None
     can_approve = can_approve and (opens is None or opens.at is not None)
     group = _group(change, hold, risks, can_approve)

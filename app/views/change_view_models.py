@@ -11,8 +11,16 @@ from typing import Any
 from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
-from app.domain.changes import approvals, auto_update_rules, candidates, packages, proposals
+from app.domain.changes import (
+    approvals,
+    auto_update_rules,
+    candidates,
+    packages,
+    proposals,
+    release_findings,
+)
 from app.domain.changes.candidates import Candidate
+from app.domain.changes.release_findings import ReleaseFindings
 from app.domain.changes.vulnerability_updates import UpdateEffect, effect_of
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import MAJOR
@@ -78,6 +86,7 @@ class ChangePage:
     times: ChangeTimes
     security: UpdateEffect
     release: ReleaseCard | None
+    findings: ReleaseFindings | None
 
     @property
     def may_be_approved(self) -> bool:
@@ -123,7 +132,7 @@ class ChangePage:
     @property
     def risks(self) -> list[str]:
         """Return the names of the risks that an approver should consider."""
-        return risks_of(self.change)
+        return risks_of(self.change, has_warnings=bool(self.findings and self.findings.warnings))
 
     @property
     def package_host(self) -> str:
@@ -137,6 +146,8 @@ class ChangePage:
     @property
     def package_check(self) -> str:
         """Return who has seen the package, as KnownPackage.state; empty without one."""
+        if self.findings is not None:
+            return self.findings.package_check
         return packages.check_state(self.change)
 
     @property
@@ -171,10 +182,14 @@ class HistoryPage:
     releases: list[ReleaseCard]
 
 
-def risks_of(change: Change) -> list[str]:
-    """Return the names of the risks of an update that its pre-check has passed."""
+def risks_of(change: Change, *, has_warnings: bool) -> list[str]:
+    """Return the names of the risks of an update that its pre-check has passed.
+
+    `has_warnings` is whether its release has some.
+    """
     facts, host = change.facts, package_host(change)
     found = {
+        "release": has_warnings,
         "core_major": change.permission == "core_major",
         "core": change.kind == "core",
         "database": change.kind == "database",
@@ -227,6 +242,7 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         times=change_times_of(change, now),
         security=security,
         release=release_age_view_models.card_of_change(change, site, rule, me, security),
+        findings=release_findings.findings_of(change),
     )
 
 

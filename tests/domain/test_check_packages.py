@@ -14,13 +14,19 @@ import pytest
 from app.config import Config
 from app.domain import alerts
 from app.domain.actor import Actor
-from app.domain.changes import auto_update_rules, package_cache, package_checks
+from app.domain.changes import (
+    auto_update_rules,
+    package_cache,
+    package_checks,
+    release_comparisons,
+)
 from app.domain.errors import StaleChange
 from app.http.errors import ErrorCode
 from app.http.package_download import Download
 from app.models.alerts import Alert
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, REFUSED, Change
 from app.models.packages import CHECKED, ELSEWHERE, UNCHECKED, KnownPackage
+from app.models.release_comparisons import DONE, ReleaseComparison
 from app.models.sites import Site
 from app.models.visibility import EVERYTHING
 from app.protocol import parse_json
@@ -173,6 +179,10 @@ def test_without_wordpress_org_a_rule_waits_and_a_person_decides(
     assert package_checks.recover_checks(clock()) == 1
     wordpress_org.error = None
     assert package_checks.check_package(known.id, **told) == CHECKED
+    assert auto_update_rules.approve_due(config, clock()) == 0, "the releases are not compared yet"
+    release_comparisons.resume_with(known.id, clock())
+    comparison = ReleaseComparison.get()
+    assert release_comparisons.compare(comparison.id, **told) == DONE
     assert auto_update_rules.approve_due(config, clock()) == 1
 
 

@@ -18,6 +18,7 @@ from app.http.errors import CallError, ErrorCode
 from app.http.response import RawResponse
 from app.http.site_client import Channel, ProbeResponse, Reply
 from app.protocol import MAX_FIELD_BYTES, MAX_REQUEST_BYTES
+from tests.fleet import releases
 from tests.fleet.catalog import PLUGINS, WORDPRESS
 from tests.fleet.market import Market
 from tests.support.fake_changes import Changing
@@ -63,10 +64,18 @@ class Updates(Changing):
 
     def package_of(self, item: dict[str, Any]) -> tuple[str | None, str | None]:
         """Every version of every plugin and theme has bytes of its own, the same on all sites."""
+        path = releases.path_of(item["id"], item["to"]) if item["kind"] == "plugin" else None
+        if path and not self.offers_other_packages:
+            return releases.pins_of(path)
         version = f"{item['kind']} {item['id']} {item['to']}".encode()
         if self.offers_other_packages:
             version += b" of someone else"
         return sha256(version).hexdigest(), sha256(b"tree " + version).hexdigest()
+
+    def path_of(self, site: FakeSite, item: dict[str, Any]) -> str | None:
+        """Plugins are on WordPress.org in the fleet's past. Its Aura asks the real one later."""
+        is_served = item["kind"] == "plugin" and not getattr(site.clock, "is_live", True)
+        return releases.path_of(item["id"], item["to"]) if is_served else None
 
     def _install(self, site: FakeSite, item: dict[str, Any], op_id: str) -> dict[str, Any]:
         told = super()._install(site, item, op_id)

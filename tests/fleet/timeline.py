@@ -10,7 +10,13 @@ from typing import Any
 
 from app.config import Config
 from app.domain.audit import verification
-from app.domain.changes import dry_run, execution, settlement
+from app.domain.changes import (
+    dry_run,
+    execution,
+    package_checks,
+    release_comparisons,
+    settlement,
+)
 from app.domain.connection import revocation, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
@@ -19,6 +25,7 @@ from app.http.connection_trace import Trace
 from app.http.errors import CallError, ErrorCode
 from app.http.site_client import Channel, ProbeResponse, Reply
 from app.models.base import utcnow
+from tests.fleet import releases
 from tests.fleet.site import FleetSite
 from tests.support.fakes import Clock
 
@@ -102,13 +109,13 @@ class Timeline:
         world: dict[str, Any] = {"config": self.config, "now": self.clock, "call": self.wire.call}
         looking = {**world, "look": self.wire.look}
         match name:
-            case "sync_site":
-                site_sync.run_sync(*ids, **world)
-            case "sync_sites":
+            case "sync_site" | "sync_sites":
                 for sync_id in ids:
                     site_sync.run_sync(sync_id, **world)
             case "check_change":
                 dry_run.run_dry_run(*ids, **world)
+            case "check_package" | "compare_release":
+                self._download(name, *ids)
             case "run_change":
                 execution.run_change(*ids, **looking)
             case "settle_change":
@@ -126,3 +133,11 @@ class Timeline:
                 verification.run_verification(*ids, now=self.clock)
             case _:
                 raise ValueError(f"no site of the fleet can do {name}")
+
+    def _download(self, name: str, row_id: int) -> None:
+        told: dict[str, Any] = {"config": self.config, "now": self.clock, "fetch": releases.fetch}
+        if name == "check_package":
+            package_checks.check_package(row_id, **told)
+            release_comparisons.resume_with(row_id, self.clock())
+        else:
+            release_comparisons.compare(row_id, **told)

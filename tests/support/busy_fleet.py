@@ -18,6 +18,7 @@ from app.domain.changes import (
     execution,
     package_checks,
     proposals,
+    release_comparisons,
     settlement,
 )
 from app.domain.changes.proposals import UpdateRequest
@@ -48,6 +49,7 @@ from app.models.domains import DomainName
 from app.models.email import OutgoingEmail
 from app.models.exports import AuditLogExport
 from app.models.packages import KnownPackage
+from app.models.release_comparisons import ReleaseComparison
 from app.models.reports import Sync
 from app.models.sites import Pairing, Site
 from app.models.update_backlog import UpdateBacklog
@@ -277,6 +279,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "verify_audit_log": (Fleet.forget_verifications, 1),
     "recover_changes": (Fleet.propose, COUNT),
     "ask_wordpress_org": (Fleet.report_software, SOFTWARE),
+    "recover_comparisons": (Fleet.see_package, 1),
     "recover_package_checks": (Fleet.see_package, 1),
     "recover_diagnostics": (Fleet.lose_diagnostics, COUNT),
     "recover_pairings": (Fleet.lose_pairings, COUNT),
@@ -308,6 +311,17 @@ def check_packages(fleet: Fleet) -> list[str]:
 def ask_wordpress_org(fleet: Fleet) -> list[str]:
     fleet.report_software()
     return [asking.ask_due(fleet.config, ask=Directory().ask, now=fleet.clock)]
+
+
+def compare_releases(fleet: Fleet) -> list[str]:
+    check_packages(fleet)
+    fleet.clock.advance(minutes=2)
+    return [
+        release_comparisons.compare(
+            row.id, config=fleet.config, fetch=PackageServer().fetch, now=fleet.clock
+        )
+        for row in ReleaseComparison.select()
+    ]
 
 
 def run_changes(fleet: Fleet) -> list[str]:
@@ -491,6 +505,7 @@ JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_change": (check_changes, ["proposed"] * COUNT),
     "ask_wordpress_org": (ask_wordpress_org, ["asked"]),
     "check_package": (check_packages, ["checked"]),
+    "compare_release": (compare_releases, ["done"]),
     "run_diagnostics_on_site": (run_diagnostics_on_sites, ["done"] * COUNT),
     "export_audit_log": (export_audit_logs, ["done"]),
     "pair_site": (pair_sites, ["used"] * COUNT),

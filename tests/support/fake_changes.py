@@ -71,6 +71,10 @@ class Changing:
         """The hash of the package that the site is offered, and the digest of its files."""
         return self.package
 
+    def path_of(self, site: FakeSite, item: dict[str, Any]) -> str | None:
+        """Where the package is on WordPress.org."""
+        return self.package_path
+
     def version_of(self, site: FakeSite, kind: str, ident: str) -> str:
         return str(_component(site, kind, ident).get("version", ""))
 
@@ -80,11 +84,12 @@ class Changing:
         return {"eligible": not reasons, "reasons": reasons, "facts": self._facts(site, item)}
 
     def _facts(self, site: FakeSite, item: dict[str, Any]) -> dict[str, Any]:
+        path = self.path_of(site, item)
         is_asked = item["kind"] in PINNED and item.get("package") is True
-        is_asked &= self.package_path not in item.get("package_paths", [])
+        is_asked &= path not in item.get("package_paths", [])
         sha256, tree = self.package_of(item) if is_asked else (None, None)
         return {
-            "package_path": self.package_path,
+            "package_path": path,
             "package_sha256": sha256,
             "tree_sha256": tree,
             "home": site.home,

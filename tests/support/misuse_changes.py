@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from tests.support.attack import Attack, played
 
+_BROUGHT = "tests/unit/test_compare_releases.py"
+_COMPARED = "tests/domain/test_compare_releases.py"
+_LOOK = "tests/unit/test_look_at_code.py"
+_CARD = "tests/web/test_read_what_a_release_changes.py"
 _PAUSED = "tests/plugin/test_pause_updates.py"
 _HOURS = "tests/plugin/test_limit_update_hours.py"
 _EXCLUDED = "tests/plugin/test_exclude_components.py"
@@ -132,6 +136,20 @@ AUTHORITY = (
             _REFUSED, "test_a_package_from_another_host_than_approved",
             _KINDS, "test_a_theme_package_that_lies_touches_nothing",
             _KINDS, "test_a_translation_whose_file_is_another_one_touches_nothing",
+        ),
+    ),
+    Attack(
+        "A release that everyone gets brings a backdoor, or a package is made to harm the program "
+        "that compares it",
+        played(
+            _BROUGHT, "test_the_attack_of_april_2026_is_named",
+            _BROUGHT, "test_many_harmless_oddities_hide_no_worse_one",
+            _BROUGHT, "test_a_comparison_ends_in_time_and_says_so",
+            _COMPARED, "test_a_rule_leaves_a_release_with_a_core_file_to_a_person",
+            _COMPARED, "test_a_rule_waits_for_a_person_when_aura_cannot_tell",
+            _LOOK, "test_hostile_code_takes_seconds_and_not_hours",
+            _CARD, "test_what_is_in_a_file_is_text_and_nothing_else",
+            _CARD, "test_a_name_that_reverses_text_is_spelled_out_and_found",
         ),
     ),
     Attack(

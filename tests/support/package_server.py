@@ -15,6 +15,8 @@ from app.package_tree import inspect_archive
 from tests.support.packages import packed
 
 PATH = "/plugin/akismet.5.3.1.zip"
+# Of the version that sites have installed.
+OLD_PATH = "/plugin/akismet.5.3.zip"
 
 
 def akismet(version: str = "5.3.1", **more: bytes) -> bytes:
@@ -36,7 +38,9 @@ def pins_of(package: bytes, layout: Layout = ONE_FOLDER) -> tuple[str, str]:
 class PackageServer:
     """Serves `packages`; with an `error`, nothing. `asked` counts the downloads."""
 
-    packages: dict[str, bytes] = field(default_factory=lambda: {PATH: akismet()})
+    packages: dict[str, bytes] = field(
+        default_factory=lambda: {PATH: akismet(), OLD_PATH: akismet("5.3")}
+    )
     error: ErrorCode | None = None
     asked: Counter[str] = field(default_factory=Counter)
 

@@ -135,6 +135,8 @@ NEEDS = {
     "batches.stop": "propose",
     "plugins.show": "overview",
     "changes.show": "see",
+    "releases.files": "see",
+    "releases.difference": "see",
     "changes.progress": "see",
     "changes.approve": "decide",
     "changes.reject": "decide",

@@ -23,8 +23,8 @@ from app.domain.changes import (
     candidates,
     change_plan,
     change_times,
-    packages,
     proposals,
+    release_findings,
     rest_period,
     rule_coverage,
     rule_hours,
@@ -277,7 +277,7 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             or not matches_site(rule, site, SiteTag.of_site(site))
             or not may_release(rule, site, change.permission, change.release_type)
             or approvals.obstacle(change, site, now)
-            or not packages.may_be_left_to_rule(change)
+            or not release_findings.may_be_left_to_rule(change)
             or rest_period.why_change_waits(change, rule, site, now)
         ):
             return False

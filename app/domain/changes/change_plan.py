@@ -156,6 +156,12 @@ def item_in(document: bytes) -> dict[str, Any]:
     return item
 
 
+def environment_in(document: bytes) -> dict[str, str]:
+    """Return the versions of WordPress and PHP on the site, as `wp` and `php`."""
+    versions: dict[str, str] = parse_json(document)["pre"]
+    return versions
+
+
 def times_of(document: bytes) -> PlanTimes:
     """Return the times of a document, by the site's clock."""
     return PlanTimes.of(parse_json(document))

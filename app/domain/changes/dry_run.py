@@ -22,6 +22,7 @@ from app.domain.changes import (
     package_refusals,
     packages,
     proposals,
+    release_comparisons,
     rest_period,
 )
 from app.domain.changes.change_plan import Package, PlanContext, PlannedUpdate
@@ -147,6 +148,7 @@ def _believe(
     done = {"next_attempt_at": None, "leased_until": None, "error_code": "", "attempts": 0}
     if change.move(PROPOSED, digest=digest, evidence={}, **shown, **done):
         audit.record(_checked(change, site, answer), SYSTEM, now=now)
+        release_comparisons.request_for(change, now)
     return change.state
 
 

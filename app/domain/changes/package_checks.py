@@ -64,7 +64,7 @@ def check_package(
             return _again(known, why.error_code, now())
         except PackageRefused as why:
             return _refuse(known, why.code, now())
-        if not _is_of_version(known, found, content):
+        if not is_of_version(known.kind, known.ident, known.version, found, content):
             return _again(known, packages.MISMATCH, now())
         package_cache.keep(found.file, found.sha256, config)
     return _compare(known, found, content, now())
@@ -87,25 +87,32 @@ def _compare(known: KnownPackage, found: Download, content: PackageContent, now:
     return known.state
 
 
-def _is_of_version(known: KnownPackage, found: Download, content: PackageContent) -> bool:
+def main_file(kind: str, ident: str) -> str:
+    """Return the file of a plugin or theme, below its folder, whose header has the version."""
+    return ident.partition("/")[2] if kind == "plugin" else "style.css"
+
+
+def is_of_version(
+    kind: str, ident: str, version: str, found: Download, content: PackageContent
+) -> bool:
     """Whether the package is of the component, and of the version that was looked for.
 
     The address may lead to whatever is the newest version.
     """
-    folder, main, pattern = _identity(known)
-    version = pattern.search(read_file(found.file, main, _HEADER_BYTES))
-    text = version[1].decode("utf-8", "replace").strip() if version else ""
-    return content.folder == folder and text == known.version
+    folder, main, pattern = _identity(kind, ident)
+    written = pattern.search(read_file(found.file, main, _HEADER_BYTES))
+    text = written[1].decode("utf-8", "replace").strip() if written else ""
+    return content.folder == folder and text == version
 
 
-def _identity(known: KnownPackage) -> tuple[str, str, re.Pattern[bytes]]:
+def _identity(kind: str, ident: str) -> tuple[str, str, re.Pattern[bytes]]:
     """Return the folder of a package, the file that names its version, and where it does so."""
-    if known.kind == "core":
+    if kind == "core":
         return CORE_FOLDER, f"{CORE_FOLDER}/wp-includes/version.php", _CORE_VERSION
-    if known.kind == "translation":
-        return "", f"{translation_name(known.ident)}.po", _REVISED
-    folder, _, name = known.ident.partition("/")
-    return folder, f"{folder}/{name or 'style.css'}", _VERSION
+    if kind == "translation":
+        return "", f"{translation_name(ident)}.po", _REVISED
+    folder = ident.partition("/")[0]
+    return folder, f"{folder}/{main_file(kind, ident)}", _VERSION
 
 
 def _refuse(known: KnownPackage, problem: str, now: datetime) -> str:
