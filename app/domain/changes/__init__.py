@@ -1,9 +1,9 @@
 """Updates: eligibility, approval, execution and results."""
 
 __all__ = [
-    "approvals", "auto_update_rules", "bulk_assignment", "candidates", "change_times", "dry_run",
-    "execution", "fleet_updates", "freezes", "late_failures", "maintenance_windows", "outcomes",
-    "package_checks", "packages", "proposals", "rest_decisions", "rest_period", "rule_coverage",
-    "rule_hours", "rule_terms", "settlement", "site_assignment", "site_probe",
-    "stop_switch", "vulnerability_updates",
+    "approvals", "auto_update_rules", "bulk_assignment", "candidates", "change_times",
+    "dry_run", "execution", "fleet_experience", "fleet_updates", "freezes", "late_failures",
+    "maintenance_windows", "outcomes", "package_checks", "packages", "proposals",
+    "rest_decisions", "rest_period", "rule_coverage", "rule_hours", "rule_terms", "settlement",
+    "site_assignment", "site_probe", "stop_switch", "vulnerability_updates", "waves",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from app.mail_format import describe_task
 from app.models import fleet
 from app.models.client_reports import SentReport
 from app.models.email import CRITICAL as CRITICAL_MESSAGE
+from app.models.rollouts import Rollout
 from app.models.told_items import ToldItem
 from app.models.uptime import Outage
 
@@ -61,6 +62,8 @@ def path_of(task: Task) -> str:
         return "/activity"
     if isinstance(item.row, SentReport):
         return f"/clients/{item.row.client_id}/reports/{item.id}" if is_one else "/clients"
+    if isinstance(item.row, Rollout):
+        return f"/updates/{item.row.batch}" if is_one else "/updates/running"
     if item.about == "rule":
         return "/auto-update-rules"
     if item.about == "webhook":
