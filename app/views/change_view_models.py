@@ -13,6 +13,7 @@ from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
 from app.domain.changes import approvals, auto_update_rules, candidates, packages, proposals
 from app.domain.changes.candidates import Candidate
+from app.domain.changes.fleet_experience import FleetExperience, fleet_experience
 from app.domain.changes.vulnerability_updates import UpdateEffect, effect_of
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import MAJOR
@@ -78,6 +79,7 @@ class ChangePage:
     times: ChangeTimes
     security: UpdateEffect
     release: ReleaseCard | None
+    experience: FleetExperience
 
     @property
     def may_be_approved(self) -> bool:
@@ -227,6 +229,9 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         times=change_times_of(change, now),
         security=security,
         release=release_age_view_models.card_of_change(change, site, rule, me, security),
+        experience=fleet_experience(
+            change.kind, change.ident, change.to_version, permissions.visibility_of(me)
+        ),
     )
 
 
