@@ -15,6 +15,7 @@ from app.domain.connection import revocation, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
+from app.domain.rollouts import looks, upkeep
 from app.http.connection_trace import Trace
 from app.http.errors import CallError, ErrorCode
 from app.http.site_client import Channel, ProbeResponse, Reply
@@ -102,15 +103,15 @@ class Timeline:
         world: dict[str, Any] = {"config": self.config, "now": self.clock, "call": self.wire.call}
         looking = {**world, "look": self.wire.look}
         match name:
-            case "sync_site":
-                site_sync.run_sync(*ids, **world)
-            case "sync_sites":
+            case "sync_site" | "sync_sites":
                 for sync_id in ids:
                     site_sync.run_sync(sync_id, **world)
             case "check_change":
                 dry_run.run_dry_run(*ids, **world)
             case "run_change":
                 execution.run_change(*ids, **looking)
+            case "advance_rollout" | "look_at_rollout":
+                self._work_on_rollout(name, *ids)
             case "settle_change":
                 settlement.settle_change(*ids, **looking)
             case "run_diagnostics_on_site":
@@ -126,3 +127,9 @@ class Timeline:
                 verification.run_verification(*ids, now=self.clock)
             case _:
                 raise ValueError(f"no site of the fleet can do {name}")
+
+    def _work_on_rollout(self, name: str, row_id: int) -> None:
+        if name == "advance_rollout":
+            upkeep.advance_rollout(row_id, self.clock())
+        else:
+            looks.look_at_rollout(row_id, config=self.config, look=self.wire.look, now=self.clock)
