@@ -111,6 +111,16 @@ class RolloutUpdate(BaseModel):
         return list(query.order_by(cls.wave, fn.LOWER(Site.name), cls.change))
 
     @classmethod
+    def of_batch(cls, batch: str) -> list[RolloutUpdate]:
+        """Return all of a batch's rollout, each with its change, site and rollout, in that order.
+
+        Empty if the batch is not in waves.
+        """
+        query = cls.select(cls, Change, Site, Rollout).join(Change).join(Site)
+        query = query.join_from(cls, Rollout).where(Rollout.batch == batch)
+        return list(query.order_by(cls.wave, fn.LOWER(Site.name), cls.change))
+
+    @classmethod
     def of_change(cls, change_id: int) -> RolloutUpdate | None:
         """Return what a change is in a rollout, with that rollout; None if it is in none."""
         query = cls.select(cls, Rollout).join(Rollout)

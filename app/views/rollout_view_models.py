@@ -115,11 +115,17 @@ def rollout_page(batch: str, visible: Collection[int], me: Actor) -> RolloutPage
 
     `visible` are the ids of the changes of the batch that this person sees.
     """
-    rollout = Rollout.of_batch(batch)
-    if rollout is None:
+    updates = RolloutUpdate.of_batch(batch)
+    if not updates:
         return None
-    updates = RolloutUpdate.of_rollout(rollout.id)
-    found = evidence.read_evidence_of(rollout, updates)
+    rollout = updates[0].rollout
+    # While it runs, only the time of the next wave is shown, which needs no further query.
+    is_halted = rollout.state in HALTED
+    found = (
+        evidence.read_evidence_of(rollout, updates)
+        if is_halted
+        else evidence.judge(rollout, evidence.counted(updates), [], set())
+    )
     shown = [one for one in updates if one.change_id in visible]
     sees_all = len(shown) == len(updates)
     waiting = [one.change for one in updates if one.change.is_open and not one.is_left_out]
@@ -129,7 +135,7 @@ def rollout_page(batch: str, visible: Collection[int], me: Actor) -> RolloutPage
             _wave(rollout, number, updates, shown, found.due_at)
             for number in range(1, rollout.waves + 1)
         ],
-        halts=[_halt(one, visible) for one in found.findings] if rollout.is_open else [],
+        halts=[_halt(one, visible) for one in found.findings] if is_halted else [],
         expires_at=min((change.not_after for change in waiting), default=None),
         decides=sees_all and permissions.is_allowed(me.role, "decide"),
         stops=sees_all and permissions.is_allowed(me.role, "propose"),

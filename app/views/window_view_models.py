@@ -206,7 +206,9 @@ def change_times_of(change: Change, now: datetime) -> ChangeTimes:
 
 
 def _why_it_waits(change: Change, calendar: Calendar, now: datetime) -> str:
-    return waves.why_held(change) or calendar.why_not_now(change, change.site, now)
+    if waves.is_held(change):
+        return waves.ROLLOUT_HALTED
+    return calendar.why_not_now(change, change.site, now)
 
 
 def active_freezes(now: datetime, visible: Visibility) -> list[FreezeTime]:

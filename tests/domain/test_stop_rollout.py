@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from app.domain import attention
 from app.domain.actor import Actor
-from app.domain.changes import execution, late_failures
+from app.domain.changes import execution, late_failures, proposals
 from app.domain.errors import Conflict, Invalid, NotFound, ReauthenticationRequired, StaleState
+from app.domain.notifications import contents
 from app.domain.rollouts import control
 from app.models.alerts import Alert
 from app.models.changes import APPROVED, CANCELLED, REFUSED, ROLLED_BACK, SUCCEEDED, Change
@@ -179,6 +181,32 @@ def test_other_bytes_seen_anywhere_hold_a_wave_that_has_not_started(rolling):
     assert (halted()[:2], Rollout.get().wave) == ((STOPPED, "package_differs"), 1)
 
 
+def test_a_stop_is_told_by_mail_and_webhooks_until_a_person_decides(world):
+    world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    world.approve()
+    world.work()
+    world.advance()
+    found = attention.read_findings()
+    (item,) = [one for one in attention.urgent_from(found, world.ana) if one.about == "rollout"]
+    assert item.key in found.keys()
+    assert contents.title_of(item, ZoneInfo("UTC")) == "The rollout of Akismet 5.3.1 stopped"
+    assert contents.path_of(attention.Task((item,))) == f"/updates/{Rollout.get().batch}"
+    resume(world)
+    assert item.key not in attention.read_findings().keys()
+
+
+def test_who_does_not_see_the_site_is_not_told(world):
+    world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    world.approve()
+    world.work()
+    world.advance()
+    other = Client.named("Another")
+    carl = Actor.of(make_user("Carl", "operator", limited_to=[other.id]), "192.0.2.9")
+    found = attention.read_findings()
+    assert [one for one in attention.urgent_from(found, carl) if one.about == "rollout"] == []
+    assert [one for one in attention.urgent(carl, []) if one.about == "rollout"] == []
+
+
 # ---- what a person does ----
 
 
@@ -266,8 +294,6 @@ def test_a_rollout_is_ended_and_its_rest_cancelled(rolling):
 
 
 def test_an_update_that_a_person_cancelled_is_no_reason_to_stop(rolling):
-    from app.domain.changes import proposals
-
     proposals.cancel_change(rolling.change("B"), by=rolling.ana, now=rolling.clock())
     rolling.wait(hours=25)
     rolling.wait(minutes=1)

@@ -15,6 +15,7 @@ from app.models.tags import SiteTag
 from app.models.uptime import Outage
 from tests.support.clicking import Clicker
 from tests.support.factories import AKISMET
+from tests.support.queries import counted_queries
 from tests.support.rollouts import RolloutWorld, all_facts
 
 
@@ -190,3 +191,17 @@ def test_pages_say_what_the_fleet_has_seen_of_a_version(as_ana, world, path):
         text = " ".join(as_ana.get(page).text.split())
         assert "1 rolled back, 0 failed. All got identical bytes." in text
         assert "5.3.1 on your sites: 4 updated" in text
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_the_page_of_a_rollout_needs_few_queries(as_ana, world, path, is_stopped):
+    Clicker(as_ana, path).press(
+        "Approve and update 5 sites", waves="1", first="1", percent="0", wait="4"
+    )
+    if is_stopped:
+        stop_it(world)
+    for page in (path, f"/changes/{world.change('C').id}"):
+        as_ana.get(page)
+        with counted_queries() as statements:
+            as_ana.get(page)
+        assert len(statements) <= 12

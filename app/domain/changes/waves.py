@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.models.changes import Change
+from app.models.changes import APPROVED, Change
 from app.models.rollouts import DONE, ENDED, RUNNING, Rollout, RolloutUpdate
 
 # Why an approved change waits: a value of Change.outcome_reason.
@@ -58,6 +58,11 @@ def read_places(batch: str) -> Places:
         return Places()
     updates = RolloutUpdate.select().where(RolloutUpdate.rollout == rollout.id)
     return Places(rollout, {one.change_id: one.wave for one in updates})
+
+
+def is_held(change: Change) -> bool:
+    """Whether an approved change waits for its wave: nothing else has no next attempt. No query."""
+    return change.state == APPROVED and change.next_attempt_at is None
 
 
 def why_held(change: Change) -> str:

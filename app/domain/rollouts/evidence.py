@@ -76,9 +76,14 @@ def read_evidence(rollout: Rollout) -> Evidence:
 
 def read_evidence_of(rollout: Rollout, found: Sequence[RolloutUpdate]) -> Evidence:
     """Read what else is known of a rollout, with its updates that were read before."""
-    updates = [one for one in found if not one.is_left_out]
+    updates = counted(found)
     outages = _outages_of(updates, rollout)
     return judge(rollout, updates, outages, _disputed(updates))
+
+
+def counted(found: Iterable[RolloutUpdate]) -> list[RolloutUpdate]:
+    """Return the updates that are not left out."""
+    return [one for one in found if not one.is_left_out]
 
 
 def judge(
