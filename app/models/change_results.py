@@ -1,15 +1,18 @@
-"""How the changes to one version ended, in a few columns."""
+"""The changes to one version on many sites, with the columns that tell how they ended."""
 
 from __future__ import annotations
 
-from app.models.changes import BAD_ENDS, SUCCEEDED, Change
+from app.models.changes import Change
 from app.models.sites import Site
 from app.models.visibility import Visibility
 
 
-def results_of(kind: str, ident: str, version: str, visible: Visibility) -> list[Change]:
-    """Return the changes to this version that succeeded, failed or were rolled back."""
-    columns = (Change.id, Change.state, Change.outcome_reason, Change.ended_at, Change.evidence)
+def changes_to(kind: str, ident: str, version: str, visible: Visibility) -> list[Change]:
+    """Return all changes to this version on visible sites, oldest first."""
+    columns = (
+        *(Change.id, Change.site, Change.rule, Change.state, Change.outcome_reason),
+        *(Change.ended_at, Change.evidence),
+    )
     query = Change.select(*columns).join(Site).where(visible.in_sql(Site.client))
     is_same = (Change.kind == kind) & (Change.ident == ident) & (Change.to_version == version)
-    return list(query.where(is_same, Change.state.in_((SUCCEEDED, *BAD_ENDS))))
+    return list(query.where(is_same).order_by(Change.id))

@@ -188,11 +188,13 @@ def test_a_stop_is_told_by_mail_and_webhooks_until_a_person_decides(world):
     world.advance()
     found = attention.read_findings()
     (item,) = [one for one in attention.urgent_from(found, world.ana) if one.about == "rollout"]
-    assert item.key in found.keys()
+    keys = found.keys()
+    assert item.key in keys
     assert contents.title_of(item, ZoneInfo("UTC")) == "The rollout of Akismet 5.3.1 stopped"
     assert contents.path_of(attention.Task((item,))) == f"/updates/{Rollout.get().batch}"
     resume(world)
-    assert item.key not in attention.read_findings().keys()
+    keys = attention.read_findings().keys()
+    assert item.key not in keys
 
 
 def test_who_does_not_see_the_site_is_not_told(world):

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from app.domain.changes import outcomes
 from app.models import change_results
-from app.models.changes import ROLLED_BACK, SUCCEEDED, Change
+from app.models.changes import BAD_ENDS, ROLLED_BACK, SUCCEEDED, Change
 from app.models.visibility import Visibility
 
 
@@ -43,11 +43,12 @@ class FleetExperience:
 
 def fleet_experience(kind: str, ident: str, version: str, visible: Visibility) -> FleetExperience:
     """Return what visible sites have seen of this version: one query."""
-    return sum_up(change_results.results_of(kind, ident, version, visible))
+    return sum_up(change_results.changes_to(kind, ident, version, visible))
 
 
-def sum_up(ended: Sequence[Change]) -> FleetExperience:
-    """Return what these changes show together."""
+def sum_up(changes: Sequence[Change]) -> FleetExperience:
+    """Return what these changes show together; those without a result do not count."""
+    ended = [one for one in changes if one.state in (SUCCEEDED, *BAD_ENDS)]
     good = [
         one
         for one in ended
