@@ -218,6 +218,7 @@ def test_a_pause_holds_what_was_not_sent_and_a_resume_lets_it_go(rolling):
     rolling.look()
     rolling.advance()
     control.pause_rollout(Rollout.get(), by=rolling.ana, now=rolling.clock())
+    assert {rolling.change(name).next_attempt_at for name in "BCDE"} == {None}
     assert [rolling.run(name) for name in "BC"] == [APPROVED] * 2
     rolling.wait(hours=1)
     assert rolling.states().count("approved") == 4
