@@ -18,12 +18,12 @@ from app.domain.attention_items import (
     Item,
     Task,
     grouped_by_site,
+    item_of_rollout,
     most_important,
     tasks,
 )
 from app.domain.changes import approvals, rule_coverage
 from app.domain.inventory import php_eol, update_limits
-from app.domain.rollouts import evidence
 from app.domain.vulnerabilities import known
 from app.domain.vulnerabilities.known import KnownVulnerability
 from app.models import fleet
@@ -154,7 +154,7 @@ class Findings:
             *(item.key for item in _own_network(self.sites)),
             *([_of_feed(self.failing_feed).key] if self.failing_feed else []),
             *(_of_vulnerability(one).key for one in self.vulnerabilities),
-            *(_of_rollout(one).key for one in self.rollouts),
+            *(item_of_rollout(one).key for one in self.rollouts),
         }
 
 
@@ -219,7 +219,7 @@ def _visible(
         *([_of_verification(broken)] if broken and is_reader else []),
         *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
         *(_of_change(change) for change in changes if change.needs_checking),
-        *(_of_rollout(one) for one in findings.rollouts if is_reader),
+        *(item_of_rollout(one) for one in findings.rollouts if is_reader),
         *(item for item in problems if item.about != "network" or is_reader),
         *(_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
@@ -370,13 +370,6 @@ def _of_feed(feed: VulnerabilityFeed) -> Item:
 
 def _of_vulnerability(one: KnownVulnerability) -> Item:
     return Item("vulnerability", one.rating, CRITICAL, one.id, one.name, one.found_at, row=one)
-
-
-def _of_rollout(rollout: Rollout) -> Item:
-    """Return what stopped a rollout; it waits until a person decides."""
-    severity = CRITICAL if rollout.reason == evidence.PACKAGE else CHECK
-    word, since = rollout.reason, rollout.changed_at
-    return Item("rollout", word, severity, rollout.id, rollout.name, since, rollout.site, rollout)
 
 
 def _of_verification(broken: Verification) -> Item:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from app.domain.rollouts import evidence
 from app.domain.vulnerabilities import known
 from app.domain.vulnerabilities.known import KnownVulnerability, VulnerableComponent
 from app.models.alerts import Alert
@@ -109,6 +110,13 @@ class Task:
     def site_names(self) -> list[str]:
         """Return the names of its sites, each once."""
         return list(dict.fromkeys(one.site.name for one in self.items if one.site))
+
+
+def item_of_rollout(rollout: Rollout) -> Item:
+    """Return what stopped a rollout; it waits until a person decides."""
+    severity = CRITICAL if rollout.reason == evidence.PACKAGE else CHECK
+    word, since = rollout.reason, rollout.changed_at
+    return Item("rollout", word, severity, rollout.id, rollout.name, since, rollout.site, rollout)
 
 
 def tasks(items: Iterable[Item]) -> list[Task]:
