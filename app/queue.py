@@ -51,6 +51,7 @@ SCHEDULE_SEEN = "aura:schedule-seen"
 # The functions of jobs/tasks.py, which are all that a worker runs.
 JOBS = frozenset(
     {
+        "advance_rollout",
         "ask_wordpress_org",
         "check_change",
         "check_domains",
@@ -60,6 +61,7 @@ JOBS = frozenset(
         "deliver_revocation",
         "run_diagnostics_on_site",
         "export_audit_log",
+        "look_at_rollout",
         "pair_site",
         "prepare_report",
         "read_log",

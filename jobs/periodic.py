@@ -16,6 +16,7 @@ from app.domain.mail import outbox
 from app.domain.notifications import watch, webhook_watch
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
+from app.domain.rollouts import upkeep as rollout_upkeep
 from app.domain.uptime import domain_ends, rounds, upkeep
 from app.domain.vulnerabilities import upkeep as vulnerability_upkeep
 from app.domain.webhooks import outbox as webhook_outbox
@@ -43,6 +44,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "recover_package_checks": lambda _, now: package_checks.recover_checks(now),
     "recover_comparisons": lambda _, now: release_comparisons.recover_comparisons(now),
     "recover_changes": lambda _, now: execution.recover_changes(now),
+    "advance_rollouts": lambda _, now: rollout_upkeep.advance_due(now),
     # What waits for approval does not depend on what is proposed next, so it comes first.
     "apply_auto_update_rules": lambda config, now: (
         auto_update_rules.approve_due(config, now) + auto_update_rules.propose_due(now)

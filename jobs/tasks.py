@@ -24,6 +24,8 @@ from app.domain.inventory import site_sync
 from app.domain.notifications import delivery
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
+from app.domain.rollouts import looks
+from app.domain.rollouts import upkeep as rollout_upkeep
 from app.domain.uptime import domain_ends, rounds
 from app.domain.vulnerabilities import findings, upkeep
 from app.domain.webhooks import delivery as webhook_delivery
@@ -169,6 +171,18 @@ def settle_change(change_id: int) -> str:
     """Ask a site for the result of a change whose response was lost."""
     with job_context() as config:
         return settlement.settle_change(change_id, config=config)
+
+
+def advance_rollout(rollout_id: int) -> str:
+    """Stop a rollout, or start its next wave, if that is due."""
+    with job_context():
+        return rollout_upkeep.advance_rollout(rollout_id, utcnow())
+
+
+def look_at_rollout(change_id: int) -> str:
+    """Look at the front page of a site that a rollout has updated."""
+    with job_context() as config:
+        return looks.look_at_rollout(change_id, config=config)
 
 
 def send_email(email_id: int) -> str:

@@ -18,6 +18,7 @@ from app.domain.attention_items import (
     Item,
     Task,
     grouped_by_site,
+    item_of_rollout,
     most_important,
     tasks,
 )
@@ -34,6 +35,7 @@ from app.models.client_reports import SentReport
 from app.models.clients import SECOND, SELF
 from app.models.fleet import FleetSite, SiteCount
 from app.models.open_matters import OpenMatters
+from app.models.rollouts import Rollout
 from app.models.sites import NEW, Site
 from app.models.uptime import DOWN, ENDS_LATER, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 from app.models.visibility import EVERYTHING
@@ -135,6 +137,7 @@ class Findings:
     webhooks: list[WebhookEndpoint]
     vulnerabilities: list[KnownVulnerability]
     failing_feed: VulnerabilityFeed | None
+    rollouts: list[Rollout]
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
@@ -151,6 +154,7 @@ class Findings:
             *(item.key for item in _own_network(self.sites)),
             *([_of_feed(self.failing_feed).key] if self.failing_feed else []),
             *(_of_vulnerability(one).key for one in self.vulnerabilities),
+            *(item_of_rollout(one).key for one in self.rollouts),
         }
 
 
@@ -172,6 +176,7 @@ def _findings(sites: list[FleetSite], changes: list[Change], matters: OpenMatter
         matters.webhooks,
         vulnerabilities,
         matters.failing_feed,
+        matters.rollouts,
     )
 
 
@@ -184,6 +189,7 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
     of_theirs = replace(
         findings,
         open_alerts=[one for one in findings.open_alerts if visible.has(one.site.client_id)],
+        rollouts=[one for one in findings.rollouts if one.site and visible.has(one.site.client_id)],
         # They are counted over all clients, so those of some are counted again.
         vulnerabilities=findings.vulnerabilities
         if visible.is_everything
@@ -213,6 +219,7 @@ def _visible(
         *([_of_verification(broken)] if broken and is_reader else []),
         *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
         *(_of_change(change) for change in changes if change.needs_checking),
+        *(item_of_rollout(one) for one in findings.rollouts if is_reader),
         *(item for item in problems if item.about != "network" or is_reader),
         *(_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),

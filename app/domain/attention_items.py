@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from app.domain.rollouts import evidence
 from app.domain.vulnerabilities import known
 from app.domain.vulnerabilities.known import KnownVulnerability, VulnerableComponent
 from app.models.alerts import Alert
@@ -14,6 +15,7 @@ from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import Change
 from app.models.client_reports import SentReport
 from app.models.fleet import FleetSite
+from app.models.rollouts import Rollout
 from app.models.sites import Site
 from app.models.uptime import DOWN
 
@@ -32,17 +34,20 @@ MERGED_FROM = 3
 _ALWAYS_TOGETHER = ("approval", "php", "new", "pause", "vulnerability")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
+# What an item can be about.
+Row = Alert | Change | Verification | SentReport | AutoUpdateRule | KnownVulnerability | Rollout
+
 
 @dataclass(frozen=True)
 class Item:
     """One reason for attention.
 
     `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'domain', 'network',
-    'change', 'vulnerability', 'feed', 'approval', 'report', 'rule', 'php', 'pause', 'new',
-    'old_feed' or 'webhook'. `word` is the
-    connection, the problem, the state of the change or the report, the rating, the kind of the
-    alert, or why the webhook is off. `id` is the number of `row`, or of the webhook. `site` is None
-    for what is about no site or about many, and for sites that were only counted.
+    'change', 'rollout', 'vulnerability', 'feed', 'approval', 'report', 'rule', 'php', 'pause',
+    'new', 'old_feed' or 'webhook'. `word` is the connection, the problem, the state of the change
+    or the report, the rating, the kind of the alert, or why the rollout stopped or the webhook is
+    off. `id` is the number of `row`, or of the webhook. `site` is None for what is about no site or
+    about many, and for sites that were only counted.
     """
 
     about: str
@@ -52,9 +57,7 @@ class Item:
     name: str = ""
     since: datetime | None = None
     site: Site | FleetSite | None = None
-    row: Alert | Change | Verification | SentReport | AutoUpdateRule | KnownVulnerability | None = (
-        None
-    )
+    row: Row | None = None
 
     @property
     def key(self) -> str:
@@ -107,6 +110,13 @@ class Task:
     def site_names(self) -> list[str]:
         """Return the names of its sites, each once."""
         return list(dict.fromkeys(one.site.name for one in self.items if one.site))
+
+
+def item_of_rollout(rollout: Rollout) -> Item:
+    """Return what stopped a rollout; it waits until a person decides."""
+    severity = CRITICAL if rollout.reason == evidence.PACKAGE else CHECK
+    word, since = rollout.reason, rollout.changed_at
+    return Item("rollout", word, severity, rollout.id, rollout.name, since, rollout.site, rollout)
 
 
 def tasks(items: Iterable[Item]) -> list[Task]:

@@ -395,16 +395,9 @@ class Change(LeasedRow):
 
 
 # The database keeps changes serial per site, and one component out of two plans at once.
+_COMPONENT = (Change.site, Change.kind, Change.ident)
+_IS_RUNNING, _IS_OPEN = Change.state == RUNNING, Change.state.in_(OPEN)
 Change.add_index(
-    Change.index(Change.site, unique=True, where=Change.state == RUNNING, name="change_one_running")
+    Change.index(Change.site, unique=True, where=_IS_RUNNING, name="change_one_running")
 )
-Change.add_index(
-    Change.index(
-        Change.site,
-        Change.kind,
-        Change.ident,
-        unique=True,
-        where=Change.state.in_(OPEN),
-        name="change_one_open",
-    )
-)
+Change.add_index(Change.index(*_COMPONENT, unique=True, where=_IS_OPEN, name="change_one_open"))

@@ -14,6 +14,7 @@ from app.models.base import db, is_postgres
 from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.composed import composed_once
+from app.models.rollouts import STOPPED, Rollout
 from app.models.site_vulnerabilities import COUNTED, SiteVulnerability, SoftwareCount
 from app.models.sites import Site
 from app.models.visibility import Visibility
@@ -29,6 +30,7 @@ class OpenMatters:
     person, each is with its client. `alerts` are open, newest first, each with its site.
     `vulnerabilities` are the urgent ones, counted by what they are in, the worst first. `webhooks`
     are those that Aura turned off. `failing_feed` is set while known vulnerabilities do not come.
+    `rollouts` are stopped, each with the site that stopped it.
     """
 
     broken: Verification | None = None
@@ -37,20 +39,23 @@ class OpenMatters:
     vulnerabilities: list[SoftwareCount] = field(default_factory=list)
     webhooks: list[WebhookEndpoint] = field(default_factory=list)
     failing_feed: VulnerabilityFeed | None = None
+    rollouts: list[Rollout] = field(default_factory=list)
 
     @classmethod
     def read(cls, visible: Visibility) -> OpenMatters:
         """Read all of it."""
         row = next(iter(_matters(visible)))
-        broken, reports, clients, alerts, sites, counts, webhooks, feeds = row
+        broken, reports, clients, alerts, sites, counts, webhooks, feeds, rollouts = row
+        known = {site.id: site for site in Site.read_nested(sites)}
         unseen = Verification.read_nested(broken)
         return cls(
             broken=max(unseen, key=lambda verification: int(verification.id), default=None),
             reports=_reports(SentReport.read_nested(reports), Client.read_nested(clients), visible),
-            alerts=_alerts(Alert.read_nested(alerts), Site.read_nested(sites)),
+            alerts=_alerts(Alert.read_nested(alerts), known),
             vulnerabilities=SoftwareCount.read_all(json.loads(counts or "[]")),
             webhooks=sorted(WebhookEndpoint.read_nested(webhooks), key=lambda one: int(one.id)),
             failing_feed=next(iter(VulnerabilityFeed.read_nested(feeds)), None),
+            rollouts=_rollouts(Rollout.read_nested(rollouts), known),
         )
 
 
@@ -58,15 +63,18 @@ class OpenMatters:
 def _matters(visible: Visibility) -> Any:
     of_reports = SentReport.select(SentReport.client).where(SentReport.needs_people())
     of_alerts = Alert.select(Alert.site).where(Alert.closed_at.is_null())
+    of_rollouts = Rollout.select(Rollout.site).where(Rollout.state == STOPPED)
+    is_about = Site.id.in_(of_alerts) | Site.id.in_(of_rollouts)
     columns = (
         Verification.nested(Verification.is_unseen()),
         SentReport.nested(SentReport.needs_people()),
         Client.nested(Client.id.in_(of_reports)),
         Alert.nested(Alert.closed_at.is_null()),
-        Site.nested(Site.id.in_(of_alerts) & visible.in_sql(Site.client)),
+        Site.nested(is_about & visible.in_sql(Site.client)),
         _counts(visible),
         WebhookEndpoint.nested(WebhookEndpoint.is_off_by_aura()),
         VulnerabilityFeed.nested(VulnerabilityFeed.is_failing()),
+        Rollout.nested(Rollout.state == STOPPED),
     )
     return Select(columns=columns).bind(db).tuples()
 
@@ -81,13 +89,20 @@ def _reports(
     return sorted(listed, key=lambda report: int(report.id))
 
 
-def _alerts(found: list[Alert], sites: list[Site]) -> list[Alert]:
+def _alerts(found: list[Alert], known: dict[int, Site]) -> list[Alert]:
     """Return the alerts of these sites, newest first."""
-    known = {site.id: site for site in sites}
     listed = [alert for alert in found if alert.site_id in known]
     for alert in listed:
         alert.site = known[alert.site_id]
     return sorted(listed, key=lambda alert: -alert.id)
+
+
+def _rollouts(found: list[Rollout], known: dict[int, Site]) -> list[Rollout]:
+    """Return the rollouts that one of these sites stopped, the oldest first."""
+    listed = [rollout for rollout in found if rollout.site_id in known]
+    for rollout in listed:
+        rollout.site = known[int(rollout.site_id or 0)]
+    return sorted(listed, key=lambda rollout: int(rollout.id))
 
 
 def _counts(visible: Visibility) -> Any:

@@ -356,6 +356,11 @@ class Outage(BaseModel):
         return list(query.order_by(cls.began_at.desc()))
 
     @classmethod
+    def begun_since(cls, site_ids: Collection[int], since: datetime) -> list[Outage]:
+        """Return the outages of these sites that began after that time."""
+        return list(cls.select().where(cls.site.in_(list(site_ids)), cls.began_at >= since))
+
+    @classmethod
     def within(cls, begins: datetime, ends: datetime) -> Any:
         """Return the SQL condition that a part of it is in that time."""
         return (cls.began_at < ends) & (cls.ended_at.is_null() | (cls.ended_at >= begins))

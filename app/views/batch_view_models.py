@@ -14,6 +14,7 @@ from app.domain.accounts.sessions import AuthenticatedSession
 from app.domain.actor import Actor
 from app.domain.changes import approvals, fleet_updates, proposals, release_findings
 from app.domain.changes.change_times import Calendar, FreezeTime
+from app.domain.changes.fleet_experience import FleetExperience, fleet_experience
 from app.domain.changes.fleet_updates import BlockedUpdate
 from app.domain.inventory import update_limits
 from app.domain.time_zones import zone_of
@@ -38,12 +39,15 @@ from app.models.clients import SECOND, SELF, THEMSELVES
 from app.models.sites import Site
 from app.views.change_view_models import IN_SUMMARY, risks_of
 from app.views.release_view_models import ReleaseLine, release_lines
+from app.views.rollout_view_models import RolloutPage, WaveOptions, rollout_page, wave_options
 from app.views.vulnerability_view_models import SecurityFix, fixes_of
 from app.views.window_view_models import Opening, opening_of, page_calendar
 
 # Risks that are normal for an update: they need no attention of their own.
 _USUAL_RISKS = ("active",)
 _MOST_BLOCKED = 20
+# The groups that the waves of a rollout list.
+_LISTED_IN_WAVES = ("running", "queued", "succeeded")
 # The hour, in the zone of the person who approves, of a start that is put off until the night.
 NIGHT_HOUR = 2
 
@@ -75,7 +79,11 @@ class Step:
 
 @dataclass(frozen=True)
 class BatchPage:
-    """The data of a batch's page; `blocked` are the same updates on sites that cannot take them."""
+    """The data of a batch's page; `blocked` are the same updates on sites that cannot take them.
+
+    `wave_options` are there where it can be approved in waves, and `experience` if all of it is one
+    update.
+    """
 
     batch: str
     lines: list[BatchLine]
@@ -86,6 +94,9 @@ class BatchPage:
     asks_for_password: bool
     security: dict[UpdateKey, SecurityFix]
     releases: list[ReleaseLine]
+    rollout: RolloutPage | None
+    wave_options: WaveOptions | None
+    experience: FleetExperience | None
     now: datetime
 
     @property
@@ -157,6 +168,18 @@ class BatchPage:
     def in_group(self, name: str) -> list[BatchLine]:
         return [line for line in self.lines if line.group == name]
 
+    @property
+    def rolls_out(self) -> bool:
+        """Whether it is rolled out in waves that are not over."""
+        return self.rollout is not None and self.rollout.rollout.is_open
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether anything is listed beside the waves of a rollout, which list its sites."""
+        return self.rollout is None or any(
+            line.group not in _LISTED_IN_WAVES for line in self.lines
+        )
+
     def steps(self, name: str) -> list[Step]:
         """Return the lines of a group by what they update."""
         found: dict[UpdateKey, Step] = {}
@@ -173,6 +196,7 @@ class BatchPage:
             for line in self.lines
         )
         shown += "|".join(f"{line.change.id}:{line.state}" for line in self.releases)
+        shown += self.rollout.signature if self.rollout else ""
         return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
     @property
@@ -202,6 +226,8 @@ def batch_page(
     lines = [_line(change, facts, me) for change in changes]
     is_review = any(change.state in (CHECKING, PROPOSED) for change in changes)
     proposes = permissions.is_allowed(me.role, "propose")
+    rollout = rollout_page(batch, {change.id for change in changes}, me)
+    approvable = [line.change for line in lines if line.can_approve]
     recent = now - session.session.confirmed_at < permissions.REAUTH_MAX_AGE - timedelta(seconds=30)
     return BatchPage(
         batch=batch,
@@ -213,6 +239,9 @@ def batch_page(
         asks_for_password=not recent,
         security=fixes_of(sorted({_key(change) for change in changes})),
         releases=release_lines(changes, releases),
+        rollout=rollout,
+        wave_options=wave_options(approvable) if rollout is None else None,
+        experience=_experience(changes, me),
         now=now,
     )
 
@@ -225,6 +254,14 @@ class _Facts:
     calendar: Calendar
     warned: Collection[int]
     now: datetime
+
+
+def _experience(changes: Sequence[Change], me: Actor) -> FleetExperience | None:
+    """Return what the fleet has seen of the one version that a batch brings; None for several."""
+    versions = {(change.kind, change.ident, change.to_version) for change in changes}
+    if len(versions) > 1:
+        return None
+    return fleet_experience(*versions.pop(), permissions.visibility_of(me))
 
 
 def _line(change: Change, facts: _Facts, me: Actor) -> BatchLine:

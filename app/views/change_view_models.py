@@ -15,16 +15,19 @@ from app.domain.changes import (
     approvals,
     auto_update_rules,
     candidates,
+    fleet_experience,
     packages,
     proposals,
     release_findings,
 )
 from app.domain.changes.candidates import Candidate
+from app.domain.changes.fleet_experience import FleetExperience
 from app.domain.changes.release_findings import ReleaseFindings
 from app.domain.changes.vulnerability_updates import UpdateEffect, effect_of
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import MAJOR
 from app.domain.reporting.computation import STORY_EVENTS
+from app.models import change_results
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.base import utcnow
@@ -87,6 +90,7 @@ class ChangePage:
     security: UpdateEffect
     release: ReleaseCard | None
     findings: ReleaseFindings | None
+    experience: FleetExperience
 
     @property
     def may_be_approved(self) -> bool:
@@ -219,6 +223,10 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
     site, hold = change.site, change.hold
     rule = auto_update_rules.would_release(change, site, now)
     security = effect_of(change.kind, change.ident, change.from_version, change.to_version)
+    # Also the attempts on this site: one query for both.
+    of_version = change_results.changes_to(
+        change.kind, change.ident, change.to_version, permissions.visibility_of(me)
+    )
     return ChangePage(
         change=change,
         site=site,
@@ -236,13 +244,14 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         now=now,
         hold=hold if hold and change.is_open and hold.is_in_force(now) else None,
         rule=rule,
-        attempts=Change.attempts_at(site.id, change.kind, change.ident, change.to_version),
+        attempts=[one for one in of_version if one.site_id == site.id],
         can_approve=approvals.may_approve(change, me),
         needs_request=proposals.needs_request(change),
         times=change_times_of(change, now),
         security=security,
         release=release_age_view_models.card_of_change(change, site, rule, me, security),
         findings=release_findings.findings_of(change),
+        experience=fleet_experience.sum_up(of_version),
     )
 
 

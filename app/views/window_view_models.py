@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from app.domain.changes import change_times, freezes, maintenance_windows, stop_switch
+from app.domain.changes import change_times, freezes, maintenance_windows, stop_switch, waves
 from app.domain.changes.change_times import Calendar, FreezeTime, Window
 from app.domain.changes.rule_hours import WEEKDAYS
 from app.domain.changes.stop_switch import Affected
@@ -201,8 +201,14 @@ def change_times_of(change: Change, now: datetime) -> ChangeTimes:
         freeze=freeze,
         after_freeze=max(later.begins, freeze.span.ends) if later and freeze else None,
         opens=opening_of(change, calendar, now) if is_proposed and not freeze else None,
-        waits=calendar.why_not_now(change, change.site, now) if change.state in MAY_RUN else "",
+        waits=_why_it_waits(change, calendar, now) if change.state in MAY_RUN else "",
     )
+
+
+def _why_it_waits(change: Change, calendar: Calendar, now: datetime) -> str:
+    if waves.is_held(change):
+        return waves.ROLLOUT_HALTED
+    return calendar.why_not_now(change, change.site, now)
 
 
 def active_freezes(now: datetime, visible: Visibility) -> list[FreezeTime]:

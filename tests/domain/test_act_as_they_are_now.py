@@ -52,6 +52,7 @@ from app.domain.changes import (
     stop_switch,
     vulnerability_updates,
 )
+from app.domain.changes.approvals import Terms
 from app.domain.changes.change_times import Window
 from app.domain.changes.freezes import FreezeTerms
 from app.domain.changes.proposals import UpdateRequest
@@ -67,6 +68,7 @@ from app.domain.notifications import preferences as notification_preferences
 from app.domain.notifications.preferences import Preferences
 from app.domain.reporting import data, schedule, sending
 from app.domain.reporting.client_report import Period
+from app.domain.rollouts import control, starting
 from app.domain.sites import clients, holds, notes, sites
 from app.domain.sites.site_csv import SiteLine
 from app.domain.uptime import settings as uptime_settings
@@ -83,6 +85,7 @@ from app.models.changes import Change
 from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.email import OutgoingEmail
+from app.models.rollouts import Rollout
 from app.models.sites import MOVED, Pairing, Site
 from app.models.vulnerabilities import VulnerableSoftware
 from app.models.webhooks import WebhookEndpoint, WebhookMessage
@@ -100,6 +103,7 @@ from tests.support.factories import (
 from tests.support.fakes import Clock, FakeSite
 from tests.support.openid_provider import CLIENT_ID, SECRET, LocalProvider, local_provider
 from tests.support.pictures import picture
+from tests.support.rollouts import ONE_THEN_THE_REST, RolloutWorld
 from tests.support.second_factors import Device, add_app, first_code, make_passkey
 from tests.support.vulnerability_feeds import bounds, feed, record, software
 from tests.support.webhooks import add_endpoint, typed_endpoint
@@ -189,6 +193,26 @@ class World:
     def removing_window(self) -> Callable[..., Any]:
         maintenance_windows.set_window(self.site, WINDOW, by=self.ana, **self.fresh)
         return partial(maintenance_windows.remove_window, self.site, **self.fresh)
+
+    def approving_in_waves(self) -> Callable[..., Any]:
+        batch = RolloutWorld.make(self.ana, self.config, self.fake.clock, count=2).review()
+        seen = {change.id: change.digest for change in batch}
+        terms = {"seen": seen, "config": self.config, "terms": Terms(), **self.fresh}
+        return partial(starting.approve_in_waves, batch, ONE_THEN_THE_REST, **terms)
+
+    def rollout(self) -> Rollout:
+        self.approving_in_waves()(by=self.ana)
+        return Rollout.get()
+
+    def resuming(self) -> Callable[..., Any]:
+        rollout = self.rollout()
+        control.pause_rollout(rollout, by=self.ana, now=self.now)
+        return partial(control.resume_rollout, rollout, reason="", **self.fresh)
+
+    def leaving_out(self) -> Callable[..., Any]:
+        rollout = self.rollout()
+        site = Site.get(Site.name == "B")
+        return partial(control.leave_site_out, rollout, site, now=self.now)
 
     def approving_in_spite(self) -> Callable[..., Any]:
         change = self.change()
@@ -509,6 +533,13 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         reason="wait",
         now=w.now,
     ),
+    "rollouts.starting.approve_in_waves": World.approving_in_waves,
+    "rollouts.control.resume_rollout": World.resuming,
+    "rollouts.control.leave_site_out": World.leaving_out,
+    "rollouts.control.pause_rollout": lambda w: partial(
+        control.pause_rollout, w.rollout(), now=w.now
+    ),
+    "rollouts.control.end_rollout": lambda w: partial(control.end_rollout, w.rollout(), now=w.now),
     "changes.proposals.cancel_change": lambda w: partial(
         proposals.cancel_change, w.change(), now=w.now
     ),

@@ -17,7 +17,15 @@ from tests.fleet.client_reports import send_client_reports
 from tests.fleet.fleet import Fleet, Website
 from tests.fleet.history import plan_backlog, plan_history
 from tests.fleet.market import Market
-from tests.fleet.stories import FIXED_ROLES, ROLES, UNPAIRED_ROLES, plan_stories, plan_unpaired
+from tests.fleet.rollouts import plan_rollout
+from tests.fleet.stories import (
+    FIXED_ROLES,
+    ROLES,
+    UNPAIRED_ROLES,
+    is_kept,
+    plan_stories,
+    plan_unpaired,
+)
 from tests.fleet.timeline import FleetClock, Timeline, Wire
 from tests.fleet.uptime import add_uptime
 from tests.fleet.vulnerabilities import add_vulnerabilities
@@ -61,6 +69,7 @@ def build_fleet(
     plan_history(fleet, paired)
     plan_backlog(fleet)
     plan_stories(fleet, paired)
+    plan_rollout(fleet, [one for one in paired if not one.role and not is_kept(fleet, one)])
     plan_unpaired(fleet, [one for one in websites if one.role in UNPAIRED_ROLES])
     timeline.run(ends_at)
     queue.use(RecordingQueue())

@@ -81,10 +81,15 @@ def _tell(fleet: Fleet, website: Website, tell: Callable[[Fleet, Site], None]) -
     tell(fleet, _site(website))
 
 
+def is_kept(fleet: Fleet, website: Website) -> bool:
+    """Whether the owner of this ordinary site keeps it up to date without Aura."""
+    return not website.role and fleet.dice(f"kept:{website.name}").random() < 0.6
+
+
 def _last_sync(fleet: Fleet, website: Website) -> None:
     """Sync a site; more than half of the ordinary ones are kept up to date by their owners."""
     site = _site(website)
-    if not website.role and fleet.dice(f"kept:{website.name}").random() < 0.6:
+    if is_kept(fleet, website):
         fleet.sites[site.id].install_everything_in_wp_admin()
     fleet.sync(site)
 

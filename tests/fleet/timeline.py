@@ -21,6 +21,7 @@ from app.domain.connection import revocation, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
+from app.domain.rollouts import looks, upkeep
 from app.http.connection_trace import Trace
 from app.http.errors import CallError, ErrorCode
 from app.http.site_client import Channel, ProbeResponse, Reply
@@ -108,29 +109,30 @@ class Timeline:
     def _work(self, name: str, ids: tuple[int, ...]) -> None:
         world: dict[str, Any] = {"config": self.config, "now": self.clock, "call": self.wire.call}
         looking = {**world, "look": self.wire.look}
+        simple: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
+            "check_change": (dry_run.run_dry_run, world),
+            "run_change": (execution.run_change, looking),
+            "settle_change": (settlement.settle_change, looking),
+            "run_diagnostics_on_site": (runs.run_diagnostics, looking),
+            "rotate_keys": (rotation.run_rotation, world),
+            "read_log": (site_log.read_site_log, world),
+            "verify_audit_log": (verification.run_verification, {"now": self.clock}),
+        }
+        if name in simple:
+            job, given = simple[name]
+            job(*ids, **given)
+            return
         match name:
             case "sync_site" | "sync_sites":
                 for sync_id in ids:
                     site_sync.run_sync(sync_id, **world)
-            case "check_change":
-                dry_run.run_dry_run(*ids, **world)
             case "check_package" | "compare_release":
                 self._download(name, *ids)
-            case "run_change":
-                execution.run_change(*ids, **looking)
-            case "settle_change":
-                settlement.settle_change(*ids, **looking)
-            case "run_diagnostics_on_site":
-                runs.run_diagnostics(*ids, **looking)
-            case "rotate_keys":
-                rotation.run_rotation(*ids, **world)
+            case "advance_rollout" | "look_at_rollout":
+                self._work_on_rollout(name, *ids)
             case "deliver_revocation":
                 bearer = {"call_bearer": self.wire.call_bearer}
                 revocation.deliver_revocation(*ids, **world, **bearer)
-            case "read_log":
-                site_log.read_site_log(*ids, **world)
-            case "verify_audit_log":
-                verification.run_verification(*ids, now=self.clock)
             case _:
                 raise ValueError(f"no site of the fleet can do {name}")
 
@@ -141,3 +143,9 @@ class Timeline:
             release_comparisons.resume_with(row_id, self.clock())
         else:
             release_comparisons.compare(row_id, **told)
+
+    def _work_on_rollout(self, name: str, row_id: int) -> None:
+        if name == "advance_rollout":
+            upkeep.advance_rollout(row_id, self.clock())
+        else:
+            looks.look_at_rollout(row_id, config=self.config, look=self.wire.look, now=self.clock)

@@ -21,6 +21,7 @@ from app.domain.changes import (
     release_comparisons,
     settlement,
 )
+from app.domain.changes.approvals import Terms
 from app.domain.changes.proposals import UpdateRequest
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.crosscheck import site_log
@@ -31,6 +32,9 @@ from app.domain.notifications import delivery, preferences, watch, webhook_watch
 from app.domain.notifications.preferences import Preferences
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import sending
+from app.domain.rollouts import looks, starting
+from app.domain.rollouts import upkeep as rollout_upkeep
+from app.domain.rollouts.wave_choice import WaveChoice
 from app.domain.uptime import domain_ends, rounds
 from app.domain.vulnerabilities import source, upkeep
 from app.domain.webhooks import delivery as webhook_delivery
@@ -51,6 +55,7 @@ from app.models.exports import AuditLogExport
 from app.models.packages import KnownPackage
 from app.models.release_comparisons import ReleaseComparison
 from app.models.reports import Sync
+from app.models.rollouts import Rollout, RolloutUpdate
 from app.models.sites import Pairing, Site
 from app.models.update_backlog import UpdateBacklog
 from app.models.uptime import RESULTS, SiteWatch, UptimeCheck
@@ -126,6 +131,28 @@ class Fleet:
         """The arguments that let a domain function call this site."""
         fake = self.sites[site_id]
         return {"config": self.config, "call": fake.call, "now": fake.clock}
+
+    def roll_out(self) -> Rollout:
+        """Approve the updates in two waves, and have the first one end well."""
+        batch = [
+            check(change, self.sites[change.site_id], self.config) for change in self.propose()
+        ]
+        starting.approve_in_waves(
+            batch,
+            WaveChoice(count=COUNT - 1, percent=0, wait_hours=1),
+            by=self.ana,
+            seen={change.id: change.digest for change in batch},
+            confirmed_at=self.clock(),
+            config=self.config,
+            now=self.clock(),
+            terms=Terms(),
+        )
+        for one in RolloutUpdate.select().where(RolloutUpdate.wave == 1):
+            site_id = one.change.site_id
+            look = self.sites[site_id].look
+            execution.run_change(one.change_id, look=look, **self.answers_to(site_id))
+        self.clock.advance(hours=2)
+        return Rollout.get()
 
     # ---- what periodic tasks find ----
 
@@ -280,6 +307,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "recover_changes": (Fleet.propose, COUNT),
     "ask_wordpress_org": (Fleet.report_software, SOFTWARE),
     "recover_comparisons": (Fleet.see_package, 1),
+    "advance_rollouts": (Fleet.roll_out, 1),
     "recover_package_checks": (Fleet.see_package, 1),
     "recover_diagnostics": (Fleet.lose_diagnostics, COUNT),
     "recover_pairings": (Fleet.lose_pairings, COUNT),
@@ -331,6 +359,25 @@ def run_changes(fleet: Fleet) -> list[str]:
         )
         for change in fleet.approve()
     ]  # fmt: skip
+
+
+def look_at_rollouts(fleet: Fleet) -> list[str]:
+    rollout = fleet.roll_out()
+    return [
+        looks.look_at_rollout(
+            one.change_id,
+            config=fleet.config,
+            look=fleet.sites[one.change.site_id].look,
+            now=fleet.clock,
+        )
+        for one in rollout.updates
+        if one.wave == 1
+    ]
+
+
+def advance_rollouts(fleet: Fleet) -> list[str]:
+    look_at_rollouts(fleet)
+    return [rollout_upkeep.advance_rollout(Rollout.get().id, fleet.clock())]
 
 
 def settle_changes(fleet: Fleet) -> list[str]:
@@ -502,6 +549,8 @@ def update_vulnerabilities(fleet: Fleet) -> list[str]:
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_domains": (check_domains, ["no_rdap"] * COUNT),
     "check_uptime": (check_front_pages, ["up"] * COUNT),
+    "advance_rollout": (advance_rollouts, ["started"]),
+    "look_at_rollout": (look_at_rollouts, ["ok"] * (COUNT - 1)),
     "check_change": (check_changes, ["proposed"] * COUNT),
     "ask_wordpress_org": (ask_wordpress_org, ["asked"]),
     "check_package": (check_packages, ["checked"]),

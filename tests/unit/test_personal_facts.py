@@ -22,6 +22,7 @@ TODAY = {
     "change_proposed": ["reason"],
     "freeze_overridden": ["reason"],
     "updates_stopped": ["reason"],
+    "rollout_resumed": ["reason"],
     "change_rejected": ["reason"],
     "update_hold_created": ["reason"],
     "email_server_changed": ["sender", "username"],

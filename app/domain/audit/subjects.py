@@ -38,7 +38,7 @@ def conditions(subject: str) -> list[Any]:
     if subject == EVERYTHING:
         return []
     if subject == UPDATES:
-        return [AuditEntry.event.in_(_declared_in("changes"))]
+        return [AuditEntry.event.in_([*_declared_in("changes"), *_declared_in("rollouts")])]
     if subject == CONNECTIONS:
         events = ["alert_raised", "alert_closed", "sync_failed", "report_refused"]
         return [AuditEntry.event.in_([*_declared_in("connection"), *events])]

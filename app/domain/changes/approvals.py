@@ -15,8 +15,9 @@ from app.config import Config
 from app.domain import audit, dashboard_identity, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import ChangeApproved, ChangeRejected, FreezeOverridden
-from app.domain.changes import change_plan, change_times, owner_exclusions, packages
-from app.domain.changes.change_times import Calendar, Start
+from app.domain.changes import change_plan, change_times, owner_exclusions, packages, waves
+from app.domain.changes.change_times import Calendar, Span, Start
+from app.domain.changes.waves import Place, Places
 from app.domain.dashboard_identity import DashboardIdentity
 from app.domain.errors import AuraError, Conflict, Forbidden, Invalid, StaleChange
 from app.domain.inventory import update_limits
@@ -59,6 +60,7 @@ class _Approval:
     dashboard: DashboardIdentity
     terms: Terms
     calendar: Calendar
+    places: Places
     now: datetime
 
 
@@ -89,8 +91,9 @@ def approve_changes(
     with permissions.user_transaction(by, "decide", *sites) as (_, present):
         calendar = change_times.read_calendar(now)
         calendar.require_running()
+        places = waves.read_places(chosen[0].batch)
+        approval = _Approval(present, dashboard, terms, calendar, places, now)
         for change in chosen:
-            approval = _Approval(present, dashboard, terms, calendar, now)
             _release(change, seen[change.id], approval)
     return len(chosen)
 
@@ -162,6 +165,7 @@ def _release(change: Change, seen: str, approval: _Approval) -> None:
         raise StaleChange("Its proposer has not requested approval yet.")
     if change.state != PROPOSED:
         raise _refusal(change, seen)
+    place = approval.places.place_of(change, max(now, terms.starts_at or now))
     won = sign_and_queue(
         change,
         approval.dashboard,
@@ -170,22 +174,52 @@ def _release(change: Change, seen: str, approval: _Approval) -> None:
         approver=by.name,
         seen=seen,
         may_be_proposer=site.approvals == SELF,
-        start=_start(change, site, approval),
+        start=_held_start(change, site, approval, place)
+        if place is not None and place.is_held
+        else _start(change, site, approval),
         terms=terms,
         now=now,
     )
     if not won:
         raise _refusal(change, seen)
+    if place is not None:
+        approval.places.add(change, place)
 
 
-def _start(change: Change, site: Site, approval: _Approval) -> Start:
-    """Return when the change may start. Raises Conflict, or Invalid for the chosen time."""
-    calendar, terms, now = approval.calendar, approval.terms, approval.now
+def _held_start(change: Change, site: Site, approval: _Approval, place: Place) -> Start:
+    """Return when a change of a later wave may start: from its wave until its approval expires.
+
+    Windows and freezes hold when it is sent, because the hour of its wave is not known yet. Raises
+    Conflict if it could never start in time.
+    """
+    _require_not_paused(site)
+    if place.earliest >= change.not_after:
+        raise Conflict(
+            f"Wave {place.wave} would start after its approvals expire, on "
+            f"{change.not_after:%d %b %Y, %H:%M} UTC. Choose a shorter wait, or review the updates "
+            "again."
+        )
+    if approval.calendar.next_span(site, place.earliest, change.not_after) is None:
+        raise Conflict(
+            f"{site.name} has {_missing_time(site, False)} between the start of wave {place.wave} "
+            f"and {change.not_after:%d %b %Y, %H:%M} UTC, when this approval expires. Choose a "
+            "shorter wait, or leave this site out."
+        )
+    return Start(place.earliest, Span(begins=place.earliest), is_held=True)
+
+
+def _require_not_paused(site: Site) -> None:
     if update_limits.pause_of(site):
         raise Conflict(
             f"The owner of {site.name} has paused updates. Ask them to resume updates in wp-admin, "
             "under Settings → SiteAgent → Pause and limits."
         )
+
+
+def _start(change: Change, site: Site, approval: _Approval) -> Start:
+    """Return when the change may start. Raises Conflict, or Invalid for the chosen time."""
+    calendar, terms, now = approval.calendar, approval.terms, approval.now
+    _require_not_paused(site)
     chosen = max(change.not_before, terms.starts_at or change.not_before)
     in_spite = bool(terms.override)
     earliest = max(now, chosen)
@@ -270,12 +304,12 @@ def sign_and_queue(
             override=terms.override,
             not_before=start.at,
             not_after=min(change.not_after, start.span.ends),
-            next_attempt_at=max(now, start.at),
+            next_attempt_at=None if start.is_held else max(now, start.at),
             **_NOT_TRIED,
         )
         if won:
             audit.record(_approved(change, approval_kind, approver, terms, now), by, now=now)
-            if change.not_before <= now:
+            if change.not_before <= now and not start.is_held:
                 tx.after_commit(queue.enqueue, "run_change", change.id)
     return won
 

@@ -76,11 +76,13 @@ class Window:
 class Start:
     """When an approved change starts, and the time in which it may.
 
-    Aura may send it later than its plan allows; the site checks the plan's own times.
+    Aura may send it later than its plan allows; the site checks the plan's own times. With
+    `is_held`, it also waits for its wave of a rollout.
     """
 
     at: datetime
     span: Span = Span()
+    is_held: bool = False
 
     def times_in(self, change: Change) -> PlanTimes:
         """Return when the site accepts the plan, by its clock: inside the span and the document.

@@ -21,6 +21,7 @@ from app.domain.changes import (
     packages,
     proposals,
     site_probe,
+    waves,
 )
 from app.domain.changes.approvals import stale_reason
 from app.domain.changes.dry_run import planned_update
@@ -128,6 +129,8 @@ def _problem(change: Change, dashboard: DashboardIdentity, now: datetime) -> str
 
 def _why_not_now(change: Change, now: datetime) -> str:
     """Return why an approved change has to wait, as it is under the caller's lock."""
+    if held := waves.why_held(change):
+        return held
     site = Site.get_by_id(change.site_id)
     return change_times.read_calendar(now).why_not_now(change, site, now)
 

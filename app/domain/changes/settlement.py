@@ -16,7 +16,7 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangeEnded, ChangeOutcomeUnknown, ChangeWaiting
-from app.domain.changes import outcomes, packages, site_probe
+from app.domain.changes import outcomes, packages, site_probe, waves
 from app.domain.changes.dry_run import planned_update
 from app.domain.changes.outcomes import Outcome
 from app.domain.changes.site_probe import LookCall
@@ -153,6 +153,8 @@ def finish_change(
             if was_touched and site.is_paired:
                 tx.after_commit(_request_sync, site, now)
             tx.after_commit(_start_next, site, now)
+            if (rollout_id := waves.rollout_of(change)) is not None:
+                tx.after_commit(queue.enqueue, "advance_rollout", rollout_id)
     return change.state
 
 

@@ -17,6 +17,7 @@ from app.mail_format import describe_task
 from app.models import fleet
 from app.models.client_reports import SentReport
 from app.models.email import CRITICAL as CRITICAL_MESSAGE
+from app.models.rollouts import Rollout
 from app.models.told_items import ToldItem
 from app.models.uptime import Outage
 
@@ -34,6 +35,15 @@ _LABELS = {
 }
 _RESOLVED_LABEL = (RESOLVED, "good")
 _HEALTHY = "healthy"
+# Where the task is done if that does not depend on what it is about.
+_FIXED_PATHS = {
+    "audit_log": "/activity",
+    "rule": "/auto-update-rules",
+    "network": "/sites",
+    "feed": "/settings/vulnerabilities",
+    "old_feed": "/settings/vulnerabilities",
+    "vulnerability": "/vulnerabilities",
+}
 # How items end, as the words after "is" and "are".
 _UP, _CONNECTED = "up again", "connected again"
 _MANY_ENDED = (_UP, _CONNECTED)
@@ -57,20 +67,14 @@ def path_of(task: Task) -> str:
         return f"/changes/{item.id}" if is_one else "/updates/waiting"
     if item.about == "alert":
         return f"/alerts/{item.id}" if is_one else "/alerts"
-    if item.about == "audit_log":
-        return "/activity"
+    if item.about in _FIXED_PATHS:
+        return _FIXED_PATHS[item.about]
     if isinstance(item.row, SentReport):
         return f"/clients/{item.row.client_id}/reports/{item.id}" if is_one else "/clients"
-    if item.about == "rule":
-        return "/auto-update-rules"
+    if isinstance(item.row, Rollout):
+        return f"/updates/{item.row.batch}" if is_one else "/updates/running"
     if item.about == "webhook":
         return f"/settings/webhooks/{item.id}" if is_one else "/settings/webhooks"
-    if item.about == "network":
-        return "/sites"
-    if item.about in ("feed", "old_feed"):
-        return "/settings/vulnerabilities"
-    if item.about == "vulnerability":
-        return "/vulnerabilities"
     if is_one and item.site is not None:
         tab = "/uptime" if item.about in ("uptime", "certificate", "domain") else ""
         return f"/sites/{item.site.id}{tab}"

@@ -13,6 +13,7 @@ from app.domain.audit.events.changes import *
 from app.domain.audit.events.connection import *
 from app.domain.audit.events.mail import *
 from app.domain.audit.events.reports import *
+from app.domain.audit.events.rollouts import *
 from app.domain.audit.events.second_factors import *
 from app.domain.audit.events.sites import *
 from app.domain.audit.events.vulnerabilities import *

@@ -1,0 +1,353 @@
+"""A rollout stops by itself, names the site and the reason, and a person decides."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from app.domain import attention
+from app.domain.actor import Actor
+from app.domain.changes import execution, late_failures, proposals
+from app.domain.errors import Conflict, Invalid, NotFound, ReauthenticationRequired, StaleState
+from app.domain.notifications import contents
+from app.domain.rollouts import control
+from app.models.alerts import Alert
+from app.models.changes import APPROVED, CANCELLED, REFUSED, ROLLED_BACK, SUCCEEDED, Change
+from app.models.clients import Client
+from app.models.packages import KnownPackage
+from app.models.rollouts import ENDED, PAUSED, RUNNING, STOPPED, Rollout
+from app.models.sites import Site
+from app.models.uptime import Outage
+from app.models.visibility import EVERYTHING
+from tests.support.factories import AKISMET, make_user
+from tests.support.rollouts import RolloutWorld, all_facts
+
+FATAL_PAGE = (500, b"There has been a critical error on this website.")
+OTHER_PACKAGE = ("12" * 32, "34" * 32)
+
+
+@pytest.fixture
+def world(ana, config, clock, jobs) -> RolloutWorld:
+    return RolloutWorld.make(ana, config, clock)
+
+
+@pytest.fixture
+def rolling(world) -> RolloutWorld:
+    """A was updated; the others wait for their wave."""
+    world.approve()
+    world.work()
+    return world
+
+
+def halted() -> tuple[str, str, str]:
+    """The state of the rollout, why it stopped, and the site that stopped it."""
+    rollout = Rollout.get()
+    return rollout.state, rollout.reason, rollout.site.name if rollout.site else ""
+
+
+def resume(world: RolloutWorld, reason: str = "It is fine") -> None:
+    now = world.clock()
+    control.resume_rollout(Rollout.get(), by=world.ana, reason=reason, confirmed_at=now, now=now)
+
+
+def items(world: RolloutWorld) -> list[attention.Item]:
+    return [one for one in attention.urgent(world.ana, []) if one.about == "rollout"]
+
+
+# ---- what stops it ----
+
+
+def test_a_fatal_error_of_the_first_site_stops_the_rollout_and_names_the_site(world):
+    world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    world.approve()
+    world.work()
+    # At once, before anything has looked at the rollout.
+    assert [world.run(name) for name in "BCDE"] == [APPROVED] * 4
+    assert world.advance() == "stopped"
+    assert halted() == (STOPPED, ROLLED_BACK, "A")
+    (facts,) = all_facts("rollout_stopped")
+    assert (facts["reason"], facts["change_id"], facts["wave"]) == (
+        "rolled_back", world.change("A").id, 1
+    )  # fmt: skip
+    (item,) = items(world)
+    assert (item.word, item.name, item.site.name) == (ROLLED_BACK, "Akismet 5.3.1", "A")
+    world.wait(hours=100)
+    assert world.states() == "A rolled_back, B approved, C approved, D approved, E approved"
+
+
+def test_a_bad_end_holds_the_other_sites_of_its_own_wave(rolling):
+    rolling.clock.advance(hours=25)
+    rolling.advance()
+    rolling.look()
+    assert rolling.advance() == "started"
+    rolling.fake("C").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    assert [rolling.run(name) for name in "BCDE"] == [SUCCEEDED, ROLLED_BACK, APPROVED, APPROVED]
+    assert rolling.advance() == "stopped"
+    assert halted() == (STOPPED, ROLLED_BACK, "C")
+
+
+def test_a_site_that_breaks_later_stops_the_rollout(rolling):
+    rolling.fake("A").front_page = FATAL_PAGE
+    site = rolling.site("A")
+    look = rolling.fake("A").look
+    late_failures.check_site(site, config=rolling.config, look=look, now=rolling.clock)
+    rolling.wait(minutes=1)
+    assert halted() == (STOPPED, "broke_later", "A")
+
+
+def test_a_broken_page_at_the_end_of_the_wait_stops_the_rollout(rolling):
+    rolling.clock.advance(hours=20)
+    rolling.fake("A").front_page = FATAL_PAGE
+    rolling.wait(hours=5)
+    assert halted()[0::2] == (STOPPED, "A")
+    assert Rollout.get().wave == 1
+
+
+def test_a_page_that_cannot_be_judged_is_no_evidence(rolling):
+    rolling.fake("A").front_page = (404, b"nothing here")
+    rolling.wait(hours=25)
+    assert halted() == (STOPPED, "page_unclear", "A")
+
+
+def test_an_unknown_result_is_no_success(world):
+    world.fake("A").losing = {"change.run"}
+    world.approve()
+    world.work()
+    world.wait(minutes=30)
+    assert (halted()[0], world.change("A").state) == (RUNNING, "unknown")
+    Change.update(is_incident=True).where(Change.site == world.site("A")).execute()
+    world.wait(hours=30)
+    assert halted() == (STOPPED, "unknown", "A")
+    assert world.states().count("approved") == 4
+
+
+def test_a_refusal_is_no_success(world):
+    world.approve()
+    world.fake("A").refusing = {"change.run": "not_permitted"}
+    world.work()
+    world.wait(minutes=1)
+    assert halted() == (STOPPED, REFUSED, "A")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "state"), [(-60, RUNNING), (90, STOPPED), (23 * 60, STOPPED), (25 * 60, RUNNING)]
+)
+def test_an_outage_in_the_time_after_the_update_stops_the_rollout(rolling, minutes, state):
+    began_at = rolling.clock() + timedelta(minutes=minutes)
+    Outage.create(
+        site=rolling.site("A"), began_at=began_at, ended_at=began_at + timedelta(minutes=9),
+        cause="timeout",
+    )  # fmt: skip
+    rolling.clock.advance(hours=23, minutes=30)
+    rolling.advance()
+    assert halted()[0] == state
+
+
+def test_another_site_that_is_down_stops_nothing(rolling):
+    Outage.create(site=rolling.site("B"), began_at=rolling.clock(), cause="timeout")
+    rolling.wait(hours=25)
+    assert Rollout.get().wave == 2
+
+
+def test_a_mirror_that_serves_other_bytes_to_site_nine_stops_everything(ana, config, clock, jobs):
+    world = RolloutWorld.make(ana, config, clock, count=12)
+    world.approve()
+    world.work()
+    world.fake("I").changes.package = OTHER_PACKAGE
+    world.clock.advance(hours=25)
+    world.advance()
+    world.look()
+    world.advance()
+    for name in "BCI":
+        world.run(name)
+    assert world.change("I").state == REFUSED
+    assert [world.run(name) for name in "DEFGHJKL"] == [CANCELLED] * 8
+    assert world.advance() == "stopped"
+    assert halted() == (STOPPED, "package_differs", "I")
+    assert KnownPackage.get().is_disputed
+    assert [alert.site.name for alert in Alert.open_ones(EVERYTHING)] == ["I"]
+    (item,) = items(world)
+    assert item.severity == attention.CRITICAL
+    with pytest.raises(Conflict, match="Resolve the alert first"):
+        resume(world)
+    assert sum(sum(fake.changes.installs.values()) for fake in world.sites.values()) == 3
+
+
+def test_other_bytes_seen_anywhere_hold_a_wave_that_has_not_started(rolling):
+    KnownPackage.update(is_disputed=True).execute()
+    rolling.wait(hours=25)
+    assert (halted()[:2], Rollout.get().wave) == ((STOPPED, "package_differs"), 1)
+
+
+def test_a_stop_is_told_by_mail_and_webhooks_until_a_person_decides(world):
+    world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    world.approve()
+    world.work()
+    world.advance()
+    found = attention.read_findings()
+    (item,) = [one for one in attention.urgent_from(found, world.ana) if one.about == "rollout"]
+    keys = found.keys()
+    assert item.key in keys
+    assert contents.title_of(item, ZoneInfo("UTC")) == "The rollout of Akismet 5.3.1 stopped"
+    assert contents.path_of(attention.Task((item,))) == f"/updates/{Rollout.get().batch}"
+    resume(world)
+    keys = attention.read_findings().keys()
+    assert item.key not in keys
+
+
+def test_who_does_not_see_the_site_is_not_told(world):
+    world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    world.approve()
+    world.work()
+    world.advance()
+    other = Client.named("Another")
+    carl = Actor.of(make_user("Carl", "operator", limited_to=[other.id]), "192.0.2.9")
+    found = attention.read_findings()
+    assert [one for one in attention.urgent_from(found, carl) if one.about == "rollout"] == []
+    assert [one for one in attention.urgent(carl, []) if one.about == "rollout"] == []
+
+
+# ---- what a person does ----
+
+
+def test_a_pause_holds_what_was_not_sent_and_a_resume_lets_it_go(rolling):
+    rolling.clock.advance(hours=25)
+    rolling.advance()
+    rolling.look()
+    rolling.advance()
+    control.pause_rollout(Rollout.get(), by=rolling.ana, now=rolling.clock())
+    assert {rolling.change(name).next_attempt_at for name in "BCDE"} == {None}
+    assert [rolling.run(name) for name in "BC"] == [APPROVED] * 2
+    rolling.wait(hours=1)
+    assert rolling.states().count("approved") == 4
+    assert items(rolling) == []
+    resume(rolling, "")
+    rolling.work()
+    assert rolling.states().count("succeeded") == 5
+    assert [all_facts(f"rollout_{name}")[0]["wave"] for name in ("paused", "resumed")] == [2, 2]
+
+
+def test_pages_are_looked_at_again_after_a_pause(rolling):
+    rolling.clock.advance(hours=25)
+    rolling.advance()
+    rolling.look()
+    control.pause_rollout(Rollout.get(), by=rolling.ana, now=rolling.clock())
+    rolling.clock.advance(hours=10)
+    rolling.fake("A").front_page = FATAL_PAGE
+    resume(rolling, "")
+    assert rolling.advance() == "looking"
+    rolling.look()
+    assert (rolling.advance(), Rollout.get().wave) == ("stopped", 1)
+
+
+def test_a_person_accepts_a_finding_with_a_reason_and_only_that_one(world):
+    world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    world.approve()
+    world.work()
+    world.advance()
+    with pytest.raises(Invalid):
+        resume(world, " ")
+    resume(world, "An old PHP, which the others do not have")
+    world.wait(hours=25)
+    assert (halted()[0], Rollout.get().wave) == (RUNNING, 2)
+    assert world.states().count("succeeded") == 4
+    (facts,) = all_facts("rollout_resumed")
+    assert facts["accepted"] == [world.change("A").id]
+    assert items(world) == []
+
+
+def test_a_site_is_left_out_and_the_others_go_on(world):
+    world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    world.approve()
+    world.work()
+    world.advance()
+    cancelled = control.leave_site_out(
+        Rollout.get(), world.site("A"), by=world.ana, now=world.clock()
+    )
+    assert (cancelled, halted()[0]) == (0, STOPPED)
+    # Nothing of the first wave is left, so a person says why the next one starts.
+    with pytest.raises(Invalid):
+        resume(world, "")
+    resume(world, "Its theme was the reason")
+    world.wait(hours=25)
+    assert world.states().count("succeeded") == 4
+
+
+def test_a_site_that_waits_is_left_out_and_never_updated(rolling):
+    site = rolling.site("C")
+    assert control.leave_site_out(Rollout.get(), site, by=rolling.ana, now=rolling.clock()) == 1
+    rolling.wait(hours=25)
+    assert rolling.states() == "A succeeded, B succeeded, C cancelled, D succeeded, E succeeded"
+    with pytest.raises(StaleState):
+        control.leave_site_out(Rollout.get(), site, by=rolling.ana, now=rolling.clock())
+    assert all_facts("rollout_site_left_out")[0]["cancelled"] == 1
+
+
+def test_a_rollout_is_ended_and_its_rest_cancelled(rolling):
+    assert control.end_rollout(Rollout.get(), by=rolling.ana, now=rolling.clock()) == 4
+    rolling.wait(hours=100)
+    assert (Rollout.get().state, rolling.states().count("cancelled")) == (ENDED, 4)
+    for act in (control.end_rollout, control.pause_rollout):
+        with pytest.raises(StaleState):
+            act(Rollout.get(), by=rolling.ana, now=rolling.clock())
+    with pytest.raises(StaleState):
+        resume(rolling)
+
+
+def test_an_update_that_a_person_cancelled_is_no_reason_to_stop(rolling):
+    proposals.cancel_change(rolling.change("B"), by=rolling.ana, now=rolling.clock())
+    rolling.wait(hours=25)
+    rolling.wait(minutes=1)
+    assert (halted()[0], rolling.states().count("succeeded")) == ("done", 4)
+
+
+def test_resuming_needs_the_password_again(rolling):
+    control.pause_rollout(Rollout.get(), by=rolling.ana, now=rolling.clock())
+    with pytest.raises(ReauthenticationRequired):
+        control.resume_rollout(
+            Rollout.get(), by=rolling.ana, reason="", now=rolling.clock(),
+            confirmed_at=rolling.clock() - timedelta(hours=2),
+        )  # fmt: skip
+    assert halted()[0] == PAUSED
+
+
+def test_who_does_not_see_all_its_sites_cannot_decide_about_it(rolling):
+    client = Client.named("Bakery Ltd")
+    Site.update(client=client).where(Site.name == "A").execute()
+    carl = Actor.of(make_user("Carl", "operator", limited_to=[client.id]), "192.0.2.9")
+    for act in (control.pause_rollout, control.end_rollout):
+        with pytest.raises(NotFound):
+            act(Rollout.get(), by=carl, now=rolling.clock())
+    assert halted()[0] == RUNNING
+
+
+# ---- races ----
+
+
+def test_a_stop_between_the_claim_and_the_request_keeps_it_from_being_sent(world):
+    world.approve()
+    change, fake = world.change("A"), world.fake("A")
+
+    def pause_meanwhile(*args, **more):
+        if Rollout.get().state == RUNNING:
+            control.pause_rollout(Rollout.get(), by=world.ana, now=world.clock())
+        return fake.look(*args, **more)
+
+    state = execution.run_change(
+        change.id, config=world.config, call=fake.call, look=pause_meanwhile, now=world.clock
+    )
+    assert (state, fake.changes.asked.total()) == ("waiting_for_site", 0)
+    assert Change.get().outcome_reason == "rollout_halted"
+    resume(world, "")
+    world.work()
+    assert world.change("A").state == SUCCEEDED
+
+
+def test_stopped_once_by_two_schedulers(world):
+    world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    world.approve()
+    world.work()
+    assert [world.advance(), world.advance()] == ["stopped", ""]
+    assert len(all_facts("rollout_stopped")) == 1

@@ -1,0 +1,135 @@
+"""A rollout over several sites: approve it in waves, and let workers and the schedule go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from app.config import Config
+from app.domain.actor import Actor
+from app.domain.audit.documents import entry_document
+from app.domain.changes import execution, proposals
+from app.domain.changes.approvals import Terms
+from app.domain.changes.proposals import UpdateRequest
+from app.domain.rollouts import looks, starting, upkeep
+from app.domain.rollouts.wave_choice import WaveChoice
+from app.models.audit import AuditEntry
+from app.models.changes import APPROVED, WAITING, Change
+from app.models.rollouts import Rollout
+from app.models.sites import Site
+from tests.support.factories import AKISMET, check, make_site, pair, read_report, report
+from tests.support.fakes import Clock, FakeSite
+
+ONE_THEN_THE_REST = WaveChoice(count=1, percent=0, wait_hours=24)
+
+
+@dataclass
+class RolloutWorld:
+    """Paired sites A, B, C … of one agency, each with the same update."""
+
+    ana: Actor
+    config: Config
+    clock: Clock
+    sites: dict[int, FakeSite]
+
+    @classmethod
+    def make(cls, ana: Actor, config: Config, clock: Clock, count: int = 5) -> RolloutWorld:
+        world = cls(ana, config, clock, {})
+        for number in range(count):
+            world.add_site(chr(ord("A") + number))
+        return world
+
+    def add_site(self, name: str) -> Site:
+        fake = FakeSite(f"https://{name.lower()}.example", self.clock, report())
+        fake.report["wordpress"] |= {"home": fake.home, "site_url": fake.home}
+        site = make_site(self.ana, now=self.clock(), url=fake.home, name=name)
+        pair(site, fake, by=self.ana, config=self.config)
+        read_report(site, fake, config=self.config)
+        self.sites[site.id] = fake
+        return site
+
+    def site(self, name: str) -> Site:
+        return Site.get(Site.name == name)
+
+    def fake(self, name: str) -> FakeSite:
+        return self.sites[self.site(name).id]
+
+    def change(self, name: str) -> Change:
+        return Change.of_site(self.site(name), 1)[0]
+
+    def states(self) -> str:
+        """The states of all changes by the name of their site: `A succeeded, B approved`."""
+        changes = Change.select(Change, Site).join(Site).order_by(Site.name)
+        return ", ".join(f"{one.site.name} {one.state}" for one in changes)
+
+    # ---- people ----
+
+    def review(self) -> list[Change]:
+        """Ana reviews the update on all sites, and each site answers its pre-check."""
+        sites = Site.select().where(Site.id.in_(list(self.sites))).order_by(Site.name)
+        wanted = [UpdateRequest(site, "plugin", AKISMET, "5.3.1") for site in sites]
+        batch = proposals.review_changes(wanted, by=self.ana, now=self.clock())
+        return [check(change, self.sites[change.site_id], self.config) for change in batch]
+
+    def approve(
+        self, choice: WaveChoice = ONE_THEN_THE_REST, *, terms: Terms | None = None
+    ) -> Rollout:
+        batch = self.review()
+        self.approve_reviewed(batch, choice, terms=terms)
+        return Rollout.get()
+
+    def approve_reviewed(
+        self, batch: list[Change], choice: WaveChoice, *, terms: Terms | None = None
+    ) -> int:
+        return starting.approve_in_waves(
+            batch,
+            choice,
+            by=self.ana,
+            seen={change.id: change.digest for change in batch},
+            confirmed_at=self.clock(),
+            config=self.config,
+            now=self.clock(),
+            terms=terms or Terms(),
+        )
+
+    # ---- machines ----
+
+    def run(self, name: str) -> str:
+        """A worker runs the change of this site, whether it may or not."""
+        change, fake = self.change(name), self.fake(name)
+        return execution.run_change(
+            change.id, config=self.config, call=fake.call, look=fake.look, now=self.clock
+        )
+
+    def work(self) -> None:
+        """Workers run everything that is due."""
+        for change in Change.due(self.clock(), APPROVED, WAITING):
+            fake = self.sites[change.site_id]
+            execution.run_change(
+                change.id, config=self.config, call=fake.call, look=fake.look, now=self.clock
+            )
+
+    def advance(self) -> str:
+        """The schedule looks at the rollout once."""
+        return upkeep.advance_rollout(Rollout.get().id, self.clock())
+
+    def look(self) -> None:
+        """Workers look at the front page of every site that is updated."""
+        for change in list(Change.select().where(Change.ended_at.is_null(False))):
+            fake = self.sites[change.site_id]
+            looks.look_at_rollout(change.id, config=self.config, look=fake.look, now=self.clock)
+
+    def wait(self, **span: float) -> None:
+        """Time passes; at its end, the schedule and the workers do what is due."""
+        self.clock.now += timedelta(**span)
+        if self.advance() == "looking":
+            self.look()
+            self.advance()
+        self.work()
+
+
+def all_facts(event: str) -> list[dict[str, Any]]:
+    """The facts of all entries of an event, oldest first."""
+    entries = AuditEntry.select().where(AuditEntry.event == event).order_by(AuditEntry.seq)
+    return [entry_document(entry)["facts"] for entry in entries]
