@@ -58,6 +58,7 @@ JOBS = frozenset(
         "deliver_revocation",
         "run_diagnostics_on_site",
         "export_audit_log",
+        "look_at_pages",
         "pair_site",
         "prepare_report",
         "read_log",

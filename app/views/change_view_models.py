@@ -11,7 +11,14 @@ from typing import Any
 from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
-from app.domain.changes import approvals, auto_update_rules, candidates, packages, proposals
+from app.domain.changes import (
+    approvals,
+    auto_update_rules,
+    candidates,
+    packages,
+    page_evidence,
+    proposals,
+)
 from app.domain.changes.candidates import Candidate
 from app.domain.changes.vulnerability_updates import UpdateEffect, effect_of
 from app.domain.errors import NotFound
@@ -27,6 +34,7 @@ from app.models.changes import (
 )
 from app.models.reports import report_list
 from app.models.site_data import SiteData
+from app.models.site_pages import ChangePages
 from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import Site
 from app.protocol import from_b64u
@@ -78,6 +86,12 @@ class ChangePage:
     times: ChangeTimes
     security: UpdateEffect
     release: ReleaseCard | None
+    pages: ChangePages | None
+
+    @property
+    def asks_about_pages(self) -> bool:
+        """Whether a person has to judge what differs on the site's pages."""
+        return page_evidence.asks_a_person(self.pages, self.change)
 
     @property
     def may_be_approved(self) -> bool:
@@ -227,6 +241,7 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         times=change_times_of(change, now),
         security=security,
         release=release_age_view_models.card_of_change(change, site, rule, me, security),
+        pages=ChangePages.of(change.id) if change.sent_at else None,
     )
 
 

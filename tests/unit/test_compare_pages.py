@@ -154,6 +154,21 @@ def test_a_look_without_an_answer_cannot_be_told() -> None:
     assert compare([good, good], [], Requirements()).answer == CANNOT_TELL
 
 
+def test_a_check_for_robots_in_place_of_the_page_cannot_be_told() -> None:
+    page, visit = PAGES[1], Random(5)
+    before = [page.look(visit), page.look(visit)]
+    robots = look_at("<title>One moment</title><script src=/.well-known/x.js>", page.required)
+    verdict = compare(before, [robots, robots], page.required)
+    assert (verdict.answer, verdict.why) == (CANNOT_TELL, "another_page")
+
+
+@pytest.mark.parametrize("text", ["", "<html><body></body></html>"])
+def test_an_empty_page_goes_back(text: str) -> None:
+    page, visit = PAGES[1], Random(5)
+    before = [page.look(visit), page.look(visit)]
+    assert compare(before, [look_at(text, page.required)] * 2, page.required).must_go_back
+
+
 def test_a_rest_route_is_compared_by_its_names() -> None:
     def look(text: str) -> Look:
         received = answer(text, media="application/json; charset=UTF-8")

@@ -31,9 +31,14 @@ ASSET = "asset"
 # Why nothing can be told, besides the codes of app.http.errors and of intermediaries.
 UNSTEADY = "unsteady"
 NO_LOOK_BEFORE = "no_look_before"
+ANOTHER_PAGE = "another_page"
 
 MAX_SELECTOR_CHARS = 200
 _MOST_DIFFERENCES = 30
+# A page with fewer steady features may well share none with itself.
+_FEWEST_FEATURES = 3
+# Fields whose value is the text of a button.
+_LABELLED = "input[type=submit], input[type=button], input[type=reset]"
 
 
 @dataclass(frozen=True)
@@ -146,9 +151,11 @@ def _has_phrase(document: Document, phrase: str) -> bool:
     body = document.tree.clone().body
     if body is None:
         return False
+    labels = [node.attributes.get("value") for node in body.css(_LABELLED)]
     for node in body.css("script, style, template, noscript"):
         node.decompose()
-    return any(wanted in _plain(body.text(separator=between)) for between in (" ", ""))
+    texts = [body.text(separator=" "), body.text(), *labels]
+    return any(wanted in _plain(text) for text in texts if text)
 
 
 def _plain(text: str) -> str:
@@ -180,6 +187,8 @@ def compare(before: Sequence[Look], after: Sequence[Look], required: Requirement
     problem = _why_unknown(after)
     if problem or not after:
         return Verdict(CANNOT_TELL, problem or NO_LOOK_BEFORE)
+    if _is_another_page(before, after):
+        return Verdict(CANNOT_TELL, ANOTHER_PAGE)
     was_unmet = {name for look in before for name in look.unmet}
     gone = [name for name in after[0].unmet if all(name in look.unmet for look in after)]
     flickers = {name for look in after for name in look.unmet} - set(gone) - was_unmet
@@ -194,6 +203,33 @@ def compare(before: Sequence[Look], after: Sequence[Look], required: Requirement
     if flickers:
         return Verdict(CANNOT_TELL, UNSTEADY, tuple(differences), known, counted)
     return Verdict(SAME, "", (), known, counted)
+
+
+def _is_another_page(before: Sequence[Look], after: Sequence[Look]) -> bool:
+    """Whether something else answers in place of the page, such as a check for robots.
+
+    It has the status of the page and nothing else in common with it. An empty page, and a message
+    of PHP, are no such answer.
+    """
+    was, now = _structures(before), _structures(after)
+    steady = {(kind, one) for kind in structure.KINDS for one in _steady(was, kind)}
+    seen = {(kind, one) for page in now for kind in page.features for one in page.features[kind]}
+    is_silent = any(NOTICE in look.unmet or look.structure == _empty(look) for look in after)
+    return (
+        len(steady) >= _FEWEST_FEATURES
+        and steady.isdisjoint(seen)
+        and {one.status for one in was} == {one.status for one in now}
+        and not is_silent
+    )
+
+
+def _empty(look: Look) -> Structure | None:
+    return Structure(look.structure.status) if look.structure else None
+
+
+def _steady(was: Sequence[Structure], kind: str) -> set[str]:
+    """Return the features of one kind that all of these have."""
+    return set.intersection(*(set(one.features.get(kind, ())) for one in was))
 
 
 def _why_unknown(looks: Iterable[Look]) -> str:
@@ -225,9 +261,7 @@ def _lost_features(before: Sequence[Look], after: Sequence[Look]) -> list[Differ
     fresh = set(now[0].notices).intersection(*(one.notices for one in now)) - known
     lost += [Difference(NOTICE, notice) for notice in sorted(fresh)]
     for kind in structure.KINDS:
-        steady = set(was[0].features.get(kind, ())).intersection(
-            *(one.features.get(kind, ()) for one in was)
-        )
+        steady = _steady(was, kind)
         seen = {feature for one in now for feature in one.features.get(kind, ())}
         lost += [Difference(kind, feature) for feature in sorted(steady - seen)]
     broken = set(after[0].broken_assets).intersection(*(look.broken_assets for look in after))
@@ -238,12 +272,5 @@ def _lost_features(before: Sequence[Look], after: Sequence[Look]) -> list[Differ
 def _counted(before: Sequence[Look]) -> dict[str, int]:
     """Return how many features of each kind are compared."""
     was = _structures(before)
-    counted = {
-        kind: len(
-            set(was[0].features.get(kind, ())).intersection(
-                *(one.features.get(kind, ()) for one in was)
-            )
-        )
-        for kind in structure.KINDS
-    }
+    counted = {kind: len(_steady(was, kind)) for kind in structure.KINDS}
     return {kind: number for kind, number in counted.items() if number}
