@@ -125,7 +125,6 @@ DOMAIN = (
     " <- diagnostics <- inventory <- vulnerabilities <- wordpress_org <- page_checks <- changes"
     " <- uptime <- attention_items"
     " <- crosscheck, reporting, attention, metrics, security, system, backup <- notifications"
-    " <- crosscheck, reporting, attention, metrics, security, system, backup <- notifications"
 )
 LEVELS = {
     name.strip(): level
