@@ -23,6 +23,7 @@ from app.domain.changes.candidates import Candidate
 from app.domain.changes.vulnerability_updates import UpdateEffect, effect_of
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import MAJOR
+from app.domain.page_checks import addresses
 from app.domain.reporting.computation import STORY_EVENTS
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
@@ -87,6 +88,10 @@ class ChangePage:
     security: UpdateEffect
     release: ReleaseCard | None
     pages: ChangePages | None
+
+    def address_of(self, path: str) -> str:
+        """Return the address of a page of the site."""
+        return addresses.address_of(path, self.site.url)
 
     @property
     def asks_about_pages(self) -> bool:

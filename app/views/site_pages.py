@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.domain.changes import page_evidence
 from app.domain.errors import Invalid, NotFound
-from app.domain.page_checks import settings, suggestions
+from app.domain.page_checks import addresses, settings, suggestions
 from app.domain.page_checks.settings import TypedPage
 from app.models.base import utcnow
 from app.models.site_pages import PageRound, SitePage
@@ -121,6 +121,7 @@ def _list(
         "pages/show.html",
         page=tab,
         pages=pages,
+        address_of=addresses.address_of,
         asked=asked,
         suggestions=suggestions.suggest(linked, active, {page.path for page in pages}),
         most=settings.MOST_PAGES,

@@ -23,7 +23,9 @@ from tests.plugin.support.changing import (
     disk,
     grant,
     item_of,
+    meddled,
     publish,
+    reached,
     reset,
     same_files,
     update,
@@ -32,6 +34,7 @@ from tests.plugin.support.changing import (
 from tests.plugin.support.dashboard import NETS, Paired
 from tests.plugin.support.servers import shell
 from tests.plugin.support.signed_requests import connect, forget
+from tests.wordpress.engine import docker
 from tests.wordpress.repository import FIXTURES
 
 pytestmark = pytest.mark.smoke
@@ -151,6 +154,21 @@ def test_two_reverts_at_once_restore_it_once(wp, paired, path, desk) -> None:
         [("refused", "busy"), ("rolled_back", "page_broken")],
         [("rolled_back", "page_broken")] * 2,
     )
+    assert same_files(disk(wp, DESK), desk)
+
+
+def test_a_revert_whose_process_is_killed_leaves_the_update_and_works_again(
+    wp, paired, path, desk
+) -> None:
+    order = broken(wp, paired, path)
+    after = disk(wp, DESK)
+    with meddled(wp, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(revert, order)
+        docker("exec", wp.container, "kill", "-9", str(reached(wp)))
+        assert isinstance(running.exception(60), CallError)
+    assert order.status()["outcome"] == "succeeded"
+    assert same_files(disk(wp, DESK), after)
+    assert revert(order)["outcome"] == "rolled_back"
     assert same_files(disk(wp, DESK), desk)
 
 

@@ -138,10 +138,12 @@ def test_another_status_goes_back(status: int) -> None:
     ]
 
 
-def test_what_only_one_of_two_looks_misses_cannot_be_told() -> None:
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_only_one_of_two_looks_misses_cannot_be_told(is_first: bool) -> None:
     required = Requirements(phrase="Order")
     good, bad = look_at("<p>Order</p>", required), look_at("<p>Later</p>", required)
-    verdict = compare([good, good], [good, bad], required)
+    after = [bad, good] if is_first else [good, bad]
+    verdict = compare([good, good], after, required)
     assert (verdict.answer, verdict.why) == (CANNOT_TELL, "unsteady")
     assert not verdict.must_go_back
 

@@ -3,7 +3,7 @@
 __all__ = [
     "approvals", "auto_update_rules", "bulk_assignment", "candidates", "change_times", "dry_run",
     "execution", "fleet_updates", "freezes", "late_failures", "maintenance_windows", "outcomes",
-    "package_checks", "packages", "proposals", "rest_decisions", "rest_period", "rule_coverage",
-    "rule_hours", "rule_terms", "settlement", "site_assignment", "site_probe",
+    "package_checks", "packages", "page_evidence", "proposals", "rest_decisions", "rest_period",
+    "rule_coverage", "rule_hours", "rule_terms", "settlement", "site_assignment", "site_probe",
     "stop_switch", "vulnerability_updates",
 ]  # fmt: skip
