@@ -83,12 +83,14 @@ class ChangePages(BaseModel):
     """The pages of a site before and after one update.
 
     `before` has two looks at each page, until the update has ended. `results` are the answers.
+    `asks` is true if a person has to judge what differs.
     """
 
     change = ForeignKeyField(Change, primary_key=True, backref="+", on_delete="CASCADE")
     change_id: int
     before = JsonField(default=list)
     results = JsonField(default=list)
+    asks = BooleanField(default=False)
     judged_by = CharField(max_length=120, default="")
     judged_at = UtcField(null=True)
 
@@ -99,10 +101,20 @@ class ChangePages(BaseModel):
     @classmethod
     def keep(cls, change_id: int, before: list[dict[str, Any]]) -> None:
         """Store the looks before an update, instead of those of an earlier attempt."""
-        cls.insert(change=change_id, before=before, results=[], judged_by="").on_conflict(
+        columns = {"before": before, "results": [], "asks": False, "judged_by": ""}
+        cls.insert(change=change_id, **columns).on_conflict(
             conflict_target=[cls.change], update={cls.before: before, cls.results: []}
         ).execute()
 
     def judge(self, by: str, now: datetime) -> bool:
         """Record that a person has judged the differences; False if someone has already."""
-        return self.update_if(ChangePages.judged_by == "", judged_by=by, judged_at=now)
+        return self.update_if(
+            ChangePages.asks.in_((True,)), asks=False, judged_by=by, judged_at=now
+        )
+
+    @classmethod
+    def to_judge(cls, site_id: int) -> list[Change]:
+        """Return the updates of a site whose pages a person has to judge, newest first."""
+        query = Change.select().join(cls, on=cls.change == Change.id)
+        query = query.where(Change.site == site_id, cls.asks.in_((True,)))
+        return list(query.order_by(Change.id.desc()))

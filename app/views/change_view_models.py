@@ -16,7 +16,6 @@ from app.domain.changes import (
     auto_update_rules,
     candidates,
     packages,
-    page_evidence,
     proposals,
 )
 from app.domain.changes.candidates import Candidate
@@ -96,7 +95,7 @@ class ChangePage:
     @property
     def asks_about_pages(self) -> bool:
         """Whether a person has to judge what differs on the site's pages."""
-        return page_evidence.asks_a_person(self.pages, self.change)
+        return self.pages is not None and self.pages.asks
 
     @property
     def may_be_approved(self) -> bool:

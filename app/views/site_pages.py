@@ -12,7 +12,7 @@ from app.domain.errors import Invalid, NotFound
 from app.domain.page_checks import addresses, settings, suggestions
 from app.domain.page_checks.settings import TypedPage
 from app.models.base import utcnow
-from app.models.site_pages import PageRound, SitePage
+from app.models.site_pages import ChangePages, PageRound, SitePage
 from app.views.authorization import current_actor, load_change, load_site, require_permission
 from app.views.request_validation import row_number
 from app.views.site_view_models import SitePage as SiteTab
@@ -122,6 +122,7 @@ def _list(
         page=tab,
         pages=pages,
         address_of=addresses.address_of,
+        to_judge=ChangePages.to_judge(tab.site.id),
         asked=asked,
         suggestions=suggestions.suggest(linked, active, {page.path for page in pages}),
         most=settings.MOST_PAGES,

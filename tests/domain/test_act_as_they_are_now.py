@@ -144,7 +144,8 @@ class World:
         change = self.change()
         Change.update(state=SUCCEEDED).where(Change.id == change.id).execute()
         ChangePages.keep(change.id, [])
-        ChangePages.update(results=[{"path": "/", "answer": "different"}]).execute()
+        results = [{"path": "/", "answer": "different"}]
+        ChangePages.update(results=results, asks=True).execute()
         return Change.get_by_id(change.id)
 
     def reviewed(self) -> Change:

@@ -197,10 +197,14 @@ def test_the_page_of_the_update_shows_what_differs_and_a_person_checks_it(as_ana
     assert "Different" in text
     assert "Form:\n      <code>post /cart/</code>" in text
     assert "must be there</strong>" not in text
+    tab = as_ana.get(f"/sites/{updated.site_id}/pages").text
+    assert "Pages differ after an update" in tab
+    assert f'href="/changes/{updated.id}#pages"' in tab
     answer = as_ana.post(f"/changes/{updated.id}/pages")
     assert answer.status_code == 303
     text = as_ana.get(f"/changes/{updated.id}").text
     assert "Checked by Ana" in text
+    assert "Pages differ" not in as_ana.get(f"/sites/{updated.site_id}/pages").text
     entry = AuditEntry.newest_of(("change_pages_judged",), site_id=updated.site_id)
     assert "checked the pages after update" in as_ana.get(f"/activity/{entry.seq}").text
     assert as_ana.post(f"/changes/{updated.id}/pages").status_code == 409

@@ -225,24 +225,19 @@ def store_verdicts(
         if looked:
             verdict = comparison.compare(before[result["path"]], looked, required[result["path"]])
             result["again"] = verdict.answer
-    row.update_if(before=[], results=results)
+    is_broken = any(verdict.must_go_back for verdict in verdicts.values())
+    differs = any(verdict.answer == comparison.DIFFERENT for verdict in verdicts.values())
+    row.update_if(before=[], results=results, asks=differs and not is_broken)
 
 
 # ---- a person ----
-
-
-def asks_a_person(row: ChangePages | None, change: Change) -> bool:
-    """Whether pages differ in what is not required, and no person has judged that."""
-    if row is None or row.judged_by or change.state != SUCCEEDED:
-        return False
-    return any(result["answer"] == comparison.DIFFERENT for result in row.results)
 
 
 def judge(change: Change, *, by: Actor, now: datetime) -> None:
     """Record that a person looked at the pages that differ. Raises: Forbidden, or StaleState."""
     with permissions.user_transaction(by, "approve", change.site) as (_, by):
         row = ChangePages.of(change.id)
-        if not asks_a_person(row, change) or row is None or not row.judge(by.name[:120], now):
+        if row is None or not row.judge(by.name[:120], now):
             raise StaleState("These pages are already marked as checked.")
         paths = [one["path"] for one in row.results if one["answer"] == comparison.DIFFERENT]
         audit.record(ChangePagesJudged.of(change, paths=paths), by, now=now)

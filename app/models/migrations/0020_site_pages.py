@@ -57,6 +57,7 @@ class ChangePages(Frozen):
     change = ForeignKeyField(Change, primary_key=True, on_delete="CASCADE")
     before = TextField()
     results = TextField()
+    asks = BooleanField()
     judged_by = CharField(max_length=120)
     judged_at = UtcField(null=True)
 
