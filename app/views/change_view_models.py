@@ -220,7 +220,9 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
     """Return the data of a change's page."""
     now = utcnow()
     site, hold = change.site, change.hold
-    rule = auto_update_rules.would_release(change, site, now)
+    # An update that has ended either is of interest to a rule, or has shown something on pages.
+    has_run = change.sent_at is not None and not change.is_open and not change.left_site_untouched
+    rule = None if has_run else auto_update_rules.would_release(change, site, now)
     security = effect_of(change.kind, change.ident, change.from_version, change.to_version)
     return ChangePage(
         change=change,
@@ -245,7 +247,7 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         times=change_times_of(change, now),
         security=security,
         release=release_age_view_models.card_of_change(change, site, rule, me, security),
-        pages=ChangePages.of(change.id) if change.sent_at else None,
+        pages=ChangePages.of(change.id) if has_run else None,
     )
 
 
