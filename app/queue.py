@@ -62,6 +62,7 @@ JOBS = frozenset(
         "run_diagnostics_on_site",
         "export_audit_log",
         "look_at_rollout",
+        "look_at_pages",
         "pair_site",
         "prepare_report",
         "read_log",

@@ -22,6 +22,7 @@ from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
 from app.domain.notifications import delivery
+from app.domain.page_checks import looks
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
 from app.domain.rollouts import looks
@@ -115,6 +116,12 @@ def check_domains() -> int:
     """Ask registries when domains end, a few at a time; return how many were asked for."""
     with job_context() as config:
         return domain_ends.check_due(config)
+
+
+def look_at_pages(site_id: int) -> str:
+    """Look at the pages of a site that must still work, because a person asked for it."""
+    with job_context() as config:
+        return looks.look_now(site_id, config=config)
 
 
 def update_vulnerabilities() -> str:

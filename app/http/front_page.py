@@ -1,4 +1,4 @@
-"""Request a site's front page as a visitor does, follow its own redirects, and measure the time."""
+"""Request a page of a site as a visitor does, follow its own redirects, and measure the time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from app.http import egress, site_client
@@ -45,30 +46,37 @@ class FrontPage:
     certificate_ends_at: datetime | None = None
 
 
-def fetch_front_page(
-    url: str,
+def fetch_front_page(url: str, **options: Any) -> FrontPage:
+    """Request the front page at `url`; the options are those of `fetch_page`."""
+    return fetch_page(f"{url}/", **options)
+
+
+def fetch_page(
+    page_address: str,
     *,
     allow_nets: tuple[Network, ...],
     server_login: str = "",
     max_bytes: int = FEW_BYTES,
     deadline_s: float = DEADLINE_S,
+    headers: Mapping[str, str] = _HEADERS,
     ca_file: str | None = None,
     resolve: egress.Resolver = socket.getaddrinfo,
     probe: ProbeCall = site_client.probe,
 ) -> FrontPage:
-    """Request the front page at `url`, each time on a new connection; raise nothing.
+    """Request one page, each time on a new connection; raise nothing.
 
     A redirect is followed to the same host only: with or without `www.`, and from http to https.
-    The password of the web server goes to the host of `url` alone, and only with TLS if it had it.
+    The password of the web server goes to the page's own host alone, and only with TLS if it had
+    it.
     """
-    began, address = time.monotonic(), f"{url}/"
+    began, address = time.monotonic(), page_address
     for _ in range(_MOST_REDIRECTS + 1):
         asked = time.monotonic()
         seen = probe(
             address,
-            headers=_HEADERS,
+            headers=headers,
             allow_nets=allow_nets,
-            server_login=server_login if _is_same_origin(url, address) else "",
+            server_login=server_login if _is_same_origin(page_address, address) else "",
             max_bytes=max_bytes,
             deadline_s=max(deadline_s - (asked - began), 0.05),
             ca_file=ca_file,

@@ -26,6 +26,7 @@ from app.domain.changes.release_findings import ReleaseFindings
 from app.domain.changes.vulnerability_updates import UpdateEffect, effect_of
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import MAJOR
+from app.domain.page_checks import addresses
 from app.domain.reporting.computation import STORY_EVENTS
 from app.models import change_results
 from app.models.audit import AuditEntry
@@ -38,6 +39,7 @@ from app.models.changes import (
 )
 from app.models.reports import report_list
 from app.models.site_data import SiteData
+from app.models.site_pages import ChangePages
 from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import Site
 from app.protocol import from_b64u
@@ -91,6 +93,16 @@ class ChangePage:
     release: ReleaseCard | None
     findings: ReleaseFindings | None
     experience: FleetExperience
+    pages: ChangePages | None
+
+    def address_of(self, path: str) -> str:
+        """Return the address of a page of the site."""
+        return addresses.address_of(path, self.site.url)
+
+    @property
+    def asks_about_pages(self) -> bool:
+        """Whether a person has to judge what differs on the site's pages."""
+        return self.pages is not None and self.pages.asks
 
     @property
     def may_be_approved(self) -> bool:
@@ -221,7 +233,9 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
     """Return the data of a change's page."""
     now = utcnow()
     site, hold = change.site, change.hold
-    rule = auto_update_rules.would_release(change, site, now)
+    # An update that has ended either is of interest to a rule, or has shown something on pages.
+    has_run = change.sent_at is not None and not change.is_open and not change.left_site_untouched
+    rule = None if has_run else auto_update_rules.would_release(change, site, now)
     security = effect_of(change.kind, change.ident, change.from_version, change.to_version)
     # Also the attempts on this site: one query for both.
     of_version = change_results.changes_to(
@@ -252,6 +266,7 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         release=release_age_view_models.card_of_change(change, site, rule, me, security),
         findings=release_findings.findings_of(change),
         experience=fleet_experience.sum_up(of_version),
+        pages=ChangePages.of(change.id) if has_run else None,
     )
 
 

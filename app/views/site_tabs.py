@@ -21,6 +21,7 @@ ENDPOINTS = {
     "components": "site_tabs.components",
     "health": "site_tabs.health",
     "uptime": "uptime.show",
+    "pages": "site_pages.show",
     "activity": "audit.site",
     "connection": "site_tabs.connection",
 }

@@ -46,6 +46,7 @@ from app.domain.changes import (
     fleet_updates,
     freezes,
     maintenance_windows,
+    page_evidence,
     proposals,
     rest_decisions,
     site_assignment,
@@ -66,6 +67,8 @@ from app.domain.mail import outbox, server
 from app.domain.mail.server import TypedServer
 from app.domain.notifications import preferences as notification_preferences
 from app.domain.notifications.preferences import Preferences
+from app.domain.page_checks import settings as page_settings
+from app.domain.page_checks.settings import TypedPage
 from app.domain.reporting import data, schedule, sending
 from app.domain.reporting.client_report import Period
 from app.domain.rollouts import control, starting
@@ -81,11 +84,12 @@ from app.models.audit import BROKEN, AuditEntry, Verification
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.available_updates import AvailableUpdate
 from app.models.base import transaction
-from app.models.changes import Change
+from app.models.changes import SUCCEEDED, Change
 from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.email import OutgoingEmail
 from app.models.rollouts import Rollout
+from app.models.site_pages import ChangePages, SitePage
 from app.models.sites import MOVED, Pairing, Site
 from app.models.vulnerabilities import VulnerableSoftware
 from app.models.webhooks import WebhookEndpoint, WebhookMessage
@@ -135,6 +139,18 @@ class World:
 
     def change(self) -> Change:
         return check(propose(self.site, self.ben, self.now), self.fake, self.config)
+
+    def page(self) -> SitePage:
+        typed = TypedPage("/shop/")
+        return page_settings.add_page(self.site, typed, by=self.ben, now=self.now)
+
+    def change_with_pages(self) -> Change:
+        change = self.change()
+        Change.update(state=SUCCEEDED).where(Change.id == change.id).execute()
+        ChangePages.keep(change.id, [])
+        results = [{"path": "/", "answer": "different"}]
+        ChangePages.update(results=results, asks=True).execute()
+        return Change.get_by_id(change.id)
 
     def reviewed(self) -> Change:
         wanted = [UpdateRequest(self.site, "plugin", AKISMET, "5.3.1")]
@@ -620,6 +636,21 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     ),
     "changes.maintenance_windows.remove_window": lambda w: w.removing_window(),
     "changes.approvals.approve_in_spite": lambda w: w.approving_in_spite(),
+    "page_checks.settings.add_page": lambda w: partial(
+        page_settings.add_page, w.site, TypedPage("/shop/"), now=w.now
+    ),
+    "page_checks.settings.change_page": lambda w: partial(
+        page_settings.change_page, w.site, w.page().id, TypedPage("/store/"), now=w.now
+    ),
+    "page_checks.settings.remove_page": lambda w: partial(
+        page_settings.remove_page, w.site, w.page().id, now=w.now
+    ),
+    "page_checks.settings.request_look": lambda w: partial(
+        page_settings.request_look, w.site, now=w.now
+    ),
+    "changes.page_evidence.judge": lambda w: partial(
+        page_evidence.judge, w.change_with_pages(), now=w.now
+    ),
     "uptime.settings.change_settings": lambda w: partial(
         uptime_settings.change_settings, w.site, every_minutes=15, phrase="", now=w.now
     ),

@@ -187,12 +187,22 @@ def test_another_end_than_aura_knows_is_found() -> None:
         (changed("o1", "waiting", "approval_on_site"), started("o1")),
         (changed("o1", "refused", "busy"), started("o1")),
         (changed("o1", "succeeded"), ended("o1", "failed", reason="broke_outside")),
+        (changed("o1", "succeeded"), ended("o1", "failed", reason="page_broken")),
         (changed("o1", "succeeded"), ended("o1", "refused", how="here")),
         (changed("o1", "succeeded"), started("o1")),
     ],
 )
 def test_what_both_sides_may_tell_differently_is_no_finding(there: Any, here: Any) -> None:
     assert found(site(CONNECTED, there), aura(PAIRED, started("o1"), here)) == []
+
+
+def test_a_rollback_for_a_broken_page_is_compared_with_what_the_site_did() -> None:
+    here = ended("o1", "rolled_back", reason="page_broken")
+    settled = ("update_settled", changed("o1", "rolled_back", "page_broken")[1])
+    both = site(CONNECTED, changed("o1", "succeeded"), settled)
+    assert found(both, aura(PAIRED, started("o1"), here)) == []
+    never = site(CONNECTED, changed("o1", "succeeded"))
+    assert found(never, aura(PAIRED, started("o1"), here)) == [alerts.CHANGE_DIFFERS]
 
 
 def test_a_change_that_has_just_happened_is_left_for_the_next_time() -> None:

@@ -17,6 +17,7 @@ from tests.fleet.client_reports import send_client_reports
 from tests.fleet.fleet import Fleet, Website
 from tests.fleet.history import plan_backlog, plan_history
 from tests.fleet.market import Market
+from tests.fleet.pages import add_pages
 from tests.fleet.rollouts import plan_rollout
 from tests.fleet.stories import (
     FIXED_ROLES,
@@ -75,6 +76,7 @@ def build_fleet(
     queue.use(RecordingQueue())
     add_uptime(fleet, websites)
     add_vulnerabilities(fleet)
+    add_pages(fleet)
     send_client_reports(fleet)
     add_webhooks(fleet)
     clock.is_live = True

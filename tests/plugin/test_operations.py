@@ -71,6 +71,7 @@ def test_nothing_but_pairing_keys_changes_and_parting_changes_anything(operation
         "pair.confirm",
         "keys.rotate",
         "change.run",
+        "change.revert",
         "agent.update",
         "revoke",
     }

@@ -39,6 +39,8 @@ LIBRARIES = {
     "app/domain/uptime/domain_names.py": {"publicsuffixlist"},
     # The one place that reads a file too large for memory.
     "app/domain/vulnerabilities/feed.py": {"ijson"},
+    # The one place that reads pages of websites.
+    "app/domain/page_checks/": {"selectolax"},
     "app/domain/": {"argon2", "idna", "itsdangerous"},
     "app/views/": {"flask", "flask_login", "flask_wtf", "werkzeug"},
     "jobs/": {"redis", "rq"},
@@ -120,7 +122,7 @@ EXCEPT = {"app/models/": {"app.models"}, "app/mail_format.py": {"app.formats"}}
 # Within app/domain. A package imports those to its left, and none to its right or on its own level.
 DOMAIN = (
     "base <- audit <- alerts, mail, webhooks <- accounts, agency, sites <- connection"
-    " <- diagnostics <- inventory <- vulnerabilities <- wordpress_org <- changes"
+    " <- diagnostics <- inventory <- vulnerabilities <- wordpress_org <- page_checks <- changes"
     " <- uptime, rollouts <- attention_items"
     " <- crosscheck, reporting, attention, metrics, security, system, backup <- notifications"
 )

@@ -30,6 +30,7 @@ from app.domain.inventory import site_sync
 from app.domain.mail import outbox
 from app.domain.notifications import delivery, preferences, watch, webhook_watch
 from app.domain.notifications.preferences import Preferences
+from app.domain.page_checks import looks as page_looks
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import sending
 from app.domain.rollouts import looks, starting
@@ -56,6 +57,7 @@ from app.models.packages import KnownPackage
 from app.models.release_comparisons import ReleaseComparison
 from app.models.reports import Sync
 from app.models.rollouts import Rollout, RolloutUpdate
+from app.models.site_pages import PageRound, SitePage
 from app.models.sites import Pairing, Site
 from app.models.update_backlog import UpdateBacklog
 from app.models.uptime import RESULTS, SiteWatch, UptimeCheck
@@ -546,6 +548,17 @@ def update_vulnerabilities(fleet: Fleet) -> list[str]:
     return [upkeep.update(fleet.config, now=fleet.clock)]
 
 
+def look_at_pages(fleet: Fleet) -> list[str]:
+    ended = []
+    for site_id, fake in fleet.sites.items():
+        SitePage.insert_one(site=site_id, path="/contact/")
+        PageRound.request(site_id, fleet.clock())
+        ended.append(
+            page_looks.look_now(site_id, config=fleet.config, probe=fake.look, now=fleet.clock)
+        )
+    return ended
+
+
 JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_domains": (check_domains, ["no_rdap"] * COUNT),
     "check_uptime": (check_front_pages, ["up"] * COUNT),
@@ -557,6 +570,7 @@ JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "compare_release": (compare_releases, ["done"]),
     "run_diagnostics_on_site": (run_diagnostics_on_sites, ["done"] * COUNT),
     "export_audit_log": (export_audit_logs, ["done"]),
+    "look_at_pages": (look_at_pages, ["looked at 1"] * COUNT),
     "pair_site": (pair_sites, ["used"] * COUNT),
     "prepare_report": (prepare_reports, ["waiting"] * COUNT),
     "read_log": (read_logs, ["read"] * COUNT),

@@ -55,6 +55,10 @@ class Changing:
     waiting: set[str] = field(default_factory=set)
     started_from: dict[str, str] = field(default_factory=dict)
 
+    # Why the site does not revert an update; and the updates that it was asked to revert.
+    not_reverted: str = ""
+    reverts: Counter[str] = field(default_factory=Counter)
+
     # Where that package is on WordPress.org; None if it comes from elsewhere.
     package_path: str | None = None
 
@@ -64,6 +68,7 @@ class Changing:
             "change.run": self._run,
             "agent.update": self._run,
             "change.status": self._status,
+            "change.revert": self._revert,
         }
         return handlers[document["op"]](site, document)
 
@@ -179,6 +184,31 @@ class Changing:
             "watched_until": self.watched_until,
         }
         return {"outcome": outcome, "reason": reason or None, "evidence": evidence}
+
+    def _revert(self, site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
+        raw = from_b64u(document["plan"])
+        assert site.paired is not None
+        if not verify_plan(site.paired.sign_d, raw, from_b64u(document["sig"])):
+            raise Refusal("invalid_arguments", argument="sig")
+        plan, op_id = protocol.parse_json(raw), document["op_id"]
+        known = self.ledger.get(op_id)
+        if plan["op_id"] != op_id or known is None or known[0] != plan_digest(raw):
+            raise Refusal("invalid_arguments", argument="op_id")
+        self.reverts[op_id] += 1
+        if known[1]["outcome"] != "succeeded":
+            return known[1]
+        if self.not_reverted:
+            return _answer("refused", self.not_reverted)
+        item = plan["item"]
+        evidence = {**known[1]["evidence"]}
+        evidence["during"] = {**evidence["after"], "error": None}
+        evidence["after"] = {**evidence["before"]}
+        _component(site, item["kind"], item["id"])["version"] = item["from"]
+        answer = {"outcome": "rolled_back", "reason": "page_broken", "evidence": evidence}
+        self.ledger[op_id] = (known[0], answer)
+        outcome = {"outcome": "rolled_back", "reason": "page_broken"}
+        site.write("update_settled", op_id=op_id, **item, **outcome)
+        return answer
 
     def reconcile(self, op_id: str) -> None:
         """A process that was killed midway is reconciled: taken back, and truthfully told."""

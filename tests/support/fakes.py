@@ -125,6 +125,8 @@ class FakeSite(FakeLog):
     changes: Changing = field(default_factory=Changing)
     uuid: str = "6f1e3c1e-0000-4000-8000-000000000001"
     front_page: tuple[int, bytes] = (200, b"<!doctype html><title>Bakery</title>")
+    # What other paths than the front page show.
+    pages: dict[str, Callable[[], tuple[int, bytes]]] = field(default_factory=dict)
     _pending: _Paired | None = None
     _pairing_keys: PairingKeys | None = None
     _gone: dict[str, str] = field(default_factory=dict)
@@ -253,9 +255,11 @@ class FakeSite(FakeLog):
         return frozenset(self._nonces)
 
     def look(self, url: str, **_: object) -> ProbeResponse:
-        """What siteclient.look does: a visitor asks for the front page."""
-        status, body = self.front_page
-        headers = {"Content-Type": "text/html; charset=UTF-8"}
+        """What siteclient.look does: a visitor asks for a page."""
+        draw = self.pages.get(url.removeprefix(self.home))
+        status, body = draw() if draw else self.front_page
+        is_asset = url.partition("?")[0].endswith((".js", ".css"))
+        headers = {"Content-Type": "text/javascript" if is_asset else "text/html; charset=UTF-8"}
         received = RawResponse(status, headers, body, False, 2**18, "127.0.0.1", ())
         return ProbeResponse(url, Trace(), received=received)
 
@@ -330,7 +334,7 @@ class FakeSite(FakeLog):
         if is_theirs and op not in ("revoke", "pair.confirm"):
             seen = {"seen": self.shown, **self._look(document)}
             error = self._error_of_checkpoint(document)
-            if error and op in ("change.run", "agent.update", "keys.rotate"):
+            if error and op in ("change.run", "change.revert", "agent.update", "keys.rotate"):
                 self.write("refused", operation=op, reason=error["code"], nonce=request.nonce)
                 return 409, canonical({"v": 1, "ok": False, "op": op, "error": error})
             if op == "log":
@@ -346,6 +350,7 @@ class FakeSite(FakeLog):
             "change.run": lambda document, _body: self.changes.answer(self, document),
             "agent.update": lambda document, _body: self.changes.answer(self, document),
             "change.status": lambda document, _body: self.changes.answer(self, document),
+            "change.revert": lambda document, _body: self.changes.answer(self, document),
             "revoke": lambda document, _body: self._revoke(document),
         }
         try:

@@ -19,6 +19,7 @@ from app.domain.changes import (
     change_times,
     outcomes,
     packages,
+    page_evidence,
     proposals,
     site_probe,
     waves,
@@ -26,7 +27,8 @@ from app.domain.changes import (
 from app.domain.changes.approvals import stale_reason
 from app.domain.changes.dry_run import planned_update
 from app.domain.changes.outcomes import Outcome
-from app.domain.changes.settlement import RunContext, end_change, finish_change, mark_unknown
+from app.domain.changes.page_evidence import RunContext
+from app.domain.changes.settlement import end_change, finish_change, mark_unknown
 from app.domain.changes.site_probe import LookCall
 from app.domain.connection import calls, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call
@@ -80,6 +82,7 @@ def run_change(
     change.note(
         RUNNING, probe_before=site_probe.probe_site(change.site, config=config, look=look, now=now)
     )
+    page_evidence.look_before(change, context)
     return _send(change, change.site, context)
 
 

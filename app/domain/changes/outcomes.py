@@ -34,6 +34,10 @@ STILL_WATCHED = "still_watched"
 BROKE_OUTSIDE = "broke_outside"
 BROKE_LATER = "broke_later"
 UNPROVEN = "unproven"
+# A page that must still work is broken; also the site's reason when it has reverted the update.
+PAGE_BROKEN = "page_broken"
+# The job had no time left to look at the pages.
+PAGES_LATER = "pages_later"
 CONNECTION_ENDED = "connection_ended"
 
 MAX_MESSAGES = 20

@@ -7,7 +7,6 @@ the site for its own record of the change.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,9 +15,10 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangeEnded, ChangeOutcomeUnknown, ChangeWaiting
-from app.domain.changes import outcomes, packages, site_probe, waves
+from app.domain.changes import outcomes, packages, page_evidence, site_probe, waves
 from app.domain.changes.dry_run import planned_update
 from app.domain.changes.outcomes import Outcome
+from app.domain.changes.page_evidence import RunContext
 from app.domain.changes.site_probe import LookCall
 from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
@@ -34,7 +34,8 @@ from app.models.reports import Component, Sync, report_list
 from app.models.sites import STATES, Site
 from app.retry import backoff
 
-LEASE = timedelta(seconds=100)
+# Longer than a job may take (queue.JOB_TIMEOUT_S): it may look at pages and revert the update.
+LEASE = timedelta(seconds=200)
 FIRST_RETRY = timedelta(seconds=15)
 LONGEST_RETRY = timedelta(minutes=15)
 # After this time a site refuses the request that starts the change, so a site that has no record
@@ -49,16 +50,6 @@ LONGEST_WAITING_RETRY = timedelta(minutes=10)
 
 # Results after which the site may have changed.
 _TOUCHED = (SUCCEEDED, FAILED, ROLLED_BACK)
-
-
-@dataclass(frozen=True)
-class RunContext:
-    """Everything outside of the database that an attempt touches."""
-
-    config: Config
-    call: Call
-    look: LookCall
-    now: Callable[[], datetime]
 
 
 def settle_change(
@@ -136,13 +127,16 @@ def finish_change(
             site, config=context.config, look=context.look, now=context.now
         )
         outcome = outcomes.seen_from_outside(outcome, change.probe_before, after)
+    judgment = page_evidence.judge_pages(change, outcome, context)
+    outcome = judgment.outcome
     now = context.now()
     if outcome.state == UNKNOWN:
         return mark_unknown(change, "", outcome.evidence, now, result, outcome.reason)
     with transaction() as tx:
         calls.record(result, site.id, now=now)
-        if result.reply is not None:
-            health.record_success(site, result, SYSTEM, now)
+        last = judgment.revert if judgment.revert and judgment.revert.reply else result
+        if last.reply is not None:
+            health.record_success(site, last, SYSTEM, now)
         elif result.error_code == ErrorCode.identity_changed:
             runs.record_failed_call(site, result.error_code, result.evidence, SYSTEM, now)
         if outcomes.is_owners_decision(outcome) and site.is_paired:

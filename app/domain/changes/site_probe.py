@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -11,8 +10,8 @@ from app.config import Config
 from app.domain.changes.outcomes import COULD_NOT_TELL, FATAL, OK
 from app.domain.connection import calls
 from app.domain.diagnostics import responses
+from app.domain.page_checks import structure
 from app.http import site_client
-from app.http.response import RawResponse
 from app.http.site_client import ProbeResponse
 from app.keys import SealBroken
 from app.models.sites import Site
@@ -21,12 +20,6 @@ LookCall = Callable[..., ProbeResponse]
 
 MAX_BYTES = 256 * 1024
 PROBE_TIMEOUT_S = 12.0
-# What WordPress and PHP themselves write where a page should be.
-_BROKEN = re.compile(
-    rb"there has been a critical error on (this|your) website"
-    rb"|(fatal|parse) error(</b>)?:.{0,300}? on line",
-    re.IGNORECASE | re.DOTALL,
-)
 _HEADERS = {"Accept": "text/html", "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
 
 
@@ -62,7 +55,7 @@ def classify_response(seen: ProbeResponse) -> dict[str, Any]:
         return {"answer": COULD_NOT_TELL, "why": "encoded", **status}
     if responses.is_from_cache(received):
         return {"answer": COULD_NOT_TELL, "why": "cached", **status}
-    if is_broken(received):
+    if structure.is_broken(received):
         return {"answer": FATAL, "why": "broken", **status}
     in_front = responses.classify_intermediary(received)
     if in_front is not None:
@@ -70,8 +63,3 @@ def classify_response(seen: ProbeResponse) -> dict[str, Any]:
     if received.status == 200 and received.is_html:
         return {"answer": OK, "why": "page", **status}
     return {"answer": COULD_NOT_TELL, "why": "no_page", **status}
-
-
-def is_broken(received: RawResponse) -> bool:
-    """Whether an answer is an error of PHP or WordPress instead of a page."""
-    return received.status == 500 or _BROKEN.search(received.body) is not None

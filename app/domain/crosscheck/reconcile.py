@@ -14,6 +14,7 @@ from typing import Any
 from app.domain import alerts
 from app.domain.changes import outcomes
 from app.models.call_log import SiteCall
+from app.models.changes import FAILED
 
 # The other side's entry of the same event may not have arrived yet.
 GRACE_PERIOD = timedelta(minutes=10)
@@ -152,7 +153,8 @@ def _changes(sides: LogPair, now: datetime) -> Iterable[Finding]:
         ):
             continue
         # A success after which Aura, but not the site, found the website broken.
-        is_ours = end.facts["reason"] == outcomes.BROKE_OUTSIDE
+        is_ours = end.facts["reason"] in (outcomes.BROKE_OUTSIDE, outcomes.PAGE_BROKEN)
+        is_ours &= end.facts["outcome"] == FAILED
         if end.facts["outcome"] != entry.facts["outcome"] and not is_ours:
             key = f"{op_id}:{entry.facts['outcome']}"
             yield Finding(alerts.CHANGE_DIFFERS, key, _evidence(entry, end))

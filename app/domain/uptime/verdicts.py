@@ -6,8 +6,8 @@ import html
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.domain.changes import site_probe
 from app.domain.diagnostics import responses
+from app.domain.page_checks import structure
 from app.http.errors import ErrorCode
 from app.http.front_page import FrontPage
 from app.http.response import RawResponse
@@ -93,7 +93,7 @@ def judge_page(page: FrontPage, phrase: str) -> Verdict:
 
 
 def _judge_answer(received: RawResponse, phrase: str, seen: Verdict) -> Verdict:
-    if site_probe.is_broken(received):
+    if structure.is_broken(received):
         return replace(seen, result=DOWN, cause=CRITICAL_ERROR)
     if _is_wordpress_maintenance(received):
         return seen.excused(WORDPRESS)

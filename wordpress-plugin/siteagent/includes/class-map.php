@@ -93,6 +93,7 @@ return array(
 	'Siteagent_Kept_Archive'         => 'restore/class-siteagent-kept-archive.php',
 	'Siteagent_Kept_Copies'          => 'restore/class-siteagent-kept-copies.php',
 	'Siteagent_Kept_Package'         => 'restore/class-siteagent-kept-package.php',
+	'Siteagent_Update_Revert'        => 'restore/class-siteagent-update-revert.php',
 	'Siteagent_Backup'               => 'rollback/class-siteagent-backup.php',
 	'Siteagent_Error_Summary'        => 'rollback/class-siteagent-error-summary.php',
 	'Siteagent_Fatal_Error'          => 'rollback/class-siteagent-fatal-error.php',

@@ -99,6 +99,18 @@ final class Siteagent_Container {
 		return new Siteagent_Copy_Restorer( $this->kept_copies(), $this->rollback(), $this->run_recovery(), $this->audit_log() );
 	}
 
+	public function update_revert(): Siteagent_Update_Revert {
+		return new Siteagent_Update_Revert(
+			$this->connection_store(),
+			$this->site_identity(),
+			$this->operation_store(),
+			new Siteagent_Plan_Requirements( $this->connection_store(), $this->permissions(), $this->update_limits() ),
+			$this->copy_restorer(),
+			$this->run_recovery(),
+			$this->audit_log()
+		);
+	}
+
 	public function restore_action(): Siteagent_Restore_Action {
 		return $this->shared( __FUNCTION__, fn() => new Siteagent_Restore_Action( $this->kept_copies(), $this->copy_restorer() ) );
 	}
@@ -189,6 +201,7 @@ final class Siteagent_Container {
 					$this->audit_log_reader(),
 					array( $this, 'report' ),
 					array( $this, 'update_controller' ),
+					array( $this, 'update_revert' ),
 					new Siteagent_Last_Report( $this->db, $this->permissions(), $this->update_limits() )
 				);
 				$request_handler = new Siteagent_Request_Handler(

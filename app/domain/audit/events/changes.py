@@ -124,6 +124,12 @@ class FreezeOverridden(ChangeEvent):
     reason: Personal
 
 
+class ChangePagesJudged(ChangeEvent):
+    """A person looked at the pages that were not as before the update."""
+
+    paths: list[str]
+
+
 class ChangeEnded(ChangeEvent):
     """The result of a change, by the site's signed evidence.
 

@@ -75,6 +75,39 @@ class UptimeSettingsChanged(Event):
     phrase: str
 
 
+class SitePageAdded(Event):
+    """A page must still work after each update; the other facts are what must be on it."""
+
+    path: str
+    phrase: str
+    selector: str
+    form_action: str
+    status: int
+    no_notice: bool
+
+
+class SitePageChanged(Event):
+    """A page that must still work was changed; its address was `path_before`."""
+
+    path_before: str
+    path: str
+    phrase: str
+    selector: str
+    form_action: str
+    status: int
+    no_notice: bool
+
+
+class SitePageRemoved(Event):
+    """A page need no longer work after updates."""
+
+    path: str
+
+
+class PageLookRequested(Event):
+    """A person had Aura look at the pages of a site."""
+
+
 # ---- clients and their reports ----
 
 

@@ -94,6 +94,7 @@ final class Siteagent_Log_Formatter {
 			'change.check'  => __( 'Answered a pre-check of an update.', 'siteagent' ),
 			'change.run'    => __( 'Answered a request to install an update.', 'siteagent' ),
 			'agent.update'  => __( 'Answered a request to update SiteAgent.', 'siteagent' ),
+			'change.revert' => __( 'Answered a request to revert an update.', 'siteagent' ),
 			'change.status' => __( 'Sent the result of an update.', 'siteagent' ),
 		);
 		$request  = 'answered' === $event && isset( $facts['operation'] ) ? $facts['operation'] : '';
@@ -224,6 +225,7 @@ final class Siteagent_Log_Formatter {
 				'change.check'  => __( 'pre-check of an update', 'siteagent' ),
 				'change.run'    => __( 'installing an update', 'siteagent' ),
 				'agent.update'  => __( 'updating SiteAgent', 'siteagent' ),
+				'change.revert' => __( 'reverting an update', 'siteagent' ),
 				'change.status' => __( 'result of an update', 'siteagent' ),
 				'revoke'        => __( 'ending the connection', 'siteagent' ),
 			),

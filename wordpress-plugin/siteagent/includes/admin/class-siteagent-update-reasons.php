@@ -89,6 +89,8 @@ final class Siteagent_Update_Reasons {
 			'tree_mismatch'       => __( 'the files on disk were not those of the approved package', 'siteagent' ),
 			'inactive_after'      => __( 'it was no longer active afterwards', 'siteagent' ),
 			'fatal_after'         => __( 'the new version caused a fatal error', 'siteagent' ),
+			'page_broken'         => __( 'the dashboard found a page broken that must still work', 'siteagent' ),
+			'revert_failed'       => __( 'the former version could not be put back', 'siteagent' ),
 			'probe_worse'         => __( 'the site’s pages no longer worked as before', 'siteagent' ),
 			'no_answer_after'     => __( 'the site did not respond afterwards', 'siteagent' ),
 		);

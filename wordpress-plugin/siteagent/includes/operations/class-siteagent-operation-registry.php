@@ -117,6 +117,18 @@ final class Siteagent_Operation_Registry {
 			'needs'      => 'everything',
 			'moved'      => false,
 		),
+		'change.revert' => array(
+			'schema' => array(
+				'op_id' => 'uuid',
+				'plan'  => 'plan',
+				'sig'   => 'text',
+			),
+			'role'       => array( 'connection' ),
+			'permission' => 'change',
+			'nature'     => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
+			'needs'      => 'everything',
+			'moved'      => false,
+		),
 		'change.status' => array(
 			'schema'     => array( 'op_id' => 'uuid' ),
 			'role'       => array( 'connection' ),
@@ -156,12 +168,16 @@ final class Siteagent_Operation_Registry {
 	/** @var callable fn(): Siteagent_Update_Controller, called only when an update is requested. */
 	private $make_controller;
 
+	/** @var callable fn(): Siteagent_Update_Revert, called only when an update is reverted. */
+	private $make_revert;
+
 	public function __construct(
 		Siteagent_Pairing $pairing,
 		Siteagent_Key_Rotation $rotation,
 		Siteagent_Audit_Log_Reader $log_reader,
 		callable $make_report,
 		callable $make_controller,
+		callable $make_revert,
 		Siteagent_Last_Report $last_report
 	) {
 		$this->pairing         = $pairing;
@@ -169,6 +185,7 @@ final class Siteagent_Operation_Registry {
 		$this->log_reader      = $log_reader;
 		$this->make_report     = $make_report;
 		$this->make_controller = $make_controller;
+		$this->make_revert     = $make_revert;
 		$this->last_report     = $last_report;
 	}
 
@@ -241,15 +258,28 @@ final class Siteagent_Operation_Registry {
 				return $this->pairing->handle_confirm( $request['keyid'], $document, $now );
 			case 'keys.rotate':
 				return $this->rotation->rotate( $document, $now );
+			case 'revoke':
+				return $this->pairing->handle_revoke( $document, $now );
+		}
+		return $this->run_update_operation( $name, $document, $request, $now );
+	}
+
+	/**
+	 * Runs an operation about an update.
+	 *
+	 * @throws Siteagent_Exception When the operation rejects the request.
+	 */
+	private function run_update_operation( string $name, stdClass $document, array $request, int $now ): array {
+		switch ( $name ) {
 			case 'change.check':
 				return ( $this->make_controller )()->check( $document, $now );
 			case Siteagent_Update_Plan::CHANGE:
 			case Siteagent_Update_Plan::UPDATE:
 				return ( $this->make_controller )()->run( $name, $document, $request['created'], $now );
+			case 'change.revert':
+				return ( $this->make_revert )()->revert( $document, $request['created'], $now );
 			case 'change.status':
 				return ( $this->make_controller )()->status( $document, $now );
-			case 'revoke':
-				return $this->pairing->handle_revoke( $document, $now );
 		}
 		throw new Siteagent_Exception( 'unknown_operation', $name );
 	}

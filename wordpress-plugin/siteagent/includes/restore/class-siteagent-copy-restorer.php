@@ -11,7 +11,8 @@ defined( 'ABSPATH' ) || exit;
 
 /**
  * Installs a former version as an update is installed: with the lock, the maintenance page, a backup, the watchdog and
- * the check of the site's pages. Only an administrator of this site can start it, no operation of the dashboard.
+ * the check of the site's pages. An administrator of this site can start it, and for the update that it has just made,
+ * the dashboard (Siteagent_Update_Revert).
  */
 final class Siteagent_Copy_Restorer {
 
@@ -40,9 +41,10 @@ final class Siteagent_Copy_Restorer {
 	 * @param string $update_id Id of that update.
 	 * @param string $actor     The administrator, as stored in the log.
 	 * @param int    $now       Unix time in seconds.
+	 * @param array  $more      More facts for the marker of the run: `reverts` is the id of an update whose result changes.
 	 * @return array{outcome:string,reason:?string} As for an update. Nothing is logged when there is no such copy.
 	 */
-	public function restore( string $update_id, string $actor, int $now ): array {
+	public function restore( string $update_id, string $actor, int $now, array $more = array() ): array {
 		Siteagent_Report::load_admin_includes();
 		$this->recovery->reconcile( $now );
 		$copy = $this->copies->find( $update_id, $now );
@@ -68,7 +70,7 @@ final class Siteagent_Copy_Restorer {
 			'copy'        => $copy['copy'],
 			'item'        => $item->to_array(),
 			'before'      => $component->state_before_run(),
-		);
+		) + $more;
 		// A lock that two requests at once cannot both get.
 		$answer = array() === Siteagent_Rollback::missing_functions() && $this->rollback->begin_run( $op_id, $facts, $now )
 			? $this->run( new Siteagent_Kept_Package( $op_id, $item, $copy ), $component )

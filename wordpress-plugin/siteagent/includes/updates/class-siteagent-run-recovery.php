@@ -72,12 +72,49 @@ final class Siteagent_Run_Recovery {
 	}
 
 	/**
-	 * Logs the result of restoring a kept copy.
+	 * Changes the result of an update that the dashboard has reverted, before its run ends. So no process that dies in
+	 * between leaves a result that the disk contradicts.
+	 *
+	 * @param array $run    The marker of the run that restored the former version.
+	 * @param array $answer The result of that run. A refused one, and one that was rolled back, left the update in place.
+	 */
+	private function save_reverted( array $run, array $answer ): void {
+		$entry = $this->operation_store->find( $run['reverts'], array( Siteagent_Update_Plan::CHANGE ) );
+		if ( null === $entry || null === $entry['answer'] || ! in_array( $answer['outcome'], array( 'succeeded', 'failed' ), true ) ) {
+			return;
+		}
+		$evidence           = (array) $entry['answer']['evidence'];
+		$evidence['during'] = (array) $evidence['after'] + array( 'error' => null );
+		$evidence['after']  = $answer['evidence']['after'];
+		$result             = array(
+			'outcome'  => 'succeeded' === $answer['outcome'] ? 'rolled_back' : 'failed',
+			'reason'   => 'succeeded' === $answer['outcome'] ? 'page_broken' : 'revert_failed',
+			'evidence' => $evidence,
+		);
+		$this->operation_store->save_result( $run['reverts'], Siteagent_Update_Plan::CHANGE, $entry['digest'], $entry['at'], $result );
+		$facts = array(
+			'kind'    => $run['item']['kind'],
+			'id'      => $run['item']['id'],
+			'from'    => $run['item']['to'],
+			'to'      => $run['item']['from'],
+			'op_id'   => $run['reverts'],
+			'outcome' => $result['outcome'],
+			'reason'  => $result['reason'],
+		);
+		$this->log->append( 'update_settled', $facts, $run['restored_by'] );
+	}
+
+	/**
+	 * Logs the result of restoring a kept copy, or that it reverted an update.
 	 *
 	 * @param array $run    The marker of the run: op_id, item, copy and restored_by.
 	 * @param array $answer Outcome, reason and evidence.
 	 */
 	public function log_restore( array $run, array $answer ): void {
+		if ( isset( $run['reverts'] ) ) {
+			$this->save_reverted( $run, $answer );
+			return;
+		}
 		$facts = $run['item'] + array(
 			'op_id'   => $run['op_id'],
 			'outcome' => $answer['outcome'],

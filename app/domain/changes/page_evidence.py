@@ -1,0 +1,243 @@
+"""Compare a site's pages before and after an update, and revert the update if one broke.
+
+Only what a person said must be on a page, was there before and is gone in two looks afterwards
+reverts an update. Everything else that differs asks a person. Aura has no remote control: the site
+reverts the update itself, by `change.revert`, and only the one whose signed plan it is shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+
+from app import queue
+from app.config import Config
+from app.domain import audit, permissions
+from app.domain.actor import Actor
+from app.domain.audit.events import ChangePagesJudged
+from app.domain.changes import outcomes
+from app.domain.changes.dry_run import planned_update
+from app.domain.changes.outcomes import Outcome
+from app.domain.changes.site_probe import LookCall
+from app.domain.connection import calls, quarantine
+from app.domain.connection.calls import Call, CallResult
+from app.domain.errors import StaleState
+from app.domain.page_checks import comparison, looks, settings
+from app.domain.page_checks.comparison import Look, Requirements, Verdict
+from app.domain.page_checks.looks import Wanted
+from app.keys import SealBroken
+from app.models.base import transaction
+from app.models.changes import (
+    FAILED,
+    REFUSED,
+    ROLLED_BACK,
+    SUCCEEDED,
+    UNKNOWN,
+    WAITING,
+    Change,
+)
+from app.models.site_pages import ChangePages, SitePage
+from app.models.sites import Site
+
+# Looks that are older show nothing about the update, and the site reverts nothing after an hour.
+_TOO_OLD = timedelta(hours=1)
+_REVERT_TIMEOUT_S = 70.0
+# Looks, the request to revert and looks afterwards have to end within the job.
+_NEEDED_S = 2 * looks.BUDGET_S + _REVERT_TIMEOUT_S
+_MARGIN_S = 10.0
+# Kinds whose former version the site keeps.
+_REVERTIBLE = ("plugin", "theme")
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Everything outside of the database that an attempt touches, and when its job began."""
+
+    config: Config
+    call: Call
+    look: LookCall
+    now: Callable[[], datetime]
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def has_time_for_pages(self) -> bool:
+        """Whether the job lasts long enough to look at pages and to revert the update."""
+        spent = time.monotonic() - self.began
+        return queue.JOB_TIMEOUT_S - _MARGIN_S - spent > _NEEDED_S
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """The outcome with what the pages show, and the call that reverted the update, if any."""
+
+    outcome: Outcome
+    revert: CallResult | None = None
+
+
+def look_before(change: Change, context: RunContext) -> None:
+    """Look twice at each page of the site and store that, before an update is sent."""
+    pages = SitePage.of_site(change.site_id)
+    if not pages:
+        return
+    wanted = {page.path: settings.requirements_of(page) for page in pages}
+    found = _look(change.site, wanted, context)
+    before = [
+        {
+            "path": path,
+            "required": asdict(required),
+            "looks": [look.as_json() for look in found[path]],
+        }
+        for path, required in wanted.items()
+    ]
+    ChangePages.keep(change.id, before)
+
+
+def judge_pages(change: Change, outcome: Outcome, context: RunContext) -> Judgment:
+    """Compare the pages after an update that succeeded, and revert it if one broke.
+
+    Returns an unknown outcome if that cannot be finished now; the caller asks the site again.
+    """
+    row = ChangePages.of(change.id)
+    if row is None or not row.before or outcome.state in (UNKNOWN, WAITING):
+        return Judgment(outcome)
+    if outcome.state != SUCCEEDED:
+        row.update_if(before=[])
+        return Judgment(outcome)
+    if not context.has_time_for_pages:
+        return Judgment(Outcome(UNKNOWN, outcomes.PAGES_LATER, outcome.evidence))
+    wanted = {page["path"]: Requirements(**page["required"]) for page in row.before}
+    verdicts = _verdicts(change, row, wanted, context)
+    broken = [path for path, verdict in verdicts.items() if verdict.must_go_back]
+    if not broken:
+        store_verdicts(row, verdicts)
+        return Judgment(outcome)
+    if change.kind not in _REVERTIBLE:
+        store_verdicts(row, verdicts, revert="not_revertible")
+        return Judgment(Outcome(FAILED, outcomes.PAGE_BROKEN, outcome.evidence))
+    return _revert(change, row, verdicts, outcome, context)
+
+
+def _verdicts(
+    change: Change, row: ChangePages, wanted: dict[str, Requirements], context: RunContext
+) -> dict[str, Verdict]:
+    if change.sent_at is None or context.now() - change.sent_at > _TOO_OLD:
+        return {path: Verdict(comparison.CANNOT_TELL, "too_old") for path in wanted}
+    before = {
+        page["path"]: [Look.from_json(stored) for stored in page["looks"]] for page in row.before
+    }
+    after = _look(change.site, wanted, context)
+    return {
+        path: comparison.compare(before[path], after[path], required)
+        for path, required in wanted.items()
+    }
+
+
+def _look(
+    site: Site, wanted: dict[str, Requirements], context: RunContext
+) -> dict[str, tuple[Look, Look]]:
+    pages = [Wanted(path, required) for path, required in wanted.items()]
+    return looks.look_twice(site, pages, config=context.config, probe=context.look)
+
+
+# ---- revert ----
+
+
+def _revert(
+    change: Change,
+    row: ChangePages,
+    verdicts: dict[str, Verdict],
+    outcome: Outcome,
+    context: RunContext,
+) -> Judgment:
+    """Have the site put the former version back, and return what it proves."""
+    try:
+        channel = calls.channel_to(change.site, context.config)
+    except SealBroken:
+        return Judgment(Outcome(UNKNOWN, outcomes.PAGE_BROKEN, outcome.evidence))
+    question = {
+        "op_id": change.op_id,
+        "plan": change.plan,
+        "sig": change.signature,
+        **quarantine.known_head(change.site),
+    }
+    result = calls.call_site(
+        channel,
+        "change.revert",
+        question,
+        by=change.decided_by,
+        config=context.config,
+        call=context.call,
+        now=context.now,
+        patience_s=_REVERT_TIMEOUT_S,
+    )
+    with transaction():
+        calls.record(result, change.site_id, now=context.now())
+    answer = _answer(change, result, context.now())
+    if answer.state in (ROLLED_BACK, FAILED):
+        again = _look(change.site, _broken(row, verdicts), context)
+        store_verdicts(row, verdicts, revert=answer.state, again=again)
+        return Judgment(answer, result)
+    if answer.state == REFUSED and answer.reason != outcomes.BUSY:
+        store_verdicts(row, verdicts, revert=answer.reason)
+        return Judgment(Outcome(FAILED, outcomes.PAGE_BROKEN, outcome.evidence), result)
+    return Judgment(Outcome(UNKNOWN, outcomes.PAGE_BROKEN, outcome.evidence), result)
+
+
+def _answer(change: Change, result: CallResult, now: datetime) -> Outcome:
+    """Return what the site answered to `change.revert`; unknown if nothing is proved."""
+    if result.reply is not None:
+        document = result.reply.document
+        if document.get("outcome") == REFUSED:
+            return Outcome(REFUSED, outcomes.code_or_empty(document.get("reason")) or "unnamed")
+        return outcomes.from_answer(document, planned_update(change), now)
+    refusal = outcomes.from_error(result.error) if result.error else None
+    if refusal is None or refusal.state != REFUSED or outcomes.is_about_time(refusal):
+        return Outcome(UNKNOWN)
+    return refusal
+
+
+def _broken(row: ChangePages, verdicts: dict[str, Verdict]) -> dict[str, Requirements]:
+    return {
+        page["path"]: Requirements(**page["required"])
+        for page in row.before
+        if verdicts[page["path"]].must_go_back
+    }
+
+
+def store_verdicts(
+    row: ChangePages,
+    verdicts: dict[str, Verdict],
+    revert: str = "",
+    again: dict[str, tuple[Look, Look]] | None = None,
+) -> None:
+    """Store the answers, and forget the looks before, which nothing needs any more."""
+    before = {
+        page["path"]: [Look.from_json(stored) for stored in page["looks"]] for page in row.before
+    }
+    required = {page["path"]: Requirements(**page["required"]) for page in row.before}
+    results = [{"path": path, **verdict.as_json()} for path, verdict in verdicts.items()]
+    for result in results:
+        if result["differences"] and revert and verdicts[result["path"]].must_go_back:
+            result["revert"] = revert
+        looked = (again or {}).get(result["path"])
+        if looked:
+            verdict = comparison.compare(before[result["path"]], looked, required[result["path"]])
+            result["again"] = verdict.answer
+    is_broken = any(verdict.must_go_back for verdict in verdicts.values())
+    differs = any(verdict.answer == comparison.DIFFERENT for verdict in verdicts.values())
+    row.update_if(before=[], results=results, asks=differs and not is_broken)
+
+
+# ---- a person ----
+
+
+def judge(change: Change, *, by: Actor, now: datetime) -> None:
+    """Record that a person looked at the pages that differ. Raises: Forbidden, or StaleState."""
+    with permissions.user_transaction(by, "approve", change.site) as (_, by):
+        row = ChangePages.of(change.id)
+        if row is None or not row.judge(by.name[:120], now):
+            raise StaleState("These pages are already marked as checked.")
+        paths = [one["path"] for one in row.results if one["answer"] == comparison.DIFFERENT]
+        audit.record(ChangePagesJudged.of(change, paths=paths), by, now=now)

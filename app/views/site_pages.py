@@ -1,0 +1,149 @@
+"""The pages of a site that must still work after each update."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.domain.changes import page_evidence
+from app.domain.errors import Invalid, NotFound
+from app.domain.page_checks import addresses, settings, suggestions
+from app.domain.page_checks.settings import TypedPage
+from app.models.base import utcnow
+from app.models.site_pages import ChangePages, PageRound, SitePage
+from app.views.authorization import current_actor, load_change, load_site, require_permission
+from app.views.request_validation import row_number
+from app.views.site_view_models import SitePage as SiteTab
+from app.views.site_view_models import load_site_page
+
+bp = Blueprint("site_pages", __name__)
+
+
+@bp.get("/sites/<int:site_id>/pages")
+@require_permission("see")
+def show(site_id: int) -> ResponseReturnValue:
+    return _list(load_site_page(site_id))
+
+
+@bp.post("/sites/<int:site_id>/pages")
+@require_permission("pair")
+def add(site_id: int) -> ResponseReturnValue:
+    site, typed = load_site(site_id), _typed()
+    try:
+        page = settings.add_page(site, typed, by=current_actor(), now=utcnow())
+    except Invalid as refusal:
+        return _list(load_site_page(site_id), typed, refusal.messages), 422
+    flash(f"Page {page.path} added. Aura looks at it now.")
+    return _to_list(site.id)
+
+
+@bp.get("/sites/<int:site_id>/pages/<int:page_id>")
+@require_permission("pair")
+def edit(site_id: int, page_id: int) -> ResponseReturnValue:
+    page = _load(load_site(site_id).id, page_id)
+    return _form(site_id, page_id, _stored(page))
+
+
+@bp.post("/sites/<int:site_id>/pages/<int:page_id>")
+@require_permission("pair")
+def change(site_id: int, page_id: int) -> ResponseReturnValue:
+    site, typed = load_site(site_id), _typed()
+    try:
+        settings.change_page(site, page_id, typed, by=current_actor(), now=utcnow())
+    except Invalid as refusal:
+        return _form(site_id, page_id, typed, refusal.messages), 422
+    flash("Page saved.")
+    return _to_list(site.id)
+
+
+@bp.post("/sites/<int:site_id>/pages/<int:page_id>/remove")
+@require_permission("pair")
+def remove(site_id: int, page_id: int) -> ResponseReturnValue:
+    site = load_site(site_id)
+    settings.remove_page(site, page_id, by=current_actor(), now=utcnow())
+    flash("Page removed. Aura no longer looks at it.")
+    return _to_list(site.id)
+
+
+@bp.post("/sites/<int:site_id>/pages/look")
+@require_permission("sync")
+def look(site_id: int) -> ResponseReturnValue:
+    site = load_site(site_id)
+    settings.request_look(site, by=current_actor(), now=utcnow())
+    flash("Look requested. Reload this page in a moment.")
+    return _to_list(site.id)
+
+
+@bp.post("/changes/<int:change_id>/pages")
+@require_permission("approve")
+def judge(change_id: int) -> ResponseReturnValue:
+    """Record that a person looked at the pages that differ after an update."""
+    found = load_change(change_id)
+    page_evidence.judge(found, by=current_actor(), now=utcnow())
+    flash("Pages marked as checked.")
+    return redirect(url_for("changes.show", change_id=found.id, _anchor="pages"), 303)
+
+
+def _typed() -> TypedPage:
+    return TypedPage(
+        path=request.form.get("path", ""),
+        phrase=request.form.get("phrase", ""),
+        selector=request.form.get("selector", ""),
+        form_action=request.form.get("form_action", ""),
+        status=request.form.get("status", -1, type=row_number),
+        no_notice=bool(request.form.get("no_notice")),
+    )
+
+
+def _stored(page: SitePage) -> TypedPage:
+    return TypedPage(
+        page.path, page.phrase, page.selector, page.form_action, page.status, page.no_notice
+    )
+
+
+def _load(site_id: int, page_id: int) -> SitePage:
+    page = SitePage.known(site_id, page_id)
+    if page is None:
+        raise NotFound("This page is not in the list. It may have been removed.")
+    return page
+
+
+def _list(
+    tab: SiteTab, typed: TypedPage | None = None, errors: dict[str, str] | None = None
+) -> str:
+    pages, asked = SitePage.of_site(tab.site.id), PageRound.of(tab.site.id)
+    listed: list[dict[str, Any]] = tab.document.get("plugins", [])
+    active = [str(plugin.get("id", "")) for plugin in listed if plugin.get("active")]
+    linked = asked.suggestions if asked else []
+    return render_template(
+        "pages/show.html",
+        page=tab,
+        pages=pages,
+        address_of=addresses.address_of,
+        to_judge=ChangePages.to_judge(tab.site.id),
+        asked=asked,
+        suggestions=suggestions.suggest(linked, active, {page.path for page in pages}),
+        most=settings.MOST_PAGES,
+        statuses=settings.STATUSES,
+        typed=typed or TypedPage(""),
+        errors=errors or {},
+    )
+
+
+def _form(
+    site_id: int, page_id: int, typed: TypedPage, errors: dict[str, str] | None = None
+) -> str:
+    return render_template(
+        "pages/edit.html",
+        page=load_site_page(site_id),
+        page_id=page_id,
+        statuses=settings.STATUSES,
+        typed=typed,
+        errors=errors or {},
+    )
+
+
+def _to_list(site_id: int) -> ResponseReturnValue:
+    return redirect(url_for("site_pages.show", site_id=site_id), 303)

@@ -1,0 +1,81 @@
+"""Pages that must still work on a few sites of the fleet, and what updates did to them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from random import Random
+
+from app.domain.changes import page_evidence
+from app.domain.page_checks import comparison, looks, settings
+from app.domain.page_checks.settings import TypedPage
+from app.http.connection_trace import Trace
+from app.http.response import RawResponse
+from app.http.site_client import ProbeResponse
+from app.models.changes import SUCCEEDED, Change
+from app.models.site_pages import ChangePages, PageRound
+from app.models.sites import ACTIVE, Site
+from tests.fleet.fleet import Fleet
+from tests.support.shop_pages import Page, pages
+
+_SITES = 8
+_PATHS = {"shop": "/shop/", "checkout": "/checkout/", "contact": "/contact/", "front": "/"}
+_LOST_FIELD = '<input type="email" name="your-email">'
+
+
+def add_pages(fleet: Fleet) -> None:
+    """Give the first connected sites four pages, a look at them, and evidence of an update."""
+    drawn = {_PATHS[page.kind]: page for page in pages()[:5] if page.kind in _PATHS}
+    for site in Site.select().where(Site.state == ACTIVE).order_by(Site.id).limit(_SITES):
+        visit = fleet.dice(f"pages:{site.url}")
+        for path, page in drawn.items():
+            typed = TypedPage(path, page.required.phrase, page.required.selector)
+            settings.add_page(site, typed, by=fleet.operator, now=fleet.clock())
+        PageRound.request(site.id, fleet.clock())
+        looks.look_now(site.id, config=fleet.config, probe=_Visitor(drawn, visit), now=fleet.clock)
+        _add_evidence(site, drawn, visit)
+
+
+class _Visitor:
+    """Answers with the drawn pages, one after the other so that the dice stay the same."""
+
+    def __init__(self, drawn: dict[str, Page], visit: Random) -> None:
+        self._seed, self._drawn = visit.random(), drawn
+
+    def __call__(self, url: str, **_: object) -> ProbeResponse:
+        path = "/" + url.split("/", 3)[3]
+        page = self._drawn.get(path, self._drawn["/"])
+        body = page.draw(Random(f"{self._seed}{path}")).encode()
+        received = RawResponse(200, {"Content-Type": "text/html"}, body, False, 2**20, "", ())
+        return ProbeResponse(url, Trace(), received=received)
+
+
+def _add_evidence(site: Site, drawn: dict[str, Page], visit: Random) -> None:
+    """Keep what the pages showed after the newest update of the site: a field of a form is gone."""
+    change = (
+        Change.select()
+        .where(Change.site == site.id, Change.state == SUCCEEDED)
+        .order_by(Change.id.desc())
+        .first()
+    )
+    if change is None:
+        return
+    before = [
+        {
+            "path": path,
+            "required": asdict(page.required),
+            "looks": [page.look(visit).as_json() for _ in range(2)],
+        }
+        for path, page in drawn.items()
+    ]
+    ChangePages.keep(change.id, before)
+    row = ChangePages.of(change.id)
+    assert row is not None
+    verdicts = {
+        path: comparison.compare(
+            [page.look(visit), page.look(visit)],
+            [page.look(visit, lambda text: text.replace(_LOST_FIELD, "")) for _ in range(2)],
+            page.required,
+        )
+        for path, page in drawn.items()
+    }
+    page_evidence.store_verdicts(row, verdicts)

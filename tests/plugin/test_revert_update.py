@@ -1,0 +1,244 @@
+"""An update that breaks a page which must still work is reverted by the site, and only that one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+
+from app import keys
+from app.domain.page_checks.comparison import Requirements, Verdict, compare
+from app.domain.page_checks.looks import Wanted, look_twice
+from app.http.site_client import CallError
+from app.models.sites import Site
+from tests.plugin.support.changing import (
+    DESK,
+    Order,
+    ask,
+    disk,
+    grant,
+    item_of,
+    meddled,
+    publish,
+    reached,
+    reset,
+    same_files,
+    update,
+    version,
+)
+from tests.plugin.support.dashboard import NETS, Paired
+from tests.plugin.support.servers import shell
+from tests.plugin.support.signed_requests import connect, forget
+from tests.wordpress.engine import docker
+from tests.wordpress.repository import FIXTURES
+
+pytestmark = pytest.mark.smoke
+
+COPIES = "/var/www/wordpress/wp-content/siteagent-copies"
+FORM = '<form method="post" action="/contact/"><input name="email"><button>Send</button></form>'
+SLIDE = '<div class="swiper"><h3>%s</h3></div>'
+REQUIRED = Requirements(phrase="Send", form_action="/contact/")
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    connected = connect(wp)
+    grant(wp, "plugins")
+    yield connected
+    forget(wp)
+
+
+@pytest.fixture(scope="module")
+def path(wp, paired) -> str:
+    """A page with the form of the plugin."""
+    page = wp.evaluate(
+        "return wp_insert_post(array('post_type' => 'page', 'post_status' => 'publish',"
+        " 'post_title' => 'Contact', 'post_content' => '[contact_desk]'));"
+    )
+    return f"/?page_id={page}"
+
+
+_ANSWER = ("outcome", "reason", "evidence")
+
+
+def plugin(number: str, markup: str) -> str:
+    """The plugin in a version whose shortcode draws this."""
+    text = (FIXTURES / "plugins/contact-desk/2.3.1/contact-desk.php").read_text("utf-8")
+    head, _, _ = text.replace("2.3.1", number).partition("add_shortcode(")
+    return f"{head}add_shortcode('contact_desk', static fn(): string => '{markup}');\n"
+
+
+def release(wp, number: str, markup: str) -> None:
+    publish(
+        wp,
+        f"plugin/contact-desk.{number}.zip",
+        {"contact-desk/contact-desk.php": plugin(number, markup)},
+    )
+    update(wp, "contact-desk", number)
+
+
+@pytest.fixture
+def desk(wp, paired, path) -> Iterator[dict[str, Any]]:
+    """The plugin before an update, with a working form and a carousel."""
+    shell(wp, f"rm -rf {COPIES}")
+    reset(wp, "contact-desk", "2.3.1")
+    release(wp, "2.6.0", FORM + SLIDE % "Monday")
+    assert Order.of(wp, paired, item_of(wp, DESK, "2.6.0")).send()["outcome"] == "succeeded"
+    yield disk(wp, DESK)
+    assert disk(wp, DESK)["left"] == []
+    assert requests.get(wp.url, timeout=60).status_code == 200
+
+
+def look(wp, path: str) -> list[Any]:
+    site, config = Site(url=wp.url, server_login_sealed=""), SimpleNamespace(allow_nets=NETS)
+    return list(look_twice(site, [Wanted(path, REQUIRED)], config=config)[path])
+
+
+def updated(wp, paired: Paired, path: str, number: str, markup: str) -> tuple[Order, Verdict]:
+    """Update, with two looks before and after."""
+    release(wp, number, markup)
+    order = Order.of(wp, paired, item_of(wp, DESK, number))
+    before = look(wp, path)
+    assert order.send()["outcome"] == "succeeded"
+    return order, compare(before, look(wp, path), REQUIRED)
+
+
+def broken(wp, paired: Paired, path: str) -> Order:
+    """An update after which the form goes nowhere."""
+    order, verdict = updated(wp, paired, path, "2.6.2", FORM.replace(' action="/contact/"', ""))
+    assert verdict.must_go_back
+    return order
+
+
+def revert(order: Order, **changed: Any) -> dict[str, Any]:
+    return ask(order.paired, "change.revert", **{**order.signed(), **changed})
+
+
+def test_an_update_that_breaks_a_form_is_rolled_back(wp, paired, path, desk) -> None:
+    order = broken(wp, paired, path)
+    told = revert(order)
+    assert (told["outcome"], told["reason"]) == ("rolled_back", "page_broken")
+    assert told["evidence"]["before"]["version"] == "2.6.0"
+    assert told["evidence"]["during"]["version"] == "2.6.2"
+    assert told["evidence"]["after"] == {"version": "2.6.0", "active": True, "probe": "ok"}
+    assert same_files(disk(wp, DESK), desk)
+    assert not look(wp, path)[0].unmet
+    status = order.status()
+    assert (status["outcome"], status["evidence"]) == ("rolled_back", told["evidence"])
+    again = revert(order)
+    assert [again[name] for name in _ANSWER] == [told[name] for name in _ANSWER]
+    recent = wp.evaluate("return siteagent()->audit_log_reader()->recent(12, 0);")
+    events = [entry["event"] for entry in recent]
+    assert events.count("update_settled") == 1
+    assert "restore_ended" not in events
+
+
+def test_an_update_that_only_changes_a_carousel_stays(wp, paired, path, desk) -> None:
+    _, verdict = updated(wp, paired, path, "2.6.1", FORM + SLIDE % "Tuesday")
+    assert (verdict.answer, verdict.must_go_back) == ("same", False)
+    assert version(wp, DESK) == "2.6.1"
+
+
+def test_two_reverts_at_once_restore_it_once(wp, paired, path, desk) -> None:
+    order = broken(wp, paired, path)
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(lambda _: revert(order), range(2)))
+    outcomes = sorted((one["outcome"], one["reason"]) for one in told)
+    assert outcomes in (
+        [("refused", "busy"), ("rolled_back", "page_broken")],
+        [("rolled_back", "page_broken")] * 2,
+    )
+    assert same_files(disk(wp, DESK), desk)
+
+
+def test_a_revert_whose_process_is_killed_leaves_the_update_and_works_again(
+    wp, paired, path, desk
+) -> None:
+    order = broken(wp, paired, path)
+    after = disk(wp, DESK)
+    with meddled(wp, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(revert, order)
+        docker("exec", wp.container, "kill", "-9", str(reached(wp)))
+        assert isinstance(running.exception(60), CallError)
+    assert order.status()["outcome"] == "succeeded"
+    assert same_files(disk(wp, DESK), after)
+    assert revert(order)["outcome"] == "rolled_back"
+    assert same_files(disk(wp, DESK), desk)
+
+
+def test_an_update_that_was_never_made_is_not_reverted(wp, paired, path, desk) -> None:
+    order = broken(wp, paired, path)
+    after = disk(wp, DESK)
+    other = Order.of(wp, paired, order.plan["item"])
+    with pytest.raises(CallError) as caught:
+        revert(other)
+    assert caught.value.evidence["code"] == "invalid_arguments"
+    forged = Order(paired, order.plan, keys.new_signing_key())
+    with pytest.raises(CallError):
+        revert(forged)
+    changed = Order(paired, {**order.plan, "not_after": order.plan["not_after"] + 60}, paired.seed)
+    with pytest.raises(CallError) as caught:
+        revert(changed)
+    assert caught.value.evidence["argument"] == "op_id"
+    assert disk(wp, DESK) == after
+
+
+_LATER = (
+    'global $wpdb; return $wpdb->query("UPDATE {$wpdb->prefix}siteagent_operation'
+    " SET at = at - 3700 WHERE op_id = '%s'\");"
+)
+
+
+@pytest.mark.parametrize(
+    ("setup", "undo", "reason"),
+    [
+        (f"@exec('rm -rf {COPIES}'); return 1;", "return 1;", "copy_gone"),
+        (_LATER, "return 1;", "too_late"),
+        (
+            "return siteagent()->permissions()->grant(array(), false);",
+            "return siteagent()->permissions()->grant(array('plugins'), false);",
+            "permission_off",
+        ),
+    ],
+    ids=["copy_gone", "too_late", "permission_off"],
+)
+def test_a_site_that_may_not_revert_it_says_why(
+    wp, paired, path, desk, setup: str, undo: str, reason: str
+) -> None:
+    order = broken(wp, paired, path)
+    after = disk(wp, DESK)
+    wp.evaluate(setup.replace("%s", order.op_id))
+    try:
+        told = revert(order)
+    finally:
+        wp.evaluate(undo)
+    assert (told["outcome"], told["reason"]) == ("refused", reason)
+    assert disk(wp, DESK) == after
+    assert order.status()["outcome"] == "succeeded"
+
+
+def test_what_was_installed_since_is_not_touched(wp, paired, path, desk) -> None:
+    order = broken(wp, paired, path)
+    release(wp, "2.6.3", FORM)
+    assert Order.of(wp, paired, item_of(wp, DESK, "2.6.3")).send()["outcome"] == "succeeded"
+    told = revert(order)
+    assert (told["outcome"], told["reason"]) == ("refused", "version_changed")
+    assert version(wp, DESK) == "2.6.3"
+
+
+def test_a_plan_whose_time_is_over_reverts_nothing(wp, paired, path, desk) -> None:
+    release(wp, "2.6.2", "")
+    now = int(time.time())
+    order = Order.of(wp, paired, item_of(wp, DESK, "2.6.2"), not_after=now + 12)
+    assert order.send()["outcome"] == "succeeded"
+    while time.time() <= now + 13:
+        time.sleep(0.5)
+    told = revert(order)
+    assert (told["outcome"], told["reason"]) == ("refused", "outside_window")
+    assert version(wp, DESK) == "2.6.2"
