@@ -22,7 +22,7 @@ from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync
 from app.domain.notifications import delivery
-from app.domain.page_checks import looks
+from app.domain.page_checks import looks as page_looks
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
 from app.domain.rollouts import looks
@@ -121,7 +121,7 @@ def check_domains() -> int:
 def look_at_pages(site_id: int) -> str:
     """Look at the pages of a site that must still work, because a person asked for it."""
     with job_context() as config:
-        return looks.look_now(site_id, config=config)
+        return page_looks.look_now(site_id, config=config)
 
 
 def update_vulnerabilities() -> str:
