@@ -34,6 +34,7 @@ from app.models.client_reports import SentReport
 from app.models.clients import SECOND, SELF
 from app.models.fleet import FleetSite, SiteCount
 from app.models.open_matters import OpenMatters
+from app.models.provenance import CLOSED, HOST, OpenChange
 from app.models.sites import NEW, Site
 from app.models.uptime import DOWN, ENDS_LATER, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 from app.models.visibility import EVERYTHING
@@ -80,6 +81,8 @@ _DOMAINS = {ENDS_SOON: CHECK, ENDS_NOW: CRITICAL}
 _FORGOTTEN_PAUSE = timedelta(days=7)
 # After this time, an imported file lacks too many known vulnerabilities.
 _OLD_FEED = timedelta(days=30)
+# Severity of each change of a source that is more than one to check.
+_SOURCES = {HOST: CRITICAL, CLOSED: CRITICAL}
 # How long before its end an auto-update rule is mentioned.
 _RULE_ENDS_SOON = timedelta(days=14)
 
@@ -135,6 +138,7 @@ class Findings:
     webhooks: list[WebhookEndpoint]
     vulnerabilities: list[KnownVulnerability]
     failing_feed: VulnerabilityFeed | None
+    provenance: list[OpenChange]
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
@@ -151,6 +155,7 @@ class Findings:
             *(item.key for item in _own_network(self.sites)),
             *([_of_feed(self.failing_feed).key] if self.failing_feed else []),
             *(_of_vulnerability(one).key for one in self.vulnerabilities),
+            *(_of_source(one).key for one in self.provenance),
         }
 
 
@@ -172,6 +177,7 @@ def _findings(sites: list[FleetSite], changes: list[Change], matters: OpenMatter
         matters.webhooks,
         vulnerabilities,
         matters.failing_feed,
+        matters.provenance,
     )
 
 
@@ -188,6 +194,7 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
         vulnerabilities=findings.vulnerabilities
         if visible.is_everything
         else known.urgent_vulnerabilities(visible),
+        provenance=[mine for one in findings.provenance if (mine := one.within(visible))],
     )
     return _visible(actor, problems, changes, of_theirs)
 
@@ -215,6 +222,7 @@ def _visible(
         *(_of_change(change) for change in changes if change.needs_checking),
         *(item for item in problems if item.about != "network" or is_reader),
         *(_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
+        *(_of_source(one) for one in findings.provenance if is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
         *(_of_report(one) for one in findings.reports if is_sender and visible.has(one.client_id)),
         *(_of_webhook(one) for one in findings.webhooks if is_owner),
@@ -363,6 +371,13 @@ def _of_feed(feed: VulnerabilityFeed) -> Item:
 
 def _of_vulnerability(one: KnownVulnerability) -> Item:
     return Item("vulnerability", one.rating, CRITICAL, one.id, one.name, one.found_at, row=one)
+
+
+def _of_source(one: OpenChange) -> Item:
+    change, severity = one.change, _SOURCES.get(one.change.what, CHECK)
+    return Item(
+        "provenance", change.what, severity, change.id, change.name, change.seen_at, row=one
+    )
 
 
 def _of_verification(broken: Verification) -> Item:

@@ -14,6 +14,7 @@ from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import Change
 from app.models.client_reports import SentReport
 from app.models.fleet import FleetSite
+from app.models.provenance import OpenChange
 from app.models.sites import Site
 from app.models.uptime import DOWN
 
@@ -38,11 +39,11 @@ class Item:
     """One reason for attention.
 
     `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'domain', 'network',
-    'change', 'vulnerability', 'feed', 'approval', 'report', 'rule', 'php', 'pause', 'new',
-    'old_feed' or 'webhook'. `word` is the
-    connection, the problem, the state of the change or the report, the rating, the kind of the
-    alert, or why the webhook is off. `id` is the number of `row`, or of the webhook. `site` is None
-    for what is about no site or about many, and for sites that were only counted.
+    'change', 'vulnerability', 'feed', 'provenance', 'approval', 'report', 'rule', 'php', 'pause',
+    'new', 'old_feed' or 'webhook'. `word` is the connection, the problem, the state of the change
+    or the report, the rating, the kind of the alert, what changed about a source, or why the
+    webhook is off. `id` is the number of `row`, or of the webhook. `site` is None for what is about
+    no site or about many, and for sites that were only counted.
     """
 
     about: str
@@ -52,9 +53,16 @@ class Item:
     name: str = ""
     since: datetime | None = None
     site: Site | FleetSite | None = None
-    row: Alert | Change | Verification | SentReport | AutoUpdateRule | KnownVulnerability | None = (
-        None
-    )
+    row: (
+        Alert
+        | Change
+        | Verification
+        | SentReport
+        | AutoUpdateRule
+        | KnownVulnerability
+        | OpenChange
+        | None
+    ) = None
 
     @property
     def key(self) -> str:
@@ -69,7 +77,7 @@ class Item:
     @property
     def client_ids(self) -> frozenset[int | None] | None:
         """Return the clients whose sites it is about; None if it is about no site."""
-        if isinstance(self.row, KnownVulnerability):
+        if isinstance(self.row, KnownVulnerability | OpenChange):
             return self.row.client_ids
         return None if self.site is None else frozenset({self.site.client_id})
 

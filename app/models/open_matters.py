@@ -14,6 +14,7 @@ from app.models.base import db, is_postgres
 from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.composed import composed_once
+from app.models.provenance import OpenChange, ProvenanceChange, ProvenanceSite
 from app.models.site_vulnerabilities import COUNTED, SiteVulnerability, SoftwareCount
 from app.models.sites import Site
 from app.models.visibility import Visibility
@@ -27,14 +28,16 @@ class OpenMatters:
 
     `broken` is the newest failed verification that no one has acknowledged. `reports` need a
     person, each is with its client. `alerts` are open, newest first, each with its site.
-    `vulnerabilities` are the urgent ones, counted by what they are in, the worst first. `webhooks`
-    are those that Aura turned off. `failing_feed` is set while known vulnerabilities do not come.
+    `vulnerabilities` are the urgent ones, counted by what they are in, the worst first.
+    `provenance` are changes of sources that no person has accepted. `webhooks` are those that Aura
+    turned off. `failing_feed` is set while known vulnerabilities do not come.
     """
 
     broken: Verification | None = None
     reports: list[SentReport] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     vulnerabilities: list[SoftwareCount] = field(default_factory=list)
+    provenance: list[OpenChange] = field(default_factory=list)
     webhooks: list[WebhookEndpoint] = field(default_factory=list)
     failing_feed: VulnerabilityFeed | None = None
 
@@ -42,13 +45,16 @@ class OpenMatters:
     def read(cls, visible: Visibility) -> OpenMatters:
         """Read all of it."""
         row = next(iter(_matters(visible)))
-        broken, reports, clients, alerts, sites, counts, webhooks, feeds = row
+        broken, reports, clients, alerts, sites, counts, webhooks, feeds, changes, of_changes = row
         unseen = Verification.read_nested(broken)
         return cls(
             broken=max(unseen, key=lambda verification: int(verification.id), default=None),
             reports=_reports(SentReport.read_nested(reports), Client.read_nested(clients), visible),
             alerts=_alerts(Alert.read_nested(alerts), Site.read_nested(sites)),
             vulnerabilities=SoftwareCount.read_all(json.loads(counts or "[]")),
+            provenance=OpenChange.read(
+                ProvenanceChange.read_nested(changes), json.loads(of_changes or "[]")
+            ),
             webhooks=sorted(WebhookEndpoint.read_nested(webhooks), key=lambda one: int(one.id)),
             failing_feed=next(iter(VulnerabilityFeed.read_nested(feeds)), None),
         )
@@ -67,6 +73,8 @@ def _matters(visible: Visibility) -> Any:
         _counts(visible),
         WebhookEndpoint.nested(WebhookEndpoint.is_off_by_aura()),
         VulnerabilityFeed.nested(VulnerabilityFeed.is_failing()),
+        ProvenanceChange.nested(ProvenanceChange.awaits_person()),
+        ProvenanceSite.counted(visible),
     )
     return Select(columns=columns).bind(db).tuples()
 

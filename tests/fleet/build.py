@@ -17,6 +17,7 @@ from tests.fleet.client_reports import send_client_reports
 from tests.fleet.fleet import Fleet, Website
 from tests.fleet.history import plan_backlog, plan_history
 from tests.fleet.market import Market
+from tests.fleet.sources import add_sources
 from tests.fleet.stories import FIXED_ROLES, ROLES, UNPAIRED_ROLES, plan_stories, plan_unpaired
 from tests.fleet.timeline import FleetClock, Timeline, Wire
 from tests.fleet.uptime import add_uptime
@@ -66,6 +67,7 @@ def build_fleet(
     queue.use(RecordingQueue())
     add_uptime(fleet, websites)
     add_vulnerabilities(fleet)
+    add_sources(fleet)
     send_client_reports(fleet)
     add_webhooks(fleet)
     clock.is_live = True

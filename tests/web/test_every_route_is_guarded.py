@@ -134,6 +134,8 @@ NEEDS = {
     "batches.ask": "propose",
     "batches.stop": "propose",
     "plugins.show": "overview",
+    "plugins.sources": "overview",
+    "plugins.accept": "auto_update_rules",
     "changes.show": "see",
     "releases.files": "see",
     "releases.difference": "see",

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from app import queue
-from app.domain import alerts
+from app.domain import alerts, provenance
 from app.domain.actor import SYSTEM
 from app.domain.changes import change_plan
 from app.domain.changes.change_plan import Package
@@ -66,8 +66,11 @@ def why_stopped(change: Change) -> str:
 def may_be_left_to_rule(change: Change) -> bool:
     """Whether a rule may approve a change: its package is the known one of its version.
 
-    One of WordPress.org must have been compared by Aura itself.
+    One of WordPress.org must have been compared by Aura itself. While a person has to decide on a
+    change of its source, no rule approves it.
     """
+    if provenance.is_paused(change.kind, change.ident):
+        return False
     if not is_pinned(change.kind):
         return True
     known = find_known(change)

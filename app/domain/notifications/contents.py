@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from app import formats
@@ -17,6 +18,7 @@ from app.mail_format import describe_task
 from app.models import fleet
 from app.models.client_reports import SentReport
 from app.models.email import CRITICAL as CRITICAL_MESSAGE
+from app.models.provenance import OpenChange
 from app.models.told_items import ToldItem
 from app.models.uptime import Outage
 
@@ -71,6 +73,9 @@ def path_of(task: Task) -> str:
         return "/settings/vulnerabilities"
     if item.about == "vulnerability":
         return "/vulnerabilities"
+    if isinstance(item.row, OpenChange):
+        change = item.row.change
+        return f"/plugins/{change.kind}?{urlencode({'ident': change.ident})}" if is_one else "/"
     if is_one and item.site is not None:
         tab = "/uptime" if item.about in ("uptime", "certificate", "domain") else ""
         return f"/sites/{item.site.id}{tab}"
