@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,10 @@ from app.http.wordpress_org import Closed, Listing
 from app.models.accounts import User
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule
+from app.models.base import transaction
 from app.models.changes import APPROVED, PROPOSED, Change
 from app.models.clients import Client
+from app.models.packages import KnownPackage
 from app.models.provenance import OpenChange, ProvenanceChange, ProvenanceSite
 from app.models.reports import Component, Report
 from app.models.sites import REVOKED, Site
@@ -259,6 +262,34 @@ def _reports_host(site: Site, update_uri: str, clock: Clock) -> list[ProvenanceC
     clock.advance(minutes=15)
     sources.check_site(site.id, clock())
     return ProvenanceChange.all_open()
+
+
+def test_a_package_from_another_host_than_before_is_told(
+    days: Days, rule: AutoUpdateRule, fake: FakeSite, ready: Site, ana: Actor, config: Config,
+    clock: Clock,
+) -> None:  # fmt: skip
+    read_report(ready, fake, config=config)
+    with transaction():
+        KnownPackage.create(
+            kind="plugin",
+            ident=IDENT,
+            version="5.3",
+            host="downloads.wordpress.org",
+            sha256="a" * 64,
+            tree_sha256="b" * 64,
+            first_seen_at=clock(),
+        )
+    answer = fake.changes.answer
+
+    def elsewhere(site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
+        told = answer(site, document)
+        told["facts"]["package_host"] = "cdn.newbuyer.example"
+        return told
+
+    fake.changes.answer = elsewhere
+    assert carried_out(fake, config).state == PROPOSED
+    (found,) = ProvenanceChange.all_open()
+    assert found.parts == [["host", "downloads.wordpress.org", "cdn.newbuyer.example"]]
 
 
 # ---- rules wait, people do not ----

@@ -18,7 +18,7 @@ from app.mail_format import describe_task
 from app.models import fleet
 from app.models.client_reports import SentReport
 from app.models.email import CRITICAL as CRITICAL_MESSAGE
-from app.models.provenance import OpenChange
+from app.models.provenance import OpenChange, ProvenanceChange
 from app.models.told_items import ToldItem
 from app.models.uptime import Outage
 
@@ -41,6 +41,7 @@ _UP, _CONNECTED = "up again", "connected again"
 _MANY_ENDED = (_UP, _CONNECTED)
 # Programs match what began with what ended by these. No fleet needs more.
 _MAX_KEYS = 1000
+_SOURCES = "/plugins/sources"
 # As many sites are named as the overview names.
 _NAMED = 3
 
@@ -74,13 +75,16 @@ def path_of(task: Task) -> str:
     if item.about == "vulnerability":
         return "/vulnerabilities"
     if isinstance(item.row, OpenChange):
-        change = item.row.change
-        return f"/plugins/{change.kind}?{urlencode({'ident': change.ident})}" if is_one else "/"
+        return _path_of_source(item.row.change) if is_one else _SOURCES
     if is_one and item.site is not None:
         tab = "/uptime" if item.about in ("uptime", "certificate", "domain") else ""
         return f"/sites/{item.site.id}{tab}"
     state = {"php": "old_php", "new": "unpaired"}.get(item.about, "attention")
     return f"/sites?state={state}"
+
+
+def _path_of_source(change: ProvenanceChange) -> str:
+    return f"/plugins/{change.kind}?{urlencode({'ident': change.ident})}"
 
 
 def content_of(plan: Plan, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
@@ -203,6 +207,8 @@ def _resolved_entry(end: _End, zone: ZoneInfo) -> dict[str, Any]:
         title = f"{end.site} is {end.words}{end.length}"
     if row.key.startswith("vulnerability:"):
         title, path = f"No site has it any more: {row.title}", "/vulnerabilities"
+    if row.key.startswith("provenance:"):
+        path = _SOURCES
     why = f"{row.title}: {_span(end.began_at, end.ended_at, zone)}."
     return _resolved(title, why, path, [end])
 
