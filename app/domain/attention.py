@@ -19,6 +19,7 @@ from app.domain.attention_items import (
     Task,
     grouped_by_site,
     most_important,
+    source_item,
     tasks,
 )
 from app.domain.changes import approvals, rule_coverage
@@ -34,7 +35,7 @@ from app.models.client_reports import SentReport
 from app.models.clients import SECOND, SELF
 from app.models.fleet import FleetSite, SiteCount
 from app.models.open_matters import OpenMatters
-from app.models.provenance import CLOSED, HOST, OpenChange
+from app.models.provenance import OpenChange
 from app.models.sites import NEW, Site
 from app.models.uptime import DOWN, ENDS_LATER, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 from app.models.visibility import EVERYTHING
@@ -81,8 +82,6 @@ _DOMAINS = {ENDS_SOON: CHECK, ENDS_NOW: CRITICAL}
 _FORGOTTEN_PAUSE = timedelta(days=7)
 # After this time, an imported file lacks too many known vulnerabilities.
 _OLD_FEED = timedelta(days=30)
-# Severity of each change of a source that is more than one to check.
-_SOURCES = {HOST: CRITICAL, CLOSED: CRITICAL}
 # How long before its end an auto-update rule is mentioned.
 _RULE_ENDS_SOON = timedelta(days=14)
 
@@ -155,7 +154,7 @@ class Findings:
             *(item.key for item in _own_network(self.sites)),
             *([_of_feed(self.failing_feed).key] if self.failing_feed else []),
             *(_of_vulnerability(one).key for one in self.vulnerabilities),
-            *(_of_source(one).key for one in self.provenance),
+            *(source_item(one).key for one in self.provenance),
         }
 
 
@@ -222,7 +221,7 @@ def _visible(
         *(_of_change(change) for change in changes if change.needs_checking),
         *(item for item in problems if item.about != "network" or is_reader),
         *(_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
-        *(_of_source(one) for one in findings.provenance if is_reader),
+        *(source_item(one) for one in findings.provenance if is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
         *(_of_report(one) for one in findings.reports if is_sender and visible.has(one.client_id)),
         *(_of_webhook(one) for one in findings.webhooks if is_owner),
@@ -371,13 +370,6 @@ def _of_feed(feed: VulnerabilityFeed) -> Item:
 
 def _of_vulnerability(one: KnownVulnerability) -> Item:
     return Item("vulnerability", one.rating, CRITICAL, one.id, one.name, one.found_at, row=one)
-
-
-def _of_source(one: OpenChange) -> Item:
-    change, severity = one.change, _SOURCES.get(one.change.what, CHECK)
-    return Item(
-        "provenance", change.what, severity, change.id, change.name, change.seen_at, row=one
-    )
 
 
 def _of_verification(broken: Verification) -> Item:

@@ -14,7 +14,7 @@ from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import Change
 from app.models.client_reports import SentReport
 from app.models.fleet import FleetSite
-from app.models.provenance import OpenChange
+from app.models.provenance import CLOSED, HOST, OpenChange
 from app.models.sites import Site
 from app.models.uptime import DOWN
 
@@ -31,6 +31,8 @@ _ABOUT_A_SITE = ("alert", "connection", "change", "uptime", "certificate", "doma
 MERGED_FROM = 3
 # What is one task even if it is about fewer.
 _ALWAYS_TOGETHER = ("approval", "php", "new", "pause", "vulnerability")
+# Severity of each change of a source that is more than one to check.
+_SOURCES = {HOST: CRITICAL, CLOSED: CRITICAL}
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -115,6 +117,14 @@ class Task:
     def site_names(self) -> list[str]:
         """Return the names of its sites, each once."""
         return list(dict.fromkeys(one.site.name for one in self.items if one.site))
+
+
+def source_item(one: OpenChange) -> Item:
+    """Return what a person has to do about a change of a source."""
+    change, severity = one.change, _SOURCES.get(one.change.what, CHECK)
+    return Item(
+        "provenance", change.what, severity, change.id, change.name, change.seen_at, row=one
+    )
 
 
 def tasks(items: Iterable[Item]) -> list[Task]:

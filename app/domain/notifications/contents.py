@@ -42,6 +42,15 @@ _MANY_ENDED = (_UP, _CONNECTED)
 # Programs match what began with what ended by these. No fleet needs more.
 _MAX_KEYS = 1000
 _SOURCES = "/plugins/sources"
+# Where the only page about an item is, by what it is about.
+_PATHS = {
+    "audit_log": "/activity",
+    "feed": "/settings/vulnerabilities",
+    "network": "/sites",
+    "old_feed": "/settings/vulnerabilities",
+    "rule": "/auto-update-rules",
+    "vulnerability": "/vulnerabilities",
+}
 # As many sites are named as the overview names.
 _NAMED = 3
 
@@ -60,20 +69,12 @@ def path_of(task: Task) -> str:
         return f"/changes/{item.id}" if is_one else "/updates/waiting"
     if item.about == "alert":
         return f"/alerts/{item.id}" if is_one else "/alerts"
-    if item.about == "audit_log":
-        return "/activity"
+    if item.about in _PATHS:
+        return _PATHS[item.about]
     if isinstance(item.row, SentReport):
         return f"/clients/{item.row.client_id}/reports/{item.id}" if is_one else "/clients"
-    if item.about == "rule":
-        return "/auto-update-rules"
     if item.about == "webhook":
         return f"/settings/webhooks/{item.id}" if is_one else "/settings/webhooks"
-    if item.about == "network":
-        return "/sites"
-    if item.about in ("feed", "old_feed"):
-        return "/settings/vulnerabilities"
-    if item.about == "vulnerability":
-        return "/vulnerabilities"
     if isinstance(item.row, OpenChange):
         return _path_of_source(item.row.change) if is_one else _SOURCES
     if is_one and item.site is not None:
