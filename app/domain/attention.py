@@ -19,6 +19,7 @@ from app.domain.attention_items import (
     Task,
     grouped_by_site,
     item_of_rollout,
+    item_of_source,
     most_important,
     tasks,
 )
@@ -35,6 +36,7 @@ from app.models.client_reports import SentReport
 from app.models.clients import SECOND, SELF
 from app.models.fleet import FleetSite, SiteCount
 from app.models.open_matters import OpenMatters
+from app.models.provenance import OpenChange
 from app.models.rollouts import Rollout
 from app.models.sites import NEW, Site
 from app.models.uptime import DOWN, ENDS_LATER, ENDS_NOW, ENDS_SOON, OWN_NETWORK
@@ -138,6 +140,7 @@ class Findings:
     vulnerabilities: list[KnownVulnerability]
     failing_feed: VulnerabilityFeed | None
     rollouts: list[Rollout]
+    provenance: list[OpenChange]
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
@@ -155,6 +158,7 @@ class Findings:
             *([_of_feed(self.failing_feed).key] if self.failing_feed else []),
             *(_of_vulnerability(one).key for one in self.vulnerabilities),
             *(item_of_rollout(one).key for one in self.rollouts),
+            *(item_of_source(one).key for one in self.provenance),
         }
 
 
@@ -177,6 +181,7 @@ def _findings(sites: list[FleetSite], changes: list[Change], matters: OpenMatter
         vulnerabilities,
         matters.failing_feed,
         matters.rollouts,
+        matters.provenance,
     )
 
 
@@ -194,6 +199,7 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
         vulnerabilities=findings.vulnerabilities
         if visible.is_everything
         else known.urgent_vulnerabilities(visible),
+        provenance=[mine for one in findings.provenance if (mine := one.within(visible))],
     )
     return _visible(actor, problems, changes, of_theirs)
 
@@ -222,6 +228,7 @@ def _visible(
         *(item_of_rollout(one) for one in findings.rollouts if is_reader),
         *(item for item in problems if item.about != "network" or is_reader),
         *(_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
+        *(item_of_source(one) for one in findings.provenance if is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
         *(_of_report(one) for one in findings.reports if is_sender and visible.has(one.client_id)),
         *(_of_webhook(one) for one in findings.webhooks if is_owner),

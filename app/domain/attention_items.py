@@ -15,6 +15,7 @@ from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import Change
 from app.models.client_reports import SentReport
 from app.models.fleet import FleetSite
+from app.models.provenance import CLOSED, HOST, OpenChange
 from app.models.rollouts import Rollout
 from app.models.sites import Site
 from app.models.uptime import DOWN
@@ -32,10 +33,21 @@ _ABOUT_A_SITE = ("alert", "connection", "change", "uptime", "certificate", "doma
 MERGED_FROM = 3
 # What is one task even if it is about fewer.
 _ALWAYS_TOGETHER = ("approval", "php", "new", "pause", "vulnerability")
+# Severity of each change of a source that is more than one to check.
+_SOURCES = {HOST: CRITICAL, CLOSED: CRITICAL}
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 # What an item can be about.
-Row = Alert | Change | Verification | SentReport | AutoUpdateRule | KnownVulnerability | Rollout
+Row = (
+    Alert
+    | Change
+    | Verification
+    | SentReport
+    | AutoUpdateRule
+    | KnownVulnerability
+    | OpenChange
+    | Rollout
+)
 
 
 @dataclass(frozen=True)
@@ -43,11 +55,11 @@ class Item:
     """One reason for attention.
 
     `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'domain', 'network',
-    'change', 'rollout', 'vulnerability', 'feed', 'approval', 'report', 'rule', 'php', 'pause',
-    'new', 'old_feed' or 'webhook'. `word` is the connection, the problem, the state of the change
-    or the report, the rating, the kind of the alert, or why the rollout stopped or the webhook is
-    off. `id` is the number of `row`, or of the webhook. `site` is None for what is about no site or
-    about many, and for sites that were only counted.
+    'change', 'rollout', 'vulnerability', 'feed', 'provenance', 'approval', 'report', 'rule', 'php',
+    'pause', 'new', 'old_feed' or 'webhook'. `word` is the connection, the problem, the state of the
+    change or the report, the rating, the kind of the alert, what changed about a source, or why the
+    rollout stopped or the webhook is off. `id` is the number of `row`, or of the webhook. `site` is
+    None for what is about no site or about many, and for sites that were only counted.
     """
 
     about: str
@@ -72,7 +84,7 @@ class Item:
     @property
     def client_ids(self) -> frozenset[int | None] | None:
         """Return the clients whose sites it is about; None if it is about no site."""
-        if isinstance(self.row, KnownVulnerability):
+        if isinstance(self.row, KnownVulnerability | OpenChange):
             return self.row.client_ids
         return None if self.site is None else frozenset({self.site.client_id})
 
@@ -117,6 +129,14 @@ def item_of_rollout(rollout: Rollout) -> Item:
     severity = CRITICAL if rollout.reason == evidence.PACKAGE else CHECK
     word, since = rollout.reason, rollout.changed_at
     return Item("rollout", word, severity, rollout.id, rollout.name, since, rollout.site, rollout)
+
+
+def item_of_source(one: OpenChange) -> Item:
+    """Return what a person has to do about a change of a source."""
+    change, severity = one.change, _SOURCES.get(one.change.what, CHECK)
+    return Item(
+        "provenance", change.what, severity, change.id, change.name, change.seen_at, row=one
+    )
 
 
 def tasks(items: Iterable[Item]) -> list[Task]:

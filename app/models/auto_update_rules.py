@@ -148,13 +148,6 @@ class UpdateHold(BaseModel):
         return cls.get_or_none(cls.site == site_id, cls.kind == kind, cls.ident == ident, is_open)
 
     @classmethod
-    def sites_with(cls, kind: str, ident: str, now: datetime) -> set[int]:
-        """Return the ids of the sites that ignore updates of this component at `now`."""
-        is_open = cls.until.is_null() | (cls.until > now)
-        query = cls.select(cls.site).where(cls.kind == kind, cls.ident == ident, is_open)
-        return {hold.site_id for hold in query}
-
-    @classmethod
     def put(cls, site: Site, kind: str, ident: str, **columns: Any) -> None:
         """Ignore updates, and replace an earlier hold of the same component."""
         cls.release(site, kind, ident)

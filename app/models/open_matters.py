@@ -14,6 +14,7 @@ from app.models.base import db, is_postgres
 from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.composed import composed_once
+from app.models.provenance import OpenChange, ProvenanceChange, ProvenanceSite
 from app.models.rollouts import STOPPED, Rollout
 from app.models.site_vulnerabilities import COUNTED, SiteVulnerability, SoftwareCount
 from app.models.sites import Site
@@ -28,15 +29,17 @@ class OpenMatters:
 
     `broken` is the newest failed verification that no one has acknowledged. `reports` need a
     person, each is with its client. `alerts` are open, newest first, each with its site.
-    `vulnerabilities` are the urgent ones, counted by what they are in, the worst first. `webhooks`
-    are those that Aura turned off. `failing_feed` is set while known vulnerabilities do not come.
-    `rollouts` are stopped, each with the site that stopped it.
+    `vulnerabilities` are the urgent ones, counted by what they are in, the worst first.
+    `provenance` are changes of sources that no person has accepted. `webhooks` are those that Aura
+    turned off. `failing_feed` is set while known vulnerabilities do not come. `rollouts` are
+    stopped, each with the site that stopped it.
     """
 
     broken: Verification | None = None
     reports: list[SentReport] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     vulnerabilities: list[SoftwareCount] = field(default_factory=list)
+    provenance: list[OpenChange] = field(default_factory=list)
     webhooks: list[WebhookEndpoint] = field(default_factory=list)
     failing_feed: VulnerabilityFeed | None = None
     rollouts: list[Rollout] = field(default_factory=list)
@@ -45,7 +48,8 @@ class OpenMatters:
     def read(cls, visible: Visibility) -> OpenMatters:
         """Read all of it."""
         row = next(iter(_matters(visible)))
-        broken, reports, clients, alerts, sites, counts, webhooks, feeds, rollouts = row
+        broken, reports, clients, alerts, sites, counts, webhooks, *others = row
+        feeds, rollouts, changes, of_changes = others
         known = {site.id: site for site in Site.read_nested(sites)}
         unseen = Verification.read_nested(broken)
         return cls(
@@ -53,6 +57,9 @@ class OpenMatters:
             reports=_reports(SentReport.read_nested(reports), Client.read_nested(clients), visible),
             alerts=_alerts(Alert.read_nested(alerts), known),
             vulnerabilities=SoftwareCount.read_all(json.loads(counts or "[]")),
+            provenance=OpenChange.read(
+                ProvenanceChange.read_nested(changes), json.loads(of_changes or "[]")
+            ),
             webhooks=sorted(WebhookEndpoint.read_nested(webhooks), key=lambda one: int(one.id)),
             failing_feed=next(iter(VulnerabilityFeed.read_nested(feeds)), None),
             rollouts=_rollouts(Rollout.read_nested(rollouts), known),
@@ -75,6 +82,8 @@ def _matters(visible: Visibility) -> Any:
         WebhookEndpoint.nested(WebhookEndpoint.is_off_by_aura()),
         VulnerabilityFeed.nested(VulnerabilityFeed.is_failing()),
         Rollout.nested(Rollout.state == STOPPED),
+        ProvenanceChange.nested(ProvenanceChange.awaits_person()),
+        ProvenanceSite.counted(visible),
     )
     return Select(columns=columns).bind(db).tuples()
 

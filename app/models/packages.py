@@ -59,6 +59,12 @@ class KnownPackage(LeasedRow):
         return list(cls.select().where(same, cls.host == host).order_by(cls.id.desc()))
 
     @classmethod
+    def hosts_of(cls, kind: str, ident: str) -> list[str]:
+        """Return the hosts that packages of a plugin or theme came from, the newest first."""
+        query = cls.select(cls.host).where(cls.kind == kind, cls.ident == ident)
+        return list(dict.fromkeys(row.host for row in query.order_by(cls.id.desc())))
+
+    @classmethod
     def stopped_version(cls, kind: str, ident: str, version: str) -> KnownPackage | None:
         """Return a package of this version that is disputed or refused, from whatever host."""
         same = (cls.kind == kind) & (cls.ident == ident) & (cls.version == version)

@@ -50,6 +50,8 @@ class DirectoryEntry(LeasedRow):
     author = CharField(max_length=200, default="")
     owner = CharField(max_length=200, default="")
     contributors = JsonField(default=list)
+    # Those that were there first, or after a person accepted others; null before the first answer.
+    known_contributors = JsonField(null=True)
     requires = CharField(max_length=64, default="")
     tested = CharField(max_length=64, default="")
     requires_php = CharField(max_length=64, default="")
@@ -113,11 +115,13 @@ class DirectoryEntry(LeasedRow):
 
 
 class SoftwareSource(BaseModel):
-    """From which report of a site it was last found out where its software comes from."""
+    """Where the software of a site comes from, and the report that said so."""
 
     site = ForeignKeyField(Site, primary_key=True, backref="+", on_delete="CASCADE")
     site_id: int
     report_digest = CharField(max_length=64)
+    # The host of its `Update URI` by kind and ident, as `plugin:akismet/akismet.php`.
+    hosts = JsonField(null=True)
 
     @classmethod
     def is_current(cls, site_id: int, digest: str) -> bool:
@@ -125,9 +129,16 @@ class SoftwareSource(BaseModel):
         return row is not None and row.report_digest == digest
 
     @classmethod
-    def store(cls, site_id: int, digest: str) -> None:
-        query = cls.insert(site=site_id, report_digest=digest)
-        query.on_conflict(conflict_target=[cls.site], preserve=[cls.report_digest]).execute()
+    def hosts_of(cls, site_id: int) -> dict[str, str]:
+        """Return what was stored last; empty before that."""
+        row = cls.fetch_one(site=site_id)
+        return {} if row is None else row.hosts or {}
+
+    @classmethod
+    def store(cls, site_id: int, digest: str, hosts: dict[str, str]) -> None:
+        query = cls.insert(site=site_id, report_digest=digest, hosts=hosts)
+        changed = [cls.report_digest, cls.hosts]
+        query.on_conflict(conflict_target=[cls.site], preserve=changed).execute()
 
 
 def software_of_fleet(kinds: Collection[str]) -> list[tuple[str, str, str]]:

@@ -23,9 +23,11 @@ from app.models.available_updates import (
     UpdateGroup,
     UpdateStatus,
 )
+from app.models.plugin_facts import PluginFacts
 from app.models.reports import Component, Installed, Report
 from app.models.visibility import Visibility
 from app.views.pagination import Page, page_of
+from app.views.plugin_source_view_models import PluginSource, plugin_source
 
 PAGE_SIZE = 50
 _MOST_STEPS = 50
@@ -50,7 +52,7 @@ class Installation:
 class PluginPage:
     """The data of the page; `versions` are counts, the newest version first.
 
-    `vulnerable` is None if no version in use has a known vulnerability.
+    `vulnerable` is None if no version in use has a known vulnerability, `source` for what has none.
     """
 
     kind: str
@@ -62,6 +64,7 @@ class PluginPage:
     installations: Page[Installation]
     ignored: int
     vulnerable: VulnerableComponent | None
+    source: PluginSource | None
 
     @property
     def ready(self) -> int:
@@ -84,11 +87,10 @@ def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginP
     steps, _ = AvailableUpdate.by_component(update_filter, limit=_MOST_STEPS)
     updates = AvailableUpdate.statuses(update_filter)
     in_order = sorted(found, key=lambda one: _ORDER.index(updates.get(one.site_id, _NONE).status))
-    held = UpdateHold.sites_with(kind, ident, now)
+    slug = slugs.slug_of(listed, ident)
+    facts = PluginFacts.read(kind, ident, listed, slug, now)
     page = page_of(in_order, PAGE_SIZE)
-    known_ones = known.vulnerabilities_in(
-        listed, slugs.slug_of(listed, ident), update_filter.visible
-    )
+    known_ones = known.vulnerabilities_in(listed, slug, update_filter.visible)
     vulnerable = frozenset[int]().union(*(one.site_ids for one in known_ones))
     rows = _installations(page.items, updates, update_filter, vulnerable)
     return PluginPage(
@@ -99,8 +101,12 @@ def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginP
         versions=sorted(counts.items(), key=lambda item: (numbers(item[0]), item[0]), reverse=True),
         steps=steps,
         installations=Page(rows, page.number, page.total, page.size),
-        ignored=sum(one.status == BLOCKED and site_id in held for site_id, one in updates.items()),
+        ignored=sum(
+            one.status == BLOCKED and site_id in facts.ignored_on
+            for site_id, one in updates.items()
+        ),
         vulnerable=VulnerableComponent(tuple(known_ones)) if known_ones else None,
+        source=plugin_source(actor, listed, facts),
     )
 
 

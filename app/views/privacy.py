@@ -23,9 +23,11 @@ bp = Blueprint("privacy", __name__)
 @bp.get("/settings/privacy")
 @require_permission("see")
 def show() -> ResponseReturnValue:
+    config = current_app.config["AURA"]
     return render_template(
         "settings/privacy.html",
-        kept=_kept(current_app.config["AURA"]),
+        kept=_kept(config),
+        asks_wordpress_org=config.asks_wordpress_org,
         field_count=len(report_schema.fields()),
         email_is_on=outbox.is_on(),
     )
@@ -67,6 +69,11 @@ def _kept_of_sites(config: Config) -> list[tuple[str, str, str]]:
             "Known vulnerabilities of what sites have",
             "Until the next list, or until the site is removed",
             "To show which updates are urgent",
+        ),
+        (
+            "What WordPress.org says of plugins and themes, with their owners",
+            "As long as a site has them; changes as long as Aura exists",
+            "To notice new owners",
         ),
     ]
 

@@ -69,6 +69,7 @@ from app.domain.notifications import preferences as notification_preferences
 from app.domain.notifications.preferences import Preferences
 from app.domain.page_checks import settings as page_settings
 from app.domain.page_checks.settings import TypedPage
+from app.domain.provenance import changes as source_changes
 from app.domain.reporting import data, schedule, sending
 from app.domain.reporting.client_report import Period
 from app.domain.rollouts import control, starting
@@ -88,6 +89,7 @@ from app.models.changes import SUCCEEDED, Change
 from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.email import OutgoingEmail
+from app.models.provenance import ProvenanceChange
 from app.models.rollouts import Rollout
 from app.models.site_pages import ChangePages, SitePage
 from app.models.sites import MOVED, Pairing, Site
@@ -202,6 +204,11 @@ class World:
     def stopped(self) -> Callable[..., Any]:
         stop_switch.stop_changes("A bad release", by=self.ana, **self.fresh)
         return partial(stop_switch.start_changes, **self.fresh)
+
+    def source_change(self) -> ProvenanceChange:
+        about = [source_changes.Part("owner", "automattic", "newbuyer")]
+        source_changes.record_change("plugin", "akismet", about, self.now)
+        return ProvenanceChange.get()
 
     def freeze_terms(self) -> FreezeTerms:
         return FreezeTerms("Black Friday", self.now.date(), self.now.date() + timedelta(days=1))
@@ -617,6 +624,9 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     ),
     "changes.stop_switch.stop_changes": lambda w: partial(
         stop_switch.stop_changes, "A bad release", **w.fresh
+    ),
+    "provenance.changes.accept_change": lambda w: partial(
+        source_changes.accept_change, w.source_change(), "Announced", **w.fresh
     ),
     "changes.stop_switch.start_changes": lambda w: w.stopped(),
     "changes.freezes.add_freeze": lambda w: partial(

@@ -120,7 +120,7 @@ def test_must_use_plugins_and_siteagent_are_never_sent(do: Do, directory: Direct
 def test_a_report_that_did_not_change_is_not_read_again(ready: Site, do: Do, clock: Clock) -> None:
     assert not sources.check_site(ready.id, clock())
     with transaction():
-        SoftwareSource.store(ready.id, "another")
+        SoftwareSource.store(ready.id, "another", {})
     assert sources.check_site(ready.id, clock())
 
 

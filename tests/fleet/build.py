@@ -19,6 +19,7 @@ from tests.fleet.history import plan_backlog, plan_history
 from tests.fleet.market import Market
 from tests.fleet.pages import add_pages
 from tests.fleet.rollouts import plan_rollout
+from tests.fleet.sources import add_sources
 from tests.fleet.stories import (
     FIXED_ROLES,
     ROLES,
@@ -77,6 +78,7 @@ def build_fleet(
     add_uptime(fleet, websites)
     add_vulnerabilities(fleet)
     add_pages(fleet)
+    add_sources(fleet)
     send_client_reports(fleet)
     add_webhooks(fleet)
     clock.is_live = True

@@ -33,7 +33,11 @@ class Market:
 
     def newest(self, plugin: Plugin, now: datetime) -> str:
         """Return the version that is offered at `now`."""
-        return [one.version for one in self._by_ident[plugin.ident] if one.at <= now][-1]
+        return self.release(plugin, now).version
+
+    def release(self, plugin: Plugin, now: datetime) -> Release:
+        """Return the newest release at `now`."""
+        return [one for one in self._by_ident[plugin.ident] if one.at <= now][-1]
 
     def older(self, plugin: Plugin, now: datetime) -> str:
         """Return the release before the newest one."""

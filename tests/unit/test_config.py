@@ -57,9 +57,21 @@ def test_the_log_is_text_or_json(tmp_path: Path, word: str, is_json: bool) -> No
     assert read(tmp_path, AURA_LOG=word).logs_json is is_json
 
 
+@pytest.mark.parametrize(("word", "is_asked"), [("", True), ("yes", True), ("no", False)])
+def test_wordpress_org_is_asked_unless_that_is_off(
+    tmp_path: Path, word: str, is_asked: bool
+) -> None:
+    assert read(tmp_path, AURA_ASK_WORDPRESS_ORG=word).asks_wordpress_org is is_asked
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("AURA_LOG", "xml"), ("AURA_STOP_SECONDS", "0"), ("AURA_WORKERS", "0")],
+    [
+        ("AURA_LOG", "xml"),
+        ("AURA_ASK_WORDPRESS_ORG", "maybe"),
+        ("AURA_STOP_SECONDS", "0"),
+        ("AURA_WORKERS", "0"),
+    ],
 )
 def test_a_value_that_makes_no_sense_is_refused(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} must be"):

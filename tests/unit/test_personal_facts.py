@@ -35,6 +35,7 @@ TODAY = {
     "personal_data_erased": ["reason"],
     "auto_update_rule_created": ["reason"],
     "rest_lifted": ["reason"],
+    "provenance_accepted": ["reason"],
     "revocation_started": ["reason"],
     "client_access_changed": ["name"],
     "identity_linked": ["name"],

@@ -145,6 +145,8 @@ NEEDS = {
     "rollouts.leave_out": "propose",
     "rollouts.end": "propose",
     "plugins.show": "overview",
+    "plugins.sources": "overview",
+    "plugins.accept": "auto_update_rules",
     "changes.show": "see",
     "releases.files": "see",
     "releases.difference": "see",

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from app.config import Config
-from app.domain import audit, dashboard_identity, permissions
+from app.domain import audit, dashboard_identity, permissions, provenance
 from app.domain.actor import SCHEDULE, Actor
 from app.domain.audit.events import (
     ApprovalModeChanged,
@@ -194,7 +194,8 @@ def _put_forward(
     now: datetime,
 ) -> int:
     target = candidate.target
-    if not candidate.may_be_proposed or target.available is None:
+    is_paused = provenance.is_paused(target.kind, target.ident)
+    if not candidate.may_be_proposed or target.available is None or is_paused:
         return 0
     release_type = release_type_between(target.version, target.available)
     rule = next(
@@ -211,13 +212,12 @@ def _put_forward(
     ):
         return 0
     wanted = [proposals.UpdateRequest(site, target.kind, target.ident, target.available)]
-    window = proposals.Window(now, now + BEGINS_WITHIN)
     try:
         proposals.create_proposals(
             wanted,
             by=SCHEDULE,
             reason=rule.reason,
-            window=window,
+            window=proposals.Window(now, now + BEGINS_WITHIN),
             now=now,
             requested_at=now,
             rule=rule,

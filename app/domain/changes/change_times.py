@@ -33,7 +33,9 @@ OUTSIDE = "outside_maintenance"
 # The same as a site's refusals, because the owner of the site is the reason.
 PAUSED_BY_OWNER = "paused_by_owner"
 OUTSIDE_OWNER_HOURS = "outside_owner_window"
-WAITS = (STOPPED, PAUSED_BY_OWNER, FROZEN, OUTSIDE, OUTSIDE_OWNER_HOURS)
+# An update of a rule, because a person has to look at where it comes from.
+SOURCE_CHANGED = "source_changed"
+WAITS = (STOPPED, PAUSED_BY_OWNER, FROZEN, OUTSIDE, OUTSIDE_OWNER_HOURS, SOURCE_CHANGED)
 
 # The ends of a time without limits.
 _ALWAYS = datetime.min.replace(tzinfo=UTC)

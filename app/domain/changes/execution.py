@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from app import queue
 from app.config import Config
-from app.domain import audit, dashboard_identity
+from app.domain import audit, dashboard_identity, provenance
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangePostponed, ChangeStarted
 from app.domain.changes import (
@@ -135,7 +135,14 @@ def _why_not_now(change: Change, now: datetime) -> str:
     if held := waves.why_held(change):
         return held
     site = Site.get_by_id(change.site_id)
-    return change_times.read_calendar(now).why_not_now(change, site, now)
+    reason = change_times.read_calendar(now).why_not_now(change, site, now)
+    return reason or (change_times.SOURCE_CHANGED if _waits_for_person(change) else "")
+
+
+def _waits_for_person(change: Change) -> bool:
+    """Whether only a rule approved this, and it comes from elsewhere than before."""
+    is_by_rule = change.how == change_plan.BY_RULE
+    return is_by_rule and provenance.is_paused(change.kind, change.ident)
 
 
 # ---- send ----
@@ -234,4 +241,8 @@ def _may_start(due: list[Change], now: datetime) -> list[Change]:
     if not due:
         return []
     calendar, sites = change_times.read_calendar(now), Site.by_ids({one.site_id for one in due})
-    return [one for one in due if not calendar.why_not_now(one, sites[one.site_id], now)]
+    return [
+        one
+        for one in due
+        if not calendar.why_not_now(one, sites[one.site_id], now) and not _waits_for_person(one)
+    ]

@@ -12,14 +12,16 @@ from datetime import datetime
 from typing import Any
 
 from app import queue
-from app.domain import alerts
+from app.domain import alerts, provenance
 from app.domain.actor import SYSTEM
 from app.domain.changes import change_plan
 from app.domain.changes.change_plan import Package
+from app.domain.vulnerabilities.slugs import slug_of
 from app.http import package_download
 from app.models.base import transaction
 from app.models.changes import Change
 from app.models.packages import CHECKED, ELSEWHERE, UNCHECKED, KnownPackage
+from app.models.provenance import HOST
 from app.models.sites import Site
 
 # The site did not name its package: its SiteAgent cannot.
@@ -66,8 +68,11 @@ def why_stopped(change: Change) -> str:
 def may_be_left_to_rule(change: Change) -> bool:
     """Whether a rule may approve a change: its package is the known one of its version.
 
-    One of WordPress.org must have been compared by Aura itself.
+    One of WordPress.org must have been compared by Aura itself. While a person has to decide on a
+    change of its source, no rule approves it.
     """
+    if provenance.is_paused(change.kind, change.ident):
+        return False
     if not is_pinned(change.kind):
         return True
     known = find_known(change)
@@ -168,6 +173,10 @@ def _variant(change: Change, package: Package) -> str:
 def _record_first_sight(change: Change, package: Package, now: datetime) -> None:
     is_public = _is_public(change, package)
     with transaction() as tx:
+        hosts = KnownPackage.hosts_of(change.kind, change.ident)
+        if hosts and package.host not in hosts:
+            about = [provenance.Part(HOST, hosts[0], package.host)]
+            provenance.record_change(change.kind, slug_of(change.kind, change.ident), about, now)
         known = KnownPackage.create(
             kind=change.kind,
             ident=change.ident,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from app import formats
@@ -17,6 +18,7 @@ from app.mail_format import describe_task
 from app.models import fleet
 from app.models.client_reports import SentReport
 from app.models.email import CRITICAL as CRITICAL_MESSAGE
+from app.models.provenance import OpenChange, ProvenanceChange
 from app.models.rollouts import Rollout
 from app.models.told_items import ToldItem
 from app.models.uptime import Outage
@@ -36,19 +38,21 @@ _LABELS = {
 _RESOLVED_LABEL = (RESOLVED, "good")
 _HEALTHY = "healthy"
 # Where the task is done if that does not depend on what it is about.
-_FIXED_PATHS = {
-    "audit_log": "/activity",
-    "rule": "/auto-update-rules",
-    "network": "/sites",
-    "feed": "/settings/vulnerabilities",
-    "old_feed": "/settings/vulnerabilities",
-    "vulnerability": "/vulnerabilities",
-}
 # How items end, as the words after "is" and "are".
 _UP, _CONNECTED = "up again", "connected again"
 _MANY_ENDED = (_UP, _CONNECTED)
 # Programs match what began with what ended by these. No fleet needs more.
 _MAX_KEYS = 1000
+_SOURCES = "/plugins/sources"
+# Where the only page about an item is, by what it is about.
+_PATHS = {
+    "audit_log": "/activity",
+    "feed": "/settings/vulnerabilities",
+    "network": "/sites",
+    "old_feed": "/settings/vulnerabilities",
+    "rule": "/auto-update-rules",
+    "vulnerability": "/vulnerabilities",
+}
 # As many sites are named as the overview names.
 _NAMED = 3
 
@@ -67,19 +71,25 @@ def path_of(task: Task) -> str:
         return f"/changes/{item.id}" if is_one else "/updates/waiting"
     if item.about == "alert":
         return f"/alerts/{item.id}" if is_one else "/alerts"
-    if item.about in _FIXED_PATHS:
-        return _FIXED_PATHS[item.about]
+    if item.about in _PATHS:
+        return _PATHS[item.about]
     if isinstance(item.row, SentReport):
         return f"/clients/{item.row.client_id}/reports/{item.id}" if is_one else "/clients"
     if isinstance(item.row, Rollout):
         return f"/updates/{item.row.batch}" if is_one else "/updates/running"
     if item.about == "webhook":
         return f"/settings/webhooks/{item.id}" if is_one else "/settings/webhooks"
+    if isinstance(item.row, OpenChange):
+        return _path_of_source(item.row.change) if is_one else _SOURCES
     if is_one and item.site is not None:
         tab = "/uptime" if item.about in ("uptime", "certificate", "domain") else ""
         return f"/sites/{item.site.id}{tab}"
     state = {"php": "old_php", "new": "unpaired"}.get(item.about, "attention")
     return f"/sites?state={state}"
+
+
+def _path_of_source(change: ProvenanceChange) -> str:
+    return f"/plugins/{change.kind}?{urlencode({'ident': change.ident})}"
 
 
 def content_of(plan: Plan, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
@@ -202,6 +212,8 @@ def _resolved_entry(end: _End, zone: ZoneInfo) -> dict[str, Any]:
         title = f"{end.site} is {end.words}{end.length}"
     if row.key.startswith("vulnerability:"):
         title, path = f"No site has it any more: {row.title}", "/vulnerabilities"
+    if row.key.startswith("provenance:"):
+        path = _SOURCES
     why = f"{row.title}: {_span(end.began_at, end.ended_at, zone)}."
     return _resolved(title, why, path, [end])
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from app import queue
 from app.config import Config
-from app.domain.wordpress_org import sources
+from app.domain import provenance
+from app.domain.wordpress_org import comparing, sources
 from app.http import wordpress_org
 from app.http.errors import CallError
 from app.http.wordpress_org import Closed, Listing
@@ -80,10 +81,15 @@ def _ask_for(entry: DirectoryEntry, ask: Ask, now: Callable[[], datetime]) -> bo
 
 
 def record_answer(entry: DirectoryEntry, answer: Listing | Closed | None, now: datetime) -> None:
-    """Store what the directory said, and when it is asked for the next time."""
+    """Store what the directory said, and what of it is another than before."""
     with transaction():
         entry.refresh()
-        entry.note_answer(now, now + spread(EVERY, entry.id), **_facts(entry, answer, now))
+        facts = _facts(entry, answer, now)
+        parts = comparing.differences(entry, facts)
+        if parts:
+            provenance.record_change(entry.kind, entry.slug, parts, now)
+        known = comparing.known_contributors(entry, facts)
+        entry.note_answer(now, now + spread(EVERY, entry.id), **facts, known_contributors=known)
 
 
 def _facts(entry: DirectoryEntry, answer: Listing | Closed | None, now: datetime) -> dict[str, Any]:

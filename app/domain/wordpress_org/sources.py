@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from app.domain import provenance
+from app.domain.provenance import Part
 from app.domain.vulnerabilities.slugs import slug_of
 from app.http.wordpress_org import KINDS, is_slug
 from app.models.base import transaction
+from app.models.provenance import HOST, ProvenanceChange, ProvenanceSite
 from app.models.reports import Component, Report
 from app.models.sites import Site
 from app.models.wordpress_org import DirectoryEntry, SoftwareSource, software_of_fleet
@@ -47,8 +50,28 @@ def check_site(site_id: int, now: datetime) -> bool:
             return False
         found = [(one.kind, one.ident, one.update_uri) for one in Component.for_site(site)]
         DirectoryEntry.add_missing(from_directory(found), now)
-        SoftwareSource.store(site.id, report.digest)
+        hosts = {f"{kind}:{ident}": update_host(uri) for kind, ident, uri in found if kind in KINDS}
+        _record_other_hosts(SoftwareSource.hosts_of(site.id), hosts, now)
+        SoftwareSource.store(site.id, report.digest, hosts)
+        ProvenanceSite.renew(site, {(kind, slug_of(kind, ident)) for kind, ident, _ in found})
     return True
+
+
+def _record_other_hosts(former: dict[str, str], hosts: dict[str, str], now: datetime) -> None:
+    """Record what a site would get from another host than before, once for all sites."""
+    for name in sorted(former.keys() & hosts.keys()):
+        old, new = _host_in_words(former[name]), _host_in_words(hosts[name])
+        if old == new:
+            continue
+        kind, _, ident = name.partition(":")
+        part, slug = Part(HOST, old, new), slug_of(kind, ident)
+        # On another site, the same step may have been seen before, and may be accepted.
+        if not ProvenanceChange.is_known(kind, slug, part):
+            provenance.record_change(kind, slug, [part], now)
+
+
+def _host_in_words(host: str) -> str:
+    return "WordPress.org" if not host or host in _OWN_HOSTS else host
 
 
 def in_fleet() -> set[tuple[str, str]]:

@@ -12,6 +12,7 @@ from app.domain.audit.events.base import REGISTRY, Event
 from app.domain.audit.events.changes import *
 from app.domain.audit.events.connection import *
 from app.domain.audit.events.mail import *
+from app.domain.audit.events.provenance import *
 from app.domain.audit.events.reports import *
 from app.domain.audit.events.rollouts import *
 from app.domain.audit.events.second_factors import *
