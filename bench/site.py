@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from app import protocol
-from bench import site_update
+from bench import site_pin, site_update
 from bench.measure import Figure, interleaved
 from tests.plugin.support.dashboard import Paired, checkpoint_of, new_token, pair
 from tests.plugin.support.probe import PROBE, look, must_use
@@ -61,6 +61,7 @@ def figures(which: str) -> Iterator[Figure]:
             yield from _pages(wp)
         yield from _signing(wp)
         yield from site_update.figures(wp, paired)
+        yield from site_pin.figures(wp)
         with must_use(wp, PROBE):
             yield from _weight(wp)
 

@@ -5,7 +5,6 @@ Each transition is a conditional UPDATE; ALLOWED lists all transitions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -244,15 +243,6 @@ class Change(LeasedRow):
     def mark_checked(self, **changes: Any) -> bool:
         """Record that a person checked the site; return False if that was not needed any more."""
         return self.update_if(Change.is_to_check(), is_incident=False, **changes)
-
-    def first_refused_for(self, reasons: Iterable[str]) -> datetime | None:
-        """Return when this site first refused this version for one of these reasons."""
-        cls = Change
-        same = (cls.kind == self.kind) & (cls.ident == self.ident)
-        same &= (cls.site == self.site_id) & (cls.to_version == self.to_version)
-        ended = cls.select(cls.ended_at).where(same, cls.state == REFUSED)
-        row = ended.where(cls.outcome_reason.in_(list(reasons))).order_by(cls.ended_at).first()
-        return row.ended_at if row else None
 
     # ---- lists ----
 

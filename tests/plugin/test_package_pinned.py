@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -163,17 +164,33 @@ def test_a_pre_check_downloads_over_https_and_says_when_it_could_not(
     assert reasons == ["package_host" if package.startswith("http:") else "download_failed"]
 
 
+# Writes down every request that WordPress makes, whole.
+_RECORDED = "/tmp/requests-of-a-paid-package"
+_RECORD = (
+    "add_filter('http_request_args', function ($given, $url) {"
+    " $line = wp_json_encode(array($url, $given)) . PHP_EOL;"
+    f" file_put_contents('{_RECORDED}', $line, FILE_APPEND); return $given; }}, 10, 2);"
+)
+
+
 def test_the_address_of_a_paid_package_stays_on_the_site(wp, paired, desk) -> None:
     secret = "license=0123456789abcdef"
     package = f"'https://shop.example/licensed.2.0.zip?{secret}'"
     item = {"kind": "plugin", "id": sellers.file_of("licensed"), "from": "1.0", "to": "2.0"}
-    with must_use_code(wp, sellers.SHOP.read_text("utf-8").removeprefix("<?php")):
+    with must_use_code(wp, sellers.SHOP.read_text("utf-8").removeprefix("<?php") + _RECORD):
         sellers.install(wp, "licensed", "a seller", "when_stored();", package)
         wp.evaluate("(new Siteagent_Update_Transient('plugins'))->mark_stale();")
         checked = precheck(paired, item)
         assert (checked["reasons"], checked["facts"]["package_host"]) == ([], "shop.example")
         assert checked["facts"]["package_path"] is None
-        told = Order.of(wp, paired, pinned(checked["facts"], item)).send()
+        order = Order.of(wp, paired, pinned(checked["facts"], item))
+        told = order.send()
+        heard = [checked, told, order.status(), paired.ask("report", have=None).document]
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     assert told["evidence"]["tree_sha256"] == checked["facts"]["tree_sha256"]
-    assert secret not in json.dumps([checked, told])
+    assert secret not in json.dumps(heard)
+    sent = wp.evaluate(f"return file('{_RECORDED}');")
+    with_secret = [json.loads(line)[0] for line in sent if secret in line]
+    # Once for the pre-check and once for the update, and only to the seller.
+    assert [urlsplit(url).hostname for url in with_secret] == ["shop.example"] * 2
+    assert len(sent) > len(with_secret)

@@ -113,6 +113,7 @@ def with_(name: str) -> bytes:
         (hostile()["two folders"][0], "package_not_translation"),
         (packed({}), "package_not_translation"),
     ],
+    ids=["dots", "PHP", "language", "folder", "link", "bomb", "plugin", "nothing"],
 )
 def test_what_no_translation_needs_is_never_unpacked(wp, paired, german, archive, code) -> None:
     publish_package(wp, ZIP, archive)

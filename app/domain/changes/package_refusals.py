@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from app.domain import alerts
 from app.domain.actor import SYSTEM
-from app.models.changes import Change
+from app.models.changes import REFUSED, Change
 from app.models.packages import KnownPackage
 from app.models.sites import Site
 from app.package_tree import REFUSALS
@@ -25,10 +25,20 @@ def record_refusal(change: Change, now: datetime) -> None:
 
     In the caller's transaction, once the change is refused.
     """
-    since = change.first_refused_for(_REASONS) if change.outcome_reason in _REASONS else None
+    since = _first_refused(change) if change.outcome_reason in _REASONS else None
     if since is not None and now - since >= LASTS:
         seen = {"reason": change.outcome_reason}
         _raise(change.site, change.kind, change.ident, change.to_version, {"site": seen}, now)
+
+
+def _first_refused(change: Change) -> datetime | None:
+    """Return when the site first refused this version for such a reason."""
+    same = (Change.kind == change.kind) & (Change.ident == change.ident)
+    same &= (Change.site == change.site_id) & (Change.to_version == change.to_version)
+    refused = (Change.state == REFUSED) & Change.outcome_reason.in_(_REASONS)
+    query = Change.select(Change.ended_at).where(same, refused).order_by(Change.ended_at)
+    first = query.first()
+    return first.ended_at if first else None
 
 
 def record_own_refusal(known: KnownPackage, now: datetime) -> None:
