@@ -22,6 +22,7 @@ from app.domain.changes import (
 )
 from app.domain.changes.candidates import Candidate
 from app.domain.changes.fleet_experience import FleetExperience
+from app.domain.changes.release_comparisons import COMPARED_KINDS
 from app.domain.changes.release_findings import ReleaseFindings
 from app.domain.changes.vulnerability_updates import UpdateEffect, effect_of
 from app.domain.errors import NotFound
@@ -162,8 +163,8 @@ class ChangePage:
     @property
     def package_check(self) -> str:
         """Return who has seen the package, as KnownPackage.state; empty without one."""
-        if self.findings is not None:
-            return self.findings.package_check
+        if self.change.kind in COMPARED_KINDS:
+            return self.findings.package_check if self.findings else ""
         return packages.check_state(self.change)
 
     @property
