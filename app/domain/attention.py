@@ -18,8 +18,11 @@ from app.domain.attention_items import (
     Item,
     Task,
     grouped_by_site,
+    item_of_file_check,
+    item_of_report,
     item_of_rollout,
     item_of_source,
+    item_of_webhook,
     most_important,
     tasks,
 )
@@ -34,6 +37,7 @@ from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import PROPOSED, Change
 from app.models.client_reports import SentReport
 from app.models.clients import SECOND, SELF
+from app.models.file_checks import SiteFileCheck
 from app.models.fleet import FleetSite, SiteCount
 from app.models.open_matters import OpenMatters
 from app.models.provenance import OpenChange
@@ -141,6 +145,7 @@ class Findings:
     failing_feed: VulnerabilityFeed | None
     rollouts: list[Rollout]
     provenance: list[OpenChange]
+    file_checks: list[SiteFileCheck]
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
@@ -152,13 +157,14 @@ class Findings:
             *(_of_approval(change).key for change in self.changes if change.state == PROPOSED),
             *(_of_alert(alert).key for alert in self.open_alerts),
             *([_of_verification(self.broken).key] if self.broken else []),
-            *(_of_report(report).key for report in self.reports),
-            *(_of_webhook(endpoint).key for endpoint in self.webhooks),
+            *(item_of_report(report).key for report in self.reports),
+            *(item_of_webhook(endpoint).key for endpoint in self.webhooks),
             *(item.key for item in _own_network(self.sites)),
             *([_of_feed(self.failing_feed).key] if self.failing_feed else []),
             *(_of_vulnerability(one).key for one in self.vulnerabilities),
             *(item_of_rollout(one).key for one in self.rollouts),
             *(item_of_source(one).key for one in self.provenance),
+            *(item_of_file_check(one).key for one in self.file_checks),
         }
 
 
@@ -182,6 +188,7 @@ def _findings(sites: list[FleetSite], changes: list[Change], matters: OpenMatter
         matters.failing_feed,
         matters.rollouts,
         matters.provenance,
+        matters.file_checks,
     )
 
 
@@ -195,6 +202,7 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
         findings,
         open_alerts=[one for one in findings.open_alerts if visible.has(one.site.client_id)],
         rollouts=[one for one in findings.rollouts if one.site and visible.has(one.site.client_id)],
+        file_checks=[one for one in findings.file_checks if visible.has(one.site.client_id)],
         # They are counted over all clients, so those of some are counted again.
         vulnerabilities=findings.vulnerabilities
         if visible.is_everything
@@ -229,9 +237,14 @@ def _visible(
         *(item for item in problems if item.about != "network" or is_reader),
         *(_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
         *(item_of_source(one) for one in findings.provenance if is_reader),
+        *(item_of_file_check(one) for one in findings.file_checks if is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
-        *(_of_report(one) for one in findings.reports if is_sender and visible.has(one.client_id)),
-        *(_of_webhook(one) for one in findings.webhooks if is_owner),
+        *(
+            item_of_report(one)
+            for one in findings.reports
+            if is_sender and visible.has(one.client_id)
+        ),
+        *(item_of_webhook(one) for one in findings.webhooks if is_owner),
         *([_of_feed(feed)] if feed else []),
     ]
 
@@ -352,19 +365,6 @@ def _of_change(change: Change) -> Item:
         site=change.site,
         row=change,
     )
-
-
-def _of_report(report: SentReport) -> Item:
-    """Return what a person has to do about a report for a client."""
-    word = report.problem or report.state
-    severity = WAITING if word == "waiting" else CHECK
-    since = report.sent_at or report.prepared_at or report.requested_at
-    return Item("report", word, severity, report.id, report.client.name, since, row=report)
-
-
-def _of_webhook(endpoint: WebhookEndpoint) -> Item:
-    word, since = endpoint.off_because, endpoint.off_at
-    return Item("webhook", word, CHECK, endpoint.id, endpoint.name, since)
 
 
 def _keeps_feed(actor: Actor) -> bool:

@@ -14,11 +14,13 @@ from app.models.audit import Verification
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import Change
 from app.models.client_reports import SentReport
+from app.models.file_checks import SiteFileCheck
 from app.models.fleet import FleetSite
 from app.models.provenance import CLOSED, HOST, OpenChange
 from app.models.rollouts import Rollout
 from app.models.sites import Site
 from app.models.uptime import DOWN
+from app.models.webhooks import WebhookEndpoint
 
 # Severities, the most urgent first.
 CRITICAL = "critical"
@@ -28,7 +30,7 @@ SOON = "soon"
 SEVERITIES = (CRITICAL, CHECK, WAITING, SOON)
 
 # What says that a site itself has a problem, and not only that something waits.
-_ABOUT_A_SITE = ("alert", "connection", "change", "uptime", "certificate", "domain")
+_ABOUT_A_SITE = ("alert", "connection", "change", "uptime", "certificate", "domain", "files")
 # From how many sites on the same problem is one task. Fewer are named one by one.
 MERGED_FROM = 3
 # What is one task even if it is about fewer.
@@ -55,11 +57,12 @@ class Item:
     """One reason for attention.
 
     `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'domain', 'network',
-    'change', 'rollout', 'vulnerability', 'feed', 'provenance', 'approval', 'report', 'rule', 'php',
-    'pause', 'new', 'old_feed' or 'webhook'. `word` is the connection, the problem, the state of the
-    change or the report, the rating, the kind of the alert, what changed about a source, or why the
-    rollout stopped or the webhook is off. `id` is the number of `row`, or of the webhook. `site` is
-    None for what is about no site or about many, and for sites that were only counted.
+    'change', 'rollout', 'vulnerability', 'files', 'feed', 'provenance', 'approval', 'report',
+    'rule', 'php', 'pause', 'new', 'old_feed' or 'webhook'. `word` is the connection, the problem,
+    the state of the change or the report, the rating, the kind of the alert, what changed about a
+    source, or why the rollout stopped or the webhook is off. `id` is the number of `row`, or of the
+    webhook. `site` is None for what is about no site or about many, and for sites that were only
+    counted.
     """
 
     about: str
@@ -200,3 +203,23 @@ def _rank(task: Task) -> int:
 
 def _age(item: Item) -> datetime:
     return item.since or _LONG_AGO
+
+
+def item_of_file_check(one: SiteFileCheck) -> Item:
+    """Return the item for files of a site that differ from their releases."""
+    severity = CRITICAL if one.is_urgent else CHECK
+    return Item("files", "differ", severity, 0, one.open_names, one.open_since, one.site)
+
+
+def item_of_report(report: SentReport) -> Item:
+    """Return what a person has to do about a report for a client."""
+    word = report.problem or report.state
+    severity = WAITING if word == "waiting" else CHECK
+    since = report.sent_at or report.prepared_at or report.requested_at
+    return Item("report", word, severity, report.id, report.client.name, since, row=report)
+
+
+def item_of_webhook(endpoint: WebhookEndpoint) -> Item:
+    """Return the item for a webhook that Aura turned off."""
+    word, since = endpoint.off_because, endpoint.off_at
+    return Item("webhook", word, CHECK, endpoint.id, endpoint.name, since)

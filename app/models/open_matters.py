@@ -14,6 +14,7 @@ from app.models.base import db, is_postgres
 from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.composed import composed_once
+from app.models.file_checks import SiteFileCheck
 from app.models.provenance import OpenChange, ProvenanceChange, ProvenanceSite
 from app.models.rollouts import STOPPED, Rollout
 from app.models.site_vulnerabilities import COUNTED, SiteVulnerability, SoftwareCount
@@ -32,7 +33,8 @@ class OpenMatters:
     `vulnerabilities` are the urgent ones, counted by what they are in, the worst first.
     `provenance` are changes of sources that no person has accepted. `webhooks` are those that Aura
     turned off. `failing_feed` is set while known vulnerabilities do not come. `rollouts` are
-    stopped, each with the site that stopped it.
+    stopped, each with the site that stopped it. `file_checks` are those with open differences, each
+    with its site.
     """
 
     broken: Verification | None = None
@@ -43,13 +45,14 @@ class OpenMatters:
     webhooks: list[WebhookEndpoint] = field(default_factory=list)
     failing_feed: VulnerabilityFeed | None = None
     rollouts: list[Rollout] = field(default_factory=list)
+    file_checks: list[SiteFileCheck] = field(default_factory=list)
 
     @classmethod
     def read(cls, visible: Visibility) -> OpenMatters:
         """Read all of it."""
         row = next(iter(_matters(visible)))
         broken, reports, clients, alerts, sites, counts, webhooks, *others = row
-        feeds, rollouts, changes, of_changes = others
+        feeds, rollouts, changes, of_changes, checks = others
         known = {site.id: site for site in Site.read_nested(sites)}
         unseen = Verification.read_nested(broken)
         return cls(
@@ -63,6 +66,7 @@ class OpenMatters:
             webhooks=sorted(WebhookEndpoint.read_nested(webhooks), key=lambda one: int(one.id)),
             failing_feed=next(iter(VulnerabilityFeed.read_nested(feeds)), None),
             rollouts=_rollouts(Rollout.read_nested(rollouts), known),
+            file_checks=_file_checks(SiteFileCheck.read_nested(checks), known),
         )
 
 
@@ -71,7 +75,11 @@ def _matters(visible: Visibility) -> Any:
     of_reports = SentReport.select(SentReport.client).where(SentReport.needs_people())
     of_alerts = Alert.select(Alert.site).where(Alert.closed_at.is_null())
     of_rollouts = Rollout.select(Rollout.site).where(Rollout.state == STOPPED)
-    is_about = Site.id.in_(of_alerts) | Site.id.in_(of_rollouts)
+    is_about = (
+        Site.id.in_(of_alerts)
+        | Site.id.in_(of_rollouts)
+        | Site.id.in_(SiteFileCheck.with_open_ones())
+    )
     columns = (
         Verification.nested(Verification.is_unseen()),
         SentReport.nested(SentReport.needs_people()),
@@ -84,6 +92,7 @@ def _matters(visible: Visibility) -> Any:
         Rollout.nested(Rollout.state == STOPPED),
         ProvenanceChange.nested(ProvenanceChange.awaits_person()),
         ProvenanceSite.counted(visible),
+        SiteFileCheck.nested(SiteFileCheck.is_open()),
     )
     return Select(columns=columns).bind(db).tuples()
 
@@ -112,6 +121,14 @@ def _rollouts(found: list[Rollout], known: dict[int, Site]) -> list[Rollout]:
     for rollout in listed:
         rollout.site = known[int(rollout.site_id or 0)]
     return sorted(listed, key=lambda rollout: int(rollout.id))
+
+
+def _file_checks(found: list[SiteFileCheck], known: dict[int, Site]) -> list[SiteFileCheck]:
+    """Return the checks of these sites, by the number of the site."""
+    listed = [check for check in found if check.site_id in known]
+    for check in listed:
+        check.site = known[check.site_id]
+    return sorted(listed, key=lambda check: check.site_id)
 
 
 def _counts(visible: Visibility) -> Any:

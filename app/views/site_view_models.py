@@ -21,6 +21,7 @@ from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.base import utcnow
 from app.models.changes import Change
+from app.models.file_checks import DIFFERENT, SAME, ComparedComponent, SiteFileCheck
 from app.models.reports import KINDS, Component, report_list
 from app.models.site_data import SiteData
 from app.models.site_record import SiteRecord
@@ -47,6 +48,8 @@ from app.views.window_view_models import SiteTimes, site_times
 _FRESH = timedelta(minutes=30)
 # How long the page mentions a token that closed unused.
 _NEWS = timedelta(days=1)
+# A site compares its files daily. After this time without a result, something prevents it.
+_FILE_CHECK_LATE = timedelta(days=2)
 _RECENT_ENTRIES = 8
 _RECENT_CHANGES = 10
 
@@ -170,7 +173,33 @@ class SitePage:
         """Return what is known about the software of a connected site, the worst first."""
         return SiteVulnerability.of_site(self.site.id) if self.is_paired else []
 
+    @cached_property
+    def file_check(self) -> SiteFileCheck | None:
+        """Return when the files of a connected site were compared; None before the first time."""
+        return SiteFileCheck.of_site(self.site.id) if self.is_paired else None
+
+    @cached_property
+    def compared(self) -> list[ComparedComponent]:
+        """Return how its files compare with their releases, open differences first."""
+        return ComparedComponent.of_site(self.site.id) if self.file_check else []
+
     # ---- what follows from it ----
+
+    @property
+    def is_file_check_late(self) -> bool:
+        """Whether the files should have been compared again by now."""
+        check = self.file_check
+        return check is not None and self.now - check.checked_at > _FILE_CHECK_LATE
+
+    @property
+    def files_differ(self) -> int:
+        """Return how many components have differences that no one has accepted."""
+        return sum(one.state == DIFFERENT for one in self.compared)
+
+    @property
+    def files_match(self) -> int:
+        """Return how many components are as they were released."""
+        return sum(one.state == SAME for one in self.compared)
 
     @property
     def running(self) -> str:

@@ -62,6 +62,7 @@ from app.domain.connection import pairing, revocation, rotation
 from app.domain.crosscheck import site_log
 from app.domain.diagnostics import runs
 from app.domain.errors import Forbidden, Invalid, NotFound
+from app.domain.integrity import acceptance, file_checks
 from app.domain.inventory import site_sync
 from app.domain.mail import outbox, server
 from app.domain.mail.server import TypedServer
@@ -89,6 +90,7 @@ from app.models.changes import SUCCEEDED, Change
 from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.email import OutgoingEmail
+from app.models.file_checks import ComparedComponent
 from app.models.provenance import ProvenanceChange
 from app.models.rollouts import Rollout
 from app.models.site_pages import ChangePages, SitePage
@@ -107,6 +109,7 @@ from tests.support.factories import (
     usual_window,
 )
 from tests.support.fakes import Clock, FakeSite
+from tests.support.file_checks import differing
 from tests.support.openid_provider import CLIENT_ID, SECRET, LocalProvider, local_provider
 from tests.support.pictures import picture
 from tests.support.rollouts import ONE_THEN_THE_REST, RolloutWorld
@@ -333,6 +336,22 @@ class World:
             self.site, "plugin", AKISMET, until=None, reason="wait", by=by, now=self.now
         )
 
+    def changed_files(self) -> int:
+        """A plugin with a file that differs from its release."""
+        report = {
+            "integrity": {"components": [differing(AKISMET, "5.3", changed=["a"], digit="a")]}
+        }
+        with transaction():
+            file_checks.store_check(self.site, report, {"files_checked_at": 1}, self.now)
+        return ComparedComponent.get().id
+
+    def accepted_files(self) -> int:
+        number = self.changed_files()
+        acceptance.accept_differences(
+            self.site, number, "a" * 64, because="ours", by=self.ana, **self.fresh
+        )
+        return number
+
     def exported(self) -> int:
         covered = export.make_scope()
         asked = export.request_export("jsonl", covered, by=self.ana, **self.fresh)
@@ -521,6 +540,17 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         until=None,
         reason="wait",
         now=w.now,
+    ),
+    "integrity.acceptance.accept_differences": lambda w: partial(
+        acceptance.accept_differences,
+        w.site,
+        w.changed_files(),
+        "a" * 64,
+        because="ours",
+        **w.fresh,
+    ),
+    "integrity.acceptance.withdraw_acceptance": lambda w: partial(
+        acceptance.withdraw_acceptance, w.site, w.accepted_files(), now=w.now
     ),
     "sites.holds.release_hold": lambda w: partial(holds.release_hold, w.site, *w.held(), now=w.now),
     "connection.rotation.request_rotation": lambda w: partial(

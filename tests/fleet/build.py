@@ -14,6 +14,7 @@ from app.config import Config
 from app.models.base import utcnow
 from tests.fleet import catalog
 from tests.fleet.client_reports import send_client_reports
+from tests.fleet.file_checks import add_file_checks
 from tests.fleet.fleet import Fleet, Website
 from tests.fleet.history import plan_backlog, plan_history
 from tests.fleet.market import Market
@@ -79,6 +80,7 @@ def build_fleet(
     add_vulnerabilities(fleet)
     add_pages(fleet)
     add_sources(fleet)
+    add_file_checks(fleet)
     send_client_reports(fleet)
     add_webhooks(fleet)
     clock.is_live = True

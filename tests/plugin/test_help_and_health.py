@@ -48,6 +48,7 @@ def test_site_health_lists_the_tests_of_siteagent(wp, ana) -> None:
     tests = wp.evaluate("return siteagent()->site_health()->add_tests(array());")
     assert set(tests["direct"]) == {
         "siteagent_connection",
+        "siteagent_files",
         "siteagent_keys",
         "siteagent_rollback",
     }
@@ -55,6 +56,26 @@ def test_site_health_lists_the_tests_of_siteagent(wp, ana) -> None:
     page = ana.session.get(f"{wp.url}/wp-admin/site-health.php", timeout=60).text
     assert '"test":"siteagent_loopback"' in page
     assert "SiteAgent can roll back updates" in page
+
+
+def test_site_health_names_what_differs_from_its_release(wp, paired) -> None:
+    result = (
+        "array('id' => '%s', 'changed' => %d, 'missing' => 0, 'unknown' => 0, 'version' => '1')"
+    )
+    files = "add_filter('pre_option_siteagent_files', fn() => array('at' => %s, 'results' => %s));"
+    tested = "return siteagent()->site_health()->test_files();"
+    told = wp.evaluate(files % ("0", "array()") + tested)
+    assert "has not compared" in told["label"]
+    same = f"array({result % ('a/a.php', 0)})"
+    told = wp.evaluate(files % ("time()", same) + tested)
+    assert (told["status"], told["label"]) == ("good", "No file differs from its release")
+    differs = f"array({result % ('a/a.php', 0)}, {result % ('<b>.php', 2)})"
+    told = wp.evaluate(files % ("time()", differs) + tested)
+    assert (told["status"], told["label"]) == (
+        "recommended",
+        "Some files differ from their releases",
+    )
+    assert "of: &lt;b&gt;.php." in told["description"]
 
 
 def test_site_health_knows_whether_the_dashboard_still_calls(wp, paired) -> None:

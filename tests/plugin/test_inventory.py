@@ -71,7 +71,7 @@ SAVE_HOURS = "return siteagent()->limit_decisions()->save_window(%s, 'user:1');"
 
 
 def test_a_report_has_every_field_of_the_manifest_and_no_other(wp):
-    waiting = "add_filter('pre_option_db_version', fn() => '1');"
+    waiting = "add_filter('pre_option_db_version', fn() => '1');" + FILES_COMPARED
     wp.evaluate(SAVE_HOURS % "new Siteagent_Update_Window(array(1, 2), 1, 5)")
     try:
         report = wp.evaluate(HOSTILE + FIXED + AVAILABLE_UPDATES + waiting + REPORT)
@@ -351,6 +351,16 @@ def test_an_upgrade_of_wordpress_that_waits_is_told_with_both_versions(wp):
         "return array($found, (string) $GLOBALS['wp_db_version']);"
     )
     assert found == [{"id": "wordpress", "from": "53000", "to": wanted}]
+
+
+# One result of a comparison of files, with a name in each list.
+FILES_COMPARED = (
+    "add_filter('pre_option_siteagent_files', fn() => array('at' => 1, 'results' => array(array("
+    "'kind' => 'plugin', 'id' => 'a/a.php', 'version' => '1', 'compared_with' => 'wordpress_org',"
+    "'reason' => null, 'changed' => 1, 'missing' => 1, 'unknown' => 1, 'soft' => 0,"
+    "'changed_files' => array('a.php'), 'missing_files' => array('b.php'),"
+    "'unknown_files' => array('c.php'), 'fingerprint' => str_repeat('a', 64)))));"
+)
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,9 @@ def test_visitors_get_the_same_page_and_headers(looks) -> None:
     assert active["headers"] == without["headers"]
 
 
-def test_nothing_of_it_waits_in_the_schedule(looks) -> None:
-    assert [name for name in looks[0]["cron"] if "siteagent" in name] == []
+def test_only_the_daily_comparison_of_files_waits_in_the_schedule(looks) -> None:
+    waiting = [name for name in looks[0]["cron"] if "siteagent" in name]
+    assert waiting == ["siteagent_check_files"]
 
 
 def test_its_own_tables_and_options_are_there_all_the_same(connected) -> None:

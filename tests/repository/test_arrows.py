@@ -122,8 +122,8 @@ EXCEPT = {"app/models/": {"app.models"}, "app/mail_format.py": {"app.formats"}}
 # Within app/domain. A package imports those to its left, and none to its right or on its own level.
 DOMAIN = (
     "base <- audit <- alerts, mail, webhooks <- accounts, agency, sites <- connection"
-    " <- diagnostics <- inventory <- vulnerabilities <- provenance <- wordpress_org <- page_checks"
-    " <- changes <- uptime, rollouts <- attention_items"
+    " <- diagnostics <- integrity <- inventory <- vulnerabilities <- provenance <- wordpress_org"
+    " <- page_checks <- changes <- uptime, rollouts <- attention_items"
     " <- crosscheck, reporting, attention, metrics, security, system, backup <- notifications"
 )
 LEVELS = {

@@ -120,6 +120,7 @@ class FakeSite(FakeLog):
     held_at: int = 0
     refused: bool = False
     clock_ahead_s: int = 0
+    files_checked_at: object = 0
     closed_endpoints: set[str] = field(default_factory=set)
     during: Callable[[str], None] | None = None
     changes: Changing = field(default_factory=Changing)
@@ -471,9 +472,10 @@ class FakeSite(FakeLog):
 
     def _report(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:
         digest = digest_of(self.report)
+        told = {"digest": digest, "files_checked_at": self.files_checked_at}
         if document["have"] == digest:
-            return {"digest": digest, "unchanged": True}
-        return {"digest": digest, "report": {**self.report, "taken_at": self._time()}}
+            return {**told, "unchanged": True}
+        return {**told, "report": {**self.report, "taken_at": self._time()}}
 
     def _revoke(self, document: dict[str, Any]) -> dict[str, Any] | None:
         is_there = self.paired is not None and self.paired.kid == document["kid"]

@@ -120,6 +120,7 @@ def test_no_header_can_begin_another(changes: dict[str, str]) -> None:
         ("approval", "proposed"),
         ("audit_log", "broken"),
         ("rule", "ends"),
+        ("files", "differ"),
         ("webhook", "gone"),
         ("webhook", "failing"),
         ("php", "ended"),

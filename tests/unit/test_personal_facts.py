@@ -20,6 +20,7 @@ TODAY = {
     "approval_requested": ["reason"],
     "change_approved": ["approver", "reason"],
     "change_proposed": ["reason"],
+    "file_differences_accepted": ["because"],
     "freeze_overridden": ["reason"],
     "updates_stopped": ["reason"],
     "rollout_resumed": ["reason"],

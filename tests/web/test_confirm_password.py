@@ -38,6 +38,7 @@ ROUTES = {
     "email.send_test": "/settings/email/test",
     "exports.download": "/activity/exports/4711",
     "exports.make": "/activity/exports",
+    "file_checks.accept": "/sites/4711/files/4711/accept",
     "security.renew_keys": "/settings/security/renew-keys",
     "single_sign_on.change": "/settings/single-sign-on",
     "single_sign_on.remove": "/settings/single-sign-on/remove",

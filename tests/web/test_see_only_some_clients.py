@@ -51,6 +51,7 @@ from tests.support.factories import (
     report,
 )
 from tests.support.fakes import FakeSite
+from tests.support.file_checks import differing
 from tests.support.rules import terms
 from tests.support.vulnerability_feeds import feed, record, software
 from tests.support.webhooks import add_endpoint
@@ -117,7 +118,9 @@ class Others:
         )
         content["wordpress"] |= {"home": url, "site_url": url, "version": "5.9.9"}
         content["php"]["version"] = "7.4.33"
-        there = FakeSite(url, self.clock, content)
+        changed = differing(own["id"], own["version"], unknown=[f"{MARKER}.php"], digit="a")
+        content["integrity"] = {"components": [changed]}
+        there = FakeSite(url, self.clock, content, files_checked_at=int(not client))
         pair(site, there, by=self.ana, config=self.config)
         read_report(site, there, config=self.config)
         return Site.get_by_id(site.id), there
@@ -229,6 +232,7 @@ def test_no_page_shows_a_trace_of_another_client(app, as_lea, as_ana, hers, othe
     assert len(everywhere) > 30, "who sees everything finds it everywhere"
     of_each_kind = {
         "/vulnerabilities",
+        "/changed-files/export.csv",
         "/settings/webhooks",
         f"/clients/{others.client.id}/reports",
     }

@@ -155,6 +155,14 @@ add_action(
 	}
 );
 
+// The daily comparison of files with their releases.
+add_action(
+	'siteagent_check_files',
+	static function (): void {
+		Siteagent_File_Check::run_slice( time() );
+	}
+);
+
 // Updates of SiteAgent itself: only signed releases from the dashboard, no matter who asks for them.
 add_filter(
 	'update_plugins_siteagent.invalid',
@@ -208,7 +216,7 @@ add_filter(
 add_action(
 	'load-options.php',
 	static function (): void {
-		foreach ( array( 'siteagent', 'siteagent_log', 'siteagent_unauthenticated', 'siteagent_last_report' ) as $name ) {
+		foreach ( array( 'siteagent', 'siteagent_log', 'siteagent_unauthenticated', 'siteagent_last_report', 'siteagent_files' ) as $name ) {
 			add_filter(
 				"pre_update_option_{$name}",
 				static function ( $value, $before ) {

@@ -15,6 +15,7 @@ from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import Call, CallResult
 from app.domain.diagnostics import runs
 from app.domain.errors import NotPaired
+from app.domain.integrity import file_checks
 from app.domain.inventory import received_report
 from app.domain.inventory.available_updates import store_available_updates
 from app.domain.inventory.checks import MOST_BETWEEN_ATTEMPTS, count_check
@@ -250,8 +251,10 @@ def _store(
             return sync.state
         if accepted is None:
             Report.confirm(site.id, now)
+            file_checks.confirm_check(site, outcome.document, now)
         else:
             _replace(site, accepted, now)
+            file_checks.store_check(site, accepted.checked.document, outcome.document, now)
             count = store_available_updates(site, now)
             site.note(when=MAY_CALL, update_count=count, update_limits=accepted.limits)
             received = ReportReceived(

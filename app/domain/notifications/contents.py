@@ -83,6 +83,7 @@ def path_of(task: Task) -> str:
         return _path_of_source(item.row.change) if is_one else _SOURCES
     if is_one and item.site is not None:
         tab = "/uptime" if item.about in ("uptime", "certificate", "domain") else ""
+        tab = "/health" if item.about == "files" else tab
         return f"/sites/{item.site.id}{tab}"
     state = {"php": "old_php", "new": "unpaired"}.get(item.about, "attention")
     return f"/sites?state={state}"

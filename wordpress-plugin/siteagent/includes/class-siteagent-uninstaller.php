@@ -16,7 +16,7 @@ final class Siteagent_Uninstaller {
 
 	const TABLES = array( 'siteagent_nonce', 'siteagent_log', 'siteagent_operation', 'siteagent_checkpoint' );
 
-	const OPTIONS = array( 'siteagent', 'siteagent_log', 'siteagent_unauthenticated', 'siteagent_last_report', 'siteagent_release_sights' );
+	const OPTIONS = array( 'siteagent', 'siteagent_log', 'siteagent_unauthenticated', 'siteagent_last_report', 'siteagent_release_sights', 'siteagent_files' );
 
 	/** Prefixes of transients, followed by the id of an account or an update. */
 	const TRANSIENTS = array( 'siteagent_draft_', 'siteagent_flash_', 'siteagent_changelog_', 'siteagent_package_', 'siteagent_admin_' );
@@ -115,6 +115,7 @@ final class Siteagent_Uninstaller {
 		foreach ( self::OPTIONS as $name ) {
 			delete_option( $name );
 		}
+		$this->clear_file_lists();
 		$this->clear_transients( $this->db->options, 'option_name' );
 		foreach ( (array) _get_cron_array() as $events ) {
 			foreach ( array_keys( (array) $events ) as $hook ) {
@@ -122,6 +123,13 @@ final class Siteagent_Uninstaller {
 					wp_unschedule_hook( $hook );
 				}
 			}
+		}
+	}
+
+	private function clear_file_lists(): void {
+		$like = $this->db->esc_like( Siteagent_Installed_Files::OPTION ) . '%';
+		foreach ( $this->db->get_col( $this->db->prepare( "SELECT option_name FROM {$this->db->options} WHERE option_name LIKE %s", $like ) ) as $name ) {
+			delete_option( $name );
 		}
 	}
 

@@ -11,6 +11,7 @@ from app.domain.audit.events.audit import *
 from app.domain.audit.events.base import REGISTRY, Event
 from app.domain.audit.events.changes import *
 from app.domain.audit.events.connection import *
+from app.domain.audit.events.file_checks import *
 from app.domain.audit.events.mail import *
 from app.domain.audit.events.provenance import *
 from app.domain.audit.events.reports import *

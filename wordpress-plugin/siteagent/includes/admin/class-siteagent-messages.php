@@ -266,6 +266,7 @@ final class Siteagent_Messages {
 			'dropins'    => __( 'Must-use plugins and drop-ins', 'siteagent' ),
 			'updates'    => __( 'Available updates', 'siteagent' ),
 			'health'     => __( 'Health', 'siteagent' ),
+			'integrity'  => __( 'Changed files', 'siteagent' ),
 			'agent'      => __( 'Permissions', 'siteagent' ),
 		);
 		$first  = (string) strtok( $path, '.[' );

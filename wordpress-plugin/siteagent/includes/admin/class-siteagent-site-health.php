@@ -10,8 +10,8 @@ declare( strict_types=1 );
 defined( 'ABSPATH' ) || exit;
 
 /**
- * Tests whether SiteAgent is connected and hears from its dashboard, how its keys are protected, and whether an update
- * that breaks the site would be noticed and rolled back.
+ * Tests whether SiteAgent is connected and hears from its dashboard, how its keys are protected, whether files differ
+ * from their releases, and whether an update that breaks the site would be noticed and rolled back.
  */
 final class Siteagent_Site_Health {
 
@@ -43,6 +43,10 @@ final class Siteagent_Site_Health {
 		$tests['direct']['siteagent_rollback']   = array(
 			'label' => __( 'SiteAgent rollback', 'siteagent' ),
 			'test'  => array( $this, 'test_rollback' ),
+		);
+		$tests['direct']['siteagent_files']      = array(
+			'label' => __( 'SiteAgent file check', 'siteagent' ),
+			'test'  => array( $this, 'test_files' ),
 		);
 		// The site requests a page from itself, so this runs after the page has loaded.
 		$tests['async']['siteagent_loopback'] = array(
@@ -172,6 +176,42 @@ final class Siteagent_Site_Health {
 			'recommended',
 			__( 'SiteAgent cannot roll back updates on this site', 'siteagent' ),
 			__( 'SiteAgent has to write to wp-content and mu-plugins itself to keep a backup and to watch a new version. WordPress needs FTP credentials here, changes to files are disabled, or PHP functions are missing.', 'siteagent' )
+		);
+	}
+
+	/**
+	 * Tests whether the last check found files that differ from their releases.
+	 */
+	public function test_files(): array {
+		if ( 0 === Siteagent_File_Check::checked_at() ) {
+			return $this->result(
+				'siteagent_files',
+				'good',
+				__( 'SiteAgent has not compared the files of this site yet', 'siteagent' ),
+				__( 'Once a dashboard is connected, SiteAgent compares the files of WordPress, plugins and themes with their releases every day.', 'siteagent' )
+			);
+		}
+		$found    = Siteagent_File_Check::differences();
+		$compared = Siteagent_Messages::format_time( Siteagent_File_Check::checked_at(), time() );
+		if ( array() === $found ) {
+			return $this->result(
+				'siteagent_files',
+				'good',
+				__( 'No file differs from its release', 'siteagent' ),
+				/* translators: %s: date and time with how far away it is */
+				sprintf( __( 'Compared by SiteAgent: %s. Plugins and themes without published checksums are compared only if an approved update installed them.', 'siteagent' ), $compared )
+			);
+		}
+		return $this->result(
+			'siteagent_files',
+			'recommended',
+			__( 'Some files differ from their releases', 'siteagent' ),
+			sprintf(
+				/* translators: 1: date and time with how far away it is, 2: list of files and folders */
+				__( 'Compared by SiteAgent: %1$s. Someone has changed, added or removed files of: %2$s. Ask your agency whether these changes are known.', 'siteagent' ),
+				$compared,
+				implode( ', ', $found )
+			)
 		);
 	}
 

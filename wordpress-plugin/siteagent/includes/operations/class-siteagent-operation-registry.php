@@ -249,7 +249,8 @@ final class Siteagent_Operation_Registry {
 			case 'ping':
 				return $this->answer_ping( $now );
 			case 'report':
-				return $this->answer_report( $document, $now );
+				Siteagent_File_Check::schedule_if_due( $now );
+				return $this->answer_report( $document, $now ) + array( 'files_checked_at' => Siteagent_File_Check::checked_at() );
 			case 'log':
 				return $this->log_reader->entries_after( $document->after );
 			case 'pair.hello':

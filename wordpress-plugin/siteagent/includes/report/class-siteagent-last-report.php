@@ -142,6 +142,7 @@ final class Siteagent_Last_Report {
 			$this->permissions->requires_approval(),
 			$this->limits->for_report(),
 			$this->limits->exclusions(),
+			Siteagent_File_Check::checked_at(),
 		);
 		foreach ( self::OPTIONS as $name ) {
 			$state[] = get_option( $name );

@@ -148,6 +148,7 @@ final class Siteagent_Report {
 			'server'    => $this->server(),
 			'updates'   => $this->available_updates->all(),
 			'health'    => $this->health->all( $deadline ) + array( 'auto_updates' => $auto_updates ),
+			'integrity' => array( 'components' => Siteagent_File_Check::results() ),
 			'agent'     => $this->agent(),
 		);
 		return $collected + $this->installed_components->all();

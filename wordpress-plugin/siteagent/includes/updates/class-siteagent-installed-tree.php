@@ -32,6 +32,9 @@ final class Siteagent_Installed_Tree {
 	/** @var string|null */
 	private $digest = null;
 
+	/** @var array<int,array{0:string,1:string}>|null */
+	private $files = null;
+
 	/** @var string */
 	private $problem = '';
 
@@ -80,6 +83,14 @@ final class Siteagent_Installed_Tree {
 	}
 
 	/**
+	 * Returns the files of a plugin or theme that the digest covers, as Siteagent_Package_Tree::files_of_folder(); null
+	 * for any other kind, and without a digest.
+	 */
+	public function files(): ?array {
+		return null === $this->digest ? null : $this->files;
+	}
+
+	/**
 	 * Returns which file is not as the package has it, as far as that is known; empty otherwise.
 	 */
 	public function problem(): string {
@@ -97,7 +108,11 @@ final class Siteagent_Installed_Tree {
 				$files = ( new Siteagent_Translation( $this->component->id() ) )->files();
 				return Siteagent_Package_Tree::digest( $this->hashes( array_combine( array_map( 'basename', $files ), $files ) ) );
 		}
-		return $this->component->owns_folder() ? Siteagent_Package_Tree::of_folder( $this->component->folder() ) : null;
+		if ( ! $this->component->owns_folder() ) {
+			return null;
+		}
+		$this->files = Siteagent_Package_Tree::files_of_folder( $this->component->folder() );
+		return Siteagent_Package_Tree::digest( $this->files );
 	}
 
 	/**

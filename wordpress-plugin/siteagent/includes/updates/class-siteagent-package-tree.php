@@ -53,7 +53,17 @@ final class Siteagent_Package_Tree {
 	 * @throws Siteagent_Exception As digest(); package_has_link, or package_unreadable for a file that cannot be read.
 	 */
 	public static function of_folder( string $folder ): string {
-		return self::digest( self::files( $folder, '' ) );
+		return self::digest( self::files_of_folder( $folder ) );
+	}
+
+	/**
+	 * Returns the files of a folder on disk.
+	 *
+	 * @return array<int,array{0:string,1:string}> Path below the folder, and the raw SHA-256 of the content.
+	 * @throws Siteagent_Exception package_has_link, package_unreadable.
+	 */
+	public static function files_of_folder( string $folder ): array {
+		return self::files( $folder, '' );
 	}
 
 	/**

@@ -67,6 +67,9 @@ final class Siteagent_Update_Runner {
 	public function run(): array {
 		$started_at               = microtime( true );
 		list( $outcome, $reason ) = $this->perform();
+		if ( 'succeeded' === $outcome ) {
+			$this->keep_file_list();
+		}
 		$this->result->set( 'took_ms', (int) round( ( microtime( true ) - $started_at ) * 1000 ) );
 		$this->result->set( 'messages', $this->upgrader->messages() );
 		if ( 'succeeded' === $outcome && $this->needs_watching() ) {
@@ -84,6 +87,16 @@ final class Siteagent_Update_Runner {
 		$answer = $this->result->to_array( $outcome, $reason );
 		$this->rollback->save_decision( $this->run, $answer );
 		return $answer;
+	}
+
+	/**
+	 * Keeps which files the approved package has left, for the daily comparison, which follows soon.
+	 */
+	private function keep_file_list(): void {
+		if ( null !== $this->source->tree_sha256() ) {
+			Siteagent_Installed_Files::keep( $this->component, $this->upgrader->installed_files() );
+		}
+		Siteagent_File_Check::schedule_soon( time() );
 	}
 
 	/**

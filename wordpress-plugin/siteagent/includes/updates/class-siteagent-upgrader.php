@@ -126,6 +126,13 @@ final class Siteagent_Upgrader {
 	}
 
 	/**
+	 * Returns the files that it covers, as Siteagent_Installed_Tree::files().
+	 */
+	public function installed_files(): ?array {
+		return null === $this->installed_tree ? null : $this->installed_tree->files();
+	}
+
+	/**
 	 * Whether a package may be downloaded from this URL.
 	 */
 	public static function is_allowed_url( string $address ): bool {

@@ -19,6 +19,7 @@ defined( 'ABSPATH' ) || exit;
 		<p><?php echo esc_html( sprintf( __( '%s receives this report on request, the activity log since it was connected, and the result of each update it installs, as listed below.', 'siteagent' ), $data['origin'] ) ); ?></p>
 	<?php endif; ?>
 	<p><?php esc_html_e( 'While connecting, the dashboard also receives this site’s endpoint addresses, the versions of WordPress, PHP and SiteAgent, and a random ID of this site. SiteAgent sends nothing to anyone else.', 'siteagent' ); ?></p>
+	<p><?php esc_html_e( 'Every day, SiteAgent compares the files of WordPress, plugins and themes with their releases. It asks WordPress.org for the public checksums. The report contains the names of files that differ, never their content.', 'siteagent' ); ?></p>
 	<p><?php esc_html_e( 'Before an update is approved, the dashboard can ask whether it can be installed. The response contains the versions, the download server, what prevents the update, and the public changelog from WordPress.org.', 'siteagent' ); ?></p>
 </div>
 <?php /* translators: %d: number of fields */ ?>

@@ -1,0 +1,351 @@
+"""Once a day a site compares its files with what was released, and names those that differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from app.package_tree import tree_digest
+from tests.plugin.support.changing import (
+    DESK,
+    DOWNLOADS,
+    Order,
+    grant,
+    php_text,
+    publish_package,
+    reset,
+)
+from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.signed_requests import connect, forget
+from tests.support.packages import packed
+from tests.wordpress.repository import FIXTURES, files_below
+
+LIST = "plugin-checksums/contact-desk/2.3.1.json"
+ADDRESS = f"https://{DOWNLOADS}/{LIST}"
+# WordPress.org's list of core's files, made from the files themselves.
+_CORE = """
+add_filter('pre_http_request', static function ($answer, $arguments, $url) {
+    $list = 'https://api.wordpress.org/core/checksums/1.0/?version=';
+    if (0 !== strpos($url, $list)) { return $answer; }
+    $files = array('wp-content/index.php' => str_repeat('0', 32));
+    foreach (array('wp-admin', 'wp-includes') as $part) {
+        $below = new RecursiveDirectoryIterator(ABSPATH . $part, FilesystemIterator::SKIP_DOTS);
+        foreach (new RecursiveIteratorIterator($below) as $file) {
+            $files[substr($file->getPathname(), strlen(ABSPATH))] = md5_file($file->getPathname());
+        }
+    }
+    foreach (glob(ABSPATH . '*.php') as $file) {
+        if ('wp-config.php' !== basename($file)) { $files[basename($file)] = md5_file($file); }
+    }
+    %s
+    $body = json_encode(array('checksums' => $files));
+    return array('headers' => array(), 'cookies' => array(), 'body' => $body,
+        'response' => array('code' => 200, 'message' => 'OK'));
+}, 1, 3);
+"""
+# Every slice of one check, as WP-Cron would run them.
+_CHECK = """
+wp_cache_flush(); delete_option('siteagent_files');
+Siteagent_Report::load_admin_includes(); wp_update_plugins();
+do { do_action('siteagent_check_files'); $state = get_option('siteagent_files'); }
+while (array() !== $state['waiting']);
+return Siteagent_File_Check::results();
+"""
+
+
+@pytest.fixture(scope="module")
+def paired(wp) -> Iterator[Paired]:
+    forget(wp)
+    connected = connect(wp)
+    grant(wp, "plugins", "themes")
+    yield connected
+    forget(wp)
+
+
+@pytest.fixture
+def desk(wp, paired) -> Iterator[Any]:
+    """Contact Desk as it was released, and its list at WordPress.org."""
+    reset(wp, "contact-desk", "2.3.1", available="2.4.0")
+    publish(wp, listed())
+    yield wp
+    wp.evaluate(f"@unlink('/srv/wordpress.org/downloads.wordpress.org/{LIST}'); return 1;")
+
+
+def released(version: str = "2.3.1") -> dict[str, bytes]:
+    return dict(files_below(FIXTURES / "plugins" / "contact-desk" / version))
+
+
+def listed(**more: Any) -> dict[str, Any]:
+    """The list of WordPress.org's documented shape."""
+    files = {
+        name: {"md5": "0" * 32, "sha256": sha256(text).hexdigest()}
+        for name, text in released().items()
+    }
+    archive = f"https://{DOWNLOADS}/plugins/contact-desk.2.3.1.zip"
+    return {
+        "plugin": "contact-desk",
+        "version": "2.3.1",
+        "source": "https://plugins.svn.wordpress.org/contact-desk/tags/2.3.1/",
+        "zip": archive,
+        "files": files,
+    } | more
+
+
+def publish(wp: Any, document: dict[str, Any]) -> None:
+    publish_package(wp, LIST, json.dumps(document).encode())
+
+
+def write(wp: Any, name: str, text: str) -> None:
+    path = f"WP_PLUGIN_DIR . '/contact-desk/{name}'"
+    wp.evaluate(
+        f"is_dir(dirname({path})) || mkdir(dirname({path}), 0755, true);"
+        f"return file_put_contents({path}, {php_text(text)});"
+    )
+
+
+def check(wp: Any, kind: str = "plugin", ident: str = DESK, *, before: str = "") -> dict[str, Any]:
+    """What a whole check found about one component."""
+    results = wp.evaluate(before + _CHECK)
+    return next(one for one in results if (one["kind"], one["id"]) == (kind, ident))
+
+
+def counts(found: dict[str, Any]) -> tuple[int, int, int, int]:
+    return found["changed"], found["missing"], found["unknown"], found["soft"]
+
+
+def test_a_plugin_as_it_was_released_has_no_differences(desk) -> None:
+    found = check(desk)
+    assert counts(found) == (0, 0, 0, 0)
+    assert found["compared_with"] == "wordpress_org"
+    assert (found["version"], found["reason"], found["fingerprint"]) == ("2.3.1", None, None)
+
+
+def test_changed_missing_and_unknown_files_are_named(desk) -> None:
+    write(desk, "contact-desk.php", released()["contact-desk.php"].decode() + "\n// ours\n")
+    write(desk, "inc/class-wp-cache.php", "<?php\n")
+    found = check(desk)
+    assert found["changed_files"] == ["contact-desk.php"]
+    assert found["unknown_files"] == ["inc/class-wp-cache.php"]
+    publish(desk, listed(files=listed()["files"] | {"inc/gone.php": {"sha256": "a" * 64}}))
+    assert check(desk)["missing_files"] == ["inc/gone.php"]
+
+
+def test_a_changed_readme_is_counted_and_not_named(desk) -> None:
+    files = listed()["files"] | {"readme.txt": {"sha256": "a" * 64}}
+    publish(desk, listed(files=files))
+    write(desk, "readme.txt", "our words")
+    assert counts(check(desk)) == (0, 0, 0, 1)
+
+
+def test_a_version_that_was_built_twice_has_a_set_of_allowed_files(desk) -> None:
+    files = {
+        name: {"sha256": ["b" * 64, hashes["sha256"]]} for name, hashes in listed()["files"].items()
+    }
+    files["of-the-first-build.php"] = {"sha256": ["c" * 64]}
+    archives = [listed()["zip"], listed()["zip"] + "?2"]
+    publish(desk, listed(files=files, zip=archives))
+    assert counts(check(desk)) == (0, 0, 0, 0)
+    write(desk, "contact-desk.php", released()["contact-desk.php"].decode() + "// ours")
+    write(desk, "of-the-first-build.php", "<?php // not that one")
+    found = check(desk)
+    assert found["changed_files"] == ["contact-desk.php", "of-the-first-build.php"]
+
+
+def test_the_fingerprint_changes_with_a_program_and_not_with_a_cache(desk) -> None:
+    write(desk, "extra.php", "<?php // 1")
+    write(desk, "cache.json", "1")
+    first = check(desk)["fingerprint"]
+    write(desk, "cache.json", "2")
+    assert check(desk)["fingerprint"] == first
+    write(desk, "extra.php", "<?php // 2")
+    assert check(desk)["fingerprint"] not in (first, None)
+
+
+def test_no_more_than_fifty_names_are_kept_and_programs_come_first(desk) -> None:
+    desk.evaluate(
+        "foreach (range(100, 199) as $n) {"
+        "file_put_contents(WP_PLUGIN_DIR . \"/contact-desk/a$n.txt\", ''); }"
+        "return file_put_contents(WP_PLUGIN_DIR . '/contact-desk/zz.php', '');"
+    )
+    found = check(desk)
+    assert found["unknown"] == 101
+    assert len(found["unknown_files"]) == 50
+    assert found["unknown_files"][0] == "zz.php"
+
+
+def answered(php: str) -> str:
+    """PHP that answers the request for the list in place of WordPress.org."""
+    return (
+        "add_filter('pre_http_request', static function ($answer, $arguments, $url) {"
+        f"if ({php_text(ADDRESS)} !== $url) {{ return $answer; }} {php}"
+        "}, 1, 3);"
+    )
+
+
+def response(code: int, body: str, headers: str = "array()") -> str:
+    return (
+        f"return array('headers' => {headers}, 'cookies' => array(), 'body' => {body},"
+        f"'response' => array('code' => {code}, 'message' => ''));"
+    )
+
+
+HASH = "'" + "a" * 64 + "'"
+TROUBLES = {
+    "absent": (response(404, "''"), "no_list"),
+    "another host": (
+        response(302, "''", "array('location' => 'https://mirror.example/list.json')"),
+        "list_redirected",
+    ),
+    "http": (
+        response(301, "''", f"array('location' => 'http://{DOWNLOADS}/{LIST}')"),
+        "list_redirected",
+    ),
+    "slow": (
+        "return new WP_Error('http_request_failed', 'cURL error 28: Operation timed out');",
+        "list_slow",
+    ),
+    "away": ("return new WP_Error('http_request_failed', 'cURL error 7');", "list_unreachable"),
+    "broken": (response(503, "''"), "list_unreachable"),
+    "too large": (
+        response(200, "str_repeat(' ', Siteagent_Released_Files::MAX_BYTES + 1)"),
+        "list_too_large",
+    ),
+    "too long": (
+        response(
+            200,
+            "json_encode(array('files' => array_fill_keys(range(1, 30001),"
+            f" array('sha256' => {HASH}))))",
+        ),
+        "list_too_large",
+    ),
+    "no JSON": (response(200, "'<html>'"), "list_unreadable"),
+    "another version": (
+        response(200, '\'{"version":"9","files":{"a.php":{}}}\''),
+        "list_unreadable",
+    ),
+    "no hash": (response(200, '\'{"files":{"a.php":{"sha256":["x"]}}}\''), "list_unreadable"),
+    "a path out of the folder": (
+        response(200, f"json_encode(array('files' => array('../a' => array('sha256' => {HASH}))))"),
+        "list_unreadable",
+    ),
+}
+
+
+@pytest.mark.parametrize(("php", "reason"), TROUBLES.values(), ids=list(TROUBLES))
+def test_without_a_list_nothing_is_said_to_be_unchanged(desk, php: str, reason: str) -> None:
+    found = check(desk, before=answered(php))
+    assert (found["compared_with"], found["reason"]) == ("nothing", reason)
+    assert counts(found) == (0, 0, 0, 0)
+
+
+def test_the_list_is_asked_for_over_https_without_following_redirects(desk) -> None:
+    asked = desk.evaluate(
+        "$GLOBALS['asked'] = array();"
+        "add_filter('pre_http_request', static function ($answer, $arguments, $url) {"
+        "if (strpos($url, 'checksums') && ! strpos($url, '//127.0.0.1:')) {"
+        " $GLOBALS['asked'][] = array($url, "
+        "$arguments['redirection'], $arguments['timeout'], $arguments['sslverify']); }"
+        "return $answer; }, 0, 3);" + _CHECK.replace("return Site", "return $GLOBALS['asked']; //")
+    )
+    assert [ADDRESS, 0, 10, True] in asked
+    assert all(one[0].startswith("https://") and one[1] == 0 for one in asked)
+
+
+def test_a_plugin_from_elsewhere_is_not_asked_about(desk) -> None:
+    found = check(desk, ident="table-booking-pro/table-booking-pro.php")
+    assert (found["compared_with"], found["reason"]) == ("nothing", "not_published")
+
+
+def test_wordpress_is_compared_with_its_own_list(desk) -> None:
+    found = check(desk, "core", "wordpress", before=_CORE % "")
+    assert counts(found) == (0, 0, 0, 0)
+    assert found["compared_with"] == "wordpress_org"
+
+
+def test_a_changed_and_a_strange_file_of_wordpress_are_named(desk) -> None:
+    desk.evaluate("return file_put_contents(ABSPATH . 'wp-l0gin.php', '<?php');")
+    try:
+        change = (
+            "$files['wp-includes/load.php'] = str_repeat('1', 32); unset($files['wp-l0gin.php']);"
+        )
+        found = check(desk, "core", "wordpress", before=_CORE % change)
+    finally:
+        desk.evaluate("return unlink(ABSPATH . 'wp-l0gin.php');")
+    assert found["changed_files"] == ["wp-includes/load.php"]
+    assert found["unknown_files"] == ["wp-l0gin.php"]
+
+
+def test_must_use_plugins_have_a_fingerprint(desk) -> None:
+    found = check(desk, "mu_plugin", "wordpress-org.php")
+    assert (found["compared_with"], found["reason"]) == ("nothing", "no_release")
+    assert len(found["fingerprint"]) == 64
+
+
+def test_what_an_approved_update_installed_is_what_counts_without_a_list(desk, paired) -> None:
+    """Nothing is published about the new version, as about a theme or a paid plugin."""
+    package = {f"contact-desk/{name}": text for name, text in released("2.4.0").items()}
+    archive = packed(package)
+    publish_package(desk, "plugin/contact-desk.2.4.0.zip", archive)
+    item = {
+        "kind": "plugin",
+        "id": DESK,
+        "from": "2.3.1",
+        "to": "2.4.0",
+        "package_sha256": sha256(archive).hexdigest(),
+        "tree_sha256": tree(released("2.4.0")),
+    }
+    assert Order.of(desk, paired, item).send()["outcome"] == "succeeded"
+    assert desk.evaluate("return false !== wp_next_scheduled('siteagent_check_files');")
+    found = check(desk)
+    assert found["compared_with"] == "installation"
+    assert counts(found) == (0, 0, 0, 0)
+    write(desk, "contact-desk.php", released("2.4.0")["contact-desk.php"].decode() + "\n// ours\n")
+    assert check(desk)["changed_files"] == ["contact-desk.php"]
+
+
+def tree(files: dict[str, bytes]) -> str:
+    return tree_digest((name.encode(), sha256(text).digest()) for name, text in files.items())
+
+
+def test_a_check_that_finds_the_same_leaves_the_report_as_it_is(desk, paired) -> None:
+    write(desk, "inc/extra.php", "<?php")
+    check(desk)
+    first = paired.ask("report", have=None).document
+    named = [one for one in first["report"]["integrity"]["components"] if one["id"] == DESK]
+    assert named[0]["unknown_files"] == ["inc/extra.php"]
+    check(desk)
+    again = paired.ask("report", have=None).document
+    assert again["report"]["integrity"] == first["report"]["integrity"]
+    assert again["files_checked_at"] >= first["files_checked_at"] > 0
+    # Deep in its folder, where nothing else makes the site build the report again.
+    write(desk, "inc/extra.php", "<?php // another")
+    check(desk)
+    changed = paired.ask("report", have=again["digest"]).document
+    assert changed["report"]["integrity"] != again["report"]["integrity"]
+
+
+def test_the_dashboards_request_schedules_a_check_once_a_day(desk, paired) -> None:
+    clear = "wp_unschedule_hook('siteagent_check_files'); wp_cache_flush();"
+    is_scheduled = "return false !== wp_next_scheduled('siteagent_check_files');"
+    desk.evaluate(clear + "return delete_option('siteagent_files');")
+    paired.ask("report", have=None)
+    assert desk.evaluate(is_scheduled)
+    check(desk)
+    desk.evaluate(clear + "return 1;")
+    paired.ask("report", have=None)
+    assert not desk.evaluate(is_scheduled)
+
+
+def test_a_check_waits_for_an_update_that_is_being_watched(desk) -> None:
+    state = desk.evaluate(
+        "wp_cache_flush(); delete_option('siteagent_files');"
+        "wp_unschedule_hook('siteagent_check_files'); mkdir(Siteagent_Rollback::base_folder());"
+        "do_action('siteagent_check_files'); rmdir(Siteagent_Rollback::base_folder());"
+        "return array(get_option('siteagent_files'), wp_next_scheduled('siteagent_check_files'));"
+    )
+    assert state[0] is False
+    assert state[1] > 0

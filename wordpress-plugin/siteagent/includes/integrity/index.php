@@ -1,0 +1,2 @@
+<?php
+// Copies of former versions, and restoring them.
