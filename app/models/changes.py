@@ -23,6 +23,7 @@ from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.base import JsonField, UtcField
 from app.models.clients import Client
 from app.models.composed import composed_once
+from app.models.provenance import ProvenanceChange
 from app.models.queued_row import LeasedRow
 from app.models.sites import Site
 from app.models.visibility import Visibility
@@ -139,6 +140,8 @@ class Change(LeasedRow):
 
     # The hold on its component, expired or not; only `known` reads it.
     hold: UpdateHold | None = None
+    # Open changes of the sources of all plugins, as `nested` returns them; only `known` reads them.
+    source_changes: str | None = None
 
     is_incident = BooleanField(default=False, index=True)
     closed_by = CharField(max_length=120, default="")
@@ -250,7 +253,7 @@ class Change(LeasedRow):
     def known(cls, change_id: int) -> Change | None:
         """Return the change with this id, unless its site was removed.
 
-        Its site, the site's client, the rule and the hold come with it.
+        Its site, the site's client, the rule, the hold and open changes of sources come with it.
         """
         is_held = (
             (UpdateHold.site == cls.site)
@@ -263,6 +266,7 @@ class Change(LeasedRow):
             .join(Client, JOIN.LEFT_OUTER)
             .join_from(cls, AutoUpdateRule, JOIN.LEFT_OUTER)
             .join_from(cls, UpdateHold, JOIN.LEFT_OUTER, on=is_held, attr="hold")
+            .select_extend(ProvenanceChange.nested_open().alias("source_changes"))
         )
         return query.where(cls.id == change_id, Site.forgotten_at.is_null()).first()
 

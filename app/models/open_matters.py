@@ -90,7 +90,7 @@ def _matters(visible: Visibility) -> Any:
         WebhookEndpoint.nested(WebhookEndpoint.is_off_by_aura()),
         VulnerabilityFeed.nested(VulnerabilityFeed.is_failing()),
         Rollout.nested(Rollout.state == STOPPED),
-        ProvenanceChange.nested(ProvenanceChange.awaits_person()),
+        ProvenanceChange.nested_open(),
         ProvenanceSite.counted(visible),
         SiteFileCheck.nested(SiteFileCheck.is_open()),
     )

@@ -74,6 +74,11 @@ class ProvenanceChange(BaseModel):
         return list(cls.select().where(cls.awaits_person()).order_by(cls.id.desc()))
 
     @classmethod
+    def nested_open(cls) -> Any:
+        """Return all open changes as one column of another query; `read_nested` reads it."""
+        return cls.nested(cls.awaits_person())
+
+    @classmethod
     def is_paused(cls, kind: str, slug: str) -> bool:
         query = cls.select().where(cls.kind == kind, cls.slug == slug, cls.awaits_person())
         return bool(query.exists())

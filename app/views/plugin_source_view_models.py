@@ -46,6 +46,13 @@ def plugin_source(actor: Actor, kind: str, facts: PluginFacts) -> PluginSource |
     )
 
 
+def open_changes_of_update(change: Change) -> list[ProvenanceChange]:
+    """Return the open changes of the source of what an update is about; it was read with them."""
+    slug, found = slug_of(change.kind, change.ident), change.source_changes
+    listed = (one for one in ProvenanceChange.read_nested(found) if one.kind == change.kind)
+    return sorted((one for one in listed if one.slug == slug), key=lambda one: -int(one.id))
+
+
 def open_changes_of(updates: Iterable[Change], actor: Actor) -> list[ProvenanceChange]:
     """Return the open changes of sources of what these updates are about.
 

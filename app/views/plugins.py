@@ -77,6 +77,12 @@ def source_changes_of(updates: Iterable[Change]) -> list[ProvenanceChange]:
     return plugin_source_view_models.open_changes_of(updates, current_actor())
 
 
+@bp.app_template_global("source_changes_of_update")
+def source_changes_of_update(change: Change) -> list[ProvenanceChange]:
+    """Return the same for the page of one update."""
+    return plugin_source_view_models.open_changes_of_update(change)
+
+
 @bp.app_template_global("source_changes_on")
 def source_changes_on(site: Site) -> list[ProvenanceChange]:
     """Return the open changes of what a site has."""
