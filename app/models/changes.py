@@ -148,7 +148,11 @@ class Change(LeasedRow):
     closing_note = CharField(max_length=500, default="")
 
     class Meta:
-        indexes = ((("state", "closed_by"), False), (("state", "ended_at"), False))
+        indexes = (
+            *((("state", "closed_by"), False), (("state", "ended_at"), False)),
+            # For what all sites have seen of one version.
+            (("kind", "ident", "to_version"), False),
+        )
 
     @property
     def is_open(self) -> bool:

@@ -238,18 +238,11 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
     has_run = change.sent_at is not None and not change.is_open and not change.left_site_untouched
     rule = None if has_run else auto_update_rules.would_release(change, site, now)
     security = effect_of(change.kind, change.ident, change.from_version, change.to_version)
-    # Also the attempts on this site: one query for both.
-    of_version = change_results.changes_to(
-        change.kind, change.ident, change.to_version, permissions.visibility_of(me)
-    )
+    of_version, siblings = change_results.changes_around(change, permissions.visibility_of(me))
     return ChangePage(
         change=change,
         site=site,
-        siblings=[
-            sibling
-            for sibling in Change.in_batch(change.batch, permissions.visibility_of(me))
-            if sibling.id != change.id
-        ],
+        siblings=siblings,
         document=_pretty(change.document),
         approval=_approval(change),
         is_own=change.proposed_by_id is not None and change.proposed_by_id == me.id,

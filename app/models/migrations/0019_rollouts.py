@@ -62,3 +62,4 @@ class RolloutUpdate(Frozen):
 def up(migrator: SchemaMigrator, db: Database) -> None:
     with db.bind_ctx([Rollout, RolloutUpdate]):
         db.create_tables([Rollout, RolloutUpdate])
+    db.execute_sql("CREATE INDEX change_kind_ident_to_version ON change (kind, ident, to_version)")
