@@ -22,6 +22,8 @@ from app.domain.attention_items import (
     item_of_report,
     item_of_rollout,
     item_of_source,
+    item_of_verification,
+    item_of_vulnerability,
     item_of_webhook,
     most_important,
     tasks,
@@ -156,12 +158,12 @@ class Findings:
             *(_of_change(change).key for change in self.changes if change.needs_checking),
             *(_of_approval(change).key for change in self.changes if change.state == PROPOSED),
             *(_of_alert(alert).key for alert in self.open_alerts),
-            *([_of_verification(self.broken).key] if self.broken else []),
+            *([item_of_verification(self.broken).key] if self.broken else []),
             *(item_of_report(report).key for report in self.reports),
             *(item_of_webhook(endpoint).key for endpoint in self.webhooks),
             *(item.key for item in _own_network(self.sites)),
             *([_of_feed(self.failing_feed).key] if self.failing_feed else []),
-            *(_of_vulnerability(one).key for one in self.vulnerabilities),
+            *(item_of_vulnerability(one).key for one in self.vulnerabilities),
             *(item_of_rollout(one).key for one in self.rollouts),
             *(item_of_source(one).key for one in self.provenance),
             *(item_of_file_check(one).key for one in self.file_checks),
@@ -230,12 +232,12 @@ def _visible(
     is_owner = permissions.is_allowed(actor.role, "webhooks")
     feed = findings.failing_feed if _keeps_feed(actor) else None
     return [
-        *([_of_verification(broken)] if broken and is_reader else []),
+        *([item_of_verification(broken)] if broken and is_reader else []),
         *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
         *(_of_change(change) for change in changes if change.needs_checking),
         *(item_of_rollout(one) for one in findings.rollouts if is_reader),
         *(item for item in problems if item.about != "network" or is_reader),
-        *(_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
+        *(item_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
         *(item_of_source(one) for one in findings.provenance if is_reader),
         *(item_of_file_check(one) for one in findings.file_checks if is_reader),
         *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
@@ -373,14 +375,6 @@ def _keeps_feed(actor: Actor) -> bool:
 
 def _of_feed(feed: VulnerabilityFeed) -> Item:
     return Item("feed", feed.problem, CHECK, since=feed.problem_since)
-
-
-def _of_vulnerability(one: KnownVulnerability) -> Item:
-    return Item("vulnerability", one.rating, CRITICAL, one.id, one.name, one.found_at, row=one)
-
-
-def _of_verification(broken: Verification) -> Item:
-    return Item("audit_log", broken.state, CRITICAL, broken.id, "", broken.ended_at, row=broken)
 
 
 def _approvals(actor: Actor, proposed: Iterable[Change]) -> list[Item]:

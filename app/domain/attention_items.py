@@ -223,3 +223,13 @@ def item_of_webhook(endpoint: WebhookEndpoint) -> Item:
     """Return the item for a webhook that Aura turned off."""
     word, since = endpoint.off_because, endpoint.off_at
     return Item("webhook", word, CHECK, endpoint.id, endpoint.name, since)
+
+
+def item_of_vulnerability(one: KnownVulnerability) -> Item:
+    """Return the item for a known vulnerability, no matter on how many sites."""
+    return Item("vulnerability", one.rating, CRITICAL, one.id, one.name, one.found_at, row=one)
+
+
+def item_of_verification(broken: Verification) -> Item:
+    """Return the item for an audit log that did not verify."""
+    return Item("audit_log", broken.state, CRITICAL, broken.id, "", broken.ended_at, row=broken)
