@@ -130,7 +130,7 @@ def test_a_page_that_does_not_exist_is_the_first_one(as_ana, ended, query):
 
 def states(text: str) -> list[str]:
     part = text.split('id="evidence"', 1)[1].split("</table>", 1)[0]
-    return re.findall(r'data-label="When"[^>]*><div class="cell">([^<]+)</div>', part)
+    return re.findall(r'scope="row"[^>]*><div class="cell">([^<]+)</div>', part)
 
 
 def test_a_rollback_shows_the_new_version_and_its_error(as_ana, ended):
