@@ -128,8 +128,9 @@ class ComparedComponent(BaseModel):
         return sorted(rows, key=lambda one: (rank.get(one.state, 3), one.name.lower(), one.ident))
 
     @classmethod
-    def find(cls, site_id: int, kind: str, ident: str) -> ComparedComponent | None:
-        return cls.get_or_none(cls.site == site_id, cls.kind == kind, cls.ident == ident)
+    def nested_of(cls, site_id: int, kind: str, ident: str) -> Any:
+        """Return one component of a site as a column of another query, for `read_nested`."""
+        return cls.nested((cls.site == site_id) & (cls.kind == kind) & (cls.ident == ident))
 
     @classmethod
     def everywhere(cls, visible: Visibility) -> Iterator[ComparedComponent]:

@@ -9,6 +9,7 @@ from typing import Any
 from peewee import JOIN, AutoField, CharField, Tuple, chunked
 
 from app.models.base import JsonField, UtcField
+from app.models.file_checks import ComparedComponent
 from app.models.packages import KnownPackage
 from app.models.queued_row import LeasedRow
 
@@ -69,9 +70,20 @@ class ReleaseComparison(LeasedRow):
 
     @classmethod
     def beside_package(
-        cls, kind: str, ident: str, from_version: str, to_sha256: str, *, version: str, host: str
-    ) -> tuple[KnownPackage, ReleaseComparison | None] | None:
-        """Return the package of a version and the comparison, in one query; None without both."""
+        cls,
+        kind: str,
+        ident: str,
+        from_version: str,
+        to_sha256: str,
+        *,
+        version: str,
+        host: str,
+        site_id: int,
+    ) -> tuple[KnownPackage, ReleaseComparison | None, ComparedComponent | None] | None:
+        """Return the package of a version, the comparison, and how the files on a site differ.
+
+        In one query; None if the package is not known.
+        """
         package = KnownPackage
         is_compared = (
             (cls.kind == package.kind)
@@ -79,14 +91,18 @@ class ReleaseComparison(LeasedRow):
             & (cls.from_version == from_version)
             & (cls.to_sha256 == to_sha256)
         )
+        files = ComparedComponent.nested_of(site_id, kind, ident).alias("files")
         found = (
-            package.select(package, cls)
+            package.select(package, cls, files)
             .join(cls, JOIN.LEFT_OUTER, on=is_compared, attr="comparison")
             .where(package.kind == kind, package.ident == ident)
             .where(package.version == version, package.host == host)
             .first()
         )
-        return None if found is None else (found, getattr(found, "comparison", None))
+        if found is None:
+            return None
+        compared = next(iter(ComparedComponent.read_nested(found.files)), None)
+        return found, getattr(found, "comparison", None), compared
 
     @classmethod
     def packages_of(cls, kind: str, ident: str, version: str) -> list[str]:

@@ -12,7 +12,7 @@ from app.domain import attention
 from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
 from app.domain.errors import Forbidden, Invalid, NotFound, ReauthenticationRequired, StaleState
-from app.domain.integrity import acceptance, file_checks
+from app.domain.integrity import acceptance
 from app.models.audit import AuditEntry
 from app.models.file_checks import ComparedComponent, SiteFileCheck
 from app.models.reports import Report
@@ -43,7 +43,7 @@ def edited(fingerprint: str = "a", **changed: Any) -> dict[str, Any]:
 
 
 def stored(site: Site, kind: str = "plugin", ident: str = AKISMET) -> ComparedComponent:
-    row = ComparedComponent.find(site.id, kind, ident)
+    row = ComparedComponent.fetch_one(site=site.id, kind=kind, ident=ident)
     assert row is not None
     return row
 
@@ -262,12 +262,3 @@ def test_an_acceptance_needs_a_reason_a_role_and_a_recent_password(
     with pytest.raises(NotFound):
         acceptance.get_component(ready, 10**6)
     assert stored(ready).state == "different"
-
-
-def test_the_files_an_update_would_overwrite_are_named(
-    ready: Site, fake: FakeSite, config: Config
-) -> None:
-    assert file_checks.changed_files(ready, "plugin", AKISMET) == []
-    sync(ready, fake, config, edited())
-    assert file_checks.changed_files(ready, "plugin", AKISMET) == ["class.akismet.php"]
-    assert file_checks.changed_files(ready, "core", "core") == []

@@ -10,7 +10,9 @@ import pytest
 from app.code_look import KINDS
 from app.domain.changes import auto_update_rules, package_cache
 from app.domain.changes.release_difference import BINARY, NOT_KEPT, TOO_DIFFERENT, TOO_LARGE
+from app.models.base import utcnow
 from app.models.changes import Change
+from app.models.file_checks import ComparedComponent
 from app.models.release_comparisons import ReleaseComparison
 from app.models.sites import Site
 from app.package_oddities import CODES, WARNINGS
@@ -39,6 +41,49 @@ def review(as_ben, today, ben, fake, config):
 def shown(answer) -> str:
     assert answer.status_code == 200
     return unescape(answer.text)
+
+
+def compared(site: Site, *names: str, version: str = "5.3", state: str = "different") -> None:
+    """The site has compared the files of the installed version, and these differ."""
+    ComparedComponent.create(
+        site=site,
+        kind="plugin",
+        ident="akismet/akismet.php",
+        name="Akismet",
+        version=version,
+        compared_with="wordpress.org",
+        changed=len(names),
+        changed_files=list(names),
+        found_at=utcnow(),
+        state=state,
+    )
+
+
+def test_edits_on_this_site_that_the_update_overwrites_are_named(as_ben, review, today) -> None:
+    compared(today, *(f"inc/<b>{number}.php" for number in range(7)))
+    text = as_ben.get(review()).text
+    assert "This update overwrites files that were edited on this site" in text
+    assert "7 files differ from the release of 5.3" in text
+    assert "<code>inc/&lt;b&gt;0.php</code>" in text
+    assert "and 2 more" in unescape(text)
+    assert "Edited on this site" in text
+
+
+@pytest.mark.parametrize(
+    ("names", "about", "words"),
+    [
+        (None, {}, "Unknown: this site has not compared these files"),
+        (["a.php"], {"version": "5.2"}, "Unknown: this site has not compared these files"),
+        (["a.php"], {"state": "not_compared"}, "Unknown: this site has not compared these files"),
+        ([], {"state": "same"}, "No file of 5.3"),
+    ],
+)
+def test_edits_that_are_not_known_are_not_denied(as_ben, review, today, names, about, words):
+    if names is not None:
+        compared(today, *names, **about)
+    text = as_ben.get(review()).text
+    assert words in text
+    assert "This update overwrites" not in text
 
 
 def test_the_card_says_what_changes(as_ben, review):

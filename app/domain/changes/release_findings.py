@@ -9,6 +9,8 @@ from typing import Any
 from app.domain.changes import change_plan, packages
 from app.domain.changes.release_comparisons import COMPARED_KINDS
 from app.models.changes import Change
+from app.models.file_checks import NOT_COMPARED as FILES_NOT_COMPARED
+from app.models.file_checks import ComparedComponent
 from app.models.release_comparisons import DONE, WAITING, ReleaseComparison
 from app.package_oddities import WARNINGS
 
@@ -33,7 +35,8 @@ class ReleaseFindings:
 
     `found` is what app/release_contents.py returns; empty unless the state is *done*.
     `package_check` is who has seen the package, as KnownPackage.state. `wordpress` and `php` are
-    the versions on the site.
+    the versions on the site. `edits` are files of the installed version that were edited there and
+    that the update overwrites: their number and the names that the site sent, or None if unknown.
     """
 
     state: str
@@ -43,6 +46,7 @@ class ReleaseFindings:
     package_check: str
     wordpress: str
     php: str
+    edits: tuple[int, list[str]] | None
 
     @property
     def is_compared(self) -> bool:
@@ -68,10 +72,12 @@ def findings_of(change: Change) -> ReleaseFindings | None:
         return None
     document = change.document.encode("utf-8")
     host = change_plan.item_in(document)["package_host"]
-    found = ReleaseComparison.beside_package(*key, version=change.to_version, host=host)
+    found = ReleaseComparison.beside_package(
+        *key, version=change.to_version, host=host, site_id=change.site_id
+    )
     if found is None:
         return None
-    (package, row), site = found, change_plan.environment_in(document)
+    (package, row, files), site = found, change_plan.environment_in(document)
     return ReleaseFindings(
         state=row.state if row else NOT_COMPARED if package.path else ELSEWHERE,
         problem=row.problem if row else "",
@@ -80,7 +86,14 @@ def findings_of(change: Change) -> ReleaseFindings | None:
         package_check=package.state,
         wordpress=site["wp"],
         php=site["php"],
+        edits=_edits(files, change.from_version),
     )
+
+
+def _edits(files: ComparedComponent | None, installed: str) -> tuple[int, list[str]] | None:
+    if files is None or files.version != installed or files.state == FILES_NOT_COMPARED:
+        return None
+    return files.changed, list(files.changed_files)
 
 
 def comparison_of(change: Change) -> ReleaseComparison | None:

@@ -97,16 +97,6 @@ def count_open(site_id: int, checked_at: datetime | None = None) -> None:
         SiteFileCheck.store(site_id, checked_at=at, **columns)
 
 
-def changed_files(site: Site, kind: str, ident: str) -> list[str]:
-    """Return the files of a plugin, a theme or WordPress that an update would overwrite.
-
-    These are the names that the site sent, at most 50. Empty if none differs, and if nothing is
-    known: `ComparedComponent.state` tells which.
-    """
-    row = ComparedComponent.find(site.id, kind, "wordpress" if kind == "core" else ident)
-    return [] if row is None else list(row.changed_files)
-
-
 def is_urgent(row: ComparedComponent) -> bool:
     """Whether the differences are where no one edits files by hand, or add a program."""
     if row.kind in ("core", *UNRELEASED_KINDS):
