@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # How many sites `make demo-fleet` simulates.
 SITES ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help run demo demo-fleet test test-more test-all e2e unit chaos chaos-containers planted-errors lint format bench bench-fleet pot hashes plugin-release album screenshots prepare images images-all clean
+.PHONY: help run demo demo-fleet test test-more test-all e2e unit chaos chaos-containers planted-errors lint format bench bench-fleet release-figures pot hashes plugin-release album screenshots prepare images images-all clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-fleet: $(VENV)/.dev ## Measure how fast a thousand sites are synced, over 
 
 bench: images ## Measure what SiteAgent costs a site, against floors from the same run
 	@$(BIN)/python -m bench
+
+release-figures: images ## Run 300 updates, good and bad, on real WordPress and count how true the answers were (half an hour)
+	@$(BIN)/python -m bench.releases
 
 album: $(VENV)/.dev ## Photograph every page with sixty simulated sites into the folder album
 	@$(BIN)/python -m tests.pages.album
