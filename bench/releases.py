@@ -102,7 +102,10 @@ def _releases(lab: Lab, hundreds: int, times: int) -> Iterator[Judged]:
                 verdict = judge(kind, run)
                 if verdict not in (_SUCCEEDED, _ROLLED_BACK):
                     pages = ", ".join(run.broken_pages) or "all pages work"
-                    print(f"  {kind.name}: {verdict} ({run.outcome}, {run.reason}; {pages})", flush=True)
+                    print(
+                        f"  {kind.name}: {verdict} ({run.outcome}, {run.reason}; {pages})",
+                        flush=True,
+                    )
                 yield Judged(kind, verdict, run)
 
 

@@ -72,6 +72,7 @@ def test_the_report_is_sent_once_and_named_afterwards(wp, paired) -> None:
         "ok": True,
         "op": "report",
         "digest": digest,
+        "files_checked_at": 0,
         "unchanged": True,
     }
 

@@ -177,7 +177,7 @@ def test_a_replay_is_refused_when_its_nonce_is_forgotten_too(wp, paired) -> None
         );
         $operations = new Siteagent_Operation_Registry(
             siteagent()->pairing(), siteagent()->key_rotation(), siteagent()->audit_log_reader(),
-            '__return_null', '__return_null',
+            '__return_null', '__return_null', '__return_null',
             new Siteagent_Last_Report(
                     $wpdb, siteagent()->permissions(), siteagent()->update_limits()
                 )

@@ -206,7 +206,8 @@ def test_what_a_network_stores_lies_beside_its_main_site(shared: Network) -> Non
     lasting.discard(f"{prefix}options siteagent_unauthenticated")
     # The e-mail that the site is connected waits there for WP-Cron.
     cron = f"{prefix}options cron"
-    assert lasting == {*tables, cron, "sitemeta siteagent", "sitemeta siteagent_log"}
+    names = ("siteagent", "siteagent_log", "siteagent_release_sights")
+    assert lasting == {*tables, cron, *(f"sitemeta {name}" for name in names)}
 
 
 def test_nobody_but_who_runs_the_network_may_connect_it(shared: Network) -> None:

@@ -222,6 +222,7 @@ def test_the_terminal_pauses_shows_and_resumes(wp, paired) -> None:
     assert wp.evaluate(TERMINAL % "status()") == [
         "Updates are not paused.",
         "Updates may start: any time",
+        "Releases have to be known for: any age",
     ]
     assert wp.evaluate(TERMINAL % pausing) == ["success: Updates paused."]
     assert wp.evaluate(TERMINAL % pausing) == ["warning: Updates were paused already."]
@@ -229,7 +230,12 @@ def test_the_terminal_pauses_shows_and_resumes(wp, paired) -> None:
     state = wp.evaluate(TERMINAL % "status()")
     assert state[0].startswith("Updates have been paused since ")
     assert state[0].endswith(", by WP-CLI.")
-    assert state[1:] == ["Reason: Summer sale", "Updates may start: any time", "status 1"]
+    assert state[1:] == [
+        "Reason: Summer sale",
+        "Updates may start: any time",
+        "Releases have to be known for: any age",
+        "status 1",
+    ]
     assert refused(Order.of(wp, paired, ITEM)) == "paused_by_owner"
     assert wp.evaluate(TERMINAL % "resume()") == ["success: Updates resumed."]
     assert wp.evaluate(TERMINAL % "resume()") == ["warning: Updates were not paused."]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.factories import make_site, read_report
 
-TABS = ("", "/updates", "/components", "/health", "/uptime", "/activity", "/connection")
+TABS = ("", "/updates", "/components", "/health", "/uptime", "/pages", "/activity", "/connection")
 
 
 @pytest.mark.parametrize("tab", TABS)
