@@ -350,10 +350,8 @@ class Change(LeasedRow):
     @classmethod
     def attempts_at(cls, site_id: int, kind: str, ident: str, to_version: str) -> list[Change]:
         """Return all changes to this version of a component, oldest first."""
-        query = cls.select().where(
-            cls.site == site_id, cls.kind == kind, cls.ident == ident, cls.to_version == to_version
-        )
-        return list(query.order_by(cls.id))
+        query = cls.select().where(cls.site == site_id, cls.kind == kind, cls.ident == ident)
+        return list(query.where(cls.to_version == to_version).order_by(cls.id))
 
     # ---- due work ----
 
