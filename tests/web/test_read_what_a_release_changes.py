@@ -75,7 +75,7 @@ def test_edits_on_this_site_that_the_update_overwrites_are_named(as_ben, review,
         (None, {}, "Unknown: this site has not compared these files"),
         (["a.php"], {"version": "5.2"}, "Unknown: this site has not compared these files"),
         (["a.php"], {"state": "not_compared"}, "Unknown: this site has not compared these files"),
-        ([], {"state": "same"}, "No file of 5.3"),
+        ([], {"state": "same"}, "No edits found"),
     ],
 )
 def test_edits_that_are_not_known_are_not_denied(as_ben, review, today, names, about, words):

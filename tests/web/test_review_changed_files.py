@@ -57,6 +57,15 @@ def told(site: Site, fake: FakeSite, config: Config, *results: dict[str, Any]) -
     return site
 
 
+def test_every_tab_of_the_site_says_what_needs_attention(as_ana: Person, edited: Site) -> None:
+    text = as_ana.get(f"/sites/{edited.id}/updates").text
+    notice = text[text.index("This site needs attention") :]
+    notice = notice[: notice.index("</ul>")]
+    assert (
+        f'href="/sites/{edited.id}/health#files">Files differ from\n  their releases</a>' in notice
+    )
+
+
 def row() -> ComparedComponent:
     return ComparedComponent.get(ComparedComponent.ident == AKISMET)
 
