@@ -381,7 +381,7 @@ def prepare(schedule: Schedule, site: Site, ana: Actor) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("count", [40, pytest.param(1_000, marks=pytest.mark.nightly)])
 def test_no_schedule_releases_a_second_early(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, count: int
 ) -> None:

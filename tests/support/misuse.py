@@ -12,6 +12,7 @@ from tests.support.attack import Attack
 from tests.support.attack import played as _played
 from tests.support.misuse_changes import AUTHORITY, EXECUTION
 from tests.support.misuse_dashboard import DASHBOARD
+from tests.support.misuse_releases import RELEASES
 
 _GATE = "tests/plugin/test_gate.py"
 _REQUESTS = "tests/plugin/test_misuse_requests.py"
@@ -364,6 +365,7 @@ SECTIONS = {
     "Life cycle": LIFE_CYCLE,
     "Permissions and approval": AUTHORITY,
     "Running updates": EXECUTION,
+    "Releases": RELEASES,
     "Aura": DASHBOARD,
 }
 
