@@ -339,7 +339,7 @@ def test_a_stop_between_the_claim_and_the_request_keeps_it_from_being_sent(world
         change.id, config=world.config, call=fake.call, look=pause_meanwhile, now=world.clock
     )
     assert (state, fake.changes.asked.total()) == ("waiting_for_site", 0)
-    assert Change.get().outcome_reason == "rollout_halted"
+    assert world.change("A").outcome_reason == "rollout_halted"
     resume(world, "")
     world.work()
     assert world.change("A").state == SUCCEEDED
