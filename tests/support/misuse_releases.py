@@ -30,7 +30,7 @@ RELEASES = (
         ),
     ),
     Attack(
-        "A release breaks the first sites of a rollout, or nobody knows what it did there",
+        "A release breaks the first sites of a rollout, or no one knows what it did there",
         played(
             _WAVES,
             "test_a_fatal_error_of_the_first_site_stops_the_rollout_and_names_the_site",
@@ -38,7 +38,7 @@ RELEASES = (
         ),
     ),
     Attack(
-        "Somebody adds a program to a plugin on the server, or changes a file of it",
+        "Someone adds a program to a plugin on the server, or changes a file of it",
         played(_FILES, "test_changed_missing_and_unknown_files_are_named"),
     ),
     Attack(
