@@ -24,7 +24,7 @@ Change = Callable[[Files, Random], None]
 class Kind:
     """One kind of release: what its new version does, and how often it is among a hundred.
 
-    `blind` are the pages that a release of this kind rightly answers otherwise, so that nobody
+    `blind` are the pages that a release of this kind rightly answers otherwise, so that no one
     is asked whether they still work. `is_silent` breaks a page without an error anywhere.
     While one of `is_killed` is installed, the process ends.
     """

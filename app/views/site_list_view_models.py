@@ -237,7 +237,7 @@ def _is_in(site: FleetSite, state: str, needs: Collection[int], today: date) -> 
 
 
 def _is_behind(wordpress: str) -> bool:
-    """Whether a version is not of the newest branch, so that nobody promises security fixes."""
+    """Whether a version is not of the newest branch, so that no one promises security fixes."""
     newest = wordpress_eol.newest_branch(())
     return wordpress_eol.support_of(wordpress, newest) != wordpress_eol.SUPPORTED
 

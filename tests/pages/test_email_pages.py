@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext
 from werkzeug.serving import make_server
 
 from app import queue
@@ -37,11 +36,11 @@ from tests.support.config import make_config
 from tests.support.emails import break_site, deliver_all, turn_email_on
 from tests.support.factories import PASSWORD, make_site, make_user
 from tests.support.fakes import Clock, RecordingQueue
+from tests.support.page_problems import problems_of
 from tests.support.smtp_server import Received, running_smtp
 
 pytestmark = pytest.mark.nightly
 
-_WIDTHS = (320, 600, 1280)
 _PAGES = (
     "/settings/email",
     "/settings/email/messages",
@@ -132,20 +131,6 @@ def leave_failed(by: Actor, config: Config, clock: Clock, **more: bool) -> None:
     )  # fmt: skip
     email = OutgoingEmail.select().order_by(OutgoingEmail.id.desc()).get()
     delivery.send_email(email.id, config=config, now=clock, send=send)
-
-
-def problems_of(page: Page, name: str) -> list[str]:
-    found = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for rule in Axe().run(page).response["violations"]:
-            found += [f"{name} ({scheme}) {rule['id']}: {one['html']}" for one in rule["nodes"][:3]]
-    for width in _WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        if page.evaluate(excess) > 0:
-            found.append(f"{name} is too wide at {width} px")
-    return found
 
 
 def test_the_pages_are_accessible_at_every_width(

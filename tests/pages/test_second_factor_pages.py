@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
 from werkzeug.serving import make_server
 
@@ -22,10 +21,10 @@ from app.models.second_factors import Passkey, SecondFactor
 from tests.support.config import make_config
 from tests.support.factories import PASSWORD, make_user
 from tests.support.fakes import RecordingQueue
+from tests.support.page_problems import problems_of
 from tests.support.second_factors import add_app, app_code, forget_used_codes
 
 ANA, BEN, CARL = "ana@agency.example", "ben@agency.example", "carl@agency.example"
-_WIDTHS = (320, 360, 1280)
 
 
 @pytest.fixture(scope="module")
@@ -208,21 +207,6 @@ def test_an_app_is_set_up_and_used_by_keyboard(context: BrowserContext, served: 
     page.keyboard.type(app_code(carl, served, utcnow()))
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{served.origin}/")
-
-
-def problems_of(page: Page, name: str) -> list[str]:
-    found = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for rule in Axe().run(page).response["violations"]:
-            found += [f"{name} ({scheme}) {rule['id']}: {one['html']}" for one in rule["nodes"][:3]]
-    for width in _WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        if page.evaluate(excess) > 0:
-            found.append(f"{name} is too wide at {width} px")
-    page.set_viewport_size({"width": 1280, "height": 900})
-    return found
 
 
 @pytest.mark.nightly

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 from werkzeug.serving import make_server
 
@@ -24,11 +23,12 @@ from app.models.webhooks import WebhookEndpoint
 from tests.support.config import make_config
 from tests.support.factories import PASSWORD, make_site, make_user
 from tests.support.fakes import Clock, RecordingQueue
+from tests.support.page_problems import problems_of
+from tests.support.page_steps import sign_in_with
 from tests.support.webhooks import add_endpoint
 
 pytestmark = pytest.mark.nightly
 
-_WIDTHS = (320, 600, 1280)
 _LONG = "a-very-long-word" * 12
 _SECTION = {"heading": "Needs you now", "entries": [], "more": 0}
 
@@ -95,24 +95,7 @@ def send(
 
 def sign_in(page: Page, config: Config) -> None:
     page.goto(f"{config.origin}/sign-in")
-    page.get_by_label("E-mail").fill("ana@agency.example")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(lambda url: "/sign-in" not in url)
-
-
-def problems_of(page: Page, name: str) -> list[str]:
-    found = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for rule in Axe().run(page).response["violations"]:
-            found += [f"{name} ({scheme}) {rule['id']}: {one['html']}" for one in rule["nodes"][:3]]
-    for width in _WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        if page.evaluate(excess) > 0:
-            found.append(f"{name} is too wide at {width} px")
-    return found
+    sign_in_with(page, "ana@agency.example", PASSWORD)
 
 
 def test_the_pages_are_accessible_at_every_width(context: BrowserContext, served: Config) -> None:

@@ -9,7 +9,12 @@ from tests.support.running_fleet import RunningFleet
 
 def sign_in(page: Page, fleet: RunningFleet, email: str) -> None:
     """Type e-mail address and password on the page that is shown."""
+    sign_in_with(page, email, fleet.password)
+
+
+def sign_in_with(page: Page, email: str, password: str) -> None:
+    """Do the same with a given password, and wait for the page behind."""
     page.get_by_label("E-mail").fill(email)
-    page.get_by_label("Password").fill(fleet.password)
+    page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda url: "/sign-in" not in url)

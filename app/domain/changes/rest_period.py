@@ -214,7 +214,7 @@ def _rest_of(age: ReleaseAge, hours: int, now: datetime) -> RuleWait | None:
 def _rest_by_owner(target: Target, now: datetime) -> RuleWait | None:
     """Return what the owner of the site requires, counted from when the site saw the release.
 
-    The site enforces it, whoever approves. A person's decision in Aura lifts nothing of it.
+    The site enforces it, no matter who approves. A decision in Aura does not shorten it.
     """
     if not target.min_age_hours:
         return None

@@ -1,7 +1,7 @@
 """What a rollout in waves means for each of its changes: when it may start at the earliest.
 
 app/domain/rollouts decides when a wave starts. Approving and sending ask here, so that no change
-starts before its wave, whoever queued it.
+starts before its wave, no matter who queued it.
 """
 
 from __future__ import annotations

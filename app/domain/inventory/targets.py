@@ -34,7 +34,7 @@ class Target:
 
     `package`: whether a package can be downloaded. `version_controlled`, `writable` and
     `auto_update` are None if the site does not report them. `releases` are those that the site's
-    owner lets Aura install: all, patch, or none. `auto_update_disabled`: whoever offers the release
+    owner lets Aura install: all, patch, or none. `auto_update_disabled`: the source of the release
     asks that nothing installs it automatically. `known_since` is when the site saw the release
     first, by its own clock, and `min_age_hours` for how long its owner requires that.
     """

@@ -145,6 +145,6 @@ def stop_batch(batch: Sequence[Change], *, by: Actor, now: datetime) -> int:
 
 
 def _sites(rollout: Rollout) -> list[Site]:
-    """Return all of its sites: whoever decides about it has to see each of them."""
+    """Return all of its sites: a person who decides about it has to see each of them."""
     changes = Change.in_batch(rollout.batch, EVERYTHING)
     return list({change.site_id: change.site for change in changes}.values())

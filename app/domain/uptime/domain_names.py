@@ -13,7 +13,7 @@ from publicsuffixlist import PublicSuffixList
 
 
 def registered_domain(url: str) -> str:
-    """Return the domain that somebody pays for: `bakery.co.uk` for `https://www.bakery.co.uk`.
+    """Return the domain that someone pays for: `bakery.co.uk` for `https://www.bakery.co.uk`.
 
     Empty for an address without one, such as an IP address or `localhost`.
     """

@@ -14,6 +14,20 @@ defined( 'ABSPATH' ) || exit;
  */
 final class Siteagent_Operation_Registry {
 
+	/** What comes with an approved plan and changes the site: the update, or its rollback. */
+	const BY_PLAN = array(
+		'schema' => array(
+			'op_id' => 'uuid',
+			'plan'  => 'plan',
+			'sig'   => 'text',
+		),
+		'role'       => array( 'connection' ),
+		'permission' => 'change',
+		'nature'     => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
+		'needs'      => 'everything',
+		'moved'      => false,
+	);
+
 	/**
 	 * Operations by name.
 	 *
@@ -93,42 +107,9 @@ final class Siteagent_Operation_Registry {
 			'needs'      => 'everything',
 			'moved'      => false,
 		),
-		'change.run'    => array(
-			'schema' => array(
-				'op_id' => 'uuid',
-				'plan'  => 'plan',
-				'sig'   => 'text',
-			),
-			'role'       => array( 'connection' ),
-			'permission' => 'change',
-			'nature'     => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
-			'needs'      => 'everything',
-			'moved'      => false,
-		),
-		'agent.update'  => array(
-			'schema' => array(
-				'op_id' => 'uuid',
-				'plan'  => 'plan',
-				'sig'   => 'text',
-			),
-			'role'       => array( 'connection' ),
-			'permission' => 'change',
-			'nature'     => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
-			'needs'      => 'everything',
-			'moved'      => false,
-		),
-		'change.revert' => array(
-			'schema' => array(
-				'op_id' => 'uuid',
-				'plan'  => 'plan',
-				'sig'   => 'text',
-			),
-			'role'       => array( 'connection' ),
-			'permission' => 'change',
-			'nature'     => array( 'readonly' => false, 'destructive' => true, 'idempotent' => true ),
-			'needs'      => 'everything',
-			'moved'      => false,
-		),
+		'change.run'    => self::BY_PLAN,
+		'agent.update'  => self::BY_PLAN,
+		'change.revert' => self::BY_PLAN,
 		'change.status' => array(
 			'schema'     => array( 'op_id' => 'uuid' ),
 			'role'       => array( 'connection' ),
