@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 
 Behaviour = Callable[["ReceivedRequest", "Line"], None]
 
+_TLS_HANDSHAKE = b"\x16"
+_HANDSHAKE_MAX_BYTES = 1 << 16
+
 
 @dataclass(frozen=True)
 class ReceivedRequest:
@@ -95,6 +98,11 @@ class HostileServer:
                 sock = stack.enter_context(self.tls.wrap_socket(sock, server_side=True))
             line = Line(sock, self._stop)
             self.lines.append(line)
+            if self.tls is None and sock.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE:
+                # Reading on would wait for the end of a line, which random bytes rarely have.
+                sock.recv(_HANDSHAKE_MAX_BYTES)
+                line.send(http(400, {}))
+                return
             received = _read_request(sock)
             if received is not None:
                 self.received.append(received)
