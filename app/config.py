@@ -65,6 +65,8 @@ class Config:
     call_log_days: int = _DEFAULT_CALL_LOG_DAYS
     # Whether Aura asks WordPress.org about the plugins and themes of the sites.
     asks_wordpress_org: bool = True
+    # Whether Aura asks registries when the domains of the sites end.
+    asks_registries: bool = True
     # How much disk space the downloaded packages may take, in megabytes.
     package_cache_mb: int = _DEFAULT_PACKAGE_CACHE_MB
     # How many jobs run at once in one worker process.
@@ -141,6 +143,7 @@ class Config:
                 env, "AURA_PACKAGE_CACHE_MB", _DEFAULT_PACKAGE_CACHE_MB, 64, 1_000_000, problems
             ),
             asks_wordpress_org=_is_yes(env, "AURA_ASK_WORDPRESS_ORG", problems),
+            asks_registries=_is_yes(env, "AURA_ASK_REGISTRIES", problems),
             workers=_integer(env, "AURA_WORKERS", _DEFAULT_WORKERS, 1, 64, problems),
             stop_within_s=_integer(env, "AURA_STOP_SECONDS", _DEFAULT_STOP_S, 1, 3600, problems),
             logs_json=_choice(env, "AURA_LOG", ("text", "json"), problems) == "json",

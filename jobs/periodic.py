@@ -30,7 +30,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
         site_sync.request_due(now, every_minutes=config.sync_every_minutes)
     ),
     "request_due_checks": lambda _, now: rounds.request_due(now),
-    "request_due_domains": lambda _, now: domain_ends.request_due(now),
+    "request_due_domains": domain_ends.request_due,
     "tidy_uptime": lambda _, now: upkeep.tidy(now),
     "update_vulnerabilities": lambda _, now: vulnerability_upkeep.request_due(now),
     "retry_revocations": lambda _, now: (

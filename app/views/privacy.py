@@ -28,6 +28,7 @@ def show() -> ResponseReturnValue:
         "settings/privacy.html",
         kept=_kept(config),
         asks_wordpress_org=config.asks_wordpress_org,
+        asks_registries=config.asks_registries,
         field_count=len(report_schema.fields()),
         email_is_on=outbox.is_on(),
     )

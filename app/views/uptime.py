@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import charts
@@ -75,6 +75,7 @@ def _page(
         page=page,
         uptime=figures.read_site(page.site.id, watch, page.now, agency_settings().zone),
         domain=DomainName.of(watch.domain) if watch else None,
+        asks_registries=current_app.config["AURA"].asks_registries,
         choices=settings.CHOICES,
         typed=typed or stored,
         errors=errors or {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -60,7 +61,7 @@ def test_the_end_is_asked_for_once_a_week_for_all_sites_of_a_domain(
 ) -> None:
     one, other = watch_sites(ana, clock, "https://www.bakery.com", "https://shop.bakery.com")
     registries.end(BAKERY, "2027-03-01T10:00:00Z")
-    assert domain_ends.request_due(clock()) == 1
+    assert domain_ends.request_due(config, clock()) == 1
     assert ("check_domains", (), 0) in [(*job, 0)[:3] for job in jobs.jobs]
     assert look(registries, config, clock) == 1
     for site in (one, other):
@@ -71,7 +72,7 @@ def test_the_end_is_asked_for_once_a_week_for_all_sites_of_a_domain(
     assert len(registries.asked) == 2
     jobs.jobs.clear()
     clock.advance(days=6)
-    assert domain_ends.request_due(clock()) == 0
+    assert domain_ends.request_due(config, clock()) == 0
     assert look(registries, config, clock) == 0
     clock.advance(days=2)
     registries.end(BAKERY, "2028-03-01T10:00:00Z")
@@ -166,7 +167,22 @@ def test_an_address_without_a_domain_of_its_own_is_not_asked_for(
     known = DomainName.of(domain)
     assert (known and known.problem) == problem
     clock.advance(days=60)
-    assert domain_ends.request_due(clock()) == 0
+    assert domain_ends.request_due(config, clock()) == 0
+
+
+def test_asking_can_be_switched_off_and_what_is_known_is_still_told(
+    ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue, registries: Registries
+) -> None:
+    watch_sites(ana, clock, "https://bakery.com")
+    registries.end(BAKERY, "2027-01-20T10:00:00Z")
+    assert look(registries, config, clock) == 1
+    asked = len(registries.asked)
+    off = replace(config, asks_registries=False)
+    clock.now = at("2027-01-18 10:00")
+    assert domain_ends.request_due(off, clock()) == 1
+    assert look(registries, off, clock) == 0
+    assert (len(registries.asked), jobs.jobs) == (asked, [])
+    assert [(word, severity) for _, word, severity in items(ana, clock)] == [("ends_now", CRITICAL)]
 
 
 def test_what_was_known_stays_when_a_registry_cannot_be_reached(

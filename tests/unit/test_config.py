@@ -64,11 +64,17 @@ def test_wordpress_org_is_asked_unless_that_is_off(
     assert read(tmp_path, AURA_ASK_WORDPRESS_ORG=word).asks_wordpress_org is is_asked
 
 
+@pytest.mark.parametrize(("word", "is_asked"), [("", True), ("yes", True), ("no", False)])
+def test_registries_are_asked_unless_that_is_off(tmp_path: Path, word: str, is_asked: bool) -> None:
+    assert read(tmp_path, AURA_ASK_REGISTRIES=word).asks_registries is is_asked
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("AURA_LOG", "xml"),
         ("AURA_ASK_WORDPRESS_ORG", "maybe"),
+        ("AURA_ASK_REGISTRIES", "maybe"),
         ("AURA_STOP_SECONDS", "0"),
         ("AURA_WORKERS", "0"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -50,6 +51,15 @@ def test_the_page_says_how_it_was(as_ben, watched):
     assert "median <b>1.6 s</b>" in text.replace("1.7 s", "1.6 s")
     assert "The TLS certificate ends" in text
     assert "Connected, up" in as_ben.get("/sites").text
+
+
+def test_a_domain_is_unknown_where_registries_are_not_asked(as_ben, watched, app, config):
+    text = as_ben.get(f"/sites/{watched.id}/uptime").text
+    assert "Not known yet." in text
+    app.config["AURA"] = replace(config, asks_registries=False)
+    text = as_ben.get(f"/sites/{watched.id}/uptime").text
+    assert "because AURA_ASK_REGISTRIES is off" in text
+    assert "Not known yet." not in text
 
 
 def test_a_site_that_is_down_says_why_and_what_to_do(as_ben, watched, pages, config):

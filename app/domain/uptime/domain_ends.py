@@ -37,9 +37,11 @@ _MOST_PER_REGISTRY = 5
 _SITES_AT_ONCE = 500
 
 
-def request_due(now: datetime) -> int:
+def request_due(config: Config, now: datetime) -> int:
     """Update what ends soon, and queue the job if a domain is due; return how much there was."""
     changed = tell_ends(now)
+    if not config.asks_registries:
+        return changed
     is_due = bool(domains.sites_without_domain(1) or DomainName.due(now, 1))
     if is_due:
         queue.enqueue(JOB)
@@ -69,6 +71,8 @@ def check_due(
     config: Config, *, fetch: Fetch = fetch_json, now: Callable[[], datetime] = utcnow
 ) -> int:
     """Ask for the domains that are due; return how many were asked for. Safe to run twice."""
+    if not config.asks_registries:
+        return 0
     _find_domains(now())
     due = DomainName.due(now(), 10 * _MOST_AT_ONCE)
     if not due:
