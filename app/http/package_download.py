@@ -10,20 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-import requests
-import urllib3
-
-from app.http import connection_errors, egress
+from app.http import egress
 from app.http.errors import CallError, ErrorCode, evidence
+from app.http.fetch import Answer, Limits, fetch
 from app.http.ip_policy import Network
 from app.package_tree import MAX_BYTES
 
 HOST = "downloads.wordpress.org"
 DEADLINE_S = 120.0
-_READ_TIMEOUT_S = 10.0
 _SHORTEST_S = 0.05
 _MAX_REDIRECTS = 3
-_CHUNK_BYTES = 64 * 1024
 # What a site may name: one file in the folder with the packages of a kind.
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}"
 _PATHS = {
@@ -34,7 +30,7 @@ _PATHS = {
         rf"/translation/(?:core|plugin/{_NAME}|theme/{_NAME})/{_NAME}/{_NAME}\.zip"
     ),
 }
-_HEADERS = {"Accept": "application/zip,application/octet-stream", "Accept-Encoding": "identity"}
+_HEADERS = {"Accept": "application/zip,application/octet-stream"}
 _STATUSES = {404: ErrorCode.not_found, 410: ErrorCode.not_found}
 
 
@@ -69,17 +65,17 @@ def download(
     url = f"https://{HOST}{path}"
     for _ in range(_MAX_REDIRECTS + 1):
         left = max(ends_at - time.monotonic(), _SHORTEST_S)
-        limits = egress.Limits(total_s=left, between_bytes_s=_READ_TIMEOUT_S)
-        with egress.session(allow_nets, limits=limits, ca_file=ca_file, resolve=resolve) as session:
-            try:
-                with session.get(url, stream=True, headers=_HEADERS) as response:
-                    if not 300 <= response.status_code < 400:
-                        return _save(response, target)
-                    url = _next(url, response.headers.get("Location", ""))
-            except egress.EgressError as why:
-                raise connection_errors.not_connected(why) from why
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as why:
-                raise connection_errors.broken_off(why, session.guard.address) from why
+        with fetch(
+            url,
+            headers=_HEADERS,
+            limits=Limits(MAX_BYTES, left),
+            allow_nets=allow_nets,
+            ca_file=ca_file,
+            resolve=resolve,
+        ) as answer:
+            if not 300 <= answer.status < 400:
+                return _save(answer, target)
+            url = _next(url, answer.headers.get("Location", ""))
     raise CallError(ErrorCode.redirected, {"detail": "it redirects without end"})
 
 
@@ -96,19 +92,14 @@ def _next(url: str, location: str) -> str:
     return target
 
 
-def _save(response: requests.Response, target: Path) -> Download:
-    status = response.status_code
-    if status != 200:
-        code = ErrorCode.server_error if status >= 500 else ErrorCode.blocked
-        raise CallError(_STATUSES.get(status, code), {"status": status})
-    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise CallError(ErrorCode.encoded_reply, {"status": status})
+def _save(answer: Answer, target: Path) -> Download:
+    if answer.status != 200:
+        code = ErrorCode.server_error if answer.status >= 500 else ErrorCode.blocked
+        raise CallError(_STATUSES.get(answer.status, code), {"status": answer.status})
     digest, size = hashlib.sha256(), 0
     with target.open("wb") as file:
-        while chunk := response.raw.read(_CHUNK_BYTES, decode_content=False):
-            size += len(chunk)
-            if size > MAX_BYTES:
-                raise CallError(ErrorCode.reply_too_large, {"limit": MAX_BYTES})
-            digest.update(chunk)
-            file.write(chunk)
+        for piece in answer.pieces():
+            size += len(piece)
+            digest.update(piece)
+            file.write(piece)
     return Download(target, digest.hexdigest(), size)

@@ -6,21 +6,17 @@ import json
 import socket
 from typing import Any
 
-import requests
-import urllib3
-
 from app.http import egress
+from app.http.errors import CallError, ErrorCode
+from app.http.fetch import Answer, Limits, fetch
 from app.http.ip_policy import Network
 
 DEADLINE_S = 8.0
 MAX_BYTES = 1024 * 1024
-_HEADERS = {
-    "Accept": "application/rdap+json, application/json;q=0.9",
-    "Accept-Encoding": "identity",
-}
-_CHUNK_BYTES = 64 * 1024
+_HEADERS = {"Accept": "application/rdap+json, application/json;q=0.9"}
 # What an answer other than 200 means. Any other one is a refusal.
 _STATUS_CODES = {404: "not_registered", 429: "too_many_requests"}
+_UNREADABLE = (ErrorCode.encoded_reply, ErrorCode.reply_too_large)
 
 
 class RegistryFailed(Exception):
@@ -49,39 +45,29 @@ def fetch_json(
     """
     if not url.startswith("https://") or len(url) > egress.MAX_URL_CHARS:
         raise RegistryFailed("refused")
-    limits = egress.Limits(total_s=deadline_s, between_bytes_s=deadline_s)
-    with egress.session(allow_nets, limits=limits, ca_file=ca_file, resolve=resolve) as session:
-        try:
-            with session.get(url, headers=_HEADERS, stream=True) as response:
-                _check(response)
-                return _parsed(_body(response))
-        except (
-            egress.EgressError,
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            OSError,
-        ) as why:
-            raise RegistryFailed("unreachable") from why
+    try:
+        with fetch(
+            url,
+            headers=_HEADERS,
+            limits=Limits(MAX_BYTES, deadline_s),
+            allow_nets=allow_nets,
+            ca_file=ca_file,
+            resolve=resolve,
+        ) as answer:
+            _check(answer)
+            return _parsed(answer.body())
+    except CallError as why:
+        code = "unreadable" if why.error_code in _UNREADABLE else "unreachable"
+        raise RegistryFailed(code) from why
 
 
-def _check(response: requests.Response) -> None:
-    status = response.status_code
-    if status >= 500:
-        raise RegistryFailed("unreachable", response.headers.get("Retry-After", ""))
-    if status != 200:
-        code = _STATUS_CODES.get(status, "refused")
-        raise RegistryFailed(code, response.headers.get("Retry-After", ""))
-    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise RegistryFailed("unreadable")
-
-
-def _body(response: requests.Response) -> bytes:
-    content = b""
-    while chunk := response.raw.read(_CHUNK_BYTES, decode_content=False):
-        content += chunk
-        if len(content) > MAX_BYTES:
-            raise RegistryFailed("unreadable")
-    return content
+def _check(answer: Answer) -> None:
+    if answer.status == 200:
+        return
+    code = _STATUS_CODES.get(answer.status, "refused")
+    if answer.status >= 500:
+        code = "unreachable"
+    raise RegistryFailed(code, answer.headers.get("Retry-After", ""))
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

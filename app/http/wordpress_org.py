@@ -16,11 +16,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import requests
-import urllib3
-
-from app.http import connection_errors, egress
+from app.http import egress
 from app.http.errors import CallError, ErrorCode, evidence, printable
+from app.http.fetch import Limits, fetch
 from app.http.ip_policy import Network
 
 HOST = "api.wordpress.org"
@@ -33,9 +31,7 @@ MAX_VERSION_CHARS = 64
 MAX_NAME_CHARS = 200
 MAX_CONTRIBUTORS = 100
 MAX_REASON_CHARS = 200
-_READ_TIMEOUT_S = 10.0
-_CHUNK_BYTES = 64 * 1024
-_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+_HEADERS = {"Accept": "application/json"}
 # What the answer need not have; the API calls these "fields".
 _LEFT_OUT = (
     *("sections", "description", "short_description", "screenshots", "screenshot_url", "ratings"),
@@ -98,17 +94,17 @@ def ask(
     """
     if kind not in KINDS or not is_slug(slug):
         raise ValueError(f"{kind} {slug[:80]!r} cannot be in the directory")
-    limits = egress.Limits(total_s=deadline_s, between_bytes_s=_READ_TIMEOUT_S)
-    with egress.session(allow_nets, limits=limits, ca_file=ca_file, resolve=resolve) as session:
-        try:
-            with session.get(_url(kind, slug), stream=True, headers=_HEADERS) as response:
-                status = _require_answer(response)
-                body = _read(response)
-        except egress.EgressError as why:
-            raise connection_errors.not_connected(why) from why
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as why:
-            raise connection_errors.broken_off(why, session.guard.address) from why
-    return read_answer(body, slug, is_found=status == 200)
+    with fetch(
+        _url(kind, slug),
+        headers=_HEADERS,
+        limits=Limits(MAX_BYTES, deadline_s),
+        allow_nets=allow_nets,
+        ca_file=ca_file,
+        resolve=resolve,
+    ) as answer:
+        _require_answer(answer.status)
+        body = answer.body()
+    return read_answer(body, slug, is_found=answer.status == 200)
 
 
 def read_answer(body: bytes, slug: str, *, is_found: bool) -> Listing | Closed | None:
@@ -148,26 +144,13 @@ def _url(kind: str, slug: str) -> str:
     return f"https://{HOST}/{kind}s/info/1.2/?{urlencode(query, quote_via=quote)}"
 
 
-def _require_answer(response: requests.Response) -> int:
-    """Return the status of an answer of the API: 200 or 404. Raises: CallError for another."""
-    status = response.status_code
+def _require_answer(status: int) -> None:
+    """Raise CallError for a status that is none of the API's, which are 200 and 404."""
     if status not in (200, 404):
         code = ErrorCode.server_error if status >= 500 else ErrorCode.blocked
         if 300 <= status < 400:
             code = ErrorCode.redirected
         raise CallError(code, {"status": status})
-    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise CallError(ErrorCode.encoded_reply, {"status": status})
-    return status
-
-
-def _read(response: requests.Response) -> bytes:
-    body = bytearray()
-    while chunk := response.raw.read(_CHUNK_BYTES, decode_content=False):
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise CallError(ErrorCode.reply_too_large, {"limit": MAX_BYTES})
-    return bytes(body)
 
 
 def _parse(body: bytes) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from flask import Flask
 
 from app.config import Config
 from app.domain.vulnerabilities import upkeep
+from app.http.errors import ErrorCode, Trait
 from app.models.audit import AuditEntry
 from app.models.sites import Site
 from app.models.vulnerabilities import VulnerabilityFeed
@@ -138,7 +139,11 @@ def test_a_problem_is_shown_with_the_next_step(as_ana: Person, clock: Clock) -> 
 def test_every_problem_has_words(app: Flask) -> None:
     with app.test_request_context():
         words = app.jinja_env.get_template("vulnerabilities/_words.html").module
-    codes = ("key_refused", "tls_expired", "dns", "feed_invalid", "file_missing", "broken_off")
-    for code in codes:
-        assert len(str(words.feed_problem(code))) > 10
+    of_calls = [
+        *ErrorCode.having(Trait.UNANSWERED),
+        *(ErrorCode.malformed_reply, ErrorCode.encoded_reply, ErrorCode.reply_too_large),
+    ]
+    for code in [*of_calls, "key_refused", "feed_invalid", "file_invalid", "file_missing"]:
+        problem = str(words.feed_problem(code))
+        assert (problem == "The connection to Wordfence is not secure") == code.startswith("tls_")
         assert str(words.feed_next(code)).endswith(".")

@@ -15,7 +15,8 @@ from app.domain.vulnerabilities import findings, source
 from app.domain.vulnerabilities.feed import MAX_FEED_BYTES, FeedInvalid
 from app.domain.vulnerabilities.feed_import import import_file
 from app.domain.vulnerabilities.source import FeedFiles
-from app.http.download import DownloadFailed, Limits, download
+from app.http.download import DownloadFailed, download
+from app.http.fetch import Limits
 from app.keys import SealBroken
 from app.models.base import transaction, utcnow
 from app.models.site_vulnerabilities import SiteVulnerability, VulnerabilityCheck
@@ -24,7 +25,7 @@ from app.retry import backoff
 
 EVERY = timedelta(days=1)
 _FIRST_RETRY = timedelta(hours=1)
-_LIMITS = Limits(max_bytes=MAX_FEED_BYTES, total_s=15 * 60)
+_LIMITS = Limits(max_bytes=MAX_FEED_BYTES, total_s=15 * 60, between_bytes_s=30)
 # Longer than a job may take, so the lease only ends by itself if its worker died.
 _LEASE = timedelta(minutes=35)
 # New plugins have the kept file read again, all of them of some minutes together.
