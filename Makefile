@@ -32,8 +32,8 @@ demo-fleet: $(VENV)/.dev ## Aura plus simulated sites with a month of history, t
 test: prepare lint ## Run what is needed to trust a change: lint and a part of each kind of test
 	$(PYTEST_AND_IMAGES) $(ARGS)
 
-test-more: images ## Run what CI adds: PostgreSQL for all tests but the longest, every PHP, paid plugins on the oldest WordPress
-	$(PYTEST) --all -m nightly -k "(postgresql or test_contract or test_premium_updates) and not 200 and not 1000 and not month" $(ARGS)
+test-more: images ## Run what CI adds: PostgreSQL for all tests but the longest, every PHP, more tests on the oldest WordPress
+	$(PYTEST) --all -m nightly -k "(postgresql or test_contract or test_premium_updates or test_restore_copy or test_revert_update or test_require_release_age) and not 200 and not 1000 and not month" $(ARGS)
 
 test-all: prepare lint ## Run every test there is, and list the lines of app and jobs that none runs
 	$(PYTEST_AND_IMAGES) --all --cov --cov-report= $(ARGS)

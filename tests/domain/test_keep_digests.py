@@ -19,8 +19,6 @@ from app.protocol import chain_genesis, site_log_hash
 from tests.support.factories import read_log, read_report
 from tests.support.fakes import FakeSite
 
-pytestmark = pytest.mark.both_databases
-
 A_DAY = 24
 
 
@@ -64,6 +62,7 @@ def test_after_some_days_one_routine_entry_of_each_sunday_is_whole(
     assert len(whole) - len(before) > 7 * A_DAY
 
 
+@pytest.mark.both_databases
 def test_the_chain_is_verified_with_the_digests(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
@@ -123,6 +122,7 @@ def test_what_is_kept_is_still_compared(paired: Site, fake: FakeSite, config: Co
     assert "Someone else" not in "".join(one.body for one in kept(paired))
 
 
+@pytest.mark.both_databases
 def test_two_at_once_keep_each_digest_once(paired: Site, fake: FakeSite, config: Config) -> None:
     live(paired, fake, config, days=20)
     read = SiteLog.get_by_id(paired.id)
@@ -134,6 +134,7 @@ def test_two_at_once_keep_each_digest_once(paired: Site, fake: FakeSite, config:
     assert [(run.first, run.last) for run in runs(paired)] == before
 
 
+@pytest.mark.both_databases
 def test_the_database_refuses_to_change_what_is_kept(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:

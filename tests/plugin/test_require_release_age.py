@@ -26,8 +26,6 @@ from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
 
-pytestmark = pytest.mark.smoke
-
 ITEM = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
 LIMITS = "&tab=limits"
 ANY_AGE = "siteagent()->limit_decisions()->save_min_age(0, 'user:1');"
@@ -82,6 +80,7 @@ def claims_age(wp: Any, paired: Paired, days: int) -> Order:
     return Order.of(wp, paired, ITEM, release={"first_seen_at": then, "released_at": then})
 
 
+@pytest.mark.smoke
 def test_a_plan_for_a_younger_release_is_refused_whatever_it_says(wp, ana, paired) -> None:
     """A dashboard that was taken over signs a plan for a release of an hour ago."""
     assert "Limits saved." in save(ana, "48")
@@ -129,6 +128,7 @@ def test_an_age_that_is_demanded_while_an_update_begins_is_in_time(wp, paired, m
     assert disk(wp, GALLERY) == before
 
 
+@pytest.mark.smoke
 def test_the_first_sight_counts_and_is_reported(wp, ana, paired) -> None:
     known = listed(paired)
     assert known["disable_autoupdate"] is False

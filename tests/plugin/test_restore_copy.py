@@ -39,8 +39,6 @@ from tests.plugin.support.wp_admin import Person, hidden, words
 from tests.wordpress.engine import docker
 from tests.wordpress.repository import FIXTURES, files_below
 
-pytestmark = pytest.mark.smoke
-
 CONTENT = "/var/www/wordpress/wp-content"
 COPIES = f"{CONTENT}/siteagent-copies"
 FOLDER = f"{CONTENT}/plugins/contact-desk"
@@ -138,6 +136,7 @@ def desk_files(fixture: str, number: str = "2.3.1") -> list[tuple[zipfile.ZipInf
 # ---- what is kept ----
 
 
+@pytest.mark.smoke
 def test_an_update_keeps_the_former_version_where_nobody_can_fetch_or_run_it(
     wp, updated, desk
 ) -> None:
@@ -212,6 +211,7 @@ def test_without_zlib_updates_go_on_and_the_history_says_why_nothing_is_kept(
 # ---- what restoring does ----
 
 
+@pytest.mark.smoke
 def test_the_owner_restores_the_former_version(wp, paired, ana, desk, updated) -> None:
     listed = words(ana.page("&tab=history").text)
     assert "Plugin contact-desk from 2.3.1 to 2.4.0 contact-desk/contact-desk.php" in listed
@@ -275,6 +275,7 @@ def test_a_version_that_breaks_the_site_is_replaced_again(wp, ana, desk, updated
     assert (facts["outcome"], facts["reason"]) == ("rolled_back", "fatal_after")
 
 
+@pytest.mark.smoke
 def test_a_killed_process_leaves_the_version_from_before(wp, ana, desk, updated) -> None:
     before = disk(wp, DESK)
     fields = hidden(ana.page(f"&tab=history&update={updated.op_id}").text, "siteagent_restore")

@@ -37,8 +37,6 @@ from tests.plugin.support.signed_requests import connect, forget
 from tests.wordpress.engine import docker
 from tests.wordpress.repository import FIXTURES
 
-pytestmark = pytest.mark.smoke
-
 COPIES = "/var/www/wordpress/wp-content/siteagent-copies"
 FORM = '<form method="post" action="/contact/"><input name="email"><button>Send</button></form>'
 SLIDE = '<div class="swiper"><h3>%s</h3></div>'
@@ -120,6 +118,7 @@ def revert(order: Order, **changed: Any) -> dict[str, Any]:
     return ask(order.paired, "change.revert", **{**order.signed(), **changed})
 
 
+@pytest.mark.smoke
 def test_an_update_that_breaks_a_form_is_rolled_back(wp, paired, path, desk) -> None:
     order = broken(wp, paired, path)
     told = revert(order)
@@ -139,6 +138,7 @@ def test_an_update_that_breaks_a_form_is_rolled_back(wp, paired, path, desk) -> 
     assert "restore_ended" not in events
 
 
+@pytest.mark.smoke
 def test_an_update_that_only_changes_a_carousel_stays(wp, paired, path, desk) -> None:
     _, verdict = updated(wp, paired, path, "2.6.1", FORM + SLIDE % "Tuesday")
     assert (verdict.answer, verdict.must_go_back) == ("same", False)
