@@ -30,7 +30,7 @@ from peewee import (
 from playhouse import db_url
 
 from app.models.database_errors import is_duplicate
-from app.models.statements import adding, finding, readers, updating
+from app.models.statements import adding, finding, readers, updating, updating_unchanged
 
 db = DatabaseProxy()
 
@@ -303,6 +303,17 @@ class BaseModel(Model):
         query = cls.update(**changes).where(cls._meta.primary_key == self.get_id(), *conditions)
         sql, parameters = query.sql()
         return self._read_updated(db.execute_sql(sql + cls._returning(), parameters))
+
+    def update_unchanged(self, unchanged: tuple[str, ...], **changes: Any) -> bool:
+        """Do the same if the columns of these names, its key among them, are as this row has them.
+
+        The statement is composed once.
+        """
+        empty = tuple(name for name in unchanged if self.__data__[name] is None)
+        known = tuple(name for name in unchanged if name not in empty)
+        statement = updating_unchanged(type(self), tuple(changes), known, empty)
+        was = {f"was_{name}": self.__data__[name] for name in known}
+        return self._read_updated(statement.execute(**changes, **was))
 
     def update_in_state(self, states: tuple[str, ...], **changes: Any) -> bool:
         """Do the same if the row's `state` is one of `states`; the statement is composed once.

@@ -23,9 +23,11 @@ from peewee import (
 )
 
 from app.models.accounts import User
-from app.models.base import BaseModel, JsonField, UtcField, db
+from app.models.base import BaseModel, JsonField, UtcField
 from app.models.clients import SELF, Client
+from app.models.composed import composed_once
 from app.models.queued_row import LeasedRow
+from app.models.statements import Statement, given
 from app.models.visibility import EVERYTHING, Visibility
 
 # Site.state
@@ -237,16 +239,19 @@ class Site(BaseModel):
     @classmethod
     def client_of(cls, site_id: int) -> int | None:
         """Return the client a site belongs to, if any; also for a removed site."""
-        # Called for each audit entry: raw SQL takes a tenth of the time.
-        found = f"SELECT client_id FROM site WHERE id = {db.param}"  # noqa: S608 -- a placeholder
-        row = db.execute_sql(found, (site_id,)).fetchone()
+        row = _CLIENT_OF.read_row(id=site_id)
         return None if row is None else row[0]
 
     @classmethod
     def known(cls, site_id: int) -> Site | None:
         """Return the site with this id, unless it was removed."""
+        return next(iter(cls._known(id=site_id)), None)
+
+    @classmethod
+    @composed_once
+    def _known(cls) -> Any:
         query = cls.select(cls, Client).join(Client, JOIN.LEFT_OUTER)
-        return query.where(cls.id == site_id, cls.forgotten_at.is_null()).first()
+        return query.where(cls.id == given(cls.id), cls.forgotten_at.is_null())
 
     @classmethod
     def listing(cls, visible: Visibility) -> list[Site]:
@@ -326,6 +331,10 @@ CANCELLED = "cancelled"
 FAILED = "failed"
 
 
+# Read for each audit entry.
+_CLIENT_OF = Statement(Site.select(Site.client).where(Site.id == given(Site.id)))
+
+
 class Pairing(LeasedRow):
     """A pairing token and its state.
 
@@ -380,17 +389,3 @@ Pairing.add_index(
         Pairing.site, unique=True, where=Pairing.state == WAITING, name="pairing_one_waiting"
     )
 )
-
-
-class NoticeNonce(BaseModel):
-    """The nonce of a received message; the primary key refuses it the second time."""
-
-    nonce = CharField(max_length=22, primary_key=True)
-    expires_at = UtcField(index=True)
-
-    @classmethod
-    def first_use(cls, nonce: str, expires_at: datetime, now: datetime) -> bool:
-        """Store `nonce`; return False if it is already stored."""
-        cls.delete().where(cls.expires_at < now).execute()
-        query = cls.insert(nonce=nonce, expires_at=expires_at).on_conflict_ignore()
-        return query.as_rowcount().execute() == 1

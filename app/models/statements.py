@@ -92,6 +92,14 @@ def adding(model: Any, names: tuple[str, ...]) -> Statement:
 
 
 @cache
+def adding_unless_there(model: Any, names: tuple[str, ...]) -> Statement:
+    """Return the statement that inserts a row with these columns given, if there is none yet."""
+    columns = model.columns()
+    insert = model.insert({name: given(columns[name]) for name in names})
+    return Statement(insert.on_conflict_ignore())
+
+
+@cache
 def updating(model: Any, names: tuple[str, ...], states: tuple[str, ...]) -> Statement:
     """Return the statement that sets these columns of row `id` if it is in one of `states`.
 
@@ -100,6 +108,22 @@ def updating(model: Any, names: tuple[str, ...], states: tuple[str, ...]) -> Sta
     columns = model.columns()
     update = model.update({name: given(columns[name]) for name in names})
     update = update.where(model.id == given(model.id), model.state.in_(states))
+    return Statement(update.returning(*columns.values()))
+
+
+@cache
+def updating_unchanged(
+    model: Any, names: tuple[str, ...], unchanged: tuple[str, ...], empty: tuple[str, ...]
+) -> Statement:
+    """Return the statement that sets columns of the row in which others are as they were.
+
+    What each of the `unchanged` was is given as `was_` with its name; the `empty` ones were NULL,
+    which equals nothing, not even NULL. It returns the row.
+    """
+    columns = model.columns()
+    update = model.update({name: given(columns[name]) for name in names})
+    are_same = [columns[name] == given(columns[name], f"was_{name}") for name in unchanged]
+    update = update.where(*are_same, *(columns[name].is_null() for name in empty))
     return Statement(update.returning(*columns.values()))
 
 

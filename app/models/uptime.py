@@ -22,6 +22,7 @@ from peewee import (
 
 from app.models.base import BaseModel, UtcField
 from app.models.sites import ACTIVE, Site
+from app.models.statements import adding_unless_there
 
 DEFAULT_MINUTES = 5
 
@@ -104,7 +105,7 @@ class SiteWatch(BaseModel):
 
     @classmethod
     def of(cls, site_id: int) -> SiteWatch | None:
-        return cls.get_or_none(cls.site == site_id)
+        return cls.fetch_one(site=site_id)
 
     @classmethod
     def add_missing(cls, now: datetime) -> int:
@@ -141,22 +142,18 @@ class SiteWatch(BaseModel):
 
     def claim(self, until: datetime) -> bool:
         """Take the right to check the site, until then; False if another process was faster."""
-        return self.update_if(
-            SiteWatch.next_check_at == self.next_check_at,
-            SiteWatch.every_minutes > 0,
-            next_check_at=until,
+        return self.update_unchanged(
+            ("site", "next_check_at", "every_minutes"), next_check_at=until
         )
 
     def settle(self, **columns: Any) -> bool:
         """Store a result, unless another one or new settings were stored since this was read."""
-        was = SiteWatch.checked_at
-        is_as_read = was.is_null() if self.checked_at is None else was == self.checked_at
-        return self.update_if(is_as_read, SiteWatch.every_minutes == self.every_minutes, **columns)
+        return self.update_unchanged(("site", "checked_at", "every_minutes"), **columns)
 
     def forget_state(self) -> bool:
         """Set everything back that checks found; False if another process did."""
-        return self.update_if(
-            SiteWatch.checked_at == self.checked_at,
+        return self.update_unchanged(
+            ("site", "checked_at"),
             **NOTHING_FOUND,
             certificate_ends_at=None,
             certificate_problem="",
@@ -223,8 +220,9 @@ class UptimeCheck(BaseModel):
     def note(cls, site_id: int, at: datetime, result: str, status: int, ms: int) -> None:
         """Store a check; a second one in the same second is the same."""
         row = {"at": int(at.timestamp()), "result": RESULTS.index(result)}
-        query = cls.insert(site=site_id, status=status, ms=ms, **row)
-        query.on_conflict_ignore().execute()
+        adding_unless_there(cls, tuple(cls.columns())).execute(
+            site=site_id, status=status, ms=ms, **row
+        )
 
     @classmethod
     def newest(cls, site_id: int, limit: int) -> list[UptimeCheck]:
@@ -289,15 +287,13 @@ class UptimeSpan(BaseModel):
         buckets: Mapping[int, int],
     ) -> None:
         """Add seconds by state and answers by bucket, inside `transaction()`."""
-        site_id, unit, number = key
-        cls.insert(site=site_id, unit=unit, number=number).on_conflict_ignore().execute()
-        is_this = (cls.site == site_id) & (cls.unit == unit) & (cls.number == number)
-        row = cls.select().where(is_this).get()
+        this = dict(zip(("site", "unit", "number"), key, strict=True))
+        row = cls.fetch_one(**this) or cls.insert_one(**this)
         changes = {f"{state}_s": row.seconds(state) + more for state, more in seconds.items()}
         counts = dict(row.counts)
         for bucket, more in buckets.items():
             counts[bucket] = counts.get(bucket, 0) + more
-        cls.update(**changes, counts=counts).where(is_this).execute()
+        row.update_unchanged(tuple(this), **changes, counts=counts)
 
     @classmethod
     def of_sites(cls, site_ids: Collection[int], unit: str, since: int) -> list[UptimeSpan]:

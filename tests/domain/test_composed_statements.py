@@ -79,6 +79,22 @@ def test_a_change_from_another_state_is_not_made_and_the_row_is_read(ready: Site
     assert ready.update_count != 7
 
 
+def test_a_row_is_only_changed_if_it_is_as_it_was_read(ready: Site) -> None:
+    unchanged = ("id", "notes_at", "name")
+    early = Site.get_by_id(ready.id)
+    assert early.notes_at is None
+    assert ready.update_unchanged(unchanged, notes_at=AT, notes="Read me")
+    assert not early.update_unchanged(unchanged, notes="Too late")
+    # What was NULL has a value now, which is compared as well.
+    assert ready.update_unchanged(unchanged, notes="Read me again")
+    stale = Site.get_by_id(ready.id)
+    Site.update(notes_at=None, name="Renamed meanwhile").where(Site.id == ready.id).execute()
+    assert not stale.update_unchanged(("id", "notes_at"), notes="Too late")
+    assert not ready.update_unchanged(("id", "name"), notes="Too late")
+    assert (stale.notes, stale.name) == ("Read me again", "Renamed meanwhile")
+    assert Site.get_by_id(ready.id).__data__ == ready.__data__
+
+
 def test_a_column_can_be_set_to_an_expression(ready: Site) -> None:
     assert ready.note(when=MAY_CALL, consecutive_failures=Site.consecutive_failures + 1)
     assert ready.note(when=MAY_CALL, consecutive_failures=Site.consecutive_failures + 1)

@@ -15,8 +15,9 @@ from app.domain.inventory import received_report, site_sync
 from app.http.errors import ErrorCode
 from app.models.audit import AuditEntry
 from app.models.base import db
+from app.models.notices import NoticeNonce
 from app.models.reports import Component, Report, Sync
-from app.models.sites import ACTIVE, NEW, STATES, NoticeNonce, Site
+from app.models.sites import ACTIVE, NEW, STATES, Site
 from tests.support.audit_entries import events
 from tests.support.config import make_config
 from tests.support.factories import make_site, plugin, read_report, report, theme

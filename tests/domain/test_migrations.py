@@ -27,8 +27,9 @@ from app.models.base import BaseModel, db, is_postgres, transaction, use_databas
 from app.models.call_log import SiteCall
 from app.models.daily_checks import DailyChecks
 from app.models.installation import Setting
+from app.models.notices import NoticeNonce
 from app.models.reports import Sync
-from app.models.sites import ACTIVE, NEW, STATES, NoticeNonce, Site
+from app.models.sites import ACTIVE, NEW, STATES, Site
 from tests.support.factories import make_site, make_user
 from tests.support.fakes import RecordingQueue, at
 

@@ -21,7 +21,8 @@ from app.domain.inventory import site_sync
 from app.domain.sites import urls
 from app.keys import SealBroken
 from app.models.base import transaction
-from app.models.sites import MAY_CALL, WAITING, NoticeNonce, Pairing, Site
+from app.models.notices import NoticeNonce
+from app.models.sites import MAY_CALL, WAITING, Pairing, Site
 from app.protocol import (
     MAX_SKEW_S,
     MAX_URL_CHARS,
