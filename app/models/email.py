@@ -16,6 +16,7 @@ from peewee import (
 
 from app.models.accounts import User
 from app.models.base import BaseModel, JsonField, UtcField
+from app.models.composed import composed_once
 from app.models.outgoing import CANCELLED, ENDED, SENT, OutgoingMessage
 from app.models.told_items import ToldItem
 
@@ -102,8 +103,13 @@ class NotificationPreference(BaseModel):
     @classmethod
     def with_active_users(cls) -> list[NotificationPreference]:
         """Return the rows of all people who can sign in, each with its user."""
+        return list(cls._with_active_users())
+
+    @classmethod
+    @composed_once
+    def _with_active_users(cls) -> Any:
         query = cls.select(cls, User).join(User).where(User.disabled_at.is_null())
-        return list(query.order_by(cls.user))
+        return query.order_by(cls.user)
 
     @classmethod
     def add_missing(cls, now: datetime) -> int:

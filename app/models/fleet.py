@@ -160,8 +160,12 @@ def _all(visible: Visibility) -> Any:
 
 def sites_in(connections: Collection[str]) -> list[FleetSite]:
     """Return the sites whose `connection` is one of these, or with another problem, by name."""
-    is_wanted = Site.connection_in_sql().in_(list(connections)) | _has_problem()
-    return [FleetSite(*row) for row in _listing(EVERYTHING, is_wanted)]
+    return [FleetSite(*row) for row in _with_problem(tuple(connections))]
+
+
+@composed_once
+def _with_problem(connections: tuple[str, ...]) -> Any:
+    return _listing(EVERYTHING, Site.connection_in_sql().in_(connections) | _has_problem())
 
 
 def _has_problem() -> Any:
