@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench import audit_log, pages, processes, site, sync, vulnerabilities, wire
+from bench import audit_log, pages, processes, site, sync, uptime, vulnerabilities, wire
 from bench.measure import Figure
 from tests.wordpress.engine import EngineFailed
 
@@ -33,6 +33,7 @@ def main() -> int:
     found += _shown("Pages of a thousand sites", pages.figures())
     found += _shown("The audit log", audit_log.figures())
     found += _shown("Aura's syncs", sync.figures())
+    found += _shown("Aura's checks of front pages", uptime.figures())
     found += _shown("A feed of vulnerabilities", vulnerabilities.figures())
     found += _shown("The protocol in Python", wire.figures())
     found += _shown("Aura's processes", processes.figures())
