@@ -69,6 +69,8 @@ class Config:
     asks_registries: bool = True
     # How much disk space the downloaded packages may take, in megabytes.
     package_cache_mb: int = _DEFAULT_PACKAGE_CACHE_MB
+    # A browser with which workers look at pages; without it, there are no screenshots.
+    chromium: Path | None = None
     # How many jobs run at once in one worker process.
     workers: int = _DEFAULT_WORKERS
     # How long requests and jobs may take to end after SIGTERM, in seconds.
@@ -142,6 +144,7 @@ class Config:
             package_cache_mb=_integer(
                 env, "AURA_PACKAGE_CACHE_MB", _DEFAULT_PACKAGE_CACHE_MB, 64, 1_000_000, problems
             ),
+            chromium=_program(env, "AURA_CHROMIUM", problems),
             asks_wordpress_org=_is_yes(env, "AURA_ASK_WORDPRESS_ORG", problems),
             asks_registries=_is_yes(env, "AURA_ASK_REGISTRIES", problems),
             workers=_integer(env, "AURA_WORKERS", _DEFAULT_WORKERS, 1, 64, problems),
@@ -242,6 +245,14 @@ def _networks(text: str, problems: list[str]) -> tuple[Network, ...]:
         except ValueError as why:
             problems.append(f"AURA_ALLOW_NETS: {part!r} is not a network ({why}).")
     return tuple(found)
+
+
+def _program(env: Mapping[str, str], name: str, problems: list[str]) -> Path | None:
+    """Return the path of a program, which may be installed on other machines only."""
+    text = env.get(name) or ""
+    if text and not text.startswith("/"):
+        problems.append(f"{name} must be a whole path like /usr/bin/chromium, not {text!r}.")
+    return Path(text) if text else None
 
 
 def _choice(

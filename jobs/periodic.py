@@ -14,6 +14,7 @@ from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync, update_backlog
 from app.domain.mail import outbox
 from app.domain.notifications import watch, webhook_watch
+from app.domain.page_checks import screenshots
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
 from app.domain.rollouts import upkeep as rollout_upkeep
@@ -53,6 +54,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
         verification.queue_due_verification(now) + refusals.close_hours(now)
     ),
     "summarize_calls": lambda config, now: call_log.summarize_due(config, now),
+    "prune_screenshots": screenshots.prune,
     "store_backlog": lambda _, now: update_backlog.store_today(now),
     "recover_exports": lambda config, now: export.queue_due_exports(config, now),
     "notify_people": lambda _, now: watch.notify_due(now),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +29,7 @@ class SitePage(BaseModel):
     form_action = CharField(max_length=300, default="")
     status = IntegerField(default=200)
     no_notice = BooleanField(default=True)
+    no_console_error = BooleanField(default=False)
     looked_at = UtcField(null=True)
     result = JsonField(default=dict)
 
@@ -111,6 +113,13 @@ class ChangePages(BaseModel):
         return self.update_if(
             ChangePages.asks.in_((True,)), asks=False, judged_by=by, judged_at=now
         )
+
+    @classmethod
+    def still_shown(cls, change_ids: Collection[int]) -> set[int]:
+        """Return those of these updates whose site has not been removed."""
+        query = Change.select(Change.id).join(Site)
+        query = query.where(Change.id.in_(change_ids), Site.forgotten_at.is_null())
+        return {change.id for change in query}
 
     @classmethod
     def to_judge(cls, site_id: int) -> list[Change]:

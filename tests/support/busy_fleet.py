@@ -31,6 +31,7 @@ from app.domain.mail import outbox
 from app.domain.notifications import delivery, preferences, watch, webhook_watch
 from app.domain.notifications.preferences import Preferences
 from app.domain.page_checks import looks as page_looks
+from app.domain.page_checks import screenshots
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import sending
 from app.domain.rollouts import looks, starting
@@ -277,6 +278,10 @@ class Fleet:
         for site in self.rows():
             UptimeCheck.note(site.id, self.clock() - timedelta(days=40), RESULTS[0], 200, 120)
 
+    def keep_screenshots(self) -> None:
+        for change_id in range(10_000, 10_000 + COUNT):
+            screenshots.keep(change_id, "after", {0: {"phone": b"RIFF"}}, self.config)
+
     def lose_exports(self) -> None:
         for _ in range(COUNT):
             self.export()
@@ -296,6 +301,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "recover_reports": (Fleet.send_reports, COUNT),
     "notify_webhooks": (Fleet.break_watched_sites, 1),
     "recover_webhooks": (Fleet.queue_webhooks, COUNT),
+    "prune_screenshots": (Fleet.keep_screenshots, COUNT),
     "store_backlog": (Fleet.begin_a_day, COUNT),
     "recover_exports": (Fleet.lose_exports, COUNT),
     "retry_revocations": (Fleet.leave, COUNT),

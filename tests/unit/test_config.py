@@ -135,3 +135,13 @@ def test_a_secret_that_stays_empty_is_refused(
     (tmp_path / "secret.key").touch()
     with pytest.raises(ConfigError, match="AURA_SECRET_KEY must have at least 32"):
         Config.from_env({"AURA_VAR": str(tmp_path)})
+
+
+def test_a_browser_is_optional_and_named_by_its_whole_path(tmp_path: Path) -> None:
+    env = {"AURA_VAR": str(tmp_path)}
+    assert Config.from_env(env).chromium is None
+    # It may be installed on the workers only.
+    found = Config.from_env({**env, "AURA_CHROMIUM": "/opt/none/chromium"})
+    assert found.chromium == Path("/opt/none/chromium")
+    with pytest.raises(ConfigError, match="AURA_CHROMIUM must be a whole path"):
+        Config.from_env({**env, "AURA_CHROMIUM": "chromium"})

@@ -33,6 +33,8 @@ from app.domain.changes.site_probe import LookCall
 from app.domain.connection import calls, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call
 from app.domain.dashboard_identity import DashboardIdentity
+from app.domain.page_checks import browser_looks
+from app.domain.page_checks.browser_looks import Browse
 from app.http import site_client
 from app.keys import SealBroken, signing_public, verify_plan
 from app.models.auto_update_rules import UpdateHold
@@ -68,6 +70,7 @@ def run_change(
     call: Call = site_client.call,
     look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
+    browse: Browse = browser_looks.browse,
 ) -> str:
     """Send an approved change to its site, record the result and return its state.
 
@@ -76,7 +79,7 @@ def run_change(
     change = Change.get_or_none(Change.id == change_id)
     if change is None:
         return "gone"
-    context = RunContext(config, call, look, now)
+    context = RunContext(config, call, look, now, browse)
     if change.state not in MAY_RUN or not _begin(change, context):
         return change.state
     change.note(

@@ -24,7 +24,8 @@ from app.domain.changes.site_probe import LookCall
 from app.domain.connection import calls, quarantine
 from app.domain.connection.calls import Call, CallResult
 from app.domain.errors import StaleState
-from app.domain.page_checks import comparison, looks, settings
+from app.domain.page_checks import browser_looks, comparison, looks, screenshots, settings
+from app.domain.page_checks.browser_looks import Browse, Seen
 from app.domain.page_checks.comparison import Look, Requirements, Verdict
 from app.domain.page_checks.looks import Wanted
 from app.keys import SealBroken
@@ -59,13 +60,26 @@ class RunContext:
     call: Call
     look: LookCall
     now: Callable[[], datetime]
+    browse: Browse = browser_looks.browse
     began: float = field(default_factory=time.monotonic)
 
     @property
     def has_time_for_pages(self) -> bool:
         """Whether the job lasts long enough to look at pages and to revert the update."""
-        spent = time.monotonic() - self.began
-        return queue.JOB_TIMEOUT_S - _MARGIN_S - spent > _NEEDED_S
+        return self._left_s > _NEEDED_S + self._browser_s
+
+    @property
+    def has_time_for_browser(self) -> bool:
+        """Whether a browser can still look at the pages after looks without it."""
+        return self._left_s > looks.BUDGET_S + self._browser_s
+
+    @property
+    def _left_s(self) -> float:
+        return queue.JOB_TIMEOUT_S - _MARGIN_S - (time.monotonic() - self.began)
+
+    @property
+    def _browser_s(self) -> float:
+        return browser_looks.BUDGET_S if self.config.chromium else 0.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,8 @@ def look_before(change: Change, context: RunContext) -> None:
     if not pages:
         return
     wanted = {page.path: settings.requirements_of(page) for page in pages}
-    found = _look(change.site, wanted, context)
+    found, seen = _look(change.site, wanted, context)
+    _keep_pictures(change, screenshots.BEFORE, wanted, seen, context)
     before = [
         {
             "path": path,
@@ -127,7 +142,9 @@ def _verdicts(
     before = {
         page["path"]: [Look.from_json(stored) for stored in page["looks"]] for page in row.before
     }
-    after = _look(change.site, wanted, context)
+    known = {path: comparison.console_errors(looked) for path, looked in before.items()}
+    after, seen = _look(change.site, wanted, context, known)
+    _keep_pictures(change, screenshots.AFTER, wanted, seen, context)
     return {
         path: comparison.compare(before[path], after[path], required)
         for path, required in wanted.items()
@@ -135,10 +152,37 @@ def _verdicts(
 
 
 def _look(
-    site: Site, wanted: dict[str, Requirements], context: RunContext
-) -> dict[str, tuple[Look, Look]]:
-    pages = [Wanted(path, required) for path, required in wanted.items()]
-    return looks.look_twice(site, pages, config=context.config, probe=context.look)
+    site: Site,
+    wanted: dict[str, Requirements],
+    context: RunContext,
+    known: dict[str, list[str]] | None = None,
+) -> tuple[dict[str, tuple[Look, Look]], dict[str, Seen]]:
+    """Look at pages without and, where there is one, with a browser; return what both showed.
+
+    `known` are the errors of the consoles before the update: another one is looked at again.
+    """
+    # First what must be without errors: there may not be time for all pages.
+    ordered = sorted(wanted, key=lambda path: not wanted[path].no_console_error)
+    pages = [Wanted(path, wanted[path]) for path in ordered]
+    found = looks.look_twice(site, pages, config=context.config, probe=context.look)
+    seen: dict[str, Seen] = {}
+    if context.has_time_for_browser:
+        seen = context.browse(site, browser_looks.wanted_pages(found, known), context.config)
+    together = {
+        path: browser_looks.with_consoles(looked, seen.get(path)) for path, looked in found.items()
+    }
+    return together, seen
+
+
+def _keep_pictures(
+    change: Change,
+    moment: str,
+    wanted: dict[str, Requirements],
+    seen: dict[str, Seen],
+    context: RunContext,
+) -> None:
+    pictures = {index: seen[path].pictures for index, path in enumerate(wanted) if path in seen}
+    screenshots.keep(change.id, moment, pictures, context.config)
 
 
 # ---- revert ----
@@ -176,7 +220,7 @@ def _revert(
         calls.record(result, change.site_id, now=context.now())
     answer = _answer(change, result, context.now())
     if answer.state in (ROLLED_BACK, FAILED):
-        again = _look(change.site, _broken(row, verdicts), context)
+        again, _ = _look(change.site, _broken(row, verdicts), context)
         store_verdicts(row, verdicts, revert=answer.state, again=again)
         return Judgment(answer, result)
     if answer.state == REFUSED and answer.reason != outcomes.BUSY:

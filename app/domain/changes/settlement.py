@@ -24,6 +24,8 @@ from app.domain.connection import calls, health, quarantine
 from app.domain.connection.calls import KEYS_UNREADABLE, Call, CallResult
 from app.domain.diagnostics import runs
 from app.domain.inventory.available_updates import store_available_updates
+from app.domain.page_checks import browser_looks
+from app.domain.page_checks.browser_looks import Browse
 from app.http import site_client
 from app.http.errors import ErrorCode
 from app.http.site_client import Reply
@@ -59,12 +61,13 @@ def settle_change(
     call: Call = site_client.call,
     look: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
+    browse: Browse = browser_looks.browse,
 ) -> str:
     """Ask the site for the result of a change whose answer was lost; return the change's state."""
     change = Change.get_or_none(Change.id == change_id)
     if change is None:
         return "gone"
-    context = RunContext(config, call, look, now)
+    context = RunContext(config, call, look, now, browse)
     began = now()
     if not change.lease((UNKNOWN,), began, began + LEASE):
         return change.state

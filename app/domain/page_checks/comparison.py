@@ -7,12 +7,13 @@ last one is never rounded to one of the others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
-from app.domain.page_checks import structure
+from app.domain.page_checks import console, structure
+from app.domain.page_checks.console import Console
 from app.domain.page_checks.structure import Document, Structure
 
 SAME = "same"
@@ -27,14 +28,18 @@ STATUS = "status"
 NOTICE = "notice"
 TITLE = "title"
 ASSET = "asset"
+CONSOLE = "console"
 
 # Why nothing can be told, besides the codes of app.http.errors and of intermediaries.
 UNSTEADY = "unsteady"
 NO_LOOK_BEFORE = "no_look_before"
 ANOTHER_PAGE = "another_page"
+# Why a browser showed nothing about a page whose console must be without errors; a code follows.
+BROWSER = "browser:"
 
 MAX_SELECTOR_CHARS = 200
 _MOST_DIFFERENCES = 30
+_MOST_ERRORS = 5
 # A page with fewer steady features may well share none with itself.
 _FEWEST_FEATURES = 3
 # Fields whose value is the text of a button.
@@ -50,6 +55,7 @@ class Requirements:
     form_action: str = ""
     status: int = 200
     no_notice: bool = True
+    no_console_error: bool = False
 
     @property
     def is_anything(self) -> bool:
@@ -67,12 +73,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Look:
-    """One look at a page: its structure and which requirements it meets, or why there is none."""
+    """One look at a page: its structure and which requirements it meets, or why there is none.
+
+    `console` is what a browser said about it, if one looked.
+    """
 
     structure: Structure | None
     unmet: tuple[str, ...] = ()
     why: str = ""
     broken_assets: tuple[str, ...] = ()
+    console: Console | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -80,6 +90,7 @@ class Look:
             "unmet": list(self.unmet),
             "why": self.why,
             "broken_assets": list(self.broken_assets),
+            "console": self.console.as_json() if self.console else None,
         }
 
     @classmethod
@@ -90,18 +101,27 @@ class Look:
             tuple(stored["unmet"]),
             stored["why"],
             tuple(stored["broken_assets"]),
+            # Looks that were stored before Aura had a browser have none.
+            Console.from_json(stored.get("console")),
         )
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer about one page. `before` names the requirements that it did not meet before."""
+    """The answer about one page.
+
+    `before` names the requirements that it did not meet before, and `known_errors` counts the
+    errors that its console had already. `browser` is why a browser showed nothing; None if no
+    browser looked.
+    """
 
     answer: str
     why: str = ""
     differences: tuple[Difference, ...] = ()
     before: tuple[str, ...] = ()
     counted: dict[str, int] = field(default_factory=dict)
+    known_errors: int = 0
+    browser: str | None = None
 
     @property
     def must_go_back(self) -> bool:
@@ -115,6 +135,8 @@ class Verdict:
             "differences": [asdict(one) for one in self.differences],
             "before": list(self.before),
             "counted": self.counted,
+            "known_errors": self.known_errors,
+            "browser": self.browser,
         }
 
 
@@ -195,14 +217,46 @@ def compare(before: Sequence[Look], after: Sequence[Look], required: Requirement
     lost = [
         Difference(name, _wanted(name, required), True) for name in gone if name not in was_unmet
     ]
-    differences = [*lost, *_lost_features(before, after)][:_MOST_DIFFERENCES]
-    known = tuple(sorted(was_unmet))
-    counted = _counted(before)
+    errors = _new_errors(before, after, required)
+    differences = [*lost, *errors, *_lost_features(before, after)][:_MOST_DIFFERENCES]
+    verdict = Verdict(
+        SAME,
+        before=tuple(sorted(was_unmet)),
+        counted=_counted(before),
+        known_errors=len(console_errors(before)),
+        browser=_why_no_console(before, after),
+    )
     if lost or (differences and not flickers):
-        return Verdict(DIFFERENT, "", tuple(differences), known, counted)
+        return replace(verdict, answer=DIFFERENT, differences=tuple(differences))
     if flickers:
-        return Verdict(CANNOT_TELL, UNSTEADY, tuple(differences), known, counted)
-    return Verdict(SAME, "", (), known, counted)
+        return replace(verdict, answer=CANNOT_TELL, why=UNSTEADY, differences=tuple(differences))
+    if required.no_console_error and verdict.browser != "":
+        return replace(
+            verdict, answer=CANNOT_TELL, why=BROWSER + (verdict.browser or console.NOT_LOOKED)
+        )
+    return verdict
+
+
+def console_errors(looks: Iterable[Look]) -> list[str]:
+    """Return what the consoles of these looks say, each error once."""
+    return list(console.errors_of(look.console for look in looks))
+
+
+def _new_errors(
+    before: Sequence[Look], after: Sequence[Look], required: Requirements
+) -> list[Difference]:
+    """Return the errors in the console that are new, if a browser had looked before."""
+    was, now = [look.console for look in before], [look.console for look in after]
+    if console.why_unknown(was, ()):
+        return []
+    found = console.new_errors(was, now)[:_MOST_ERRORS]
+    return [Difference(CONSOLE, error, required.no_console_error) for error in found]
+
+
+def _why_no_console(before: Sequence[Look], after: Sequence[Look]) -> str | None:
+    """Return why the consoles cannot be compared, or None if no browser looked at all."""
+    was, now = [look.console for look in before], [look.console for look in after]
+    return console.why_unknown(was, now) if any((*was, *now)) else None
 
 
 def _is_another_page(before: Sequence[Look], after: Sequence[Look]) -> bool:

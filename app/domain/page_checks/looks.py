@@ -11,15 +11,22 @@ from functools import partial
 from typing import Any
 
 from app.config import Config
-from app.domain.connection import calls
 from app.domain.diagnostics import responses
-from app.domain.page_checks import addresses, comparison, settings, structure, suggestions
+from app.domain.page_checks import (
+    addresses,
+    browser_looks,
+    comparison,
+    settings,
+    structure,
+    suggestions,
+    visitor_login,
+)
+from app.domain.page_checks.browser_looks import Browse
 from app.domain.page_checks.comparison import Look, Requirements
 from app.http import front_page, site_client
 from app.http.front_page import FrontPage
 from app.http.response import RawResponse
 from app.http.site_client import ProbeResponse
-from app.keys import SealBroken
 from app.models.base import transaction, utcnow
 from app.models.site_pages import PageRound, SitePage
 from app.models.sites import Site
@@ -63,7 +70,7 @@ class Visitor:
         self._ends = time.monotonic() + budget_s
         self._options: dict[str, Any] = {
             "allow_nets": config.allow_nets,
-            "server_login": _server_login(site, config),
+            "server_login": visitor_login.login_of(site, config),
             "headers": _HEADERS,
             "probe": probe,
         }
@@ -148,6 +155,7 @@ def look_now(
     config: Config,
     probe: LookCall = site_client.probe,
     now: Callable[[], datetime] = utcnow,
+    browse: Browse = browser_looks.browse,
 ) -> str:
     """Look at the pages of a site because a person asked for it, and store what was there.
 
@@ -162,17 +170,20 @@ def look_now(
         wanted = [Wanted(page.path, settings.requirements_of(page)) for page in pages]
         found = list(pool.map(visitor.look, wanted))
     front = visitor.fetch(f"{site.url}/", MAX_BYTES)
+    looked = {page.path: (look,) for page, look in zip(pages, found, strict=True)}
+    seen = browse(site, browser_looks.wanted_pages(looked), config)
     at = now()
     with transaction():
         for page, look in zip(pages, found, strict=True):
             # What must be there may have been changed meanwhile.
-            page.update_if(*_as_it_was(page), looked_at=at, result=_result(look))
+            result = _result(look) | browser_looks.as_result(seen.get(page.path))
+            page.update_if(*_as_it_was(page), looked_at=at, result=result)
         asked.end(at, suggestions.paths_in(front, site.url))
     return f"looked at {len(pages)}"
 
 
 def _as_it_was(page: SitePage) -> Iterable[Any]:
-    names = ("path", "phrase", "selector", "form_action", "status", "no_notice")
+    names = ("path", "phrase", "selector", "form_action", "status", "no_notice", "no_console_error")
     return [SitePage.columns()[name] == getattr(page, name) for name in names]
 
 
@@ -223,10 +234,3 @@ def _with_assets(look: Look, broken: set[str]) -> Look:
 def _is_page(received: RawResponse) -> bool:
     """Whether a page of HTML came instead of a script or stylesheet."""
     return received.is_html and "javascript" not in received.media_type
-
-
-def _server_login(site: Site, config: Config) -> str:
-    try:
-        return calls.server_login(site, config)
-    except SealBroken:
-        return ""  # without its password, the server's answer is "password_asked"

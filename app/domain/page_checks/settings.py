@@ -40,11 +40,19 @@ class TypedPage:
     form_action: str = ""
     status: int = 200
     no_notice: bool = True
+    no_console_error: bool = False
 
 
 def requirements_of(page: SitePage) -> Requirements:
     """Return what must be on a page."""
-    return Requirements(page.phrase, page.selector, page.form_action, page.status, page.no_notice)
+    return Requirements(
+        page.phrase,
+        page.selector,
+        page.form_action,
+        page.status,
+        page.no_notice,
+        page.no_console_error,
+    )
 
 
 def add_page(site: Site, typed: TypedPage, *, by: Actor, now: datetime) -> SitePage:
@@ -149,4 +157,5 @@ def _columns(typed: TypedPage, site: Site) -> dict[str, Any]:
         "form_action": action,
         "status": typed.status,
         "no_notice": typed.no_notice,
+        "no_console_error": typed.no_console_error,
     }

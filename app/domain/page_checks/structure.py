@@ -212,7 +212,12 @@ def read_structure(document: Document) -> Structure:
 def normal_text(text: str) -> str:
     """Return a text as it is compared: without case, numbers, dates and random parts."""
     plain = " ".join(text.split()).casefold()[: 4 * _MAX_CHARS]
-    return _NUMBER.sub("#", _RANDOM.sub("#", _MONTH.sub("#", plain)))[:_MAX_CHARS]
+    return without_noise(_MONTH.sub("#", plain))[:_MAX_CHARS]
+
+
+def without_noise(text: str) -> str:
+    """Return a text without numbers and random parts."""
+    return _NUMBER.sub("#", _RANDOM.sub("#", text))
 
 
 def normal_address(reference: str, base: str) -> str:
@@ -224,7 +229,7 @@ def normal_address(reference: str, base: str) -> str:
         return "?"
     if target.scheme not in ("http", "https"):
         return f"{target.scheme}:"
-    path = _NUMBER.sub("#", _RANDOM.sub("#", target.path or "/"))
+    path = without_noise(target.path or "/")
     return (path if is_own else f"{target.hostname}{path}")[:_MAX_CHARS]
 
 

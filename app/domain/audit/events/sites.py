@@ -84,6 +84,7 @@ class SitePageAdded(Event):
     form_action: str
     status: int
     no_notice: bool
+    no_console_error: bool
 
 
 class SitePageChanged(Event):
@@ -96,6 +97,7 @@ class SitePageChanged(Event):
     form_action: str
     status: int
     no_notice: bool
+    no_console_error: bool
 
 
 class SitePageRemoved(Event):
