@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from flask import current_app
+
 from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
@@ -27,7 +29,8 @@ from app.domain.changes.release_findings import ReleaseFindings
 from app.domain.changes.vulnerability_updates import UpdateEffect, effect_of
 from app.domain.errors import NotFound
 from app.domain.inventory.versions import MAJOR
-from app.domain.page_checks import addresses
+from app.domain.page_checks import addresses, screenshots
+from app.domain.page_checks.screenshots import Pictures
 from app.domain.reporting.computation import STORY_EVENTS
 from app.models import change_results
 from app.models.audit import AuditEntry
@@ -95,6 +98,7 @@ class ChangePage:
     findings: ReleaseFindings | None
     experience: FleetExperience
     pages: ChangePages | None
+    pictures: Pictures
 
     def address_of(self, path: str) -> str:
         """Return the address of a page of the site."""
@@ -261,6 +265,7 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
         findings=release_findings.findings_of(change),
         experience=fleet_experience.sum_up(of_version),
         pages=ChangePages.of(change.id) if has_run else None,
+        pictures=screenshots.kept(change.id, current_app.config["AURA"]) if has_run else {},
     )
 
 

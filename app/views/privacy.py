@@ -12,6 +12,7 @@ from app.domain.accounts import login_throttle, one_time_links, sessions
 from app.domain.audit import export, verification
 from app.domain.inventory import report_schema, site_sync, update_backlog
 from app.domain.mail import outbox
+from app.domain.page_checks import screenshots
 from app.domain.uptime import upkeep
 from app.domain.webhooks import outbox as webhook_outbox
 from app.views.authorization import require_permission
@@ -27,6 +28,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "settings/privacy.html",
         kept=_kept(config),
+        has_browser=config.chromium is not None,
         asks_wordpress_org=config.asks_wordpress_org,
         asks_registries=config.asks_registries,
         field_count=len(report_schema.fields()),
@@ -65,6 +67,11 @@ def _kept_of_sites(config: Config) -> list[tuple[str, str, str]]:
             "Packages of plugins and themes from WordPress.org",
             f"The newest {config.package_cache_mb} MB",
             "To compare what sites install",
+        ),
+        (
+            "Screenshots of pages before and after updates, where a browser is installed",
+            _days(screenshots.KEPT_FOR),
+            "To compare pages",
         ),
         (
             "Known vulnerabilities of what sites have",

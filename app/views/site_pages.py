@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    flash,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 
 from app.domain.changes import page_evidence
 from app.domain.errors import Invalid, NotFound
-from app.domain.page_checks import addresses, settings, suggestions
+from app.domain.page_checks import addresses, screenshots, settings, suggestions
 from app.domain.page_checks.settings import TypedPage
 from app.models.base import utcnow
 from app.models.site_pages import ChangePages, PageRound, SitePage
@@ -86,6 +96,19 @@ def judge(change_id: int) -> ResponseReturnValue:
     return redirect(url_for("changes.show", change_id=found.id, _anchor="pages"), 303)
 
 
+@bp.get("/changes/<int:change_id>/screenshots/<int:index>/<moment>/<width>")
+@require_permission("see")
+def screenshot(change_id: int, index: int, moment: str, width: str) -> ResponseReturnValue:
+    """Return a screenshot of the page with this place in the results of an update."""
+    found = load_change(change_id)
+    picture = screenshots.read(found.id, index, moment, width, current_app.config["AURA"])
+    if picture is None:
+        raise NotFound("This screenshot is not kept any more. Aura keeps them for 30 days.")
+    # A picture and nothing else, also when it is opened alone.
+    policy = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+    return Response(picture, mimetype="image/webp", headers=policy)
+
+
 def _typed() -> TypedPage:
     return TypedPage(
         path=request.form.get("path", ""),
@@ -94,13 +117,12 @@ def _typed() -> TypedPage:
         form_action=request.form.get("form_action", ""),
         status=request.form.get("status", -1, type=row_number),
         no_notice=bool(request.form.get("no_notice")),
+        no_console_error=bool(request.form.get("no_console_error")),
     )
 
 
 def _stored(page: SitePage) -> TypedPage:
-    return TypedPage(
-        page.path, page.phrase, page.selector, page.form_action, page.status, page.no_notice
-    )
+    return TypedPage(path=page.path, **asdict(settings.requirements_of(page)))
 
 
 def _load(site_id: int, page_id: int) -> SitePage:
@@ -127,6 +149,7 @@ def _list(
         suggestions=suggestions.suggest(linked, active, {page.path for page in pages}),
         most=settings.MOST_PAGES,
         statuses=settings.STATUSES,
+        has_browser=current_app.config["AURA"].chromium is not None,
         typed=typed or TypedPage(""),
         errors=errors or {},
     )
@@ -139,6 +162,7 @@ def _form(
         "pages/edit.html",
         page=load_site_page(site_id),
         page_id=page_id,
+        has_browser=current_app.config["AURA"].chromium is not None,
         statuses=settings.STATUSES,
         typed=typed,
         errors=errors or {},

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from random import Random
 
 from app.domain.changes import page_evidence
-from app.domain.page_checks import comparison, looks, settings
+from app.domain.page_checks import comparison, looks, screenshots, settings
+from app.domain.page_checks.comparison import Look
+from app.domain.page_checks.console import Console
 from app.domain.page_checks.settings import TypedPage
 from app.http.connection_trace import Trace
 from app.http.response import RawResponse
@@ -15,10 +17,13 @@ from app.models.changes import SUCCEEDED, Change
 from app.models.site_pages import ChangePages, PageRound
 from app.models.sites import ACTIVE, Site
 from tests.fleet.fleet import Fleet
+from tests.fleet.screenshots import draw_pictures
 from tests.support.shop_pages import Page, pages
 
 _SITES = 8
 _PATHS = {"shop": "/shop/", "checkout": "/checkout/", "contact": "/contact/", "front": "/"}
+_OLD_ERROR = "Failed to load resource: the server responded with a status of # () (/old.js)"
+_NEW_ERROR = "TypeError: form.reset is not a function (/wp-content/plugins/forms/app.js)"
 _LOST_FIELD = '<input type="email" name="your-email">'
 
 
@@ -32,7 +37,7 @@ def add_pages(fleet: Fleet) -> None:
             settings.add_page(site, typed, by=fleet.operator, now=fleet.clock())
         PageRound.request(site.id, fleet.clock())
         looks.look_now(site.id, config=fleet.config, probe=_Visitor(drawn, visit), now=fleet.clock)
-        _add_evidence(site, drawn, visit)
+        _add_evidence(site, drawn, visit, fleet)
 
 
 class _Visitor:
@@ -49,8 +54,11 @@ class _Visitor:
         return ProbeResponse(url, Trace(), received=received)
 
 
-def _add_evidence(site: Site, drawn: dict[str, Page], visit: Random) -> None:
-    """Keep what the pages showed after the newest update of the site: a field of a form is gone."""
+def _add_evidence(site: Site, drawn: dict[str, Page], visit: Random, fleet: Fleet) -> None:
+    """Keep what the pages showed after the newest update of the site.
+
+    A field of a form is gone, and a script of it does not work.
+    """
     change = (
         Change.select()
         .where(Change.site == site.id, Change.state == SUCCEEDED)
@@ -63,7 +71,7 @@ def _add_evidence(site: Site, drawn: dict[str, Page], visit: Random) -> None:
         {
             "path": path,
             "required": asdict(page.required),
-            "looks": [page.look(visit).as_json() for _ in range(2)],
+            "looks": [_look(page, visit).as_json() for _ in range(2)],
         }
         for path, page in drawn.items()
     ]
@@ -72,10 +80,23 @@ def _add_evidence(site: Site, drawn: dict[str, Page], visit: Random) -> None:
     assert row is not None
     verdicts = {
         path: comparison.compare(
-            [page.look(visit), page.look(visit)],
-            [page.look(visit, lambda text: text.replace(_LOST_FIELD, "")) for _ in range(2)],
+            [_look(page, visit) for _ in range(2)],
+            [_look(page, visit, is_broken=True) for _ in range(2)],
             page.required,
         )
         for path, page in drawn.items()
     }
     page_evidence.store_verdicts(row, verdicts)
+    for moment, is_broken in ((screenshots.BEFORE, False), (screenshots.AFTER, True)):
+        pictures = {
+            index: draw_pictures(is_broken=is_broken and page.kind == "contact")
+            for index, page in enumerate(drawn.values())
+        }
+        screenshots.keep(change.id, moment, pictures, fleet.config)
+
+
+def _look(page: Page, visit: Random, *, is_broken: bool = False) -> Look:
+    """Look at a page with and without a browser."""
+    looked = page.look(visit, lambda text: text.replace(_LOST_FIELD, "") if is_broken else text)
+    errors = (_OLD_ERROR, _NEW_ERROR) if is_broken and page.kind == "contact" else (_OLD_ERROR,)
+    return replace(looked, console=Console(errors))

@@ -135,6 +135,7 @@ NEEDS = {
     "site_pages.judge": "approve",
     "site_pages.look": "sync",
     "site_pages.remove": "pair",
+    "site_pages.screenshot": "see",
     "site_pages.show": "see",
     "uptime.change_settings": "pair",
     "uptime.show": "see",
