@@ -7,13 +7,12 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.domain.changes import page_evidence
 from app.domain.errors import Invalid, NotFound
 from app.domain.page_checks import addresses, settings, suggestions
 from app.domain.page_checks.settings import TypedPage
 from app.models.base import utcnow
 from app.models.site_pages import ChangePages, PageRound, SitePage
-from app.views.authorization import current_actor, load_change, load_site, require_permission
+from app.views.authorization import current_actor, load_site, require_permission
 from app.views.request_validation import row_number
 from app.views.site_view_models import SitePage as SiteTab
 from app.views.site_view_models import load_site_page
@@ -74,16 +73,6 @@ def look(site_id: int) -> ResponseReturnValue:
     settings.request_look(site, by=current_actor(), now=utcnow())
     flash("Look requested. Reload this page in a moment.")
     return _to_list(site.id)
-
-
-@bp.post("/changes/<int:change_id>/pages")
-@require_permission("approve")
-def judge(change_id: int) -> ResponseReturnValue:
-    """Record that a person looked at the pages that differ after an update."""
-    found = load_change(change_id)
-    page_evidence.judge(found, by=current_actor(), now=utcnow())
-    flash("Pages marked as checked.")
-    return redirect(url_for("changes.show", change_id=found.id, _anchor="pages"), 303)
 
 
 def _typed() -> TypedPage:

@@ -67,6 +67,8 @@ def path_of(task: Task) -> str:
     item, is_one = task.first, len(task.items) == 1
     if item.about == "change":
         return f"/changes/{item.id}" if is_one else "/updates/done#to-check"
+    if item.about == "pages":
+        return f"/changes/{item.id}#pages" if is_one else "/updates/done#pages"
     if item.about == "approval":
         return f"/changes/{item.id}" if is_one else "/updates/waiting"
     if item.about == "alert":
