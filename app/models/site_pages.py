@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from peewee import AutoField, BooleanField, CharField, ForeignKeyField, IntegerField, fn
+from peewee import AutoField, BooleanField, Case, CharField, ForeignKeyField, IntegerField, fn
 
 from app.models.base import BaseModel, JsonField, UtcField, is_postgres
 from app.models.changes import Change
@@ -82,6 +82,8 @@ class PageRound(BaseModel):
         )
 
 
+# In place of an answer, while there is none.
+UNANSWERED = "unanswered"
 # ChangePages.answer: a person looked at the pages, or restored the version of before in wp-admin.
 LOOKS_RIGHT = "looks_right"
 RESTORED = "restored"
@@ -132,6 +134,11 @@ class ChangePages(BaseModel):
         """Return the SQL condition that a person has to judge its pages."""
         # Not the bare column: SQLite finds a value by an index, and no truth.
         return cls.asks.in_((True,))
+
+    @classmethod
+    def verdict(cls) -> Any:
+        """Return the SQL expression for the answer, UNANSWERED, or an empty text if none is due."""
+        return Case(None, ((cls.is_asking(), UNANSWERED),), fn.COALESCE(cls.answer, ""))
 
     @classmethod
     def to_judge(cls, site_id: int) -> list[Change]:
