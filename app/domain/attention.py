@@ -22,6 +22,7 @@ from app.domain.attention_items import (
     item_of_change,
     item_of_file_check,
     item_of_page_question,
+    item_of_release,
     item_of_report,
     item_of_rollout,
     item_of_source,
@@ -32,6 +33,7 @@ from app.domain.attention_items import (
     tasks,
 )
 from app.domain.changes import approvals, rule_coverage
+from app.domain.changes.warned_releases import warned_releases
 from app.domain.inventory import php_eol, update_limits
 from app.domain.vulnerabilities import known
 from app.domain.vulnerabilities.known import KnownVulnerability
@@ -153,6 +155,7 @@ class Findings:
     provenance: list[OpenChange]
     file_checks: list[SiteFileCheck]
     page_questions: list[PageQuestion]
+    warned: dict[int, tuple[str, ...]]
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
@@ -173,6 +176,7 @@ class Findings:
             *(item_of_source(one).key for one in self.provenance),
             *(item_of_file_check(one).key for one in self.file_checks),
             *(item_of_page_question(one).key for one in self.page_questions),
+            *(item_of_release(one).key for one in warned_releases(self.changes, self.warned)),
         }
 
 
@@ -198,6 +202,7 @@ def _findings(sites: list[FleetSite], changes: list[Change], matters: OpenMatter
         matters.provenance,
         matters.file_checks,
         matters.page_questions,
+        matters.warned,
     )
 
 
@@ -239,6 +244,9 @@ def _visible(
     broken = findings.broken if visible.is_everything else None
     is_owner = permissions.is_allowed(actor.role, "webhooks")
     feed = findings.failing_feed if _keeps_feed(actor) else None
+    # Clients approve their updates one by one, and see no release of the agency.
+    decides = is_reader and permissions.is_allowed(actor.role, "approve")
+    warned = findings.warned if decides else {}
     return [
         *([item_of_verification(broken)] if broken and is_reader else []),
         *(item_of_alert(alert) for alert in findings.open_alerts if is_reader),
@@ -249,7 +257,10 @@ def _visible(
         *(item_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
         *(item_of_source(one) for one in findings.provenance if is_reader),
         *(item_of_file_check(one) for one in findings.file_checks if is_reader),
-        *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
+        *(item_of_release(one) for one in warned_releases(changes, warned)),
+        *_approvals(
+            actor, [one for one in changes if one.state == PROPOSED and one.id not in warned]
+        ),
         *(
             item_of_report(one)
             for one in findings.reports

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.domain import alerts
+from app.domain.changes.warned_releases import WarnedRelease
 from app.domain.rollouts import evidence
 from app.domain.vulnerabilities import known
 from app.domain.vulnerabilities.known import KnownVulnerability, VulnerableComponent
@@ -61,6 +62,7 @@ Row = (
     | OpenChange
     | Rollout
     | PageQuestion
+    | WarnedRelease
 )
 
 
@@ -70,10 +72,11 @@ class Item:
 
     `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'domain', 'network',
     'change', 'pages', 'rollout', 'vulnerability', 'files', 'feed', 'provenance', 'approval',
-    'report', 'rule', 'php', 'pause', 'new', 'old_feed' or 'webhook'. `word` is the connection, the
-    problem, the state of the change or the report, the rating, the kind of the alert, what changed
-    about a source, the answer about pages, or why the rollout stopped or the webhook is off. `id`
-    is the number of `row`, of the webhook, or of the change whose pages are asked about. `site` is
+    'release', 'report', 'rule', 'php', 'pause', 'new', 'old_feed' or 'webhook'. `word` is the
+    connection, the problem, the state of the change or the report, the rating, the kind of the
+    alert, what changed about a source, the worst warning of a release, the answer about pages, or
+    why the rollout stopped or the webhook is off. `id` is the number of `row`, of the webhook, or
+    of the change whose pages are asked about. `site` is
     None for what is about no site or about many, and for sites that were only counted.
     """
 
@@ -89,6 +92,8 @@ class Item:
     @property
     def key(self) -> str:
         """Return what stays the same as long as it is the same item, also if it gets worse."""
+        if isinstance(self.row, WarnedRelease):
+            return f"{self.about}:{self.row.key}"
         if self.id or self.site is None:
             return f"{self.about}:{self.id}"
         version = f":{self.name}" if self.about == "php" else ""
@@ -99,7 +104,7 @@ class Item:
     @property
     def client_ids(self) -> frozenset[int | None] | None:
         """Return the clients whose sites it is about; None if it is about no site."""
-        if isinstance(self.row, KnownVulnerability | OpenChange):
+        if isinstance(self.row, KnownVulnerability | OpenChange | WarnedRelease):
             return self.row.client_ids
         return None if self.site is None else frozenset({self.site.client_id})
 
@@ -158,6 +163,11 @@ def item_of_page_question(one: PageQuestion) -> Item:
     return Item("pages", one.because, CHECK, one.change_id, one.name, one.asked_at, one.site, one)
 
 
+def item_of_release(one: WarnedRelease) -> Item:
+    """Return what a person has to decide about a release with warnings, no matter on how many."""
+    return Item("release", one.warnings[0], WAITING, 0, one.name, one.since, row=one)
+
+
 def item_of_rollout(rollout: Rollout) -> Item:
     """Return what stopped a rollout; it waits until a person decides."""
     severity = CRITICAL if rollout.reason == evidence.PACKAGE else CHECK
@@ -214,6 +224,8 @@ def _likeness(item: Item) -> tuple[str, ...]:
     """Return what two items have in common that a person handles together."""
     if item.about == "approval":
         return (item.about,)
+    if isinstance(item.row, WarnedRelease):
+        return (item.about, item.row.key)
     if isinstance(item.row, KnownVulnerability):
         return (item.about, item.row.kind, item.row.slug)
     return (item.about, item.word, item.severity)

@@ -7,5 +7,5 @@ __all__ = [
     "page_evidence", "page_questions", "proposals", "release_comparisons", "release_difference",
     "release_findings", "rest_decisions", "rest_period", "rule_coverage", "rule_hours",
     "rule_terms", "settlement", "site_assignment", "site_probe", "stop_switch",
-    "vulnerability_updates", "waves",
+    "vulnerability_updates", "warned_releases", "waves",
 ]  # fmt: skip
