@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import asdict
 from random import Random
 
-from app.domain.changes import page_evidence
+from app.domain.changes import page_evidence, page_questions
 from app.domain.page_checks import comparison, looks, settings
 from app.domain.page_checks.settings import TypedPage
 from app.http.connection_trace import Trace
 from app.http.response import RawResponse
 from app.http.site_client import ProbeResponse
 from app.models.changes import SUCCEEDED, Change
+from app.models.rollouts import RolloutUpdate
 from app.models.site_pages import ChangePages, PageRound
 from app.models.sites import ACTIVE, Site
 from tests.fleet.fleet import Fleet
 from tests.support.shop_pages import Page, pages
 
 _SITES = 8
+_UNANSWERED = 2
 _PATHS = {"shop": "/shop/", "checkout": "/checkout/", "contact": "/contact/", "front": "/"}
 _LOST_FIELD = '<input type="email" name="your-email">'
 
@@ -33,6 +35,7 @@ def add_pages(fleet: Fleet) -> None:
         PageRound.request(site.id, fleet.clock())
         looks.look_now(site.id, config=fleet.config, probe=_Visitor(drawn, visit), now=fleet.clock)
         _add_evidence(site, drawn, visit)
+    _answer_older_ones(fleet)
 
 
 class _Visitor:
@@ -50,10 +53,14 @@ class _Visitor:
 
 
 def _add_evidence(site: Site, drawn: dict[str, Page], visit: Random) -> None:
-    """Keep what the pages showed after the newest update of the site: a field of a form is gone."""
+    """Keep what the pages showed after the newest update of the site: a field of a form is gone.
+
+    None is of the rollout that is under way, which would stop.
+    """
+    rolled_out = RolloutUpdate.select(RolloutUpdate.change)
     change = (
         Change.select()
-        .where(Change.site == site.id, Change.state == SUCCEEDED)
+        .where(Change.site == site.id, Change.state == SUCCEEDED, Change.id.not_in(rolled_out))
         .order_by(Change.id.desc())
         .first()
     )
@@ -79,3 +86,11 @@ def _add_evidence(site: Site, drawn: dict[str, Page], visit: Random) -> None:
         for path, page in drawn.items()
     }
     page_evidence.store_verdicts(row, verdicts)
+
+
+def _answer_older_ones(fleet: Fleet) -> None:
+    """Have the operator find right what the pages showed after all but the newest updates."""
+    asking = Change.select().join(ChangePages).where(ChangePages.is_asking())
+    for change in list(asking.order_by(Change.ended_at.desc()))[_UNANSWERED:]:
+        note = "The form moved into the footer."
+        page_questions.answer_looks_right(change, by=fleet.operator, note=note, now=fleet.clock())
