@@ -59,6 +59,11 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
             "release_comparison", "warnings", CharField(max_length=100, default="")
         ),
     )
+    fill_new_columns(db)
+
+
+def fill_new_columns(db: Database) -> None:
+    """Write into the new columns what is known of questions, answers and comparisons so far."""
     with db.bind_ctx([ChangePages, ReleaseComparison]):
         ChangePages.update(answer="looks_right").where(ChangePages.judged_by != "").execute()
         for row in list(ChangePages.select().where(ChangePages.asks.in_((True,)))):
