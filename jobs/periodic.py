@@ -8,7 +8,13 @@ from datetime import datetime
 
 from app.config import Config
 from app.domain.audit import call_log, export, refusals, verification
-from app.domain.changes import auto_update_rules, execution, package_checks, release_comparisons
+from app.domain.changes import (
+    auto_update_rules,
+    execution,
+    package_checks,
+    package_refusals,
+    release_comparisons,
+)
 from app.domain.connection import pairing, revocation, revocation_checks, rotation
 from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync, update_backlog
@@ -42,7 +48,9 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
     "recover_rotations": lambda _, now: rotation.recover_rotations(now),
     "recover_diagnostics": lambda _, now: runs.recover_diagnostics(now),
     "ask_wordpress_org": asking.request_due,
-    "recover_package_checks": lambda _, now: package_checks.recover_checks(now),
+    "recover_package_checks": lambda _, now: (
+        package_checks.recover_checks(now) + package_refusals.close_gone(now)
+    ),
     "recover_comparisons": lambda _, now: release_comparisons.recover_comparisons(now),
     "recover_changes": lambda _, now: execution.recover_changes(now),
     "advance_rollouts": lambda _, now: rollout_upkeep.advance_due(now),

@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from app.domain import audit, permissions
-from app.domain.actor import Actor
+from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import AlertClosed, AlertRaised
 from app.domain.errors import Invalid, NotFound, StaleState
 from app.domain.text import check_reason
 from app.models.alerts import AUDIT_LOG_LOST as AUDIT_LOG_LOST
 from app.models.alerts import Alert
+from app.models.base import transaction
 from app.models.checkpoints import SiteCheckpoint
 from app.models.packages import KnownPackage
 from app.models.site_log import SiteLog
@@ -83,6 +84,19 @@ def raise_alert(
     alert = Alert.create(site=site, kind=kind, key=key[:100], evidence=evidence, raised_at=now)
     event = AlertRaised(site_id=site.id, alert_id=alert.id, about=kind, evidence=evidence)
     audit.record(event, by, now=now)
+    return True
+
+
+def close_over(alert: Alert, note: str, now: datetime) -> bool:
+    """Close an alert because what it warns of is over; False if it was closed before.
+
+    Opens its own transaction unless the caller has one.
+    """
+    with transaction():
+        if not alert.close(by=SYSTEM.name, note=note, now=now):
+            return False
+        event = AlertClosed(site_id=alert.site_id, alert_id=alert.id, about=alert.kind, note=note)
+        audit.record(event, SYSTEM, now=now)
     return True
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from app.domain import alerts, permissions
+from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.attention_items import (
     CHECK,
@@ -18,7 +18,11 @@ from app.domain.attention_items import (
     Item,
     Task,
     grouped_by_site,
+    item_of_alert,
+    item_of_change,
     item_of_file_check,
+    item_of_page_question,
+    item_of_release,
     item_of_report,
     item_of_rollout,
     item_of_source,
@@ -29,6 +33,7 @@ from app.domain.attention_items import (
     tasks,
 )
 from app.domain.changes import approvals, rule_coverage
+from app.domain.changes.warned_releases import warned_releases
 from app.domain.inventory import php_eol, update_limits
 from app.domain.vulnerabilities import known
 from app.domain.vulnerabilities.known import KnownVulnerability
@@ -44,6 +49,7 @@ from app.models.fleet import FleetSite, SiteCount
 from app.models.open_matters import OpenMatters
 from app.models.provenance import OpenChange
 from app.models.rollouts import Rollout
+from app.models.site_pages import PageQuestion
 from app.models.sites import NEW, Site
 from app.models.uptime import DOWN, ENDS_LATER, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 from app.models.visibility import EVERYTHING
@@ -148,6 +154,8 @@ class Findings:
     rollouts: list[Rollout]
     provenance: list[OpenChange]
     file_checks: list[SiteFileCheck]
+    page_questions: list[PageQuestion]
+    warned: dict[int, tuple[str, ...]]
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
@@ -155,9 +163,9 @@ class Findings:
             *(item.key for site in self.sites for item in _of_site(site)),
             # What an outage explains is not over, so it is not told as resolved.
             *(_of_connection(site).key for site in self.sites if site.is_explained),
-            *(_of_change(change).key for change in self.changes if change.needs_checking),
+            *(item_of_change(change).key for change in self.changes if change.needs_checking),
             *(_of_approval(change).key for change in self.changes if change.state == PROPOSED),
-            *(_of_alert(alert).key for alert in self.open_alerts),
+            *(item_of_alert(alert).key for alert in self.open_alerts),
             *([item_of_verification(self.broken).key] if self.broken else []),
             *(item_of_report(report).key for report in self.reports),
             *(item_of_webhook(endpoint).key for endpoint in self.webhooks),
@@ -167,6 +175,8 @@ class Findings:
             *(item_of_rollout(one).key for one in self.rollouts),
             *(item_of_source(one).key for one in self.provenance),
             *(item_of_file_check(one).key for one in self.file_checks),
+            *(item_of_page_question(one).key for one in self.page_questions),
+            *(item_of_release(one).key for one in warned_releases(self.changes, self.warned)),
         }
 
 
@@ -191,6 +201,8 @@ def _findings(sites: list[FleetSite], changes: list[Change], matters: OpenMatter
         matters.rollouts,
         matters.provenance,
         matters.file_checks,
+        matters.page_questions,
+        matters.warned,
     )
 
 
@@ -205,6 +217,7 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
         open_alerts=[one for one in findings.open_alerts if visible.has(one.site.client_id)],
         rollouts=[one for one in findings.rollouts if one.site and visible.has(one.site.client_id)],
         file_checks=[one for one in findings.file_checks if visible.has(one.site.client_id)],
+        page_questions=[one for one in findings.page_questions if visible.has(one.site.client_id)],
         # They are counted over all clients, so those of some are counted again.
         vulnerabilities=findings.vulnerabilities
         if visible.is_everything
@@ -231,16 +244,23 @@ def _visible(
     broken = findings.broken if visible.is_everything else None
     is_owner = permissions.is_allowed(actor.role, "webhooks")
     feed = findings.failing_feed if _keeps_feed(actor) else None
+    # Clients approve their updates one by one, and see no release of the agency.
+    decides = is_reader and permissions.is_allowed(actor.role, "approve")
+    warned = findings.warned if decides else {}
     return [
         *([item_of_verification(broken)] if broken and is_reader else []),
-        *(_of_alert(alert) for alert in findings.open_alerts if is_reader),
-        *(_of_change(change) for change in changes if change.needs_checking),
+        *(item_of_alert(alert) for alert in findings.open_alerts if is_reader),
+        *(item_of_change(change) for change in changes if change.needs_checking),
+        *(item_of_page_question(one) for one in findings.page_questions if is_reader),
         *(item_of_rollout(one) for one in findings.rollouts if is_reader),
         *(item for item in problems if item.about != "network" or is_reader),
         *(item_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
         *(item_of_source(one) for one in findings.provenance if is_reader),
         *(item_of_file_check(one) for one in findings.file_checks if is_reader),
-        *_approvals(actor, [change for change in changes if change.state == PROPOSED]),
+        *(item_of_release(one) for one in warned_releases(changes, warned)),
+        *_approvals(
+            actor, [one for one in changes if one.state == PROPOSED and one.id not in warned]
+        ),
         *(
             item_of_report(one)
             for one in findings.reports
@@ -347,26 +367,6 @@ def _own_network(sites: Iterable[FleetSite | SiteCount]) -> list[Item]:
     return [Item("network", "away", CRITICAL, since=min(filter(None, since), default=None))][
         : len(away)
     ]
-
-
-def _of_alert(alert: Alert) -> Item:
-    severity = CRITICAL if alerts.severity(alert.kind) == "critical" else CHECK
-    return Item(
-        "alert", alert.kind, severity, alert.id, since=alert.raised_at, site=alert.site, row=alert
-    )
-
-
-def _of_change(change: Change) -> Item:
-    return Item(
-        "change",
-        change.state,
-        CRITICAL if change.is_incident else CHECK,
-        change.id,
-        change.name,
-        since=change.ended_at or change.started_at,
-        site=change.site,
-        row=change,
-    )
 
 
 def _keeps_feed(actor: Actor) -> bool:

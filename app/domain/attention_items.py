@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from app.domain import alerts
+from app.domain.changes.warned_releases import WarnedRelease
 from app.domain.rollouts import evidence
 from app.domain.vulnerabilities import known
 from app.domain.vulnerabilities.known import KnownVulnerability, VulnerableComponent
@@ -18,6 +20,7 @@ from app.models.file_checks import SiteFileCheck
 from app.models.fleet import FleetSite
 from app.models.provenance import CLOSED, HOST, OpenChange
 from app.models.rollouts import Rollout
+from app.models.site_pages import PageQuestion
 from app.models.sites import Site
 from app.models.uptime import DOWN
 from app.models.webhooks import WebhookEndpoint
@@ -30,7 +33,16 @@ SOON = "soon"
 SEVERITIES = (CRITICAL, CHECK, WAITING, SOON)
 
 # What says that a site itself has a problem, and not only that something waits.
-_ABOUT_A_SITE = ("alert", "connection", "change", "uptime", "certificate", "domain", "files")
+_ABOUT_A_SITE = (
+    "alert",
+    "connection",
+    "change",
+    "pages",
+    "uptime",
+    "certificate",
+    "domain",
+    "files",
+)
 # From how many sites on the same problem is one task. Fewer are named one by one.
 MERGED_FROM = 3
 # What is one task even if it is about fewer.
@@ -49,6 +61,8 @@ Row = (
     | KnownVulnerability
     | OpenChange
     | Rollout
+    | PageQuestion
+    | WarnedRelease
 )
 
 
@@ -57,12 +71,13 @@ class Item:
     """One reason for attention.
 
     `about` is 'audit_log', 'alert', 'connection', 'uptime', 'certificate', 'domain', 'network',
-    'change', 'rollout', 'vulnerability', 'files', 'feed', 'provenance', 'approval', 'report',
-    'rule', 'php', 'pause', 'new', 'old_feed' or 'webhook'. `word` is the connection, the problem,
-    the state of the change or the report, the rating, the kind of the alert, what changed about a
-    source, or why the rollout stopped or the webhook is off. `id` is the number of `row`, or of the
-    webhook. `site` is None for what is about no site or about many, and for sites that were only
-    counted.
+    'change', 'pages', 'rollout', 'vulnerability', 'files', 'feed', 'provenance', 'approval',
+    'release', 'report', 'rule', 'php', 'pause', 'new', 'old_feed' or 'webhook'. `word` is the
+    connection, the problem, the state of the change or the report, the rating, the kind of the
+    alert, what changed about a source, the worst warning of a release, the answer about pages, or
+    why the rollout stopped or the webhook is off. `id` is the number of `row`, of the webhook, or
+    of the change whose pages are asked about. `site` is
+    None for what is about no site or about many, and for sites that were only counted.
     """
 
     about: str
@@ -77,6 +92,8 @@ class Item:
     @property
     def key(self) -> str:
         """Return what stays the same as long as it is the same item, also if it gets worse."""
+        if isinstance(self.row, WarnedRelease):
+            return f"{self.about}:{self.row.key}"
         if self.id or self.site is None:
             return f"{self.about}:{self.id}"
         version = f":{self.name}" if self.about == "php" else ""
@@ -87,7 +104,7 @@ class Item:
     @property
     def client_ids(self) -> frozenset[int | None] | None:
         """Return the clients whose sites it is about; None if it is about no site."""
-        if isinstance(self.row, KnownVulnerability | OpenChange):
+        if isinstance(self.row, KnownVulnerability | OpenChange | WarnedRelease):
             return self.row.client_ids
         return None if self.site is None else frozenset({self.site.client_id})
 
@@ -125,6 +142,30 @@ class Task:
     def site_names(self) -> list[str]:
         """Return the names of its sites, each once."""
         return list(dict.fromkeys(one.site.name for one in self.items if one.site))
+
+
+def item_of_alert(alert: Alert) -> Item:
+    """Return the item for an open alert."""
+    severity = CRITICAL if alerts.severity(alert.kind) == "critical" else CHECK
+    site, since = alert.site, alert.raised_at
+    return Item("alert", alert.kind, severity, alert.id, since=since, site=site, row=alert)
+
+
+def item_of_change(change: Change) -> Item:
+    """Return the item for an update that needs checking."""
+    severity, since = CRITICAL if change.is_incident else CHECK, change.ended_at
+    name, site, since = change.name, change.site, since or change.started_at
+    return Item("change", change.state, severity, change.id, name, since, site, change)
+
+
+def item_of_page_question(one: PageQuestion) -> Item:
+    """Return what a person has to judge about pages of a site after an update."""
+    return Item("pages", one.because, CHECK, one.change_id, one.name, one.asked_at, one.site, one)
+
+
+def item_of_release(one: WarnedRelease) -> Item:
+    """Return what a person has to decide about a release with warnings, no matter on how many."""
+    return Item("release", one.warnings[0], WAITING, 0, one.name, one.since, row=one)
 
 
 def item_of_rollout(rollout: Rollout) -> Item:
@@ -183,6 +224,8 @@ def _likeness(item: Item) -> tuple[str, ...]:
     """Return what two items have in common that a person handles together."""
     if item.about == "approval":
         return (item.about,)
+    if isinstance(item.row, WarnedRelease):
+        return (item.about, item.row.key)
     if isinstance(item.row, KnownVulnerability):
         return (item.about, item.row.kind, item.row.slug)
     return (item.about, item.word, item.severity)

@@ -63,6 +63,19 @@ class Alert(BaseModel):
         return query.count()
 
     @classmethod
+    def open_of_kind(cls, kind: str, site_id: int | None = None) -> list[Alert]:
+        """Return the open alerts of a kind at one site, or at all of them."""
+        query = cls.select().where(cls.kind == kind, cls.closed_at.is_null())
+        return list(query if site_id is None else query.where(cls.site == site_id))
+
+    @classmethod
+    def last_closed(cls, site_id: int, kind: str, prefix: str, *, by: str) -> Alert | None:
+        """Return the newest alert with a key that begins like this, of those closed by `by`."""
+        query = cls.select().where(cls.site == site_id, cls.kind == kind, cls.closed_by == by)
+        query = query.where(cls.key.startswith(prefix), cls.closed_at.is_null(False))
+        return query.order_by(cls.id.desc()).first()
+
+    @classmethod
     def open_count_of(cls, site_id: Any) -> Any:
         """Return the query for the number of open alerts of the site in another query's row."""
         return cls.select(fn.COUNT(cls.id)).where(cls.site == site_id, cls.closed_at.is_null())

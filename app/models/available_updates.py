@@ -169,6 +169,12 @@ class AvailableUpdate(BaseModel):
         for some in chunked([{**row, "site": site} for row in rows], _ROWS_PER_INSERT):
             cls.insert_many(some).execute()
 
+    @classmethod
+    def is_listed(cls, site_id: int, kind: str, ident: str, version: str) -> bool:
+        """Whether the last data of a site lists this version."""
+        same = (cls.kind == kind) & (cls.ident == ident) & (cls.to_version == version)
+        return cls.select().where(cls.site == site_id, same).exists()
+
     # ---- conditions ----
 
     @classmethod

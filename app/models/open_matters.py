@@ -16,7 +16,9 @@ from app.models.clients import Client
 from app.models.composed import composed_once
 from app.models.file_checks import SiteFileCheck
 from app.models.provenance import OpenChange, ProvenanceChange, ProvenanceSite
+from app.models.release_comparisons import ReleaseComparison
 from app.models.rollouts import STOPPED, Rollout
+from app.models.site_pages import PageQuestion
 from app.models.site_vulnerabilities import COUNTED, SiteVulnerability, SoftwareCount
 from app.models.sites import Site
 from app.models.visibility import Visibility
@@ -34,7 +36,8 @@ class OpenMatters:
     `provenance` are changes of sources that no person has accepted. `webhooks` are those that Aura
     turned off. `failing_feed` is set while known vulnerabilities do not come. `rollouts` are
     stopped, each with the site that stopped it. `file_checks` are those with open differences, each
-    with its site.
+    with its site. `page_questions` are about pages after updates, each with its site. `warned` has
+    the warnings of the releases that rules left to people, by id of the change.
     """
 
     broken: Verification | None = None
@@ -46,13 +49,15 @@ class OpenMatters:
     failing_feed: VulnerabilityFeed | None = None
     rollouts: list[Rollout] = field(default_factory=list)
     file_checks: list[SiteFileCheck] = field(default_factory=list)
+    page_questions: list[PageQuestion] = field(default_factory=list)
+    warned: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, visible: Visibility) -> OpenMatters:
         """Read all of it."""
         row = next(iter(_matters(visible)))
         broken, reports, clients, alerts, sites, counts, webhooks, *others = row
-        feeds, rollouts, changes, of_changes, checks = others
+        feeds, rollouts, changes, of_changes, checks, questions, warned = others
         known = {site.id: site for site in Site.read_nested(sites)}
         unseen = Verification.read_nested(broken)
         return cls(
@@ -67,6 +72,8 @@ class OpenMatters:
             failing_feed=next(iter(VulnerabilityFeed.read_nested(feeds)), None),
             rollouts=_rollouts(Rollout.read_nested(rollouts), known),
             file_checks=_file_checks(SiteFileCheck.read_nested(checks), known),
+            page_questions=PageQuestion.read(questions, known),
+            warned=ReleaseComparison.read_warned(warned),
         )
 
 
@@ -79,6 +86,7 @@ def _matters(visible: Visibility) -> Any:
         Site.id.in_(of_alerts)
         | Site.id.in_(of_rollouts)
         | Site.id.in_(SiteFileCheck.with_open_ones())
+        | (Site.id.in_(PageQuestion.on_sites()) & Site.forgotten_at.is_null())
     )
     columns = (
         Verification.nested(Verification.is_unseen()),
@@ -93,6 +101,8 @@ def _matters(visible: Visibility) -> Any:
         ProvenanceChange.nested_open(),
         ProvenanceSite.counted(visible),
         SiteFileCheck.nested(SiteFileCheck.is_open()),
+        PageQuestion.nested(),
+        ReleaseComparison.nested_warned(),
     )
     return Select(columns=columns).bind(db).tuples()
 

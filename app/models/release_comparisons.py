@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from peewee import JOIN, AutoField, CharField, Tuple, chunked
+from peewee import JOIN, AutoField, CharField, Tuple, chunked, fn
 
-from app.models.base import JsonField, UtcField
+from app.models.base import JsonField, UtcField, is_postgres
+from app.models.changes import PROPOSED, Change
 from app.models.file_checks import ComparedComponent
 from app.models.packages import KnownPackage
 from app.models.queued_row import LeasedRow
@@ -26,7 +28,8 @@ class ReleaseComparison(LeasedRow):
 
     `to_sha256` is the package of the new version that the plans name. `from_sha256` is what
     WordPress.org has as the old version, known once it was downloaded. `problem` is why they could
-    not be compared, yet or at all. `findings` are what app/release_contents.py returns.
+    not be compared, yet or at all. `findings` are what app/release_contents.py returns, `warnings`
+    the codes of what a person has to judge in them.
     """
 
     id = AutoField()
@@ -42,6 +45,7 @@ class ReleaseComparison(LeasedRow):
     compared_at = UtcField(null=True)
     problem = CharField(max_length=40, default="")
     findings = JsonField(default=dict)
+    warnings = CharField(max_length=100, default="")
 
     class Meta:
         indexes = ((("kind", "ident", "from_version", "to_sha256"), True),)
@@ -103,6 +107,34 @@ class ReleaseComparison(LeasedRow):
             return None
         compared = next(iter(ComparedComponent.read_nested(found.files)), None)
         return found, getattr(found, "comparison", None), compared
+
+    @classmethod
+    def nested_warned(cls) -> Any:
+        """Return the proposals of rules whose releases have warnings, as one column of a query.
+
+        `read_warned` reads it. The plan of a proposal names the package.
+        """
+        same = (
+            (cls.kind == Change.kind)
+            & (cls.ident == Change.ident)
+            & (cls.from_version == Change.from_version)
+            & (cls.warnings != "")
+            & Change.document.contains(cls.to_sha256)
+        )
+        columns = (Change.id, cls.warnings)
+        if is_postgres():
+            rows: Any = fn.json_agg(fn.json_build_array(*columns)).cast("text")
+        else:
+            rows = fn.json_group_array(fn.json_array(*columns))
+        is_open = (Change.state == PROPOSED) & Change.rule.is_null(False)
+        return Change.select(rows).join(cls, on=same).where(is_open)
+
+    @classmethod
+    def read_warned(cls, column: str | None) -> dict[int, tuple[str, ...]]:
+        """Return the codes of the warnings in a column of `nested_warned`, by id of the change."""
+        return {
+            change_id: tuple(codes.split(",")) for change_id, codes in json.loads(column or "[]")
+        }
 
     @classmethod
     def packages_of(cls, kind: str, ident: str, version: str) -> list[str]:

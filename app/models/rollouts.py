@@ -10,10 +10,11 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from peewee import AutoField, BooleanField, CharField, ForeignKeyField, IntegerField, fn
+from peewee import JOIN, AutoField, BooleanField, CharField, ForeignKeyField, IntegerField, fn
 
 from app.models.base import BaseModel, UtcField
 from app.models.changes import APPROVED, BAD_ENDS, WAITING, Change
+from app.models.site_pages import ChangePages
 from app.models.sites import Site
 
 # Rollout.state: paused by a person, stopped by its evidence, ended by a person before its last
@@ -73,6 +74,12 @@ class Rollout(BaseModel):
         """Return the ids of the rollouts that may need something now, oldest first."""
         return [row.id for row in cls.select(cls.id).where(cls.state == RUNNING).order_by(cls.id)]
 
+    @classmethod
+    def stopped_by(cls, reason: str) -> list[int]:
+        """Return the ids of the rollouts that stopped for this reason, oldest first."""
+        query = cls.select(cls.id).where(cls.state == STOPPED, cls.reason == reason)
+        return [row.id for row in query.order_by(cls.id)]
+
     def move(self, to: str, sources: tuple[str, ...], *, now: datetime, **changes: Any) -> bool:
         """Go to state `to`; return False if it is in none of `sources` any more."""
         cleared = {"reason": "", "change": None, "site": None, "changed_by": "", **changes}
@@ -89,7 +96,8 @@ class RolloutUpdate(BaseModel):
 
     `accepted` is the finding about it that a person has accepted, at `accepted_at`. One that is
     left out counts neither as evidence nor against it. `look` is what the front page showed at
-    `looked_at`, after its wave was over.
+    `looked_at`, after its wave was over. `pages` is what a person answered about its pages, as
+    ChangePages.verdict; only `of_rollout` and `of_batch` read it.
     """
 
     change = ForeignKeyField(Change, primary_key=True, backref="+", on_delete="CASCADE")
@@ -102,12 +110,12 @@ class RolloutUpdate(BaseModel):
     accepted_at = UtcField(null=True)
     look = CharField(max_length=16, default="")
     looked_at = UtcField(null=True)
+    pages: str = ""
 
     @classmethod
     def of_rollout(cls, rollout_id: int) -> list[RolloutUpdate]:
         """Return all of a rollout, each with its change and site, by wave and name of the site."""
-        query = cls.select(cls, Change, Site).join(Change).join(Site)
-        query = query.where(cls.rollout == rollout_id)
+        query = cls._with_pages(Site).where(cls.rollout == rollout_id)
         return list(query.order_by(cls.wave, fn.LOWER(Site.name), cls.change))
 
     @classmethod
@@ -116,9 +124,14 @@ class RolloutUpdate(BaseModel):
 
         Empty if the batch is not in waves.
         """
-        query = cls.select(cls, Change, Site, Rollout).join(Change).join(Site)
-        query = query.join_from(cls, Rollout).where(Rollout.batch == batch)
+        query = cls._with_pages(Site, Rollout).join_from(cls, Rollout).where(Rollout.batch == batch)
         return list(query.order_by(cls.wave, fn.LOWER(Site.name), cls.change))
+
+    @classmethod
+    def _with_pages(cls, *models: type[BaseModel]) -> Any:
+        query = cls.select(cls, Change, *models, ChangePages.verdict().alias("pages"))
+        query = query.join(Change).join(ChangePages, JOIN.LEFT_OUTER)
+        return query.join_from(Change, Site)
 
     @classmethod
     def of_change(cls, change_id: int) -> RolloutUpdate | None:

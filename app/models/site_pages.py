@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
-from peewee import AutoField, BooleanField, CharField, ForeignKeyField, IntegerField
+from peewee import AutoField, BooleanField, Case, CharField, ForeignKeyField, IntegerField, fn
 
-from app.models.base import BaseModel, JsonField, UtcField
+from app.models.base import BaseModel, JsonField, UtcField, is_postgres
 from app.models.changes import Change
 from app.models.sites import Site
 
@@ -81,18 +83,31 @@ class PageRound(BaseModel):
         )
 
 
+# In place of an answer, while there is none.
+UNANSWERED = "unanswered"
+# ChangePages.answer: a person looked at the pages, or restored the version of before in wp-admin.
+LOOKS_RIGHT = "looks_right"
+RESTORED = "restored"
+
+
 class ChangePages(BaseModel):
     """The pages of a site before and after one update.
 
     `before` has two looks at each page, until the update has ended. `results` are the answers.
-    `asks` is true if a person has to judge what differs.
+    `asks` is true if a person has to judge pages; `asks_because` is then the worst answer about
+    one, and `asked_paths` names the first of them in words. `answer` and `note` are what a person
+    answered.
     """
 
     change = ForeignKeyField(Change, primary_key=True, backref="+", on_delete="CASCADE")
     change_id: int
     before = JsonField(default=list)
     results = JsonField(default=list)
-    asks = BooleanField(default=False)
+    asks = BooleanField(default=False, index=True)
+    asks_because = CharField(max_length=16, default="")
+    asked_paths = CharField(max_length=300, default="")
+    answer = CharField(max_length=16, default="")
+    note = CharField(max_length=500, default="")
     judged_by = CharField(max_length=120, default="")
     judged_at = UtcField(null=True)
 
@@ -103,16 +118,28 @@ class ChangePages(BaseModel):
     @classmethod
     def keep(cls, change_id: int, before: list[dict[str, Any]]) -> None:
         """Store the looks before an update, instead of those of an earlier attempt."""
-        columns = {"before": before, "results": [], "asks": False, "judged_by": ""}
+        columns = {"before": before, "results": []}
         cls.insert(change=change_id, **columns).on_conflict(
             conflict_target=[cls.change], update={cls.before: before, cls.results: []}
         ).execute()
 
-    def judge(self, by: str, now: datetime) -> bool:
-        """Record that a person has judged the differences; False if someone has already."""
+    def judge(self, answer: str, now: datetime, *, by: str = "", note: str = "") -> bool:
+        """Record the answer to what a person was asked; False if there is one already."""
         return self.update_if(
-            ChangePages.asks.in_((True,)), asks=False, judged_by=by, judged_at=now
-        )
+            ChangePages.is_asking(), asks=False, answer=answer, note=note, judged_by=by,
+            judged_at=now,
+        )  # fmt: skip
+
+    @classmethod
+    def is_asking(cls) -> Any:
+        """Return the SQL condition that a person has to judge its pages."""
+        # Not the bare column: SQLite finds a value by an index, and no truth.
+        return cls.asks.in_((True,))
+
+    @classmethod
+    def verdict(cls) -> Any:
+        """Return the SQL expression for the answer, UNANSWERED, or an empty text if none is due."""
+        return Case(None, ((cls.is_asking(), UNANSWERED),), fn.COALESCE(cls.answer, ""))
 
     @classmethod
     def still_shown(cls, change_ids: Collection[int]) -> set[int]:
@@ -125,5 +152,55 @@ class ChangePages(BaseModel):
     def to_judge(cls, site_id: int) -> list[Change]:
         """Return the updates of a site whose pages a person has to judge, newest first."""
         query = Change.select().join(cls, on=cls.change == Change.id)
-        query = query.where(Change.site == site_id, cls.asks.in_((True,)))
+        query = query.where(Change.site == site_id, cls.is_asking())
         return list(query.order_by(Change.id.desc()))
+
+    @classmethod
+    def asking_about(cls, site_id: int, kind: str, ident: str, version: str) -> list[Self]:
+        """Return the open questions about updates of one plugin or theme to this version."""
+        query = cls.select(cls, Change).join(Change).where(cls.is_asking(), Change.site == site_id)
+        same = (Change.kind == kind, Change.ident == ident, Change.to_version == version)
+        return list(query.where(*same).order_by(cls.change))
+
+
+@dataclass(frozen=True)
+class PageQuestion:
+    """What a person is asked about pages of a site after an update: what lists show of it."""
+
+    change_id: int
+    site: Site
+    name: str
+    to_version: str
+    because: str
+    paths: str
+    asked_at: datetime | None
+
+    @classmethod
+    def nested(cls) -> Any:
+        """Return all open ones as one column of another query, for `read`."""
+        columns = (
+            *(ChangePages.change, Change.site, Change.name, Change.to_version),
+            *(ChangePages.asks_because, ChangePages.asked_paths, Change.ended_at),
+        )
+        if is_postgres():
+            rows: Any = fn.json_agg(fn.json_build_array(*columns)).cast("text")
+        else:
+            rows = fn.json_group_array(fn.json_array(*columns))
+        return ChangePages.select(rows).join(Change).where(ChangePages.is_asking())
+
+    @classmethod
+    def on_sites(cls) -> Any:
+        """Return the query for the ids of the sites that they are about."""
+        return Change.select(Change.site).join(ChangePages).where(ChangePages.is_asking())
+
+    @classmethod
+    def read(cls, column: str | None, sites: Mapping[int, Site]) -> list[Self]:
+        """Return those in a column of `nested` that are about these sites, the oldest first."""
+        found = []
+        for change_id, site_id, name, version, because, paths, ended_at in json.loads(
+            column or "[]"
+        ):
+            if site_id in sites:
+                at = Change.ended_at.python_value(ended_at)
+                found.append(cls(change_id, sites[site_id], name, version, because, paths, at))
+        return sorted(found, key=lambda one: one.change_id)

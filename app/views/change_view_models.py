@@ -110,6 +110,14 @@ class ChangePage:
         return self.pages is not None and self.pages.asks
 
     @property
+    def may_be_restored(self) -> bool:
+        """Whether the site may have kept the version before, for an administrator to restore."""
+        return (
+            self.change.kind in ("plugin", "theme")
+            and self.change.evidence.get("kept_copy") is True
+        )
+
+    @property
     def may_be_approved(self) -> bool:
         return self.can_approve and self.hold is None and self.times.is_open
 

@@ -14,7 +14,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from app.domain.changes import approvals, proposals
+from app.domain.changes import approvals, page_questions, proposals
 from app.domain.changes.approvals import Terms
 from app.domain.errors import Invalid
 from app.models.base import utcnow
@@ -125,6 +125,19 @@ def close(change_id: int) -> ResponseReturnValue:
         return _invalid(change, refusal)
     flash(f"{change.name} on {change.site.name} marked as checked.")
     return _to_change(change)
+
+
+@bp.post("/changes/<int:change_id>/pages")
+@require_permission("approve")
+def answer_pages(change_id: int) -> ResponseReturnValue:
+    """Record that a person looked at the pages after an update and found them right."""
+    change, note = load_change(change_id), request.form.get("pages_note", "")
+    try:
+        page_questions.answer_looks_right(change, by=current_actor(), note=note, now=utcnow())
+    except Invalid as refusal:
+        return _invalid(change, refusal)
+    flash(f"Pages of {change.site.name} marked as right.")
+    return redirect(url_for("changes.show", change_id=change.id, _anchor="pages"), 303)
 
 
 def _invalid(change: Change, refusal: Invalid) -> ResponseReturnValue:

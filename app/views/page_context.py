@@ -128,7 +128,8 @@ def _places(role: str, urgent: Sequence[Item], sites: int) -> list[Place]:
 
 
 def _updates(role: str, urgent: Sequence[Item]) -> Place:
-    about = {"approval", "change"} if permissions.is_allowed(role, "approve") else {"approval"}
+    is_checker = permissions.is_allowed(role, "approve")
+    about = {"approval", "change", "pages", "release"} if is_checker else {"approval"}
     count = sum(one.about in about for one in urgent)
     also = ("/changes/", "/plugins/", "/auto-update-rules", "/vulnerabilities")
     return Place("/updates", "Updates", "circle-arrow-up", count, "for you", also=also)

@@ -45,7 +45,7 @@ _CONNECTIONS = {
     "ended": _ENDED,
 }
 # The filters above the list, in their order.
-CHIPS = ("", "attention", "updates", "unconnected", "old_php", "old_wordpress")
+CHIPS = ("", "attention", "updates", "unconnected", "changed_files", "old_php", "old_wordpress")
 
 
 @dataclass(frozen=True)
@@ -221,10 +221,13 @@ def _within(sites: list[FleetSite], which: SiteFilter, tagged: set[int] | None) 
     ]
 
 
-def _is_in(site: FleetSite, state: str, needs: Collection[int], today: date) -> bool:
+def _is_in(site: FleetSite, state: str, needs: Mapping[int, list[Item]], today: date) -> bool:
     """Whether a site matches the state filter; an unknown filter matches all."""
     if state == "attention":
         return site.id in needs
+    if state == "changed_files":
+        # Those that no one has accepted.
+        return any(item.about == "files" for item in needs.get(site.id, ()))
     if state == "updates":
         # Sites that are no longer connected do not count.
         return site.is_paired and site.update_count > 0

@@ -17,7 +17,6 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from app.domain.changes import page_evidence
 from app.domain.errors import Invalid, NotFound
 from app.domain.page_checks import addresses, screenshots, settings, suggestions
 from app.domain.page_checks.settings import TypedPage
@@ -84,16 +83,6 @@ def look(site_id: int) -> ResponseReturnValue:
     settings.request_look(site, by=current_actor(), now=utcnow())
     flash("Look requested. Reload this page in a moment.")
     return _to_list(site.id)
-
-
-@bp.post("/changes/<int:change_id>/pages")
-@require_permission("approve")
-def judge(change_id: int) -> ResponseReturnValue:
-    """Record that a person looked at the pages that differ after an update."""
-    found = load_change(change_id)
-    page_evidence.judge(found, by=current_actor(), now=utcnow())
-    flash("Pages marked as checked.")
-    return redirect(url_for("changes.show", change_id=found.id, _anchor="pages"), 303)
 
 
 @bp.get("/changes/<int:change_id>/screenshots/<int:index>/<moment>/<width>")

@@ -29,6 +29,7 @@ from app.models.available_updates import (
 from app.models.change_batches import Batch
 from app.models.changes import Change
 from app.models.clients import Client
+from app.models.site_pages import PageQuestion
 from app.models.tags import SiteTag
 from app.views.page_context import urgent_items
 from app.views.pagination import Page
@@ -171,7 +172,10 @@ class BlockedList:
 
 @dataclass(frozen=True)
 class BatchList:
-    """A page of batches; `to_check` are the changes that need checking, on the first page.
+    """A page of batches.
+
+    On the first one, `to_check` are the changes that need checking, and `questions` are about pages
+    after updates.
 
     `before` is where the page begins, and `older` where the next one does; None if there is none.
     """
@@ -183,6 +187,7 @@ class BatchList:
     before: int | None
     older: int | None
     to_check: list[Change]
+    questions: list[PageQuestion]
 
 
 def as_choice(key: UpdateKey) -> str:
@@ -297,6 +302,7 @@ def batches(actor: Actor, tab: str, outcome: str, before: int | None, now: datet
         before=before,
         older=rows[-1].last_id if len(found) > len(rows) else None,
         to_check=_to_check() if shows_checks else [],
+        questions=_page_questions() if shows_checks else [],
     )
 
 
@@ -304,3 +310,8 @@ def _to_check() -> list[Change]:
     """Return the changes that need checking, which the frame of the page counts."""
     rows = (item.row for item in urgent_items() if item.about == "change")
     return [row for row in rows if isinstance(row, Change)]
+
+
+def _page_questions() -> list[PageQuestion]:
+    """Return the open questions about pages after updates, which the frame counts as well."""
+    return [item.row for item in urgent_items() if isinstance(item.row, PageQuestion)]

@@ -46,7 +46,7 @@ from app.domain.changes import (
     fleet_updates,
     freezes,
     maintenance_windows,
-    page_evidence,
+    page_questions,
     proposals,
     rest_decisions,
     site_assignment,
@@ -688,8 +688,8 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "page_checks.settings.request_look": lambda w: partial(
         page_settings.request_look, w.site, now=w.now
     ),
-    "changes.page_evidence.judge": lambda w: partial(
-        page_evidence.judge, w.change_with_pages(), now=w.now
+    "changes.page_questions.answer_looks_right": lambda w: partial(
+        page_questions.answer_looks_right, w.change_with_pages(), note="", now=w.now
     ),
     "uptime.settings.change_settings": lambda w: partial(
         uptime_settings.change_settings, w.site, every_minutes=15, phrase="", now=w.now

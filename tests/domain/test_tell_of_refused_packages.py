@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from app.config import Config
 from app.domain import alerts
 from app.domain.actor import Actor
-from app.domain.changes import package_checks
+from app.domain.changes import package_checks, package_refusals
 from app.models.alerts import Alert
 from app.models.audit import AuditEntry
 from app.models.changes import REFUSED, Change
@@ -17,7 +18,16 @@ from app.models.packages import KnownPackage
 from app.models.sites import Site
 from app.models.visibility import EVERYTHING
 from app.package_tree import REFUSALS
-from tests.support.factories import AKISMET, check, propose, read_report
+from tests.support.audit_entries import facts_of
+from tests.support.factories import (
+    AKISMET,
+    approve,
+    check,
+    propose,
+    read_report,
+    report,
+    run_change,
+)
 from tests.support.fakes import Clock, FakeSite
 from tests.support.package_server import PATH, PackageServer, akismet, pins_of
 from tests.support.packages import hostile
@@ -39,6 +49,25 @@ def refused(
         return change
 
     return refuse
+
+
+@pytest.fixture
+def run_refused(
+    ready: Site, fake: FakeSite, ben: Actor, ana: Actor, config: Config, clock: Clock
+) -> Callable[..., Change]:
+    """Propose and approve the update once more; the site ends it so in the run."""
+
+    def run(outcome: str = "refused", reason: str = "package_too_large") -> Change:
+        read_report(ready, fake, config=config)
+        change = check(propose(ready, ben, clock()), fake, config)
+        approve(change, ana, config, clock())
+        fake.changes.plays[AKISMET] = (outcome, reason)
+        run_change(change, fake, config)
+        assert (change.state, change.outcome_reason) == (outcome, reason)
+        Change.update(is_incident=False).execute()
+        return change
+
+    return run
 
 
 def open_alerts() -> list[Alert]:
@@ -99,3 +128,117 @@ def test_what_aura_refuses_and_a_site_accepted_raises_a_warning_at_once(
     assert (alert.kind, alert.site_id) == (alerts.PACKAGE_REFUSED, ready.id)
     assert alert.evidence["aura"]["reason"] == code
     assert alert.evidence["site"] == {}
+
+
+# ---- in the update itself ----
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        ("refused", "package_too_large"),
+        ("refused", "package_changed"),
+        ("refused", "package_mismatch"),
+        ("refused", "package_host"),
+        ("failed", "download_failed"),
+        ("rolled_back", "tree_mismatch"),
+    ],
+)
+def test_an_update_that_its_package_ends_for_a_day_raises_one_warning(
+    run_refused: Callable[..., Change], clock: Clock, outcome: str, reason: str
+) -> None:
+    run_refused(outcome, reason)
+    clock.advance(hours=19)
+    run_refused(outcome, reason)
+    assert open_alerts() == []
+    clock.advance(hours=1)
+    run_refused(outcome, reason)
+    clock.advance(hours=1)
+    change = run_refused(outcome, reason)
+    (alert,) = open_alerts()
+    assert (alert.kind, alert.site_id) == (alerts.PACKAGE_REFUSED, change.site_id)
+    assert alert.evidence["site"] == {"reason": reason}
+
+
+def test_other_ends_of_an_update_raise_none(
+    run_refused: Callable[..., Change], clock: Clock
+) -> None:
+    for outcome, reason in (
+        ("rolled_back", "fatal_after"),
+        ("refused", "disk_full"),
+        ("rolled_back", "probe_worse"),
+    ):
+        run_refused(outcome, reason)
+        clock.advance(hours=21)
+    run_refused("refused", "package_has_link")
+    assert open_alerts() == []
+
+
+def test_refusals_of_the_pre_check_and_of_the_update_are_one_matter(
+    refused: Any, run_refused: Callable[..., Change], clock: Clock, monkeypatch: Any
+) -> None:
+    refused(LINK)
+    monkeypatch.undo()
+    clock.advance(hours=20)
+    run_refused("refused", "package_too_large")
+    (alert,) = open_alerts()
+    assert alert.evidence["site"] == {"reason": "package_too_large"}
+
+
+def test_a_success_closes_it_with_an_entry(
+    run_refused: Callable[..., Change], clock: Clock
+) -> None:
+    for _ in range(2):
+        run_refused()
+        clock.advance(hours=21)
+    assert len(open_alerts()) == 1
+    run_refused("succeeded", "")
+    assert open_alerts() == []
+    assert facts_of("alert_closed")["note"] == "Akismet 5.3.1 was installed."
+    assert Alert.get().closed_by == "Aura"
+
+
+def test_a_version_that_the_site_no_longer_lists_closes_it(
+    run_refused: Callable[..., Change],
+    ready: Site,
+    fake: FakeSite,
+    config: Config,
+    clock: Clock,
+) -> None:
+    for _ in range(2):
+        run_refused()
+        clock.advance(hours=21)
+    assert (package_refusals.close_gone(clock()), len(open_alerts())) == (0, 1)
+    fake.report = report(plugins=[])
+    read_report(ready, fake, config=config)
+    assert (package_refusals.close_gone(clock()), open_alerts()) == (1, [])
+    assert "no longer lists version 5.3.1" in str(facts_of("alert_closed")["note"])
+    assert package_refusals.close_gone(clock()) == 0
+
+
+def test_what_comes_back_after_aura_closed_it_is_raised_after_another_day(
+    run_refused: Callable[..., Change], clock: Clock
+) -> None:
+    for _ in range(2):
+        run_refused()
+        clock.advance(hours=21)
+    alerts.close_over(open_alerts()[0], "It was gone.", clock())
+    clock.advance(minutes=1)
+    run_refused()
+    assert open_alerts() == []
+    clock.advance(hours=20)
+    run_refused()
+    assert len(open_alerts()) == 1
+
+
+def test_what_aura_itself_refuses_stays_open(
+    ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock
+) -> None:
+    fake.changes.package, fake.changes.package_path = pins_of(akismet()), PATH
+    check(propose(ready, ben, clock()), fake, config)
+    server = PackageServer({PATH: hostile()["a link"][0]})
+    known = KnownPackage.get()
+    package_checks.check_package(known.id, config=config, fetch=server.fetch, now=clock)
+    fake.report = report(plugins=[])
+    read_report(ready, fake, config=config)
+    assert (package_refusals.close_gone(clock()), len(open_alerts())) == (0, 1)

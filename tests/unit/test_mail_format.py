@@ -121,6 +121,8 @@ def test_no_header_can_begin_another(changes: dict[str, str]) -> None:
         ("audit_log", "broken"),
         ("rule", "ends"),
         ("files", "differ"),
+        ("pages", "different"),
+        ("pages", "cannot_tell"),
         ("webhook", "gone"),
         ("webhook", "failing"),
         ("php", "ended"),
@@ -130,7 +132,7 @@ def test_no_header_can_begin_another(changes: dict[str, str]) -> None:
 def test_every_item_has_words_without_a_relative_time(about: str, word: str, count: int) -> None:
     row = SimpleNamespace(
         outcome_reason="fatal_after", ended_at=NOW, is_incident=True, proposer="Ben", broken_at=7,
-        reason="a hash does not match",
+        reason="a hash does not match", to_version="2.4.1", paths="/shop/ and 2 more",
     )  # fmt: skip
     items: Any = tuple(
         Item(

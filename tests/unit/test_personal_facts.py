@@ -14,6 +14,7 @@ Alias = Personal
 TODAY = {
     "alert_closed": ["note"],
     "change_acknowledged": ["note"],
+    "change_pages_judged": ["note"],
     "client_report_delivered": ["words"],
     "client_report_note_changed": ["note"],
     "report_schedule_changed": ["recipients", "reply_to"],

@@ -10,6 +10,7 @@ from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.changes import SUCCEEDED, Change
 from app.models.site_pages import ChangePages, PageRound, SitePage
+from app.models.sites import Site
 from tests.support.factories import approve, check, make_site, propose, run_change
 
 SHOP = (
@@ -198,14 +199,67 @@ def test_the_page_of_the_update_shows_what_differs_and_a_person_checks_it(as_ana
     assert "Form:\n      <code>post /cart/</code>" in text
     assert "must be there</strong>" not in text
     tab = as_ana.get(f"/sites/{updated.site_id}/pages").text
-    assert "Pages differ after an update" in tab
+    assert "after the update of Akismet: /shop/</a>" in tab
+    assert "Look at pages after" not in tab
     assert f'href="/changes/{updated.id}#pages"' in tab
-    answer = as_ana.post(f"/changes/{updated.id}/pages")
+    answer = as_ana.post(f"/changes/{updated.id}/pages", data={"pages_note": "New <b>button</b>"})
     assert answer.status_code == 303
     text = as_ana.get(f"/changes/{updated.id}").text
-    assert "Checked by Ana" in text
-    assert "Pages differ" not in as_ana.get(f"/sites/{updated.site_id}/pages").text
+    assert "Ana looked at the pages and found them right" in text
+    assert "after the update of" not in as_ana.get(f"/sites/{updated.site_id}/pages").text
     entry = AuditEntry.newest_of(("change_pages_judged",), site_id=updated.site_id)
     assert "checked the pages after update" in as_ana.get(f"/activity/{entry.seq}").text
     assert as_ana.post(f"/changes/{updated.id}/pages").status_code == 409
     assert ChangePages.of(updated.id).judged_by == "Ana"
+    assert "New &lt;b&gt;button&lt;/b&gt;" in text
+
+
+def test_the_overview_the_counter_and_the_list_of_updates_lead_to_the_answer(as_ana, updated):
+    place = f'href="/changes/{updated.id}#pages"'
+    overview = as_ana.get("/").text
+    assert "Pages of Bakery differ after the update of Akismet to 5.3.1" in overview
+    assert place in overview
+    assert '</svg>Updates <span class="count">1' in overview
+    listed = as_ana.get("/updates/done").text
+    assert "Pages to look at" in listed
+    assert place in listed
+    assert "after the update of Akismet: /shop/</a>" in as_ana.get(f"/sites/{updated.site_id}").text
+    assert place in as_ana.get("/sites").text
+    as_ana.post(f"/changes/{updated.id}/pages")
+    for path in ("/", "/updates/done", "/sites", f"/sites/{updated.site_id}"):
+        assert place not in as_ana.get(path).text
+
+
+def test_the_page_of_the_update_leads_to_the_kept_version_on_the_site(as_ana, updated):
+    link = "/wp-admin/options-general.php?page=siteagent&amp;tab=history"
+    text = as_ana.get(f"/changes/{updated.id}").text
+    assert "restore 5.3 on the site" in text
+    assert link in text
+    evidence = {**updated.evidence, "kept_copy": False}
+    Change.update(evidence=evidence).where(Change.id == updated.id).execute()
+    text = as_ana.get(f"/changes/{updated.id}").text
+    assert "there is no copy of 5.3 to restore" in text
+    assert link not in text
+    ChangePages.update(asks=False, answer="restored", judged_at=updated.ended_at).execute()
+    assert "was restored in the site's wp-admin" in as_ana.get(f"/changes/{updated.id}").text
+
+
+def test_a_note_that_is_too_long_is_refused_beside_its_field(as_ana, updated):
+    answer = as_ana.post(f"/changes/{updated.id}/pages", data={"pages_note": "x" * 501})
+    assert answer.status_code == 422
+    assert "At most 500 characters" in answer.text
+    assert ChangePages.of(updated.id).asks
+
+
+def test_a_viewer_sees_the_question_and_cannot_answer_it(as_cleo, updated):
+    text = as_cleo.get(f"/changes/{updated.id}").text
+    assert "Looks right" not in text
+    assert "role operator or higher marks the pages as right" in text
+    assert as_cleo.post(f"/changes/{updated.id}/pages").status_code == 403
+
+
+def test_a_client_reads_on_the_tab_of_pages_what_the_agency_looks_at(as_dora, dora, updated):
+    Site.update(client=dora.client_id).where(Site.id == updated.site_id).execute()
+    tab = as_dora.get(f"/sites/{updated.site_id}/pages").text
+    assert "Look at pages after an update" in tab
+    assert "needs attention" not in tab

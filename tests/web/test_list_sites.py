@@ -12,7 +12,9 @@ import pytest
 from app.domain import alerts
 from app.domain.actor import SYSTEM
 from app.models.base import transaction
+from app.models.file_checks import SiteFileCheck
 from app.models.sites import ACTIVE, NEW
+from tests.support.emails import break_site
 from tests.support.factories import make_site, read_report
 from tests.support.pages import site_names
 
@@ -232,6 +234,20 @@ def test_what_was_exported_can_be_imported(as_ana, three, ana):
     preview = as_ana.post("/sites/import", data={"csv": text}).text
     assert preview.count("This site is already in Aura.") == 3
     assert "Columns that are ignored: state, wordpress, php, updates, last synced" in preview
+
+
+def test_sites_with_changed_files_are_a_filter_until_they_are_accepted(as_ana, ana, paired, clock):
+    other = make_site(ana, now=clock(), url="https://other.example", name="Other")
+    break_site(other, clock())
+    assert "Changed files" not in as_ana.get("/sites").text
+    columns = {"open_count": 2, "open_since": clock(), "open_names": "Akismet"}
+    SiteFileCheck.store(paired.id, checked_at=clock(), **columns)
+    assert "Changed files <b>1</b>" in as_ana.get("/sites").text
+    assert site_names(as_ana.get("/sites?state=changed_files")) == ["Bakery"]
+    SiteFileCheck.update(open_count=0).execute()
+    page = as_ana.get("/sites?state=changed_files")
+    assert site_names(page) == []
+    assert "Clear the search or choose another filter" in page.text
 
 
 def test_sites_whose_wordpress_nobody_promises_to_fix_are_a_filter(as_cleo, paired, fake, config):

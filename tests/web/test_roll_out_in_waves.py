@@ -15,6 +15,7 @@ from app.models.tags import SiteTag
 from app.models.uptime import Outage
 from tests.support.clicking import Clicker
 from tests.support.factories import AKISMET
+from tests.support.page_questions import change_shop, watch_shop
 from tests.support.queries import counted_queries
 from tests.support.rollouts import RolloutWorld, all_facts
 
@@ -112,6 +113,28 @@ def test_a_stopped_rollout_names_the_site_on_its_page_and_the_overview(as_ana, w
     assert "The rollout of Akismet" not in as_ana.get("/").text
     activity = as_ana.get("/activity?about=updates").text
     assert "resumed the rollout of" in activity
+
+
+def test_pages_that_stopped_it_are_answered_where_its_page_leads(as_ana, ana, world, path):
+    watch_shop(world.site("A"), ana, world.fake("A"))
+    change_shop(world.fake("A"))
+    Clicker(as_ana, path).press(
+        "Approve and update 5 sites", waves="1", first="1", percent="0", wait="24"
+    )
+    work(world)
+    world.advance()
+    text = as_ana.get(path).text
+    assert "A: pages that must still work differ after the update, or Aura cannot tell" in text
+    change = world.change("A")
+    assert f'href="/changes/{change.id}#pages">Look at the pages</a>' in text
+    page = Clicker(as_ana, f"/changes/{change.id}")
+    page.press("Looks right", pages_note="The new button is meant")
+    assert "Pages of A marked as right." in page.text
+    world.advance()
+    assert "Stopped in wave" not in as_ana.get(path).text
+    activity = as_ana.get("/activity?about=updates").text
+    assert "goes on in wave 1: the pages that stopped it" in activity
+    assert "/shop/ looks right (“The new button is meant”)" in activity
 
 
 def test_a_person_pauses_leaves_a_site_out_and_ends_it(as_ben, world, path):

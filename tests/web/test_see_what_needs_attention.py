@@ -9,6 +9,7 @@ import pytest
 
 from app.domain import alerts, attention
 from app.domain.actor import SYSTEM
+from app.domain.changes import auto_update_rules
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import transaction, utcnow
 from app.models.changes import Change
@@ -17,7 +18,9 @@ from app.models.fleet import fleet
 from app.models.reports import Report
 from app.models.sites import STATES, Site
 from app.models.visibility import EVERYTHING
-from tests.support.factories import make_site
+from tests.support.factories import check, make_site
+from tests.support.release_reviews import compare, offer
+from tests.support.rules import terms
 
 
 def count_of(text: str, label: str) -> int:
@@ -215,3 +218,22 @@ def test_several_bad_ends_of_one_kind_are_one_task(as_ana, failed):
     text = as_ana.get("/").text
     assert all(name in text for name in ("Akismet", "Forms", "Shop"))
     assert 'href="/updates/done#to-check"' in text
+
+
+def test_a_release_with_a_warning_is_a_decision_that_leads_to_its_review(
+    as_ana, ana, ready, fake, config, clock
+):
+    server = offer(fake, {"includes/wp-comments-posts.php": b"<?php"})
+    now = clock()
+    auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=now, now=now)
+    auto_update_rules.propose_due(now)
+    change = check(Change.get(), fake, config)
+    assert [words for _, words in tasks(as_ana.get("/").text)] == ["1 update needs your approval"]
+    compare(server, config, clock)
+    text = as_ana.get("/").text
+    title = "Akismet 5.3.1 has a warning and waits for a decision"
+    assert tasks(text) == [("Waiting", title)]
+    (link,) = re.findall(r"<a [^>]*><span>Review release</span>", text)
+    assert f'href="/changes/{change.id}"' in link
+    assert "leave it to a person on Bakery" in text
+    assert count_of(text, "Updates") == 1

@@ -14,16 +14,12 @@ from datetime import datetime, timedelta
 
 from app import queue
 from app.config import Config
-from app.domain import audit, permissions
-from app.domain.actor import Actor
-from app.domain.audit.events import ChangePagesJudged
-from app.domain.changes import outcomes
+from app.domain.changes import outcomes, page_questions
 from app.domain.changes.dry_run import planned_update
 from app.domain.changes.outcomes import Outcome
 from app.domain.changes.site_probe import LookCall
 from app.domain.connection import calls, quarantine
 from app.domain.connection.calls import Call, CallResult
-from app.domain.errors import StaleState
 from app.domain.page_checks import browser_looks, comparison, looks, screenshots, settings
 from app.domain.page_checks.browser_looks import Browse, Seen
 from app.domain.page_checks.comparison import Look, Requirements, Verdict
@@ -269,19 +265,4 @@ def store_verdicts(
         if looked:
             verdict = comparison.compare(before[result["path"]], looked, required[result["path"]])
             result["again"] = verdict.answer
-    is_broken = any(verdict.must_go_back for verdict in verdicts.values())
-    differs = any(verdict.answer == comparison.DIFFERENT for verdict in verdicts.values())
-    row.update_if(before=[], results=results, asks=differs and not is_broken)
-
-
-# ---- a person ----
-
-
-def judge(change: Change, *, by: Actor, now: datetime) -> None:
-    """Record that a person looked at the pages that differ. Raises: Forbidden, or StaleState."""
-    with permissions.user_transaction(by, "approve", change.site) as (_, by):
-        row = ChangePages.of(change.id)
-        if row is None or not row.judge(by.name[:120], now):
-            raise StaleState("These pages are already marked as checked.")
-        paths = [one["path"] for one in row.results if one["answer"] == comparison.DIFFERENT]
-        audit.record(ChangePagesJudged.of(change, paths=paths), by, now=now)
+    row.update_if(before=[], results=results, **page_questions.question_about(verdicts))

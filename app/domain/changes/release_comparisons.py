@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from app import queue
 from app.config import Config
@@ -20,6 +21,7 @@ from app.models.base import transaction, utcnow
 from app.models.changes import Change
 from app.models.packages import CHECKED, UNCHECKED, KnownPackage
 from app.models.release_comparisons import DONE, FAILED, WAITING, ReleaseComparison
+from app.package_oddities import WARNINGS
 from app.package_tree import PackageRefused, inspect_archive
 from app.release_contents import Release, compare_releases
 from app.retry import backoff
@@ -120,8 +122,12 @@ def compare(
     slug = row.ident.partition("/")[0]
     findings = compare_releases(Release(old, slug, main), Release(new, slug, main))
     done = {"compared_at": now(), "problem": "", "from_sha256": sha256}
-    row.move(DONE, findings=findings, **done)
+    row.move(DONE, findings=findings, warnings=_warnings(findings), **done)
     return row.state
+
+
+def _warnings(findings: dict[str, Any]) -> str:
+    return ",".join(code for code in WARNINGS if code in findings.get("odd", {}))
 
 
 class _CannotCompare(Exception):

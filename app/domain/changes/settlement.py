@@ -15,7 +15,14 @@ from app.config import Config
 from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import ChangeEnded, ChangeOutcomeUnknown, ChangeWaiting
-from app.domain.changes import outcomes, packages, page_evidence, site_probe, waves
+from app.domain.changes import (
+    outcomes,
+    package_refusals,
+    packages,
+    page_evidence,
+    site_probe,
+    waves,
+)
 from app.domain.changes.dry_run import planned_update
 from app.domain.changes.outcomes import Outcome
 from app.domain.changes.page_evidence import RunContext
@@ -185,6 +192,8 @@ def end_change(
     audit.record(event, SYSTEM, now=now)
     if outcome.state == SUCCEEDED:
         _store_version(change, now)
+        package_refusals.close_installed(change, now)
+    package_refusals.record_refusal(change, now)
     if outcome.reason == outcomes.PACKAGE_CHANGED:
         packages.record_other_bytes(change, outcome.evidence.get("package_sha256"), now)
     return True

@@ -13,12 +13,14 @@ from typing import Any
 from app.domain import audit
 from app.domain.actor import SYSTEM
 from app.domain.audit.events import VersionRestored
+from app.domain.changes import page_questions
 from app.domain.text import one_line
 from app.models.sites import Site
 
 _EVENT = "restore_ended"
 # A refused one has not touched the site.
 _OUTCOMES = ("succeeded", "rolled_back", "failed")
+_RESTORED = "succeeded"
 _KINDS = ("plugin", "theme")
 # More entries of one batch are not copied: a hostile site must not fill the audit log.
 _MAX_RECORDED = 5
@@ -40,6 +42,9 @@ def record_restored_versions(site: Site, bodies: Iterable[str], now: datetime) -
             outcome=facts["outcome"],
         )
         audit.record(event, SYSTEM, now=now)
+        if facts["outcome"] == _RESTORED:
+            about = (facts["kind"], facts["id"], facts["from"])
+            page_questions.close_restored(site.id, *about, now)
 
 
 def _facts(body: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from app import formats
 from app.domain import attention
 from app.domain.attention import CHECK, CRITICAL, SOON, WAITING, Item, Task
+from app.domain.changes.warned_releases import WarnedRelease
 from app.domain.notifications.plans import Plan
 from app.domain.text import one_line
 from app.mail_format import describe_task
@@ -44,6 +45,8 @@ _MANY_ENDED = (_UP, _CONNECTED)
 # Programs match what began with what ended by these. No fleet needs more.
 _MAX_KEYS = 1000
 _SOURCES = "/plugins/sources"
+# The filter of the list of sites for several of a kind.
+_SITES = {"files": "changed_files", "new": "unpaired", "php": "old_php"}
 # Where the only page about an item is, by what it is about.
 _PATHS = {
     "audit_log": "/activity",
@@ -67,10 +70,14 @@ def path_of(task: Task) -> str:
     item, is_one = task.first, len(task.items) == 1
     if item.about == "change":
         return f"/changes/{item.id}" if is_one else "/updates/done#to-check"
+    if item.about == "pages":
+        return f"/changes/{item.id}#pages" if is_one else "/updates/done#pages"
     if item.about == "approval":
         return f"/changes/{item.id}" if is_one else "/updates/waiting"
     if item.about == "alert":
         return f"/alerts/{item.id}" if is_one else "/alerts"
+    if isinstance(item.row, WarnedRelease):
+        return item.row.path if is_one else "/updates/waiting"
     if item.about in _PATHS:
         return _PATHS[item.about]
     if isinstance(item.row, SentReport):
@@ -85,8 +92,7 @@ def path_of(task: Task) -> str:
         tab = "/uptime" if item.about in ("uptime", "certificate", "domain") else ""
         tab = "/health" if item.about == "files" else tab
         return f"/sites/{item.site.id}{tab}"
-    state = {"php": "old_php", "new": "unpaired"}.get(item.about, "attention")
-    return f"/sites?state={state}"
+    return f"/sites?state={_SITES.get(item.about, 'attention')}"
 
 
 def _path_of_source(change: ProvenanceChange) -> str:

@@ -1,7 +1,8 @@
 """Decide what one person or webhook is told now. Pure: it reads no clock and no database.
 
 * A critical item is told at once, every other one in a digest. A webhook may get all at once.
-* Each item is told once, then again after a day and after each week that it stays open.
+* Each item is told once, then again after a day and after each week that it stays open. What
+  waits for a look and stops nothing is told once.
 * That it no longer needs attention is told once.
 * At most one message an hour goes to a person. What happens meanwhile is in the next one.
 * What begins together is one message, and so is what ends together (storms.py).
@@ -28,6 +29,8 @@ FIRST_REMINDER = timedelta(hours=23)
 LATER_REMINDERS = timedelta(days=7, hours=-1)
 # These can wait, so only digests know them.
 _ONLY_IN_DIGESTS = ("php", "new", "rule", "pause", "domain_later", "old_feed")
+# A page that differs can stay so for weeks, and one message is enough to decide when to look.
+_TOLD_ONCE = ("pages",)
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,11 @@ def _can_wait(row: ToldItem) -> bool:
     return row.key.partition(":")[0] in _ONLY_IN_DIGESTS
 
 
+def _is_told_once(key: str) -> bool:
+    """Whether no later message mentions the item while it is open."""
+    return key.partition(":")[0] in _TOLD_ONCE
+
+
 def _note_urgent(situation: Situation, rows: dict[str, ToldItem], plan: Plan) -> None:
     for item in situation.items:
         row = rows.get(item.key)
@@ -170,7 +178,7 @@ def _tell_digest(
 ) -> None:
     """Add the digest, if there is anything new in it, and anything to remind of."""
     fresh = [item for item in items if item.key not in rows or rows[item.key].told_at is None]
-    known = [item for item in items if item not in fresh]
+    known = [item for item in items if item not in fresh and not _is_told_once(item.key)]
     is_due = [is_reminder_due(rows[item.key], situation.now) for item in known]
     resolved = [row for row in rows.values() if _has_gone(row, plan)]
     if not (fresh or resolved or any(is_due)):
@@ -180,7 +188,7 @@ def _tell_digest(
 
 def is_reminder_due(row: ToldItem, now: datetime) -> bool:
     """Whether an item that was told is due to be told again while it is open."""
-    if row.told_at is None:
+    if row.told_at is None or _is_told_once(row.key):
         return False
     wait = FIRST_REMINDER if row.times_told <= 1 else LATER_REMINDERS
     waited: timedelta = now - row.told_at

@@ -23,6 +23,7 @@ from app.models.changes import (
     Change,
 )
 from app.models.rollouts import Rollout, RolloutUpdate
+from app.models.site_pages import RESTORED, UNANSWERED
 from app.models.uptime import Outage
 
 # Why a rollout stops: values of Rollout.reason.
@@ -33,11 +34,18 @@ UNPROVEN = "unproven"
 OUTAGE = "outage"
 PAGE_BROKEN = "page_broken"
 PAGE_UNCLEAR = "page_unclear"
+# Of the pages that must still work: a person is asked, or restored the former version.
+PAGES_CHANGED = "pages_changed"
+VERSION_RESTORED = "version_restored"
 NOTHING_SUCCEEDED = "nothing_succeeded"
 REASONS = (
     *(PACKAGE, FAILED, ROLLED_BACK, BROKE_LATER, NO_RESULT, REFUSED, EXPIRED, CANCELLED),
-    *(UNPROVEN, OUTAGE, PAGE_BROKEN, PAGE_UNCLEAR, NOTHING_SUCCEEDED),
+    *(VERSION_RESTORED, UNPROVEN, OUTAGE, PAGE_BROKEN, PAGE_UNCLEAR, PAGES_CHANGED),
+    NOTHING_SUCCEEDED,
 )
+# By RolloutUpdate.look and RolloutUpdate.pages.
+_FRONT_PAGES = {outcomes.FATAL: PAGE_BROKEN, outcomes.COULD_NOT_TELL: PAGE_UNCLEAR}
+_OTHER_PAGES = {UNANSWERED: PAGES_CHANGED, RESTORED: VERSION_RESTORED}
 # What a person cannot accept: first the alert about the two packages has to be resolved.
 NEVER_ACCEPTED = (PACKAGE,)
 
@@ -129,7 +137,8 @@ def _reason_against(update: RolloutUpdate, outages: Sequence[Outage], rollout: R
         return UNPROVEN
     if any(_is_after(outage, update, rollout) for outage in outages):
         return OUTAGE
-    return {outcomes.FATAL: PAGE_BROKEN, outcomes.COULD_NOT_TELL: PAGE_UNCLEAR}.get(update.look, "")
+    # What was accepted about other pages hides nothing about the front page.
+    return _FRONT_PAGES.get(update.look) or _OTHER_PAGES.get(update.pages, "")
 
 
 def _reason_of_end(change: Change) -> str:

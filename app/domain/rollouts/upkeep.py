@@ -10,23 +10,32 @@ from datetime import datetime
 from app import queue
 from app.domain import audit
 from app.domain.actor import SYSTEM
-from app.domain.audit.events import RolloutFinished, RolloutStopped, RolloutWaveStarted
+from app.domain.audit.events import (
+    RolloutContinued,
+    RolloutFinished,
+    RolloutStopped,
+    RolloutWaveStarted,
+)
 from app.domain.rollouts import evidence
 from app.domain.rollouts.evidence import Evidence, Finding
-from app.models.base import transaction
+from app.models.base import Transaction, transaction
 from app.models.changes import Change
 from app.models.rollouts import DONE, RUNNING, STOPPED, Rollout, RolloutUpdate
+from app.models.site_pages import LOOKS_RIGHT, ChangePages
 
 
 def advance_due(now: datetime) -> int:
-    """Advance all running rollouts; return how many of them did something."""
-    return sum(advance_rollout(rollout_id, now) != "" for rollout_id in Rollout.running())
+    """Advance all rollouts that may go on; return how many of them did something."""
+    waiting = (*Rollout.running(), *Rollout.stopped_by(evidence.PAGES_CHANGED))
+    return sum(advance_rollout(rollout_id, now) != "" for rollout_id in waiting)
 
 
 def advance_rollout(rollout_id: int, now: datetime) -> str:
     """Do what is due in a rollout, and return what that was; empty if there was nothing."""
     with transaction() as tx:
         rollout = Rollout.get_or_none(Rollout.id == rollout_id)
+        if rollout is not None and rollout.state == STOPPED:
+            return "continued" if _continue(rollout, tx, now) else ""
         if rollout is None or rollout.state != RUNNING:
             return ""
         found = evidence.read_evidence(rollout)
@@ -71,6 +80,27 @@ def _stop(rollout: Rollout, finding: Finding, now: datetime) -> bool:
         waiting=held,
     )
     audit.record(event, SYSTEM, now=now)
+    return True
+
+
+def _continue(rollout: Rollout, tx: Transaction, now: datetime) -> bool:
+    """Go on after a stop because of pages, once people have found all of them right.
+
+    Only they have spoken against it, so there is nothing left for another person to accept.
+    """
+    answered = ChangePages.of(rollout.change_id) if rollout.change_id else None
+    was_right = answered is not None and answered.answer == LOOKS_RIGHT
+    if rollout.reason != evidence.PAGES_CHANGED or not was_right:
+        return False
+    if evidence.read_evidence(rollout).findings:
+        return False
+    if not rollout.move(RUNNING, (STOPPED,), now=now):
+        return False
+    for change_id in RolloutUpdate.release_started(rollout, now):
+        tx.after_commit(queue.enqueue, "run_change", change_id)
+    event = RolloutContinued(batch=rollout.batch, name=rollout.name, wave=rollout.wave)
+    audit.record(event, SYSTEM, now=now)
+    tx.after_commit(queue.enqueue, "advance_rollout", rollout.id)
     return True
 
 

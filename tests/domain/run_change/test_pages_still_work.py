@@ -12,6 +12,7 @@ import pytest
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes import execution, page_evidence, settlement
+from app.domain.changes.page_questions import answer_looks_right as answer
 from app.domain.errors import Forbidden, StaleState
 from app.domain.page_checks import settings
 from app.domain.page_checks.settings import TypedPage
@@ -123,12 +124,12 @@ def test_a_difference_that_is_not_required_asks_a_person(
     assert differences(approved) == [("field", "email your-email", False)]
     assert fake.changes.reverts == {}
     assert ChangePages.to_judge(approved.site_id) == [approved]
-    page_evidence.judge(approved, by=ana, now=clock())
+    answer(approved, by=ana, note="", now=clock())
     row = ChangePages.of(approved.id)
     assert row is not None
     assert (row.judged_by, ChangePages.to_judge(approved.site_id)) == ("Ana", [])
     with pytest.raises(StaleState):
-        page_evidence.judge(approved, by=ana, now=clock())
+        answer(approved, by=ana, note="", now=clock())
 
 
 def test_a_person_without_the_permission_judges_nothing(
@@ -137,7 +138,7 @@ def test_a_person_without_the_permission_judges_nothing(
     draws(whole, whole, without_field)
     run(approved)
     with pytest.raises(Forbidden):
-        page_evidence.judge(approved, by=cleo, now=clock())
+        answer(approved, by=cleo, note="", now=clock())
 
 
 @pytest.mark.parametrize(

@@ -125,9 +125,10 @@ class FreezeOverridden(ChangeEvent):
 
 
 class ChangePagesJudged(ChangeEvent):
-    """A person looked at the pages that were not as before the update."""
+    """A person found the pages right that were not as before the update, or unclear."""
 
     paths: list[str]
+    note: Personal = ""
 
 
 class ChangeEnded(ChangeEvent):

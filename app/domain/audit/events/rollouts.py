@@ -55,6 +55,12 @@ class RolloutResumed(RolloutEvent):
     reason: Personal
 
 
+class RolloutContinued(RolloutEvent):
+    """It had stopped because of pages, and people found all of them right."""
+
+    wave: int
+
+
 class RolloutSiteLeftOut(RolloutEvent):
     """A person left a site out; `cancelled` of its updates had not been sent."""
 

@@ -1,0 +1,171 @@
+"""A rollout stops while pages of an updated site wait for a person, and goes on if right."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.config import Config
+from app.domain.actor import Actor
+from app.domain.changes import page_questions
+from app.domain.errors import Invalid
+from app.domain.rollouts import control, upkeep
+from app.models.rollouts import PAUSED, RUNNING, STOPPED, Rollout, RolloutUpdate
+from app.models.site_pages import ChangePages
+from tests.support.fakes import Clock, RecordingQueue
+from tests.support.page_questions import change_shop, hide_shop, watch_shop
+from tests.support.rollouts import RolloutWorld, all_facts
+
+pytestmark = pytest.mark.both_databases
+
+
+@pytest.fixture
+def world(ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> RolloutWorld:
+    """The shops of all sites are looked at."""
+    world = RolloutWorld.make(ana, config, clock, count=3)
+    for name in "ABC":
+        watch_shop(world.site(name), ana, world.fake(name))
+    return world
+
+
+@pytest.fixture
+def asking(world: RolloutWorld) -> RolloutWorld:
+    """A, the only site of the first wave, was updated, and its shop differs."""
+    change_shop(world.fake("A"))
+    world.approve()
+    world.work()
+    return world
+
+
+def halted() -> tuple[str, str, str]:
+    rollout = Rollout.get()
+    return rollout.state, rollout.reason, rollout.site.name if rollout.site else ""
+
+
+def answer(world: RolloutWorld, name: str) -> None:
+    change = world.change(name)
+    page_questions.answer_looks_right(change, by=world.ana, note="", now=world.clock())
+
+
+def resume(world: RolloutWorld, reason: str) -> None:
+    now = world.clock()
+    control.resume_rollout(Rollout.get(), by=world.ana, reason=reason, confirmed_at=now, now=now)
+
+
+def test_pages_that_are_as_before_stop_nothing(world: RolloutWorld) -> None:
+    world.approve()
+    world.work()
+    world.wait(hours=25)
+    assert world.states() == "A succeeded, B succeeded, C succeeded"
+
+
+def test_a_page_that_differs_holds_the_next_wave_and_names_the_site(asking: RolloutWorld) -> None:
+    assert asking.advance() == "stopped"
+    assert halted() == (STOPPED, "pages_changed", "A")
+    asking.wait(hours=100)
+    assert asking.states() == "A succeeded, B approved, C approved"
+    assert asking.change("B").next_attempt_at is None
+
+
+def test_a_page_that_cannot_be_seen_holds_it_too(world: RolloutWorld) -> None:
+    hide_shop(world.fake("A"))
+    world.approve()
+    world.work()
+    assert world.advance() == "stopped"
+    assert halted() == (STOPPED, "pages_changed", "A")
+
+
+def test_the_answer_lets_it_go_on_without_another_click(
+    asking: RolloutWorld, jobs: RecordingQueue
+) -> None:
+    asking.advance()
+    jobs.jobs.clear()
+    answer(asking, "A")
+    assert ("advance_rollout", (Rollout.get().id,)) in [(job[0], job[1]) for job in jobs.jobs]
+    assert asking.advance() == "continued"
+    assert halted() == (RUNNING, "", "")
+    assert [facts["wave"] for facts in all_facts("rollout_continued")] == [1]
+    asking.wait(hours=25)
+    assert asking.states() == "A succeeded, B succeeded, C succeeded"
+
+
+def test_the_schedule_lets_it_go_on_if_the_job_was_lost(asking: RolloutWorld) -> None:
+    asking.advance()
+    assert upkeep.advance_due(asking.clock()) == 0
+    answer(asking, "A")
+    assert upkeep.advance_due(asking.clock()) == 1
+    assert halted()[0] == RUNNING
+
+
+def test_an_answer_before_the_schedule_has_looked_stops_nothing(asking: RolloutWorld) -> None:
+    answer(asking, "A")
+    asking.wait(hours=25)
+    assert asking.states() == "A succeeded, B succeeded, C succeeded"
+    assert all_facts("rollout_stopped") == []
+
+
+def test_it_waits_for_the_pages_of_every_site(world: RolloutWorld) -> None:
+    for name in "BC":
+        change_shop(world.fake(name))
+    world.approve()
+    world.work()
+    world.wait(hours=25)
+    assert world.advance() == "stopped"
+    answer(world, "B")
+    assert world.advance() == ""
+    answer(world, "C")
+    assert world.advance() == "continued"
+
+
+def test_a_person_accepts_it_with_a_reason_and_the_question_of_the_site_stays(
+    asking: RolloutWorld,
+) -> None:
+    asking.advance()
+    with pytest.raises(Invalid):
+        resume(asking, "")
+    resume(asking, "Only this site has that form")
+    asking.wait(hours=25)
+    assert asking.states() == "A succeeded, B succeeded, C succeeded"
+    row = ChangePages.of(asking.change("A").id)
+    assert row is not None
+    assert row.asks
+
+
+def test_what_was_accepted_hides_no_broken_home_page(asking: RolloutWorld) -> None:
+    asking.advance()
+    resume(asking, "Only this site has that form")
+    update = RolloutUpdate.of_change(asking.change("A").id)
+    assert update is not None
+    update.update_if(look="fatal")
+    assert asking.advance() == "stopped"
+    assert halted() == (STOPPED, "page_broken", "A")
+
+
+def test_a_version_that_was_restored_is_no_reason_to_go_on(asking: RolloutWorld) -> None:
+    asking.advance()
+    change = asking.change("A")
+    about = (change.site_id, change.kind, change.ident, change.to_version)
+    page_questions.close_restored(*about, asking.clock())
+    assert asking.advance() == ""
+    assert halted() == (STOPPED, "pages_changed", "A")
+    with pytest.raises(Invalid):
+        resume(asking, "")
+    resume(asking, "An old theme, which the others do not have")
+    asking.wait(hours=25)
+    assert asking.states() == "A succeeded, B succeeded, C succeeded"
+
+
+def test_a_person_who_paused_it_is_not_overruled(asking: RolloutWorld) -> None:
+    control.pause_rollout(Rollout.get(), by=asking.ana, now=asking.clock())
+    answer(asking, "A")
+    assert asking.advance() == ""
+    assert halted()[0] == PAUSED
+
+
+def test_another_finding_is_not_settled_by_the_answer(asking: RolloutWorld) -> None:
+    asking.advance()
+    update = RolloutUpdate.of_change(asking.change("A").id)
+    assert update is not None
+    update.update_if(look="fatal")
+    answer(asking, "A")
+    assert asking.advance() == ""
+    assert halted()[0] == STOPPED
