@@ -1,0 +1,101 @@
+"""What auto-update rules that install a release on few sites first know of these sites."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from peewee import CharField, ForeignKeyField, fn
+
+from app.models.available_updates import AvailableUpdate
+from app.models.base import BaseModel, UtcField
+from app.models.changes import Change
+from app.models.sites import ACTIVE, Site
+from app.models.tags import SiteTag
+from app.models.uptime import Outage
+
+# Kind, component and version.
+Release = tuple[str, str, str]
+
+_COLUMNS = (
+    *(Change.id, Change.site, Change.rule, Change.state, Change.outcome_reason),
+    *(Change.is_incident, Change.next_attempt_at, Change.started_at, Change.ended_at),
+)
+
+
+class CanaryLook(BaseModel):
+    """What the front page of a site showed at the last look after a change; see `outcomes`."""
+
+    change = ForeignKeyField(Change, primary_key=True, backref="+", on_delete="CASCADE")
+    change_id: int
+    answer = CharField(max_length=16)
+    looked_at = UtcField()
+
+    @classmethod
+    def record(cls, change: Change, answer: str, now: datetime) -> None:
+        """Store a look, in place of an earlier one."""
+        insert = cls.insert(change=change, answer=answer, looked_at=now)
+        insert.on_conflict(
+            conflict_target=[cls.change], update={cls.answer: answer, cls.looked_at: now}
+        ).execute()
+
+    @classmethod
+    def changes_to(cls, release: Release) -> list[ChangeSince]:
+        """Return the changes to this version anywhere, with what was seen since, oldest first.
+
+        Of a change there are its site, and the columns that tell how it went.
+        """
+        looks = cls.nested(cls.change == Change.id).alias("looks")
+        is_since = (Outage.site == Change.site) & (Outage.began_at >= Change.started_at)
+        outages = Outage.nested(is_since).alias("outages")
+        query: Any = Change.select(*_COLUMNS, Site, looks, outages).join(Site)
+        kind, ident, version = release
+        query = query.where(
+            Change.kind == kind, Change.ident == ident, Change.to_version == version
+        )
+        return [
+            ChangeSince(
+                change,
+                next(iter(cls.read_nested(change.looks)), None),
+                Outage.read_nested(change.outages),
+            )
+            for change in query.order_by(Change.id)
+        ]
+
+
+class ChangeSince(NamedTuple):
+    """A change, the last look at its front page, and the outages of its site since it started."""
+
+    change: Change
+    look: CanaryLook | None = None
+    outages: Sequence[Outage] = ()
+
+
+class TaggedSite(NamedTuple):
+    """A site with its tags (folded), and whether it lists a release as available."""
+
+    site: Site
+    tagged: set[str]
+    lists_it: bool
+
+
+def sites_tagged(folded: str, release: Release) -> list[TaggedSite]:
+    """Return the connected sites with this tag (folded), by name."""
+    kind, ident, version = release
+    listed = AvailableUpdate.select().where(
+        AvailableUpdate.site == Site.id,
+        AvailableUpdate.kind == kind,
+        AvailableUpdate.ident == ident,
+        AvailableUpdate.to_version == version,
+    )
+    tags = SiteTag.nested(SiteTag.site == Site.id)
+    has_tag = fn.EXISTS(SiteTag.select().where(SiteTag.site == Site.id, SiteTag.folded == folded))
+    query: Any = Site.select(Site, tags.alias("tags"), fn.EXISTS(listed).alias("lists_it"))
+    query = query.where(Site.state == ACTIVE, Site.forgotten_at.is_null(), has_tag)
+    return [
+        TaggedSite(
+            site, {tag.folded for tag in SiteTag.read_nested(site.tags)}, bool(site.lists_it)
+        )
+        for site in query.order_by(fn.LOWER(Site.name), Site.id)
+    ]
