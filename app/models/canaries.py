@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from peewee import CharField, ForeignKeyField, fn
 
 from app.models.available_updates import AvailableUpdate
 from app.models.base import BaseModel, UtcField
-from app.models.changes import Change
+from app.models.changes import BAD_ENDS, OPEN, SUCCEEDED, UNKNOWN, Change
 from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
 from app.models.uptime import Outage
@@ -18,6 +18,8 @@ from app.models.uptime import Outage
 # Kind, component and version.
 Release = tuple[str, str, str]
 
+# What an update of a site may have come to; others have not touched it.
+_RESULTS = (SUCCEEDED, UNKNOWN, *BAD_ENDS)
 _COLUMNS = (
     *(Change.id, Change.site, Change.rule, Change.state, Change.outcome_reason),
     *(Change.is_incident, Change.next_attempt_at, Change.started_at, Change.ended_at),
@@ -41,18 +43,35 @@ class CanaryLook(BaseModel):
         ).execute()
 
     @classmethod
-    def changes_to(cls, release: Release) -> list[ChangeSince]:
-        """Return the changes to this version anywhere, with what was seen since, oldest first.
+    def changes_to(
+        cls, release: Release, canary_ids: Collection[int], rule_id: int
+    ) -> list[ChangeSince]:
+        """Return what has to be judged of a release before the other sites of a rule follow.
 
-        Of a change there are its site, and the columns that tell how it went.
+        Of the first sites, these are the open change and the last one with a result. Of other
+        sites that the rule updated, it is the last one with a result, if it did not go well. Of a
+        change there are its site, and the columns that tell how it went.
         """
-        looks = cls.nested(cls.change == Change.id).alias("looks")
+        is_first = Change.site.in_(list(canary_ids))
         is_since = (Outage.site == Change.site) & (Outage.began_at >= Change.started_at)
+        is_bad = (Change.state != SUCCEEDED) | Change.is_incident | (Change.outcome_reason != "")
+        is_bad |= fn.EXISTS(Outage.select().where(is_since))
+        last = Change.alias()
+        is_last = Change.id.in_(
+            last.select(fn.MAX(last.id))
+            .where(*_is_of(last, release), last.state.in_(_RESULTS))
+            .group_by(last.site)
+        )
+        other = Change.alias()
+        is_of_rule = Change.site.in_(
+            other.select(other.site).where(*_is_of(other, release), other.rule == rule_id)
+        )
+        looks = cls.nested(cls.change == Change.id).alias("looks")
         outages = Outage.nested(is_since).alias("outages")
         query: Any = Change.select(*_COLUMNS, Site, looks, outages).join(Site)
-        kind, ident, version = release
         query = query.where(
-            Change.kind == kind, Change.ident == ident, Change.to_version == version
+            *_is_of(Change, release),
+            (is_first & (is_last | Change.state.in_(OPEN))) | (is_last & is_of_rule & is_bad),
         )
         return [
             ChangeSince(
@@ -62,6 +81,11 @@ class CanaryLook(BaseModel):
             )
             for change in query.order_by(Change.id)
         ]
+
+
+def _is_of(table: Any, release: Release) -> tuple[Any, ...]:
+    kind, ident, version = release
+    return table.kind == kind, table.ident == ident, table.to_version == version
 
 
 class ChangeSince(NamedTuple):

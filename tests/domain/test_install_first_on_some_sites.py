@@ -10,6 +10,7 @@ from app.domain.changes import (
     auto_update_rules,
     bulk_assignment,
     execution,
+    proposals,
     rule_canaries,
     site_assignment,
 )
@@ -187,6 +188,18 @@ def test_an_unknown_result_is_no_success(world):
     assert (world.updated(), world.held()) == ("", ("unknown", "A"))
 
 
+def test_what_is_proposed_again_after_a_bad_end_does_not_hide_it(world):
+    world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    world.round()
+    Change.update(closed_by="Ana", is_incident=False).execute()
+    again = propose(world.site("A"), world.ana, world.clock())
+    assert world.held() == (ROLLED_BACK, "A")
+    proposals.cancel_change(again, by=world.ana, now=world.clock())
+    world.fake("A").report["updates"]["plugins"] = []
+    world.sync("A")
+    assert world.held() == (ROLLED_BACK, "A")
+
+
 def test_a_site_that_breaks_later_holds_the_others(proving):
     proving.fake("A").front_page = FATAL_PAGE
     change = proving.change("A")
@@ -228,6 +241,35 @@ def test_a_bad_end_on_any_site_of_the_rule_holds_the_rest(proving):
     assert proving.change("B").state == ROLLED_BACK
     assert proving.held() == (ROLLED_BACK, "B")
     assert auto_update_rules.propose_due(proving.clock()) == 0
+
+
+def test_a_bad_end_of_what_a_person_approved_on_another_site_holds_nothing(proving):
+    proving.fake("B").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    change = check(
+        propose(proving.site("B"), proving.ana, proving.clock()), proving.fake("B"), proving.config
+    )
+    approve(change, proving.ana, proving.config, proving.clock())
+    proving.work()
+    assert proving.change("B").state == ROLLED_BACK
+    assert proving.held() == (rule_canaries.PROVES, "")
+
+
+def test_the_rest_follows_when_that_site_succeeded_after_all(proving):
+    proving.fake("B").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    Site.update(state="revoked").where(Site.name == "C").execute()
+    proving.pass_hours(25)
+    Site.update(state="active").where(Site.name == "C").execute()
+    Change.update(closed_by="Ana", is_incident=False).execute()
+    proving.fake("B").changes.plays.clear()
+    again = check(
+        propose(proving.site("B"), proving.ana, proving.clock()), proving.fake("B"), proving.config
+    )
+    assert proving.held() == (ROLLED_BACK, "B")
+    approve(again, proving.ana, proving.config, proving.clock())
+    proving.work()
+    assert proving.held() is None
+    proving.pass_hours(1)
+    assert proving.updated() == "ABC"
 
 
 def test_the_first_site_that_lost_its_tag_after_a_bad_end_still_holds_the_others(

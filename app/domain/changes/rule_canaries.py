@@ -20,7 +20,7 @@ from app.domain.text import MAX_REASON_CHARS, one_line
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import transaction
 from app.models.canaries import CanaryLook, ChangeSince, Release, sites_tagged
-from app.models.changes import CANCELLED, EXPIRED, REFUSED, SUCCEEDED, Change
+from app.models.changes import SUCCEEDED, Change
 from app.models.sites import Site
 from app.models.tags import SiteTag
 
@@ -57,11 +57,11 @@ class Proof:
     """What is known of a release on the sites of a rule.
 
     `canaries` are the sites that come first, with whether they list it as available. `trials` are
-    the last changes of these sites and of all that the rule updated, by the id of the site.
+    the changes that have to be judged; see CanaryLook.changes_to.
     """
 
     canaries: Mapping[int, tuple[Site, bool]]
-    trials: Mapping[int, ChangeSince]
+    trials: Sequence[ChangeSince]
 
 
 @dataclass
@@ -127,12 +127,7 @@ def read_proof(rule: AutoUpdateRule, release: Release) -> Proof:
         for one in sites_tagged(tag_names.fold(rule.canary_tag), release)
         if matches_site(rule, one.site, one.tagged)
     }
-    trials = {
-        one.change.site_id: one
-        for one in CanaryLook.changes_to(release)
-        if one.change.site_id in canaries or one.change.rule_id == rule.id
-    }
-    return Proof(canaries, trials)
+    return Proof(canaries, CanaryLook.changes_to(release, canaries.keys(), rule.id))
 
 
 def judge(rule: AutoUpdateRule, proof: Proof, now: datetime) -> CanaryWait | None:
@@ -141,10 +136,13 @@ def judge(rule: AutoUpdateRule, proof: Proof, now: datetime) -> CanaryWait | Non
     One bad end on any site that the rule has updated holds all others.
     """
     wait = timedelta(hours=rule.canary_hours or USUAL_HOURS)
-    for trial in proof.trials.values():
-        if reason := _reason_against(trial, proof, wait):
+    for trial in proof.trials:
+        reason = update_evidence.reason_against(
+            trial.change, look="", outages=trial.outages, wait=wait
+        )
+        if reason:
             return CanaryWait(reason, trial.change.site)
-    on_canaries = [one for site_id, one in proof.trials.items() if site_id in proof.canaries]
+    on_canaries = [one for one in proof.trials if one.change.site_id in proof.canaries]
     waiting = [site for site, lists_it in proof.canaries.values() if lists_it]
     waiting += [one.change.site for one in on_canaries if one.change.is_open]
     if waiting:
@@ -171,18 +169,6 @@ def _judge_looks(proving: Sequence[ChangeSince], seen_from: datetime) -> CanaryW
         if reason := update_evidence.LOOKS_AGAINST.get(look):
             return CanaryWait(reason, trial.change.site)
     return None
-
-
-def _reason_against(trial: ChangeSince, proof: Proof, wait: timedelta) -> str:
-    """Return what speaks against a release after this trial; empty if nothing does."""
-    change = trial.change
-    if change.state in (EXPIRED, CANCELLED):
-        return ""  # the site was not asked
-    if change.state == REFUSED:
-        # It may since have got the version in another way, or lost the plugin.
-        _, lists_it = proof.canaries.get(change.site_id, (None, False))
-        return REFUSED if lists_it else ""
-    return update_evidence.reason_against(change, look="", outages=trial.outages, wait=wait)
 
 
 def reason_for(rule: AutoUpdateRule, tagged: Collection[str]) -> str:
