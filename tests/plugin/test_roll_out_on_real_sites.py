@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -11,14 +11,29 @@ from typing import Any
 import pytest
 
 from app import queue
-from app.domain.changes import package_checks
+from app.domain.changes import (
+    auto_update_rules,
+    canary_looks,
+    package_checks,
+    release_comparisons,
+)
 from app.domain.rollouts.wave_choice import WaveChoice
 from app.factory import create_app
 from app.models.alerts import Alert
 from app.models.base import utcnow
-from app.models.changes import APPROVED, CANCELLED, REFUSED, ROLLED_BACK, SUCCEEDED, Change
+from app.models.changes import (
+    APPROVED,
+    CANCELLED,
+    CHECKING,
+    REFUSED,
+    ROLLED_BACK,
+    SUCCEEDED,
+    Change,
+)
 from app.models.packages import CHECKED, KnownPackage
+from app.models.release_comparisons import ReleaseComparison
 from app.models.rollouts import DONE, STOPPED, Rollout
+from app.models.tags import SiteTag
 from app.models.visibility import EVERYTHING
 from app.protocol import from_b64u, parse_json
 from tests.plugin.support.changing import DESK, disk, grant, publish_package, reset, same_files
@@ -28,10 +43,11 @@ from tests.plugin.support.real_sites import RealSite, published
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.signed_requests import forget
 from tests.support.browsers import Person, signed_in
-from tests.support.factories import read_report
+from tests.support.factories import check, read_report
 from tests.support.package_server import PackageServer, pins_of
 from tests.support.packages import packed
 from tests.support.rollouts import RolloutWorld
+from tests.support.rules import terms
 from tests.support.selection import WORDPRESSES
 from tests.wordpress.repository import FIXTURES, files_below
 from tests.wordpress.site import WordPress
@@ -64,7 +80,7 @@ class Fleet(RolloutWorld):
         self.ident, self.to_version, self.disks = DESK, version, {}
         for name in NAMES:
             self.disks[name] = reset(self.wp(name), "contact-desk", "2.3.1", available=version)
-            read_report(self.site(name), self.fake(name), config=self.config)
+        self.sync()
 
     def wp(self, name: str) -> RealWordPress:
         return self.fake(name).wp
@@ -79,6 +95,21 @@ class Fleet(RolloutWorld):
         )
         assert state == CHECKED
         assert self.approve_reviewed(batch, ONE_HOUR_APART) == len(NAMES)
+
+    def check_as_rules_need_it(self, packages: Mapping[str, bytes]) -> None:
+        """Have sites pre-check what a rule proposed, and Aura compare the packages itself."""
+        for change in list(Change.select().where(Change.state == CHECKING)):
+            check(change, self.sites[change.site_id], self.config)
+        about = {"config": self.config, "fetch": PackageServer(dict(packages)).fetch}
+        for known in list(KnownPackage.select()):
+            package_checks.check_package(known.id, now=self.clock, **about)
+            release_comparisons.resume_with(known.id, self.clock())
+        for row in list(ReleaseComparison.select()):
+            release_comparisons.compare(row.id, now=self.clock, **about)
+
+    def sync(self) -> None:
+        for name in NAMES:
+            read_report(self.site(name), self.fake(name), config=self.config)
 
     def is_untouched(self, name: str) -> bool:
         """Whether the site's disk is as before, to the second, and nothing is left beside it."""
@@ -185,3 +216,33 @@ def test_after_all_waves_every_site_has_exactly_the_approved_files(fleet, as_ana
     plans = [parse_json(from_b64u(change.plan)) for change in Change.select()]
     assert {plan["item"]["tree_sha256"] for plan in plans} == {pins_of(package)[1]}
     assert "3 of 3 updated, in 3 waves" in page_of_batch(as_ana)
+
+
+@pytest.mark.nightly
+def test_a_rule_installs_it_on_the_tagged_site_first_and_then_on_the_others(fleet, jobs) -> None:
+    SiteTag.create(site=fleet.site(CANARY), text="canary", folded="canary")
+    fleet.offer(GOOD)
+    auto_update_rules.create_rule(
+        terms(fleet.clock, release_types=("minor",), canary_tag="canary", canary_hours=1),
+        by=fleet.ana,
+        confirmed_at=fleet.clock(),
+        now=fleet.clock(),
+    )
+    packages = published(f"contact-desk.{GOOD}", "contact-desk.2.3.1")
+    digest = pins_of(packages[f"/plugin/contact-desk.{GOOD}.zip"])[1]
+    for minutes, updated in ((0, [CANARY]), (59, [CANARY]), (2, list(NAMES))):
+        fleet.clock.advance(minutes=minutes)
+        fleet.sync()
+        # Once to find that the home page has to be looked at, and once after that.
+        for _ in range(2):
+            auto_update_rules.propose_due(fleet.clock())
+            fleet.check_as_rules_need_it(packages)
+            auto_update_rules.approve_due(fleet.config, fleet.clock())
+            fleet.work()
+            for name, ids, _ in list(jobs.jobs):
+                if name == "look_at_canary":
+                    canary_looks.look_at_canary(*ids, config=fleet.config, now=fleet.clock)
+            jobs.jobs.clear()
+        assert [name for name in NAMES if fleet.tree(name) == digest] == updated
+        others = [name for name in NAMES if name not in updated]
+        assert [fleet.is_untouched(name) for name in others] == [True] * len(others)
