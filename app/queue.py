@@ -61,6 +61,7 @@ JOBS = frozenset(
         "deliver_revocation",
         "run_diagnostics_on_site",
         "export_audit_log",
+        "look_at_canary",
         "look_at_rollout",
         "look_at_pages",
         "pair_site",

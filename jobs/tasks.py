@@ -10,6 +10,7 @@ from app import queue
 from app.config import Config
 from app.domain.audit import export, verification
 from app.domain.changes import (
+    canary_looks,
     dry_run,
     execution,
     late_failures,
@@ -190,6 +191,12 @@ def look_at_rollout(change_id: int) -> str:
     """Look at the front page of a site that a rollout has updated."""
     with job_context() as config:
         return looks.look_at_rollout(change_id, config=config)
+
+
+def look_at_canary(change_id: int) -> str:
+    """Look at the front page of a site on which an auto-update rule installs releases first."""
+    with job_context() as config:
+        return canary_looks.look_at_canary(change_id, config=config)
 
 
 def send_email(email_id: int) -> str:

@@ -47,6 +47,9 @@ class AutoUpdateRule(BaseModel):
     # How old a release has to be, in hours; None is what the agency has set.
     rest_hours = IntegerField(null=True)
     rest_hours_major = IntegerField(null=True)
+    # Which sites get a release first, and how many hours the others wait; empty for none.
+    canary_tag = CharField(max_length=30, default="")
+    canary_hours = IntegerField(null=True)
     confirmed_by = ForeignKeyField(User, null=True, backref="+", on_delete="RESTRICT")
     confirmed_by_id: int | None
     confirmer = CharField(max_length=120, default="")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.domain.changes import auto_update_rules, rest_period, rule_coverage, rule_hours
+from app.domain.changes import (
+    auto_update_rules,
+    rest_period,
+    rule_canaries,
+    rule_coverage,
+    rule_hours,
+)
 from app.domain.changes.rest_period import RestHours
 from app.domain.inventory.versions import RELEASE_TYPES
 from app.models.agency import Agency
@@ -16,7 +22,7 @@ from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
 from app.models.visibility import Visibility
 from app.views.authorization import current_visibility
-from app.views.filters import user_zone
+from app.views.filters import rest_time, user_zone
 from app.views.site_choices import MOST_OFFERED
 
 
@@ -24,7 +30,8 @@ from app.views.site_choices import MOST_OFFERED
 class RuleRow:
     """An auto-update rule in the list.
 
-    `is_within`: it covers no site that the person cannot see.
+    `is_within`: it covers no site that the person cannot see. `first` is how many of its sites get
+    a release first; None if all get it at once.
     """
 
     rule: AutoUpdateRule
@@ -35,6 +42,7 @@ class RuleRow:
     needs_second: bool
     is_within: bool
     rest: RestHours
+    first: int | None
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,7 @@ def _rows(rules: Sequence[AutoUpdateRule], fleet: _Fleet) -> list[RuleRow]:
             needs_second=asking and rule.confirmed_by_id is None,
             is_within=not rule_coverage.reaches_beyond(rule.client_id, rule.site_ids, visible),
             rest=rest_period.rule_hours_of(rule, agency),
+            first=rule_coverage.count_first(rule, fleet.sites, fleet.tags),
         )
         for rule in rules
     ]
@@ -134,11 +143,18 @@ def _choices(fleet: _Fleet, offered: Sequence[Site]) -> dict[str, list[tuple[str
         "clients": [("", every_client), *clients],
         "sites": [(str(site.id), site.name) for site in offered],
         "tags": [(text, text) for _, text in sorted(in_use.items())],
+        "canary_tags": [("", "All sites at once"), *_first_choices(in_use)],
+        "canary_hours": [(str(hours), rest_time(hours)) for hours in rule_canaries.HOURS],
         "release_types": [(kind, kind.capitalize()) for kind in RELEASE_TYPES],
         "weekdays": [(str(day), name) for day, name in enumerate(rule_hours.WEEKDAYS)],
         "from_hours": [(str(hour), f"{hour:02}:00{_in_own_zone(hour)}") for hour in range(24)],
         "to_hours": [(str(hour), f"{hour:02}:00{_in_own_zone(hour)}") for hour in range(1, 25)],
     }
+
+
+def _first_choices(tags: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the tags (by their key) whose sites can be first, as value and text."""
+    return [(text, f"First on sites tagged “{text}”") for _, text in sorted(tags.items())]
 
 
 def _in_own_zone(hour: int) -> str:

@@ -131,6 +131,8 @@ def _terms() -> RuleTerms:
         reason=form.get("reason", ""),
         rest_hours=_hours("rest_hours"),
         rest_hours_major=_hours("rest_hours_major"),
+        canary_tag=form.get("canary_tag", ""),
+        canary_hours=_hours("canary_hours"),
     )
 
 

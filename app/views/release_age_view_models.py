@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain import permissions
 from app.domain.actor import Actor
-from app.domain.changes import auto_update_rules, rest_period
+from app.domain.changes import auto_update_rules, rest_period, rule_canaries
 from app.domain.changes.candidates import Candidate
 from app.domain.changes.rest_period import ReleaseAge, ReleaseAges, RuleWait
+from app.domain.changes.rule_canaries import Canaries
 from app.domain.changes.vulnerability_updates import UpdateEffect, fixes
 from app.domain.inventory import update_limits
 from app.domain.inventory.release_sightings import KINDS
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
+from app.models.canaries import Release
 from app.models.changes import Change
 from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import Site
+from app.models.tags import SiteTag
+
+
+@dataclass(frozen=True)
+class HeldRelease:
+    """Why a rule does not install a release on a site that is not among its first ones.
+
+    `code` is that of a CanaryWait, and `site` the one it is about, if the person may see it.
+    """
+
+    rule: AutoUpdateRule
+    code: str
+    site: Site | None
+    until: datetime | None
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether something speaks against the release, so that time alone changes nothing."""
+        return self.code not in rule_canaries.WAITS
 
 
 @dataclass(frozen=True)
@@ -26,7 +47,8 @@ class ReleaseCard:
     """The age of one release as a person decides about it.
 
     `hours` is for how long it rests: for `rule` if one covers it, otherwise as the agency says.
-    `wait` is why that rule does not install it. `owner_hours` is what the site's owner requires.
+    `wait` is why that rule does not install it, and `held` what its first sites have to do with
+    that. `owner_hours` is what the site's owner requires.
     """
 
     kind: str
@@ -37,6 +59,7 @@ class ReleaseCard:
     now: datetime
     rule: AutoUpdateRule | None
     wait: RuleWait | None
+    held: HeldRelease | None
     owner_hours: int
     may_lift: bool
 
@@ -54,17 +77,19 @@ def card_of_change(
     if change.kind not in KINDS or not change.is_open:
         return None
     now = utcnow()
-    ages = ReleaseAges.read_with(change.kind, change.ident, change.to_version)
+    release = (change.kind, change.ident, change.to_version)
+    ages = ReleaseAges.read_with(*release)
     hours = rest_period.rule_hours_of(rule, ages.agency) if rule else ages.agency
     return ReleaseCard(
         kind=change.kind,
         ident=change.ident,
         version=change.to_version,
-        age=ages.age_of(change.kind, change.ident, change.to_version),
+        age=ages.age_of(*release),
         hours=hours.for_size(change.release_type),
         now=now,
         rule=rule,
         wait=None,
+        held=_held(rule, SiteTag.of_site(site) if rule and rule.canary_tag else (), release, me),
         owner_hours=update_limits.min_age_hours_of(site),
         may_lift=bool(security.fixed) and _may_lift(me),
     )
@@ -111,11 +136,25 @@ def cards_of_candidates(
                 now=now,
                 rule=rule,
                 wait=ages.why_rule_waits(rule, target, now) if rule else None,
+                held=_held(rule, tagged, (target.kind, target.ident, version), me),
                 owner_hours=target.min_age_hours,
                 may_lift=does_fix and _may_lift(me),
             )
         )
     return cards
+
+
+def _held(
+    rule: AutoUpdateRule | None, tagged: Collection[str], release: Release, me: Actor
+) -> HeldRelease | None:
+    """Return why a rule has not let a release follow to a site with these tags; None if it has."""
+    wait = Canaries(utcnow()).why_rule_waits(rule, tagged, release) if rule else None
+    if rule is None or wait is None:
+        return None
+    site = wait.site
+    if site is not None and not permissions.visibility_of(me).has(site.client_id):
+        site = None
+    return HeldRelease(rule, wait.code, site, wait.until)
 
 
 def _may_lift(me: Actor) -> bool:

@@ -14,6 +14,7 @@ from app.domain.audit import verification
 from app.domain.audit.export_scope import ExportScope
 from app.domain.changes import (
     auto_update_rules,
+    canary_looks,
     dry_run,
     execution,
     package_checks,
@@ -48,7 +49,7 @@ from app.models.accounts import User
 from app.models.audit import Verification
 from app.models.base import use_database, utcnow
 from app.models.call_log import OK, SiteCall
-from app.models.changes import Change
+from app.models.changes import SUCCEEDED, Change
 from app.models.client_reports import ReportDelivery, SentReport
 from app.models.clients import Client
 from app.models.domains import DomainName
@@ -383,6 +384,19 @@ def look_at_rollouts(fleet: Fleet) -> list[str]:
     ]
 
 
+def look_at_canaries(fleet: Fleet) -> list[str]:
+    fleet.roll_out()
+    return [
+        canary_looks.look_at_canary(
+            change.id,
+            config=fleet.config,
+            look=fleet.sites[change.site_id].look,
+            now=fleet.clock,
+        )
+        for change in Change.select().where(Change.state == SUCCEEDED)
+    ]
+
+
 def advance_rollouts(fleet: Fleet) -> list[str]:
     look_at_rollouts(fleet)
     return [rollout_upkeep.advance_rollout(Rollout.get().id, fleet.clock())]
@@ -569,6 +583,7 @@ JOBS: dict[str, tuple[Callable[[Fleet], list[str]], list[str]]] = {
     "check_domains": (check_domains, ["no_rdap"] * COUNT),
     "check_uptime": (check_front_pages, ["up"] * COUNT),
     "advance_rollout": (advance_rollouts, ["started"]),
+    "look_at_canary": (look_at_canaries, ["ok"] * (COUNT - 1)),
     "look_at_rollout": (look_at_rollouts, ["ok"] * (COUNT - 1)),
     "check_change": (check_changes, ["proposed"] * COUNT),
     "ask_wordpress_org": (ask_wordpress_org, ["asked"]),

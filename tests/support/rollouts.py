@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from app.config import Config
 from app.domain.actor import Actor
@@ -14,6 +14,7 @@ from app.domain.changes.approvals import Terms
 from app.domain.changes.proposals import UpdateRequest
 from app.domain.rollouts import looks, starting, upkeep
 from app.domain.rollouts.wave_choice import WaveChoice
+from app.http.site_client import Channel, ProbeResponse, Reply
 from app.models.audit import AuditEntry
 from app.models.changes import APPROVED, WAITING, Change
 from app.models.rollouts import Rollout
@@ -24,6 +25,17 @@ from tests.support.fakes import Clock, FakeSite
 ONE_THEN_THE_REST = WaveChoice(count=1, percent=0, wait_hours=24)
 
 
+class PlayedSite(Protocol):
+    """A WordPress with SiteAgent as Aura reaches it: a FakeSite, or a real one."""
+
+    home: str
+    clock: Clock
+
+    def paste(self, text: str) -> None: ...
+    def call(self, channel: Channel, op: str, arguments: dict[str, Any], **more: Any) -> Reply: ...
+    def look(self, url: str, **more: Any) -> ProbeResponse: ...
+
+
 @dataclass
 class RolloutWorld:
     """Paired sites A, B, C … of one agency, each with the same update."""
@@ -31,7 +43,9 @@ class RolloutWorld:
     ana: Actor
     config: Config
     clock: Clock
-    sites: dict[int, FakeSite]
+    sites: dict[int, Any]
+    ident: str = AKISMET
+    to_version: str = "5.3.1"
 
     @classmethod
     def make(cls, ana: Actor, config: Config, clock: Clock, count: int = 5) -> RolloutWorld:
@@ -43,16 +57,19 @@ class RolloutWorld:
     def add_site(self, name: str) -> Site:
         fake = FakeSite(f"https://{name.lower()}.example", self.clock, report())
         fake.report["wordpress"] |= {"home": fake.home, "site_url": fake.home}
-        site = make_site(self.ana, now=self.clock(), url=fake.home, name=name)
-        pair(site, fake, by=self.ana, config=self.config)
+        site = self.connect(name, fake)
         read_report(site, fake, config=self.config)
-        self.sites[site.id] = fake
         return site
+
+    def connect(self, name: str, played: PlayedSite) -> Site:
+        site = make_site(self.ana, now=self.clock(), url=played.home, name=name)
+        self.sites[site.id] = played
+        return pair(site, played, by=self.ana, config=self.config)
 
     def site(self, name: str) -> Site:
         return Site.get(Site.name == name)
 
-    def fake(self, name: str) -> FakeSite:
+    def fake(self, name: str) -> Any:
         return self.sites[self.site(name).id]
 
     def change(self, name: str) -> Change:
@@ -68,7 +85,7 @@ class RolloutWorld:
     def review(self) -> list[Change]:
         """Ana reviews the update on all sites, and each site answers its pre-check."""
         sites = Site.select().where(Site.id.in_(list(self.sites))).order_by(Site.name)
-        wanted = [UpdateRequest(site, "plugin", AKISMET, "5.3.1") for site in sites]
+        wanted = [UpdateRequest(site, "plugin", self.ident, self.to_version) for site in sites]
         batch = proposals.review_changes(wanted, by=self.ana, now=self.clock())
         return [check(change, self.sites[change.site_id], self.config) for change in batch]
 

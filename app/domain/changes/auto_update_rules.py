@@ -7,6 +7,7 @@ the approver. What a person proposed by hand needs the approval of a person.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.config import Config
@@ -26,6 +27,7 @@ from app.domain.changes import (
     proposals,
     release_findings,
     rest_period,
+    rule_canaries,
     rule_coverage,
     rule_hours,
     rule_terms,
@@ -33,9 +35,11 @@ from app.domain.changes import (
 from app.domain.changes.candidates import Candidate
 from app.domain.changes.change_times import Start
 from app.domain.changes.rest_period import ReleaseAges
+from app.domain.changes.rule_canaries import Canaries
 from app.domain.changes.rule_coverage import matches_site
 from app.domain.changes.rule_terms import RuleTerms
 from app.domain.errors import Conflict, Forbidden, Invalid, NotFound, StaleState
+from app.domain.inventory.targets import Target
 from app.domain.inventory.versions import release_type_between
 from app.models.accounts import User
 from app.models.auto_update_rules import AutoUpdateRule
@@ -86,22 +90,30 @@ def create_rule(
             expires_at=terms.expires_at,
             rest_hours=terms.rest_hours,
             rest_hours_major=terms.rest_hours_major,
+            canary_tag=terms.canary_tag,
+            canary_hours=terms.canary_hours if terms.canary_tag else None,
         )
-        event = AutoUpdateRuleCreated(
-            rule_id=rule.id,
-            name=rule.name,
-            permissions=", ".join(rule.permissions),
-            release_types=", ".join(rule.release_types),
-            covers=covers_in_words(rule, Site.names(rule.site_ids)),
-            tags=", ".join(rule.tags),
-            window=rule_hours.in_words(rule),
-            expires_at=rule.expires_at.isoformat(),
-            rest_hours=rule.rest_hours,
-            rest_hours_major=rule.rest_hours_major,
-            reason=rule.reason,
-        )
-        audit.record(event, present, now=now)
+        rule_canaries.require_canary(rule)
+        audit.record(_creation(rule), present, now=now)
     return rule
+
+
+def _creation(rule: AutoUpdateRule) -> AutoUpdateRuleCreated:
+    return AutoUpdateRuleCreated(
+        rule_id=rule.id,
+        name=rule.name,
+        permissions=", ".join(rule.permissions),
+        release_types=", ".join(rule.release_types),
+        covers=covers_in_words(rule, Site.names(rule.site_ids)),
+        tags=", ".join(rule.tags),
+        window=rule_hours.in_words(rule),
+        expires_at=rule.expires_at.isoformat(),
+        rest_hours=rule.rest_hours,
+        rest_hours_major=rule.rest_hours_major,
+        canary_tag=rule.canary_tag,
+        canary_hours=rule.canary_hours,
+        reason=rule.reason,
+    )
 
 
 def confirm_rule(rule: AutoUpdateRule, *, by: Actor, confirmed_at: datetime, now: datetime) -> None:
@@ -164,6 +176,22 @@ def set_approval_mode(
 # ---- proposals and approvals of rules ----
 
 
+@dataclass(frozen=True)
+class _Round:
+    """What is known at `now` of the releases that rules may propose."""
+
+    now: datetime
+    ages: ReleaseAges
+    canaries: Canaries
+
+    def holds(self, rule: AutoUpdateRule, target: Target, tagged: Collection[str]) -> bool:
+        """Whether a rule must not yet install what is available, on a site with these tags."""
+        if self.ages.why_rule_waits(rule, target, self.now):
+            return True
+        release = (target.kind, target.ident, target.available or "")
+        return self.canaries.why_rule_waits(rule, tagged, release) is not None
+
+
 def propose_due(now: datetime) -> int:
     """Propose what active auto-update rules cover, and return the number of proposals.
 
@@ -173,7 +201,7 @@ def propose_due(now: datetime) -> int:
     if not rules:
         return 0
     calendar = change_times.read_calendar(now)
-    proposed, ages = 0, ReleaseAges.read()
+    proposed, current = 0, _Round(now, ReleaseAges.read(), Canaries(now))
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
         if calendar.span_for_rule(site, now, now + BEGINS_WITHIN) is None:
             continue
@@ -182,18 +210,19 @@ def propose_due(now: datetime) -> int:
         for candidate in candidates.candidates_on_site(site, now) if covering else ():
             if proposed >= _MOST_AT_ONCE:
                 return proposed
-            proposed += _put_forward(covering, site, candidate, ages, now)
+            proposed += _put_forward(covering, site, tagged, candidate, current)
+    current.canaries.request_looks()
     return proposed
 
 
 def _put_forward(
     rules: Iterable[AutoUpdateRule],
     site: Site,
+    tagged: Collection[str],
     candidate: Candidate,
-    ages: ReleaseAges,
-    now: datetime,
+    current: _Round,
 ) -> int:
-    target = candidate.target
+    target, now = candidate.target, current.now
     is_paused = provenance.is_paused(target.kind, target.ident)
     if not candidate.may_be_proposed or target.available is None or is_paused:
         return 0
@@ -203,7 +232,7 @@ def _put_forward(
             rule
             for rule in rules
             if may_release(rule, site, target.permission, release_type)
-            and not ages.why_rule_waits(rule, target, now)
+            and not current.holds(rule, target, tagged)
         ),
         None,
     )
@@ -216,7 +245,7 @@ def _put_forward(
         proposals.create_proposals(
             wanted,
             by=SCHEDULE,
-            reason=rule.reason,
+            reason=rule_canaries.reason_for(rule, tagged),
             window=proposals.Window(now, now + BEGINS_WITHIN),
             now=now,
             requested_at=now,
@@ -279,6 +308,7 @@ def release(change: Change, *, config: Config, now: datetime) -> bool:
             or approvals.obstacle(change, site, now)
             or not release_findings.may_be_left_to_rule(change)
             or rest_period.why_change_waits(change, rule, site, now)
+            or not rule_canaries.may_be_approved(change, site, now)
         ):
             return False
         span = change_times.read_calendar(now).span_for_rule(site, now, change.not_after)

@@ -119,15 +119,10 @@ def _rules_joined(
     after: dict[int, dict[str, str]],
     now: datetime,
 ) -> dict[int, list[AutoUpdateRule]]:
-    """Return, by site, the rules that cover it only with its new tags."""
+    """Return, by site, the rules that cover it only with its new tags, or in another order."""
     rules = AutoUpdateRule.in_force(now)
     return {
-        site.id: [
-            rule
-            for rule in rules
-            if rule_coverage.matches_site(rule, site, after[site.id])
-            and not rule_coverage.matches_site(rule, site, before.get(site.id, {}))
-        ]
+        site.id: rule_coverage.rules_joined(rules, site, before.get(site.id, {}), after[site.id])
         for site in chosen
     }
 

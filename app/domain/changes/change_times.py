@@ -35,7 +35,9 @@ PAUSED_BY_OWNER = "paused_by_owner"
 OUTSIDE_OWNER_HOURS = "outside_owner_window"
 # An update of a rule, because a person has to look at where it comes from.
 SOURCE_CHANGED = "source_changed"
-WAITS = (STOPPED, PAUSED_BY_OWNER, FROZEN, OUTSIDE, OUTSIDE_OWNER_HOURS, SOURCE_CHANGED)
+# An update of a rule, because the sites on which it is installed first do not prove it any more.
+DISPROVED = "canary_disproved"
+WAITS = (STOPPED, PAUSED_BY_OWNER, FROZEN, OUTSIDE, OUTSIDE_OWNER_HOURS, SOURCE_CHANGED, DISPROVED)
 
 # The ends of a time without limits.
 _ALWAYS = datetime.min.replace(tzinfo=UTC)

@@ -21,6 +21,7 @@ from app.domain.changes import (
     packages,
     page_evidence,
     proposals,
+    rule_canaries,
     site_probe,
     waves,
 )
@@ -138,14 +139,18 @@ def _why_not_now(change: Change, now: datetime) -> str:
     if held := waves.why_held(change):
         return held
     site = Site.get_by_id(change.site_id)
-    reason = change_times.read_calendar(now).why_not_now(change, site, now)
-    return reason or (change_times.SOURCE_CHANGED if _waits_for_person(change) else "")
+    return change_times.read_calendar(now).why_not_now(change, site, now) or _why_rule_waits(
+        change, site, now
+    )
 
 
-def _waits_for_person(change: Change) -> bool:
-    """Whether only a rule approved this, and it comes from elsewhere than before."""
-    is_by_rule = change.how == change_plan.BY_RULE
-    return is_by_rule and provenance.is_paused(change.kind, change.ident)
+def _why_rule_waits(change: Change, site: Site, now: datetime) -> str:
+    """Return why what only a rule approved must not start; empty if it may."""
+    if change.how != change_plan.BY_RULE:
+        return ""
+    if provenance.is_paused(change.kind, change.ident):
+        return change_times.SOURCE_CHANGED
+    return change_times.DISPROVED if rule_canaries.is_disproved(change, site, now) else ""
 
 
 # ---- send ----
@@ -247,5 +252,6 @@ def _may_start(due: list[Change], now: datetime) -> list[Change]:
     return [
         one
         for one in due
-        if not calendar.why_not_now(one, sites[one.site_id], now) and not _waits_for_person(one)
+        if not calendar.why_not_now(one, sites[one.site_id], now)
+        and not _why_rule_waits(one, sites[one.site_id], now)
     ]

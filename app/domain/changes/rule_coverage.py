@@ -28,6 +28,35 @@ def matches_site(rule: AutoUpdateRule, site: Site, tagged: Collection[str]) -> b
     return not rule.tags or any(tag_names.fold(tag) in tagged for tag in rule.tags)
 
 
+def is_first(rule: AutoUpdateRule, tagged: Collection[str]) -> bool:
+    """Whether a rule installs releases first on a site with these tags (folded)."""
+    return bool(rule.canary_tag) and tag_names.fold(rule.canary_tag) in tagged
+
+
+def count_first(
+    rule: AutoUpdateRule, sites: Iterable[Site], tags: Mapping[int, Collection[str]]
+) -> int | None:
+    """Return on how many of these sites the rule installs releases first; None if it has no order.
+
+    `tags` are the folded tags by site id.
+    """
+    if not rule.canary_tag:
+        return None
+    return count_sites(rule, [one for one in sites if is_first(rule, tags.get(one.id, ()))], tags)
+
+
+def rules_joined(
+    rules: Iterable[AutoUpdateRule], site: Site, had: Collection[str], wanted: Collection[str]
+) -> list[AutoUpdateRule]:
+    """Return the rules that cover a site only with its new tags, or then in another order."""
+    return [
+        rule
+        for rule in rules
+        if matches_site(rule, site, wanted)
+        and (not matches_site(rule, site, had) or is_first(rule, had) != is_first(rule, wanted))
+    ]
+
+
 def rules_for(site: Site, tagged: Collection[str], now: datetime) -> list[AutoUpdateRule]:
     """Return the rules in force that cover a site with these tags."""
     return [rule for rule in AutoUpdateRule.in_force(now) if matches_site(rule, site, tagged)]

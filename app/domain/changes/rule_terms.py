@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.domain.changes import rest_period
+from app.domain.changes import rest_period, rule_canaries
 from app.domain.errors import Invalid
 from app.domain.inventory.eligibility import RULE_PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES
@@ -41,6 +41,9 @@ class RuleTerms:
     # agency has set.
     rest_hours: int | None = None
     rest_hours_major: int | None = None
+    # The tag of the sites that get a release first, and how many hours the others wait for them.
+    canary_tag: str = ""
+    canary_hours: int | None = None
 
 
 def problems_in(terms: RuleTerms, now: datetime) -> dict[str, str]:
@@ -65,6 +68,9 @@ def problems_in(terms: RuleTerms, now: datetime) -> dict[str, str]:
     if not now < terms.expires_at <= now + MAX_LIFETIME:
         problems["expires_at"] = "Choose a date within one year."
     problems |= rest_period.problems_in(terms.rest_hours, terms.rest_hours_major)
+    if terms.canary_tag and not _is_tag(terms.canary_tag):
+        problems["canary_tag"] = "Choose a tag that sites have."
+    problems |= rule_canaries.problems_in(terms.canary_tag, terms.canary_hours)
     if not 0 < len(terms.reason.strip()) <= MAX_REASON_CHARS:
         problems["reason"] = "Enter a reason. It is recorded in the audit log."
     return problems

@@ -47,8 +47,7 @@ def set_tags(
         had = SiteTag.of_site(site)
         if had == wanted:
             return
-        before = rule_coverage.rules_for(site, had, now)
-        brings = [rule for rule in rule_coverage.rules_for(site, wanted, now) if rule not in before]
+        brings = rule_coverage.rules_joined(AutoUpdateRule.in_force(now), site, had, wanted)
         actor = (
             rule_coverage.require_agreement(by, brings, confirmed_at, agreed, now) if brings else by
         )

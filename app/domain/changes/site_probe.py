@@ -19,6 +19,8 @@ from app.models.sites import Site
 LookCall = Callable[..., ProbeResponse]
 
 MAX_BYTES = 256 * 1024
+# A page may fail for a moment, so only the same answer twice counts against a site.
+LOOKS = 2
 PROBE_TIMEOUT_S = 12.0
 _HEADERS = {"Accept": "text/html", "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
 
@@ -40,6 +42,18 @@ def probe_site(
         deadline_s=PROBE_TIMEOUT_S,
     )
     return {"at": now().isoformat(), **classify_response(seen)}
+
+
+def judge_site(
+    site: Site, *, config: Config, look: LookCall = site_client.probe, now: Callable[[], datetime]
+) -> str:
+    """Return what the front page shows: OK, or what it also shows at a second look."""
+    answer = ""
+    for _ in range(LOOKS):
+        answer = probe_site(site, config=config, look=look, now=now)["answer"]
+        if answer == OK:
+            break
+    return answer
 
 
 def classify_response(seen: ProbeResponse) -> dict[str, Any]:

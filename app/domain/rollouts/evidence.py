@@ -10,42 +10,37 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.domain.changes import outcomes, packages
+from app.domain.changes import outcomes, packages, update_evidence
+from app.domain.changes.update_evidence import (
+    BROKE_LATER,
+    NO_RESULT,
+    OUTAGE,
+    PAGE_BROKEN,
+    PAGE_UNCLEAR,
+    PAGES_CHANGED,
+    UNPROVEN,
+    VERSION_RESTORED,
+)
 from app.models.changes import (
-    BAD_ENDS,
     CANCELLED,
     EXPIRED,
     FAILED,
     REFUSED,
     ROLLED_BACK,
     SUCCEEDED,
-    UNKNOWN,
     Change,
 )
 from app.models.rollouts import Rollout, RolloutUpdate
-from app.models.site_pages import RESTORED, UNANSWERED
 from app.models.uptime import Outage
 
-# Why a rollout stops: values of Rollout.reason.
+# Why a rollout stops, beside what speaks against one update: values of Rollout.reason.
 PACKAGE = "package_differs"
-BROKE_LATER = "broke_later"
-NO_RESULT = "unknown"
-UNPROVEN = "unproven"
-OUTAGE = "outage"
-PAGE_BROKEN = "page_broken"
-PAGE_UNCLEAR = "page_unclear"
-# Of the pages that must still work: a person is asked, or restored the former version.
-PAGES_CHANGED = "pages_changed"
-VERSION_RESTORED = "version_restored"
 NOTHING_SUCCEEDED = "nothing_succeeded"
 REASONS = (
     *(PACKAGE, FAILED, ROLLED_BACK, BROKE_LATER, NO_RESULT, REFUSED, EXPIRED, CANCELLED),
     *(VERSION_RESTORED, UNPROVEN, OUTAGE, PAGE_BROKEN, PAGE_UNCLEAR, PAGES_CHANGED),
     NOTHING_SUCCEEDED,
 )
-# By RolloutUpdate.look and RolloutUpdate.pages.
-_FRONT_PAGES = {outcomes.FATAL: PAGE_BROKEN, outcomes.COULD_NOT_TELL: PAGE_UNCLEAR}
-_OTHER_PAGES = {UNANSWERED: PAGES_CHANGED, RESTORED: VERSION_RESTORED}
 # What a person cannot accept: first the alert about the two packages has to be resolved.
 NEVER_ACCEPTED = (PACKAGE,)
 
@@ -128,24 +123,14 @@ def judge(
 
 def _reason_against(update: RolloutUpdate, outages: Sequence[Outage], rollout: Rollout) -> str:
     """Return what speaks against going on after this update; empty if nothing does."""
-    change = update.change
-    if change.state != SUCCEEDED:
-        return _reason_of_end(change)
-    if change.is_incident or change.outcome_reason == outcomes.BROKE_LATER:
-        return BROKE_LATER
-    if change.outcome_reason == outcomes.UNPROVEN:
-        return UNPROVEN
-    if any(_is_after(outage, update, rollout) for outage in outages):
-        return OUTAGE
-    # What was accepted about other pages hides nothing about the front page.
-    return _FRONT_PAGES.get(update.look) or _OTHER_PAGES.get(update.pages, "")
-
-
-def _reason_of_end(change: Change) -> str:
-    if change.state == UNKNOWN:
-        # Aura asks the site again for an hour before a person has to.
-        return NO_RESULT if change.is_incident or change.next_attempt_at is None else ""
-    return change.state if change.state in (*BAD_ENDS, REFUSED, EXPIRED, CANCELLED) else ""
+    return update_evidence.reason_against(
+        update.change,
+        look=update.look,
+        pages=update.pages,
+        outages=outages,
+        wait=rollout.wait,
+        since=update.accepted_at,
+    )
 
 
 def _is_left_out(change: Change) -> bool:
@@ -162,15 +147,6 @@ def _holds_since(rollout: Rollout, ended: Iterable[RolloutUpdate]) -> datetime:
     """Return when the last of these ended, or when the wave began."""
     times: list[datetime] = [one.change.ended_at for one in ended if one.change.ended_at]
     return max(times, default=rollout.wave_started_at)
-
-
-def _is_after(outage: Outage, update: RolloutUpdate, rollout: Rollout) -> bool:
-    """Whether the site went down after the update, before its wait was over."""
-    change = update.change
-    if outage.site_id != change.site_id or change.started_at is None or change.ended_at is None:
-        return False
-    since = max(change.started_at, update.accepted_at or change.started_at)
-    return bool(since <= outage.began_at <= change.ended_at + rollout.wait)
 
 
 def _was_looked_at(update: RolloutUpdate, since: datetime) -> bool:

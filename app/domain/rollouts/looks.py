@@ -13,9 +13,6 @@ from app.http import site_client
 from app.models.base import transaction, utcnow
 from app.models.rollouts import RUNNING, RolloutUpdate
 
-# A page may fail for a moment, so only the same answer twice counts against it.
-LOOKS = 2
-
 
 def look_at_rollout(
     change_id: int,
@@ -32,11 +29,7 @@ def look_at_rollout(
     if update is None or update.rollout.state != RUNNING:
         return "not_running"
     site = update.change.site
-    answer = ""
-    for _ in range(LOOKS):
-        answer = site_probe.probe_site(site, config=config, look=look, now=now)["answer"]
-        if answer == outcomes.OK:
-            break
+    answer = site_probe.judge_site(site, config=config, look=look, now=now)
     if answer == outcomes.FATAL:
         # Within a day of the update, this also pauses the site's other updates.
         late_failures.check_site(site, config=config, look=look, now=now)

@@ -16,6 +16,7 @@ from app.domain.audit.events import (
     RolloutStopped,
     RolloutWaveStarted,
 )
+from app.domain.changes.update_evidence import PAGES_CHANGED
 from app.domain.rollouts import evidence
 from app.domain.rollouts.evidence import Evidence, Finding
 from app.models.base import Transaction, transaction
@@ -26,7 +27,7 @@ from app.models.site_pages import LOOKS_RIGHT, ChangePages
 
 def advance_due(now: datetime) -> int:
     """Advance all rollouts that may go on; return how many of them did something."""
-    waiting = (*Rollout.running(), *Rollout.stopped_by(evidence.PAGES_CHANGED))
+    waiting = (*Rollout.running(), *Rollout.stopped_by(PAGES_CHANGED))
     return sum(advance_rollout(rollout_id, now) != "" for rollout_id in waiting)
 
 
@@ -90,7 +91,7 @@ def _continue(rollout: Rollout, tx: Transaction, now: datetime) -> bool:
     """
     answered = ChangePages.of(rollout.change_id) if rollout.change_id else None
     was_right = answered is not None and answered.answer == LOOKS_RIGHT
-    if rollout.reason != evidence.PAGES_CHANGED or not was_right:
+    if rollout.reason != PAGES_CHANGED or not was_right:
         return False
     if evidence.read_evidence(rollout).findings:
         return False

@@ -246,6 +246,9 @@ class AutoUpdateRuleCreated(Event):
     # Missing in older entries, and None for what the agency has set.
     rest_hours: int | None = None
     rest_hours_major: int | None = None
+    # The tag of the sites that are first, and how long the others wait; missing in older entries.
+    canary_tag: str = ""
+    canary_hours: int | None = None
 
 
 class AutoUpdateRuleConfirmed(Event):
