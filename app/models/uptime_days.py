@@ -23,10 +23,6 @@ class DaySeconds(NamedTuple):
     maintenance_s: int
     unknown_s: int
 
-    def seconds(self, *states: str) -> int:
-        """Return the seconds in these states together."""
-        return sum(getattr(self, f"{state}_s") for state in states)
-
 
 def days_column(is_of_site: Any, first: date, last: date) -> Any:
     """Return the days from `first` to `last`; `read_days` reads the column."""

@@ -260,6 +260,8 @@ def _canonical_parts(value: Any) -> Iterator[bytes]:
 
 
 def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | int):
+        return value  # most values: first, because a report has thousands
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, ZoneInfo):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from app.domain.uptime import response_times
@@ -149,8 +150,9 @@ def _state_of(row: UptimeSpan | DaySeconds) -> str:
         return DOWN
     if row.degraded_s >= _NOTABLE_S:
         return DEGRADED
-    most: Sequence[str] = sorted((UP, MAINTENANCE, UNKNOWN), key=row.seconds, reverse=True)
-    return most[0] if row.seconds(UP, DEGRADED, MAINTENANCE, UNKNOWN) else ""
+    kinds = ((row.up_s, UP), (row.maintenance_s, MAINTENANCE), (row.unknown_s, UNKNOWN))
+    most_s, state = max(kinds, key=itemgetter(0))
+    return state if most_s or row.degraded_s else ""
 
 
 def _median(row: UptimeSpan) -> int | None:
