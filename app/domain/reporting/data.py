@@ -341,7 +341,9 @@ def _client_facts(client: Client, period: Period, now: datetime) -> _ClientFacts
     """Read them in one query, because a page has at most twelve."""
     is_possible = AutoUpdateRule.client.is_null() | (AutoUpdateRule.client == client)
     is_about = AuditEntry.site_id.in_(_site_ids(client))
-    updates = stories_column(is_about, period.begins, period.ends, STORY_EVENTS)
+    updates = stories_column(
+        is_about, period.begins, period.ends, STORY_EVENTS, most_whole=MOST_TOLD
+    )
     row: Any = (
         Client.select(
             User.nested(User.disabled_at.is_null()).alias("users"),
