@@ -43,6 +43,8 @@ _WAITING_FOR_APPROVAL = 100
 _UNREACHABLE = 20
 _EXTRA_PLUGINS = 400
 _OPERATOR = 2
+# Of a day with an outage; and how fast a site answered, as `CountsField` has it.
+_DOWN_S, _ANSWERS = 600, "F120G130H38"
 _OUTCOMES = ("succeeded",) * 94 + ("rolled_back",) * 4 + ("failed",) * 2
 
 
@@ -213,6 +215,7 @@ class _History:
     def _days(self) -> None:
         self._raw.execute("DELETE FROM daily_checks")
         self._raw.execute("DELETE FROM update_backlog")
+        self._raw.execute("DELETE FROM uptime_span WHERE unit = 'd'")
         for ago in range(_YEAR, 0, -1):
             day = (self._now - ago * _DAY).replace(hour=0, minute=5, second=0)
             last = _text(day + 23 * _HOUR)
@@ -222,6 +225,13 @@ class _History:
                 "INSERT INTO daily_checks VALUES (?, ?, 24, 24, 0, ?, ?, ?)",
                 [(site_id, date, _text(day), last, gap if self._dice.random() < 0.01 else "[]")
                  for site_id in self._sites],
+            )  # fmt: skip
+            down = [_DOWN_S if self._dice.random() < 0.01 else 0 for _ in self._sites]
+            self._raw.executemany(
+                "INSERT INTO uptime_span (site_id, unit, number, up_s, degraded_s, down_s,"
+                " maintenance_s, unknown_s, counts) VALUES (?, 'd', ?, ?, 0, ?, 0, 0, ?)",
+                [(site_id, day.toordinal(), 24 * 3600 - down_s, down_s, _ANSWERS)
+                 for site_id, down_s in zip(self._sites, down, strict=True)],
             )  # fmt: skip
             if ago <= _SYNCS_KEPT:
                 rows = [(site_id, date, self._dice.randrange(6)) for site_id in self._sites]

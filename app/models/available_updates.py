@@ -6,7 +6,7 @@ and otherwise *blocked*. `eligibility` decides the same for one site; a test com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -30,12 +30,10 @@ from app.models.changes import OPEN, Change
 from app.models.clients import Client
 from app.models.composed import composed_once
 from app.models.reports import Report
-from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import ACTIVE, Site
 from app.models.statements import given
 from app.models.tags import SiteTag
 from app.models.visibility import EVERYTHING, Visibility
-from app.models.vulnerabilities import RATINGS
 
 READY = "ready"
 IN_PROGRESS = "open"
@@ -106,32 +104,6 @@ class UpdateStatus(NamedTuple):
     to_version: str
 
 
-@dataclass(frozen=True)
-class UpdateGroup:
-    """One step of one component, and the number of sites in each status."""
-
-    key: UpdateKey
-    name: str
-    release_type: str
-    permission: str
-    ready: int
-    open: int
-    blocked: int
-
-
-@dataclass(frozen=True)
-class SiteGroup:
-    """The available updates of one site, with the names of the ready ones.
-
-    Of the site and its client there are only the names.
-    """
-
-    site: Site
-    ready: int
-    blocked: int
-    names: list[str]
-
-
 class AvailableUpdate(BaseModel):
     """A newer version that a site's last data lists, of WordPress and translations as well.
 
@@ -178,8 +150,8 @@ class AvailableUpdate(BaseModel):
     # ---- conditions ----
 
     @classmethod
-    def _status(cls, asked: UpdateFilter) -> Any:
-        """Return the status as an SQL expression over this row, its site and the site's report."""
+    def status_in_sql(cls, asked: UpdateFilter) -> Any:
+        """Return the status as an SQL expression over a row of `connected`."""
         held = UpdateHold.select(UpdateHold.site, UpdateHold.kind, UpdateHold.ident).where(
             UpdateHold.until.is_null() | (UpdateHold.until > asked.now)
         )
@@ -199,7 +171,7 @@ class AvailableUpdate(BaseModel):
         return Case(None, ((is_open, IN_PROGRESS), (is_blocked, BLOCKED)), READY)
 
     @classmethod
-    def _connected(cls, asked: UpdateFilter, *columns: Any) -> Any:
+    def connected(cls, asked: UpdateFilter, *columns: Any) -> Any:
         """Return a query for the rows of connected sites that `asked` lets through."""
         query = (
             cls.select(*columns)
@@ -254,7 +226,8 @@ class AvailableUpdate(BaseModel):
     @classmethod
     @composed_once
     def _counts(cls, asked: UpdateFilter) -> Any:
-        rows = cls._connected(asked, cls.site, cls.release_type, cls._status(asked).alias("status"))
+        status = cls.status_in_sql(asked).alias("status")
+        rows = cls.connected(asked, cls.site, cls.release_type, status)
         one = rows.alias("one")
         # By status, so that the database computes it once for each row.
         query = cls.select(
@@ -266,98 +239,14 @@ class AvailableUpdate(BaseModel):
         return query.group_by(one.c.status).tuples()
 
     @classmethod
-    def by_component(
-        cls, asked: UpdateFilter, *, limit: int, offset: int = 0
-    ) -> tuple[list[UpdateGroup], int]:
-        """Return one group for each step of a component, and the number of all groups.
-
-        Those whose installed version has a known vulnerability come first, the worst of them at the
-        top, and those with major versions last. Otherwise it is the most widespread first.
-        """
-        query = cls._by_component(asked.timeless(), **asked.times(), limit=limit, offset=offset)
-        found: list[Any] = list(query)
-        groups = [UpdateGroup(UpdateKey(*row[:4]), *row[4:10]) for row in found]
-        return groups, found[0][10] if found else 0
-
-    @classmethod
-    @composed_once
-    def _by_component(cls, asked: UpdateFilter) -> Any:
-        columns = (cls.kind, cls.ident, cls.from_version, cls.to_version, cls.release_type)
-        rows = cls._connected(
-            asked, *columns, cls.permission, cls.name, cls._status(asked).alias("status")
-        )
-        one = cls._counted(rows.alias("one"), columns, permission=fn.MIN, name=fn.MIN)
-        key = (one.c.kind, one.c.ident, one.c.from_version, one.c.to_version)
-        size = fn.MIN(one.c.release_type)
-        ready, name = _sum(one, READY), fn.MIN(one.c.name)
-        worst = SiteVulnerability.worst_by_version().alias("worst")
-        is_same = (worst.c.kind == one.c.kind) & (worst.c.ident == one.c.ident)
-        is_same &= worst.c.version == one.c.from_version
-        severity = fn.COALESCE(fn.MIN(worst.c.rank), len(RATINGS))
-        query = cls.select(
-            *key, name, size, fn.MIN(one.c.permission), ready,
-            _sum(one, IN_PROGRESS), _sum(one, BLOCKED), fn.COUNT(one.c.kind).over(),
-        ).from_(one)  # fmt: skip
-        query = query.join_from(one, worst, JOIN.LEFT_OUTER, on=is_same)
-        query = query.group_by(*key).having(ready > 0)
-        query = query.order_by(severity, size.in_(MAJOR_LAST), ready.desc(), fn.LOWER(name), *key)
-        return query.limit(given(cls.id, "limit")).offset(given(cls.id, "offset")).tuples()
-
-    @classmethod
-    def by_site(
-        cls, asked: UpdateFilter, *, limit: int, offset: int = 0
-    ) -> tuple[list[SiteGroup], int]:
-        """Return one group for each site with a ready update, those with most first; and how many.
-
-        The names are those of the ready updates.
-        """
-        columns = (cls.site, Site.name.alias("name"), cls._status(asked).alias("status"))
-        every = cls._connected(asked, *columns).alias("one")
-        one = cls._counted(every, (cls.site,), name=fn.MIN)
-        ready = _sum(one, READY)
-        counted = cls.select(
-            one.c.site_id,
-            ready.alias("ready"),
-            _sum(one, BLOCKED).alias("blocked"),
-            fn.COUNT(one.c.site_id).over().alias("sites"),
-        ).from_(one)
-        counted = counted.group_by(one.c.site_id).having(ready > 0)
-        counted = counted.order_by(ready.desc(), fn.LOWER(fn.MIN(one.c.name)), one.c.site_id)
-        page = counted.limit(limit).offset(offset).alias("page")
-        shown = (cls.site, cls.name, Site.id, Site.name, Client.id, Client.name)
-        query = cls._connected(asked, *shown, page.c.ready, page.c.blocked, page.c.sites)
-        query = query.join_from(cls, page, on=cls.site == page.c.site_id, attr="page")
-        query = query.where(cls._status(asked) == READY)
-        rows: list[Any] = list(
-            query.order_by(page.c.ready.desc(), fn.LOWER(Site.name), Site.id, cls.name)
-        )
-        groups: dict[int, SiteGroup] = {}
-        for row in rows:
-            empty = SiteGroup(row.site, row.page.ready, row.page.blocked, [])
-            groups.setdefault(row.site_id, empty).names.append(row.name)
-        return list(groups.values()), rows[0].page.sites if rows else 0
-
-    @classmethod
-    def _counted(cls, one: Any, columns: Sequence[Any], **more: Callable[..., Any]) -> Any:
-        """Return a subquery that counts rows by these columns and by status.
-
-        Counting in a second step has the database compute the status of each row once.
-        """
-        groups = [getattr(one.c, column.column_name) for column in columns]
-        values = [function(getattr(one.c, name)).alias(name) for name, function in more.items()]
-        count = fn.COUNT(one.c.status).alias("count")
-        query = cls.select(*groups, one.c.status, *values, count).from_(one)
-        return query.group_by(*groups, one.c.status).alias("counted")
-
-    @classmethod
     def with_status(cls, asked: UpdateFilter, status: str, *more: Any) -> Any:
         """Return a query for the rows in a status, as `listing` does."""
-        return cls.listing(asked, *more).where(cls._status(asked) == status)
+        return cls.listing(asked, *more).where(cls.status_in_sql(asked) == status)
 
     @classmethod
     def statuses(cls, asked: UpdateFilter) -> dict[int, UpdateStatus]:
         """Return the status of the update by site id, for a filter by one component."""
-        query = cls._connected(asked, cls.site, cls._status(asked), cls.to_version)
+        query = cls.connected(asked, cls.site, cls.status_in_sql(asked), cls.to_version)
         rows: Any = query.order_by(cls.id).tuples()
         return {site_id: UpdateStatus(*row) for site_id, *row in rows}
 
@@ -368,8 +257,9 @@ class AvailableUpdate(BaseModel):
         `site.report.received_at` and `needs_checking` of a row are for `eligibility.SiteFacts`.
         """
         paused = Change.select(Change.site).where(Change.is_unfinished(), Change.is_incident)
-        columns = (cls.site.in_(paused).alias("needs_checking"), cls._status(asked).alias("status"))
-        query = cls._connected(asked, cls, Site, Client, Report.received_at, *columns, *more)
+        needs_checking = cls.site.in_(paused).alias("needs_checking")
+        columns = (Report.received_at, needs_checking, cls.status_in_sql(asked).alias("status"))
+        query = cls.connected(asked, cls, Site, Client, *columns, *more)
         return query.order_by(fn.LOWER(cls.name), cls.ident, fn.LOWER(Site.name), cls.id)
 
     @classmethod
@@ -384,8 +274,3 @@ class AvailableUpdate(BaseModel):
 def _count(condition: Any) -> Any:
     """Return how many rows of a group fulfill `condition`; 0 without rows."""
     return fn.COUNT(Case(None, ((condition, 1),)))
-
-
-def _sum(counted: Any, status: str) -> Any:
-    """Return how many rows of a group of `_counted` have a status."""
-    return fn.SUM(Case(None, ((counted.c.status == status, counted.c.count),), 0))

@@ -273,11 +273,15 @@ class BaseModel(Model):
         `read_nested` reads the column. Sources: https://www.sqlite.org/json1.html and
         https://www.postgresql.org/docs/current/functions-json.html.
         """
-        fields = cls._meta.sorted_fields
+        return cls.nested_columns(cls._meta.sorted_fields, is_wanted)
+
+    @classmethod
+    def nested_columns(cls, columns: Sequence[Any], is_wanted: Any) -> Any:
+        """Return only these columns of the rows, as arrays in a JSON array."""
         if is_postgres():
-            found: Any = fn.json_agg(fn.json_build_array(*fields)).cast("text")
+            found: Any = fn.json_agg(fn.json_build_array(*columns)).cast("text")
         else:
-            found = fn.json_group_array(fn.json_array(*fields))
+            found = fn.json_group_array(fn.json_array(*columns))
         return cls.select(found).where(is_wanted)
 
     @classmethod

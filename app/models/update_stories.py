@@ -25,7 +25,7 @@ class UpdateStory(NamedTuple):
     """An update: its number and component, and the numbers of all its entries, oldest first.
 
     `success` is the entry of its success, unless anything else than that happened to it or it was
-    before the period.
+    before the period. Of many updates, those with a `success` have no other entries.
     """
 
     change_id: int
@@ -36,11 +36,14 @@ class UpdateStory(NamedTuple):
     seqs: tuple[int, ...]
 
 
-def stories_column(is_about: Any, since: Any, until: Any, events: Collection[str]) -> Any:
+def stories_column(
+    is_about: Any, since: Any, until: Any, events: Collection[str], *, most_whole: int
+) -> Any:
     """Return the updates as one column of another query; `read_stories` reads it.
 
     They are those with entries from `since` until `until`. `is_about` is the condition that an
-    entry is about one of the sites, and `events` are those of updates.
+    entry is about one of the sites, and `events` are those of updates. More than `most_whole` are
+    many.
     """
     entry = AuditEntry
     is_success = (entry.event == "change_ended") & (entry.outcome == "succeeded")
@@ -60,6 +63,7 @@ def stories_column(is_about: Any, since: Any, until: Any, events: Collection[str
             fn.MAX(entry.component).alias("component"),
             Case(None, ((unusual == 0, success),)).alias("success"),
             seqs.alias("seqs"),
+            fn.COUNT(SQL("*")).over().alias("stories"),
         )
         .where(is_about, entry.event.in_(events), entry.at < until)
         # By position: PostgreSQL does not see that an expression with parameters is the same.
@@ -67,7 +71,9 @@ def stories_column(is_about: Any, since: Any, until: Any, events: Collection[str
         .having(fn.MAX(entry.at) >= since)
         .alias("story")
     )
-    columns = [getattr(story.c, name) for name in UpdateStory._fields]
+    *columns, seqs = (getattr(story.c, name) for name in UpdateStory._fields)
+    is_whole = story.c.success.is_null() | (story.c.stories <= most_whole)
+    columns.append(Case(None, ((is_whole, seqs),), ""))
     found: Any = rows(getattr(fn, f"json_{row}")(*columns))
     return entry.select(found.cast("text")).from_(story)
 
@@ -76,7 +82,7 @@ def read_stories(column: str | None) -> list[UpdateStory]:
     """Return the updates in a column of `stories_column`, the newest proposal first."""
     found = []
     for change_id, site_id, kind, component, success, seqs in json.loads(column or "[]"):
-        numbers = tuple(sorted(map(int, str(seqs).split(","))))
+        numbers = tuple(sorted(map(int, str(seqs).split(",") if seqs else ())))
         story = UpdateStory(int(change_id), site_id, kind, component, success, numbers)
         found.append(story)
     return sorted(found, key=lambda story: story.change_id, reverse=True)

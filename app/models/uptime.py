@@ -302,11 +302,6 @@ class UptimeSpan(BaseModel):
         return list(query.where(cls.number >= since).order_by(cls.site, cls.number))
 
     @classmethod
-    def days_between(cls, first: date, last: date) -> Any:
-        """Return the SQL condition that it is one of these days."""
-        return (cls.unit == DAY) & cls.number.between(first.toordinal(), last.toordinal())
-
-    @classmethod
     def forget_hours(cls, before: int) -> int:
         """Delete the hours before that number; return how many."""
         return cls.delete().where(cls.unit == HOUR, cls.number < before).execute()

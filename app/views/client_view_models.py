@@ -20,7 +20,7 @@ from app.models.client_data import ClientData
 from app.models.clients import Client
 from app.models.fleet import ClientCounts
 from app.models.sites import Site
-from app.models.uptime import UptimeSpan
+from app.models.uptime_days import DaySeconds
 from app.views import page_context
 from app.views.authorization import current_visibility
 from app.views.brand import agency_settings
@@ -92,7 +92,7 @@ def client_page(client: Client, actor: Actor) -> ClientPage:
     today = now.astimezone(agency_settings().zone).date()
     first = today - timedelta(days=figures.QUARTER - 1)
     stored = ClientData.of_client(client.id, first, today)
-    by_site: dict[int, list[UptimeSpan]] = {}
+    by_site: dict[int, list[DaySeconds]] = {}
     for day in stored.days:
         by_site.setdefault(day.site_id, []).append(day)
     names = listing.selection.names
@@ -106,7 +106,9 @@ def client_page(client: Client, actor: Actor) -> ClientPage:
         reports=audit.find_entries(issued, _RECENT_REPORTS),
         users=stored.users,
         uptime={
-            row.site.id: figures.sum_up(by_site.get(row.site.id, []), today, figures.QUARTER)
+            row.site.id: figures.sum_up_seconds(
+                by_site.get(row.site.id, []), today, figures.QUARTER
+            )
             for row in listing.rows
         },
         times=client_times(client, now),

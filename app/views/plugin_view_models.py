@@ -15,16 +15,17 @@ from app.domain.inventory.targets import kind_of
 from app.domain.inventory.versions import numbers
 from app.domain.vulnerabilities import known, slugs
 from app.domain.vulnerabilities.known import VulnerableComponent
+from app.models import update_lists
 from app.models.auto_update_rules import UpdateHold
 from app.models.available_updates import (
     BLOCKED,
     AvailableUpdate,
     UpdateFilter,
-    UpdateGroup,
     UpdateStatus,
 )
 from app.models.plugin_facts import PluginFacts
 from app.models.reports import Component, Installed, Report
+from app.models.update_lists import UpdateGroup
 from app.models.visibility import Visibility
 from app.views.pagination import Page, page_of
 from app.views.plugin_source_view_models import PluginSource, plugin_source
@@ -60,7 +61,7 @@ class PluginPage:
     name: str
     author: str
     versions: list[tuple[str, int]]
-    steps: list[UpdateGroup]
+    steps: Sequence[UpdateGroup]
     installations: Page[Installation]
     ignored: int
     vulnerable: VulnerableComponent | None
@@ -84,7 +85,7 @@ def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginP
     if not found:
         raise NotFound("No connected site has this plugin or theme.")
     counts = Counter(installed.version for installed in found)
-    steps, _ = AvailableUpdate.by_component(update_filter, limit=_MOST_STEPS)
+    steps, _ = update_lists.by_component(update_filter, size=_MOST_STEPS)
     updates = AvailableUpdate.statuses(update_filter)
     in_order = sorted(found, key=lambda one: _ORDER.index(updates.get(one.site_id, _NONE).status))
     slug = slugs.slug_of(listed, ident)
@@ -99,7 +100,7 @@ def plugin_page(actor: Actor, listed: str, ident: str, now: datetime) -> PluginP
         name=found[0].name or ident,
         author=found[0].author,
         versions=sorted(counts.items(), key=lambda item: (numbers(item[0]), item[0]), reverse=True),
-        steps=steps,
+        steps=steps.items,
         installations=Page(rows, page.number, page.total, page.size),
         ignored=sum(
             one.status == BLOCKED and site_id in facts.ignored_on
@@ -125,7 +126,7 @@ def _installations(
     """Return the installations of a page, with the reasons against their updates."""
     site_ids = tuple(one.site_id for one in found)
     shown = replace(update_filter, site_ids=site_ids)
-    blocked = fleet_updates.blocked_updates(shown, limit=len(site_ids)) if site_ids else []
+    blocked = fleet_updates.blocked_updates(shown, size=len(site_ids)).items if site_ids else []
     reasons = {one.update.site_id: one for one in blocked}
     rows = []
     for installed in found:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 from urllib.parse import quote, unquote
 
 from werkzeug.datastructures import MultiDict
@@ -16,14 +15,12 @@ from app.domain.changes import fleet_updates
 from app.domain.changes.fleet_updates import BlockedUpdate
 from app.domain.inventory.eligibility import KINDS, SEPARATE_KINDS
 from app.domain.sites.tag_names import fold
-from app.models import change_batches
+from app.models import change_batches, update_lists
 from app.models.available_updates import (
     RELEASE_TYPES,
     AvailableUpdate,
-    SiteGroup,
     UpdateCounts,
     UpdateFilter,
-    UpdateGroup,
     UpdateKey,
 )
 from app.models.change_batches import Batch
@@ -31,8 +28,9 @@ from app.models.changes import Change
 from app.models.clients import Client
 from app.models.site_pages import PageQuestion
 from app.models.tags import SiteTag
+from app.models.update_lists import SiteGroup, UpdateGroup
 from app.views.page_context import urgent_items
-from app.views.pagination import Page
+from app.views.pagination import KeyedPage, keyed_page, requested_start
 from app.views.request_validation import row_number
 from app.views.vulnerability_view_models import SecurityFix, fixes_of
 
@@ -43,8 +41,6 @@ BATCHES_PAGE_SIZE = 30
 _FOLDED_FROM = 3
 _SITE = "site:"
 _SEPARATOR = "|"
-
-Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -117,14 +113,14 @@ class AvailableList:
     tabs: Tabs
     narrowing: Narrowing
     counts: UpdateCounts
-    groups: Page[UpdateGroup] | None
-    sites: Page[SiteGroup] | None
+    groups: KeyedPage[UpdateGroup] | None
+    sites: KeyedPage[SiteGroup] | None
     clients: list[tuple[int, str]]
     tags: list[str]
     security: dict[UpdateKey, SecurityFix]
 
     @property
-    def page(self) -> Page[UpdateGroup] | Page[SiteGroup]:
+    def page(self) -> KeyedPage[UpdateGroup] | KeyedPage[SiteGroup]:
         found = self.sites if self.groups is None else self.groups
         if found is None:
             raise ValueError("a list is by plugin or by site")
@@ -154,7 +150,7 @@ class BlockedList:
 
     tabs: Tabs
     narrowing: Narrowing
-    page: Page[BlockedUpdate]
+    page: KeyedPage[BlockedUpdate]
     security: dict[UpdateKey, SecurityFix]
 
     @property
@@ -206,7 +202,8 @@ def from_choices(texts: Sequence[str]) -> tuple[list[UpdateKey], list[int]]:
 
 def _key(text: str) -> UpdateKey:
     parts = [unquote(part) for part in text.split(_SEPARATOR)]
-    if len(parts) != len(UpdateKey._fields) or parts[0] not in KINDS:
+    # A zero byte that was encoded twice passes request_validation, and PostgreSQL refuses it.
+    if len(parts) != len(UpdateKey._fields) or parts[0] not in KINDS or "\0" in "".join(parts):
         raise ValueError(text)
     return UpdateKey(*parts)
 
@@ -229,20 +226,20 @@ def tabs(actor: Actor, now: datetime) -> Tabs:
     )
 
 
-def available(actor: Actor, narrowing: Narrowing, number: int, now: datetime) -> AvailableList:
-    """Return a page of the available updates."""
+def available(actor: Actor, narrowing: Narrowing, now: datetime) -> AvailableList:
+    """Return the page of the available updates that this request names."""
     update_filter = narrowing.filter_for(actor, now)
     shown = tabs(actor, now)
     counts = shown.available
     if counts is None or narrowing.is_narrow():
         counts = AvailableUpdate.counts(Narrowing.filter_for(_unsized(narrowing), actor, now))
-    groups = None if narrowing.by else _page(AvailableUpdate.by_component, update_filter, number)
+    groups = None if narrowing.by else _by_component(update_filter)
     return AvailableList(
         tabs=shown,
         narrowing=narrowing,
         counts=counts,
         groups=groups,
-        sites=_page(AvailableUpdate.by_site, update_filter, number) if narrowing.by else None,
+        sites=_by_site(update_filter) if narrowing.by else None,
         clients=list(Client.names(update_filter.visible).items()),
         tags=list(SiteTag.in_use(update_filter.visible).values()),
         security=fixes_of([group.key for group in groups.items]) if groups else {},
@@ -254,24 +251,28 @@ def _unsized(narrowing: Narrowing) -> Narrowing:
     return Narrowing(narrowing.text, "", narrowing.client, narrowing.tag, narrowing.sites)
 
 
-def _page(
-    read: Callable[..., tuple[list[Row], int]], update_filter: UpdateFilter, number: int
-) -> Page[Row]:
-    rows, total = read(update_filter, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE)
-    return Page(rows, number, total, PAGE_SIZE)
+def _by_component(update_filter: UpdateFilter) -> KeyedPage[UpdateGroup]:
+    start = requested_start(update_lists.COMPONENT_KEY)
+    found, total = update_lists.by_component(update_filter, size=PAGE_SIZE, start=start)
+    return keyed_page(found, total, PAGE_SIZE)
 
 
-def blocked(actor: Actor, narrowing: Narrowing, number: int, now: datetime) -> BlockedList:
-    """Return a page of the blocked updates with their reasons."""
+def _by_site(update_filter: UpdateFilter) -> KeyedPage[SiteGroup]:
+    start = requested_start(update_lists.SITE_KEY)
+    found, total = update_lists.by_site(update_filter, size=PAGE_SIZE, start=start)
+    return keyed_page(found, total, PAGE_SIZE)
+
+
+def blocked(actor: Actor, narrowing: Narrowing, now: datetime) -> BlockedList:
+    """Return the page of the blocked updates that this request names, with their reasons."""
     update_filter = narrowing.filter_for(actor, now)
     shown = tabs(actor, now)
     counts = AvailableUpdate.counts(update_filter) if narrowing.is_narrow() else shown.available
-    rows = fleet_updates.blocked_updates(
-        update_filter, limit=PAGE_SIZE, offset=(number - 1) * PAGE_SIZE
-    )
-    total = counts.blocked if counts else len(rows)
-    security = fixes_of([row.update.key for row in rows])
-    return BlockedList(shown, narrowing, Page(rows, number, total, PAGE_SIZE), security)
+    start = requested_start(update_lists.BLOCKED_KEY)
+    found = fleet_updates.blocked_updates(update_filter, size=PAGE_SIZE, start=start)
+    page = keyed_page(found, counts.blocked if counts else len(found.items), PAGE_SIZE)
+    security = fixes_of([row.update.key for row in found.items])
+    return BlockedList(shown, narrowing, page, security)
 
 
 def _likeness_of_blocked(row: BlockedUpdate) -> tuple[object, ...]:

@@ -36,9 +36,7 @@ def index() -> ResponseReturnValue:
 @bp.get("/updates/blocked")
 @require_permission("overview")
 def blocked() -> ResponseReturnValue:
-    found = update_view_models.blocked(
-        current_actor(), Narrowing.of(request.args), _page_number(), utcnow()
-    )
+    found = update_view_models.blocked(current_actor(), Narrowing.of(request.args), utcnow())
     return render_template("updates/blocked.html", listing=found)
 
 
@@ -141,12 +139,8 @@ def _available(errors: dict[str, str]) -> str:
     narrowing = Narrowing.of(request.values)
     return render_template(
         "updates/index.html",
-        listing=update_view_models.available(current_actor(), narrowing, _page_number(), utcnow()),
+        listing=update_view_models.available(current_actor(), narrowing, utcnow()),
         all_selected=request.args.get("all") == "1",
         selected=request.form.getlist("want"),
         errors=errors,
     )
-
-
-def _page_number() -> int:
-    return max(request.args.get("page", 1, type=row_number), 1)

@@ -12,6 +12,7 @@ from app.domain.actor import Actor
 from app.domain.changes import candidates, fleet_updates
 from app.domain.inventory.eligibility import STALE_AFTER
 from app.domain.sites import holds, sites
+from app.models import update_lists
 from app.models.available_updates import AvailableUpdate, UpdateFilter, UpdateKey
 from app.models.changes import FAILED, Change
 from app.models.clients import Client
@@ -109,7 +110,7 @@ def test_sql_judges_a_site_as_its_own_page_does(
         situation(ready, ben, asked.now)
     assert statuses(asked) == {(AKISMET, "5.3.1"): status}
     assert statuses_of_site(Site.get_by_id(ready.id), asked.now) == statuses(asked)
-    reasons = [one.code for found in fleet_updates.blocked_updates(asked, limit=9)
+    reasons = [one.code for found in fleet_updates.blocked_updates(asked, size=9).items
                for one in found.reasons]  # fmt: skip
     assert reasons == ([code] if code else [])
 
@@ -130,7 +131,7 @@ def test_reasons_of_the_site_data_are_kept_with_each_update(
     read_report(paired, fake, config=config)
     now = fake.clock()
     asked = UpdateFilter(now, now - STALE_AFTER)
-    [blocked] = fleet_updates.blocked_updates(asked, limit=9)
+    [blocked] = fleet_updates.blocked_updates(asked, size=9).items
     assert (blocked.update.name, blocked.update.site.name) == ("Akismet", "Bakery")
     assert [one.code for one in blocked.reasons] == codes
     [same] = [one for one in candidates.candidates_on_site(paired, now) if one.target.available]
@@ -151,14 +152,12 @@ def second_site(ana: Actor, config, clock, **changes: Any) -> Site:
 
 def test_one_step_is_one_group_and_major_versions_come_last(ready, ana, config, clock, asked):
     second_site(ana, config, clock)
-    groups, total = AvailableUpdate.by_component(asked, limit=50)
-    assert [(one.key, one.name, one.release_type, one.ready) for one in groups] == [
+    page, total = update_lists.by_component(asked, size=50)
+    assert [(one.key, one.name, one.release_type, one.ready) for one in page.items] == [
         (STEP, "Akismet", "patch", 2),
         (UpdateKey("plugin", SHOP, "1.9", "2.0"), "Shop", "major", 1),
     ]
     assert total == 2
-    [last], total = AvailableUpdate.by_component(asked, limit=1, offset=1)
-    assert (last.name, total) == ("Shop", 2)
     counts = AvailableUpdate.counts(asked)
     assert (counts.ready, counts.sites, counts.blocked) == (3, 2, 0)
     assert counts.by_release_type == {"patch": 2, "minor": 0, "major": 1, "unclear": 0}
@@ -179,13 +178,13 @@ def test_a_filter_narrows_counts_groups_and_requests(ready, ana, config, clock, 
         assert [(one.site.id, one.ident) for one in chosen] == [(florist.id, AKISMET)], narrow
         assert len(fleet_updates.chosen_updates(only, [], [florist.id, ready.id])) == 2, narrow
     major = UpdateFilter(asked.now, asked.fresh_since, release_type="major")
-    assert [one.name for one in AvailableUpdate.by_component(major, limit=9)[0]] == ["Shop"]
+    assert [one.name for one in update_lists.by_component(major, size=9)[0].items] == ["Shop"]
 
 
 def test_a_site_is_one_group_with_the_names_of_its_updates(ready, ana, config, clock, asked):
     florist = second_site(ana, config, clock)
-    groups, total = AvailableUpdate.by_site(asked, limit=50)
-    assert [(one.site.id, one.ready, one.names) for one in groups] == [
+    page, total = update_lists.by_site(asked, size=50)
+    assert [(one.site.id, one.ready, one.names) for one in page.items] == [
         (florist.id, 2, ["Akismet", "Shop"]),
         (ready.id, 1, ["Akismet"]),
     ]

@@ -24,7 +24,7 @@ from app.models.clients import Client
 from app.models.daily_checks import DailyChecks
 from app.models.reports import Sync
 from app.models.sites import Site
-from app.models.update_stories import stories_column
+from app.models.update_stories import UpdateStory, read_stories, stories_column
 from app.models.visibility import EVERYTHING
 from tests.support.fakes import Clock
 from tests.support.query_plans import scanned_tables
@@ -90,7 +90,8 @@ def test_updates_of_a_day_are_found_by_their_time(proposed: Change, clock: Clock
 
 def test_a_report_reads_the_entries_of_its_sites(bakery: Site, clock: Clock) -> None:
     is_about = AuditEntry.site_id.in_(Site.select(Site.id).where(Site.client == bakery.client_id))
-    query = stories_column(is_about, clock(), clock(), ["change_proposed", "change_ended"])
+    events = ["change_proposed", "change_ended"]
+    query = stories_column(is_about, clock(), clock(), events, most_whole=9)
     assert scanned_tables(lambda: query.scalar()) & {"audit"} == set()
 
 
@@ -141,6 +142,26 @@ def test_a_short_report_tells_each_update(
     assert found.usual_updates == ()
     assert [story.state for story in found.changes].count(SUCCEEDED) == 3
     assert found.outcomes[SUCCEEDED] == 3
+
+
+def test_of_many_updates_the_usual_ones_are_read_without_their_entries(
+    bakery: Site, proposed: Change, clock: Clock
+) -> None:
+    for state in (SUCCEEDED, SUCCEEDED, FAILED):
+        for change in add_updates(proposed, 1, state):
+            record_update(change, state, clock())
+    is_about, events = AuditEntry.site_id == bakery.id, ["change_proposed", "change_ended"]
+
+    def read(most_whole: int) -> list[UpdateStory]:
+        until = clock() + timedelta(minutes=1)
+        query = stories_column(is_about, clock(), until, events, most_whole=most_whole)
+        return read_stories(query.scalar())
+
+    whole, many = read(4), read(3)
+    # The oldest, which is only proposed, has one entry.
+    assert [len(story.seqs) for story in whole] == [2, 2, 2, 1]
+    assert [len(story.seqs) for story in many] == [2, 0, 0, 1]
+    assert [story.success for story in whole] == [story.success for story in many]
 
 
 def test_days_without_a_pause_are_read_as_one(ready: Site, clock: Clock) -> None:

@@ -24,6 +24,7 @@ from app.domain.reporting.sync_stats import Checks, ReportEntry
 PERIOD = Period.of_days(date(2026, 11, 1), date(2026, 11, 3))
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 DAY_S = 86_400
+_KNOWN_DIGEST = "5e2f2fbd900d50abb32bcbc697ea93e6136906298d4160c59ba67d19d1007bb7"
 
 
 def uptime(*states: str, good_s: int = 3 * DAY_S, down_s: int = 0) -> UptimeSummary:
@@ -127,3 +128,11 @@ def test_the_digest_covers_every_value() -> None:
     other = content(replace(report(section(1, None)), client="Mill"))
     assert digest_of(first) == digest_of(content(report(section(1, None))))
     assert digest_of(first) != digest_of(other)
+
+
+def test_the_digest_of_the_same_report_is_the_same_in_every_version() -> None:
+    outage = uptime("up", "down", "up", good_s=5, down_s=1)
+    found = report(section(1, outage), section(2, None), changes=(change(7, "Shop", "succeeded"),))
+    later = replace(found, created_at=found.created_at + timedelta(days=1))
+    assert found.digest == later.digest == _KNOWN_DIGEST
+    assert replace(found, client="Florist").digest != found.digest

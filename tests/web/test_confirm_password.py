@@ -76,7 +76,7 @@ ROUTES = {
     "components.lift": "/sites/4711/component/lift",
     "plugins.accept": "/plugins/sources/4711/accept",
     "rollouts.resume": f"/updates/{UUID(int=4711)}/rollout/resume",
-    "site_pages.judge": "/changes/4711/pages",
+    "changes.answer_pages": "/changes/4711/pages",
 }
 HELD = re.compile(r'<input [^>]*name="([^"]+)"[^>]* value="([^"]*)"')
 INVITED = {"name": "Eve", "email": "eve@agency.example", "role": "owner"}

@@ -282,3 +282,9 @@ def test_every_state_and_every_reason_of_ours_has_words(words):
 def test_a_component_that_is_not_there_has_no_page(as_ben, today):
     for query in ("kind=plugin", "kind=plugin&ident=gone/gone.php", "kind=odd&ident=x"):
         assert as_ben.get(f"/sites/{today.id}/component?{query}").status_code == 404
+
+
+def test_a_choice_with_a_zero_byte_is_refused(as_ben, today):
+    # The browser's encoding is one, and the one inside a choice another.
+    for wanted in (f"{WANT}%00", WANT.replace(AKISMET, "%00")):
+        assert as_ben.post("/updates/review", data={"want": wanted}).status_code == 422

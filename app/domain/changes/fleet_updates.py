@@ -19,14 +19,15 @@ from app.domain.inventory.eligibility import (
     passing_reasons,
 )
 from app.domain.sites import holds
+from app.models import update_lists
 from app.models.auto_update_rules import UpdateHold
 from app.models.available_updates import (
-    BLOCKED,
     READY,
     AvailableUpdate,
     UpdateFilter,
     UpdateKey,
 )
+from app.models.key_pages import FIRST_PAGE, KeyPage, Start
 from app.models.reports import Component
 from app.models.sites import Site
 
@@ -47,11 +48,12 @@ def updates_visible_to(actor: Actor, now: datetime, **narrow: Any) -> UpdateFilt
 
 
 def blocked_updates(
-    update_filter: UpdateFilter, *, limit: int, offset: int = 0
-) -> list[BlockedUpdate]:
-    """Return blocked updates with their reasons, in two queries for any number of sites."""
-    query = AvailableUpdate.with_status(update_filter, BLOCKED).limit(limit).offset(offset)
-    return with_reasons(list(query), update_filter.now)
+    update_filter: UpdateFilter, *, size: int, start: Start = FIRST_PAGE
+) -> KeyPage[BlockedUpdate]:
+    """Return a page of blocked updates with their reasons, in two queries."""
+    page = update_lists.blocked(update_filter, size=size, start=start)
+    items = with_reasons(page.items, update_filter.now)
+    return KeyPage(items, page.start, page.previous, page.next)
 
 
 def with_reasons(rows: Sequence[AvailableUpdate], now: datetime) -> list[BlockedUpdate]:

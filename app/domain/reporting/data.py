@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,7 +37,7 @@ from app.domain.reporting.computation import (
     compute_report,
 )
 from app.domain.reporting.site_uptime import summarize_uptime
-from app.domain.reporting.stored_sites import StoredSite, read_sites
+from app.domain.reporting.stored_sites import StoredSite, stream_sites
 from app.domain.reporting.sync_stats import ErrorSpan, ReportEntry, SiteHistory
 from app.models.accounts import CLIENT, User
 from app.models.audit import NAMES, AuditEntry, Tally
@@ -72,17 +72,18 @@ def compute_for(
 def compute(client: Client, period: Period, *, config: Config, now: datetime) -> ClientReport:
     """Compute the report as of now, for Aura itself."""
     every = timedelta(minutes=config.sync_every_minutes)
-    sites = read_sites(client, period, longest_pause(every, is_failing=False))
     facts = _client_facts(client, period, now)
+    longest = longest_pause(every, is_failing=False)
+    sites = _read_sites(stream_sites(client, period, longest), facts.rules, period, now)
     told, usual = _split_updates(facts.updates)
     lines = _lines(client, period, told, usual)
     ends = {group[0].success for group in usual} | {group[-1].success for group in usual}
     return compute_report(
         client.name,
         period,
-        _site_snapshots(sites, period, now),
+        sorted(sites.snapshots, key=lambda site: (site.name.casefold(), site.id)),
         [line for seq, line in sorted(lines.items()) if seq not in ends],
-        _histories(client, period, sites),
+        _histories(client, period, sites.checks),
         _approval_rights(client, facts, sites),
         usual_updates=[_usual_updates(group, lines) for group in usual],
         every=every,
@@ -160,9 +161,9 @@ def _usual_updates(group: Sequence[UpdateStory], lines: Mapping[int, ReportEntry
 
 
 def _histories(
-    client: Client, period: Period, sites: Iterable[StoredSite]
+    client: Client, period: Period, checks: Mapping[int, Sequence[CheckedDays]]
 ) -> dict[int, SiteHistory]:
-    """Return the checks of each of these sites of the client in the period, by site id."""
+    """Return the checks of each site of the client in the period, by site id."""
     tallies = AuditEntry.tally(
         AuditEntry.site_id.in_(_site_ids(client)),
         AuditEntry.event.in_((_FAILED, _RECEIVED)),
@@ -172,9 +173,7 @@ def _histories(
     by_site: dict[int, list[Tally]] = {}
     for tally in tallies:
         by_site.setdefault(tally.site_id or 0, []).append(tally)
-    return {
-        stored.site.id: _history(stored.checks, by_site.get(stored.site.id, [])) for stored in sites
-    }
+    return {site_id: _history(days, by_site.get(site_id, [])) for site_id, days in checks.items()}
 
 
 def _history(days: Sequence[CheckedDays], tallies: Sequence[Tally]) -> SiteHistory:
@@ -216,19 +215,38 @@ def _line(entry: AuditEntry) -> ReportEntry:
     )
 
 
-def _site_snapshots(
-    sites: Sequence[StoredSite], period: Period, now: datetime
-) -> list[SiteSnapshot]:
-    """Return what the report says about each site; of a removed one only that."""
-    return [
-        replace(
-            _site_snapshot(stored.site, stored.data, stored.alerts, now),
-            uptime=summarize_uptime(stored.days, stored.outages, period.first_day, period.last_day),
-        )
-        if stored.site.forgotten_at is None
-        else SiteSnapshot(stored.site.id, stored.site.name, stored.site.url, FORGOTTEN)
-        for stored in sites
-    ]
+@dataclass(frozen=True)
+class _Sites:
+    """What the report keeps of the sites. The sites of `names` were not removed.
+
+    `checks` are by site id, and `rules` the ids of those that may release updates of any site.
+    """
+
+    snapshots: list[SiteSnapshot] = field(default_factory=list)
+    checks: dict[int, Sequence[CheckedDays]] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    rules: set[int] = field(default_factory=set)
+
+
+def _read_sites(
+    sites: Iterable[StoredSite], rules: Sequence[AutoUpdateRule], period: Period, now: datetime
+) -> _Sites:
+    """Return what the report keeps of each site; of a removed one hardly more than its name."""
+    found = _Sites()
+    for stored in sites:
+        site = stored.site
+        found.checks[site.id] = stored.checks
+        if site.forgotten_at is not None:
+            found.snapshots.append(SiteSnapshot(site.id, site.name, site.url, FORGOTTEN))
+            continue
+        days = (period.first_day, period.last_day)
+        uptime = summarize_uptime(stored.days, stored.outages, *days)
+        snapshot = _site_snapshot(site, stored.data, stored.alerts, now)
+        found.snapshots.append(replace(snapshot, uptime=uptime))
+        found.names[site.id] = site.name
+        others = (rule for rule in rules if rule.id not in found.rules)
+        found.rules.update(rule.id for rule in others if _touches(rule, stored))
+    return found
 
 
 def _site_snapshot(site: Site, stored: SiteData, alerts: int, now: datetime) -> SiteSnapshot:
@@ -287,9 +305,8 @@ def _permissions(report: Report | None) -> tuple[str, ...]:
     return tuple(permission for permission in PERMISSIONS if granted.get(permission) is True)
 
 
-def _approval_rights(client: Client, facts: _ClientFacts, sites: Sequence[StoredSite]) -> Rights:
+def _approval_rights(client: Client, facts: _ClientFacts, sites: _Sites) -> Rights:
     """Return who may approve updates of this client's sites, with the auto-update rules."""
-    known = [stored for stored in sites if stored.site.forgotten_at is None]
     users = [user for user in facts.users if not user.is_invited]
     return Rights(
         approvals=client.approvals,
@@ -301,7 +318,9 @@ def _approval_rights(client: Client, facts: _ClientFacts, sites: Sequence[Stored
         client_people=tuple(
             user.name for user in users if user.role == CLIENT and user.client_id == client.id
         ),
-        standing=tuple(_standing(facts.rules, known)),
+        standing=tuple(
+            _standing((rule for rule in facts.rules if rule.id in sites.rules), sites.names)
+        ),
     )
 
 
@@ -322,7 +341,9 @@ def _client_facts(client: Client, period: Period, now: datetime) -> _ClientFacts
     """Read them in one query, because a page has at most twelve."""
     is_possible = AutoUpdateRule.client.is_null() | (AutoUpdateRule.client == client)
     is_about = AuditEntry.site_id.in_(_site_ids(client))
-    updates = stories_column(is_about, period.begins, period.ends, STORY_EVENTS)
+    updates = stories_column(
+        is_about, period.begins, period.ends, STORY_EVENTS, most_whole=MOST_TOLD
+    )
     row: Any = (
         Client.select(
             User.nested(User.disabled_at.is_null()).alias("users"),
@@ -339,15 +360,12 @@ def _client_facts(client: Client, period: Period, now: datetime) -> _ClientFacts
     return _ClientFacts(users, rules, read_stories(row.updates))
 
 
-def _standing(
-    rules: Sequence[AutoUpdateRule], sites: Sequence[StoredSite]
-) -> Iterator[RuleSummary]:
-    """Yield the auto-update rules that may release updates of these sites.
+def _standing(rules: Iterable[AutoUpdateRule], names: Mapping[int, str]) -> Iterator[RuleSummary]:
+    """Yield what the report says about these auto-update rules.
 
     A rule may name sites of several clients. Only the names of these sites are part of the report.
     """
-    names = {stored.site.id: stored.site.name for stored in sites}
-    for rule in (rule for rule in rules if _touches(rule, sites)):
+    for rule in rules:
         yield RuleSummary(
             rule.name,
             auto_update_rules.covers_in_words(rule, names),
@@ -356,10 +374,10 @@ def _standing(
         )
 
 
-def _touches(rule: AutoUpdateRule, sites: Iterable[StoredSite]) -> bool:
+def _touches(rule: AutoUpdateRule, stored: StoredSite) -> bool:
+    """Whether the rule may release an update of the site."""
     return any(
         auto_update_rules.applies_to(rule, stored.site, stored.tags, permission, release_type)
-        for stored in sites
         for permission in PERMISSIONS
         for release_type in RELEASE_TYPES
     )

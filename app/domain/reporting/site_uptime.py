@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 
 from app.domain.uptime import figures
 from app.domain.uptime.figures import DayCell, DaysUptime
-from app.models.uptime import Outage, UptimeSpan
+from app.models.uptime import Outage
+from app.models.uptime_days import DaySeconds
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ class UptimeSummary:
 
 
 def summarize_uptime(
-    days: Iterable[UptimeSpan], outages: Iterable[Outage], first: date, last: date
+    days: Iterable[DaySeconds], outages: Iterable[Outage], first: date, last: date
 ) -> UptimeSummary | None:
     """Return how visitors found a site from `first` to `last`; None if it was not checked."""
-    found = figures.sum_up(days, last, (last - first).days + 1)
+    found = figures.sum_up_seconds(days, last, (last - first).days + 1)
     if found.hundredths is None:
         return None
     return UptimeSummary(

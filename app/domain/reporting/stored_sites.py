@@ -1,8 +1,8 @@
-"""What a client report reads about the sites of a client, in one query."""
+"""What a client report reads about the sites of a client, some of them at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,10 @@ from app.models.site_data import SiteData
 from app.models.sites import Site
 from app.models.tags import SiteTag
 from app.models.uptime import Outage, UptimeSpan
+from app.models.uptime_days import DaySeconds, days_column, read_days
 
+# So many sites of a client are in memory at a time. Most clients have fewer.
+SITES_AT_ONCE = 100
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -31,18 +34,28 @@ class StoredSite:
     alerts: int
     tags: Collection[str]
     checks: Sequence[CheckedDays]
-    days: Sequence[UptimeSpan]
+    days: Sequence[DaySeconds]
     outages: Sequence[Outage]
 
 
-def read_sites(client: Client, period: Period, longest: timedelta) -> list[StoredSite]:
-    """Return the client's sites by name with all that the report says about each, in one query.
+def stream_sites(client: Client, period: Period, longest: timedelta) -> Iterator[StoredSite]:
+    """Yield the client's sites, in no particular order, with all that the report says about each.
 
-    Sites that were removed since the period began are among them.
+    Sites that were removed since the period began are among them. A hundred take one query.
     """
+    query, after = _query(client, period, longest), 0
+    while True:
+        rows: list[Any] = list(query.where(Site.id > after).order_by(Site.id).limit(SITES_AT_ONCE))
+        yield from map(_stored, rows)
+        if len(rows) < SITES_AT_ONCE:
+            return
+        after = rows[-1].id
+
+
+def _query(client: Client, period: Period, longest: timedelta) -> Any:
     is_covered = Site.forgotten_at.is_null() | (Site.forgotten_at >= period.begins)
-    is_of_period = DailyChecks.between(Site.id, period.first_day, period.last_day)
-    is_day = UptimeSpan.days_between(period.first_day, period.last_day)
+    days = period.first_day, period.last_day
+    is_of_period = DailyChecks.between(Site.id, *days)
     is_within = Outage.within(period.begins, period.ends)
     query = Site.select(
         Site,
@@ -50,23 +63,22 @@ def read_sites(client: Client, period: Period, longest: timedelta) -> list[Store
         Alert.open_count_of(Site.id).alias("open_alerts"),
         SiteTag.nested(SiteTag.site == Site.id).alias("tags"),
         DailyChecks.added_up(is_of_period, longest).alias("daily_checks"),
-        UptimeSpan.nested((UptimeSpan.site == Site.id) & is_day).alias("uptime_days"),
+        days_column(UptimeSpan.site == Site.id, *days).alias("uptime_days"),
         Outage.nested((Outage.site == Site.id) & is_within).alias("outages"),
     )
-    found = SiteData.added_to(query.join(Client).where(Site.client == client, is_covered))
-    rows: list[Any] = sorted(found, key=lambda site: (site.name.casefold(), site.id))
-    return [
-        StoredSite(
-            row,
-            SiteData.of_row(row),
-            row.open_alerts,
-            {tag.folded for tag in SiteTag.read_nested(row.tags)},
-            sorted(DailyChecks.read_added_up(row.daily_checks), key=_begin_of),
-            UptimeSpan.read_nested(row.uptime_days),
-            Outage.read_nested(row.outages),
-        )
-        for row in rows
-    ]
+    return SiteData.added_to(query.join(Client).where(Site.client == client, is_covered))
+
+
+def _stored(row: Any) -> StoredSite:
+    return StoredSite(
+        row,
+        SiteData.of_row(row),
+        row.open_alerts,
+        {tag.folded for tag in SiteTag.read_nested(row.tags)},
+        sorted(DailyChecks.read_added_up(row.daily_checks), key=_begin_of),
+        read_days(row.uptime_days),
+        Outage.read_nested(row.outages),
+    )
 
 
 def _begin_of(days: CheckedDays) -> datetime:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from app.domain.uptime import response_times
@@ -21,6 +22,7 @@ from app.models.uptime import (
     UptimeCheck,
     UptimeSpan,
 )
+from app.models.uptime_days import DaySeconds
 
 MONTH, QUARTER, YEAR = 30, 90, 365
 _HOURS_SHOWN = 7 * 24
@@ -118,31 +120,39 @@ def read_days(site_ids: Collection[int], last: date, count: int = QUARTER) -> di
     return {site_id: sum_up(rows, last, count) for site_id, rows in by_site.items()}
 
 
-def sum_up(rows: Iterable[UptimeSpan], last: date, count: int) -> DaysUptime:
+def sum_up(rows: Sequence[UptimeSpan], last: date, count: int) -> DaysUptime:
     """Return the figures of the `count` days that end with `last`."""
+    end = last.toordinal()
+    shown = [row for row in rows if end - count < row.number <= end]
+    counts = response_times.add_up(row.counts for row in shown)
+    return replace(sum_up_seconds(shown, last, count), counts=counts)
+
+
+def sum_up_seconds(rows: Iterable[UptimeSpan | DaySeconds], last: date, count: int) -> DaysUptime:
+    """Return the same figures without response times."""
     end = last.toordinal()
     known = {row.number: row for row in rows if end - count < row.number <= end}
     return DaysUptime(
         cells=tuple(_cell(number, known.get(number)) for number in range(end - count + 1, end + 1)),
-        good_s=sum(row.seconds(UP, DEGRADED) for row in known.values()),
-        down_s=sum(row.seconds(DOWN) for row in known.values()),
-        counts=response_times.add_up(row.counts for row in known.values()),
+        good_s=sum(row.up_s + row.degraded_s for row in known.values()),
+        down_s=sum(row.down_s for row in known.values()),
     )
 
 
-def _cell(number: int, row: UptimeSpan | None) -> DayCell:
+def _cell(number: int, row: UptimeSpan | DaySeconds | None) -> DayCell:
     state = "" if row is None else _state_of(row)
     return DayCell(date.fromordinal(number), state, row.down_s if row else 0)
 
 
-def _state_of(row: UptimeSpan) -> str:
+def _state_of(row: UptimeSpan | DaySeconds) -> str:
     """Return what a day is shown as: the worst that happened, or what it mostly was."""
     if row.down_s:
         return DOWN
     if row.degraded_s >= _NOTABLE_S:
         return DEGRADED
-    most: Sequence[str] = sorted((UP, MAINTENANCE, UNKNOWN), key=row.seconds, reverse=True)
-    return most[0] if row.seconds(UP, DEGRADED, MAINTENANCE, UNKNOWN) else ""
+    kinds = ((row.up_s, UP), (row.maintenance_s, MAINTENANCE), (row.unknown_s, UNKNOWN))
+    most_s, state = max(kinds, key=itemgetter(0))
+    return state if most_s or row.degraded_s else ""
 
 
 def _median(row: UptimeSpan) -> int | None:
