@@ -8,6 +8,11 @@ _SOURCES = "tests/domain/test_watch_provenance.py"
 _COMPARED = "tests/domain/test_compare_releases.py"
 _WAVES = "tests/domain/test_stop_rollout.py"
 _FILES = "tests/plugin/test_compare_files.py"
+_REAL_SITES = "tests/plugin/test_roll_out_on_real_sites.py"
+_RULE = "tests/domain/test_install_first_on_some_sites.py"
+_LOOK = "tests/pages/test_look_with_a_browser.py"
+_PROXY = "tests/hostile/test_browser_proxy.py"
+_BROKEN = "tests/hostile/test_broken_browsers.py"
 
 RELEASES = (
     Attack(
@@ -27,6 +32,7 @@ RELEASES = (
         played(
             _WAVES, "test_a_mirror_that_serves_other_bytes_to_site_nine_stops_everything",
             _WAVES, "test_other_bytes_seen_anywhere_hold_a_wave_that_has_not_started",
+            _REAL_SITES, "test_other_bytes_for_the_second_wave_are_refused_and_stop_everything",
         ),
     ),
     Attack(
@@ -35,6 +41,10 @@ RELEASES = (
             _WAVES,
             "test_a_fatal_error_of_the_first_site_stops_the_rollout_and_names_the_site",
             _WAVES, "test_an_unknown_result_is_no_success",
+            _REAL_SITES,
+            "test_a_canary_whose_update_is_fatal_is_rolled_back_and_no_other_site_is_touched",
+            _RULE, "test_a_bad_end_on_a_first_site_holds_all_others",
+            _RULE, "test_no_evidence_is_no_proof",
         ),
     ),
     Attack(
@@ -44,5 +54,19 @@ RELEASES = (
     Attack(
         "A server on the way answers for WordPress.org with another list of files",
         played(_FILES, "test_the_list_is_asked_for_over_https_without_following_redirects"),
+    ),
+    Attack(
+        "A page of a site uses the browser that looks at it to reach Aura's network, to leave"
+        " something there, or to keep it busy",
+        played(
+            _LOOK, "test_a_hostile_page_reaches_nothing_inward",
+            _LOOK, "test_a_page_does_not_lead_to_another_host",
+            _LOOK, "test_no_cookie_and_no_profile_outlives_a_look",
+            _PROXY, "test_a_name_that_changes_its_address_is_judged_at_each_connection",
+            _PROXY, "test_a_tunnel_carries_tls_and_nothing_else",
+            _PROXY, "test_all_answers_together_have_an_end_in_bytes",
+            _BROKEN, "test_a_browser_that_hangs_is_killed_with_all_its_processes",
+            _BROKEN, "test_a_browser_gets_none_of_the_environment",
+        ),
     ),
 )  # fmt: skip
