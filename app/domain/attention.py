@@ -32,9 +32,17 @@ from app.domain.attention_items import (
     most_important,
     tasks,
 )
+from app.domain.attention_sites import (
+    CONNECTIONS,
+    item_of_connection,
+    later_of,
+    own_network,
+    problems_of,
+    unnamed_problems,
+)
 from app.domain.changes import approvals, rule_coverage
 from app.domain.changes.warned_releases import warned_releases
-from app.domain.inventory import php_eol, update_limits
+from app.domain.inventory import php_eol
 from app.domain.vulnerabilities import known
 from app.domain.vulnerabilities.known import KnownVulnerability
 from app.models import fleet
@@ -45,13 +53,12 @@ from app.models.changes import PROPOSED, Change
 from app.models.client_reports import SentReport
 from app.models.clients import SECOND, SELF
 from app.models.file_checks import SiteFileCheck
-from app.models.fleet import FleetSite, SiteCount
+from app.models.fleet import FleetSite
 from app.models.open_matters import OpenMatters
 from app.models.provenance import OpenChange
 from app.models.rollouts import Rollout
 from app.models.site_pages import PageQuestion
 from app.models.sites import NEW, Site
-from app.models.uptime import DOWN, ENDS_LATER, ENDS_NOW, ENDS_SOON, OWN_NETWORK
 from app.models.visibility import EVERYTHING
 from app.models.vulnerabilities import VulnerabilityFeed
 from app.models.webhooks import WebhookEndpoint
@@ -78,22 +85,6 @@ __all__ = [
     "urgent_in_brief",
 ]
 
-# Severity of each value of Site.connection that needs attention.
-CONNECTIONS = {
-    "unreachable": CRITICAL,
-    "blocked": CRITICAL,
-    "quarantined": CRITICAL,
-    "degraded": CHECK,
-    "revoked_unproven": CHECK,
-    "revoked_unreached": CHECK,
-    "disconnected": CHECK,
-    "disconnected_unconfirmed": CHECK,
-}
-# Severity of each value of SiteWatch.certificate_problem.
-_CERTIFICATES = {ENDS_SOON: CHECK, ENDS_NOW: CRITICAL}
-_DOMAINS = {ENDS_SOON: CHECK, ENDS_NOW: CRITICAL}
-# After this time, the owner of a site may have forgotten to resume updates.
-_FORGOTTEN_PAUSE = timedelta(days=7)
 # After this time, an imported file lacks too many known vulnerabilities.
 _OLD_FEED = timedelta(days=30)
 # How long before its end an auto-update rule is mentioned.
@@ -106,7 +97,7 @@ def urgent(actor: Actor, sites: Iterable[FleetSite]) -> list[Item]:
     `sites` are the sites that they may see.
     """
     sites = list(sites)
-    problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
+    problems = [*own_network(sites), *(item for site in sites for item in problems_of(site))]
     changes = Change.awaiting_people(permissions.visibility_of(actor))
     return _urgent(actor, problems, changes)
 
@@ -132,9 +123,9 @@ def urgent_in_brief(actor: Actor, site: Site | None = None) -> Brief:
     visible = permissions.visibility_of(actor)
     counts = fleet.count_alike(visible)
     unnamed = [
-        item for alike in counts for item in _unnamed_problems(alike) for _ in range(alike.sites)
+        item for alike in counts for item in unnamed_problems(alike) for _ in range(alike.sites)
     ]
-    problems = [*_own_network(counts), *unnamed]
+    problems = [*own_network(counts), *unnamed]
     changes = Change.awaiting_people(visible, site)
     return Brief(_urgent(actor, problems, changes), sum(one.sites for one in counts), changes)
 
@@ -160,16 +151,16 @@ class Findings:
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
         return {
-            *(item.key for site in self.sites for item in _of_site(site)),
+            *(item.key for site in self.sites for item in problems_of(site)),
             # What an outage explains is not over, so it is not told as resolved.
-            *(_of_connection(site).key for site in self.sites if site.is_explained),
+            *(item_of_connection(site).key for site in self.sites if site.is_explained),
             *(item_of_change(change).key for change in self.changes if change.needs_checking),
             *(_of_approval(change).key for change in self.changes if change.state == PROPOSED),
             *(item_of_alert(alert).key for alert in self.open_alerts),
             *([item_of_verification(self.broken).key] if self.broken else []),
             *(item_of_report(report).key for report in self.reports),
             *(item_of_webhook(endpoint).key for endpoint in self.webhooks),
-            *(item.key for item in _own_network(self.sites)),
+            *(item.key for item in own_network(self.sites)),
             *([_of_feed(self.failing_feed).key] if self.failing_feed else []),
             *(item_of_vulnerability(one).key for one in self.vulnerabilities),
             *(item_of_rollout(one).key for one in self.rollouts),
@@ -210,7 +201,7 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
     """Return what of the findings `urgent` would return for this actor."""
     visible = permissions.visibility_of(actor)
     sites = [site for site in findings.sites if visible.has(site.client_id)]
-    problems = [*_own_network(sites), *(item for site in sites for item in _of_site(site))]
+    problems = [*own_network(sites), *(item for site in sites for item in problems_of(site))]
     changes = [one for one in findings.changes if visible.has(one.site.client_id)]
     of_theirs = replace(
         findings,
@@ -275,7 +266,7 @@ def upcoming(actor: Actor, sites: Iterable[FleetSite], now: datetime) -> list[It
     """Return what can wait a few days, as far as this actor may see it."""
     found, visible = [], permissions.visibility_of(actor)
     for site in sites:
-        found += _later_of_site(site, now)
+        found += later_of(site, now)
         last_day = php_eol.ends_on(site.php) if site.php and site.is_paired else None
         if last_day is not None and last_day < now.date():
             found.append(Item("php", "ended", SOON, name=site.php, site=site))
@@ -294,79 +285,12 @@ def upcoming(actor: Actor, sites: Iterable[FleetSite], now: datetime) -> list[It
     return found
 
 
-def _later_of_site(site: FleetSite, now: datetime) -> list[Item]:
-    """Return a pause that the owner may have forgotten, and the end of the domain in a month."""
-    found, pause = [], update_limits.pause_of(site)
-    if site.domain_problem == ENDS_LATER:
-        found.append(_of_domain(site, SOON))
-    # One in wp-config.php has no time, and is the work of a developer.
-    if pause and pause.at and site.is_paired and now - pause.at >= _FORGOTTEN_PAUSE:
-        found.append(Item("pause", "forgotten", SOON, 0, pause.reason, pause.at, site))
-    return found
-
-
 def _old_file(feed: VulnerabilityFeed, now: datetime) -> list[Item]:
     """Return that an imported file is old; a feed with a key renews itself, or is failing."""
     at = feed.checked_at
     if feed.key_sealed or not feed.has_data or at is None or now - at < _OLD_FEED:
         return []
     return [Item("old_feed", "old", SOON, since=at)]
-
-
-def _of_site(site: FleetSite) -> list[Item]:
-    """Return the problems of a site; failed calls to a site that is down are not another one."""
-    found = []
-    if site.connection in CONNECTIONS and not site.is_explained:
-        found.append(_of_connection(site))
-    word = site.uptime_problem
-    if word and word != OWN_NETWORK:
-        severity = _severity_of_uptime(word)
-        found.append(Item("uptime", word, severity, since=site.uptime_since, site=site))
-    if word := site.certificate_problem:
-        ends_at, severity = site.certificate_ends_at, _CERTIFICATES[word]
-        found.append(Item("certificate", word, severity, since=ends_at, site=site))
-    if site.domain_problem in _DOMAINS:
-        found.append(_of_domain(site, _DOMAINS[site.domain_problem]))
-    return found
-
-
-def _of_domain(site: FleetSite, severity: str) -> Item:
-    word, ends_at = site.domain_problem, site.domain_ends_at
-    return Item("domain", word, severity, 0, site.domain, ends_at, site)
-
-
-def _of_connection(site: FleetSite) -> Item:
-    severity = CONNECTIONS[site.connection]
-    since = site.error_at or site.revoked_at or site.quarantine_at
-    return Item("connection", site.connection, severity, since=since, site=site)
-
-
-def _unnamed_problems(alike: SiteCount) -> list[Item]:
-    """Return the same for sites that were only counted."""
-    found = []
-    if alike.connection in CONNECTIONS and not alike.is_explained:
-        found.append(Item("connection", alike.connection, CONNECTIONS[alike.connection]))
-    word = alike.uptime_problem
-    if word and word != OWN_NETWORK:
-        found.append(Item("uptime", word, _severity_of_uptime(word)))
-    if word := alike.certificate_problem:
-        found.append(Item("certificate", word, _CERTIFICATES[word]))
-    if alike.domain_problem in _DOMAINS:
-        found.append(Item("domain", alike.domain_problem, _DOMAINS[alike.domain_problem]))
-    return found
-
-
-def _severity_of_uptime(word: str) -> str:
-    return CRITICAL if word == DOWN else CHECK
-
-
-def _own_network(sites: Iterable[FleetSite | SiteCount]) -> list[Item]:
-    """Return the one item for all sites that Aura cannot check because its own network is away."""
-    away = [site for site in sites if site.uptime_problem == OWN_NETWORK]
-    since = [site.uptime_since for site in away if isinstance(site, FleetSite)]
-    return [Item("network", "away", CRITICAL, since=min(filter(None, since), default=None))][
-        : len(away)
-    ]
 
 
 def _keeps_feed(actor: Actor) -> bool:

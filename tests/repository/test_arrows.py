@@ -117,7 +117,7 @@ EXCEPT = {"app/models/": {"app.models"}, "app/mail_format.py": {"app.formats"}}
 DOMAIN = (
     "base <- audit <- alerts, mail, webhooks <- accounts, agency, sites <- connection"
     " <- diagnostics <- integrity <- inventory <- vulnerabilities <- provenance <- wordpress_org"
-    " <- page_checks <- changes <- uptime, rollouts <- attention_items"
+    " <- page_checks <- changes <- uptime, rollouts <- attention_items <- attention_sites"
     " <- crosscheck, reporting, attention, metrics, security, system, backup <- notifications"
 )
 LEVELS = {
