@@ -69,13 +69,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what uses a database on SQLite and, nightly, on PostgreSQL.
 
-    Tests marked `both_databases` are about SQL and run on both in every run.
+    Tests marked `both_databases` are about SQL and run on both in every run. Those marked
+    `sqlite_only` measure SQLite itself, or what does not depend on the database.
     """
     wanted = set(metafunc.fixturenames)
     if "config" not in wanted:
         return
     kinds: list[object] = ["sqlite"]
-    if wanted & {"database", "empty_database"}:
+    is_about_sqlite = metafunc.definition.get_closest_marker("sqlite_only")
+    if wanted & {"database", "empty_database"} and not is_about_sqlite:
         is_about_sql = metafunc.definition.get_closest_marker("both_databases")
         kinds += ["postgresql"] if is_about_sql else selection.nightly("postgresql")
     metafunc.parametrize("config", kinds, indirect=True)

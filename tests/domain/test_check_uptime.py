@@ -11,7 +11,7 @@ from app.domain import attention
 from app.domain.actor import Actor
 from app.domain.uptime import figures, response_times, rounds, upkeep, verdicts
 from app.http.errors import ErrorCode
-from app.models.base import db, is_postgres, transaction
+from app.models.base import db, transaction
 from app.models.changes import RUNNING, Change
 from app.models.sites import ACTIVE, REVOKED, Site
 from app.models.uptime import (
@@ -370,12 +370,11 @@ def database_bytes() -> int:
     return int(pages * size)
 
 
+@pytest.mark.sqlite_only
 def test_a_site_takes_little_space_however_long_it_is_checked(
     watched: Site, clock: Clock, config: Config
 ) -> None:
     """What a site takes once its checks are a month old and its hours a year, every 5 minutes."""
-    if is_postgres():
-        pytest.skip("PostgreSQL counts other things as well")
     site_id, now = watched.id, int(clock().timestamp())
     counts = dict.fromkeys(range(38, 50), 50)
     seconds = {"up_s": 3500, "down_s": 100, "counts": counts}

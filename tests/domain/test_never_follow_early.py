@@ -23,8 +23,6 @@ from tests.support.canaries import CanaryWorld
 from tests.support.factories import AKISMET
 from tests.support.fakes import Clock, RecordingQueue, at
 
-pytestmark = pytest.mark.both_databases
-
 CANARIES = "AB"
 HOUR = timedelta(hours=1)
 STATES = (SUCCEEDED,) * 6 + (ROLLED_BACK, FAILED, REFUSED, UNKNOWN, APPROVED, "")

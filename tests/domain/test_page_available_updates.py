@@ -13,7 +13,7 @@ from app.domain.actor import Actor
 from app.domain.inventory.eligibility import STALE_AFTER
 from app.models import update_lists
 from app.models.available_updates import AvailableUpdate, UpdateFilter
-from app.models.base import db, is_postgres
+from app.models.base import db
 from app.models.key_pages import AFTER, BEFORE, KeyPage, Start
 from tests.support.fakes import Clock
 from tests.support.many_updates import add_updates
@@ -143,11 +143,10 @@ def test_after_the_last_row_comes_the_first_page(
 
 
 @LISTS
+@pytest.mark.sqlite_only
 def test_the_last_page_takes_the_database_no_longer_than_the_first(
     read: Read, ana: Actor, asked: UpdateFilter
 ) -> None:
-    if is_postgres():
-        pytest.skip("SQLite counts the steps of a query")
     fill(read, ana, asked.now)
     pages = walk(read, asked)
     last = pages[-2].start

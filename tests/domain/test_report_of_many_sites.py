@@ -134,6 +134,7 @@ def test_sites_of_a_large_client_are_in_the_report_once_by_name(
     assert sum("daily_checks" in query for query in for_one_batch) == 3
 
 
+@pytest.mark.sqlite_only
 def test_a_report_keeps_little_of_each_site_of_a_large_client(
     client: Client, ready: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
