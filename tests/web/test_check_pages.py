@@ -202,9 +202,11 @@ def test_the_page_of_the_update_shows_what_differs_and_a_person_checks_it(as_ana
     assert "after the update of Akismet: /shop/</a>" in tab
     assert "Look at pages after" not in tab
     assert f'href="/changes/{updated.id}#pages"' in tab
+    assert "Succeeded, with pages to look at" in as_ana.get(f"/changes/{updated.id}").text
     answer = as_ana.post(f"/changes/{updated.id}/pages", data={"pages_note": "New <b>button</b>"})
     assert answer.status_code == 303
     text = as_ana.get(f"/changes/{updated.id}").text
+    assert "Succeeded, with pages to look at" not in text
     assert "Ana looked at the pages and found them right" in text
     assert "after the update of" not in as_ana.get(f"/sites/{updated.site_id}/pages").text
     entry = AuditEntry.newest_of(("change_pages_judged",), site_id=updated.site_id)
