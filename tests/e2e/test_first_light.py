@@ -76,9 +76,9 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     expect(page.locator(".badges")).to_contain_text("Connected")
     album.show(page, "report", at="#plugins")
     page.goto(aura.url)
-    album.show(page, "overview")
+    album.show(page, "overview-of-one")
     page.goto(f"{aura.url}/sites")
-    album.show(page, "sites")
+    album.show(page, "sites-of-one")
     wp_admin_pages.open_settings(wp_admin, wordpress, "&tab=data")
     album.wp_admin(wp_admin, "wp-admin-data")
 
