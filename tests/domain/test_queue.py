@@ -130,15 +130,20 @@ def test_the_schedule_enqueues_delayed_jobs_when_their_time_has_come(
     here: Redis, backend: queue.RedisBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(periodic, "TASKS", {})
-    backend.put("pair_site", (7,), 1)
+    backend.put("pair_site", (7,), 30)
     backend.put("pair_site", (8,), 60)
     plan, waiting = schedule.Schedule(here), queue.open_queue(here)
+    registry = waiting.scheduled_job_registry
     plan.step()
     assert waiting.jobs == []
-    time.sleep(1.1)
+    soon, later = registry.get_job_ids()
+    times = [registry.get_scheduled_time(job).timestamp() - time.time() for job in (soon, later)]
+    assert 20 < times[0] < 31 < 50 < times[1] < 61
+    # The time of the first one comes, without waiting for it.
+    here.zadd(registry.key, {soon: int(time.time()) - 1})
     plan.step()
     assert [job.args for job in waiting.jobs] == [[7]]
-    assert waiting.scheduled_job_registry.count == 1
+    assert registry.get_job_ids() == [later]
 
 
 def test_of_two_schedulers_one_enqueues_delayed_jobs_and_the_other_takes_over(
