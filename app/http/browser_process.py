@@ -1,4 +1,4 @@
-"""Start Chromium for pages that nobody trusts, and drive it over a pipe.
+"""Start Chromium for untrusted pages, and drive it over a pipe.
 
 Aura drives the Chromium of the operating system by the DevTools protocol itself, with the few
 commands it needs. Playwright would bring a second runtime into the workers, supports only its own

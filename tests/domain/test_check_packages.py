@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.domain.changes import (
     auto_update_rules,
     package_cache,
     package_checks,
+    packages,
     release_comparisons,
 )
 from app.domain.errors import StaleChange
@@ -233,6 +235,22 @@ def test_further_sites_do_not_download_what_aura_has(
     assert facts[0]["facts"]["package_sha256"] is None
     item = parse_json(again.document.encode())["item"]
     assert (item["package_sha256"], item["tree_sha256"]) == pins_of(akismet())
+
+
+def test_a_package_that_cannot_be_stored_is_tried_again_later(
+    do: Check, seen: Change, config: Config, clock: Clock
+) -> None:
+    def fill_the_disk(*_: object) -> Download:
+        raise OSError(ENOSPC, "No space left on device")
+
+    known = KnownPackage.get()
+    state = package_checks.check_package(known.id, config=config, fetch=fill_the_disk, now=clock)
+    known.refresh()
+    assert (state, known.problem) == (UNCHECKED, packages.DISK)
+    assert package_checks.recover_checks(clock()) == 0
+    clock.advance(minutes=2)
+    assert package_checks.recover_checks(clock()) == 1
+    assert do() == CHECKED
 
 
 @pytest.mark.parametrize("moved", ["host", "path"])

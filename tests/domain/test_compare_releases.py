@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from errno import ENOSPC
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from app.domain.changes import (
     auto_update_rules,
     package_cache,
     package_checks,
+    packages,
     release_comparisons,
     release_findings,
 )
@@ -89,6 +91,19 @@ def test_what_changes_is_known_once_both_packages_are_there(
         world.fake.report["php"]["version"],
     )
     assert row.from_sha256 == pins_of(akismet("5.3"))[0]
+
+
+def test_packages_that_cannot_be_stored_are_compared_later(world: World) -> None:
+    def fill_the_disk(path: str, target: Path) -> Download:
+        if path == OLD_PATH:
+            raise OSError(ENOSPC, "No space left on device")
+        return world.wordpress_org.fetch(path, target)
+
+    world.review()
+    assert world.work(fill_the_disk) == WAITING
+    assert ReleaseComparison.get().problem == packages.DISK
+    world.clock.advance(minutes=2)
+    assert world.work() == DONE
 
 
 def test_the_card_is_about_the_package_in_the_plan(world: World) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.domain.page_checks import browser_looks, visitor_login
+from app.domain.connection import calls
+from app.domain.page_checks import browser_looks
 from app.domain.page_checks.browser_looks import Seen, Wanted
 from app.http import browser_process, browser_proxy
 from tests.support.browser_looks import HTML, browse, kill_browser, profiles, whys
@@ -194,7 +195,7 @@ def test_a_page_that_never_rests_costs_its_own_time_only(look: Look) -> None:
 def test_a_page_behind_a_staging_password_is_seen(
     look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(visitor_login, "login_of", lambda site, config: "ana:secret")
+    monkeypatch.setattr(calls, "visitor_login", lambda site, config: "ana:secret")
     answers: dict[str, bytes] = {}
 
     def asks(received: ReceivedRequest, line: Line) -> None:

@@ -1,4 +1,4 @@
-"""Everyone who sees an update sees the screenshots of its pages, and nobody else does."""
+"""Everyone who sees an update sees the screenshots of its pages, and no one else does."""
 
 from __future__ import annotations
 

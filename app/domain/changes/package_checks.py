@@ -6,6 +6,7 @@ auto-update rule approves the version.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ LONGEST_RETRY = timedelta(hours=6)
 # After this time Aura stops asking. The version can still be approved by a person.
 ASKED_FOR = timedelta(days=14)
 
+_log = logging.getLogger(__name__)
 # What get_file_data() of WordPress reads.
 _HEADER_BYTES = 8192
 _VERSION = re.compile(rb"^[ \t/*#@]*Version:(.*)$", re.IGNORECASE | re.MULTILINE)
@@ -56,17 +58,20 @@ def check_package(
     began = now()
     if not known.lease((UNCHECKED,), began, began + LEASE):
         return "busy" if known.state == UNCHECKED else known.state
-    with package_cache.new_file(config) as file:
-        try:
+    try:
+        with package_cache.new_file(config) as file:
             found = fetch(known.path, file)
             content = inspect_archive(found.file, layout_of(known.kind, known.ident))
-        except CallError as why:
-            return _again(known, why.error_code, now())
-        except PackageRefused as why:
-            return _refuse(known, why.code, now())
-        if not is_of_version(known.kind, known.ident, known.version, found, content):
-            return _again(known, packages.MISMATCH, now())
-        package_cache.keep(found.file, found.sha256, config)
+            if not is_of_version(known.kind, known.ident, known.version, found, content):
+                return _again(known, packages.MISMATCH, now())
+            package_cache.keep(found.file, found.sha256, config)
+    except CallError as why:
+        return _again(known, why.error_code, now())
+    except PackageRefused as why:
+        return _refuse(known, why.code, now())
+    except OSError:
+        _log.exception("The package of %s could not be stored.", known.ident)
+        return _again(known, packages.DISK, now())
     return _compare(known, found, content, now())
 
 

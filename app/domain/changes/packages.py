@@ -32,6 +32,8 @@ DIFFERS = "package_differs"
 DISPUTED = "package_disputed"
 # The package on WordPress.org is not, or no longer, of this version.
 MISMATCH = "package_mismatch"
+# Aura could not write the package to its own disk.
+DISK = "disk"
 
 _PINNED_KINDS = ("plugin", "theme", "core", "translation")
 # WordPress has a package for each language, and a translation one for each version of its plugin.

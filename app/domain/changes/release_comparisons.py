@@ -6,6 +6,7 @@ compare.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,6 +46,8 @@ KEPT_FOR = timedelta(days=180)
 OLD_NOT_SERVED = "old_not_served"
 NEW_NOT_SEEN = "new_not_seen"
 NOT_YET = "new_not_checked"
+
+_log = logging.getLogger(__name__)
 
 
 def request_for(change: Change, now: datetime) -> None:
@@ -118,6 +121,9 @@ def compare(
         return _end(row, why.problem, now())
     except CallError as why:
         return _again(row, why.error_code, now())
+    except OSError:
+        _log.exception("The packages of %s could not be stored.", row.ident)
+        return _again(row, packages.DISK, now())
     main = package_checks.main_file(row.kind, row.ident)
     slug = row.ident.partition("/")[0]
     findings = compare_releases(Release(old, slug, main), Release(new, slug, main))

@@ -13,7 +13,6 @@ from app.domain.diagnostics import responses
 from app.domain.page_checks import structure
 from app.http import site_client
 from app.http.site_client import ProbeResponse
-from app.keys import SealBroken
 from app.models.sites import Site
 
 LookCall = Callable[..., ProbeResponse]
@@ -29,15 +28,11 @@ def probe_site(
     site: Site, *, config: Config, look: LookCall = site_client.probe, now: Callable[[], datetime]
 ) -> dict[str, Any]:
     """Request the front page as an anonymous visitor; raise nothing that a site can cause."""
-    try:
-        login = calls.server_login(site, config)
-    except SealBroken:
-        login = ""
     seen = look(
         f"{site.url}/",
         headers=_HEADERS,
         allow_nets=config.allow_nets,
-        server_login=login,
+        server_login=calls.visitor_login(site, config),
         max_bytes=MAX_BYTES,
         deadline_s=PROBE_TIMEOUT_S,
     )

@@ -22,7 +22,7 @@ from app.domain.connection import peer_view
 from app.domain.sites.sites import server_login_context
 from app.http.errors import CallError, ErrorCode, Trait
 from app.http.site_client import DEADLINE_S, Channel, Reply
-from app.keys import KeyRing
+from app.keys import KeyRing, SealBroken
 from app.models.call_log import OK, SiteCall
 from app.models.sites import (
     Site,
@@ -278,6 +278,17 @@ def server_login(site: Site, config: Config) -> str:
         return ""
     ring = KeyRing(config.sealing_keys)
     return ring.open(site.server_login_sealed, server_login_context(site.id)).decode("utf-8")
+
+
+def visitor_login(site: Site, config: Config) -> str:
+    """Return the same for requests as a visitor, which go on without it if it cannot be opened.
+
+    The answer is then that a password is asked for.
+    """
+    try:
+        return server_login(site, config)
+    except SealBroken:
+        return ""
 
 
 def server_login_at(site: Site, endpoint: str, config: Config) -> str:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from app.config import Config
-from app.domain.page_checks import addresses, console, structure, visitor_login
+from app.domain.connection import calls
+from app.domain.page_checks import addresses, console, structure
 from app.domain.page_checks.comparison import Look
 from app.domain.page_checks.console import Console
 from app.http import browser_process, browser_visit
@@ -207,7 +208,7 @@ class _Round:
         return Seen(tuple(consoles), pictures)
 
     def _visit(self, devtools: DevTools, proxy: str, address: str) -> dict[str, Visit]:
-        login = visitor_login.login_of(self._site, self._config)
+        login = calls.visitor_login(self._site, self._config)
         return browser_visit.visit(devtools, address, proxy=proxy, server_login=login)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.domain.page_checks import structure
 from app.http.browser_visit import ConsoleError, Visit
+from app.http.errors import printable
 
 MAX_CHARS = 200
 # Why nothing can be told, besides the codes of app/http/browser_visit.py and browser_process.py.
@@ -82,11 +83,6 @@ def why_unknown(before: Sequence[Console | None], after: Sequence[Console | None
 def _line(error: ConsoleError, page: str) -> str:
     """Return an error as it is compared and shown: its text, and the script or file it is about."""
     text = _ADDRESS.sub(lambda found: structure.normal_address(found[0], page), error.text)
-    text = structure.without_noise(_PREFIX.sub("", _printable(text)))[:MAX_CHARS]
+    text = structure.without_noise(_PREFIX.sub("", printable(text)))[:MAX_CHARS]
     place = structure.normal_address(error.address, page) if error.address else ""
-    return f"{text} ({_printable(place)})" if place else text
-
-
-def _printable(text: str) -> str:
-    """Return text of a page on one line, without what a database or a reader cannot take."""
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return f"{text} ({printable(place)})" if place else text

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from app.config import Config
+from app.domain.connection import calls
 from app.domain.diagnostics import responses
 from app.domain.page_checks import (
     addresses,
@@ -19,7 +20,6 @@ from app.domain.page_checks import (
     settings,
     structure,
     suggestions,
-    visitor_login,
 )
 from app.domain.page_checks.browser_looks import Browse
 from app.domain.page_checks.comparison import Look, Requirements
@@ -70,7 +70,7 @@ class Visitor:
         self._ends = time.monotonic() + budget_s
         self._options: dict[str, Any] = {
             "allow_nets": config.allow_nets,
-            "server_login": visitor_login.login_of(site, config),
+            "server_login": calls.visitor_login(site, config),
             "headers": _HEADERS,
             "probe": probe,
         }

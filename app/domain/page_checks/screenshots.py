@@ -7,6 +7,7 @@ place of the page in the results, the moment and the width.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ MOST_BYTES = 512 * 1024 * 1024
 # The moments and widths of which there are pictures, by the place of the page in the results.
 Pictures = dict[int, set[tuple[str, str]]]
 
+_log = logging.getLogger(__name__)
 _FOLDER = "screenshots"
 _NAME = re.compile(rf"(\d{{1,2}})-({'|'.join(MOMENTS)})-({'|'.join(NAMES)})\.webp")
 
@@ -35,18 +37,25 @@ def keep(
 ) -> None:
     """Keep the pictures of one moment, by page and width, in place of earlier ones.
 
-    Older updates lose theirs when all of them take too much space.
+    Older updates lose theirs when all of them take too much space. An update never fails for them:
+    what cannot be written is only logged.
     """
     if not any(pictures.values()):
         return
-    folder = _folder(config) / str(change_id)
+    try:
+        _store(_folder(config) / str(change_id), moment, pictures)
+        _trim(config)
+    except OSError:
+        _log.exception("Screenshots of update %s could not be kept.", change_id)
+
+
+def _store(folder: Path, moment: str, pictures: Mapping[int, Mapping[str, bytes]]) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for old in folder.glob(f"*-{moment}-*"):
         old.unlink(missing_ok=True)
     for index, by_width in pictures.items():
         for width, picture in by_width.items():
             _write(folder / f"{index}-{moment}-{width}.webp", picture)
-    _trim(config)
 
 
 def kept(change_id: int, config: Config) -> Pictures:

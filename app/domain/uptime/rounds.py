@@ -25,7 +25,6 @@ from app.domain.uptime.standing import Standing, Stretch
 from app.domain.uptime.verdicts import Verdict
 from app.http import front_page
 from app.http.front_page import FrontPage
-from app.keys import SealBroken
 from app.models.agency import Agency
 from app.models.base import transaction, utcnow
 from app.models.changes import Change
@@ -134,7 +133,7 @@ def check_site(
     page = fetch(
         site.url,
         allow_nets=config.allow_nets,
-        server_login=_server_login(site, config),
+        server_login=calls.visitor_login(site, config),
         max_bytes=front_page.MANY_BYTES if watch.phrase else front_page.FEW_BYTES,
     )
     seen = verdicts.judge_page(page, watch.phrase)
@@ -164,13 +163,6 @@ def settle(checked: Sequence[Checked], now: datetime) -> int:
     if retries:
         queue.enqueue("check_uptime", *retries, delay_s=int(standing.RETRY.total_seconds()) + 1)
     return stored
-
-
-def _server_login(site: Site, config: Config) -> str:
-    try:
-        return calls.server_login(site, config)
-    except SealBroken:
-        return ""  # without its password, the server's answer is "blocked" and not "down"
 
 
 def _with_excuse(site: Site, watch: SiteWatch, seen: Verdict, at: datetime) -> Verdict:

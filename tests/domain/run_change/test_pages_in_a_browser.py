@@ -202,3 +202,10 @@ def test_the_oldest_screenshots_make_room(
         True,
         True,
     ]
+
+
+def test_an_update_does_not_fail_for_pictures_that_cannot_be_written(config, caplog):
+    (config.var_dir / "screenshots").write_text("This is no folder.", "utf-8")
+    screenshots.keep(4, "after", {0: {"phone": b"RIFF"}}, config)
+    assert "Screenshots of update 4 could not be kept" in caplog.text
+    assert screenshots.kept(4, config) == {}
