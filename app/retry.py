@@ -36,7 +36,8 @@ def wait_asked_for(retry_after: str, now: datetime, most: timedelta) -> timedelt
         return min(timedelta(seconds=int(text[:9])), most)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    # A number that fits in no date is an OverflowError.
+    except (ValueError, OverflowError):
         return timedelta()
     aware = until if until.tzinfo else until.replace(tzinfo=UTC)
     return min(max(aware - now, timedelta()), most)

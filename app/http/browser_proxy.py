@@ -41,11 +41,15 @@ _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 
 @dataclass(frozen=True)
 class ProxyLimits:
-    """What all connections of one proxy may take together."""
+    """What all connections of one proxy may take together.
+
+    A page is opened at all widths at once. Ordinary pages have files from dozens of hosts, each of
+    which is a connection.
+    """
 
     total_bytes: int = 200 * 1024 * 1024
     connections: int = 600
-    at_once: int = 48
+    at_once: int = 200
 
 
 LIMITS = ProxyLimits()

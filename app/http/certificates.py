@@ -29,9 +29,16 @@ class CertificateFacts:
 def certificate_facts(der: bytes) -> CertificateFacts:
     """Parse a DER certificate.
 
-    Raises: ValueError if it is not one.
+    Raises: ValueError if it is not one, or if it has what no certificate has.
     """
-    certificate = x509.load_der_x509_certificate(der)
+    try:
+        return _read_facts(x509.load_der_x509_certificate(der))
+    # Of a version or a name that does not exist, cryptography raises these.
+    except (x509.InvalidVersion, TypeError) as why:
+        raise ValueError(str(why)) from why
+
+
+def _read_facts(certificate: x509.Certificate) -> CertificateFacts:
     return CertificateFacts(
         subject=_common_name(certificate.subject),
         issuer=_common_name(certificate.issuer),

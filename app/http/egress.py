@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import http.client
-import io
 import queue
 import socket
 import ssl
@@ -30,6 +28,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from app.http.certificates import CertificateFacts, certificate_facts, read_authorities
 from app.http.connection_trace import Trace
 from app.http.ip_policy import Network, is_reachable
+from app.http.timed_response import TimedResponse
 
 Resolver = Callable[..., list[Any]]
 
@@ -215,33 +214,6 @@ def check_url(url: str) -> None:
         raise AddressRefused(host or url[:100], "the address is not plain http or https")
 
 
-class _TimedReader(io.RawIOBase):
-    """Read under the total time limit, so that slow single bytes do not prolong a call."""
-
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, guard: Guard) -> None:
-        self._raw = raw
-        self._sock = sock
-        self._guard = guard
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._guard.seconds_left(self._guard.limits.between_bytes_s))
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _TimedResponse(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, guard: Guard, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        raw = self.fp.detach()
-        self.fp = io.BufferedReader(_TimedReader(raw, sock, guard))
-
-
 class _HttpConnection(HTTPConnection):
     guard: Guard
 
@@ -390,7 +362,8 @@ def session(
 
 def _guarded(connection: Any, guard: Guard) -> Any:
     connection.guard = guard
-    connection.response_class = functools.partial(_TimedResponse, guard=guard)
+    seconds_left = functools.partial(guard.seconds_left, guard.limits.between_bytes_s)
+    connection.response_class = functools.partial(TimedResponse, seconds_left=seconds_left)
     return connection
 
 

@@ -128,7 +128,7 @@ def discover(
         if not is_usable_address(address.partition("?")[0]):
             raise ProviderError(f"The configuration of the provider has no usable {name}.")
     methods = found.get("token_endpoint_auth_methods_supported") or [_BASIC]
-    if _BASIC not in methods and _POST not in methods:
+    if not isinstance(methods, list) or (_BASIC not in methods and _POST not in methods):
         raise ProviderError("The provider does not accept a client secret.")
     return Provider(
         issuer=issuer,
@@ -253,7 +253,7 @@ def _read(seen: ProbeResponse, what: str) -> dict[str, Any]:
         raise ProviderError(f"The provider refused {what} (status {received.status}).")
     try:
         found = json.loads(received.body)
-    except ValueError as why:
+    except (ValueError, RecursionError) as why:
         raise ProviderError(f"The provider did not answer with JSON for {what}.") from why
     if not isinstance(found, dict):
         raise ProviderError(f"The provider did not answer with JSON for {what}.")

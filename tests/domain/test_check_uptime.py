@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import pytest
@@ -277,6 +278,33 @@ def test_a_certificate_that_ends_is_told_in_time(
     pages.certificate_ends_at = clock() + timedelta(days=90)
     play(pages, config, clock() + timedelta(minutes=6))
     assert words(ana) == []
+
+
+def test_a_site_that_cannot_be_judged_keeps_no_other_from_being_watched(
+    watched: Site, others: list[Site], pages: FrontPages, config: Config, clock: Clock
+) -> None:
+    def spoil(_now: datetime) -> None:
+        raise ValueError("an answer that no one has foreseen")
+
+    def each(work: rounds.Work, ids: Iterable[int]) -> None:
+        errors = []
+        for site_id in ids:
+            try:
+                work(site_id, lambda ask: ask)
+            except ValueError as why:
+                errors.append(why)
+        if errors:
+            raise ExceptionGroup("not all work was done", errors)
+
+    pages.answers[watched.url] = spoil
+    pages.answers[others[0].url] = failing()
+    clock.advance(minutes=6)
+    due = SiteWatch.due(clock(), 1000)
+    with pytest.raises(ExceptionGroup):
+        rounds.run_round(due, config=config, each=each, fetch=pages.fetch, now=clock)
+    at = int(clock().timestamp())
+    stored = {check.site_id for check in UptimeCheck.select().where(UptimeCheck.at == at)}
+    assert stored == {site.id for site in others}
 
 
 def test_two_jobs_at_once_check_a_site_once(

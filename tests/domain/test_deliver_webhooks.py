@@ -196,6 +196,7 @@ def test_each_attempt_has_the_same_id_and_body_and_waits_longer(
         # Nor have it sent sooner than Aura would.
         ("0", timedelta(minutes=1), timedelta(minutes=1.2)),
         ("soon", timedelta(minutes=1), timedelta(minutes=1.2)),
+        ("Tue, 24 Nov 99999999999 10:00:00 GMT", timedelta(minutes=1), timedelta(minutes=1.2)),
     ],
 )
 def test_a_receiver_that_asks_for_time_gets_it_within_limits(

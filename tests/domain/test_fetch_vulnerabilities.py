@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from app.domain.actor import Actor
 from app.domain.audit.documents import entry_document
 from app.domain.errors import Conflict, Forbidden, Invalid
 from app.domain.vulnerabilities import source, upkeep
+from app.domain.vulnerabilities.feed_import import ImportResult, import_file
 from app.models.audit import AuditEntry
 from app.models.sites import Site
 from app.models.vulnerabilities import Vulnerability, VulnerabilityFeed
@@ -182,6 +186,74 @@ def test_attempts_become_rarer_up_to_once_a_day(
         clock.now = VulnerabilityFeed.read().next_fetch_at
     assert waits[:3] == [timedelta(hours=1), timedelta(hours=2), timedelta(hours=4)]
     assert waits[-1] == timedelta(days=1)
+
+
+@pytest.mark.usefixtures("fetched")
+def test_a_full_disk_is_named_and_the_feed_comes_later(aura: Config, clock: Clock) -> None:
+    def write(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    clock.advance(days=1, minutes=1)
+    assert upkeep.update(aura, fetch=write, now=clock) == "failed"
+    stored = VulnerabilityFeed.read()
+    assert (stored.problem, stored.problem_detail) == ("disk", "No space left on device")
+    assert stored.next_fetch_at - clock() == timedelta(hours=1)
+
+
+@pytest.mark.usefixtures("fetched")
+def test_a_job_that_dies_does_not_fetch_all_of_it_again_the_next_minute(
+    aura: Config, clock: Clock
+) -> None:
+    def die(*_: object, **__: object) -> str:
+        raise RuntimeError("the worker ended")
+
+    clock.advance(days=1, minutes=1)
+    with pytest.raises(RuntimeError):
+        upkeep.update(aura, fetch=die, now=clock)
+    clock.advance(minutes=1)
+    assert upkeep.request_due(clock()) == 0
+    clock.advance(hours=1)
+    assert upkeep.request_due(clock()) == 1
+
+
+@pytest.mark.usefixtures("fetched")
+def test_a_key_that_is_entered_during_a_fetch_is_used_at_once(
+    ana: Actor, aura: Config, clock: Clock
+) -> None:
+    def fetch_slowly(*_: object, **__: object) -> None:
+        source.set_key("wf-key-another-one", by=ana, config=aura, now=clock())
+
+    clock.advance(days=1, minutes=1)
+    assert upkeep.update(aura, fetch=fetch_slowly, now=clock) == "imported"
+    assert upkeep.request_due(clock()) == 1
+
+
+def test_a_file_that_comes_while_another_is_imported_is_imported_next(
+    ready: Site,
+    ana: Actor,
+    aura: Config,
+    clock: Clock,
+    jobs: RecordingQueue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def upload(number: int) -> None:
+        file = io.BytesIO(feed(record(number)))
+        source.accept_file(file, by=ana, config=aura, now=clock.advance(seconds=1))
+
+    def import_slowly(path: Path, **options: Any) -> ImportResult:
+        result = import_file(path, **options)
+        monkeypatch.setattr(upkeep, "import_file", import_file)
+        upload(2)
+        return result
+
+    monkeypatch.setattr(upkeep, "import_file", import_slowly)
+    upload(1)
+    assert upkeep.update(aura, now=clock) == "imported"
+    assert Vulnerability.get().record_id == record(1)["id"]
+    assert upkeep.request_due(clock()) == 1
+    assert upkeep.update(aura, now=clock) == "imported"
+    assert [one.record_id for one in Vulnerability.select()] == [record(2)["id"]]
+    assert upkeep.request_due(clock()) == 0
 
 
 def test_an_address_aura_may_not_call_is_not_called(

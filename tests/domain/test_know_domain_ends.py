@@ -206,6 +206,23 @@ def test_what_was_known_stays_when_a_registry_cannot_be_reached(
     assert items(ana, clock)[0][1] == "ends_now"
 
 
+def test_what_was_known_stays_when_a_registry_no_longer_says_it(
+    ana: Actor, config: Config, clock: Clock, registries: Registries
+) -> None:
+    [site] = watch_sites(ana, clock, "https://bakery.com")
+    registries.end(BAKERY, "2026-12-20T00:00:00Z")
+    look(registries, config, clock)
+    registries.end(BAKERY, None)
+    clock.now = at("2026-12-18 00:00")
+    look(registries, config, clock)
+    known = DomainName.of("bakery.com")
+    assert known is not None
+    assert (known.problem, known.ends_at) == ("no_date", at("2026-12-20 00:00"))
+    assert known.next_check_at - clock() <= 1.1 * timedelta(days=7)
+    assert watch_of(site).domain_ends_at == at("2026-12-20 00:00")
+    assert items(ana, clock)[0][1] == "ends_now"
+
+
 def test_a_registry_gets_few_requests_at_once_and_none_after_it_asked_for_that(
     ana: Actor, config: Config, clock: Clock, registries: Registries
 ) -> None:

@@ -215,6 +215,15 @@ def test_a_certificate_that_vouches_for_itself_is_invalid(tmp_path: Path) -> Non
     assert caught.value.evidence["issuer"] == "shop.example.test"
 
 
+def test_a_certificate_of_a_version_that_does_not_exist_is_invalid(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    odd = https_site(authority, "shop.example.test", vouched=False, version=7)
+    with odd as server, pytest.raises(CallError) as caught:
+        over_tls(server, authority)
+    assert caught.value.error_code is ErrorCode.tls_invalid
+    assert "issuer" not in caught.value.evidence
+
+
 def test_an_unknown_authority_is_invalid(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with https_site(authority, "shop.example.test") as server:

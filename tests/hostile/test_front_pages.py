@@ -168,6 +168,11 @@ def test_a_phrase_must_be_on_the_page(phrase: str, result: str) -> None:
     assert judge(sends(http(200, HTML, PAGE)), phrase).result == result
 
 
+def test_a_character_of_an_endless_number_is_no_obstacle_for_a_phrase() -> None:
+    odd = PAGE + b"&#" + b"1" * 5000 + b";"
+    assert judge(sends(http(200, HTML, odd)), "fresh bread every day").result == "up"
+
+
 def test_a_phrase_is_found_far_down_and_not_missed_on_half_a_page() -> None:
     long = b"<html>" + b"x" * 300_000 + b"Imprint</html>"
     assert judge(sends(http(200, HTML, long)), "imprint", max_bytes=MANY_BYTES).result == "up"

@@ -38,6 +38,23 @@ def test_an_endless_chunked_answer_is_cut_at_the_limit() -> None:
     assert refused(endless).error_code is ErrorCode.reply_too_large
 
 
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"-10000"])
+def test_a_chunk_of_a_negative_size_is_no_answer_and_is_not_read(size: bytes) -> None:
+    def flood(received: ReceivedRequest, line: Line) -> None:
+        answer = signed(received, line, document())
+        head = answer.raw().partition(b"\r\n\r\n")[0]
+        length = b"Content-Length: %d" % len(answer.body)
+        line.send(head.replace(length, b"Transfer-Encoding: chunked") + b"\r\n\r\n")
+        line.send(size + b"\r\n")
+        for _ in range(500):
+            line.send(b"x" * 100_000)
+
+    with HostileServer(flood) as server, pytest.raises(CallError) as caught:
+        ask(server)
+    assert caught.value.error_code is ErrorCode.malformed_reply
+    assert server.sent < 25_000_000
+
+
 def test_an_unsigned_flood_is_too_large_as_well() -> None:
     raw = http(200, JSON, b"[" + b" " * 200_000)
     assert refused(sends(raw)).error_code is ErrorCode.reply_too_large

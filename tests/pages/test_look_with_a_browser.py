@@ -6,7 +6,9 @@ import io
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -14,7 +16,8 @@ from PIL import Image
 from app.domain.connection import calls
 from app.domain.page_checks import browser_looks
 from app.domain.page_checks.browser_looks import Seen, Wanted
-from app.http import browser_process, browser_proxy
+from app.http import browser_process, browser_proxy, browser_visit
+from app.http.browser_proxy import BrowserProxy
 from tests.support.browser_looks import HTML, browse, kill_browser, profiles, whys
 from tests.support.hostile.server import Behaviour, HostileServer, Line, ReceivedRequest, http
 from tests.support.sandboxed_chromium import chromium_for
@@ -220,6 +223,23 @@ def test_pages_that_load_without_an_end_show_nothing(
     with HostileServer(by_path(answers)) as server:
         seen = look(server.url, Wanted("/", 200), Wanted("/shop/", 200))
     assert whys(seen["/"]) == {"too_much"}
+
+
+def test_a_page_with_files_from_many_hosts_is_seen(
+    look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(host: str, *more: Any) -> list[Any]:
+        if host.endswith(".example"):
+            time.sleep(1)
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return socket.getaddrinfo(host, *more)
+
+    monkeypatch.setattr(browser_looks, "BrowserProxy", partial(BrowserProxy, resolve=resolve))
+    monkeypatch.setattr(browser_visit, "PAGE_TIMEOUT_S", 30.0)
+    images = "".join(f"<img src='https://cdn{number}.example/a.png'>" for number in range(40))
+    with HostileServer(by_path({"/": page(f"<h1>Shop</h1>{images}")})) as server:
+        seen = look(server.url)["/"]
+    assert whys(seen) == {""}
 
 
 def test_a_browser_that_dies_costs_one_page_only(look: Look, tmp_path: Path) -> None:

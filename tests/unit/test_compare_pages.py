@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections import Counter
 from random import Random
 
@@ -187,6 +189,14 @@ def test_a_rest_route_is_compared_by_its_names() -> None:
     assert compare([good, other], [look("<b>oops")] * 2, Requirements()).answer == DIFFERENT
 
 
+def test_half_a_character_in_the_name_of_data_can_be_stored() -> None:
+    received = answer('{"\\ud800": 1}', media="application/json")
+    look = look_at_answer(received, Requirements())
+    assert json.dumps(look.as_json(), ensure_ascii=False).encode()
+    assert look.structure is not None
+    assert look.structure.features["data"] == ("? int",)
+
+
 def test_a_structure_survives_the_database() -> None:
     look = PAGES[1].look(Random(3))
     assert Look.from_json(look.as_json()) == look
@@ -202,13 +212,20 @@ def test_a_structure_survives_the_database() -> None:
         "<b>Warning</b>: " * 900,
         ("<div>" * 900 + "</div>" * 900) * 50,
         "<p data-variations='" + '[{"a": 1}, {"b": 2}] ' * 100 + "'>" + "word " * 2500,
+        "<nav><a href='" + "x" * 300_000 + ":y'>Menu</a></nav>",
     ],
-    ids=["addresses", "long", "many", "messages", "depth", "data"],
+    ids=["addresses", "long", "many", "messages", "depth", "data", "scheme"],
 )
 def test_a_strange_page_is_read_and_stays_small(hostile: str) -> None:
     look = look_at(hostile, Requirements(phrase="x", selector="div h1", form_action="/a"))
     assert isinstance(look.structure, Structure)
     assert len(str(look.as_json())) < 100_000
+
+
+def test_a_long_address_takes_no_longer_than_a_short_one() -> None:
+    began = time.process_time()
+    look_at("<script src='/" + "f" * 20_000 + "'></script>", Requirements(form_action="/a"))
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(

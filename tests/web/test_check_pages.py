@@ -89,6 +89,7 @@ def test_the_front_page_and_the_plugins_suggest_pages(as_ben, ready, fake, confi
         ({"path": "/?add-to-cart=7"}, "it makes the site do something"),
         ({"path": "/wp-admin/"}, "Choose another page."),
         ({"path": "/wp-cron.php"}, "Choose another page."),
+        ({"path": "/?" + "a&" * 60}, "The address has more than 50 parameters."),
         ({"path": "  "}, "Enter the address of a page."),
         ({"path": "/" + "a" * 501}, "At most 500 characters."),
         ({"phrase": "x" * 201}, "At most 200 characters."),

@@ -143,7 +143,7 @@ def test_every_problem_has_words(app: Flask) -> None:
         *ErrorCode.having(Trait.UNANSWERED),
         *(ErrorCode.malformed_reply, ErrorCode.encoded_reply, ErrorCode.reply_too_large),
     ]
-    for code in [*of_calls, "key_refused", "feed_invalid", "file_invalid", "file_missing"]:
+    for code in [*of_calls, "key_refused", "feed_invalid", "file_invalid", "file_missing", "disk"]:
         problem = str(words.feed_problem(code))
         assert (problem == "The connection to Wordfence is not secure") == code.startswith("tls_")
         assert str(words.feed_next(code)).endswith(".")

@@ -450,6 +450,7 @@ def test_a_mistake_is_told_beside_its_field(as_ana, provider, changes, field):
         {"token_endpoint": "http://10.0.0.1/token"},
         {"jwks_uri": ""},
         {"token_endpoint_auth_methods_supported": ["private_key_jwt"]},
+        {"token_endpoint_auth_methods_supported": 7},
     ],
     ids=str,
 )

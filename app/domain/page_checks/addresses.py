@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, quote, urljoin, urlsplit
 from app.domain.errors import Invalid
 
 MAX_PATH_CHARS = 500
+_MOST_FIELDS = 50
 
 # Names in a query whose values let someone in, or that make WordPress do something.
 _SECRET = re.compile(
@@ -60,7 +61,11 @@ def address_of(path: str, site_url: str) -> str:
 
 
 def _check_query(query: str) -> None:
-    for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=50):
+    try:
+        fields = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise Invalid("path", f"The address has more than {_MOST_FIELDS} parameters.") from None
+    for name, _ in fields:
         if _SECRET.search(name):
             raise Invalid(
                 "path", f"Remove “{name[:40]}” from the address: its value may be a secret."

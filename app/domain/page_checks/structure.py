@@ -228,8 +228,8 @@ def normal_address(reference: str, base: str) -> str:
     except ValueError:
         return "?"
     if target.scheme not in ("http", "https"):
-        return f"{target.scheme}:"
-    path = without_noise(target.path or "/")
+        return f"{target.scheme}:"[:_MAX_CHARS]
+    path = without_noise((target.path or "/")[: 4 * _MAX_CHARS])  # it takes quadratic time
     return (path if is_own else f"{target.hostname}{path}")[:_MAX_CHARS]
 
 
@@ -396,4 +396,5 @@ def _data_features(text: str) -> Iterator[str]:
         document = document[0] if document else None
     if isinstance(document, dict):
         for name, value in list(document.items())[:_MAX_KEYS]:
-            yield f"{normal_text(name)} {type(value).__name__}"
+            # JSON can name half of a character, which no database stores.
+            yield f"{normal_text(name.encode('utf-8', 'replace').decode())} {type(value).__name__}"

@@ -130,16 +130,18 @@ def _ask(
 
 
 def _settle(domain: DomainName, ends_at: datetime | None, problem: str, now: datetime) -> None:
-    every = spread(_SELDOM if problem else _EVERY, crc32(domain.name.encode()))
+    """Store an answer. An end that the registry no longer says stays as it was said last."""
+    known = ends_at or domain.ends_at
+    every = spread(_EVERY if known else _SELDOM, crc32(domain.name.encode()))
     with transaction():
         domain.update_if(
-            ends_at=ends_at,
+            ends_at=known,
             problem=problem,
             checked_at=now,
             attempts=0,
             next_check_at=now + every,
         )
-        domains.set_end(domain.name, ends_at)
+        domains.set_end(domain.name, known)
 
 
 def _fail(domain: DomainName, problem: str, retry_after: str, now: datetime) -> None:

@@ -96,19 +96,32 @@ def run_round(
 ) -> int:
     """Check these sites, others as well if too many are silent, and store the round.
 
-    `each` calls a function for each site, and may have their waiting overlap. Returns how many
-    checks were stored.
+    `each` calls a function for each site, and may have their waiting overlap. It raises an
+    ExceptionGroup at its end if some of these calls failed. Returns how many checks were stored.
+
+    Raises: ExceptionGroup if some sites could not be judged; the checks of all others are stored.
     """
     found: list[Checked] = []
+    errors: list[Exception] = []
 
     def check(site_id: int, overlapping: Overlapping, *, is_control: bool = False) -> None:
         ask = overlapping(fetch)
         one = check_site(site_id, config=config, fetch=ask, now=now, is_control=is_control)
         found.extend([one] if one else [])
 
-    each(check, site_ids)
-    each(partial(check, is_control=True), controls(found))
-    return settle(found, now())
+    def check_all(work: Work, ids: Iterable[int]) -> None:
+        try:
+            each(work, ids)
+        except ExceptionGroup as failed:
+            # No answer of one site may keep the others from being watched.
+            errors.append(failed)
+
+    check_all(check, site_ids)
+    check_all(partial(check, is_control=True), controls(found))
+    stored = settle(found, now())
+    if errors:
+        raise ExceptionGroup("some sites could not be judged", errors)
+    return stored
 
 
 def check_site(

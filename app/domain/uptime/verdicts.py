@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,6 +16,8 @@ from app.models.uptime import DEGRADED, DOWN, ENDS_NOW, ENDS_SOON, MAINTENANCE, 
 
 # A visitor waits this long before a site counts as slow.
 SLOW_MS = 5000
+# The number of a character has at most seven digits. Of thousands, Python makes no number at all.
+_NO_CHARACTER = re.compile(r"&#[0-9]{100,}")
 # WordPress itself ends its maintenance mode after ten minutes (wp_is_maintenance_mode()).
 LONGEST_MAINTENANCE = timedelta(minutes=30)
 CERTIFICATE_SOON = timedelta(days=14)
@@ -119,7 +122,8 @@ def _is_missing(received: RawResponse, phrase: str) -> bool:
     """Whether a whole page does not contain the phrase, ignoring case and runs of spaces."""
     if received.is_cut or received.is_encoded:
         return False
-    text = html.unescape(received.body.decode("utf-8", "replace"))
+    text = received.body.decode("utf-8", "replace")
+    text = html.unescape(_NO_CHARACTER.sub("", text))
     return _plain(phrase) not in _plain(text)
 
 

@@ -69,10 +69,15 @@ class FeedReader:
                 yield from self._read_one(record_id, document)
         # ijson passes on what Python says of a number or a text.
         except (ijson.JSONError, ValueError, RecursionError) as why:
-            reason = str(why).splitlines()[0] if str(why) else type(why).__name__
-            text = f"The file is damaged or incomplete after record {self.records}: {reason}"
-            raise FeedInvalid(text) from why
+            raise self._damaged(str(why) or type(why).__name__) from why
+        # Its part in C wraps what Python says of an integer with thousands of digits.
+        except (ArithmeticError, SystemError) as why:
+            raise self._damaged("a number is too long") from why
         self._check_whole()
+
+    def _damaged(self, reason: str) -> FeedInvalid:
+        where = f"The file is damaged or incomplete after record {self.records}"
+        return FeedInvalid(f"{where}: {reason.splitlines()[0]}")
 
     def _read_one(self, record_id: str, document: Any) -> Iterator[Vulnerability]:
         found = read_record(record_id, document, self._wanted)

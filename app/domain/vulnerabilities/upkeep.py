@@ -31,6 +31,8 @@ _LEASE = timedelta(minutes=35)
 # New plugins have the kept file read again, all of them of some minutes together.
 _REREAD_EVERY = timedelta(minutes=10)
 _SITES_AT_ONCE = 200
+# A problem besides the codes of app/http/download.py: Aura could not write to its own disk.
+DISK = "disk"
 
 Download = Callable[..., str | None]
 
@@ -111,16 +113,27 @@ def _is_reread_due(feed: VulnerabilityFeed, now: datetime) -> bool:
 
 
 def _import_upload(feed: VulnerabilityFeed, files: FeedFiles, now: Callable[[], datetime]) -> str:
-    """Import the file of a person. A refused one is deleted, because it would be refused again."""
+    """Import the file of a person. A refused one is deleted, because it would be refused again.
+
+    If a person has uploaded another file meanwhile, that one still waits.
+    """
+    problem = detail = ""
     try:
         import_file(files.upload, source=FILE, now=now())
-        files.upload.replace(files.kept)
     except FeedInvalid as refusal:
-        files.upload.unlink(missing_ok=True)
-        return _fail("file_invalid", str(refusal), now(), uploaded_at=None)
+        problem, detail = "file_invalid", str(refusal)
     except FileNotFoundError:
-        return _fail("file_missing", "", now(), uploaded_at=None)
-    return _succeed(now(), uploaded_at=None)
+        problem = "file_missing"
+    except OSError as why:
+        problem, detail = DISK, why.strerror or ""
+    with transaction():
+        is_newest = VulnerabilityFeed.read().uploaded_at == feed.uploaded_at
+        if is_newest and problem:
+            files.upload.unlink(missing_ok=True)
+        elif is_newest:
+            files.upload.replace(files.kept)
+        ended = {"uploaded_at": None} if is_newest else {}
+        return _fail(problem, detail, now(), **ended) if problem else _succeed(now(), **ended)
 
 
 def _fetch(
@@ -130,7 +143,10 @@ def _fetch(
     fetch: Download,
     now: Callable[[], datetime],
 ) -> str:
-    wait = {"next_fetch_at": now() + backoff(feed.attempts, _FIRST_RETRY, EVERY)}
+    again_at = now() + backoff(feed.attempts, _FIRST_RETRY, EVERY)
+    with transaction():
+        # However this job ends, it does not fetch all of the feed again the next minute.
+        VulnerabilityFeed.write(next_fetch_at=again_at)
     try:
         headers = {"Authorization": f"Bearer {source.open_key(feed, config)}"}
         # Only what is still there need not come again.
@@ -147,14 +163,19 @@ def _fetch(
             import_file(files.part, source=WORDFENCE, etag=etag, now=now())
             files.part.replace(files.kept)
     except DownloadFailed as why:
-        return _fail(why.code, why.detail, now(), **wait)
+        return _fail(why.code, why.detail, now())
     except FeedInvalid as refusal:
-        return _fail("feed_invalid", str(refusal), now(), **wait)
+        return _fail("feed_invalid", str(refusal), now())
     except SealBroken:
-        return _fail("key_unreadable", "", now(), **wait)
+        return _fail("key_unreadable", "", now())
+    except OSError as why:
+        return _fail(DISK, why.strerror or "", now())
     finally:
         files.part.unlink(missing_ok=True)
-    return _succeed(now(), next_fetch_at=now() + EVERY)
+    with transaction():
+        # A person may have asked for another fetch meanwhile, or entered another key.
+        is_asked_for = VulnerabilityFeed.read().next_fetch_at != again_at
+        return _succeed(now(), **({} if is_asked_for else {"next_fetch_at": now() + EVERY}))
 
 
 def _read_again(feed: VulnerabilityFeed, files: FeedFiles, now: Callable[[], datetime]) -> str:

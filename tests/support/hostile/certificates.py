@@ -15,6 +15,9 @@ from cryptography.x509.oid import NameOID
 
 DAY = timedelta(days=1)
 PEM = serialization.Encoding.PEM
+# How a certificate begins to say its version, and what version 3 is called (RFC 5280, 4.1.2.1).
+_VERSION = bytes.fromhex("a0030201")
+_VERSION_3 = 2
 
 
 @dataclass
@@ -39,9 +42,18 @@ class Authority:
         self.ca_file.write_bytes(certificate.public_bytes(PEM))
 
     def server(
-        self, name: str, *, starts: timedelta = -DAY, ends: timedelta = DAY, vouched: bool = True
+        self,
+        name: str,
+        *,
+        starts: timedelta = -DAY,
+        ends: timedelta = DAY,
+        vouched: bool = True,
+        version: int = _VERSION_3,
     ) -> ssl.SSLContext:
-        """A server side for `name`; `vouched=False` makes the certificate sign itself."""
+        """A server side for `name`; `vouched=False` makes the certificate sign itself.
+
+        Another `version` is written over the right one, which spoils the signature.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         now = datetime.now(UTC)
@@ -49,9 +61,11 @@ class Authority:
             subject, self._name if vouched else subject, key, now + starts, now + ends
         ).add_extension(x509.SubjectAlternativeName([_alternative(name)]), critical=False)
         certificate = builder.sign(self._key if vouched else key, hashes.SHA256())
+        der = certificate.public_bytes(serialization.Encoding.DER)
+        der = der.replace(_VERSION + bytes([_VERSION_3]), _VERSION + bytes([version]), 1)
         path = self.folder / f"{name}.pem"
         path.write_bytes(
-            certificate.public_bytes(PEM)
+            ssl.DER_cert_to_PEM_cert(der).encode()
             + key.private_bytes(
                 PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
