@@ -20,6 +20,9 @@ SITES ?= 60
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+.PHONY: install
+install: $(VENV)/.run ## Install what Aura runs on, without starting it
+
 run: $(VENV)/.run ## Start Aura: web, worker and scheduler; Ctrl-C stops all (PORT=8000)
 	@$(BIN)/python -m app.run.serve
 
@@ -44,8 +47,8 @@ test-all: prepare lint ## Run every test there is, and list the lines of app and
 e2e: images ## Only the end-to-end tests: real WordPress, real browser
 	$(PYTEST) $(ARGS) tests/e2e tests/matrix tests/plugin tests/rigs tests/wordpress
 
-unit: $(VENV)/.dev ## Only the tests that need neither Docker nor a browser
-	$(PYTEST) $(ARGS) $(addprefix --ignore=tests/,containers e2e matrix plugin rigs wordpress)
+unit: $(VENV)/.dev ## Only the tests that need neither Docker, PHP nor a browser
+	$(PYTEST) $(ARGS) $(addprefix --ignore=tests/,containers e2e matrix pages plugin rigs wordpress)
 
 chaos: $(VENV)/.dev ## Hundreds of changes while workers, sites and replies break, with counts
 	@$(BIN)/python -m tests.chaos

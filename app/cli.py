@@ -24,7 +24,8 @@ from app.domain.errors import AuditLogUnreadable, AuraError, Invalid
 from app.domain.sites import clients, sites
 from app.domain.vulnerabilities import source, upkeep
 from app.models import migrate
-from app.models.base import db, utcnow
+from app.models.base import db, use_database, utcnow
+from app.models.database_copy import is_unused
 from app.models.vulnerabilities import VulnerabilityFeed
 from app.protocol import b64u
 from app.run import data_folder
@@ -50,18 +51,44 @@ def register(app: Flask) -> None:
 
 
 @contextmanager
-def _database() -> Iterator[Config]:
+def _database(*, may_be_empty: bool = False) -> Iterator[Config]:
     """Open a connection to a database of the newest schema, since no other command may have run.
 
-    A refusal ends the command with its message.
+    A refusal ends the command with its message. An empty database is one unless it `may_be_empty`.
     """
     config: Config = current_app.config["AURA"]
+    if not may_be_empty:
+        _require_data(config)
     _migrate(config)
     try:
         with db.connection_context():
             yield config
     except AuraError as refusal:
         raise click.ClickException(refusal.message) from refusal
+
+
+class NoData(click.ClickException):
+    """The database is empty, most likely because the shell lacks the settings of the service.
+
+    The exit status is not 1, which `audit verify` has for an audit log that was changed.
+    """
+
+    exit_code = 2
+
+
+def _require_data(config: Config) -> None:
+    """Check that there is data, or a backup would be one of nothing, and no entries be intact.
+
+    Raises: NoData.
+    """
+    use_database(config.database_url)
+    with db.connection_context():
+        has_data = not is_unused()
+    if not has_data:
+        raise NoData(
+            f"The database of the Aura with its data in {config.var_dir} is empty. Set AURA_VAR, "
+            "DATABASE_URL and the other settings for this command as they are for Aura itself."
+        )
 
 
 def _migrate(config: Config) -> list[str]:
@@ -83,7 +110,7 @@ def migrate_() -> None:
 @with_appcontext
 def setup_link() -> None:
     """Print a link to create the first owner, valid for one hour."""
-    with _database() as config:
+    with _database(may_be_empty=True) as config:
         link = one_time_links.setup_link(config.as_served())
     if link is None:
         raise click.ClickException(
@@ -113,7 +140,10 @@ def reset_second_factor(email: str) -> None:
     with _database():
         user = accounts.find_by_email(email)
         second_factors.reset_factors_from_cli(user, now=utcnow())
-    click.echo(f"Second factor of {user.email} removed. They sign in with the password alone.")
+    click.echo(
+        f"Second factor of {user.email} removed. They sign in with the password, and add a new one "
+        "where their role needs it."
+    )
 
 
 audit_log = AppGroup("audit", help="Verify, export and maintain the audit log.")
@@ -214,8 +244,18 @@ def new_release_key(path: Path) -> None:
 
 
 @plugin.command("release")
-@click.option("--key", required=True, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--key",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The private key, as plugin new-key made it.",
+)
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder to write to. By default that of AURA_PLUGIN_RELEASE.",
+)
 def release_plugin(key: Path, folder: Path | None) -> None:
     """Build and sign a release of SiteAgent for the sites of this Aura."""
     folder = folder or current_app.config["AURA"].plugin_release
@@ -313,7 +353,7 @@ def test_connection(context: click.Context, url: str) -> None:
     Exit status 0: no problem found. 1: a problem was found, or the result is unknown. 2: URL is
     not a valid address.
     """
-    with _database() as config:
+    with _database(may_be_empty=True) as config:
         try:
             found = runs.diagnose_address(url, config=config)
         except Invalid as refusal:

@@ -79,7 +79,7 @@ def raise_alert(
 
     Return False if it was raised before, or if too many alerts of its kind are open.
     """
-    if Alert.stands(site, kind, key) or Alert.open_of(site, kind) >= MAX_OPEN:
+    if Alert.exists_for(site, kind, key) or Alert.open_of(site, kind) >= MAX_OPEN:
         return False
     alert = Alert.create(site=site, kind=kind, key=key[:100], evidence=evidence, raised_at=now)
     event = AlertRaised(site_id=site.id, alert_id=alert.id, about=kind, evidence=evidence)
@@ -120,7 +120,7 @@ def similar_alerts(alert: Alert, by: Actor) -> list[Alert]:
     this user sees.
     """
     visible = permissions.visibility_of(by)
-    return Alert.like(alert, everywhere=alert.kind in ABOUT_AUDIT_LOG, visible=visible)
+    return Alert.similar(alert, everywhere=alert.kind in ABOUT_AUDIT_LOG, visible=visible)
 
 
 def close_alert(

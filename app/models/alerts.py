@@ -81,7 +81,7 @@ class Alert(BaseModel):
         return cls.select(fn.COUNT(cls.id)).where(cls.site == site_id, cls.closed_at.is_null())
 
     @classmethod
-    def like(cls, alert: Alert, *, everywhere: bool, visible: Visibility) -> list[Alert]:
+    def similar(cls, alert: Alert, *, everywhere: bool, visible: Visibility) -> list[Alert]:
         """Return the other open alerts of the same kind, at the same site or at any visible one."""
         query = cls.select().join(Site).where(visible.in_sql(Site.client))
         query = query.where(cls.kind == alert.kind, cls.id != alert.id, cls.closed_at.is_null())
@@ -96,7 +96,7 @@ class Alert(BaseModel):
         return cls.select().where(same, cls.id != alert.id, cls.closed_at.is_null()).exists()
 
     @classmethod
-    def stands(cls, site: Site, kind: str, key: str) -> bool:
+    def exists_for(cls, site: Site, kind: str, key: str) -> bool:
         """Whether it was raised before, closed or not."""
         return cls.select().where(cls.site == site, cls.kind == kind, cls.key == key[:100]).exists()
 

@@ -1,4 +1,4 @@
-"""The processes of Aura. Each can also be started alone, as docs/OPERATIONS.md describes."""
+"""The processes of Aura. Each can also be started alone, as docs/ARCHITECTURE.md says."""
 
 from __future__ import annotations
 

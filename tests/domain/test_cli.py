@@ -104,7 +104,7 @@ def test_a_broken_audit_log_names_the_first_wrong_entry_and_fails(run) -> None:
     assert AuditEntry.head().event == "verification_failed"
 
 
-def test_an_audit_log_that_cannot_be_read_is_neither_whole_nor_broken(run) -> None:
+def test_an_audit_log_that_cannot_be_read_is_neither_whole_nor_broken(run, ana: Actor) -> None:
     db.execute_sql("ALTER TABLE audit_detail RENAME TO elsewhere")
     answer = run(args=["audit", "verify"])
     assert (answer.exit_code, "could not be read" in answer.output) == (2, True)
@@ -140,14 +140,7 @@ def test_migrating_a_new_database_names_what_was_done(run) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        ["setup-link"],
-        ["audit", "verify"],
-        ["keys", "rotate-all"],
-        ["test-connection", "http://127.0.0.1:9"],
-    ],
-    ids=" ".join,
+    "words", [["setup-link"], ["test-connection", "http://127.0.0.1:9"]], ids=" ".join
 )
 def test_a_command_may_be_the_first_thing_that_runs_here(
     empty_database: Config, jobs: RecordingQueue, words: list[str]
@@ -159,6 +152,36 @@ def test_a_command_may_be_the_first_thing_that_runs_here(
     assert answer.exit_code in (0, 1)
     assert answer.exception is None or isinstance(answer.exception, SystemExit)
     assert answer.output.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["backup", "create", "aura.backup"],
+        ["audit", "verify"],
+        ["audit", "export", "audit_log.zip"],
+        ["keys", "rotate-all"],
+        ["password-link", "ana@agency.example"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_about_data_is_refused_where_there_is_none(
+    empty_database: Config,
+    jobs: RecordingQueue,
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    app = create_app(empty_database)
+    db.close()
+    answer = app.test_cli_runner().invoke(args=words)
+    assert answer.exit_code == 2
+    assert f"The database of the Aura with its data in {empty_database.var_dir} is" in answer.output
+    assert "Set AURA_VAR" in answer.output
+    assert not list(Path.cwd().iterdir())
+    assert not empty_database.backup_mark.exists()
 
 
 def test_every_paired_site_is_asked_for_new_keys(
@@ -256,7 +279,7 @@ def test_a_person_who_lost_every_factor_is_helped(run, database: Config, ana: Ac
 
 
 def test_a_feed_of_vulnerabilities_is_imported_or_refused(
-    run, database: Config, tmp_path: Path
+    run, ana: Actor, database: Config, tmp_path: Path
 ) -> None:
     path = tmp_path / "feed.json"
     path.write_bytes(feed(record(1), record(2)))

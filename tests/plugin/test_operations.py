@@ -57,11 +57,17 @@ def test_a_declaration_with_a_gap_is_found() -> None:
 
 def test_the_protocol_names_the_same_operations(operations) -> None:
     text = (ROOT / "docs" / "PROTOCOL.md").read_text("utf-8")
-    section = text.split("## 3 Operations")[1].split("## 4")[0]
-    tables = re.findall(r"^\| operation \|.*\n((?:\|.*\n)+)", section, re.MULTILINE)
-    rows = [line for table in tables for line in table.splitlines() if line.startswith("| `")]
+    section = text.split("## 3 Operations")[1].split("### 3.1")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`([a-z.]+)`", row.split("|")[1])}
     assert named == set(operations)
+
+
+def test_the_page_about_security_names_everything_that_a_connection_allows(operations) -> None:
+    text = (ROOT / "docs" / "SECURITY.md").read_text("utf-8")
+    answer = text.split("**What only reads, and what changes something?**")[1].split("\n\n")[0]
+    named = set(re.findall(r"`([a-z.]+)`", answer))
+    assert named == {name for name, one in operations.items() if one["permission"] != "pair"}
 
 
 def test_nothing_but_pairing_keys_changes_and_parting_changes_anything(operations) -> None:

@@ -249,7 +249,7 @@ PAIRING = (
         ),
         note="The dashboard signs each plan with a key that an eavesdropper does not have. The "
         "site runs a plan once and downloads the package from WordPress's own source. Without TLS "
-        "an attacker can read and delay an order, but not alter, repeat or forge it. Key "
+        "an attacker can read and delay a plan, but not alter, repeat or forge it. Key "
         "agreement reveals no keys either. Plain http does expose the site report and the plan; "
         "wp-admin says so before pairing.",
     ),

@@ -19,6 +19,7 @@ _RUN = "tests/plugin/test_change_run.py"
 _CUT = "tests/plugin/test_change_interrupted.py"
 _PLACES = "tests/plugin/test_change_places.py"
 _RESTORE = "tests/plugin/test_restore_copy.py"
+_REVERT = "tests/plugin/test_revert_update.py"
 _CORE = "tests/plugin/test_change_core.py"
 _KINDS = "tests/plugin/test_change_kinds.py"
 _AGENT = "tests/plugin/test_agent_update.py"
@@ -51,6 +52,16 @@ AUTHORITY = (
             _ALLOWED, "test_taking_it_back_holds_from_the_next_request_on",
             _ALLOWED, "test_nobody_but_an_administrator_allows_anything",
             _ALLOWED, "test_a_form_from_elsewhere_allows_nothing",
+        ),
+    ),
+    Attack(
+        "A dashboard that was taken over has an old version put back that is not that of an "
+        "update it has just made",
+        played(
+            _REVERT, "test_an_update_that_was_never_made_is_not_reverted",
+            _REVERT, "test_a_site_that_may_not_revert_it_says_why",
+            _REVERT, "test_what_was_installed_since_is_not_touched",
+            _REVERT, "test_a_plan_whose_time_is_over_reverts_nothing",
         ),
     ),
     Attack(

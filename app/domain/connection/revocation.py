@@ -130,7 +130,7 @@ def deliver_revocation(
         else:
             disconnect.unsigned()
     except SealBroken:
-        disconnect.cannot_speak()
+        disconnect.record_unreadable_keys()
     return site.state
 
 
@@ -156,7 +156,7 @@ class _RevocationAttempt:
     def signed(self) -> None:
         """Revoke with the old keys, then check that the site refuses them."""
         if not self.has_ack:
-            self._seek_ack()
+            self._request_ack()
         if self.site.state == REVOKING and self.has_ack:
             self._probe()
 
@@ -178,7 +178,7 @@ class _RevocationAttempt:
         else:
             self._try_later(self.site.state, outcome.error_code)
 
-    def cannot_speak(self) -> None:
+    def record_unreadable_keys(self) -> None:
         """Record that the sealing key is missing, so nothing can be sent; it may come back."""
         tries = self.site.revoke_evidence.get("attempts", 0) + 1
         self._note(
@@ -187,7 +187,7 @@ class _RevocationAttempt:
         state = REVOKED_UNREACHED if self.site.state == REVOKING else self.site.state
         self._try_later(state, KEYS_UNREADABLE)
 
-    def _seek_ack(self) -> None:
+    def _request_ack(self) -> None:
         secret = calls.open_key(self.site, "revoke", self.config)
         arguments = {"kid": self.site.key_id, "r": b64u(secret)}
         signed = self._write_down(self._ask("revoke", arguments))
