@@ -81,8 +81,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what uses a database on SQLite and, nightly, on PostgreSQL.
 
-    Tests marked `both_databases` are about SQL and run on both in every run. Those marked
-    `sqlite_only` measure SQLite itself, or what does not depend on the database.
+    Tests marked `both_databases` are about SQL and run on both in every run, except those of such
+    a module that are marked with `every_run=False`. Those marked `sqlite_only` measure SQLite
+    itself, or what does not depend on the database.
     """
     wanted = set(metafunc.fixturenames)
     if "config" not in wanted:
@@ -90,8 +91,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     kinds: list[object] = ["sqlite"]
     is_about_sqlite = metafunc.definition.get_closest_marker("sqlite_only")
     if wanted & {"database", "empty_database"} and not is_about_sqlite:
-        is_about_sql = metafunc.definition.get_closest_marker("both_databases")
-        kinds += ["postgresql"] if is_about_sql else selection.nightly("postgresql")
+        about_sql = metafunc.definition.get_closest_marker("both_databases")
+        is_usual = about_sql is not None and about_sql.kwargs.get("every_run", True)
+        kinds += ["postgresql"] if is_usual else selection.nightly("postgresql")
     metafunc.parametrize("config", kinds, indirect=True)
 
 
