@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # How many sites `make demo-fleet` simulates.
 SITES ?= 60
 .DEFAULT_GOAL := help
-.PHONY: help run demo demo-fleet test test-more test-all e2e unit chaos chaos-containers planted-errors lint format bench bench-fleet release-figures pot hashes plugin-release album screenshots prepare images images-all clean
+.PHONY: help run demo demo-fleet test test-more test-all e2e unit chaos chaos-containers planted-errors lint lint-python lint-php format bench bench-fleet release-figures pot hashes plugin-release album screenshots prepare images images-all clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ test: prepare lint ## Run what is needed to trust a change: lint and a part of e
 	$(PYTEST_AND_IMAGES) $(ARGS)
 
 test-more: images ## Run what CI adds: PostgreSQL for all tests but the longest, every PHP, more tests on the oldest WordPress
-	$(PYTEST) --all -m nightly -k "(postgresql or test_contract or test_premium_updates or test_restore_copy or test_revert_update or test_require_release_age) and not 200 and not 1000 and not month" $(ARGS)
+	$(PYTEST) --all -m nightly -k "(postgresql or test_admin or test_change_run or test_contract or test_premium_updates or test_restore_copy or test_revert_update or test_require_release_age) and not 200 and not 1000 and not month" $(ARGS)
 
 test-all: prepare lint ## Run every test there is, and list the lines of app and jobs that none runs
 	$(PYTEST_AND_IMAGES) --all --cov --cov-report= $(ARGS)
@@ -60,9 +60,14 @@ planted-errors: images ## Plant thirty errors one at a time and see that the tes
 	@$(BIN)/python -m tests.planted
 
 lint: $(VENV)/.dev ## Style and types of Python; syntax and style of PHP
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-python lint-php
+
+lint-python: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+lint-php:
 	@find wordpress-plugin tests/php-fixtures tests/rigs tests/wordpress bench -name '*.php' -print0 | xargs -0 -n 1 -P 2 php -l > /dev/null
 	@command -v phpcs > /dev/null || { echo "PHP_CodeSniffer (phpcs) is missing. Install it with: make prepare" >&2; exit 1; }
 	phpcs

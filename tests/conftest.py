@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pytest
@@ -21,6 +22,7 @@ from app.models.sites import Site
 from tests.support import hypothesis_profiles, part_times, selection
 from tests.support import quick_passwords as passwords
 from tests.support.busy_writers import BusyWriter
+from tests.support.canaries import CanaryWorld
 from tests.support.config import make_config
 from tests.support.factories import make_site, make_user, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
@@ -30,12 +32,16 @@ from tests.support.prepared_databases import (
     EMPTY,
     PAIRED,
     READY,
+    WORLDS,
     PreparedDatabases,
     SqliteFiles,
 )
+from tests.support.rollouts import RolloutWorld
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+    from tests.support.busy_fleet import Fleet
 
 # Where it is set, the tests use that PostgreSQL database, and drop everything in it,
 # instead of starting a server of their own.
@@ -58,6 +64,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     part_times.print_parts(terminalreporter)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage among the modules and tests, which all live until the end of the run."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 # First, because pytest-xdist reads the groups in this hook.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -69,8 +86,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what uses a database on SQLite and, nightly, on PostgreSQL.
 
-    Tests marked `both_databases` are about SQL and run on both in every run. Those marked
-    `sqlite_only` measure SQLite itself, or what does not depend on the database.
+    Tests marked `both_databases` are about SQL and run on both in every run, except those of such
+    a module that are marked with `every_run=False`. Those marked `sqlite_only` measure SQLite
+    itself, or what does not depend on the database.
     """
     wanted = set(metafunc.fixturenames)
     if "config" not in wanted:
@@ -78,8 +96,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     kinds: list[object] = ["sqlite"]
     is_about_sqlite = metafunc.definition.get_closest_marker("sqlite_only")
     if wanted & {"database", "empty_database"} and not is_about_sqlite:
-        is_about_sql = metafunc.definition.get_closest_marker("both_databases")
-        kinds += ["postgresql"] if is_about_sql else selection.nightly("postgresql")
+        about_sql = metafunc.definition.get_closest_marker("both_databases")
+        is_usual = about_sql is not None and about_sql.kwargs.get("every_run", True)
+        kinds += ["postgresql"] if is_usual else selection.nightly("postgresql")
     metafunc.parametrize("config", kinds, indirect=True)
 
 
@@ -154,18 +173,19 @@ def empty_database(config: Config, request: pytest.FixtureRequest) -> Iterator[C
 
 @pytest.fixture
 def begins_with(request: pytest.FixtureRequest) -> str:
-    """What the database of this test contains at first: EMPTY, PAIRED or READY."""
+    """What the database of this test contains at first: EMPTY, PAIRED, READY or one of WORLDS."""
     if request.node.get_closest_marker("own_site"):
         return EMPTY
     wanted = request.fixturenames
+    world = next((name for name in WORLDS if name in wanted), "")
+    if world:
+        return world
     return READY if "ready" in wanted else PAIRED if "paired" in wanted else EMPTY
 
 
 @pytest.fixture
-def prepared_site(
-    config: Config, begins_with: str, request: pytest.FixtureRequest
-) -> FakeSite | None:
-    """The WordPress behind the site in this test's database, which is not open yet."""
+def prepared(config: Config, begins_with: str, request: pytest.FixtureRequest) -> Any:
+    """What is behind the sites in this test's database, which is not open yet."""
     kind = request.node.callspec.params["config"]
     name = {"sqlite": "sqlite_databases", "postgresql": "postgres_databases"}[kind]
     databases: PreparedDatabases = request.getfixturevalue(name)
@@ -173,7 +193,7 @@ def prepared_site(
 
 
 @pytest.fixture
-def database(config: Config, prepared_site: FakeSite | None) -> Iterator[Config]:
+def database(config: Config, prepared: Any) -> Iterator[Config]:
     """A migrated database with an open connection."""
     use_database(config.database_url)
     db.connect()
@@ -259,12 +279,12 @@ def site(ana: Actor, clock: Clock, jobs: RecordingQueue, begins_with: str) -> Si
 
 
 @pytest.fixture
-def fake(site: Site, clock: Clock, prepared_site: FakeSite | None) -> FakeSite:
+def fake(site: Site, clock: Clock, prepared: FakeSite | None) -> FakeSite:
     """The WordPress behind `site`; nobody has pasted a token there, unless it is paired."""
-    if prepared_site is None:
+    if prepared is None:
         return FakeSite(home=site.url, clock=clock, report=report())
-    prepared_site.clock = clock
-    return prepared_site
+    prepared.clock = clock
+    return prepared
 
 
 @pytest.fixture
@@ -287,3 +307,36 @@ def ready(
         read_report(paired, fake, config=config)
         jobs.jobs.clear()
     return paired
+
+
+@pytest.fixture
+def rollout_world(
+    prepared: RolloutWorld, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> RolloutWorld:
+    """Five paired sites, A to E, each with the same update."""
+    return prepared.continue_in(config, clock)
+
+
+@pytest.fixture
+def small_rollout_world(
+    prepared: RolloutWorld, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> RolloutWorld:
+    """The same with three sites, A, B and C."""
+    return prepared.continue_in(config, clock)
+
+
+@pytest.fixture
+def canary_world(
+    prepared: CanaryWorld, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
+) -> CanaryWorld:
+    """Sites A, B and C, a rule for all of them, and the tag of the first ones on A."""
+    prepared.queue = jobs
+    prepared.continue_in(config, clock)
+    return prepared
+
+
+@pytest.fixture
+def busy_fleet(prepared: Fleet, ana: Actor, config: Config, jobs: RecordingQueue) -> Fleet:
+    """Three paired sites that reported hours ago."""
+    prepared.config = config
+    return prepared

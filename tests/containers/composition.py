@@ -76,12 +76,13 @@ def composed(folder: Path, **settings: str) -> Iterator[Composition]:
     """Start everything with the settings of .env.example and these, and remove it afterwards."""
     remove_leftovers()
     stand_ins = {name: images.service_image(stage) for name, stage in images.STAND_INS.items()}
+    port = free_port(2)
     given = {
         "AURA_HOST": "localhost",
         "POSTGRES_PASSWORD": secrets.token_hex(32),
         "REDIS_PASSWORD": secrets.token_hex(32),
-        "AURA_HTTP_PORT": str(free_port()),
-        "AURA_HTTPS_PORT": str(free_port()),
+        "AURA_HTTP_PORT": str(port),
+        "AURA_HTTPS_PORT": str(port + 1),
         "AURA_IMAGE": images.aura_image(),
         **stand_ins,
         **settings,

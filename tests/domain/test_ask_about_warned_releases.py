@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.config import Config
 from app.domain import attention
 from app.domain.actor import Actor
 from app.domain.changes import auto_update_rules, proposals
@@ -17,7 +16,7 @@ from app.models.clients import Client
 from app.models.release_comparisons import DONE, ReleaseComparison
 from app.models.sites import Site
 from tests.support.factories import approve, check, make_user
-from tests.support.fakes import Clock, RecordingQueue
+from tests.support.fakes import Clock
 from tests.support.package_server import PATH, PackageServer, akismet, pins_of
 from tests.support.release_reviews import compare
 from tests.support.rollouts import RolloutWorld
@@ -30,9 +29,9 @@ BACKDOOR = akismet(**{"includes/wp-comments-posts.php": b"<?php @eval($_POST['x'
 
 
 @pytest.fixture
-def world(ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> RolloutWorld:
+def world(small_rollout_world: RolloutWorld, ana: Actor, clock: Clock) -> RolloutWorld:
     """Three sites with a rule for every patch; one of them is of a client."""
-    world = RolloutWorld.make(ana, config, clock, count=3)
+    world = small_rollout_world
     Site.update(client=Client.named("Bakery Ltd")).where(Site.name == "C").execute()
     now = clock()
     auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=now, now=now)

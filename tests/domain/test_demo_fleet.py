@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from markupsafe import escape
 
 from app.domain.audit.chain import verify_chain
@@ -42,6 +43,14 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, migrated_file: bytes) -> Fle
     return made
 
 
+@pytest.fixture(scope="module")
+def app(fleet: Fleet) -> Flask:
+    """Aura with this fleet: it compiles each template once for all of these tests."""
+    made = create_app(fleet.config)
+    made.test_client_class = Person
+    return made
+
+
 @pytest.fixture
 def open_fleet(fleet: Fleet) -> Iterator[Fleet]:
     use_database(fleet.config.database_url)
@@ -53,19 +62,14 @@ def open_fleet(fleet: Fleet) -> Iterator[Fleet]:
 @pytest.mark.parametrize(
     "path", ["/", "/sites/1", "/updates", "/updates/blocked", "/alerts", "/activity"]
 )
-def test_the_owner_can_look_at_it(open_fleet: Fleet, path: str) -> None:
-    app = create_app(open_fleet.config)
-    app.test_client_class = Person
-    db.connect(reuse_if_open=True)
+def test_the_owner_can_look_at_it(app: Flask, open_fleet: Fleet, path: str) -> None:
     page = signed_in(app, open_fleet.owner).get(path, follow_redirects=True)
     assert page.status_code == 200
     if path == "/sites/1":
         assert escape(open_fleet.sites[1].name) in page.text
 
 
-def test_everybody_can_sign_in(open_fleet: Fleet) -> None:
-    app = create_app(open_fleet.config)
-    app.test_client_class = Person
+def test_everybody_can_sign_in(app: Flask, open_fleet: Fleet) -> None:
     for login in open_fleet.logins:
         answer = app.test_client().signs_in(login.email, open_fleet.password)
         assert answer.status_code == 303, login.email

@@ -53,8 +53,8 @@ OTHER_PACKAGE = ("12" * 32, "34" * 32)
 
 
 @pytest.fixture
-def world(ana, config, clock, jobs) -> CanaryWorld:
-    return CanaryWorld.start(ana, config, clock, jobs)
+def world(canary_world) -> CanaryWorld:
+    return canary_world
 
 
 @pytest.fixture

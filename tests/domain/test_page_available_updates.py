@@ -20,7 +20,7 @@ from tests.support.many_updates import add_updates
 
 pytestmark = pytest.mark.both_databases
 
-SITES, PLUGINS, SIZE = 24, 40, 7
+SITES, PLUGINS, FEW_PLUGINS, SIZE = 24, 40, 6, 7
 _STEPS_PER_CALL = 100
 
 Read = Callable[..., KeyPage[Any]]
@@ -42,9 +42,14 @@ def asked(clock: Clock) -> UpdateFilter:
     return UpdateFilter(clock(), clock() - STALE_AFTER)
 
 
-def fill(read: Read, by: Actor, now: datetime) -> None:
+def fill(read: Read, by: Actor, now: datetime, *, plugins: int = PLUGINS) -> None:
     is_blocked = read is update_lists.blocked
-    add_updates(by, now, sites=SITES, plugins=PLUGINS, is_blocked=is_blocked)
+    add_updates(by, now, sites=SITES, plugins=plugins, is_blocked=is_blocked)
+
+
+def fill_some_pages(read: Read, by: Actor, now: datetime) -> None:
+    """Add updates for some pages of this list; each blocked one is a row of its own."""
+    fill(read, by, now, plugins=FEW_PLUGINS if read is update_lists.blocked else PLUGINS)
 
 
 def name_of(item: Any) -> object:
@@ -70,7 +75,7 @@ def walk(read: Read, asked: UpdateFilter) -> list[KeyPage[Any]]:
 def test_the_pages_have_every_row_once_in_the_order_of_the_list(
     read: Read, ana: Actor, asked: UpdateFilter
 ) -> None:
-    fill(read, ana, asked.now)
+    fill_some_pages(read, ana, asked.now)
     whole = names(read(asked, size=10_000))
     pages = walk(read, asked)
     assert [name for page in pages for name in names(page)] == whole
@@ -80,7 +85,7 @@ def test_the_pages_have_every_row_once_in_the_order_of_the_list(
 
 @LISTS
 def test_the_way_back_has_the_same_pages(read: Read, ana: Actor, asked: UpdateFilter) -> None:
-    fill(read, ana, asked.now)
+    fill_some_pages(read, ana, asked.now)
     pages = walk(read, asked)
     assert pages[0].previous is None
     page = pages[-1]
@@ -96,7 +101,7 @@ def test_the_way_back_has_the_same_pages(read: Read, ana: Actor, asked: UpdateFi
 def test_what_leaves_the_first_page_hides_nothing_on_the_second(
     read: Read, ana: Actor, asked: UpdateFilter
 ) -> None:
-    fill(read, ana, asked.now)
+    fill_some_pages(read, ana, asked.now)
     first, second, *_ = walk(read, asked)
     leaves_list(first.items[0])
     assert first.next is not None
@@ -120,7 +125,7 @@ def leaves_list(item: Any) -> None:
 def test_the_first_page_is_whole_although_a_page_before_it_began_later(
     read: Read, ana: Actor, asked: UpdateFilter
 ) -> None:
-    fill(read, ana, asked.now)
+    fill_some_pages(read, ana, asked.now)
     first, second, *_ = walk(read, asked)
     assert second.previous is not None
     leaves_list(first.items[0])
@@ -133,7 +138,7 @@ def test_the_first_page_is_whole_although_a_page_before_it_began_later(
 def test_after_the_last_row_comes_the_first_page(
     read: Read, ana: Actor, asked: UpdateFilter
 ) -> None:
-    fill(read, ana, asked.now)
+    fill_some_pages(read, ana, asked.now)
     pages = walk(read, asked)
     assert pages[1].previous is not None
     # Greater than any, of the types of the key.

@@ -24,8 +24,8 @@ THREE_WAVES = WaveChoice(count=1, percent=50, wait_hours=24)
 
 
 @pytest.fixture
-def world(ana, config, clock, jobs) -> RolloutWorld:
-    return RolloutWorld.make(ana, config, clock)
+def world(rollout_world) -> RolloutWorld:
+    return rollout_world
 
 
 def waves() -> list[list[str]]:

@@ -29,8 +29,8 @@ OTHER_PACKAGE = ("12" * 32, "34" * 32)
 
 
 @pytest.fixture
-def world(ana, config, clock, jobs) -> RolloutWorld:
-    return RolloutWorld.make(ana, config, clock)
+def world(rollout_world) -> RolloutWorld:
+    return rollout_world
 
 
 @pytest.fixture

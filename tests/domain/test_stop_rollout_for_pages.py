@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes import page_questions
 from app.domain.errors import Invalid
 from app.domain.rollouts import control, upkeep
 from app.models.rollouts import PAUSED, RUNNING, STOPPED, Rollout, RolloutUpdate
 from app.models.site_pages import ChangePages
-from tests.support.fakes import Clock, RecordingQueue
+from tests.support.fakes import RecordingQueue
 from tests.support.page_questions import change_shop, hide_shop, watch_shop
 from tests.support.rollouts import RolloutWorld, all_facts
 
@@ -19,9 +18,9 @@ pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
-def world(ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> RolloutWorld:
+def world(small_rollout_world: RolloutWorld, ana: Actor) -> RolloutWorld:
     """The shops of all sites are looked at."""
-    world = RolloutWorld.make(ana, config, clock, count=3)
+    world = small_rollout_world
     for name in "ABC":
         watch_shop(world.site(name), ana, world.fake(name))
     return world

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from app.domain.connection import calls
 from app.http import site_client
 from app.models.base import db, use_database
 from app.models.sites import Site
+from tests.wordpress.container import free_port
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 40
@@ -32,7 +32,7 @@ class RunningAura:
     """One started Aura; `.url` and `.setup_link` are what it printed."""
 
     def __init__(self, port: int | None = None, **environment: str) -> None:
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self.var = Path(tempfile.mkdtemp(prefix="aura-e2e-"))
         self._environment = {"AURA_ALLOW_NETS": "127.0.0.0/8", **environment}
         self._lines: list[str] = []
@@ -148,9 +148,3 @@ class RunningAura:
         with self._process.stdout as stream:
             for line in stream:
                 self._lines.append(line)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

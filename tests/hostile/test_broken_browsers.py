@@ -67,10 +67,12 @@ def test_a_browser_that_hangs_is_killed_with_all_its_processes(
     script = f"trap '' TERM; sleep 60 & echo $! $$ > {noted}; wait"
     began = time.monotonic()
     seen = browse(SITE, program(tmp_path, script), tmp_path)
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 30
     assert whys(seen["/"]) == {"no_time"}
-    time.sleep(0.2)
-    assert not any(is_running(int(pid)) for pid in noted.read_text().split())
+    deadline = time.monotonic() + 10
+    while any(is_running(int(pid)) for pid in noted.read_text().split()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_browser_gets_none_of_the_environment(

@@ -189,7 +189,7 @@ def test_an_answer_that_never_ends_is_cut_off_in_time() -> None:
     began = time.monotonic()
     with HostileServer(drip) as server, proxy_for(server.url, seconds=1.0) as proxy:
         exchange(proxy, get(f"{server.url}/"))
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 15
 
 
 def flood(_received: ReceivedRequest, line: Line) -> None:

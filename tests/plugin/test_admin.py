@@ -21,8 +21,6 @@ from tests.plugin.support.forms import (
 from tests.plugin.support.signed_requests import forget
 from tests.plugin.support.wp_admin import Person, hidden, words
 
-pytestmark = pytest.mark.smoke
-
 
 @pytest.fixture
 def ana(wp) -> Person:
@@ -42,6 +40,7 @@ def state(wp) -> str:
     return wp.evaluate("return siteagent()->connection_store()->state();")
 
 
+@pytest.mark.smoke
 # What works
 
 
@@ -77,6 +76,7 @@ def test_waiting_looks_again_by_itself_and_can_be_cancelled(wp, ana):
     assert "Refresh" not in ana.page().headers
 
 
+@pytest.mark.smoke
 def test_cancel_on_the_consent_page_forgets_the_token(wp, ana):
     consent = paste(ana, new_token(wp.url).text())
     ana.submit(consent, "siteagent_cancel")
@@ -99,6 +99,7 @@ def test_a_message_is_told_once(wp, ana, connected):
     assert "Disconnected." not in words(ana.page().text)
 
 
+@pytest.mark.smoke
 def test_a_second_disconnect_does_no_harm(wp, ana, connected):
     danger = ana.page("&step=disconnect").text
     ana.submit(danger, "siteagent_disconnect")
@@ -117,6 +118,7 @@ def test_a_connected_site_keeps_its_connection_unless_the_box_is_ticked(wp, ana,
     assert pair(token).fingerprint in words(ana.page().text)
 
 
+@pytest.mark.smoke
 # Tokens that are wrong
 
 
@@ -206,6 +208,7 @@ def test_the_nonces_of_these_tests_are_the_real_ones(wp, ana):
     assert hidden(page, "siteagent_read_token")["_wpnonce"] == made
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("role", ["subscriber", "contributor", "author", "editor"])
 def test_nobody_but_an_administrator_sees_the_screen(wp, role):
     person = somebody(wp, role)
@@ -231,6 +234,7 @@ def test_nobody_but_an_administrator_sends_a_form(wp, ana, connected, role):
         assert state(wp) == "paired", form
 
 
+@pytest.mark.smoke
 def test_a_stranger_sends_a_form_in_vain(wp, ana, connected):
     stranger = Person(wp.url)
     for form in FORMS:
@@ -279,6 +283,7 @@ def test_unreadable_keys_are_explained(wp, ana, connected):
 # What leaves, and the log
 
 
+@pytest.mark.smoke
 def shown_json(page: str) -> dict:
     found = re.search(r'<pre class="siteagent-json"[^>]*>(.*?)</pre>', page, re.DOTALL)
     assert found
@@ -303,6 +308,7 @@ def test_the_exact_json_is_shown_before_and_after_pairing(wp, ana):
         assert shown == left
 
 
+@pytest.mark.smoke
 def test_every_field_stands_there_with_its_reason(wp, ana):
     from app.domain.inventory import report_schema
 
@@ -348,6 +354,7 @@ def test_the_log_has_pages(wp, ana):
         assert ana.page(f"&tab=log&paged={strange}").status_code == 200
 
 
+@pytest.mark.smoke
 def test_hostile_facts_stay_text_in_the_log(wp, ana):
     wp.evaluate(
         "global $wpdb; (new Siteagent_Audit_Log($wpdb))->append('<b>x</b>',"
@@ -365,6 +372,7 @@ def test_the_stylesheet_is_on_this_screen_alone(wp, ana):
     assert "assets/admin.css" not in dashboard
 
 
+@pytest.mark.smoke
 def test_the_plugins_list_links_to_the_screen(wp, ana):
     page = ana.session.get(f"{wp.url}/wp-admin/plugins.php", timeout=60).text
     assert "options-general.php?page=siteagent" in page

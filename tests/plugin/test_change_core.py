@@ -53,7 +53,7 @@ def test_a_minor_release_is_installed_as_approved_and_nothing_else(site) -> None
     assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
     assert core(site) == item
 
-    release(site, item["to"], item["to"])
+    release(site, item["to"], item["to"], whole=True)
     told = Order.of(site, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     evidence = told["evidence"]

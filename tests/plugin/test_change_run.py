@@ -31,8 +31,6 @@ from tests.plugin.support.changing import (
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
 
-pytestmark = pytest.mark.smoke
-
 COUNT = "global $wpdb; return array(count_users()['total_users'], (int) $wpdb->get_var(%s));"
 SESSIONS = COUNT % (
     "\"SELECT COUNT(*) FROM $wpdb->usermeta WHERE meta_key IN ('session_tokens',"
@@ -69,6 +67,7 @@ def broken(wp, paired: Paired, to: str) -> dict[str, Any]:
     return run(wp, paired, to)
 
 
+@pytest.mark.smoke
 # ---- what works ----
 
 
@@ -92,6 +91,7 @@ def test_what_was_approved_is_on_disk_and_as_active_as_before(wp, paired, desk) 
     assert status["evidence"] == evidence
 
 
+@pytest.mark.smoke
 def test_an_inactive_plugin_stays_inactive(wp, paired) -> None:
     reset(wp, "tide-gallery", "1.0.0")
     told = run(wp, paired, "1.1.0", GALLERY)
@@ -128,6 +128,8 @@ def test_messages_name_no_path_and_no_address(wp, paired, desk) -> None:
 # ---- a version that is no good ----
 
 
+@pytest.mark.smoke
+@pytest.mark.smoke
 @pytest.mark.parametrize(
     ("to", "reason"),
     [
@@ -239,6 +241,7 @@ def test_eight_at_once_with_one_op_id_install_once(wp, paired) -> None:
     assert installed(wp) == 1
 
 
+@pytest.mark.smoke
 def installed(wp) -> int:
     """How often the log tells that this plugin was changed since it was put back last."""
     entries = wp.evaluate("return siteagent()->audit_log_reader()->recent(40, 0);")
@@ -246,6 +249,7 @@ def installed(wp) -> int:
     return len({one["seq"] for one in told if one["facts"]["plan"] == told[0]["facts"]["plan"]})
 
 
+@pytest.mark.smoke
 def test_two_changes_at_once_one_is_told_to_come_again(wp, paired, desk) -> None:
     reset(wp, "tide-gallery", "1.0.0")
     first = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))

@@ -84,8 +84,15 @@ def test_a_digest_is_computed_as_in_the_vector(php: Php, row: dict[str, str]) ->
     assert php.ask("digest", body=b64decode(row["body_b64"])) == row["value"]
 
 
-@pytest.mark.parametrize("row", by_name(VECTORS["messages"]))
-def test_a_message_is_signed_as_in_the_vector(php: Php, row: dict[str, Any]) -> None:
+def test_a_message_is_signed_as_in_the_vector(php: Php) -> None:
+    for row in VECTORS["messages"]:
+        headers, base = sign_vector(php, row)
+        assert headers == row["headers"], row["name"]
+        assert base == row["base"], row["name"]
+
+
+def sign_vector(php: Php, row: dict[str, Any]) -> tuple[dict[str, str], str]:
+    """Return the headers of this message as the plugin signs it, and what it signs."""
     given_ = row["sign"]
     body, key = b64decode(given_["body_b64"]), b64decode(given_["key_b64"])
     parameters = row["headers"]["Signature-Input"].removeprefix("sa=")
@@ -114,57 +121,52 @@ def test_a_message_is_signed_as_in_the_vector(php: Php, row: dict[str, Any]) -> 
         wanted = {name: given_[name] for name in names}
         made = php.ask("sign_request", body=body, key=key, **wanted)["headers"]
         base = php.ask("request_base", url=given_["url"], digest=digest, parameters=parameters)
-    assert made == row["headers"]
-    assert base == row["base"]
+    return made, base
 
 
-@pytest.mark.parametrize(
-    "row", VECTORS["release_types"], ids=lambda row: f"{row['from']}-{row['to']}"
-)
-def test_a_patch_release_is_what_the_vector_calls_one(php: Php, row: dict[str, Any]) -> None:
-    assert php.ask("is_patch", **{"from": row["from"], "to": row["to"]}) is row["is_patch"]
+def judged(php: Php, what: str, **question: Any) -> tuple[str, Any]:
+    """Return "ok" and the answer, or the word of a refusal and None."""
+    try:
+        return "ok", php.ask(what, **question)
+    except Refused as why:
+        return why.code, None
 
 
-@pytest.mark.parametrize("row", by_name(VECTORS["update_windows"]))
-def test_hours_are_open_as_in_the_vector(php: Php, row: dict[str, Any]) -> None:
-    assert php.ask("is_open", window=row["window"], at=row["at"]) is row["is_open"]
+def test_a_patch_release_is_what_the_vector_calls_one(php: Php) -> None:
+    for row in VECTORS["release_types"]:
+        found = php.ask("is_patch", **{"from": row["from"], "to": row["to"]})
+        assert found is row["is_patch"], f"from {row['from']} to {row['to']}"
 
 
-@pytest.mark.parametrize("row", by_name(TO_VERIFY))
-def test_a_message_is_judged_as_in_the_vector(php: Php, row: dict[str, Any]) -> None:
-    case = dict(row["verify"])
-    expected, url = case.pop("expect"), case.pop("expect_url", None)
-    what = "verify_response" if row["kind"] == "response" else "verify_request"
-    if expected != "ok":
-        with pytest.raises(Refused) as refused:
-            php.ask(what, **case)
-        assert refused.value.code == expected
-        return
-    found = php.ask(what, **case)
-    assert found is True or found["url"] == url
+def test_hours_are_open_as_in_the_vector(php: Php) -> None:
+    for row in VECTORS["update_windows"]:
+        found = php.ask("is_open", window=row["window"], at=row["at"])
+        assert found is row["is_open"], row["name"]
 
 
-@pytest.mark.parametrize("row", VECTORS["parse"], ids=lambda row: row["raw_b64"][:40])
-def test_a_document_is_read_as_in_the_vector(php: Php, row: dict[str, Any]) -> None:
-    raw = b64decode(row["raw_b64"])
-    if row["expect"] == "ok":
-        assert php.ask("canonical", raw=raw) == row["canonical_b64"]
-    elif "php" in row["sides"]:
-        with pytest.raises(Refused) as refused:
-            php.ask("canonical", raw=raw)
-        assert refused.value.code == "malformed"
+def test_a_message_is_judged_as_in_the_vector(php: Php) -> None:
+    for row in TO_VERIFY:
+        case = dict(row["verify"])
+        expected, url = case.pop("expect"), case.pop("expect_url", None)
+        what = "verify_response" if row["kind"] == "response" else "verify_request"
+        outcome, found = judged(php, what, **case)
+        assert outcome == expected, row["name"]
+        assert outcome != "ok" or found is True or found["url"] == url, row["name"]
 
 
-@pytest.mark.parametrize("row", by_name(VECTORS["packages"]))
-def test_packages_are_judged_as_the_dashboard_judges_them(php: Php, row: dict[str, Any]) -> None:
-    about = {name: row[name] for name in ("kind", "id") if name in row}
-    asked = {"zip": b64decode(row["zip_b64"]), **about}
-    if row["expect"] == "ok":
-        assert php.ask("package", **asked) == row["tree_hex"]
-        return
-    with pytest.raises(Refused) as caught:
-        php.ask("package", **asked)
-    assert caught.value.code == row["expect"]
+def test_a_document_is_read_as_in_the_vector(php: Php) -> None:
+    for row in VECTORS["parse"]:
+        if row["expect"] == "ok" or "php" in row["sides"]:
+            found = judged(php, "canonical", raw=b64decode(row["raw_b64"]))
+            is_read = row["expect"] == "ok"
+            assert found == (("ok", row["canonical_b64"]) if is_read else ("malformed", None)), row
+
+
+def test_packages_are_judged_as_the_dashboard_judges_them(php: Php) -> None:
+    for row in VECTORS["packages"]:
+        about = {name: row[name] for name in ("kind", "id") if name in row}
+        found = judged(php, "package", zip=b64decode(row["zip_b64"]), **about)
+        assert found == (row["expect"], row.get("tree_hex")), row["name"]
 
 
 @pytest.mark.parametrize("name", damaged())

@@ -178,17 +178,35 @@ def test_a_pinned_number_of_examples_is_seen() -> None:
 
 
 def reads_environment(source: str) -> bool:
-    named = {ast.unparse(node) for node in ast.walk(ast.parse(source))}
+    named = {_name_of(node) for node in ast.walk(ast.parse(source))}
     return bool({"os.environ", "os.getenv", "environ", "getenv"} & named)
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if path != "app/config.py"])
-def test_only_the_configuration_reads_the_environment(path: str) -> None:
-    assert not reads_environment((ROOT / path).read_text("utf-8"))
+def _name_of(node: ast.AST) -> str:
+    """Return the name that a node uses or imports, or "".
+
+    Writing every node as source text again takes a hundred times as long.
+    """
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    if isinstance(node, ast.Name):
+        return node.id
+    return node.name if isinstance(node, ast.alias) else ""
+
+
+def test_only_the_configuration_reads_the_environment() -> None:
+    sources = [path for path in SOURCES if path != "app/config.py"]
+    assert [one for one in sources if reads_environment((ROOT / one).read_text("utf-8"))] == []
 
 
 @pytest.mark.parametrize(
-    "source", ["import os\nos.environ['A']", "import os\nx = os.getenv('A')", "environ.get('A')"]
+    "source",
+    [
+        "import os\nos.environ['A']",
+        "import os\nx = os.getenv('A')",
+        "environ.get('A')",
+        "from os import environ as surroundings",
+    ],
 )
 def test_reading_the_environment_is_seen(source: str) -> None:
     assert reads_environment(source)
@@ -260,9 +278,10 @@ def _names_from(tree: ast.AST, package: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if path.startswith("app/views/")])
-def test_views_never_write_a_model(path: str) -> None:
-    assert model_writes((ROOT / path).read_text("utf-8")) == []
+def test_views_never_write_a_model() -> None:
+    views = [path for path in SOURCES if path.startswith("app/views/")]
+    found = {path: model_writes((ROOT / path).read_text("utf-8")) for path in views}
+    assert {path: calls for path, calls in found.items() if calls} == {}
 
 
 @pytest.mark.parametrize(

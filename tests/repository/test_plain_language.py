@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,7 @@ def files_of(patterns: tuple[str, ...]) -> Iterator[Path]:
         yield from sorted(ROOT.glob(pattern))
 
 
+@cache
 def found() -> set[tuple[str, str]]:
     """Return each file of the table with each forbidden word in it."""
     return {

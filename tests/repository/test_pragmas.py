@@ -8,6 +8,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -83,11 +84,15 @@ def _comments(name: str, text: str) -> Iterator[tuple[int, str]]:
     if name.endswith(".php"):
         yield from enumerate(text.split("\n"), 1)
         return
+    # Reading a file as Python takes long, and few have such a comment.
+    if not _PYTHON.search(text):
+        return
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
 
 
+@cache
 def all_pragmas() -> list[Pragma]:
     return [
         pragma

@@ -21,17 +21,18 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.plugin.support.dashboard import Paired, new_token, pair
 from tests.rigs.machine import rigs_image
+from tests.wordpress.container import free_port
 from tests.wordpress.engine import docker
 from tests.wordpress.site import WordPress
 
@@ -104,7 +105,8 @@ class Rigs:
         """A fresh site; building its image first may take minutes."""
         site = WordPress.start(image=rigs_image())
         try:
-            ports = dict(zip(("front", *SERVERS[1:]), _free_ports(len(SERVERS)), strict=True))
+            names = ("front", *SERVERS[1:])
+            ports = dict(zip(names, count(free_port(len(names))), strict=False))
             ports["apache-mod-php"] = int(site.url.rpartition(":")[2])
             docker("cp", "-", f"{site.container}:/", stdin=_configuration(site.root, ports))
             docker("exec", site.container, "bash", "-euc", _START)
@@ -158,14 +160,3 @@ def _configuration(root: str, ports: dict[str, int]) -> bytes:
             entry.size, entry.mode = len(content), 0o644
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

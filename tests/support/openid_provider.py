@@ -96,32 +96,48 @@ class LocalProvider:
         return 200, {"access_token": "x", "token_type": "Bearer", "id_token": self.sign(claims)}
 
 
+class ProviderServer(ThreadingHTTPServer):
+    """Serves one provider after another at the same address.
+
+    Several tests share it: ending one takes half a second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.provider = self.fresh_provider()
+
+    def fresh_provider(self) -> LocalProvider:
+        """Serve a provider that keeps to the standard from now on, and return it."""
+        self.provider = LocalProvider(f"http://127.0.0.1:{self.server_port}")
+        return self.provider
+
+
+@contextmanager
+def provider_server() -> Iterator[ProviderServer]:
+    """Run a server of providers for a while."""
+    with ProviderServer() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @contextmanager
 def local_provider() -> Iterator[LocalProvider]:
-    """Run a provider for a while."""
-
-    class Handler(_Handler):
-        """That of this provider."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    provider = LocalProvider(f"http://127.0.0.1:{server.server_address[1]}")
-    Handler.provider = provider
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield provider
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    """Run a provider for a while, at an address of its own."""
+    with provider_server() as server:
+        yield server.provider
 
 
 class _Handler(BaseHTTPRequestHandler):
-    provider: LocalProvider
+    server: ProviderServer
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        provider = self.provider
+        provider = self.server.provider
         if parts.path == "/.well-known/openid-configuration":
             self._send(200, provider.document())
         elif parts.path == "/keys":
@@ -137,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         login = b64decode(self.headers["Authorization"].removeprefix("Basic ")).decode()
-        self._send(*self.provider.token(_first(body), login))
+        self._send(*self.server.provider.token(_first(body), login))
 
     def _send(self, status: int, document: dict[str, Any]) -> None:
         body = json.dumps(document).encode()

@@ -75,6 +75,7 @@ class Cluster:
 
     folder: Path = field(default_factory=_folder)
     _server: subprocess.Popen[bytes] | None = None
+    _connection: psycopg.Connection[Any] | None = None
     _templates: set[str] = field(default_factory=set)
 
     @classmethod
@@ -119,6 +120,8 @@ class Cluster:
     def stop(self) -> None:
         """End it as `pg_ctl stop -m immediate` does: every connection breaks at once."""
         assert self._server is not None
+        if self._connection is not None:
+            self._connection.close()
         self._server.send_signal(signal.SIGQUIT)
         self._server.wait(_PATIENCE_S)
 
@@ -126,11 +129,12 @@ class Cluster:
         self.stop()
         shutil.rmtree(self.folder)
 
-    def sql(self, *statements: str, database: str = "postgres") -> None:
-        """Run statements as the cluster's owner."""
-        with psycopg.connect(self.url(database), autocommit=True) as connection:
-            for statement in statements:
-                connection.execute(statement)
+    def sql(self, *statements: str) -> None:
+        """Run statements as the cluster's owner, on a connection that is kept."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self.url("postgres"), autocommit=True)
+        for statement in statements:
+            self._connection.execute(statement)
 
     def blank(self) -> None:
         """Empty the database that `url` names, whoever still holds it open."""
@@ -145,9 +149,10 @@ class Cluster:
         self._recreate(_USED, name)
 
     def _recreate(self, name: str, template: str) -> None:
+        # Copying files also copies what the first connection has to find out otherwise.
         self.sql(
             f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
-            f"CREATE DATABASE {name} TEMPLATE {template}",
+            f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY",
         )
 
 

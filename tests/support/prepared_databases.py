@@ -1,6 +1,6 @@
 """Databases made once in a process and copied for each test that begins with the same.
 
-Pairing a site takes longer than most tests that need a paired one.
+Pairing a site takes longer than most tests that need a paired one, or five of them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from unittest.mock import patch
 
 from app import queue
@@ -17,12 +17,16 @@ from app.config import Config
 from app.domain.actor import Actor
 from app.models import migrate
 from app.models.base import db, use_database
+from tests.support.canaries import CanaryWorld
 from tests.support.factories import make_site, make_user, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
+from tests.support.rollouts import RolloutWorld
 
 # What a database contains: its tables; also Ana and a site that is paired; also its first report.
 EMPTY, PAIRED, READY = "migrated", "paired", "ready"
-# When the site of these databases was added, paired and asked.
+# Or several sites, for the fixtures of these names.
+WORLDS = ("rollout_world", "small_rollout_world", "canary_world", "busy_fleet")
+# When the sites of these databases were added, paired and asked.
 BEGAN_AT = "2026-11-24 10:00"
 
 
@@ -53,15 +57,18 @@ class SqliteFiles:
 
 @dataclass
 class PreparedDatabases:
-    """The databases of one kind, with the WordPress behind the site in each."""
+    """The databases of one kind, with the WordPress behind the sites in each."""
 
     server: Server
-    _sites: dict[str, FakeSite] = field(default_factory=dict)
+    _behind: dict[str, Any] = field(default_factory=dict)
 
-    def restore(self, name: str, config: Config) -> FakeSite | None:
-        """Make `config`'s database a copy of this one; return a copy of its site, if it has one."""
+    def restore(self, name: str, config: Config) -> Any:
+        """Make `config`'s database a copy of this one; return a copy of what is behind it.
+
+        That is a FakeSite, one of the worlds, or None.
+        """
         self.server.restore(name, config, lambda where: self._fill(name, where))
-        return copy.deepcopy(self._sites.get(name))
+        return copy.deepcopy(self._behind.get(name))
 
     def _fill(self, name: str, config: Config) -> None:
         use_database(config.database_url)
@@ -69,14 +76,29 @@ class PreparedDatabases:
             migrate.apply_missing()
             if name != EMPTY:
                 # The queue of the test that asks for it first is to stay empty.
-                with patch.object(queue, "_backend", RecordingQueue()):
-                    self._sites[name] = _site(config, has_reported=name == READY)
+                with patch.object(queue, "_backend", RecordingQueue()) as jobs:
+                    self._behind[name] = _behind(name, config, jobs)
 
 
-def _site(config: Config, *, has_reported: bool) -> FakeSite:
-    """Add Ana and her site, pair it, and return the WordPress behind it."""
+def _behind(name: str, config: Config, jobs: RecordingQueue) -> Any:
+    """Add Ana and her sites, pair these, and return the WordPress behind them."""
     clock = Clock(at(BEGAN_AT))
     ana = Actor.of(make_user("Ana", "owner"), "192.0.2.1")
+    if name == "rollout_world":
+        return RolloutWorld.make(ana, config, clock)
+    if name == "small_rollout_world":
+        return RolloutWorld.make(ana, config, clock, count=3)
+    if name == "canary_world":
+        return CanaryWorld.start(ana, config, clock, jobs)
+    if name == "busy_fleet":
+        # It imports most of Aura, and few tests need it.
+        from tests.support.busy_fleet import Fleet
+
+        return Fleet.make(ana, config)
+    return _site(ana, config, clock, has_reported=name == READY)
+
+
+def _site(ana: Actor, config: Config, clock: Clock, *, has_reported: bool) -> FakeSite:
     site = make_site(ana, now=clock())
     fake = FakeSite(home=site.url, clock=clock, report=report())
     pair(site, fake, by=ana, config=config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from app.config import Config
 from app.domain.actor import Actor
@@ -53,6 +53,13 @@ class RolloutWorld:
         for number in range(count):
             world.add_site(chr(ord("A") + number))
         return world
+
+    def continue_in(self, config: Config, clock: Clock) -> Self:
+        """Go on in a copy of the database in which it was made, with another clock."""
+        self.config, self.clock = config, clock
+        for played in self.sites.values():
+            played.clock = clock
+        return self
 
     def add_site(self, name: str) -> Site:
         fake = FakeSite(f"https://{name.lower()}.example", self.clock, report())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 
 from tests.fleet.agency import PASSWORD
+from tests.wordpress.container import free_port
 
 _ROOT = Path(__file__).parents[2]
 _START_S = 300
@@ -27,7 +27,8 @@ class RunningFleet:
     password = PASSWORD
 
     def __init__(self, sites: int) -> None:
-        port = _free_ports()
+        # The simulated sites listen on the next one.
+        port = free_port(2)
         self.url = f"http://127.0.0.1:{port}"
         self._lines: list[str] = []
         self._process = subprocess.Popen(
@@ -62,16 +63,3 @@ class RunningFleet:
         assert self._process.stdout is not None
         with self._process.stdout as stream:
             self._lines.extend(stream)
-
-
-def _free_ports() -> int:
-    """Return a free port after which the next is free too."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port

@@ -46,19 +46,19 @@ def facts_of(name: str, text: str) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("name", sorted(REGISTRY))
-def test_every_event_has_its_own_sentence(audit_log, name):
-    said = str(audit_log.sentence(entry_of(name, facts_of(name, "word")))).strip()
-    assert said.endswith(".")
-    assert "does not know" not in said
-    assert len(said) > 12
+def test_every_event_has_its_own_sentence(audit_log):
+    for name in sorted(REGISTRY):
+        said = str(audit_log.sentence(entry_of(name, facts_of(name, "word")))).strip()
+        assert said.endswith("."), name
+        assert "does not know" not in said, name
+        assert len(said) > 12, name
 
 
-@pytest.mark.parametrize("name", sorted(REGISTRY))
-def test_no_fact_becomes_markup_or_template(audit_log, name):
-    said = str(audit_log.sentence(entry_of(name, facts_of(name, HOSTILE), who=HOSTILE)))
-    assert "<script" not in said
-    assert "49" not in said
+def test_no_fact_becomes_markup_or_template(audit_log):
+    for name in sorted(REGISTRY):
+        said = str(audit_log.sentence(entry_of(name, facts_of(name, HOSTILE), who=HOSTILE)))
+        assert "<script" not in said, name
+        assert "49" not in said, name
 
 
 def test_an_event_of_a_later_version_is_named_not_hidden(audit_log):

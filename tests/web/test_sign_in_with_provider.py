@@ -25,17 +25,25 @@ from tests.support.openid_provider import (
     OTHER_KEY,
     SECRET,
     local_provider,
+    provider_server,
     signed,
 )
 from tests.support.second_factors import add_app, app_code, forget_used_codes
 
 pytestmark = pytest.mark.both_databases
+# What every database refuses alike.
+NO_SQL = pytest.mark.both_databases(every_run=False)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with provider_server() as running:
+        yield running
 
 
 @pytest.fixture
-def provider():
-    with local_provider() as running:
-        yield running
+def provider(server):
+    return server.fresh_provider()
 
 
 @pytest.fixture
@@ -204,6 +212,7 @@ def test_signing_out_ends_the_session_here(as_nobody, on, provider, eva):
 # ---- what is refused ----
 
 
+@NO_SQL
 @pytest.mark.parametrize(
     "claims",
     [
@@ -264,6 +273,7 @@ def changed_after(claims):
     return ".".join((head, other.split(".")[1], signature))
 
 
+@NO_SQL
 @pytest.mark.parametrize(
     "sign",
     [
@@ -302,6 +312,7 @@ def test_an_answer_counts_once_and_in_the_browser_where_it_began(app, as_nobody,
     assert as_nobody.get(back).status_code == 422, "a refused answer ends the attempt"
 
 
+@NO_SQL
 @pytest.mark.parametrize(
     "answer",
     [
@@ -418,6 +429,7 @@ def test_an_owner_sets_it_up_and_turns_it_off(as_ana, provider):
     assert as_ana.post("/settings/single-sign-on/remove").status_code == 409
 
 
+@NO_SQL
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -443,6 +455,7 @@ def test_a_mistake_is_told_beside_its_field(as_ana, provider, changes, field):
     assert OpenIdProvider.read() is None
 
 
+@NO_SQL
 @pytest.mark.parametrize(
     "configuration",
     [

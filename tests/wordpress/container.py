@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import secrets
 import socket
 import subprocess
 import tarfile
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.wordpress.engine import EngineFailed, docker
@@ -17,8 +19,10 @@ ROOT = "/var/www/wordpress"
 DEBUG_LOG = "/srv/debug.log"
 _WWW_DATA = 33  # the same number on every Debian, and in the official image
 _START_SECONDS = 180
-# A site's address is exchanged inside serialized PHP values, which hold the length of a text.
-_PORT_DIGITS = 5
+# All have as many digits: a site's address is exchanged inside serialized PHP values, which hold
+# the length of a text. They are below those that Linux gives to connections, so that none of these
+# takes a port before the server that it was chosen for has started.
+_PORTS = range(20_000, 32_000)
 
 
 class PhpFailed(RuntimeError):
@@ -142,11 +146,14 @@ def remove(container: str) -> None:
     docker("rm", "--force", "--volumes", container)
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on, with as many digits as any other from here."""
+def free_port(count: int = 1) -> int:
+    """Return a port that nobody listens on, and after which the next ones are free, too."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if len(str(port)) == _PORT_DIGITS:
-            return port
+        first = secrets.choice(_PORTS)
+        with ExitStack() as probes:
+            try:
+                for port in range(first, first + count):
+                    probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first

@@ -15,6 +15,9 @@ foreach (array('wp-admin', 'wp-includes') as $folder) {
     $inside = new RecursiveDirectoryIterator(ABSPATH . $folder, FilesystemIterator::SKIP_DOTS);
     foreach (new RecursiveIteratorIterator($inside) as $one) {
         $path = $one->getPathname();
+        if (!%(whole)s && 'php' !== $one->getExtension()) {
+            continue;
+        }
         $name = 'wordpress/' . substr($path, strlen(ABSPATH));
         $zip->addFile($path, $name);
         // Compressing 60 MB, and expanding them again, takes longer than the update.
@@ -43,5 +46,11 @@ def core(site: RealWordPress) -> dict[str, str]:
     return {"kind": "core", "id": "core", "from": here, "to": there}
 
 
-def release(site: RealWordPress, named: str, to: str) -> None:
-    assert site.evaluate(_RELEASE % {"named": named, "to": to}) is True
+def release(site: RealWordPress, named: str, to: str, *, whole: bool = False) -> None:
+    """Publish this site's WordPress as release `to` in the package of release `named`.
+
+    Without `whole`, the package has the PHP files alone. These are 1,300 of 3,300 files and a fifth
+    of the bytes, and an update treats the others alike.
+    """
+    wanted = {"named": named, "to": to, "whole": "true" if whole else "false"}
+    assert site.evaluate(_RELEASE % wanted) is True
