@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Flask, g
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, queue
 from app.config import Config
-from app.models.base import db, use_database
+from app.models.base import use_database
 from app.views import (
     access_log,
     account,
@@ -28,6 +28,7 @@ from app.views import (
     components,
     connections,
     csrf,
+    database_connection,
     diagnostics,
     email,
     errors,
@@ -134,8 +135,7 @@ def create_app(config: Config) -> Flask:
     queue.use(queue.RedisBackend(config.redis_url))
     access_log.register(app)
     app.before_request(request_validation.prepare)
-    app.before_request(_remember_connection)
-    app.teardown_request(_close_connection)
+    database_connection.register(app)
     app.before_request(authorization.allow_large_upload)
     security_headers.register(app, config)
     csrf.register(app)
@@ -166,13 +166,3 @@ def _settings(config: Config) -> dict[str, object]:
         # Flask-WTF would require a Referer under https; app/views/csrf.py checks Origin instead.
         "WTF_CSRF_SSL_STRICT": False,
     }
-
-
-def _remember_connection() -> None:
-    g.found_open = not db.is_closed()
-
-
-def _close_connection(_error: BaseException | None) -> None:
-    """Close the database connection that the request's first query opened."""
-    if not db.is_closed() and not g.get("found_open"):
-        db.close()
