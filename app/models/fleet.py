@@ -42,8 +42,7 @@ _COLUMNS = (
 _ENDED = (SUCCEEDED, ROLLED_BACK)
 
 
-@dataclass(frozen=True)
-class FleetSite:
+class FleetSite(NamedTuple):
     """A site with its client, its versions and how visitors find it.
 
     `client_name` is empty without a client, `wordpress` and `php` before the first sync, and
