@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, g
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, queue
 from app.config import Config
+from app.models import kept_connection
 from app.models.base import use_database
 from app.views import (
     access_log,
@@ -28,7 +29,6 @@ from app.views import (
     components,
     connections,
     csrf,
-    database_connection,
     diagnostics,
     email,
     errors,
@@ -135,7 +135,8 @@ def create_app(config: Config) -> Flask:
     queue.use(queue.RedisBackend(config.redis_url))
     access_log.register(app)
     app.before_request(request_validation.prepare)
-    database_connection.register(app)
+    app.before_request(_find_connection)
+    app.teardown_request(_leave_connection)
     app.before_request(authorization.allow_large_upload)
     security_headers.register(app, config)
     csrf.register(app)
@@ -166,3 +167,12 @@ def _settings(config: Config) -> dict[str, object]:
         # Flask-WTF would require a Referer under https; app/views/csrf.py checks Origin instead.
         "WTF_CSRF_SSL_STRICT": False,
     }
+
+
+def _find_connection() -> None:
+    g.is_callers_connection = kept_connection.begin()
+
+
+def _leave_connection(error: BaseException | None) -> None:
+    if not g.get("is_callers_connection", True):
+        kept_connection.end(has_failed=error is not None)

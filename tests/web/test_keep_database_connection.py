@@ -42,7 +42,7 @@ def test_the_next_page_uses_the_same_connection(reader: Person) -> None:
 def test_a_connection_that_was_idle_for_long_is_replaced(reader: Person) -> None:
     reads_a_page(reader)
     first = db.connection()
-    with patch("app.views.database_connection._MOST_IDLE_S", -1):
+    with patch("app.models.kept_connection._MOST_IDLE_S", -1):
         reads_a_page(reader)
     assert db.connection() is not first
 

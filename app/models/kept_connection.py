@@ -1,4 +1,4 @@
-"""The database connection of a request: opened by its first query, kept for the thread's next one.
+"""The database connection of a request: opened by its first query, kept for its thread's next.
 
 A new connection costs PostgreSQL a process, and this process has to learn every table again: 20 to
 30 ms a page. A new one of SQLite begins without the parts of the file that the last one had read.
@@ -10,7 +10,6 @@ import threading
 import time
 from pathlib import Path
 
-from flask import Flask, g
 from peewee import DatabaseError, InterfaceError
 
 from app.models.base import db, is_postgres
@@ -30,28 +29,26 @@ class _Kept(threading.local):
 _kept = _Kept()
 
 
-def register(app: Flask) -> None:
-    """Open, keep and close the connections of requests."""
-    app.before_request(_find)
-    app.teardown_request(_leave)
+def begin() -> bool:
+    """Close what this thread kept if it is of no use any more.
 
-
-def _find() -> None:
-    """Close the connection that an earlier request left if it is of no use any more."""
+    Return whether an open connection is the caller's own, as that of a command, to be left alone.
+    """
     kept, _kept.connection = _kept.connection, None
-    is_open = not db.is_closed()
-    is_kept = is_open and db.connection() is kept
-    # Any other open connection belongs to the caller, for example to a command.
-    g.is_callers_connection = is_open and not is_kept
-    if is_kept and not _is_usable():
+    if db.is_closed():
+        return False
+    if db.connection() is not kept:
+        return True
+    if not _is_usable():
         db.close()
+    return False
 
 
-def _leave(error: BaseException | None) -> None:
-    """Keep the connection that the request's first query opened, unless something is wrong."""
-    if db.is_closed() or g.get("is_callers_connection", True):
+def end(*, has_failed: bool) -> None:
+    """Keep the connection that the request opened or used, unless something is wrong with it."""
+    if db.is_closed():
         return
-    if error or db.in_transaction():
+    if has_failed or db.in_transaction():
         db.close()
         return
     _kept.connection, _kept.at, _kept.file = db.connection(), time.monotonic(), _file()
