@@ -7,7 +7,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, queue
 from app.config import Config
-from app.models.base import db, use_database
+from app.models import kept_connection
+from app.models.base import use_database
 from app.views import (
     access_log,
     account,
@@ -134,8 +135,8 @@ def create_app(config: Config) -> Flask:
     queue.use(queue.RedisBackend(config.redis_url))
     access_log.register(app)
     app.before_request(request_validation.prepare)
-    app.before_request(_remember_connection)
-    app.teardown_request(_close_connection)
+    app.before_request(_find_connection)
+    app.teardown_request(_leave_connection)
     app.before_request(authorization.allow_large_upload)
     security_headers.register(app, config)
     csrf.register(app)
@@ -168,11 +169,10 @@ def _settings(config: Config) -> dict[str, object]:
     }
 
 
-def _remember_connection() -> None:
-    g.found_open = not db.is_closed()
+def _find_connection() -> None:
+    g.is_callers_connection = kept_connection.begin()
 
 
-def _close_connection(_error: BaseException | None) -> None:
-    """Close the database connection that the request's first query opened."""
-    if not db.is_closed() and not g.get("found_open"):
-        db.close()
+def _leave_connection(error: BaseException | None) -> None:
+    if not g.get("is_callers_connection", True):
+        kept_connection.end(has_failed=error is not None)

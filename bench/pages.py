@@ -121,8 +121,12 @@ def _owner(config: Config) -> Person:
     queue.use(RecordingQueue())
     with db.connection_context():
         owner = Actor.of(User.get(User.role == "owner"), "")
-    db.connect(reuse_if_open=True)
-    return signed_in(app, owner)
+    with db.connection_context():
+        person: Person = signed_in(app, owner)
+    # As the supervisor does before it starts the web process.
+    gc.collect()
+    gc.freeze()
+    return person
 
 
 def _named_pages() -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 from peewee import JOIN, SQL, BigIntegerField, CharField, IntegerField, TextField, chunked, fn
 
 from app.models.base import BaseModel, UtcField, db, is_postgres
+from app.models.composed import composed_once
 from app.models.queued_row import QUEUED, QueuedRow
 from app.models.sites import Site
 from app.models.statements import Statement, given
@@ -192,11 +193,16 @@ class AuditEntry(BaseModel):
         cls, events: Collection[str], since: datetime, limit: int, visible: Visibility
     ) -> list[AuditEntry]:
         """Return the newest visible entries of these events since then, the newest first."""
-        first_seq = Day.select(fn.MIN(Day.first_seq)).where(Day.day >= since.date().isoformat())
-        query = cls.with_details().where(
-            cls.event.in_(events), cls.seq >= first_seq, cls.at >= since, cls.is_visible(visible)
-        )
-        return list(query.order_by(cls.seq.desc()).limit(limit))
+        times = {"day": since.date().isoformat(), "at": since}
+        return list(cls._notable(tuple(events), limit, visible, **times))
+
+    @classmethod
+    @composed_once
+    def _notable(cls, events: tuple[str, ...], limit: int, visible: Visibility) -> Any:
+        first_seq = Day.select(fn.MIN(Day.first_seq)).where(Day.day >= given(Day.day))
+        query = cls.with_details().where(cls.event.in_(events), cls.seq >= first_seq)
+        query = query.where(cls.at >= given(cls.at), cls.is_visible(visible))
+        return query.order_by(cls.seq.desc()).limit(limit)
 
     @classmethod
     def about_component(

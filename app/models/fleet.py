@@ -42,8 +42,7 @@ _COLUMNS = (
 _ENDED = (SUCCEEDED, ROLLED_BACK)
 
 
-@dataclass(frozen=True)
-class FleetSite:
+class FleetSite(NamedTuple):
     """A site with its client, its versions and how visitors find it.
 
     `client_name` is empty without a client, `wordpress` and `php` before the first sync, and
@@ -343,8 +342,13 @@ def count_by_client(
 
 def widespread_updates(limit: int, visible: Visibility) -> list[WidespreadUpdate]:
     """Return the updates available on most visible sites, of what has a page of its own."""
+    return [WidespreadUpdate(*row) for row in _widespread(limit, visible)]
+
+
+@composed_once
+def _widespread(limit: int, visible: Visibility) -> Any:
     count = fn.COUNT(AvailableUpdate.id)
-    query = (
+    return (
         AvailableUpdate.select(
             AvailableUpdate.kind,
             AvailableUpdate.ident,
@@ -364,9 +368,8 @@ def widespread_updates(limit: int, visible: Visibility) -> list[WidespreadUpdate
         .group_by(AvailableUpdate.kind, AvailableUpdate.ident, AvailableUpdate.to_version)
         .order_by(count.desc(), fn.MAX(AvailableUpdate.name), AvailableUpdate.to_version)
         .limit(limit)
+        .tuples()
     )
-    rows: Any = query.tuples()
-    return [WidespreadUpdate(*row) for row in rows]
 
 
 def open_changes(site_ids: Sequence[int]) -> dict[int, dict[str, int]]:

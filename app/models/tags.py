@@ -45,12 +45,12 @@ class SiteTag(BaseModel):
     @classmethod
     def folded_by_site(cls, site_ids: Collection[int] | None = None) -> dict[int, dict[str, str]]:
         """Return what `of_site` does by site id, for all sites or for these."""
-        query = cls.select().order_by(cls.folded)
+        query: Any = cls.select(cls.site, cls.folded, cls.text).order_by(cls.folded)
         if site_ids is not None:
             query = query.where(cls.site.in_(list(site_ids)))
         found: dict[int, dict[str, str]] = {}
-        for tag in query:
-            found.setdefault(tag.site_id, {})[tag.folded] = tag.text
+        for site_id, folded, text in query.tuples():
+            found.setdefault(site_id, {})[folded] = text
         return found
 
     @classmethod

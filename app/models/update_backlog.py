@@ -8,7 +8,9 @@ from typing import Any
 from peewee import AutoField, DateField, ForeignKeyField, IntegerField, Value, fn
 
 from app.models.base import BaseModel, transaction
+from app.models.composed import composed_once
 from app.models.sites import ACTIVE, Site
+from app.models.statements import given
 from app.models.visibility import Visibility
 
 
@@ -43,12 +45,12 @@ class UpdateBacklog(BaseModel):
 
         A site counts for the client that it belongs to now.
         """
-        query = (
-            cls.select(cls.day, fn.SUM(cls.updates))
-            .join(Site)
-            .where(cls.day >= since, Site.forgotten_at.is_null(), visible.in_sql(Site.client))
-            .group_by(cls.day)
-            .order_by(cls.day)
-        )
-        rows: Any = query.tuples()
-        return [(day, int(updates)) for day, updates in rows]
+        return [(day, int(updates)) for day, updates in cls._by_day(visible, day=since)]
+
+    @classmethod
+    @composed_once
+    def _by_day(cls, visible: Visibility) -> Any:
+        query = cls.select(cls.day, fn.SUM(cls.updates)).join(Site)
+        query = query.where(cls.day >= given(cls.day), Site.forgotten_at.is_null())
+        query = query.where(visible.in_sql(Site.client)).group_by(cls.day).order_by(cls.day)
+        return query.tuples()

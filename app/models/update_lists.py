@@ -136,7 +136,8 @@ def by_site(
     def read(start: Start, limit: int) -> list[Placed[SiteGroup]]:
         nonlocal total
         groups: dict[int, Placed[SiteGroup]] = {}
-        for row in _by_site(asked, start, limit):
+        values = {**asked.times(), **start.values(), "limit": limit}
+        for row in _by_site(asked.timeless(), start.side, **values):
             page = row.page
             total = page.sites
             group = SiteGroup(row.site, page.ready, page.blocked, [])
@@ -148,7 +149,8 @@ def by_site(
     return read_page(read, start, size), total
 
 
-def _by_site(asked: UpdateFilter, start: Start, limit: int) -> Any:
+@composed_once
+def _by_site(asked: UpdateFilter, side: str) -> Any:
     update = AvailableUpdate
     status = update.status_in_sql(asked)
     columns = (update.site, Site.name.alias("name"), status.alias("status"))
@@ -166,7 +168,8 @@ def _by_site(asked: UpdateFilter, start: Start, limit: int) -> Any:
     names = ("ready", "blocked", "sites", "rarity", "sorted_name")
     query = update.select(group.c.site_id, *(group.c[each] for each in names)).from_(group)
     order = (group.c.rarity, group.c.sorted_name, group.c.site_id)
-    page = beside(query, order, start.side, start.key, limit).alias("page")
+    limit = given(update.id, "limit")
+    page = beside(query, order, side, key_places(SITE_KEY), limit).alias("page")
     shown = (update.site, update.name, Site.id, Site.name, Client.id, Client.name)
     rows = update.connected(asked, *shown, *(page.c[each] for each in names))
     rows = rows.join_from(update, page, on=update.site == page.c.site_id, attr="page")

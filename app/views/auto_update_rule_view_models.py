@@ -14,16 +14,22 @@ from app.domain.changes import (
 )
 from app.domain.changes.rest_period import RestHours
 from app.domain.inventory.versions import RELEASE_TYPES
+from app.models import site_outlines
 from app.models.agency import Agency
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.clients import SECOND, Client
+from app.models.site_outlines import SiteOutline
 from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
 from app.models.visibility import Visibility
 from app.views.authorization import current_visibility
 from app.views.filters import rest_time, user_zone
+from app.views.pagination import Page, page_of
 from app.views.site_choices import MOST_OFFERED
+
+# Each has two buttons, and is on a page with a long form.
+_CLIENTS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class RulePage:
     """
 
     rows: list[RuleRow]
-    clients: list[Client]
+    clients: Page[Client]
     choices: dict[str, list[tuple[str, str]]]
     must_find: bool
     agency_rest: RestHours
@@ -63,14 +69,16 @@ class RulePage:
 class _Fleet:
     """What rules are compared with. `tags` are those of each site, by their folded text."""
 
-    sites: list[Site]
+    sites: list[SiteOutline]
     tags: dict[int, dict[str, str]]
     clients: list[Client]
 
     @classmethod
     def read(cls, visible: Visibility) -> _Fleet:
         """Read what the person sees of it."""
-        return cls(Site.listing(visible), SiteTag.folded_by_site(), Client.listing(visible))
+        return cls(
+            site_outlines.outlines(visible), SiteTag.folded_by_site(), Client.listing(visible)
+        )
 
 
 def rule_page(find: str, chosen: Collection[int]) -> RulePage:
@@ -79,16 +87,17 @@ def rule_page(find: str, chosen: Collection[int]) -> RulePage:
     Of many sites, its form offers those with `find` in their names, and those chosen before.
     """
     visible = current_visibility()
-    fleet = _Fleet.read(visible)
+    known = _Fleet.read(visible)
     # Only connected sites can be updated.
-    sites = [site for site in fleet.sites if site.state == ACTIVE]
+    sites = [site for site in known.sites if site.state == ACTIVE]
     must_find = len(sites) > MOST_OFFERED
     if must_find:
         sites = _found(sites, find, chosen)
     rules = rule_coverage.visible_rules(AutoUpdateRule.listing(), visible)
-    rows, choices = _rows(rules, fleet), _choices(fleet, sites)
+    rows, choices = _rows(rules, known), _choices(known, sites)
     agency = rest_period.agency_hours(Agency.read())
-    return RulePage(rows, fleet.clients, choices, must_find, agency)
+    clients = page_of(known.clients, _CLIENTS_SHOWN)
+    return RulePage(rows, clients, choices, must_find, agency)
 
 
 def rule_rows(only: Sequence[int]) -> list[RuleRow]:
@@ -97,10 +106,10 @@ def rule_rows(only: Sequence[int]) -> list[RuleRow]:
     return _rows(rules, _Fleet.read(current_visibility()))
 
 
-def _rows(rules: Sequence[AutoUpdateRule], fleet: _Fleet) -> list[RuleRow]:
+def _rows(rules: Sequence[AutoUpdateRule], known: _Fleet) -> list[RuleRow]:
     now = utcnow()
-    asking = any(client.approvals == SECOND for client in fleet.clients)
-    names = {site.id: site.name for site in fleet.sites}
+    asking = any(client.approvals == SECOND for client in known.clients)
+    names = {site.id: site.name for site in known.sites}
     # A rule may still name a site that was removed.
     named = {site_id for rule in rules for site_id in rule.site_ids}
     visible = current_visibility()
@@ -111,18 +120,18 @@ def _rows(rules: Sequence[AutoUpdateRule], fleet: _Fleet) -> list[RuleRow]:
             rule=rule,
             covers=auto_update_rules.covers_in_words(rule, names),
             window=rule_hours.in_words(rule),
-            reached=rule_coverage.count_sites(rule, fleet.sites, fleet.tags),
+            reached=rule_coverage.count_sites(rule, known.sites, known.tags),
             is_in_force=rule.is_in_force(now),
             needs_second=asking and rule.confirmed_by_id is None,
             is_within=not rule_coverage.reaches_beyond(rule.client_id, rule.site_ids, visible),
             rest=rest_period.rule_hours_of(rule, agency),
-            first=rule_coverage.count_first(rule, fleet.sites, fleet.tags),
+            first=rule_coverage.count_first(rule, known.sites, known.tags),
         )
         for rule in rules
     ]
 
 
-def _found(sites: Sequence[Site], find: str, chosen: Collection[int]) -> list[Site]:
+def _found(sites: Sequence[SiteOutline], find: str, chosen: Collection[int]) -> list[SiteOutline]:
     """Return the chosen sites, and as many of those with `find` in their names as are offered."""
     text = find.strip().casefold()
     before = [site for site in sites if site.id in chosen]
@@ -132,13 +141,13 @@ def _found(sites: Sequence[Site], find: str, chosen: Collection[int]) -> list[Si
     return before + found[:MOST_OFFERED]
 
 
-def _choices(fleet: _Fleet, offered: Sequence[Site]) -> dict[str, list[tuple[str, str]]]:
+def _choices(known: _Fleet, offered: Sequence[SiteOutline]) -> dict[str, list[tuple[str, str]]]:
     """Return the choices of the form for an auto-update rule, as value and text."""
     every_client = "Every client" if current_visibility().is_everything else "Choose a client"
-    clients = [(str(client.id), client.name) for client in fleet.clients]
+    clients = [(str(client.id), client.name) for client in known.clients]
     in_use: dict[str, str] = {}
-    for site in fleet.sites:
-        in_use |= fleet.tags.get(site.id, {})
+    for site in known.sites:
+        in_use |= known.tags.get(site.id, {})
     return {
         "clients": [("", every_client), *clients],
         "sites": [(str(site.id), site.name) for site in offered],

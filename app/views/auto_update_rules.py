@@ -103,7 +103,8 @@ def ask_for(client_id: int) -> ResponseReturnValue:
         flash(refusal.message, "error")
         return redirect(url_for("team.index", _anchor="invite"), 303)
     flash(f"Approval setting changed for {client.name}.")
-    return _back()
+    page = request.form.get("page", 1, type=row_number)
+    return redirect(url_for("auto_update_rules.index", page=page, _anchor="clients"), 303)
 
 
 def _terms() -> RuleTerms:

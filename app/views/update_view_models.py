@@ -34,7 +34,7 @@ from app.views.pagination import KeyedPage, keyed_page, requested_start
 from app.views.request_validation import row_number
 from app.views.vulnerability_view_models import SecurityFix, fixes_of
 
-PAGE_SIZE = 50
+PAGE_SIZE = 48
 # A row of a batch is taller, and has more to say.
 BATCHES_PAGE_SIZE = 30
 # Fewer sites with the same reasons are named one by one.

@@ -142,3 +142,15 @@ def offered(text: str) -> list[tuple[str, bool]]:
     """Return the ids of the sites that the form offers, and whether each is ticked."""
     found = re.findall(r'name="sites"\s+value="(\d+)"( checked)?', text)
     return [(site_id, bool(checked)) for site_id, checked in found]
+
+
+def test_of_many_clients_a_page_shows_some_and_leads_to_the_others(as_ana, today):
+    names = [f"Client {number:02}" for number in range(30)]
+    clients = [Client.named(name) for name in names]
+    first = as_ana.get("/auto-update-rules").text
+    assert [name for name in names if f'"cell-name">{name}<' in first] == names[:20]
+    second = as_ana.get("/auto-update-rules?page=2").text
+    assert [name for name in names if f'"cell-name">{name}<' in second] == names[20:]
+    path = f"/clients/{clients[-1].id}/approvals"
+    answer = as_ana.post(path, data={"approvals": SECOND, "page": "2"})
+    assert answer.headers["Location"] == "/auto-update-rules?page=2#clients"

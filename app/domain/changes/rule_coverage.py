@@ -12,6 +12,7 @@ from app.domain.errors import TagsJoinRules
 from app.domain.sites import tag_names
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import MAY_CANCEL, Change
+from app.models.site_outlines import SiteOutline
 from app.models.sites import Site
 from app.models.tags import SiteTag
 from app.models.visibility import Visibility
@@ -19,7 +20,7 @@ from app.models.visibility import Visibility
 NOT_COVERED = "not_covered"
 
 
-def matches_site(rule: AutoUpdateRule, site: Site, tagged: Collection[str]) -> bool:
+def matches_site(rule: AutoUpdateRule, site: Site | SiteOutline, tagged: Collection[str]) -> bool:
     """Whether a rule covers a site that has these tags (folded, as `tag_names.fold` returns)."""
     if rule.client_id is not None and site.client_id != rule.client_id:
         return False
@@ -34,7 +35,7 @@ def is_first(rule: AutoUpdateRule, tagged: Collection[str]) -> bool:
 
 
 def count_first(
-    rule: AutoUpdateRule, sites: Iterable[Site], tags: Mapping[int, Collection[str]]
+    rule: AutoUpdateRule, sites: Iterable[SiteOutline], tags: Mapping[int, Collection[str]]
 ) -> int | None:
     """Return on how many of these sites the rule installs releases first; None if it has no order.
 
@@ -63,7 +64,7 @@ def rules_for(site: Site, tagged: Collection[str], now: datetime) -> list[AutoUp
 
 
 def count_sites(
-    rule: AutoUpdateRule, sites: Iterable[Site], tags: Mapping[int, Collection[str]]
+    rule: AutoUpdateRule, sites: Iterable[SiteOutline], tags: Mapping[int, Collection[str]]
 ) -> int:
     """Return how many of these sites the rule covers, ignoring other conditions.
 

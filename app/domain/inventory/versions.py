@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Protocol
 
 # The size of an update, by the first number that changes. Auto-update rules use these.
@@ -65,6 +66,8 @@ def branch(version: str) -> tuple[int, ...]:
     return (*numbers(version), 0, 0)[:2]
 
 
+# Sites share few versions, and lists read those of each site several times.
+@lru_cache(maxsize=4096)
 def numbers(version: str) -> tuple[int, ...]:
     """Return the numbers with which a version begins."""
     found = re.match(r"\d+(\.\d+)*", version, re.ASCII)
