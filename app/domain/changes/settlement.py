@@ -154,6 +154,7 @@ def finish_change(
         if outcome.state == WAITING:
             return _wait(change, outcome, now)
         if end_change(change, outcome, after, how, now):
+            judgment.store()
             if was_touched and site.is_paired:
                 tx.after_commit(_request_sync, site, now)
             tx.after_commit(_start_next, site, now)
