@@ -197,7 +197,7 @@ def _send(change: Change, site: Site, context: RunContext) -> str:
     )
     if result.reply is not None:
         outcome: Outcome | None = outcomes.from_answer(
-            result.reply.document, planned_update(change), context.now()
+            result.reply.document, planned_update(change), result.reply.site_time(context.now())
         )
     else:
         outcome = outcomes.from_error(result.error) if result.error else None

@@ -255,7 +255,8 @@ def _answer(change: Change, result: CallResult, now: datetime) -> Outcome:
         document = result.reply.document
         if document.get("outcome") == REFUSED:
             return Outcome(REFUSED, outcomes.code_or_empty(document.get("reason")) or "unnamed")
-        return outcomes.from_answer(document, planned_update(change), now)
+        site_time = result.reply.site_time(now)
+        return outcomes.from_answer(document, planned_update(change), site_time)
     refusal = outcomes.from_error(result.error) if result.error else None
     if refusal is None or refusal.state != REFUSED or outcomes.is_about_time(refusal):
         return Outcome(UNKNOWN)
