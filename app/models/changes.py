@@ -178,7 +178,7 @@ class Change(LeasedRow):
         """Whether it ended for a temporary reason, without a rejection or a change to the site."""
         if self.state == CANCELLED:
             return bool(self.outcome_reason)  # empty if a person cancelled it
-        return self.state in (EXPIRED, REFUSED)
+        return self.state in (EXPIRED, REFUSED) or self.outcome_reason == NEVER_ARRIVED
 
     def move(self, to: str, *when: Any, **changes: Any) -> bool:
         """Go to state `to` from any state that may lead there, if `when` holds as well.
