@@ -11,7 +11,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
@@ -96,6 +96,10 @@ class Reply:
     request_body: bytes = field(repr=False)
     clock_offset_s: int = 0
     address: str = ""
+
+    def site_time(self, now: datetime) -> datetime:
+        """Return what the site's clock shows `now`."""
+        return now + timedelta(seconds=self.clock_offset_s)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from peewee import (
 
 from app.models.auto_update_rules import UpdateHold
 from app.models.base import BaseModel, JsonField
-from app.models.changes import OPEN, Change
+from app.models.changes import Change
 from app.models.clients import Client
 from app.models.composed import composed_once
 from app.models.reports import Report
@@ -155,9 +155,7 @@ class AvailableUpdate(BaseModel):
         held = UpdateHold.select(UpdateHold.site, UpdateHold.kind, UpdateHold.ident).where(
             UpdateHold.until.is_null() | (UpdateHold.until > asked.now)
         )
-        under_way = Change.select(Change.site, Change.kind, Change.ident).where(
-            Change.state.in_(OPEN)
-        )
+        under_way = Change.select(Change.site, Change.kind, Change.ident).where(Change.has_no_end())
         paused = Change.select(Change.site).where(Change.is_unfinished(), Change.is_incident)
         component = Tuple(cls.site, cls.kind, cls.ident)
         is_blocked = (

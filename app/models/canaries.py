@@ -10,7 +10,7 @@ from peewee import JOIN, CharField, ForeignKeyField, fn
 
 from app.models.available_updates import AvailableUpdate
 from app.models.base import BaseModel, UtcField
-from app.models.changes import BAD_ENDS, OPEN, SUCCEEDED, UNKNOWN, Change
+from app.models.changes import BAD_ENDS, SUCCEEDED, UNKNOWN, Change
 from app.models.site_pages import ChangePages
 from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
@@ -24,6 +24,7 @@ _RESULTS = (SUCCEEDED, UNKNOWN, *BAD_ENDS)
 _COLUMNS = (
     *(Change.id, Change.site, Change.rule, Change.state, Change.outcome_reason),
     *(Change.is_incident, Change.next_attempt_at, Change.started_at, Change.ended_at),
+    Change.closed_by,
 )
 
 
@@ -73,7 +74,7 @@ class CanaryLook(BaseModel):
         query: Any = Change.select(*_COLUMNS, Site, looks, outages, pages).join(Site)
         query = query.join_from(Change, ChangePages, JOIN.LEFT_OUTER).where(
             *_is_of(Change, release),
-            (is_first & (is_last | Change.state.in_(OPEN))) | (is_last & is_of_rule & is_bad),
+            (is_first & (is_last | Change.has_no_end())) | (is_last & is_of_rule & is_bad),
         )
         return [
             ChangeSince(

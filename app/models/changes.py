@@ -68,6 +68,8 @@ MAY_EXPIRE = tuple(state for state, onwards in ALLOWED.items() if EXPIRED in onw
 MAY_RUN = (APPROVED, WAITING)
 # The site may be broken: the change stays listed until a person marks it as checked.
 BAD_ENDS = (FAILED, ROLLED_BACK)
+# Change.outcome_reason of a failure that has not touched the site.
+NEVER_ARRIVED = "never_arrived"
 # Final answers of a site; `waiting` is not one.
 OUTCOMES = (SUCCEEDED, FAILED, ROLLED_BACK, REFUSED)
 
@@ -156,7 +158,13 @@ class Change(LeasedRow):
 
     @property
     def is_open(self) -> bool:
-        return self.state in OPEN
+        """Whether it has no result yet, and no person has checked the site without one."""
+        return self.state in OPEN and not self.closed_by
+
+    @classmethod
+    def has_no_end(cls) -> Any:
+        """Return `is_open` as an SQL expression."""
+        return cls.state.in_(OPEN) & (cls.closed_by == "")
 
     @property
     def is_live(self) -> bool:
@@ -170,7 +178,7 @@ class Change(LeasedRow):
         """Whether it ended for a temporary reason, without a rejection or a change to the site."""
         if self.state == CANCELLED:
             return bool(self.outcome_reason)  # empty if a person cancelled it
-        return self.state in (EXPIRED, REFUSED)
+        return self.state in (EXPIRED, REFUSED) or self.outcome_reason == NEVER_ARRIVED
 
     def move(self, to: str, *when: Any, **changes: Any) -> bool:
         """Go to state `to` from any state that may lead there, if `when` holds as well.
@@ -210,6 +218,7 @@ class Change(LeasedRow):
             Change.next_attempt_at <= now,
             ~fn.EXISTS(elsewhere),
             started_at=now,
+            sent_at=None,
             leased_until=until,
             attempts=Change.attempts + 1,
         )
@@ -245,7 +254,7 @@ class Change(LeasedRow):
         """
         needs_checking = cls.state.in_(BAD_ENDS) & (cls.closed_by == "")
         # Not the bare column: SQLite finds a value by an index, and no truth.
-        return cls.state.in_(OPEN) | cls.is_incident.in_((True,)) | needs_checking
+        return cls.has_no_end() | cls.is_incident.in_((True,)) | needs_checking
 
     def mark_checked(self, **changes: Any) -> bool:
         """Record that a person checked the site; return False if that was not needed any more."""
@@ -327,7 +336,7 @@ class Change(LeasedRow):
     @classmethod
     def is_open_or_incident_on(cls, site_id: Any) -> Any:
         """Return the SQL condition that it is open on this site, or pauses the site."""
-        return (cls.site == site_id) & cls.is_unfinished() & (cls.state.in_(OPEN) | cls.is_incident)
+        return (cls.site == site_id) & cls.is_unfinished() & (cls.has_no_end() | cls.is_incident)
 
     @classmethod
     def ran_on(cls, site_id: int, since: datetime) -> bool:
@@ -338,13 +347,9 @@ class Change(LeasedRow):
     @classmethod
     def newest_success(cls, site: Site, since: datetime) -> Change | None:
         """Return the last update that succeeded after `since`, unless a person checked it."""
-        query = cls.select().where(
-            cls.site == site,
-            cls.state == SUCCEEDED,
-            cls.ended_at >= since,
-            ~cls.is_incident,
-            cls.closed_by == "",
-        )
+        is_fine = ~cls.is_incident & (cls.closed_by == "")
+        query = cls.select().where(cls.site == site, cls.state == SUCCEEDED, is_fine)
+        query = query.where(cls.ended_at >= since)
         return query.order_by(cls.ended_at.desc(), cls.id.desc()).first()
 
     @classmethod
@@ -371,12 +376,8 @@ class Change(LeasedRow):
     @classmethod
     def next_for(cls, site: Site, now: datetime) -> Change | None:
         """Return the approved change of a site that is due first."""
-        query = cls.select().where(
-            cls.site == site,
-            cls.state == APPROVED,
-            cls.not_before <= now,
-            cls.next_attempt_at <= now,
-        )
+        is_due = (cls.not_before <= now) & (cls.next_attempt_at <= now)
+        query = cls.select().where(cls.site == site, cls.state == APPROVED, is_due)
         return query.order_by(cls.id).first()
 
     @classmethod
@@ -392,7 +393,7 @@ class Change(LeasedRow):
 
 # The database keeps changes serial per site, and one component out of two plans at once.
 _COMPONENT = (Change.site, Change.kind, Change.ident)
-_IS_RUNNING, _IS_OPEN = Change.state == RUNNING, Change.state.in_(OPEN)
+_IS_RUNNING, _IS_OPEN = Change.state == RUNNING, Change.has_no_end()
 Change.add_index(
     Change.index(Change.site, unique=True, where=_IS_RUNNING, name="change_one_running")
 )

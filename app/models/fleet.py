@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from peewee import JOIN, SQL, Case, fn
 
 from app.models.available_updates import AvailableUpdate
-from app.models.changes import OPEN, ROLLED_BACK, SUCCEEDED, Change
+from app.models.changes import ROLLED_BACK, SUCCEEDED, Change
 from app.models.clients import Client
 from app.models.composed import composed_once
 from app.models.reports import Report
@@ -376,7 +376,7 @@ def open_changes(site_ids: Sequence[int]) -> dict[int, dict[str, int]]:
     """Return the number of open changes of these sites, by site and state."""
     rows: Any = (
         Change.select(Change.site, Change.state, fn.COUNT(Change.id))
-        .where(Change.site.in_(site_ids), Change.is_unfinished(), Change.state.in_(OPEN))
+        .where(Change.site.in_(site_ids), Change.is_unfinished(), Change.has_no_end())
         .group_by(Change.site, Change.state)
         .tuples()
     )

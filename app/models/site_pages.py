@@ -11,7 +11,7 @@ from typing import Any, Self
 from peewee import AutoField, BooleanField, Case, CharField, ForeignKeyField, IntegerField, fn
 
 from app.models.base import BaseModel, JsonField, UtcField, is_postgres
-from app.models.changes import Change
+from app.models.changes import SUCCEEDED, Change
 from app.models.sites import Site
 
 
@@ -129,6 +129,25 @@ class ChangePages(BaseModel):
             ChangePages.is_asking(), asks=False, answer=answer, note=note, judged_by=by,
             judged_at=now,
         )  # fmt: skip
+
+    @classmethod
+    def record_restored(
+        cls, site_id: int, kind: str, ident: str, version: str, at: datetime
+    ) -> None:
+        """Record that the last update to this version is undone, no matter what was asked about it.
+
+        A site whose pages no one looks at has no row until then.
+        """
+        same = (Change.kind == kind, Change.ident == ident, Change.to_version == version)
+        query = Change.select(Change.id).where(Change.site == site_id, *same)
+        last = query.where(Change.state == SUCCEEDED).order_by(Change.id.desc()).first()
+        if last is None:
+            return
+        columns = {"asks": False, "answer": RESTORED, "judged_at": at}
+        insert = cls.insert(change=last.id, before=[], results=[], **columns)
+        # What a person had answered before stays beside it.
+        update = {getattr(cls, name): value for name, value in columns.items()}
+        insert.on_conflict(conflict_target=[cls.change], update=update).execute()
 
     @classmethod
     def is_asking(cls) -> Any:

@@ -24,7 +24,6 @@ from app.models.changes import (
     APPROVED,
     BAD_ENDS,
     CHECKING,
-    ENDED,
     MAY_CANCEL,
     PROPOSED,
     REFUSED,
@@ -139,7 +138,7 @@ class BatchPage:
 
     @property
     def has_ended(self) -> bool:
-        return all(line.change.state in ENDED for line in self.lines)
+        return not any(line.change.is_open for line in self.lines)
 
     @property
     def checked(self) -> int:
@@ -149,7 +148,13 @@ class BatchPage:
     @property
     def ended(self) -> int:
         """Return the number of updates that have ended, with any result."""
-        return sum(line.change.state in ENDED for line in self.lines)
+        return sum(not line.change.is_open for line in self.lines)
+
+    @property
+    def unconfirmed(self) -> int:
+        """Return the number of updates that succeeded and were not seen working, or broke later."""
+        ended = [line.change for line in self.lines if line.change.state == SUCCEEDED]
+        return sum(change.outcome_reason != "" for change in ended)
 
     @property
     def stoppable(self) -> int:
@@ -301,7 +306,7 @@ def _group(change: Change, hold: UpdateHold | None, risks: Sequence[str], can_ap
     if change.state == PROPOSED or change.state == REFUSED:
         return "excluded"
     if change.state == UNKNOWN:
-        return "running"
+        return "running" if change.is_open else "checked"
     if change.state == CHECKING and change.error_code:
         return "unanswered"
     by_state = {CHECKING: "checking", APPROVED: "queued", RUNNING: "running", WAITING: "running",

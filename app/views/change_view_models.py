@@ -37,7 +37,6 @@ from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.base import utcnow
 from app.models.changes import (
-    ENDED,
     MAY_CANCEL,
     Change,
 )
@@ -151,7 +150,7 @@ class ChangePage:
 
     @property
     def has_ended(self) -> bool:
-        return self.change.state in ENDED
+        return not self.change.is_open
 
     @property
     def running(self) -> str:

@@ -61,8 +61,12 @@ class Wave:
 
 @dataclass(frozen=True)
 class Halt:
-    """A finding on the page: its reason, and the site and change if the person may see them."""
+    """A finding on the page: its reason, and the site and change if the person may see them.
 
+    `key` is what the form to resume names it by.
+    """
+
+    key: str
     reason: str
     site: Site | None
     change: Change | None
@@ -160,10 +164,10 @@ def _wave(
 
 
 def _state_of_wave(rollout: Rollout, number: int, *, is_complete: bool) -> str:
-    if number < rollout.wave or rollout.state == DONE:
+    if number < rollout.wave or (number == rollout.wave and rollout.state == DONE):
         return "done"
     if number > rollout.wave:
-        return "ended" if rollout.state == ENDED else "todo"
+        return "ended" if rollout.state in (ENDED, DONE) else "todo"
     if rollout.state == RUNNING:
         return "checking" if is_complete else "now"
     state: str = rollout.state
@@ -173,8 +177,8 @@ def _state_of_wave(rollout: Rollout, number: int, *, is_complete: bool) -> str:
 def _halt(finding: Finding, visible: Collection[int]) -> Halt:
     change = finding.update.change if finding.update else None
     if change is None or change.id not in visible:
-        return Halt(finding.reason, None, None)
-    return Halt(finding.reason, change.site, change)
+        return Halt(finding.key, finding.reason, None, None)
+    return Halt(finding.key, finding.reason, change.site, change)
 
 
 def wave_options(changes: Sequence[Change]) -> WaveOptions | None:

@@ -43,6 +43,7 @@ def resume(batch: UUID) -> ResponseReturnValue:
         control.resume_rollout(
             _rollout(batch),
             by=current_actor(),
+            seen=request.form.getlist("seen"),
             reason=request.form.get("resume_reason", ""),
             confirmed_at=current_session().session.confirmed_at,
             now=utcnow(),

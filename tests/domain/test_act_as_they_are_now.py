@@ -233,7 +233,7 @@ class World:
     def resuming(self) -> Callable[..., Any]:
         rollout = self.rollout()
         control.pause_rollout(rollout, by=self.ana, now=self.now)
-        return partial(control.resume_rollout, rollout, reason="", **self.fresh)
+        return partial(control.resume_rollout, rollout, seen=[], reason="", **self.fresh)
 
     def leaving_out(self) -> Callable[..., Any]:
         rollout = self.rollout()

@@ -13,6 +13,7 @@ from app.domain.changes import auto_update_rules, candidates, execution, rule_ho
 from app.domain.errors import Conflict, Forbidden, Invalid, ReauthenticationRequired, StaleState
 from app.domain.permissions import REAUTH_MAX_AGE
 from app.domain.sites import holds
+from app.http.errors import ErrorCode
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.changes import (
@@ -97,6 +98,17 @@ def test_a_version_that_the_site_refused_is_tried_again(
     fake.report["health"]["file_mods"] = False
     assert check(the_change(), fake, config).state == REFUSED
     fake.report["health"]["file_mods"] = True
+    clock.advance(hours=20)
+    read_report(ready, fake, config=config)
+    assert auto_update_rules.propose_due(clock()) == 1
+
+
+def test_a_version_that_never_reached_the_site_is_tried_again(
+    rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    change = carried_out(fake, config)
+    fake.failing = [ErrorCode.connection_refused]
+    assert run_change(change, fake, config) == FAILED
     clock.advance(hours=20)
     read_report(ready, fake, config=config)
     assert auto_update_rules.propose_due(clock()) == 1

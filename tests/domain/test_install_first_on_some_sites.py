@@ -34,7 +34,6 @@ from app.models.changes import (
 from app.models.clients import Client
 from app.models.packages import KnownPackage
 from app.models.reports import Report
-from app.models.site_pages import RESTORED, ChangePages
 from app.models.sites import Site
 from app.models.tags import SiteTag
 from app.models.uptime import Outage
@@ -239,8 +238,9 @@ def test_pages_that_ask_a_person_hold_the_others_until_they_are_right(world, cha
 
 
 def test_a_restored_version_on_any_site_of_the_rule_holds_the_others(proving):
-    restored = {"before": [], "asks": False, "answer": RESTORED}
-    ChangePages.create(change=proving.change("A"), **restored)
+    change = proving.change("A")
+    about = (change.site_id, change.kind, change.ident, change.to_version)
+    page_questions.close_restored(*about, proving.clock())
     proving.pass_hours(30)
     assert (proving.updated(), proving.held()) == ("A", (update_evidence.VERSION_RESTORED, "A"))
 

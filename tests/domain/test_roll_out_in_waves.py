@@ -14,7 +14,7 @@ from app.domain.rollouts import wave_choice
 from app.domain.rollouts.wave_choice import WaveChoice
 from app.models.changes import APPROVED, Change
 from app.models.freezes import Freeze
-from app.models.rollouts import DONE, Rollout, RolloutUpdate
+from app.models.rollouts import DONE, STOPPED, Rollout, RolloutUpdate
 from app.models.tags import SiteTag
 from app.protocol import from_b64u, parse_json
 from tests.support.factories import approve
@@ -193,7 +193,13 @@ def test_what_expires_while_it_waits_has_to_be_approved_again(world):
     world.clock.advance(days=8)
     execution.recover_changes(world.clock())
     assert world.states() == "A succeeded, B expired, C expired, D expired, E expired"
+    # What was approved was not done, so a person hears of it.
+    assert world.advance() == "stopped"
+    rollout = Rollout.get()
+    assert (rollout.state, rollout.reason, rollout.site.name) == (STOPPED, "expired", "B")
+    world.resume("They are reviewed again")
     assert world.advance() == "finished"
+    assert [facts["waves"] for facts in all_facts("rollout_finished")] == [1]
 
 
 # ---- two at once, and workers that die ----

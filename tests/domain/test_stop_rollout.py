@@ -47,11 +47,6 @@ def halted() -> tuple[str, str, str]:
     return rollout.state, rollout.reason, rollout.site.name if rollout.site else ""
 
 
-def resume(world: RolloutWorld, reason: str = "It is fine") -> None:
-    now = world.clock()
-    control.resume_rollout(Rollout.get(), by=world.ana, reason=reason, confirmed_at=now, now=now)
-
-
 def items(world: RolloutWorld) -> list[attention.Item]:
     return [one for one in attention.urgent(world.ana, []) if one.about == "rollout"]
 
@@ -171,7 +166,7 @@ def test_a_mirror_that_serves_other_bytes_to_site_nine_stops_everything(ana, con
     (item,) = items(world)
     assert item.severity == attention.CRITICAL
     with pytest.raises(Conflict, match="Resolve the alert first"):
-        resume(world)
+        world.resume()
     assert sum(sum(fake.changes.installs.values()) for fake in world.sites.values()) == 3
 
 
@@ -192,7 +187,7 @@ def test_a_stop_is_told_by_mail_and_webhooks_until_a_person_decides(world):
     assert item.key in keys
     assert contents.title_of(item, ZoneInfo("UTC")) == "The rollout of Akismet 5.3.1 stopped"
     assert contents.path_of(attention.Task((item,))) == f"/updates/{Rollout.get().batch}"
-    resume(world)
+    world.resume()
     keys = attention.read_findings().keys()
     assert item.key not in keys
 
@@ -223,7 +218,7 @@ def test_a_pause_holds_what_was_not_sent_and_a_resume_lets_it_go(rolling):
     rolling.wait(hours=1)
     assert rolling.states().count("approved") == 4
     assert items(rolling) == []
-    resume(rolling, "")
+    rolling.resume("")
     rolling.work()
     assert rolling.states().count("succeeded") == 5
     assert [all_facts(f"rollout_{name}")[0]["wave"] for name in ("paused", "resumed")] == [2, 2]
@@ -236,7 +231,7 @@ def test_pages_are_looked_at_again_after_a_pause(rolling):
     control.pause_rollout(Rollout.get(), by=rolling.ana, now=rolling.clock())
     rolling.clock.advance(hours=10)
     rolling.fake("A").front_page = FATAL_PAGE
-    resume(rolling, "")
+    rolling.resume("")
     assert rolling.advance() == "looking"
     rolling.look()
     assert (rolling.advance(), Rollout.get().wave) == ("stopped", 1)
@@ -248,8 +243,8 @@ def test_a_person_accepts_a_finding_with_a_reason_and_only_that_one(world):
     world.work()
     world.advance()
     with pytest.raises(Invalid):
-        resume(world, " ")
-    resume(world, "An old PHP, which the others do not have")
+        world.resume(" ")
+    world.resume("An old PHP, which the others do not have")
     world.wait(hours=25)
     assert (halted()[0], Rollout.get().wave) == (RUNNING, 2)
     assert world.states().count("succeeded") == 4
@@ -269,8 +264,8 @@ def test_a_site_is_left_out_and_the_others_go_on(world):
     assert (cancelled, halted()[0]) == (0, STOPPED)
     # Nothing of the first wave is left, so a person says why the next one starts.
     with pytest.raises(Invalid):
-        resume(world, "")
-    resume(world, "Its theme was the reason")
+        world.resume("")
+    world.resume("Its theme was the reason")
     world.wait(hours=25)
     assert world.states().count("succeeded") == 4
 
@@ -293,7 +288,7 @@ def test_a_rollout_is_ended_and_its_rest_cancelled(rolling):
         with pytest.raises(StaleState):
             act(Rollout.get(), by=rolling.ana, now=rolling.clock())
     with pytest.raises(StaleState):
-        resume(rolling)
+        rolling.resume()
 
 
 def test_an_update_that_a_person_cancelled_is_no_reason_to_stop(rolling):
@@ -307,7 +302,7 @@ def test_resuming_needs_the_password_again(rolling):
     control.pause_rollout(Rollout.get(), by=rolling.ana, now=rolling.clock())
     with pytest.raises(ReauthenticationRequired):
         control.resume_rollout(
-            Rollout.get(), by=rolling.ana, reason="", now=rolling.clock(),
+            Rollout.get(), by=rolling.ana, seen=[], reason="", now=rolling.clock(),
             confirmed_at=rolling.clock() - timedelta(hours=2),
         )  # fmt: skip
     assert halted()[0] == PAUSED
@@ -340,7 +335,7 @@ def test_a_stop_between_the_claim_and_the_request_keeps_it_from_being_sent(world
     )
     assert (state, fake.changes.asked.total()) == ("waiting_for_site", 0)
     assert world.change("A").outcome_reason == "rollout_halted"
-    resume(world, "")
+    world.resume("")
     world.work()
     assert world.change("A").state == SUCCEEDED
 

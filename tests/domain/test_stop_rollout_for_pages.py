@@ -45,11 +45,6 @@ def answer(world: RolloutWorld, name: str) -> None:
     page_questions.answer_looks_right(change, by=world.ana, note="", now=world.clock())
 
 
-def resume(world: RolloutWorld, reason: str) -> None:
-    now = world.clock()
-    control.resume_rollout(Rollout.get(), by=world.ana, reason=reason, confirmed_at=now, now=now)
-
-
 def test_pages_that_are_as_before_stop_nothing(world: RolloutWorld) -> None:
     world.approve()
     world.work()
@@ -120,8 +115,8 @@ def test_a_person_accepts_it_with_a_reason_and_the_question_of_the_site_stays(
 ) -> None:
     asking.advance()
     with pytest.raises(Invalid):
-        resume(asking, "")
-    resume(asking, "Only this site has that form")
+        asking.resume("")
+    asking.resume("Only this site has that form")
     asking.wait(hours=25)
     assert asking.states() == "A succeeded, B succeeded, C succeeded"
     row = ChangePages.of(asking.change("A").id)
@@ -131,7 +126,7 @@ def test_a_person_accepts_it_with_a_reason_and_the_question_of_the_site_stays(
 
 def test_what_was_accepted_hides_no_broken_home_page(asking: RolloutWorld) -> None:
     asking.advance()
-    resume(asking, "Only this site has that form")
+    asking.resume("Only this site has that form")
     update = RolloutUpdate.of_change(asking.change("A").id)
     assert update is not None
     update.update_if(look="fatal")
@@ -147,8 +142,8 @@ def test_a_version_that_was_restored_is_no_reason_to_go_on(asking: RolloutWorld)
     assert asking.advance() == ""
     assert halted() == (STOPPED, "pages_changed", "A")
     with pytest.raises(Invalid):
-        resume(asking, "")
-    resume(asking, "An old theme, which the others do not have")
+        asking.resume("")
+    asking.resume("An old theme, which the others do not have")
     asking.wait(hours=25)
     assert asking.states() == "A succeeded, B succeeded, C succeeded"
 

@@ -91,7 +91,7 @@ def _add_evidence(site: Site, drawn: dict[str, Page], visit: Random, fleet: Flee
         )
         for path, page in drawn.items()
     }
-    page_evidence.store_verdicts(row, verdicts)
+    row.update_if(**page_evidence.results_of(row, verdicts))
     for moment, is_broken in ((screenshots.BEFORE, False), (screenshots.AFTER, True)):
         pictures = {
             index: draw_pictures(is_broken=is_broken and page.kind == "contact")

@@ -12,7 +12,7 @@ from app.domain.audit.documents import entry_document
 from app.domain.changes import execution, proposals
 from app.domain.changes.approvals import Terms
 from app.domain.changes.proposals import UpdateRequest
-from app.domain.rollouts import looks, starting, upkeep
+from app.domain.rollouts import control, evidence, looks, starting, upkeep
 from app.domain.rollouts.wave_choice import WaveChoice
 from app.http.site_client import Channel, ProbeResponse, Reply
 from app.models.audit import AuditEntry
@@ -137,6 +137,18 @@ class RolloutWorld:
     def advance(self) -> str:
         """The schedule looks at the rollout once."""
         return upkeep.advance_rollout(Rollout.get().id, self.clock())
+
+    def resume(self, reason: str = "It is fine") -> None:
+        """Ana has just read what speaks against the rollout, and lets it go on."""
+        rollout = Rollout.get()
+        control.resume_rollout(
+            rollout,
+            by=self.ana,
+            seen=[one.key for one in evidence.read_evidence(rollout).findings],
+            reason=reason,
+            confirmed_at=self.clock(),
+            now=self.clock(),
+        )
 
     def look(self) -> None:
         """Workers look at the front page of every site that is updated."""

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from app.domain.audit.documents import entry_document
+from app.domain.changes import page_questions
 from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.changes import Change
@@ -99,6 +100,42 @@ def test_what_succeeded_needs_no_checking(as_ana, ended):
     change = ended(("succeeded", ""))
     assert listed(as_ana.get("/updates/done").text, "to-check") == []
     assert as_ana.post(f"/changes/{change.id}/close", data={"note": "x"}).status_code == 409
+
+
+def test_an_update_without_a_result_is_over_once_a_person_has_checked_the_site(as_ana, ended):
+    change = ended(("succeeded", ""))
+    asked = {"next_attempt_at": utcnow(), "ended_at": None}
+    Change.update(state="unknown", is_incident=True, **asked).execute()
+    path = f"/updates/{change.batch}"
+    assert "Running: " in as_ana.get(path).text
+    as_ana.post(f"/changes/{change.id}/close", data={"note": "The new version is there"})
+    text = as_ana.get(path).text
+    assert "Done: " in text
+    assert "0 of 1 updated, 1 failed, rolled back or unknown" in text
+    assert "Nothing was changed" not in text
+    assert "data-poll" not in text
+    text = as_ana.get(f"/changes/{change.id}").text
+    assert "The result is not known" in text
+    assert "Review updates of this site" in text
+
+
+def test_a_batch_does_not_say_of_an_update_that_was_not_seen_working_that_it_works(as_ana, ended):
+    path = f"/updates/{ended(('succeeded', '')).batch}"
+    assert "its home page still works" in as_ana.get(path).text
+    Change.update(outcome_reason="unproven").execute()
+    text = as_ana.get(path).text
+    assert "All installed, 1 not seen working" in text
+    assert "its home page still works" not in text
+
+
+def test_the_page_of_an_update_says_that_the_former_version_was_restored(as_ana, ended):
+    change = ended(("succeeded", ""))
+    about = (change.site_id, change.kind, change.ident, change.to_version)
+    assert "Previous version restored" not in as_ana.get(f"/changes/{change.id}").text
+    page_questions.close_restored(*about, utcnow())
+    text = " ".join(as_ana.get(f"/changes/{change.id}").text.split())
+    assert "Previous version restored" in text
+    assert "5.3 was restored in the site's wp-admin" in text.replace("&#39;", "'")
 
 
 def test_everything_that_ended_is_found_page_by_page_and_by_its_result(as_ana, ended):

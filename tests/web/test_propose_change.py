@@ -11,7 +11,7 @@ from app.domain.inventory import eligibility
 from app.domain.inventory.eligibility import Reason
 from app.models.auto_update_rules import UpdateHold
 from app.models.base import utcnow
-from app.models.changes import STATES, Change
+from app.models.changes import NEVER_ARRIVED, STATES, Change
 from tests.support.factories import AKISMET, check, make_site, pair, plugin, read_report, report
 from tests.support.fake_changes import SITEAGENT
 from tests.support.fakes import FakeSite
@@ -272,7 +272,7 @@ def test_every_reason_against_an_update_has_its_sentence(words):
 
 def test_every_state_and_every_reason_of_ours_has_words(words):
     assert set(words.STATES) == set(STATES)
-    ours = {outcomes.NO_EVIDENCE, outcomes.NEVER_ARRIVED, outcomes.STILL_WATCHED}
+    ours = {outcomes.NO_EVIDENCE, NEVER_ARRIVED, outcomes.STILL_WATCHED}
     ours |= {outcomes.BROKE_OUTSIDE, outcomes.CONNECTION_ENDED, *outcomes._NOTHING_DONE}
     assert ours <= set(words.REASONS)
     assert set(words.PERMISSIONS) == set(eligibility.PERMISSIONS)

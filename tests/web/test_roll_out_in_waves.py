@@ -115,6 +115,22 @@ def test_a_stopped_rollout_names_the_site_on_its_page_and_the_overview(as_ana, w
     assert "resumed the rollout of" in activity
 
 
+def test_a_paused_rollout_shows_what_a_person_accepts_by_resuming_it(as_ana, world, path):
+    Clicker(as_ana, path).press(
+        "Approve and update 5 sites", waves="1", first="1", percent="0", wait="24"
+    )
+    world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    work(world)
+    page = Clicker(as_ana, path)
+    page.press("Pause rollout")
+    assert "A: the update was rolled back" in page.text
+    form = {"resume_reason": "Only this site has an old PHP", "seen": ["1:outage"]}
+    assert as_ana.post(f"{path}/rollout/resume", data=form).status_code == 409
+    assert Rollout.get().state == PAUSED
+    page.press("Resume rollout", resume_reason="Only this site has an old PHP")
+    assert Rollout.get().state == RUNNING
+
+
 def test_pages_that_stopped_it_are_answered_where_its_page_leads(as_ana, ana, world, path):
     watch_shop(world.site("A"), ana, world.fake("A"))
     change_shop(world.fake("A"))

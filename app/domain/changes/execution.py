@@ -174,10 +174,10 @@ def _send(change: Change, site: Site, context: RunContext) -> str:
         "sig": change.signature,
         **quarantine.known_head(site),
     }
-    noted_at = context.now()
+    noted_at, dashboard = context.now(), dashboard_identity.load_dashboard(context.config)
     with transaction():
-        # Again, because the probe of the site before took a while.
-        reason = _why_not_now(change, noted_at)
+        # Again, because the looks before took a while. The next claim cancels what is not the same.
+        reason = _problem(change, dashboard, noted_at) or _why_not_now(change, noted_at)
         if reason:
             return _postpone(change, reason, noted_at)
         if not change.note(RUNNING, sent_at=noted_at):
@@ -197,7 +197,7 @@ def _send(change: Change, site: Site, context: RunContext) -> str:
     )
     if result.reply is not None:
         outcome: Outcome | None = outcomes.from_answer(
-            result.reply.document, planned_update(change), context.now()
+            result.reply.document, planned_update(change), result.reply.site_time(context.now())
         )
     else:
         outcome = outcomes.from_error(result.error) if result.error else None

@@ -13,7 +13,16 @@ from typing import Any
 
 from app.domain.changes.change_plan import PlannedUpdate
 from app.http.errors import CallError, Trait
-from app.models.changes import FAILED, OUTCOMES, REFUSED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING
+from app.models.changes import (
+    FAILED,
+    NEVER_ARRIVED,
+    OUTCOMES,
+    REFUSED,
+    ROLLED_BACK,
+    SUCCEEDED,
+    UNKNOWN,
+    WAITING,
+)
 from app.protocol import canonical
 
 # Results of a probe, from best to worst.
@@ -29,7 +38,6 @@ PLACES = ("before", "during", "after")
 # Aura's own reasons, in addition to those of the protocol.
 NO_EVIDENCE = "no_evidence"
 PACKAGE_CHANGED = "package_changed"
-NEVER_ARRIVED = "never_arrived"
 STILL_WATCHED = "still_watched"
 BROKE_OUTSIDE = "broke_outside"
 BROKE_LATER = "broke_later"
@@ -94,13 +102,16 @@ def main_facts(evidence: dict[str, Any]) -> dict[str, str | int | bool]:
     return facts | {name: evidence[name] for name in kept if name in evidence}
 
 
-def from_answer(document: dict[str, Any], item: PlannedUpdate, now: datetime) -> Outcome:
-    """Return the outcome in the answer to `change.run`, or in `change.status`."""
+def from_answer(document: dict[str, Any], item: PlannedUpdate, site_time: datetime) -> Outcome:
+    """Return the outcome in the answer to `change.run`, or in `change.status`.
+
+    `site_time` is the present time by the site's clock, by which it ends its own checks.
+    """
     outcome, reason = document.get("outcome"), code_or_empty(document.get("reason"))
     evidence = _evidence(document.get("evidence"))
     if outcome == _SAYS_WAITING or (outcome == REFUSED and reason in {BUSY, *OWNER_WAITS}):
         return Outcome(WAITING, reason, evidence)
-    if outcome == SUCCEEDED and evidence.get("watched_until", 0) > now.timestamp():
+    if outcome == SUCCEEDED and evidence.get("watched_until", 0) > site_time.timestamp():
         # The site could not check itself, and may still roll back.
         return Outcome(UNKNOWN, STILL_WATCHED, evidence)
     if outcome not in OUTCOMES:

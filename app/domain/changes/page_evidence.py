@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from app import queue
 from app.config import Config
@@ -80,10 +81,24 @@ class RunContext:
 
 @dataclass(frozen=True)
 class Judgment:
-    """The outcome with what the pages show, and the call that reverted the update, if any."""
+    """The outcome with what the pages show, and the call that reverted the update, if any.
+
+    `columns` are what has to be stored in the row of the pages, if there is one.
+    """
 
     outcome: Outcome
     revert: CallResult | None = None
+    row: ChangePages | None = None
+    columns: dict[str, Any] = field(default_factory=dict)
+
+    def store(self) -> None:
+        """Store what the pages show, in the transaction that stores the outcome.
+
+        It forgets the looks before the update. If a worker died between the two, the update would
+        pass for one that broke nothing.
+        """
+        if self.row is not None and self.columns:
+            self.row.update_if(**self.columns)
 
 
 def look_before(change: Change, context: RunContext) -> None:
@@ -114,26 +129,29 @@ def judge_pages(change: Change, outcome: Outcome, context: RunContext) -> Judgme
     if row is None or not row.before or outcome.state in (UNKNOWN, WAITING):
         return Judgment(outcome)
     if outcome.state != SUCCEEDED:
-        row.update_if(before=[])
-        return Judgment(outcome)
+        return Judgment(outcome, row=row, columns={"before": []})
+    if row.results and _is_too_old(change, context):
+        # They were broken when the site was asked to revert the update, and it has not done so.
+        failed = Outcome(FAILED, outcomes.PAGE_BROKEN, outcome.evidence)
+        return Judgment(failed, row=row, columns={"before": []})
     if not context.has_time_for_pages:
         return Judgment(Outcome(UNKNOWN, outcomes.PAGES_LATER, outcome.evidence))
     wanted = {page["path"]: Requirements(**page["required"]) for page in row.before}
     verdicts = _verdicts(change, row, wanted, context)
     broken = [path for path, verdict in verdicts.items() if verdict.must_go_back]
     if not broken:
-        store_verdicts(row, verdicts)
-        return Judgment(outcome)
+        return Judgment(outcome, row=row, columns=results_of(row, verdicts))
     if change.kind not in _REVERTIBLE:
-        store_verdicts(row, verdicts, revert="not_revertible")
-        return Judgment(Outcome(FAILED, outcomes.PAGE_BROKEN, outcome.evidence))
+        failed = Outcome(FAILED, outcomes.PAGE_BROKEN, outcome.evidence)
+        columns = results_of(row, verdicts, revert="not_revertible")
+        return Judgment(failed, row=row, columns=columns)
     return _revert(change, row, verdicts, outcome, context)
 
 
 def _verdicts(
     change: Change, row: ChangePages, wanted: dict[str, Requirements], context: RunContext
 ) -> dict[str, Verdict]:
-    if change.sent_at is None or context.now() - change.sent_at > _TOO_OLD:
+    if _is_too_old(change, context):
         return {path: Verdict(comparison.CANNOT_TELL, "too_old") for path in wanted}
     before = {
         page["path"]: [Look.from_json(stored) for stored in page["looks"]] for page in row.before
@@ -145,6 +163,10 @@ def _verdicts(
         path: comparison.compare(before[path], after[path], required)
         for path, required in wanted.items()
     }
+
+
+def _is_too_old(change: Change, context: RunContext) -> bool:
+    return change.sent_at is None or context.now() - change.sent_at > _TOO_OLD
 
 
 def _look(
@@ -192,6 +214,8 @@ def _revert(
     context: RunContext,
 ) -> Judgment:
     """Have the site put the former version back, and return what it proves."""
+    # The answer may be lost, and looks that are made much later would show nothing.
+    row.update_if(results=results_of(row, verdicts)["results"])
     try:
         channel = calls.channel_to(change.site, context.config)
     except SealBroken:
@@ -217,11 +241,11 @@ def _revert(
     answer = _answer(change, result, context.now())
     if answer.state in (ROLLED_BACK, FAILED):
         again, _ = _look(change.site, _broken(row, verdicts), context)
-        store_verdicts(row, verdicts, revert=answer.state, again=again)
-        return Judgment(answer, result)
+        columns = results_of(row, verdicts, revert=answer.state, again=again)
+        return Judgment(answer, result, row, columns)
     if answer.state == REFUSED and answer.reason != outcomes.BUSY:
-        store_verdicts(row, verdicts, revert=answer.reason)
-        return Judgment(Outcome(FAILED, outcomes.PAGE_BROKEN, outcome.evidence), result)
+        failed = Outcome(FAILED, outcomes.PAGE_BROKEN, outcome.evidence)
+        return Judgment(failed, result, row, results_of(row, verdicts, revert=answer.reason))
     return Judgment(Outcome(UNKNOWN, outcomes.PAGE_BROKEN, outcome.evidence), result)
 
 
@@ -231,7 +255,8 @@ def _answer(change: Change, result: CallResult, now: datetime) -> Outcome:
         document = result.reply.document
         if document.get("outcome") == REFUSED:
             return Outcome(REFUSED, outcomes.code_or_empty(document.get("reason")) or "unnamed")
-        return outcomes.from_answer(document, planned_update(change), now)
+        site_time = result.reply.site_time(now)
+        return outcomes.from_answer(document, planned_update(change), site_time)
     refusal = outcomes.from_error(result.error) if result.error else None
     if refusal is None or refusal.state != REFUSED or outcomes.is_about_time(refusal):
         return Outcome(UNKNOWN)
@@ -246,13 +271,13 @@ def _broken(row: ChangePages, verdicts: dict[str, Verdict]) -> dict[str, Require
     }
 
 
-def store_verdicts(
+def results_of(
     row: ChangePages,
     verdicts: dict[str, Verdict],
     revert: str = "",
     again: dict[str, tuple[Look, Look]] | None = None,
-) -> None:
-    """Store the answers, and forget the looks before, which nothing needs any more."""
+) -> dict[str, Any]:
+    """Return the columns of the answers; the looks before are empty, as nothing needs them then."""
     before = {
         page["path"]: [Look.from_json(stored) for stored in page["looks"]] for page in row.before
     }
@@ -265,4 +290,4 @@ def store_verdicts(
         if looked:
             verdict = comparison.compare(before[result["path"]], looked, required[result["path"]])
             result["again"] = verdict.answer
-    row.update_if(before=[], results=results, **page_questions.question_about(verdicts))
+    return {"before": [], "results": results, **page_questions.question_about(verdicts)}

@@ -68,10 +68,12 @@ def answer_looks_right(change: Change, *, by: Actor, note: str, now: datetime) -
 def close_restored(site_id: int, kind: str, ident: str, version: str, now: datetime) -> None:
     """Close the questions about updates to this version: the site has the one of before again.
 
-    In the caller's transaction, which also records that it was restored.
+    That is also said of the last of these updates if nothing was asked about it, because other
+    sites wait for what it proves. In the caller's transaction, which records that it was restored.
     """
     for row in ChangePages.asking_about(site_id, kind, ident, version):
         row.judge(RESTORED, now)
+    ChangePages.record_restored(site_id, kind, ident, version, now)
 
 
 def _go_on(change: Change, tx: Transaction) -> None:

@@ -38,7 +38,15 @@ from app.http.errors import ErrorCode
 from app.http.site_client import Reply
 from app.keys import SealBroken
 from app.models.base import transaction, utcnow
-from app.models.changes import FAILED, ROLLED_BACK, SUCCEEDED, UNKNOWN, WAITING, Change
+from app.models.changes import (
+    FAILED,
+    NEVER_ARRIVED,
+    ROLLED_BACK,
+    SUCCEEDED,
+    UNKNOWN,
+    WAITING,
+    Change,
+)
 from app.models.reports import Component, Sync, report_list
 from app.models.sites import STATES, Site
 from app.retry import backoff
@@ -102,25 +110,36 @@ def _ask(change: Change, site: Site, context: RunContext) -> str:
     result = calls.effective_result(found)
     if result.reply is None:
         return mark_unknown(change, result.error_code, result.evidence, context.now(), result)
-    outcome = _outcome_from_status(change, result.reply, context.now())
+    outcome = _outcome_from_status(change, site, result.reply, context.now())
     if outcome is None:
         return mark_unknown(change, "", change.evidence, context.now(), result)
     return finish_change(change, site, outcome, result, "status", context)
 
 
-def _outcome_from_status(change: Change, reply: Reply, now: datetime) -> Outcome | None:
+def _outcome_from_status(change: Change, site: Site, reply: Reply, now: datetime) -> Outcome | None:
     """Return the outcome in the site's record; None while the change is still running."""
     document, state = reply.document, reply.document.get("state")
     if state == "done":
-        return outcomes.from_answer(document, planned_update(change), now)
+        return outcomes.from_answer(document, planned_update(change), reply.site_time(now))
     if state == "waiting":
         return Outcome(WAITING, "approval_on_site")
     last = change.sent_at or change.started_at or change.proposed_at
     # On a site whose clock is slow, the request stays valid for longer.
     slow = timedelta(seconds=max(0, -reply.clock_offset_s))
-    if state == "never" and now - last - slow >= NEVER_AFTER:
-        return Outcome(FAILED, outcomes.NEVER_ARRIVED)
+    is_over = now - last - slow >= NEVER_AFTER
+    if state == "never" and is_over and _has_forgotten_nothing(change, site, reply):
+        return Outcome(FAILED, NEVER_ARRIVED)
     return None
+
+
+def _has_forgotten_nothing(change: Change, site: Site, reply: Reply) -> bool:
+    """Whether a site that does not know a change never got it.
+
+    After another pairing, or with a log that does not continue the known one, its records may be
+    those of another installation or of a backup.
+    """
+    is_same = site.key_id == change.kid and not site.quarantine
+    return is_same and quarantine.judge_answer(site, reply).forked is None
 
 
 def finish_change(
@@ -130,7 +149,7 @@ def finish_change(
 
     State, evidence, component, connection and entries are written together.
     """
-    was_touched = outcome.state in _TOUCHED and outcome.reason != outcomes.NEVER_ARRIVED
+    was_touched = outcome.state in _TOUCHED and outcome.reason != NEVER_ARRIVED
     after: dict[str, Any] = {}
     if was_touched:
         after = site_probe.probe_site(
@@ -154,6 +173,7 @@ def finish_change(
         if outcome.state == WAITING:
             return _wait(change, outcome, now)
         if end_change(change, outcome, after, how, now):
+            judgment.store()
             if was_touched and site.is_paired:
                 tx.after_commit(_request_sync, site, now)
             tx.after_commit(_start_next, site, now)
@@ -175,9 +195,7 @@ def end_change(
         outcome_reason=outcome.reason,
         evidence=outcome.evidence,
         probe_after=after,
-        # A change that was rolled back or never began leaves the site as it was. After any other
-        # failure, a person has to check the site before its next change.
-        is_incident=outcome.state == FAILED and outcome.reason != outcomes.NEVER_ARRIVED,
+        is_incident=_needs_person(outcome),
     )
     if not won:
         return False
@@ -199,13 +217,29 @@ def end_change(
     return True
 
 
+def _needs_person(outcome: Outcome) -> Any:
+    """Return the SQL expression for whether a person has to check the site before its next change.
+
+    A change that was rolled back or never began leaves the site as it was. A person who checked it
+    while Aura asked for the result is not asked again.
+    """
+    is_bad = outcome.state == FAILED and outcome.reason != NEVER_ARRIVED
+    return Change.closed_by == "" if is_bad else False
+
+
 def _wait(change: Change, outcome: Outcome, now: datetime) -> str:
-    """Record that the site waits for its administrator or is busy, and plan the next try."""
+    """Record that the site waits for its administrator or is busy, and plan the next try.
+
+    What a person has checked is not sent again.
+    """
     is_same = change.outcome_reason == outcome.reason
     delay = backoff(change.attempts - 1, WAITING_RETRY, LONGEST_WAITING_RETRY)
     has_moved = change.move(
         WAITING,
+        Change.closed_by == "",
         outcome_reason=outcome.reason,
+        # It was one if the site had not answered for an hour.
+        is_incident=False,
         evidence=outcome.evidence,
         next_attempt_at=now + delay,
         leased_until=None,

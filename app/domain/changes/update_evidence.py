@@ -27,6 +27,8 @@ VERSION_RESTORED = "version_restored"
 LOOKS_AGAINST = {outcomes.FATAL: PAGE_BROKEN, outcomes.COULD_NOT_TELL: PAGE_UNCLEAR}
 # The same of the other pages, by ChangePages.verdict.
 _PAGES_AGAINST = {UNANSWERED: PAGES_CHANGED, RESTORED: VERSION_RESTORED}
+# Who accepts one of these knows that the update was not seen working, which comes before them.
+_AFTER_UNPROVEN = (UNPROVEN, OUTAGE, *LOOKS_AGAINST.values(), *_PAGES_AGAINST.values())
 
 
 def reason_against(
@@ -36,19 +38,21 @@ def reason_against(
     pages: str,
     outages: Sequence[Outage],
     wait: timedelta,
+    accepted: str = "",
     since: datetime | None = None,
 ) -> str:
     """Return what speaks against letting other sites follow this change; empty if nothing does.
 
     `look` is what the front page showed afterwards, `pages` is ChangePages.verdict of the others,
     and `outages` are those of any sites. One that began in the `wait` after the change counts, but
-    not before `since`, when a person has judged the site.
+    not before `since`, when a person has judged the site and `accepted` this reason.
     """
     if change.state != SUCCEEDED:
         return _reason_of_end(change)
     if change.is_incident or change.outcome_reason == outcomes.BROKE_LATER:
         return BROKE_LATER
-    if change.outcome_reason == outcomes.UNPROVEN:
+    # What was accepted as not seen working may still break.
+    if change.outcome_reason == outcomes.UNPROVEN and accepted not in _AFTER_UNPROVEN:
         return UNPROVEN
     if any(_is_after(outage, change, wait, since) for outage in outages):
         return OUTAGE

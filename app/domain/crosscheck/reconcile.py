@@ -14,7 +14,7 @@ from typing import Any
 from app.domain import alerts
 from app.domain.changes import outcomes
 from app.models.call_log import SiteCall
-from app.models.changes import FAILED
+from app.models.changes import FAILED, NEVER_ARRIVED
 
 # The other side's entry of the same event may not have arrived yet.
 GRACE_PERIOD = timedelta(minutes=10)
@@ -176,7 +176,7 @@ def _changes_missing(sides: LogPair, now: datetime) -> Iterable[Finding]:
     for end in of(sides.aura, "change_ended"):
         op_id, outcome = end.text("op_id"), end.text("outcome")
         is_reported = op_id and end.facts["how"] in ("answer", "status") and outcome in _TOUCHED
-        never = end.facts.get("reason") == outcomes.NEVER_ARRIVED
+        never = end.facts.get("reason") == NEVER_ARRIVED
         if not is_reported or never or op_id in there or now - end.at < GRACE_PERIOD:
             continue
         began = [

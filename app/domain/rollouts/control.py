@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from app import queue
@@ -38,13 +38,20 @@ def pause_rollout(rollout: Rollout, *, by: Actor, now: datetime) -> None:
 
 
 def resume_rollout(
-    rollout: Rollout, *, by: Actor, reason: str, confirmed_at: datetime, now: datetime
+    rollout: Rollout,
+    *,
+    by: Actor,
+    seen: Collection[str],
+    reason: str,
+    confirmed_at: datetime,
+    now: datetime,
 ) -> None:
     """Go on, and accept what has stopped it so far; a new finding stops it again.
 
-    Raises Forbidden, ReauthenticationRequired, Invalid without a reason for going on in spite of a
-    finding, Conflict while two packages of its version are known, or StaleState if it is not
-    halted.
+    `seen` are the keys of the findings that the page showed. Raises Forbidden,
+    ReauthenticationRequired, Invalid without a reason for going on in spite of a finding, Conflict
+    while two packages of its version are known, or StaleState if it is not halted or there is a
+    finding that was not shown.
     """
     permissions.require(by, "decide")
     permissions.require_recent_authentication(confirmed_at, now)
@@ -54,7 +61,7 @@ def resume_rollout(
     with permissions.user_transaction(by, "decide", *_sites(rollout)) as (tx, present):
         rollout.refresh()
         findings = evidence.read_evidence(rollout).findings
-        _check_findings(findings, reason)
+        _check_findings(findings, seen, reason)
         if not rollout.move(RUNNING, HALTED, now=now, changed_by=present.name[:120]):
             raise StaleState("This rollout is not paused or stopped any more.")
         _accept(rollout, findings, now)
@@ -71,11 +78,16 @@ def resume_rollout(
         tx.after_commit(queue.enqueue, "advance_rollout", rollout.id)
 
 
-def _check_findings(findings: Sequence[Finding], reason: str) -> None:
+def _check_findings(findings: Sequence[Finding], seen: Collection[str], reason: str) -> None:
     if any(one.reason in NEVER_ACCEPTED for one in findings):
         raise Conflict(
             "Two different packages of this version were seen. Resolve the alert first, or end the "
             "rollout."
+        )
+    if any(one.key not in seen for one in findings):
+        raise StaleState(
+            "More speaks against this rollout since you opened the page. Reload the page, and "
+            "decide again."
         )
     if findings and not reason:
         raise Invalid("reason", "Say why it may go on. The activity log keeps this reason.")

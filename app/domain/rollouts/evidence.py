@@ -55,6 +55,11 @@ class Finding:
     reason: str
     update: RolloutUpdate | None = None
 
+    @property
+    def key(self) -> str:
+        """Return what a form names it by."""
+        return f"{self.update.change_id if self.update else 0}:{self.reason}"
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -102,11 +107,14 @@ def judge(
     """
     started = [one for one in updates if one.wave <= rollout.wave and not _is_left_out(one.change)]
     current = [one for one in started if one.wave == rollout.wave]
-    is_last = not any(one.wave > rollout.wave and one.change.is_open for one in updates)
+    later = [one for one in updates if one.wave > rollout.wave]
+    is_last = not any(one.change.is_open for one in later)
+    # What expired in a wave that never starts was approved, and has not been done.
+    expired = [one for one in later if is_last and one.change.state == EXPIRED]
     findings = [Finding(PACKAGE, one) for one in updates if one.change_id in disputed]
     findings += [
         Finding(reason, one)
-        for one in started
+        for one in (*started, *expired)
         if (reason := _reason_against(one, outages, rollout)) and reason != one.accepted
     ]
     ended = [one for one in current if _has_result(one)]
@@ -129,6 +137,7 @@ def _reason_against(update: RolloutUpdate, outages: Sequence[Outage], rollout: R
         pages=update.pages,
         outages=outages,
         wait=rollout.wait,
+        accepted=update.accepted,
         since=update.accepted_at,
     )
 

@@ -128,6 +128,6 @@ def _release_wave(rollout: Rollout, now: datetime) -> list[int]:
 def _finish(rollout: Rollout, now: datetime) -> bool:
     if not rollout.move(DONE, (RUNNING,), now=now):
         return False
-    event = RolloutFinished(batch=rollout.batch, name=rollout.name, waves=rollout.waves)
+    event = RolloutFinished(batch=rollout.batch, name=rollout.name, waves=rollout.wave)
     audit.record(event, SYSTEM, now=now)
     return True

@@ -127,6 +127,19 @@ def test_a_success_that_is_still_watched_is_not_final(
     assert settle(approved) == "succeeded"
 
 
+@pytest.mark.parametrize("ahead_s", [-50, 50])
+def test_a_success_is_watched_by_the_clock_of_the_site(
+    approved: Change, fake: FakeSite, run: Do, settle: Do, ahead_s: int
+) -> None:
+    fake.clock_ahead_s = ahead_s
+    fake.changes.watched_until = int(fake.clock().timestamp()) + ahead_s + 600
+    assert run(approved) == UNKNOWN
+    fake.clock.advance(seconds=570)
+    assert settle(approved) == UNKNOWN
+    fake.clock.advance(minutes=6)
+    assert settle(approved) == "succeeded"
+
+
 def test_a_site_that_tells_nothing_for_an_hour_is_something_to_look_at(
     approved: Change, fake: FakeSite, run: Do, settle: Do, ready: Site, ana: Actor
 ) -> None:

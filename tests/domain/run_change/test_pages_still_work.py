@@ -246,6 +246,50 @@ def test_a_call_that_never_reached_the_site_is_made_again(
     assert run(approved) == UNKNOWN
 
 
+class Killed(BaseException):
+    """The worker's process is gone."""
+
+
+def test_a_worker_that_dies_with_the_site_s_refusal_lets_no_broken_page_pass(
+    approved: Change, fake: FakeSite, run: Do, page: SitePage, draws: Any, config: Config,
+    clock: Clock, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def die(*_: object, **__: object) -> Any:
+        raise Killed
+
+    fake.changes.not_reverted = "copy_gone"
+    draws(whole, whole, without_action)
+    monkeypatch.setattr(settlement, "end_change", die)
+    with pytest.raises(Killed):
+        run(approved)
+    monkeypatch.undo()
+    clock.advance(minutes=5)
+    execution.recover_changes(clock())
+    clock.advance(minutes=5)
+    settlement.settle_change(approved.id, config=config, call=fake.call, look=fake.look, now=clock)
+    approved.refresh()
+    assert (approved.state, approved.outcome_reason) == (FAILED, "page_broken")
+    assert result_of(approved)["revert"] == "copy_gone"
+
+
+def test_a_page_that_was_broken_is_not_forgotten_while_the_site_is_silent(
+    approved: Change, fake: FakeSite, run: Do, page: SitePage, draws: Any, config: Config,
+    clock: Clock,
+) -> None:  # fmt: skip
+    fake.during = lambda op: (
+        fake.failing.append(ErrorCode.too_slow) if op == "change.revert" else None
+    )
+    draws(whole, whole, without_action)
+    assert run(approved) == UNKNOWN
+    fake.during = None
+    clock.advance(hours=2)
+    settlement.settle_change(approved.id, config=config, call=fake.call, look=fake.look, now=clock)
+    approved.refresh()
+    assert (approved.state, approved.outcome_reason) == (FAILED, "page_broken")
+    assert approved.is_incident
+    assert ("form_action", "/contact/", True) in differences(approved)
+
+
 def test_looks_that_are_too_old_show_nothing(
     approved: Change,
     fake: FakeSite,

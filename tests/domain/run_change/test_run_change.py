@@ -12,6 +12,7 @@ from app.domain.actor import Actor
 from app.domain.changes import execution, proposals, settlement
 from app.domain.connection import revocation
 from app.http.errors import ErrorCode
+from app.models.auto_update_rules import UpdateHold
 from app.models.changes import (
     APPROVED,
     RUNNING,
@@ -118,6 +119,34 @@ def test_an_approved_row_that_was_changed_is_not_sent(
 def test_a_job_for_something_that_is_gone_ends_quietly(config: Config, database: Config) -> None:
     assert execution.run_change(4711, config=config) == "gone"
     assert settlement.settle_change(4711, config=config) == "gone"
+
+
+def test_what_is_ignored_while_the_site_is_looked_at_is_not_sent(
+    approved: Change, fake: FakeSite, run: Do, config: Config, ready: Site, clock: Clock
+) -> None:
+    def hold_meanwhile(*args: Any, **more: Any) -> Any:
+        about = {"reason": "breaks the shop", "created_by": "Ana", "created_at": clock()}
+        UpdateHold.put(ready, "plugin", AKISMET, **about)
+        return fake.look(*args, **more)
+
+    state = execution.run_change(
+        approved.id, config=config, call=fake.call, look=hold_meanwhile, now=clock
+    )
+    assert (state, fake.calls) == (WAITING, [])
+    assert (run(approved), approved.outcome_reason) == ("cancelled", "held")
+
+
+def test_a_site_that_is_found_to_be_a_copy_meanwhile_gets_nothing(
+    approved: Change, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    def copied_meanwhile(*args: Any, **more: Any) -> Any:
+        Site.update(quarantine=FORKED).execute()
+        return fake.look(*args, **more)
+
+    state = execution.run_change(
+        approved.id, config=config, call=fake.call, look=copied_meanwhile, now=clock
+    )
+    assert (state, fake.calls) == (WAITING, [])
 
 
 # ---- the site asks its own administrator ----

@@ -75,6 +75,9 @@ class RolloutEnded(RolloutEvent):
 
 
 class RolloutFinished(RolloutEvent):
-    """All of its waves have started, and nothing speaks against the last one."""
+    """No wave is left to start, and nothing speaks against the last one.
+
+    `waves` is how many have started.
+    """
 
     waves: int

@@ -1,0 +1,176 @@
+"""A person checks a site that sent no result, and its updates go on, whatever is learned later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.config import Config
+from app.domain.actor import Actor
+from app.domain.changes import execution, proposals, settlement
+from app.http.errors import ErrorCode
+from app.models.available_updates import READY, AvailableUpdate, UpdateFilter
+from app.models.changes import FAILED, RUNNING, SUCCEEDED, UNKNOWN, WAITING, Change
+from app.models.sites import FORKED, Site
+from tests.support.change_runs import Do
+from tests.support.factories import AKISMET, approve, check, propose, read_report
+from tests.support.fakes import FakeSite
+
+pytestmark = pytest.mark.both_databases
+
+
+@pytest.fixture
+def settle(fake: FakeSite, config: Config) -> Callable[[Change], str]:
+    def once(change: Change) -> str:
+        state = settlement.settle_change(
+            change.id, config=config, call=fake.call, look=fake.look, now=fake.clock
+        )
+        change.refresh()
+        return state
+
+    return once
+
+
+@pytest.fixture
+def silent(approved: Change, fake: FakeSite, run: Do, settle: Do) -> Change:
+    """An update that never reached its site, which has not answered since then for an hour."""
+    fake.failing = [ErrorCode.too_slow]
+    run(approved)
+    stay_silent(approved, fake, settle)
+    return approved
+
+
+def stay_silent(change: Change, fake: FakeSite, settle: Do) -> None:
+    fake.clock.advance(minutes=61)
+    fake.failing = [ErrorCode.too_slow]
+    assert (settle(change), change.is_incident) == (UNKNOWN, True)
+
+
+def mark_checked(change: Change, by: Actor, fake: FakeSite) -> None:
+    proposals.close_incident(change, by=by, note="The website works.", now=fake.clock())
+
+
+# ---- the component is free again ----
+
+
+def test_the_plugin_can_be_updated_again(
+    silent: Change, fake: FakeSite, run: Do, ready: Site, ana: Actor, ben: Actor, config: Config
+) -> None:
+    mark_checked(silent, ana, fake)
+    assert (silent.state, silent.is_open) == (UNKNOWN, False)
+    read_report(ready, fake, config=config)
+    again = check(propose(ready, ben, fake.clock()), fake, config)
+    assert run(approve(again, ana, config, fake.clock())) == SUCCEEDED
+
+
+def test_the_plugin_is_listed_as_ready_again(
+    silent: Change, fake: FakeSite, ready: Site, ana: Actor, config: Config, by_status: Any
+) -> None:
+    mark_checked(silent, ana, fake)
+    read_report(ready, fake, config=config)
+    assert by_status(READY) == [AKISMET]
+
+
+@pytest.fixture
+def by_status(fake: FakeSite) -> Callable[[str], list[str]]:
+    """Return what of Akismet's available updates is in a status."""
+
+    def found(status: str) -> list[str]:
+        now = fake.clock()
+        asked = UpdateFilter(now=now, fresh_since=now, kind="plugin", ident=AKISMET)
+        return [row.ident for row in AvailableUpdate.with_status(asked, status)]
+
+    return found
+
+
+# ---- what is learned while a person checks ----
+
+
+def test_a_failure_that_is_learned_later_does_not_pause_the_site_again(
+    approved: Change, fake: FakeSite, run: Do, settle: Do, ana: Actor
+) -> None:
+    fake.losing.add("change.run")
+    fake.changes.plays[AKISMET] = (FAILED, "version_wrong_after")
+    run(approved)
+    stay_silent(approved, fake, settle)
+    fake.during = lambda _: mark_checked(Change.get_by_id(approved.id), ana, fake)
+    fake.clock.advance(minutes=20)
+    assert settle(approved) == FAILED
+    assert (approved.is_incident, approved.needs_checking) == (False, False)
+    assert approved.closing_note == "The website works."
+
+
+def test_what_a_person_has_checked_is_not_sent_again(
+    approved: Change, fake: FakeSite, run: Do, settle: Do, ana: Actor
+) -> None:
+    fake.report["agent"]["approval_on_site"] = True
+    fake.losing.add("change.run")
+    run(approved)
+    stay_silent(approved, fake, settle)
+    fake.during = lambda _: mark_checked(Change.get_by_id(approved.id), ana, fake)
+    fake.clock.advance(minutes=20)
+    assert settle(approved) == UNKNOWN
+    fake.during = None
+    fake.clock.advance(minutes=20)
+    execution.recover_changes(fake.clock())
+    assert run(approved) == UNKNOWN
+
+
+def test_a_site_that_turns_out_to_wait_pauses_nothing_any_more(
+    approved: Change, fake: FakeSite, run: Do, settle: Do
+) -> None:
+    fake.report["agent"]["approval_on_site"] = True
+    fake.losing.add("change.run")
+    run(approved)
+    stay_silent(approved, fake, settle)
+    fake.clock.advance(minutes=20)
+    assert (settle(approved), approved.is_incident) == (WAITING, False)
+
+
+def test_the_hour_counts_from_the_last_attempt(
+    approved: Change, fake: FakeSite, run: Do, config: Config
+) -> None:
+    fake.report["agent"]["approval_on_site"] = True
+    assert run(approved) == WAITING
+    fake.clock.advance(hours=5)
+
+    def die(*_: object, **__: object) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        execution.run_change(approved.id, config=config, call=fake.call, look=die, now=fake.clock)
+    approved.refresh()
+    assert (approved.state, approved.sent_at) == (RUNNING, None)
+    fake.clock.advance(minutes=5)
+    execution.recover_changes(fake.clock())
+    approved.refresh()
+    assert (approved.state, approved.is_incident) == (UNKNOWN, False)
+
+
+# ---- a site that may have forgotten ----
+
+
+def test_another_connection_proves_nothing_about_what_was_sent_before(
+    silent: Change, fake: FakeSite, settle: Do
+) -> None:
+    Change.update(kid="another").execute()
+    fake.clock.advance(minutes=20)
+    assert settle(silent) == UNKNOWN
+
+
+def test_a_restored_backup_proves_nothing_about_what_was_sent_before_it(
+    approved: Change, fake: FakeSite, run: Do, settle: Do
+) -> None:
+    backup, ledger = list(fake.log), dict(fake.changes.ledger)
+    fake.losing.add("change.run")
+    run(approved)
+    installed = fake.changes.installs[approved.op_id]
+    Site.update(log_n=fake.head["n"], log_hash=fake.head["hash"]).execute()
+    fake.log, fake.changes.ledger = backup, ledger
+    fake.clock.advance(minutes=20)
+    assert (settle(approved), installed) == (UNKNOWN, 1)
+    Site.update(quarantine=FORKED).execute()
+    fake.clock.advance(minutes=20)
+    assert settle(approved) == UNKNOWN

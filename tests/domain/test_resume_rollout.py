@@ -1,0 +1,143 @@
+"""A person lets a rollout go on in spite of what they read, and of nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.config import Config
+from app.domain.actor import Actor
+from app.domain.changes import page_questions
+from app.domain.errors import StaleState
+from app.domain.rollouts import control, evidence
+from app.models.changes import ROLLED_BACK, SUCCEEDED, Change
+from app.models.rollouts import RUNNING, STOPPED, Rollout, RolloutUpdate
+from app.models.site_pages import LOOKS_RIGHT, RESTORED, ChangePages
+from app.models.uptime import Outage
+from tests.support.factories import AKISMET
+from tests.support.fakes import Clock, RecordingQueue
+from tests.support.page_questions import change_shop, watch_shop
+from tests.support.rollouts import RolloutWorld, all_facts
+
+pytestmark = pytest.mark.both_databases
+
+
+@pytest.fixture
+def world(ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> RolloutWorld:
+    return RolloutWorld.make(ana, config, clock, count=3)
+
+
+@pytest.fixture
+def rolling(world: RolloutWorld) -> RolloutWorld:
+    """A was updated; the others wait for their wave."""
+    world.approve()
+    world.work()
+    return world
+
+
+def halted() -> tuple[str, str, str]:
+    rollout = Rollout.get()
+    return rollout.state, rollout.reason, rollout.site.name if rollout.site else ""
+
+
+def restore(world: RolloutWorld, name: str) -> None:
+    """The owner of a site restores the former version, and Aura reads it in the site's log."""
+    change = world.change(name)
+    about = (change.site_id, change.kind, change.ident, change.to_version)
+    page_questions.close_restored(*about, world.clock())
+
+
+# ---- only what was read ----
+
+
+def test_what_came_after_the_page_was_opened_is_not_accepted(world: RolloutWorld) -> None:
+    world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    world.approve()
+    world.work()
+    world.advance()
+    seen = [one.key for one in evidence.read_evidence(Rollout.get()).findings]
+    Change.update(is_incident=True, state=SUCCEEDED).where(Change.state == ROLLED_BACK).execute()
+    now = world.clock()
+    with pytest.raises(StaleState, match="Reload the page"):
+        control.resume_rollout(
+            Rollout.get(), by=world.ana, seen=seen, reason="Fine", confirmed_at=now, now=now
+        )
+    update = RolloutUpdate.of_change(world.change("A").id)
+    assert update is not None
+    assert (halted()[0], update.accepted) == (STOPPED, "")
+    assert all_facts("rollout_resumed") == []
+
+
+def test_what_is_over_meanwhile_keeps_no_person_from_going_on(world: RolloutWorld) -> None:
+    world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    world.approve()
+    world.work()
+    world.advance()
+    now = world.clock()
+    seen = [f"{world.change('A').id}:{ROLLED_BACK}", f"{world.change('B').id}:outage"]
+    control.resume_rollout(
+        Rollout.get(), by=world.ana, seen=seen, reason="Fine", confirmed_at=now, now=now
+    )
+    assert halted()[0] == RUNNING
+
+
+def unproven(world: RolloutWorld) -> None:
+    """A was installed and not seen working; Ana lets the rollout go on."""
+    Change.update(outcome_reason="unproven").where(Change.site == world.site("A")).execute()
+    assert (world.advance(), halted()) == ("stopped", (STOPPED, "unproven", "A"))
+    world.resume("It is behind a login")
+    assert world.advance() == ""
+
+
+def test_an_outage_after_an_update_was_accepted_as_not_seen_working_stops_it_again(
+    rolling: RolloutWorld,
+) -> None:
+    unproven(rolling)
+    rolling.clock.advance(hours=2)
+    Outage.create(site=rolling.site("A"), began_at=rolling.clock(), cause="timeout")
+    assert (rolling.advance(), halted()) == ("stopped", (STOPPED, "outage", "A"))
+    rolling.resume("The host was moved")
+    rolling.wait(hours=25)
+    assert rolling.states() == "A succeeded, B succeeded, C succeeded"
+
+
+def test_what_was_accepted_as_not_seen_working_may_go_on(rolling: RolloutWorld) -> None:
+    unproven(rolling)
+    rolling.wait(hours=25)
+    assert rolling.states() == "A succeeded, B succeeded, C succeeded"
+
+
+# ---- a version that its owner restored ----
+
+
+def test_a_version_that_was_restored_stops_it_although_no_page_is_watched(
+    rolling: RolloutWorld,
+) -> None:
+    restore(rolling, "A")
+    assert (rolling.advance(), halted()) == ("stopped", (STOPPED, "version_restored", "A"))
+    rolling.wait(hours=100)
+    assert rolling.states() == "A succeeded, B approved, C approved"
+
+
+def test_a_version_that_was_restored_after_its_pages_were_right_stops_it(
+    world: RolloutWorld,
+) -> None:
+    watch_shop(world.site("A"), world.ana, world.fake("A"))
+    change_shop(world.fake("A"))
+    world.approve()
+    world.work()
+    change = world.change("A")
+    page_questions.answer_looks_right(change, by=world.ana, note="Fine", now=world.clock())
+    row = ChangePages.of(change.id)
+    assert (row and row.answer, world.advance()) == (LOOKS_RIGHT, "")
+    restore(world, "A")
+    row = ChangePages.of(change.id)
+    assert row is not None
+    assert (row.answer, row.note, row.asks) == (RESTORED, "Fine", False)
+    assert world.advance() == "stopped"
+
+
+def test_another_version_that_was_restored_stops_nothing(rolling: RolloutWorld) -> None:
+    change = rolling.change("A")
+    about = (change.site_id, change.kind, change.ident, "5.2")
+    page_questions.close_restored(*about, rolling.clock())
+    assert (rolling.advance(), ChangePages.select().count()) == ("", 0)
