@@ -25,7 +25,6 @@ from app.domain.actor import SYSTEM
 from app.domain.audit.events import BackupCreated, BackupRestored
 from app.keys import SealBroken, lock, unlock
 from app.models import database_copy, migrate
-from app.models.accounts import User
 from app.models.audit import AuditEntry
 from app.models.base import db, transaction, use_database
 from app.models.database_copy import CopyFailed
@@ -76,12 +75,6 @@ def create_backup(path: Path, passphrase: str, *, config: Config, now: datetime)
         raise BackupRefused(f"Use a passphrase of at least {MIN_PASSPHRASE_CHARS} characters.")
     if path.exists():
         raise BackupRefused(f"{path} exists already.")
-    if not User.anybody():
-        # A command without the settings of the running Aura finds, or creates, another one.
-        raise BackupRefused(
-            f"The Aura with its data in {config.var_dir} has no accounts, so there is nothing to "
-            "back up. Set AURA_VAR and DATABASE_URL as for the Aura that you want to back up."
-        )
     with transaction():
         audit.record(BackupCreated(), SYSTEM, now=now)
     entries, head = AuditEntry.end() or (0, "")

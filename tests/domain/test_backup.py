@@ -272,17 +272,6 @@ def test_a_short_passphrase_and_an_existing_file_are_refused(
         create(path, config, clock)
 
 
-def test_an_aura_without_accounts_is_not_backed_up(
-    database: Config, clock: Clock, path: Path
-) -> None:
-    """A command without the settings of the running Aura would save an empty one each day."""
-    with pytest.raises(BackupRefused, match="no accounts, so there is nothing to back up"):
-        create(path, database, clock)
-    assert not path.exists()
-    assert not database.backup_mark.exists()
-    assert AuditEntry.last_seq() == 0
-
-
 @pytest.mark.both_databases
 def test_a_database_with_data_is_kept(
     ready: Site, config: Config, clock: Clock, path: Path
