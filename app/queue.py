@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from redis import Redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -42,6 +43,8 @@ _LONG_JOBS_S = {
     "verify_audit_log": 6 * 3600,
 }
 _REDIS_ANSWERS_S = 5
+# How long nothing is enqueued after Redis has not answered in that time.
+_SPARED_S = 10
 # A job that waits this long is enqueued again by the schedule, in case it was lost.
 _WAITS_FOR_S = 300
 
@@ -171,8 +174,23 @@ class RedisBackend:
     def __init__(self, redis_url: str) -> None:
         self._redis = connect(redis_url)
         self._queue = open_queue(self._redis)
+        self._silent_until = 0.0
 
     def put(self, name: str, ids: tuple[int, ...], delay_s: int) -> None:
+        """Enqueue a job. Raises: RedisError.
+
+        A person may wait for hundreds of jobs, so a Redis that hangs is waited for only now and
+        then.
+        """
+        if time.monotonic() < self._silent_until:
+            raise RedisTimeout("It did not answer a moment ago.")
+        try:
+            self._put(name, ids, delay_s)
+        except RedisTimeout:
+            self._silent_until = time.monotonic() + _SPARED_S
+            raise
+
+    def _put(self, name: str, ids: tuple[int, ...], delay_s: int) -> None:
         path = f"jobs.tasks.{name}"
         options = {**OPTIONS, "job_timeout": _LONG_JOBS_S.get(name, JOB_TIMEOUT_S)}
         if delay_s:

@@ -20,7 +20,7 @@ from app.domain.diagnostics import runs
 from app.domain.inventory import site_sync, update_backlog
 from app.domain.mail import outbox
 from app.domain.notifications import watch, webhook_watch
-from app.domain.page_checks import screenshots
+from app.domain.page_checks import looks, screenshots
 from app.domain.reporting import delivery as report_delivery
 from app.domain.reporting import preparing
 from app.domain.rollouts import upkeep as rollout_upkeep
@@ -52,6 +52,7 @@ TASKS: dict[str, Callable[[Config, datetime], int]] = {
         package_checks.recover_checks(now) + package_refusals.close_gone(now)
     ),
     "recover_comparisons": lambda _, now: release_comparisons.recover_comparisons(now),
+    "recover_looks": lambda _, now: looks.recover_looks(now),
     "recover_changes": lambda _, now: execution.recover_changes(now),
     "advance_rollouts": lambda _, now: rollout_upkeep.advance_due(now),
     # What waits for approval does not depend on what is proposed next, so it comes first.

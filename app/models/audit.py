@@ -125,6 +125,12 @@ class AuditEntry(BaseModel):
         row = _HASH.read_row(seq=seq)
         return "" if row is None else row[0]
 
+    @classmethod
+    def hashes_of(cls, seqs: Collection[int]) -> dict[int, str]:
+        """Return the hashes of these entries by number; those that do not exist are left out."""
+        query: Any = cls.select(cls.seq, cls.hash).where(cls.seq.in_(list(seqs)))
+        return dict(query.tuples())
+
     # These two statements run with every write. Built once by hand, they take a third of the
     # time.
 

@@ -21,6 +21,7 @@ UNKNOWN = "unknown"
 _LONGEST_CALL = timedelta(minutes=30)
 _NONCES_AT_ONCE = 500
 _STREAMED_AT_ONCE = 5000
+_FORGOTTEN_AT_ONCE = 5000
 
 
 class SiteCall(BaseModel):
@@ -140,8 +141,21 @@ class SiteCall(BaseModel):
 
     @classmethod
     def forget(cls, through: int) -> int:
-        """Delete the calls up to a number; return how many."""
-        return int(cls.delete().where(cls.id <= through).execute())
+        """Delete the calls up to a number; return how many.
+
+        A batch at a time, so that a year of them does not keep all others from writing.
+        """
+        count, first = 0, cls._first()
+        while first is not None and first <= through:
+            last = min(through, first + _FORGOTTEN_AT_ONCE - 1)
+            count += int(cls.delete().where(cls.id <= last).execute())
+            first = cls._first()
+        return count
+
+    @classmethod
+    def _first(cls) -> int | None:
+        number: int | None = cls.select(fn.MIN(cls.id)).scalar()
+        return number
 
 
 _FINISH = Statement(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -67,6 +68,15 @@ class AuditAnchor(BaseModel):
     @classmethod
     def keep(cls, site: Site, n: int, digest: str, now: datetime) -> None:
         _KEEP_ANCHOR.execute(site=site, day=f"{now:%Y-%m-%d}", n=n, hash=digest, reported_at=now)
+
+    @classmethod
+    def all_with_names(cls) -> Iterator[tuple[int, str, int, str, datetime]]:
+        """Yield site id, site name, `n`, `hash` and `reported_at` of all, by `n`.
+
+        There is one for each site and day, so after years they are many: no models are built.
+        """
+        query: Any = cls.select(cls.site, Site.name, cls.n, cls.hash, cls.reported_at).join(Site)
+        yield from query.order_by(cls.n).tuples().iterator()
 
 
 def _keep_latest(model: Any, *key: str) -> Statement:

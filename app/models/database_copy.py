@@ -14,8 +14,6 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from app.models.base import db, is_postgres
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
-# Other processes may write between two steps.
-_PAGES_AT_ONCE = 2000
 _MAX_REASON_CHARS = 500
 
 
@@ -47,7 +45,10 @@ def write_copy(path: Path, url: str) -> None:
         return
     try:
         with closing(sqlite3.connect(db.obj.database)) as live, closing(_open_new(path)) as copy:
-            live.backup(copy, pages=_PAGES_AT_ONCE)
+            # In one step: SQLite begins again after each write that happens between two steps, so
+            # the copy of a large database in use would never end. In WAL mode, others write
+            # during a step as well (https://www.sqlite.org/c3ref/backup_finish.html).
+            live.backup(copy)
     except sqlite3.Error as why:
         raise CopyFailed(f"The database could not be copied: {why}.") from why
 

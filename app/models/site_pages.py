@@ -76,6 +76,12 @@ class PageRound(BaseModel):
                 site=site_id, requested_at=now, suggestions=[]
             ).on_conflict_ignore().execute()
 
+    @classmethod
+    def open_since(cls, before: datetime) -> list[PageRound]:
+        """Return the looks that were requested before that time and have not ended."""
+        is_open = cls.ended_at.is_null() & (cls.requested_at < before)
+        return list(cls.select().where(is_open).order_by(cls.requested_at))
+
     def end(self, now: datetime, suggestions: list[str]) -> bool:
         """Store the end of this look; False if another one was requested meanwhile."""
         return self.update_if(

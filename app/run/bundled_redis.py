@@ -35,6 +35,9 @@ _MOST_OUTPUT = 65536
 # How many lines of its output are shown when it dies.
 _MESSAGES_KEPT = 8
 _PR_SET_PDEATHSIG = 1
+# What Redis writes before it exits because of its file, and where that file may be.
+_DAMAGED = "Bad file format reading the append only file"
+_QUEUE_FILES = ("appendonlydir", "appendonly.aof")
 
 _log = logging.getLogger(__name__)
 
@@ -57,10 +60,18 @@ class RedisServer:
         self._watcher = threading.Thread()
 
     def start(self) -> None:
-        """Start Redis and wait until it answers.
+        """Start Redis and wait until it answers, with an empty queue if its file is damaged.
 
         Raises: RedisUnavailable if it does not.
         """
+        try:
+            self._start()
+        except RedisUnavailable:
+            if not self._put_damaged_queue_aside():
+                raise
+            self._start()
+
+    def _start(self) -> None:
         if len(str(self._path)) > _UNIX_SOCKET_PATH_MAX:
             raise RedisUnavailable(
                 f"The path of the queue's socket is too long for a unix socket: {self._path}. "
@@ -89,6 +100,28 @@ class RedisServer:
         self._read_output()
         self._output.close()
         raise RedisUnavailable(f"The bundled Redis did not start.{self._last_messages()}")
+
+    def _put_damaged_queue_aside(self) -> bool:
+        """Rename the files of a queue that Redis could not read; return whether there are any.
+
+        A power cut can leave such files. The database has everything needed to queue jobs again.
+        """
+        if not any(_DAMAGED in message for message in self._messages):
+            return False
+        damaged = [path for name in _QUEUE_FILES if (path := self._path.parent / name).exists()]
+        for path in damaged:
+            aside = path.with_name(f"{path.name}.damaged")
+            if aside.is_dir():
+                shutil.rmtree(aside)
+            path.rename(aside)
+            _log.warning(
+                "The queue cannot be read, so Aura starts with an empty one. Lost jobs are queued "
+                "again within minutes. The damaged queue is in %s, and is not needed.%s",
+                aside,
+                self._last_messages(),
+            )
+        self._messages.clear()
+        return damaged != []
 
     def watch(self, gave_up: Callable[[str], None]) -> None:
         """Restart Redis if it dies, a few times.

@@ -579,8 +579,10 @@ class Export:
         of, _, *limited = parts(self.covers, of=str, private=bool, **limits)
         self.is_whole = limited == [None] * 4
         keys = strict(files.read("keys.json"))
-        _, dashboard, sites = parts(keys, v=int, dashboard=dict, sites=list)
-        self.key, self.keys = key_of({"site": "", **dashboard})[1], [key_of(site) for site in sites]
+        _, dashboard, former, sites = parts(keys, v=int, dashboard=dict, former=list, sites=list)
+        own = ({"site": "", **one} if type(one) is dict else one for one in [dashboard, *former])
+        self.key, *self.former = (key_of(one)[1] for one in own)
+        self.keys = [key_of(site) for site in sites]
         checkpoints = strict(files.read("checkpoints.json"))
         _, end, self.by_sites, self.of_sites = parts(
             checkpoints, v=int, export=dict, by_sites=list, of_sites=list
@@ -620,7 +622,8 @@ class Export:
                 # An excerpt omits most entries. The path proves that the log contains this hash.
                 leads = root_by_path(checkpoint.hash, checkpoint.n - 1, self.end.n, path)
                 at[checkpoint.n] = checkpoint.hash if leads == self.end.root else b"", None, None
-        checkpoints += self.kept_if_of(self.name, [self.key])
+        # One that was kept may be from before the dashboard renewed its key.
+        checkpoints += self.kept_if_of(self.name, [self.key, *self.former])
         log = Log(self.name, checkpoints)
         with self.files.open("audit_log.jsonl") as file:
             absent = read_audit_log(records(file), log, self.covers, self.end, self.is_whole)

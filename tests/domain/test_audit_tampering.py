@@ -205,6 +205,17 @@ def test_a_name_that_was_changed_beside_the_chain_is_found(database: Config) -> 
     assert found() == (seq, "its personal data was changed")
 
 
+def test_details_that_cannot_even_be_read_are_found(database: Config) -> None:
+    seq = disabled().seq
+    without_guards()
+    PrivateDetail.update(salt="no hex").execute()
+    assert found() == (seq, "its personal data was changed")
+    if not is_postgres():
+        # SQLite keeps bytes in a column of texts.
+        db.execute_sql("UPDATE audit_detail SET salt = '00', body = X'FF'")
+        assert found() == (seq, "its personal data was changed")
+
+
 def test_a_detail_that_was_moved_to_another_entry_is_found(database: Config) -> None:
     disabled()
     fill(1)

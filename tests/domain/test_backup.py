@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,23 @@ def test_a_backup_is_taken_while_others_write(
     restore(path, elsewhere, clock)
     with db.connection_context():
         assert audit.verify_chain().is_whole
+
+
+def test_the_copy_of_a_large_database_ends_although_others_write_all_the_time(
+    database: Config, busy_database: None, tmp_path: Path
+) -> None:
+    """SQLite begins a copy again after each write between two steps of it."""
+    db.execute_sql("CREATE TABLE large (bytes)")
+    for _ in range(20):
+        db.execute_sql("INSERT INTO large VALUES (zeroblob(10000000))")
+    copied = threading.Event()
+
+    def copy() -> None:
+        database_copy.write_copy(tmp_path / "copy", database.database_url)
+        copied.set()
+
+    threading.Thread(target=copy, daemon=True).start()
+    assert copied.wait(20), "it does not end"
 
 
 # ---- what a restored Aura must not forget ----

@@ -21,16 +21,19 @@ from app.domain.audit.merkle import Tree
 from app.domain.connection import calls
 from app.domain.inventory import site_sync
 from app.http.errors import ErrorCode
+from app.models import call_log as call_log_rows
 from app.models.audit import WHOLE, AuditEntry, Verification
-from app.models.base import transaction
+from app.models.base import db, transaction
 from app.models.call_log import OK, REPEATED, UNKNOWN, SiteCall
 from app.models.daily_checks import DailyChecks
+from app.models.exports import DONE
 from app.models.reports import Sync
 from app.models.sites import Site
 from jobs import periodic
 from tests.support.audit_entries import events
 from tests.support.factories import make_site, read_log
 from tests.support.fakes import Clock, FakeSite
+from tests.support.queries import counted_queries
 from tests.support.running_verifier import verify
 
 
@@ -196,6 +199,26 @@ def test_old_rows_are_deleted_with_their_summary_and_the_numbers_stay(
     assert read_log(ready, fake, config) == "read", "older entries of the site are no finding"
 
 
+@pytest.mark.both_databases
+def test_many_old_rows_are_deleted_a_few_at_a_time_while_others_may_write(
+    ready: Site, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(7):
+        SiteCall.note(f"old{number}", ready.id, "ping", clock())
+        SiteCall.finish([f"old{number}"], OK, 5, 9)
+    old = summarize(clock)
+    SiteCall.note("new", ready.id, "ping", clock.advance(days=31))
+    SiteCall.finish(["new"], OK, 5, 9)
+    monkeypatch.setattr(call_log_rows, "_FORGOTTEN_AT_ONCE", 3)
+    with counted_queries() as statements:
+        kept = summarize(clock, kept_days=30)
+    deleted = [place for place, one in enumerate(statements) if "DELETE" in one]
+    committed = max(place for place, one in enumerate(statements) if "INSERT" in one)
+    assert len(deleted) == -(-old.calls // 3)
+    assert deleted[0] > committed, "the summary is stored before"
+    assert [call.id for call in SiteCall.select()] == [kept.first]
+
+
 # ---- tampering ----
 
 CHANGES: dict[str, Callable[[SiteCall], Any]] = {
@@ -231,6 +254,17 @@ def test_a_row_that_was_changed_is_found_here_and_by_a_stranger(
     export.write_export(path, "zip", export.make_scope(), config, fake.clock(), lambda n: None)
     verdict = verify(path)
     assert (verdict.status, "the call log" in verdict.output) == (1, True), verdict.output
+
+
+def test_a_row_that_cannot_even_be_read_is_found(
+    ready: Site, fake: FakeSite, ana: Actor, config: Config
+) -> None:
+    sync(ready, fake, config)
+    summary = summarize(fake.clock)
+    db.execute_sql("UPDATE site_call SET at = 'soon'")
+    found = verification.verify_now(by=ana, now=fake.clock())
+    assert found.broken_at == summary.seq
+    assert found.reason == "a call that it summarizes was changed in the call log"
 
 
 def test_rows_cannot_be_pruned_before_their_time(
@@ -323,3 +357,24 @@ def test_a_verification_shows_that_it_works_on_the_call_log(
     # Read at the start, for the chain, for each day's calls, and twice at the end.
     assert len(times) >= 1 + 1 + 3 + 2
     assert Verification.get_by_id(asked.id).heartbeat_at == times[-3]
+
+
+def test_an_export_shows_that_it_works_on_the_call_log(
+    ready: Site, fake: FakeSite, config: Config, ana: Actor
+) -> None:
+    """Otherwise an export of millions of calls counts as lost, and never ends."""
+    for _ in range(3):
+        sync(ready, fake, config)
+        summarize(fake.clock)
+    at = fake.clock()
+    asked = export.request_export("zip", export.make_scope(), by=ana, confirmed_at=at, now=at)
+    times: list[datetime] = []
+
+    def now() -> datetime:
+        times.append(fake.clock.advance(minutes=2))
+        assert export.queue_due_exports(config, times[-1]) == 0, "it counts as lost"
+        return times[-1]
+
+    assert export.run_export(asked.id, config=config, now=now) == DONE
+    # At the start, before each day's calls, and twice for the site: its checkpoints and its log.
+    assert len(times) >= 1 + 3 + 2

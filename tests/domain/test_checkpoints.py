@@ -29,6 +29,7 @@ from app.protocol import b64u, canonical, from_b64u, parse_json
 from tests.support.audit_entries import fill
 from tests.support.factories import approve, check, propose, read_report, run_change
 from tests.support.fakes import Clock, FakeSite
+from tests.support.queries import counted_queries
 from tests.support.tampering import cut_off_after, without_guards
 
 pytestmark = pytest.mark.both_databases
@@ -245,6 +246,24 @@ def test_what_a_site_has_seen_is_an_anchor_and_no_alert_while_it_stands_here(
     found = audit.verify_chain(checkpoints.anchors())
     assert (found.is_whole, found.anchors) == (True, 1)
     assert Alert.select().count() == 0
+
+
+def test_what_sites_have_seen_in_years_takes_no_more_queries(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
+    """Otherwise the nightly verification of a large fleet lasts minutes, and counts as lost."""
+    for _ in range(3):
+        read_report(paired, fake, config=config)
+    (anchor,) = checkpoints.anchors()
+    with counted_queries() as few:
+        audit.verify_chain([anchor])
+    for _ in range(399):
+        AuditAnchor.keep(paired, anchor.n, anchor.hash, fake.clock.advance(days=1))
+    with counted_queries() as many:
+        found = audit.verify_chain(checkpoints.anchors())
+    assert (found.is_whole, found.anchors) == (True, 400)
+    # Two for the anchors themselves: the alerts, and all of them with the names of their sites.
+    assert len(many) == len(few) + 2
 
 
 def test_an_audit_log_that_was_cut_is_noticed_by_what_the_site_has_seen(

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from app.config import Config
-from app.domain import audit
+from app.domain import audit, dashboard_identity
 from app.domain.actor import Actor
 from app.domain.audit import export as exporting
-from app.domain.audit import redaction
+from app.domain.audit import export_formats, redaction
 from app.domain.audit.documents import entry_document
 from app.domain.audit.events import SiteAdded
 from app.domain.audit.export_scope import ExportScope
@@ -28,6 +28,7 @@ from app.models.audit import AuditEntry
 from app.models.base import transaction
 from app.models.exports import DONE, FAILED, GONE, QUEUED, RUNNING, AuditLogExport
 from app.models.sites import Site
+from app.protocol import b64u, canonical, from_b64u, parse_json
 from tests.support import audit_log_exports as made
 from tests.support.audit_entries import fill
 from tests.support.factories import (
@@ -41,7 +42,7 @@ from tests.support.factories import (
 )
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 from tests.support.hypothesis_profiles import examples
-from tests.support.running_verifier import Verdict, judge, verify
+from tests.support.running_verifier import Verdict, judge, program, verify
 from tests.support.tampering import cut_off_after, without_guards
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.own_site]
@@ -142,6 +143,90 @@ def test_what_was_erased_is_told(
 # ---- the database's owner ----
 
 
+def held(path: Path) -> list[int]:
+    """The entries that the checkpoints in the sites' own logs name."""
+    with ZipFile(path) as archive:
+        by_sites = json.loads(archive.read("checkpoints.json"))["by_sites"]
+    bodies = [parse_json(from_b64u(one["checkpoint"]["body"])) for one in by_sites]
+    return [body["n"] for body in bodies]
+
+
+def test_an_export_fits_after_the_signing_key_was_renewed(
+    watched: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    """The sites' logs, and whoever kept a checkpoint, have some under the former key."""
+    with ZipFile(export(config, clock, exporting.make_scope())) as archive:
+        end = json.loads(archive.read("checkpoints.json"))["export"]
+    kept = config.var_dir / "kept.json"
+    kept.write_text(json.dumps(end))
+    dashboard_identity.renew_signing_key(config)
+    path = export(config, clock, exporting.make_scope())
+    for verdict in (judged(path), verify(path, "--checkpoint", str(kept))):
+        assert verdict.status == 0, verdict.output
+
+
+def test_what_a_site_claims_in_its_log_does_not_keep_an_export_from_fitting(
+    watched: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    signature = b64u(bytes(64))
+    claim = {"log": "x", "n": 1, "hash": "0" * 64, "root": "0" * 64, "at": 1, "sig": signature}
+    clock.advance(minutes=5)
+    fake.write("answered", checkpoint=claim)
+    fake.write("answered", checkpoint={**claim, "n": 10**9})
+    # Of each day, the last one counts.
+    clock.advance(days=1)
+    read_report(watched, fake, config=config)
+    assert read_log(watched, fake, config) == "read"
+    path = export(config, clock, exporting.make_scope())
+    verdict = judged(path)
+    assert verdict.status == 0, verdict.output
+    assert len(held(path)) == 2
+
+
+def test_an_export_fits_although_sites_are_called_while_it_is_made(
+    watched: Site, fake: FakeSite, config: Config, clock: Clock
+) -> None:
+    """It takes minutes, and what a site saw meanwhile is about later entries."""
+    path, called = config.var_dir / "export.zip", []
+
+    def call_once(_: int) -> None:
+        if not called:
+            called.append(read_report(watched, fake, config=config))
+            fill(3)
+            clock.advance(minutes=1)
+            read_report(watched, fake, config=config)
+            assert read_log(watched, fake, config) == "read"
+
+    exporting.write_export(path, "zip", exporting.make_scope(), config, clock(), call_once)
+    assert called
+    verdict = judged(path)
+    assert verdict.status == 0, verdict.output
+
+
+def test_the_newest_checkpoints_of_many_sites_fit_into_what_the_program_reads(
+    watched: Site,
+    fake: FakeSite,
+    config: Config,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = export(config, clock, exporting.make_scope(client=watched.client))
+    with ZipFile(path) as archive:
+        document = json.loads(archive.read("checkpoints.json"))
+    # Among ten million entries, a path has 24 hashes.
+    record = {**document["by_sites"][-1], "path": ["0" * 64] * 24}
+    size = len(canonical(record)) + len(canonical(document["of_sites"][-1])) + len(",,")
+    assert export_formats._CHECKPOINTS_OF_ALL * size < program.MAX_FILE
+    clock.advance(days=1)
+    read_report(watched, fake, config=config)
+    read_log(watched, fake, config)
+    every = held(export(config, clock, exporting.make_scope()))
+    monkeypatch.setattr(export_formats, "_CHECKPOINTS_OF_ALL", 1)
+    path = export(config, clock, exporting.make_scope())
+    assert (len(every), held(path)) == (2, every[-1:])
+    assert judged(path).status == 0
+
+
 def test_an_export_of_an_audit_log_that_was_changed_says_where(
     watched: Site, config: Config, clock: Clock
 ) -> None:
@@ -156,9 +241,11 @@ def test_an_export_of_an_audit_log_that_was_changed_says_where(
 def test_an_export_of_an_audit_log_that_was_cut_and_grew_again_does_not_fit_what_the_site_saw(
     watched: Site, config: Config, clock: Clock
 ) -> None:
-    seen = exporting.export_formats._held_by(watched)[-1][0]
+    seen = held(export(config, clock, exporting.make_scope()))[-1]
     without_guards()
-    cut_off_after(seen - 3)
+    cut_off_after(seen - 5)
+    verdict = judged(export(config, clock, exporting.make_scope()))
+    assert (verdict.status, f"it names entry {seen}, but" in verdict.output) == (1, True)
     fill(12)
     assert audit.verify_chain().is_whole
     verdict = judged(export(config, clock, exporting.make_scope()))

@@ -273,6 +273,16 @@ def test_the_list_of_registries_is_kept_for_a_month_and_used_longer_if_it_has_to
     assert [url for url in registries.asked if url != BAKERY].__len__() == 2
 
 
+def test_domains_are_asked_for_although_the_list_of_registries_cannot_be_stored(
+    ana: Actor, config: Config, clock: Clock, registries: Registries
+) -> None:
+    [site] = watch_sites(ana, clock, "https://bakery.com")
+    registries.end(BAKERY, "2027-12-20T00:00:00Z")
+    (config.var_dir / "registries.part").mkdir()
+    assert look(registries, config, clock) == 1
+    assert watch_of(site).domain_ends_at == at("2027-12-20 00:00")
+
+
 def test_a_site_that_ended_is_not_asked_about(
     ana: Actor, config: Config, clock: Clock, registries: Registries
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import zlib
 from collections.abc import Iterator
@@ -97,6 +98,24 @@ def test_an_unreachable_redis_is_survived(
     queue.use(queue.RedisBackend(f"unix://{tmp_path}/nobody"))
     Sync.delete().execute()
     assert site_sync.request_sync(paired, by=ana, now=clock()).state == "queued"
+
+
+def test_a_redis_that_hangs_is_not_waited_for_with_each_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(queue, "_REDIS_ANSWERS_S", 0.3)
+    with socket.socket(socket.AF_UNIX) as hangs:
+        hangs.bind(str(tmp_path / "redis.sock"))
+        hangs.listen()
+        backend = queue.RedisBackend(f"unix://{tmp_path}/redis.sock")
+        queue.use(backend)
+        began = time.monotonic()
+        assert queue.enqueue_rows("run_change", range(20)) == 20
+        assert time.monotonic() - began < 20 * 0.3 / 2
+    assert caplog.text.count("is left to the schedule") == 20
+    backend._silent_until = time.monotonic()
+    with pytest.raises(RedisDown):
+        backend.put("run_change", (1,), 0)
 
 
 # ---- the schedule ----

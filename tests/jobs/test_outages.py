@@ -94,10 +94,29 @@ def test_one_that_dies_again_and_again_is_given_up_with_the_reason(
 
 
 def test_one_that_cannot_start_is_refused_with_its_own_words(tmp_path: Path) -> None:
-    (tmp_path / "appendonly.aof").write_text("no commands of Redis")
-    redis = bundled_redis.RedisServer(tmp_path / "redis.sock")
-    with pytest.raises(bundled_redis.RedisUnavailable, match="Bad file format reading the append"):
+    redis = bundled_redis.RedisServer(tmp_path / "none" / "redis.sock")
+    with pytest.raises(bundled_redis.RedisUnavailable, match="No such file or directory"):
         redis.start()
+
+
+def test_a_queue_that_a_power_cut_has_damaged_does_not_keep_aura_from_starting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "redis.sock"
+    redis, client = bundled_redis.RedisServer(path), Redis(unix_socket_path=str(path))
+    redis.start()
+    client.set("key", "value")
+    redis.stop()
+    # Since Redis 7, it is in a folder.
+    (written,) = [*tmp_path.glob("*.aof"), *tmp_path.glob("appendonlydir/*.incr.aof")]
+    written.write_text("no commands of Redis")
+    for _ in range(2):
+        redis = bundled_redis.RedisServer(path)
+        redis.start()
+        assert client.dbsize() == 0
+        redis.stop()
+    assert caplog.text.count("Aura starts with an empty one") == 1
+    assert any(one.name.endswith(".damaged") for one in tmp_path.iterdir())
 
 
 @pytest.mark.nightly

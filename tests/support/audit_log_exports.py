@@ -105,6 +105,7 @@ class Made:
     rows: list[Row]
     seed: bytes = field(default_factory=new_signing_key)
     site_seed: bytes = field(default_factory=new_signing_key)
+    former_seeds: tuple[bytes, ...] = ()
     watched_at: tuple[int, ...] = ()
     covers: dict[str, Any] = field(default_factory=dict)
     site_rows: list[Row] = field(default_factory=list)
@@ -160,6 +161,7 @@ class Made:
                 {
                     "v": 1,
                     "dashboard": public(self.seed),
+                    "former": [public(seed) for seed in self.former_seeds],
                     "sites": [{"site": SITE, **public(self.site_seed)}],
                 }
             ),

@@ -182,6 +182,10 @@ class Fleet:
         for site in self.rows():
             runs.request_diagnostics(site, by=self.ana, now=self.clock())
 
+    def lose_looks(self) -> None:
+        for site in self.rows():
+            PageRound.request(site.id, self.clock())
+
     def let_rule_apply(self) -> None:
         rule = terms(self.clock)
         auto_update_rules.create_rule(
@@ -314,6 +318,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "tidy_uptime": (Fleet.keep_old_checks, COUNT),
     "verify_audit_log": (Fleet.forget_verifications, 1),
     "recover_changes": (Fleet.propose, COUNT),
+    "recover_looks": (Fleet.lose_looks, COUNT),
     "ask_wordpress_org": (Fleet.report_software, SOFTWARE),
     "recover_comparisons": (Fleet.see_package, 1),
     "advance_rollouts": (Fleet.roll_out, 1),

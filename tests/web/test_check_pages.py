@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from app.domain.page_checks import looks, settings
@@ -42,6 +44,22 @@ def test_an_operator_adds_a_page_and_reads_what_a_look_showed(as_ben, ready, fak
     assert "Aura is looking at the pages" not in text
     entry = AuditEntry.newest_of(("site_page_added",), site_id=ready.id)
     assert "with the phrase “Add to cart”" in as_ben.get(f"/activity/{entry.seq}").text
+
+
+def test_a_look_whose_job_was_lost_is_made_and_one_that_ends_its_workers_is_given_up(
+    as_ben, ready, fake, config, jobs
+):
+    add(as_ben, ready)
+    asked_at = PageRound.of(ready.id).requested_at
+    jobs.jobs.clear()
+    assert looks.recover_looks(asked_at + timedelta(minutes=4)) == 0
+    assert looks.recover_looks(asked_at + timedelta(minutes=6)) == 1
+    assert jobs.jobs == [("look_at_pages", (ready.id,), 0)]
+    jobs.jobs.clear()
+    assert looks.recover_looks(asked_at + timedelta(minutes=61)) == 1
+    assert jobs.jobs == []
+    assert "Aura is looking at the pages" not in as_ben.get(f"/sites/{ready.id}/pages").text
+    assert looks.recover_looks(asked_at + timedelta(minutes=62)) == 0
 
 
 def test_a_look_says_what_is_missing_and_what_cannot_be_told(as_ben, ready, fake, config):

@@ -206,9 +206,8 @@ def anchors() -> list[Anchor]:
             Alert.kind == AUDIT_LOG_LOST, Alert.closed_at.is_null(False)
         )
     }
-    rows = AuditAnchor.select(AuditAnchor, Site).join(Site).order_by(AuditAnchor.n)
     return [
-        Anchor(row.n, row.hash, f"the site {row.site.name} ({row.reported_at:%Y-%m-%d %H:%M} UTC)")
-        for row in rows
-        if (row.site_id, f"{row.n}:{row.hash}") not in accounted
+        Anchor(n, digest, f"the site {name} ({reported_at:%Y-%m-%d %H:%M} UTC)")
+        for site_id, name, n, digest, reported_at in AuditAnchor.all_with_names()
+        if (site_id, f"{n}:{digest}") not in accounted
     ]

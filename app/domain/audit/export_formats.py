@@ -40,8 +40,11 @@ T = TypeVar("T")
 _VERIFIER = Path(__file__).parents[2] / "verifier" / "verify_audit.py"
 _MANIFEST_SIGNATURE = b"siteagent/export/1\n"
 _BATCH = 1000
-# Maximum of checkpoints per site: enough to verify a log, and quick to check without libraries.
+# Maximum of checkpoints per site and kind: enough to verify a log, and quick to check without
+# libraries.
 _CHECKPOINTS_OF_A_SITE = 60
+# Of all sites together: verify_audit.py reads up to 32 MB of them, and is slow with signatures.
+_CHECKPOINTS_OF_ALL = 10_000
 
 COLUMNS = (
     *("number", "time", "event", "client", "site", "kind", "component", "outcome"),
@@ -58,10 +61,14 @@ def write_zip(
 ) -> int:
     """Write all files that a verification needs; return the number of entries.
 
-    The calls up to now are summarized before, so that the export proves them.
+    The calls up to now are summarized before, so that the export proves them. `seen` is called with
+    the number of entries so far, also while calls and the logs of sites are written.
     """
     call_log.summarize(now, kept_days=config.call_log_days)
-    end = checkpoints.current_checkpoint(config)
+    # Once, because the key may be renewed meanwhile.
+    identity = dashboard_identity.load_dashboard(config)
+    public = identity.sign_public
+    end = checkpoints.current_checkpoint(config, b64u(public))
     digests: dict[str, str] = {}
     leaves = [bytes.fromhex(digest) for digest in _hashes(end.n)] if not covered.is_whole else []
     paths = Tree(leaves) if leaves else None
@@ -78,26 +85,32 @@ def write_zip(
 
         rows = _Counted(_rows(covered, end.n, paths), seen)
         put("audit_log.jsonl", (_line(row) for row in rows))
-        put("calls.jsonl", (_line(row) for row in exported_calls(covered, end.n)))
-        put("checkpoints.json", [_checkpoints(end, sites, paths)])
-        put("keys.json", [_keys(config, sites)])
+        # Millions of calls take minutes, and an export without a sign of work counts as lost.
+        put("calls.jsonl", (_line(row) for row in exported_calls(covered, end.n, rows.report)))
+        put("checkpoints.json", [_checkpoints(end, sites, paths, public, rows.report)])
+        put("keys.json", [_keys(identity.public_keys, sites)])
         for site in sites:
+            rows.report()
             if SiteLogEntry.count_of(site):
                 put(f"sites/{site.uuid}.jsonl", _site_log(site, now))
         put("README.txt", [_readme(covered, rows.count, end, now).encode("utf-8")])
         put("verify_audit.py", [_VERIFIER.read_bytes()])
-        document = {
-            "v": 1,
-            "log": log_uuid(),
-            "created_at": now.isoformat(),
-            "covers": covered.as_manifest(),
-            "files": digests,
-        }
-        manifest = canonical(document)
-        seed = dashboard_identity.load_dashboard(config).signing_key
+        manifest = _manifest(covered, digests, now)
+        signature = sign(identity.signing_key, _MANIFEST_SIGNATURE + manifest)
         archive.writestr("manifest.json", manifest)
-        archive.writestr("manifest.sig", b64u(sign(seed, _MANIFEST_SIGNATURE + manifest)))
+        archive.writestr("manifest.sig", b64u(signature))
     return rows.count
+
+
+def _manifest(covered: ExportScope, digests: dict[str, str], now: datetime) -> bytes:
+    document = {
+        "v": 1,
+        "log": log_uuid(),
+        "created_at": now.isoformat(),
+        "covers": covered.as_manifest(),
+        "files": digests,
+    }
+    return canonical(document)
 
 
 def write_jsonl(file: IO[bytes], covered: ExportScope, seen: Callable[[int], object]) -> int:
@@ -136,7 +149,7 @@ def write_csv(file: IO[bytes], covered: ExportScope, seen: Callable[[int], objec
 
 
 class _Counted(Generic[T]):
-    """Iterate and count the items, and report the count for each batch."""
+    """Iterate and count the items, and report the count for each batch and when asked to."""
 
     def __init__(self, things: Iterable[T], seen: Callable[[int], object]) -> None:
         self._things, self._seen, self.count = things, seen, 0
@@ -146,7 +159,10 @@ class _Counted(Generic[T]):
             yield thing
             self.count += 1
             if self.count % _BATCH == 0:
-                self._seen(self.count)
+                self.report()
+
+    def report(self) -> None:
+        self._seen(self.count)
 
 
 def _line(document: dict[str, Any]) -> bytes:
@@ -247,68 +263,88 @@ def _site_log(site: Site, now: datetime) -> Iterator[bytes]:
         yield _line(row)
 
 
-def _checkpoints(end: Checkpoint, sites: list[Site], paths: Tree | None) -> bytes:
+def _checkpoints(
+    end: Checkpoint,
+    sites: list[Site],
+    paths: Tree | None,
+    public: bytes,
+    seen: Callable[[], object],
+) -> bytes:
+    """Return the checkpoints of both sides. `public` is the key of the dashboard in the export."""
     by_sites, of_sites = [], []
+    most = max(min(_CHECKPOINTS_OF_A_SITE, _CHECKPOINTS_OF_ALL // max(len(sites), 1)), 1)
     for site in sites:
-        for n, checkpoint in _held_by(site):
+        seen()
+        for n, checkpoint in _held_by(site, end.n, public)[-most:]:
             is_there = paths is not None and n <= end.n
             path = [digest.hex() for digest in paths.path(n - 1)] if paths and is_there else None
             by_sites.append({"site": site.uuid, "path": path, "checkpoint": checkpoint})
         of_sites += [
-            {"site": site.uuid, "checkpoint": checkpoint} for checkpoint in _own_checkpoints(site)
+            {"site": site.uuid, "checkpoint": checkpoint}
+            for checkpoint in _own_checkpoints(site)[-most:]
         ]
     document = {"v": 1, "export": end.as_sent(), "by_sites": by_sites, "of_sites": of_sites}
     return canonical(document)
 
 
-def _held_by(site: Site) -> list[tuple[int, dict[str, str]]]:
-    """Return the dashboard's checkpoints in the site's own log, the last of each day.
+def _held_by(site: Site, last: int, public: bytes) -> list[tuple[int, dict[str, str]]]:
+    """Return the dashboard's checkpoints in the site's own log, the last of each day, in order.
 
-    The site may have written anything there. What the dashboard did not sign is left out.
+    The site may have written anything there, and goes on writing while this export is made. So what
+    `public` did not sign is left out, and what is about entries that the audit log got after
+    `last`. Of entries that it does not have, the checkpoint is the proof that they were removed. A
+    later checkpoint covers all that those of a former key were about.
     """
     days: dict[str, tuple[int, dict[str, str]]] = {}
     read = SiteLog.get_or_create_for(site)
     for entry in SiteLogEntry.behind(site.id, read.branch, -1):
         document = json.loads(entry.body)
         facts = document.get("facts")
-        checkpoint = _as_sent(facts.get("checkpoint")) if isinstance(facts, dict) else None
-        if checkpoint is not None:
-            days[str(document.get("at"))[:10]] = checkpoint
-    return list(days.values())[-_CHECKPOINTS_OF_A_SITE:]
+        held = _signed_parts(facts.get("checkpoint")) if isinstance(facts, dict) else None
+        if held is None or not verify_checkpoint(public, *held[1:]):
+            continue
+        n, body, signature = held
+        if n > last and AuditEntry.hash_of(n) == facts["checkpoint"]["hash"]:
+            continue
+        days[str(document.get("at"))[:10]] = n, {"body": b64u(body), "sig": b64u(signature)}
+    return list(days.values())
 
 
-def _as_sent(part: object) -> tuple[int, dict[str, str]] | None:
-    """Rebuild a checkpoint, not yet verified, from the parts of it that a log repeats."""
-    if not isinstance(part, dict) or not isinstance(part.get("n"), int) or part["n"] < 1:
+def _signed_parts(part: object) -> tuple[int, bytes, bytes] | None:
+    """Rebuild a checkpoint, not yet verified, from the parts of it that a log repeats.
+
+    Return its entry, its body and its signature; None if it lacks any of that.
+    """
+    if not isinstance(part, dict) or type(part.get("n")) is not int or part["n"] < 1:
         return None
     names = ("n", "hash", "root", "at", "log")
     try:
         body = canonical({"v": checkpoints.VERSION, **{name: part[name] for name in names}})
-        signature = from_b64u(part.get("sig"), 64)
+        return part["n"], body, from_b64u(part.get("sig"), 64)
     except (KeyError, ProtocolError):
         return None
-    return part["n"], {"body": b64u(body), "sig": b64u(signature)}
 
 
 def _own_checkpoints(site: Site) -> list[dict[str, str]]:
-    """Return the site's own checkpoints of the exported log under its current key."""
+    """Return the site's own checkpoints of the exported log under its current key, in order."""
     key, log = from_b64u(site.sign_s, 32), SiteLog.get_or_create_for(site).log
     found = []
-    for checkpoint in SiteCheckpoint.select().where(
-        SiteCheckpoint.site == site, SiteCheckpoint.log == log
-    ):
+    query = SiteCheckpoint.select().where(SiteCheckpoint.site == site, SiteCheckpoint.log == log)
+    for checkpoint in query.order_by(SiteCheckpoint.day):
         body = checkpoint.body.encode("ascii")
         if verify_checkpoint(key, body, from_b64u(checkpoint.signature, 64)):
             found.append({"body": b64u(body), "sig": checkpoint.signature})
-    return found[-_CHECKPOINTS_OF_A_SITE:]
+    return found
 
 
-def _keys(config: Config, sites: list[Site]) -> bytes:
-    dashboard = dashboard_identity.load_dashboard(config).sign_public
+def _keys(public_keys: list[bytes], sites: list[Site]) -> bytes:
+    """Return the keys of the sites, and those of the dashboard, which come newest first."""
+    newest, *former = public_keys
     return canonical(
         {
             "v": 1,
-            "dashboard": _key(dashboard),
+            "dashboard": _key(newest),
+            "former": [_key(public) for public in former],
             "sites": [{"site": site.uuid, **_key(from_b64u(site.sign_s, 32))} for site in sites],
         }
     )

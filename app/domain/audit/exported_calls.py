@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from app.domain.audit import call_log
@@ -12,13 +12,17 @@ from app.models.call_log import SiteCall
 from app.models.sites import Site
 
 
-def exported_calls(covered: ExportScope, last: int) -> Iterator[dict[str, Any]]:
+def exported_calls(
+    covered: ExportScope, last: int, seen: Callable[[], object]
+) -> Iterator[dict[str, Any]]:
     """Yield the kept calls in scope that entries up to `last` summarize.
 
     In an excerpt each has its place in its summary, and the path from it to the summary's root.
+    `seen` is called before each summary.
     """
     site_ids = _site_ids(covered)
     for summary in call_log.kept_summaries(last):
+        seen()
         calls = SiteCall.stream(summary.first, summary.last)
         if covered.is_whole:
             yield from ({"row": call_log.row_of(call)} for call in calls)

@@ -75,10 +75,19 @@ def _judge_details(last: int, private: list[int], found: SideTableCheck) -> None
     present = set()
     for seq, salt, detail, entry_body in audit_chain.detail_rows(last):
         present.add(seq)
-        digest = entry_format.private_details_hash(bytes.fromhex(salt), detail)
-        if f'"private":"{digest}"' not in (entry_body or ""):
+        if not _are_of_entry(salt, detail, entry_body):
             found.note(seq, CHANGED)
     found.absent = [seq for seq in private if seq not in present]
+
+
+def _are_of_entry(salt: Any, detail: Any, entry_body: str | None) -> bool:
+    """Whether the hash in the body of an entry is that of these details."""
+    try:
+        digest = entry_format.private_details_hash(bytes.fromhex(salt), detail)
+    except (ValueError, TypeError, AttributeError):
+        # Who changed the row may have put anything there: no hex, no text, or nothing.
+        return False
+    return f'"private":"{digest}"' in (entry_body or "")
 
 
 def _moment(at: str) -> str | datetime:

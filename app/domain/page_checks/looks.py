@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from app import queue
 from app.config import Config
 from app.domain.connection import calls
 from app.domain.diagnostics import responses
@@ -37,6 +38,10 @@ LookCall = Callable[..., ProbeResponse]
 MAX_BYTES = 512 * 1024
 # Two looks at all pages, and one at their scripts, end within this time.
 BUDGET_S = 25.0
+# After this time, the job of a look is lost or its worker is dead.
+LOST_AFTER = timedelta(minutes=5)
+# A look that has not ended by then may be what ends its workers. A person can ask again.
+GIVE_UP_AFTER = timedelta(hours=1)
 # Answers of a page, and of a person who looks: SitePage.result["answer"].
 MET = "met"
 UNMET = "unmet"
@@ -180,6 +185,20 @@ def look_now(
             page.update_if(*_as_it_was(page), looked_at=at, result=result)
         asked.end(at, suggestions.paths_in(front, site.url))
     return f"looked at {len(pages)}"
+
+
+def recover_looks(now: datetime) -> int:
+    """Queue looks again whose job was lost or whose worker died; return how many.
+
+    Those that are too old end, and what the last one showed stays.
+    """
+    lost = PageRound.open_since(now - LOST_AFTER)
+    for asked in lost:
+        if asked.requested_at < now - GIVE_UP_AFTER:
+            asked.end(now, asked.suggestions)
+        else:
+            queue.enqueue("look_at_pages", asked.site_id)
+    return len(lost)
 
 
 def _as_it_was(page: SitePage) -> Iterable[Any]:

@@ -7,6 +7,7 @@ publishes no end of a registration at all.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,8 @@ _FEWEST = 100
 _EXPIRATION = "expiration"
 
 Fetch = Callable[..., dict[str, Any]]
+
+_log = logging.getLogger(__name__)
 
 
 def read_registries(config: Config, fetch: Fetch, now: datetime) -> dict[str, str]:
@@ -41,8 +44,12 @@ def read_registries(config: Config, fetch: Fetch, now: datetime) -> dict[str, st
             return kept
         raise
     part = file.with_suffix(".part")
-    part.write_text(json.dumps({"fetched_at": now.isoformat(), "registries": found}), "utf-8")
-    part.replace(file)
+    try:
+        part.write_text(json.dumps({"fetched_at": now.isoformat(), "registries": found}), "utf-8")
+        part.replace(file)
+    except OSError:
+        # A full disk is no reason to leave domains unasked. The next job fetches the list again.
+        _log.exception("The list of registries could not be stored.")
     return found
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from app.keys import new_signing_key
 from tests.support import audit_log_exports as made
 from tests.support.audit_log_exports import VERIFIER, Made, small
 from tests.support.hypothesis_profiles import examples
-from tests.support.running_verifier import program, verify, without_network
+from tests.support.running_verifier import judge, program, verify, without_network
 from tests.support.verified_exports import AUDIT_LOG
 
 # ---- it works ----
@@ -138,6 +139,15 @@ def test_a_checkpoint_kept_elsewhere_fits(covers: dict[str, Any], tmp_path: Path
         kept.write_text(json.dumps(export.checkpoint_of(n)))
         verdict = verify(path, "--checkpoint", str(kept))
         assert verdict.status == 0, verdict.output
+
+
+def test_a_checkpoint_that_was_kept_before_the_key_was_renewed_fits(tmp_path: Path) -> None:
+    before = small()
+    kept = before.checkpoint_of(6)
+    renewed = replace(before, seed=new_signing_key(), former_seeds=(before.seed,))
+    assert judge(renewed.files(), tmp_path, kept) == []
+    stranger = replace(renewed, former_seeds=(new_signing_key(),))
+    assert "not signed with one of its keys" in judge(stranger.files(), tmp_path, kept)[0]
 
 
 def test_a_checkpoint_that_an_excerpt_cannot_judge_is_not_said_to_fit(tmp_path: Path) -> None:

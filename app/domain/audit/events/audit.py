@@ -48,7 +48,7 @@ class CallLogSummarized(Event):
 
 
 class BackupCreated(Event):
-    """A backup of all data and keys was made at the terminal."""
+    """A backup of all data and keys was started at the terminal; it contains this entry."""
 
 
 class BackupRestored(Event):
