@@ -228,7 +228,7 @@ final class Siteagent_Update_Controller {
 		if ( ! $this->rollback->begin_run( $update_plan->op_id(), $facts, $now ) ) {
 			return $this->log_result( $item, ( new Siteagent_Update_Result() )->to_array( 'refused', 'busy' ), $update_plan );
 		}
-		$source = new Siteagent_Planned_Package( $update_plan, $this->limits );
+		$source = new Siteagent_Planned_Package( $update_plan, $this->permissions, $this->limits );
 		$checks = $this->recovery->loopback_check( $component );
 		$runner = 'database' === $item->kind()
 			? new Siteagent_Database_Runner( $source, $component, $this->rollback, $checks )

@@ -325,7 +325,7 @@ final class Siteagent_Upgrader {
 			return $passed;
 		}
 		$this->refusal = $reason;
-		return new WP_Error( 'siteagent_forbidden', 'The owner of the site has paused or limited updates meanwhile.' );
+		return new WP_Error( 'siteagent_forbidden', 'The owner of the site has paused, limited or forbidden updates meanwhile.' );
 	}
 
 	private function run_upgrader( Siteagent_Component $component, string $op_id ): void {
