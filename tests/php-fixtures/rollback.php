@@ -10,6 +10,7 @@ $question = json_decode( $argv[1], true, 64, JSON_THROW_ON_ERROR );
 $folder   = $question['folder'];
 define( 'ABSPATH', dirname( $folder ) . '/' );
 define( 'WP_CONTENT_DIR', dirname( $folder ) );
+define( 'WP_PLUGIN_DIR', dirname( $folder ) . '/plugins' );
 define( 'WPMU_PLUGIN_DIR', dirname( $folder ) . '/mu-plugins' );
 define( 'DAY_IN_SECONDS', 86400 );
 $includes = dirname( __DIR__, 2 ) . '/wordpress-plugin/siteagent/includes';
@@ -45,6 +46,9 @@ function wp_is_file_mod_allowed(): bool {
 function get_filesystem_method(): string {
 	return 'direct';
 }
+function wp_strip_all_tags( string $text ): string {
+	return trim( strip_tags( $text ) );
+}
 
 $run = array(
 	'op_id'                                           => 'run',
@@ -62,6 +66,28 @@ switch ( $question['do'] ) {
 		$handle = fopen( $folder . '/' . Siteagent_Rollback_Watchdog::SETTLED, 'r' );
 		( new Siteagent_Rollback( new Siteagent_Option_Store() ) )->keep_watching( $run, array(), $question['until'], array() );
 		$answer = stream_get_contents( $handle );
+		break;
+	case 'state':
+		$answer = Siteagent_Rollback_Watchdog::lock_state( $folder );
+		break;
+	case 'remove':
+		Siteagent_Rollback::remove_run_folder( $folder );
+		$answer = null;
+		break;
+	case 'record error':
+		$error = array( 'type' => E_ERROR, 'message' => 'Uncaught Error: gone()', 'file' => $question['file'] );
+		( new Siteagent_Fatal_Error( $error, $folder, $run['target'] ) )->record_known_error();
+		$answer = is_file( $folder . '/' . Siteagent_Fatal_Error::KNOWN_ERRORS_FILE );
+		break;
+	case 'redact':
+		$answer = Siteagent_Upgrader::redact( $question['text'] );
+		break;
+	case 'invalidate':
+		Siteagent_Filesystem::invalidate_opcache( $run['target'] );
+		$answer = null;
+		break;
+	case 'write':
+		$answer = Siteagent_Filesystem::write_atomically( $question['file'], 'text' );
 		break;
 	default:
 		$answer = Siteagent_Rollback::is_available( $question['kind'], $question['separator'] );

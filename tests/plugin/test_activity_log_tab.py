@@ -97,3 +97,26 @@ def test_internal_values_are_folded_below_the_entry(ana) -> None:
     folded = words(" ".join(re.findall(r"<details.*?</details>", page, re.DOTALL)))
     for text in ("Operation ID op-7", "Digest of the plan abc", "Event update_answered"):
         assert text in folded
+
+
+ALTERED = """
+global $wpdb;
+foreach (array('"id":"contact-desk/contact-desk.php"' => '"id":7',
+    '"actor":"user:1"' => '"actor":[]', '"event":"connected"' => '"event":{}') as $from => $to) {
+    $wpdb->query($wpdb->prepare("UPDATE {$wpdb->prefix}siteagent_log"
+        . ' SET body = REPLACE(body, %s, %s)', $from, $to));
+}
+return 0;
+"""
+
+
+@pytest.mark.parametrize("tab", ["log", "history"])
+def test_a_log_that_was_altered_is_still_shown(wp, ana, tab) -> None:
+    """An entry that breaks the page would hide that the log was altered."""
+    wp.evaluate(ALTERED)
+    page = ana.page(f"&tab={tab}")
+    assert page.status_code == 200
+    assert rows(page.text)
+    assert "critical error" not in page.text
+    if tab == "log":
+        assert "Log verification failed at entry 1." in words(page.text)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.plugin.support.changing import grant
+from tests.plugin.support.changing import GALLERY, Order, disk, grant, meddled, reached, reset, wake
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
@@ -105,3 +106,31 @@ def test_who_may_not_install_it_cannot_approve_it_and_can_refuse_it(wp, paired, 
     fields["verdict"] = "refused"
     manager.submit(manager.page("&tab=permissions").text, "siteagent_decide", **fields)
     assert wp.evaluate("return siteagent()->pending_approvals()->waiting(time());") == []
+
+
+@pytest.mark.parametrize(
+    "decision",
+    ["permissions()->grant(array('themes'), false)", "pairing()->disconnect('user:1')"],
+    ids=["withdrawn", "disconnected"],
+)
+@pytest.mark.parametrize("moment", ["download", "before"])
+def test_a_permission_that_ends_while_an_update_begins_stops_it(
+    wp, paired, moment, decision
+) -> None:
+    """The package is downloaded or even unpacked, but no file of the site is replaced."""
+    reset(wp, "tide-gallery", "1.0.0", available="1.1.0")
+    admin = "require_once ABSPATH . 'wp-admin/includes/admin.php';"
+    # An inactive plugin, because no form can be sent to a site in maintenance.
+    wp.evaluate(f"{admin} deactivate_plugins('{GALLERY}', true);")
+    grant(wp, "plugins", "themes")
+    before = disk(wp, GALLERY)
+    item = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
+    with meddled(wp, sleep={moment: 30}), ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(Order.of(wp, paired, item).send)
+        reached(wp)
+        wp.evaluate(f"siteagent()->{decision};")
+        wake(wp)
+        answer = sent.result()
+    assert (answer["outcome"], answer["reason"]) == ("refused", "permission_off")
+    assert disk(wp, GALLERY) == before
+    wp.evaluate(f"{admin} activate_plugin('{GALLERY}', '', false, true);")

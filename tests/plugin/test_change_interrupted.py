@@ -130,6 +130,22 @@ def test_a_run_goes_on_when_the_dashboard_hangs_up(wp, paired, desk) -> None:
     assert version(wp, DESK) == "2.4.0"
 
 
+def test_a_run_that_takes_longer_than_a_quarter_of_an_hour_has_not_failed(wp, paired, desk) -> None:
+    """A slow download, or a large database: its process is alive, so its result is not known."""
+    ordered = order(wp, paired)
+    with meddled(wp, sleep={"download": 30}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(ordered.send)
+        reached(wp)
+        wp.evaluate(
+            "global $wpdb; return $wpdb->query("
+            '"UPDATE {$wpdb->prefix}siteagent_operation SET at = at - 1000");'
+        )
+        assert ordered.status()["state"] == "running"
+        wake(wp)
+        assert running.result()["outcome"] == "succeeded"
+    assert ordered.status()["outcome"] == "succeeded"
+
+
 # A run writes .htaccess into the place before it holds its lock. A pipe of that name lets nobody
 # write who is not read, and so stops the run exactly there for as long as the test likes.
 _PLACE = "/var/www/wordpress/wp-content/siteagent-probation"

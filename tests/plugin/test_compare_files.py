@@ -343,12 +343,60 @@ def test_the_dashboards_request_schedules_a_check_once_a_day(desk, paired) -> No
     assert not desk.evaluate(is_scheduled)
 
 
-def test_a_check_waits_for_an_update_that_is_being_watched(desk) -> None:
-    state = desk.evaluate(
-        "wp_cache_flush(); delete_option('siteagent_files');"
-        "wp_unschedule_hook('siteagent_check_files'); mkdir(Siteagent_Rollback::base_folder());"
-        "do_action('siteagent_check_files'); rmdir(Siteagent_Rollback::base_folder());"
-        "return array(get_option('siteagent_files'), wp_next_scheduled('siteagent_check_files'));"
+# A check is due while this is in the folder of updates: the name of a run, and a file in it.
+_DUE = """
+wp_cache_flush(); delete_option('siteagent_files'); wp_unschedule_hook('siteagent_check_files');
+$run = Siteagent_Rollback::base_folder() . '/%s'; wp_mkdir_p($run); touch("$run/%s");
+do_action('siteagent_check_files');
+Siteagent_Filesystem::remove(Siteagent_Rollback::base_folder());
+return array(get_option('siteagent_files'), wp_next_scheduled('siteagent_check_files'));
+"""
+_RUN = "1b4e28ba-2fa1-11d2-883f-0016d3cca427-0123456789abcdef"
+
+
+def test_a_check_waits_for_an_update_that_is_running_or_watched(desk) -> None:
+    state, next_at = desk.evaluate(_DUE % (_RUN, "settled"))
+    assert state is False
+    assert next_at > 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "file"),
+    [(_RUN, "needed"), ("", ".htaccess")],
+    ids=["a backup that a person may need", "a disk of the owner"],
+)
+def test_a_check_does_not_wait_for_what_only_stays_there(desk, folder: str, file: str) -> None:
+    state, _ = desk.evaluate(_DUE % (folder, file))
+    assert state["began_at"] > 0
+
+
+# The process ends while it compares Contact Desk, in one check after the other.
+_ENDED = """
+wp_cache_flush(); delete_option('siteagent_files');
+Siteagent_Report::load_admin_includes(); wp_update_plugins();
+for ($slice = 0; $slice < 40; $slice++) {
+    try { do_action('siteagent_check_files'); } catch (Error $end) { $ended = true; }
+    $state = get_option('siteagent_files');
+    if (array() === $state['waiting'] && array() === $state['done']) { break; }
+}
+return $ended ? Siteagent_File_Check::results() : array();
+"""
+
+
+def test_a_component_that_ends_the_process_counts_as_not_compared(desk) -> None:
+    """Left out of the report, it would read as if its differences were gone."""
+    write(desk, "inc/extra.php", "<?php")
+    results = desk.evaluate(answered("throw new Error('out of memory');") + _ENDED)
+    [found] = [one for one in results if one["id"] == DESK]
+    assert (found["compared_with"], found["reason"]) == ("nothing", "too_slow")
+    assert found["version"] == "2.3.1"
+
+
+def test_a_check_ends_even_if_its_last_component_ends_the_process(desk) -> None:
+    results = desk.evaluate(
+        "update_option('siteagent_files', array('at' => 0, 'results' => array(), 'began_at' => 1,"
+        f" 'waiting' => array(array('plugin', '{DESK}')), 'done' => array()), false);"
+        + answered("throw new Error('out of memory');")
+        + _ENDED.replace("delete_option('siteagent_files');", "")
     )
-    assert state[0] is False
-    assert state[1] > 0
+    assert [(one["id"], one["reason"]) for one in results] == [(DESK, "too_slow")]

@@ -91,6 +91,8 @@ def test_an_untouched_log_verifies(wp):
         ("DELETE FROM $table WHERE seq = 1", 2),
         ("UPDATE $table SET seq = seq + 1 ORDER BY seq DESC", 2),
         ("UPDATE $table SET body = 'x' WHERE seq = 3", 3),
+        ("UPDATE $table SET body = CONCAT('{', CHAR(34), 'at', CHAR(34), ':5}') WHERE seq = 3", 3),
+        ("UPDATE $table SET prev = 'none' WHERE seq = 3", 3),
     ],
 )
 def test_a_touched_entry_is_found(wp, touch, broken_at):

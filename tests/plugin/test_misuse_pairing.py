@@ -113,6 +113,35 @@ def test_a_cancelled_token_opens_nothing(wp, token) -> None:
     assert state(wp) == "unpaired"
 
 
+_AWAY = """
+global $wpdb; $log = $wpdb->prefix . 'siteagent_log';
+$wpdb->query("RENAME TABLE $log TO {$log}_away"); $wpdb->query("CREATE TABLE $log (seq INT)");
+"""
+_BACK = """
+global $wpdb; $log = $wpdb->prefix . 'siteagent_log';
+$wpdb->query("DROP TABLE $log"); $wpdb->query("RENAME TABLE {$log}_away TO $log");
+"""
+
+
+def test_a_connection_whose_beginning_could_not_be_logged_is_logged_with_the_next_try(
+    wp, token
+) -> None:
+    """A dashboard is sent the log from that entry on, and none about the dashboards before it."""
+    dashboard = Dashboard(token)
+    agreed = dashboard.hello()
+    wp.evaluate(_AWAY)
+    try:
+        assert refused(dashboard.confirm, agreed).evidence["code"] == "internal_error"
+    finally:
+        wp.evaluate(_BACK)
+    assert state(wp) == "paired"
+    dashboard.confirm(agreed)
+    logged = "return array_column(siteagent()->audit_log_reader()->recent(2, 0), 'event');"
+    assert wp.evaluate(logged)[0] == "connected"
+    dashboard.confirm(agreed)
+    assert wp.evaluate(logged) != ["connected", "connected"]
+
+
 # ---- guessing ----
 
 

@@ -94,6 +94,36 @@ def test_a_pause_and_other_limits_are_mailed_together(wp, paired) -> None:
         assert line in email["message"]
 
 
+# WP-Cron so many hours later, with a mail server that accepts nothing.
+REFUSED = """
+add_filter('pre_wp_mail', '__return_false');
+siteagent()->email_notifications()->send(time() + %d * HOUR_IN_SECONDS);
+return (int) wp_next_scheduled('siteagent_send_email');
+"""
+
+
+def test_what_the_mail_server_refused_is_sent_later(wp, paired) -> None:
+    emails(wp)
+    wp.evaluate(
+        "siteagent()->limit_decisions()->pause('Sale', 'user:1');"
+        "siteagent()->limit_decisions()->resume('user:1');"
+        "wp_unschedule_hook('siteagent_send_email');"
+    )
+    assert wp.evaluate(REFUSED % 0) > 0
+    (email,) = emails(wp)
+    assert "Paused updates. Reason: Sale" in email["message"]
+    assert emails(wp) == []
+
+
+def test_what_could_not_be_sent_for_a_day_is_only_in_wp_admin(wp, paired) -> None:
+    emails(wp)
+    wp.evaluate("siteagent()->limit_decisions()->pause('Sale', 'user:1');")
+    wp.evaluate("siteagent()->limit_decisions()->resume('user:1');")
+    wp.evaluate("wp_unschedule_hook('siteagent_send_email');")
+    assert wp.evaluate(REFUSED % 25) == 0
+    assert emails(wp) == []
+
+
 def test_an_update_that_was_decided_meanwhile_is_not_mailed(wp, paired) -> None:
     grant(wp, "plugins", here=True)
     Order.of(wp, paired, ITEM).send()

@@ -168,6 +168,19 @@ def test_a_form_from_elsewhere_resumes_nothing(wp, ana, paired) -> None:
     assert limits(paired)["paused"] is True
 
 
+_CONVERT = 'global $wpdb; return $wpdb->query("ALTER TABLE $wpdb->options CONVERT TO %s");'
+
+
+def test_a_reason_loses_only_what_the_table_of_an_old_site_cannot_store(wp, paired) -> None:
+    """WordPress refuses a query with an emoji there, and nothing would be paused."""
+    wp.evaluate(_CONVERT % "CHARACTER SET utf8")
+    try:
+        wp.evaluate(PAUSE.replace("Summer sale", "Été 😀 sale"))
+    finally:
+        wp.evaluate(_CONVERT % "CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci")
+    assert limits(paired)["reason"] == "Été  sale"
+
+
 # ---- at the last moment ----
 
 

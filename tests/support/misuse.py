@@ -214,6 +214,13 @@ PAIRING = (
         ),
     ),
     Attack(
+        "The site fails in the middle of a pairing, and the new dashboard reads older entries",
+        _played(
+            _TOKENS,
+            "test_a_connection_whose_beginning_could_not_be_logged_is_logged_with_the_next_try",
+        ),
+    ),
+    Attack(
         "A connected site is paired again without its administrator",
         _played(
             _TOKENS, "test_a_connected_site_takes_no_token_without_its_administrator",

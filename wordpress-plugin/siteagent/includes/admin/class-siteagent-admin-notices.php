@@ -108,7 +108,7 @@ final class Siteagent_Admin_Notices {
 	private function is_move_undecided(): bool {
 		$connection = $this->connection_store->connection();
 		$moved      = $this->connection_store->address_change();
-		return null !== $connection && null !== $moved && ! ( isset( $connection['paused_at'] ) && Siteagent_Site_Address::is_same_site( $connection['silent_for'], $moved['is'] ) );
+		return null !== $connection && null !== $moved && ! ( isset( $connection['paused_at'] ) && Siteagent_Site_Address::is_same_site( $connection['paused_at'], $moved['is'] ) );
 	}
 
 	private function notice( string $kind, string $message, string $link, array $query = array() ): void {

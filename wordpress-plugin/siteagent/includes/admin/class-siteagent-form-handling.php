@@ -70,7 +70,15 @@ trait Siteagent_Form_Handling {
 	 */
 	private function redirect( array $query = array() ): void {
 		nocache_headers();
-		wp_safe_redirect( Siteagent_Settings_Page::url( $query ), 303 );
+		$url = Siteagent_Settings_Page::url( $query );
+		add_filter(
+			'allowed_redirect_hosts',
+			static function ( $hosts ) use ( $url ): array {
+				// wp-admin may have another host than the pages of the site, and WordPress allows only the latter.
+				return array_merge( (array) $hosts, array( (string) wp_parse_url( $url, PHP_URL_HOST ) ) );
+			}
+		);
+		wp_safe_redirect( $url, 303 );
 		exit;
 	}
 }

@@ -84,7 +84,7 @@ final class Siteagent_Limits_Texts {
 		$rules = self::release_rules();
 		$parts = array();
 		foreach ( $changed as $change ) {
-			if ( isset( $change['kind'], $change['id'], $change['after'] ) && isset( $rules[ $change['after'] ] ) ) {
+			if ( is_array( $change ) && Siteagent_Log_Formatter::has_texts( $change, array( 'kind', 'id', 'after' ) ) && isset( $rules[ $change['after'] ] ) ) {
 				$parts[] = self::component_name( $change['kind'], $change['id'] ) . ': ' . $rules[ $change['after'] ];
 			}
 		}

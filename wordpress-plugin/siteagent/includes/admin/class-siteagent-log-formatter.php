@@ -142,14 +142,14 @@ final class Siteagent_Log_Formatter {
 		$is_update = in_array( $event, self::UPDATE_EVENTS, true );
 		$parts     = array();
 		$used      = array();
-		if ( $is_update && isset( $facts['kind'], $facts['id'], $facts['from'], $facts['to'] ) && array() === array_filter( $facts, 'is_array' ) ) {
+		if ( $is_update && self::has_texts( $facts, array( 'kind', 'id', 'from', 'to' ) ) ) {
 			$parts[] = Siteagent_Messages::update_label( $facts );
 			$used    = array( 'kind', 'from', 'to', 'outcome' );
 			if ( isset( $facts['outcome'] ) && 'waiting' === $facts['outcome'] ) {
 				$used[] = 'reason'; // The sentence says it.
 			}
 		}
-		if ( in_array( $event, array( 'copy_kept', 'copy_not_kept' ), true ) && isset( $facts['kind'], $facts['id'], $facts['version'] ) && array() === array_filter( $facts, 'is_array' ) ) {
+		if ( in_array( $event, array( 'copy_kept', 'copy_not_kept' ), true ) && self::has_texts( $facts, array( 'kind', 'id', 'version' ) ) ) {
 			$parts[] = Siteagent_Messages::component_label( $facts['kind'], $facts['id'], $facts['version'] );
 			$used    = array( 'kind', 'version' );
 		}
@@ -185,6 +185,21 @@ final class Siteagent_Log_Formatter {
 			'parts' => $parts,
 			'used'  => $used,
 		);
+	}
+
+	/**
+	 * Whether these facts are texts. In an entry that was altered they may be anything.
+	 *
+	 * @param array    $facts The facts.
+	 * @param string[] $names Names of those that are needed.
+	 */
+	public static function has_texts( array $facts, array $names ): bool {
+		foreach ( $names as $name ) {
+			if ( ! isset( $facts[ $name ] ) || ! is_string( $facts[ $name ] ) ) {
+				return false;
+			}
+		}
+		return true;
 	}
 
 	/**

@@ -104,7 +104,7 @@ final class Siteagent_Update_History_Tab {
 		$formatted  = Siteagent_Log_Formatter::format( $entry );
 		return array(
 			'at'     => $entry['at'],
-			'what'   => isset( $facts['kind'], $facts['id'], $facts['from'], $facts['to'] ) ? Siteagent_Messages::update_label( $facts ) : '',
+			'what'   => Siteagent_Log_Formatter::has_texts( $facts, array( 'kind', 'id', 'from', 'to' ) ) ? Siteagent_Messages::update_label( $facts ) : '',
 			'id'     => isset( $facts['id'] ) ? (string) $facts['id'] : '',
 			'result' => $formatted['what'],
 			'reason' => isset( $facts['reason'] ) ? ucfirst( Siteagent_Update_Reasons::label( (string) $facts['reason'] ) ) . '.' : '',

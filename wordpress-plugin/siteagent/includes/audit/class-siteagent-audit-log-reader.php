@@ -285,7 +285,7 @@ final class Siteagent_Audit_Log_Reader {
 	}
 
 	/**
-	 * Returns a row as an entry, with its decoded body.
+	 * Returns a row as an entry, with its decoded body. A body that was altered may hold anything.
 	 */
 	private function to_entry( array $row ): array {
 		$body = json_decode( (string) $row['body'], true );
@@ -293,8 +293,8 @@ final class Siteagent_Audit_Log_Reader {
 		return array(
 			'seq'   => (int) $row['seq'],
 			'at'    => (int) $row['at'],
-			'event' => isset( $body['event'] ) ? (string) $body['event'] : '',
-			'actor' => isset( $body['actor'] ) ? (string) $body['actor'] : '',
+			'event' => isset( $body['event'] ) && is_string( $body['event'] ) ? $body['event'] : '',
+			'actor' => isset( $body['actor'] ) && is_string( $body['actor'] ) ? $body['actor'] : '',
 			'facts' => isset( $body['facts'] ) && is_array( $body['facts'] ) ? $body['facts'] : array(),
 			'hash'  => (string) $row['hash'],
 		);

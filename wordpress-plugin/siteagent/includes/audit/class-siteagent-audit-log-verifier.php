@@ -82,7 +82,8 @@ final class Siteagent_Audit_Log_Verifier {
 	 */
 	private function is_intact( array $row ): bool {
 		$body = json_decode( $row['body'], true );
-		return is_array( $body ) && isset( $body['at'] ) && strtotime( $body['at'] ) === (int) $row['at']
+		return is_array( $body ) && isset( $body['at'] ) && is_string( $body['at'] ) && strtotime( $body['at'] ) === (int) $row['at']
+			&& 1 === preg_match( '/^[0-9a-f]{64}\z/D', (string) $row['prev'] )
 			&& hash_equals( Siteagent_Audit_Log::hash( (int) $row['seq'], (string) $row['prev'], (string) $row['body'] ), (string) $row['hash'] );
 	}
 

@@ -57,8 +57,8 @@ final class Siteagent_Connection_Store {
 	}
 
 	/**
-	 * Returns the connection: origin, fingerprint, kid, home, paired_at and last_contact_at (null before the first
-	 * request). Null when there is none or its keys cannot be decrypted.
+	 * Returns the connection: origin, fingerprint, kid, home, paired_at, last_contact_at (null before the first
+	 * request), and unlogged until its beginning was logged. Null when there is none or its keys cannot be decrypted.
 	 */
 	public function connection(): ?array {
 		$data = $this->store->read();
@@ -223,6 +223,19 @@ final class Siteagent_Connection_Store {
 			null,
 			static function ( array $connection ) use ( $home ): array {
 				$connection['paused_at'] = $home;
+				return $connection;
+			}
+		);
+	}
+
+	/**
+	 * Stores that the beginning of the connection was logged.
+	 */
+	public function record_logged( string $kid ): void {
+		$this->update_connection(
+			$kid,
+			static function ( array $connection ): array {
+				unset( $connection['unlogged'] );
 				return $connection;
 			}
 		);

@@ -98,12 +98,28 @@ final class Siteagent_Option_Store {
 				return false;
 			}
 			$data[ self::FORMAT_KEY ] = self::FORMAT_WRITTEN;
-			$serialized               = serialize( $data ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions, Generic.PHP.ForbiddenFunctions -- what get_option() reads.
+			array_walk_recursive( $data, array( $this, 'make_storable' ) );
+			$serialized = serialize( $data ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions, Generic.PHP.ForbiddenFunctions -- what get_option() reads.
 			if ( $serialized === $stored || $this->compare_and_swap( $stored, $serialized ) ) {
 				return $serialized !== $stored;
 			}
 		}
 		throw new RuntimeException( 'SiteAgent\'s option cannot be written' );
+	}
+
+	/**
+	 * Removes what the table cannot store from a text: in one that is older than WordPress 4.2, emoji. Otherwise WordPress
+	 * would refuse the whole query.
+	 *
+	 * @param mixed $value A value of the data.
+	 */
+	private function make_storable( &$value ): void {
+		if ( is_string( $value ) && 1 === preg_match( '/[^\x00-\x7F]/', $value ) ) {
+			$text  = $this->is_network
+				? $this->db->strip_invalid_text_for_column( $this->db->sitemeta, 'meta_value', $value )
+				: $this->db->strip_invalid_text_for_column( $this->db->options, 'option_value', $value );
+			$value = is_string( $text ) ? $text : '';
+		}
 	}
 
 	private static function is_known( array $data ): bool {

@@ -180,18 +180,20 @@ final class Siteagent_Pairing {
 	 * @throws Siteagent_Exception pairing_closed when it confirms other keys.
 	 */
 	public function handle_confirm( string $keyid, stdClass $document, int $now ): array {
-		$is_new = 'waiting' === $this->connection_store->state();
 		if ( ! $this->pending_pairing->activate( $keyid, $document->th, $now ) ) {
 			throw new Siteagent_Exception( 'pairing_closed', 'another exchange' );
 		}
 		$connection = (array) $this->connection_store->connection();
-		if ( $is_new ) {
+		// Also when an earlier process was killed before it came here: without this entry, the dashboard would be sent those
+		// about other dashboards.
+		if ( isset( $connection['unlogged'] ) ) {
 			$this->checkpoint_store->delete_all();
 			$facts = array(
 				'dashboard'   => $connection['origin'],
 				'fingerprint' => $connection['fingerprint'],
 			);
 			$this->log->append( 'connected', $facts, 'dashboard' );
+			$this->connection_store->record_logged( $connection['kid'] );
 		}
 		return array( 'fingerprint' => $connection['fingerprint'] );
 	}

@@ -202,6 +202,7 @@ final class Siteagent_Pending_Pairing {
 					'endpoints'       => $pending['endpoints'],
 					'paired_at'       => $now,
 					'last_contact_at' => null,
+					'unlogged'        => true,
 				);
 				$data['used'][ $pending['pid'] ] = $now;
 				unset( $data['pending'] );

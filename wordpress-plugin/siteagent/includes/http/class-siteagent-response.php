@@ -85,6 +85,13 @@ final class Siteagent_Response {
 		return new self( $status, Siteagent_HTTP_Signature::sign_response( $request, $status, $body, $key, $now ), $body );
 	}
 
+	/**
+	 * Whether the caller proved to hold a key, so that the response is signed.
+	 */
+	public function is_signed(): bool {
+		return isset( $this->headers['Signature'] );
+	}
+
 	public function status(): int {
 		return $this->status;
 	}

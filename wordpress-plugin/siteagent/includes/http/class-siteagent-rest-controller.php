@@ -156,8 +156,9 @@ final class Siteagent_REST_Controller {
 
 	private function send_response( Siteagent_Response $response ): void {
 		$output_started_at = $response->send();
-		if ( '' !== $output_started_at ) {
-			// The dashboard cannot verify a response without its headers, so log which file printed first.
+		// The dashboard cannot verify a response without its headers, so log which file printed first. Requests of strangers
+		// leave no entry here, or anyone could fill the log.
+		if ( '' !== $output_started_at && $response->is_signed() ) {
 			$this->log->append( 'output_started', array( 'at' => $output_started_at ), 'site' );
 		}
 	}

@@ -66,14 +66,23 @@ final class Siteagent_Compared_Component {
 	}
 
 	/**
+	 * Returns the result of a component whose comparison did not end.
+	 *
+	 * @return array Fields of "integrity.components[]" of the report.
+	 */
+	public function unfinished(): array {
+		return $this->about() + array( 'compared_with' => 'nothing', 'reason' => 'too_slow' ) + self::NOTHING;
+	}
+
+	/**
 	 * Compares the component. Never throws: what cannot be compared has a reason instead.
 	 *
 	 * @return array Fields of "integrity.components[]" of the report.
 	 */
 	public function compare(): array {
-		$component = in_array( $this->kind, array( 'core', 'plugin', 'theme' ), true ) ? new Siteagent_Component( $this->kind, 'core' === $this->kind ? '' : $this->id ) : null;
-		$version   = null === $component ? '' : $component->version();
-		$about     = array( 'kind' => $this->kind, 'id' => $this->id, 'version' => $version );
+		$component = $this->component();
+		$about     = $this->about();
+		$version   = $about['version'];
 		try {
 			if ( null === $component ) {
 				return $about + array( 'compared_with' => 'nothing', 'reason' => 'no_release', 'fingerprint' => $this->fingerprint() ) + self::NOTHING;
@@ -84,6 +93,21 @@ final class Siteagent_Compared_Component {
 		} catch ( Siteagent_Exception $refusal ) {
 			return $about + array( 'compared_with' => 'nothing', 'reason' => $refusal->code() ) + self::NOTHING;
 		}
+	}
+
+	/**
+	 * Returns the component; null for one without releases.
+	 */
+	private function component(): ?Siteagent_Component {
+		return in_array( $this->kind, array( 'core', 'plugin', 'theme' ), true ) ? new Siteagent_Component( $this->kind, 'core' === $this->kind ? '' : $this->id ) : null;
+	}
+
+	/**
+	 * @return array{kind:string,id:string,version:string}
+	 */
+	private function about(): array {
+		$component = $this->component();
+		return array( 'kind' => $this->kind, 'id' => $this->id, 'version' => null === $component ? '' : $component->version() );
 	}
 
 	/**

@@ -73,7 +73,7 @@ final class Siteagent_File_Check {
 	 * @param int $now Unix time in seconds.
 	 */
 	public static function run_slice( int $now ): void {
-		if ( is_dir( Siteagent_Rollback::base_folder() ) ) {
+		if ( self::is_update_open() ) {
 			self::schedule( $now + self::UPDATE_PAUSE_S );
 			return;
 		}
@@ -83,16 +83,21 @@ final class Siteagent_File_Check {
 		Siteagent_Report::load_admin_includes();
 		$until = microtime( true ) + self::SLICE_S;
 		$state = self::state();
-		if ( array() === $state['waiting'] ) {
+		// Results that are not published yet are of a check whose last component has ended the process.
+		if ( array() === $state['waiting'] && array() === $state['done'] ) {
 			$state['waiting']  = array_slice( Siteagent_Compared_Component::all(), 0, self::MAX_COMPONENTS );
 			$state['done']     = array();
 			$state['began_at'] = $now;
 		}
 		while ( array() !== $state['waiting'] && microtime( true ) < $until ) {
 			list( $kind, $id ) = array_shift( $state['waiting'] );
-			// Stored before, so that a component that ends the process is not tried again and again.
+			$component         = new Siteagent_Compared_Component( $kind, $id );
+			// Stored before, so that a component that ends the process is not tried again and again, and counts as not
+			// compared.
+			$place                   = count( $state['done'] );
+			$state['done'][ $place ] = $component->unfinished();
 			update_option( self::OPTION, $state, false );
-			$state['done'][] = ( new Siteagent_Compared_Component( $kind, $id ) )->compare();
+			$state['done'][ $place ] = $component->compare();
 		}
 		if ( array() === $state['waiting'] ) {
 			$state['at']      = $now;
@@ -133,6 +138,20 @@ final class Siteagent_File_Check {
 			}
 		}
 		return $found;
+	}
+
+	/**
+	 * Whether an update is running or watched. Its folder may be a link or a disk of the owner that always exists, and a
+	 * backup that a person may still need stays in it for weeks.
+	 */
+	private static function is_update_open(): bool {
+		foreach ( Siteagent_Filesystem::list_entries( Siteagent_Rollback::base_folder() ) as $name ) {
+			$folder = Siteagent_Rollback::base_folder() . '/' . $name;
+			if ( 1 === preg_match( Siteagent_Rollback::FOLDER_PATTERN, $name ) && ! is_file( $folder . '/' . Siteagent_Rollback::KEEP_BACKUP ) ) {
+				return true;
+			}
+		}
+		return false;
 	}
 
 	private static function schedule( int $at ): void {

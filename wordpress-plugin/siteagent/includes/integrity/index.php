@@ -1,2 +1,2 @@
 <?php
-// Copies of former versions, and restoring them.
+// The daily comparison of the files with their releases.

@@ -25,6 +25,10 @@ final class Siteagent_Email_Notifications {
 	const COLLECT_S           = 300;
 	const COLLECT_APPROVALS_S = 60;
 
+	/** When to try again after the site could not send, and how long. Afterwards only wp-admin and the log show the events. */
+	const RETRY_S       = HOUR_IN_SECONDS;
+	const RETRY_UNTIL_S = DAY_IN_SECONDS;
+
 	/** The queued event of an update that waits for approval. It is not in the log: the update is shown instead. */
 	const APPROVAL_REQUESTED = 'approval_requested';
 
@@ -106,7 +110,28 @@ final class Siteagent_Email_Notifications {
 		 * @param array $waiting The updates that wait for approval.
 		 */
 		$email = apply_filters( 'siteagent_notification_email', $this->compose( $logged, $waiting, $now ), $logged, $waiting );
-		wp_mail( $email['to'], $email['subject'], $email['body'] );
+		if ( ! wp_mail( $email['to'], $email['subject'], $email['body'] ) ) {
+			$this->send_later( $events, $now );
+		}
+	}
+
+	/**
+	 * Queues events again that could not be sent, unless they are too old.
+	 *
+	 * @param array[] $events The events, oldest first.
+	 * @param int     $now    Unix time in seconds.
+	 */
+	private function send_later( array $events, int $now ): void {
+		$recent = array_filter(
+			$events,
+			static function ( array $event ) use ( $now ): bool {
+				return $event['at'] > $now - self::RETRY_UNTIL_S;
+			}
+		);
+		if ( array() !== $recent ) {
+			$this->queue->put_back( array_values( $recent ) );
+			wp_schedule_single_event( $now + self::RETRY_S, self::HOOK );
+		}
 	}
 
 	/**

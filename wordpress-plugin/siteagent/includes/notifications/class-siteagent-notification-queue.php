@@ -70,6 +70,21 @@ final class Siteagent_Notification_Queue {
 	}
 
 	/**
+	 * Puts events back that were taken and could not be sent, before those of the meantime.
+	 *
+	 * @param array[] $taken As take() returned them.
+	 */
+	public function put_back( array $taken ): void {
+		$this->store->change(
+			static function ( array $data ) use ( $taken ): array {
+				$events               = isset( $data[ self::EVENTS ] ) ? $data[ self::EVENTS ] : array();
+				$data[ self::EVENTS ] = array_slice( array_merge( $taken, $events ), -self::MAX_EVENTS );
+				return $data;
+			}
+		);
+	}
+
+	/**
 	 * Returns the events, oldest first, and removes them. Of two processes at once only one gets them.
 	 *
 	 * @return array[]

@@ -44,6 +44,14 @@ final class Siteagent_Permissions {
 	}
 
 	/**
+	 * Whether a permission is still granted. Reads the database again, because the owner may have withdrawn it or ended
+	 * the connection a moment ago.
+	 */
+	public function still_allows( string $permission ): bool {
+		return in_array( $permission, $this->read_granted( $this->store->read_now() ), true );
+	}
+
+	/**
 	 * Whether every update also requires approval by an administrator of this site.
 	 */
 	public function requires_approval(): bool {

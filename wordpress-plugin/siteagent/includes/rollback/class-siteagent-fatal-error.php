@@ -50,13 +50,14 @@ final class Siteagent_Fatal_Error {
 	/** @var string Folder of the run. */
 	private $folder;
 
-	/** @var string Folder of the component, with a trailing slash. */
-	private $target;
+	/** @var string[] Folder of the component, with a trailing slash: its path, and the one without links that PHP names. */
+	private $targets;
 
 	public function __construct( array $error, string $folder, string $target ) {
-		$this->error  = $error;
-		$this->folder = $folder;
-		$this->target = rtrim( $target, '/' ) . '/';
+		$this->error   = $error;
+		$this->folder  = $folder;
+		$target        = rtrim( $target, '/' );
+		$this->targets = array( $target . '/', @realpath( dirname( $target ) ) . '/' . basename( $target ) . '/' );
 	}
 
 	/**
@@ -117,13 +118,12 @@ final class Siteagent_Fatal_Error {
 		if ( ! $this->is_fatal() ) {
 			return false;
 		}
-		if ( 0 === strpos( (string) $this->error['file'], $this->target ) ) {
-			return true;
-		}
 		preg_match_all( '/^#\d+ (\S.*?)\(\d+\): /m', (string) $this->error['message'], $frames );
-		foreach ( array_slice( $frames[1], 0, self::TRACE_FRAMES ) as $file ) {
-			if ( 0 === strpos( $file, $this->target ) ) {
-				return true;
+		foreach ( array_merge( array( (string) $this->error['file'] ), array_slice( $frames[1], 0, self::TRACE_FRAMES ) ) as $file ) {
+			foreach ( $this->targets as $target ) {
+				if ( 0 === strpos( $file, $target ) ) {
+					return true;
+				}
 			}
 		}
 		return false;

@@ -127,15 +127,20 @@ final class Siteagent_Filesystem {
 	}
 
 	/**
-	 * Writes a file atomically: other requests read all of it or none.
+	 * Writes a file atomically: other requests read all of it or none. Leaves nothing behind when it cannot.
 	 */
 	public static function write_atomically( string $file, string $text ): bool {
 		$temporary_file = $file . '.part';
-		return strlen( $text ) === @file_put_contents( $temporary_file, $text ) && @rename( $temporary_file, $file );
+		if ( strlen( $text ) === @file_put_contents( $temporary_file, $text ) && @rename( $temporary_file, $file ) ) {
+			return true;
+		}
+		self::remove( $temporary_file );
+		return false;
 	}
 
 	/**
-	 * Invalidates the compiled code of a folder.
+	 * Invalidates the compiled code of a folder. Follows no links: an update does not replace what they lead to, and one
+	 * may lead back to its own folder.
 	 *
 	 * @return bool False where the host forbids it, so that PHP may still run old code.
 	 */
@@ -143,6 +148,9 @@ final class Siteagent_Filesystem {
 		clearstatcache( true );
 		$is_invalidated = true;
 		foreach ( self::list_entries( $folder ) as $name ) {
+			if ( is_link( "$folder/$name" ) ) {
+				continue;
+			}
 			if ( is_dir( "$folder/$name" ) ) {
 				$is_invalidated = self::invalidate_opcache( "$folder/$name" ) && $is_invalidated;
 			} elseif ( '.php' === substr( $name, -4 ) ) {

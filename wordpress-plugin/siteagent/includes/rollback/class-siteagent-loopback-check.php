@@ -85,12 +85,11 @@ final class Siteagent_Loopback_Check {
 	 * @param string                                                          $folder Folder of the component.
 	 */
 	public function check_after_update( array $before, string $folder ): string {
-		$result         = $this->check();
-		$component_path = str_replace( ABSPATH, '', rtrim( $folder, '/' ) . '/' );
+		$result = $this->check();
 		foreach ( array_keys( $this->pages, self::FATAL, true ) as $page ) {
 			$previous = isset( $before['pages'][ $page ] ) ? $before['pages'][ $page ] : '';
 			$error    = isset( $before['errors'][ $page ] ) ? $before['errors'][ $page ] : '';
-			if ( self::FATAL !== $previous || ( false !== strpos( $this->errors[ $page ], $component_path ) && false === strpos( $error, $component_path ) ) ) {
+			if ( self::FATAL !== $previous || ( self::names_folder( $this->errors[ $page ], $folder ) && ! self::names_folder( $error, $folder ) ) ) {
 				return self::FATAL;
 			}
 		}
@@ -98,6 +97,22 @@ final class Siteagent_Loopback_Check {
 			return self::COULD_NOT_TELL;
 		}
 		return self::FATAL === $result ? self::OK : $result;
+	}
+
+	/**
+	 * Whether the error of a page names a file in a folder.
+	 *
+	 * @param string $error  As Siteagent_Error_Summary::summarize() returned it, without the paths of this server.
+	 * @param string $folder Full path.
+	 */
+	private static function names_folder( string $error, string $folder ): bool {
+		foreach ( array_filter( array( $folder, realpath( $folder ) ) ) as $path ) {
+			$named = Siteagent_Upgrader::redact( rtrim( $path, '/' ) . '/' );
+			if ( '' !== $named && false !== strpos( $error, $named ) ) {
+				return true;
+			}
+		}
+		return false;
 	}
 
 	/**

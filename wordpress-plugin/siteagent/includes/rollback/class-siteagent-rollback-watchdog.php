@@ -60,6 +60,9 @@ final class Siteagent_Rollback_Watchdog {
 	const RESTORING           = 'restoring';
 	const RESTORING_TIMEOUT_S = 60;
 
+	/** Touched at each attempt to restore what the run has left, so that not every request of a broken site makes one. */
+	const ATTEMPT = 'attempt';
+
 	/** State of a run's lock. */
 	const HELD    = 'held';
 	const FREE    = 'free';
@@ -71,13 +74,13 @@ final class Siteagent_Rollback_Watchdog {
 	/** @var string Path of this must-use plugin. */
 	private $file;
 
-	/** @var array{op_id:string,folder:string,target:string,needs_word:bool} */
+	/** @var array{op_id:string,folder:string,target:string,needs_confirmation:bool} */
 	private $run;
 
 	/**
 	 * @param string $file Path of this must-use plugin.
-	 * @param array  $run  op_id; folder: folder of the run; target: folder of the component; needs_word: whether the
-	 *                     backup is restored when the watch ends without confirmation.
+	 * @param array  $run  op_id; folder: folder of the run; target: folder of the component;
+	 *                     needs_confirmation: whether the backup is restored when the watch ends without it.
 	 */
 	public function __construct( string $file, array $run ) {
 		$this->file = $file;
@@ -104,8 +107,7 @@ final class Siteagent_Rollback_Watchdog {
 			}
 		} elseif ( ! $is_alive ) {
 			// The process was killed midway, so the files may be a mix of both versions.
-			$this->restore( 'interrupted' );
-			$this->remove_self();
+			$this->restore_until_done( 'interrupted' );
 			return;
 		}
 		if ( $is_probe ) {
@@ -179,6 +181,23 @@ final class Siteagent_Rollback_Watchdog {
 	}
 
 	/**
+	 * Restores the backup, and removes this file only once that is done. Another request may be restoring now, and may be
+	 * killed like the run itself, so a later request tries again.
+	 *
+	 * @param string $reason Reason, for the record.
+	 */
+	private function restore_until_done( string $reason ): void {
+		$attempt = $this->path( self::ATTEMPT );
+		if ( is_file( $attempt ) && filemtime( $attempt ) >= time() - self::RESTORING_TIMEOUT_S ) {
+			return;
+		}
+		@touch( $attempt );
+		if ( $this->restore( $reason ) || ! is_dir( $this->path( self::BACKUP ) ) ) {
+			$this->remove_self();
+		}
+	}
+
+	/**
 	 * Returns whether a living process holds the lock of a run.
 	 *
 	 * A lock that cannot be opened says nothing. One that seems free counts only on the host of the run, because
@@ -198,7 +217,7 @@ final class Siteagent_Rollback_Watchdog {
 			return 1 === $would_block ? self::HELD : self::UNKNOWN;
 		}
 		$host = @file_get_contents( $folder . '/' . self::HEARTBEAT );
-		return self::host_name() === $host && is_file( self::local_marker( $folder ) ) ? self::FREE : self::UNKNOWN;
+		return self::host_name() === $host && @is_file( self::local_marker( $folder ) ) ? self::FREE : self::UNKNOWN;
 	}
 
 	/**
@@ -221,10 +240,15 @@ final class Siteagent_Rollback_Watchdog {
 	}
 
 	/**
-	 * Returns a file outside the site's storage that shows a process that it is on the host of the run.
+	 * Returns a file outside the site's storage that shows a process that it is on the host of the run. Hosts may forbid
+	 * its folder, with a warning (open_basedir).
 	 */
 	public static function local_marker( string $folder ): string {
 		return sys_get_temp_dir() . '/siteagent-' . substr( hash( 'sha256', $folder ), 0, 24 );
+	}
+
+	public static function remove_local_marker( string $folder ): void {
+		@unlink( self::local_marker( $folder ) );
 	}
 
 	/**
@@ -279,13 +303,12 @@ final class Siteagent_Rollback_Watchdog {
 	private function stop_watching(): void {
 		if ( $this->run[ self::NEEDS_CONFIRMATION ] ) {
 			// A confirmation would have ended the run.
-			$this->restore( 'not_confirmed' );
-			$this->remove_self();
+			$this->restore_until_done( 'not_confirmed' );
 			return;
 		}
 		$this->remove_self();
 		Siteagent_Filesystem::remove( $this->run['folder'] );
-		@unlink( self::local_marker( $this->run['folder'] ) );
+		self::remove_local_marker( $this->run['folder'] );
 	}
 
 	/**

@@ -307,9 +307,7 @@ final class Siteagent_Rollback {
 	public static function remove_run_folder( string $folder ): void {
 		Siteagent_Filesystem::remove( $folder );
 		Siteagent_Filesystem::remove( $folder . self::PARTIAL_SUFFIX );
-		if ( is_file( Siteagent_Rollback_Watchdog::local_marker( $folder ) ) ) {
-			wp_delete_file( Siteagent_Rollback_Watchdog::local_marker( $folder ) );
-		}
+		Siteagent_Rollback_Watchdog::remove_local_marker( $folder );
 		if ( ! is_link( self::base_folder() ) && array() === array_diff( Siteagent_Filesystem::list_entries( self::base_folder() ), array( 'index.php', '.htaccess' ) ) ) {
 			Siteagent_Filesystem::remove( self::base_folder() );
 		}

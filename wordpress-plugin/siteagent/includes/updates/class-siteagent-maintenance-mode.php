@@ -65,7 +65,7 @@ $upgrading = ( static function (): int {
 			return 1 === $is_held ? time() : $last_sign;
 		}
 		$local_marker = sys_get_temp_dir() . "/siteagent-" . substr( hash( "sha256", dirname( $file ) ), 0, 24 );
-		if ( ! is_file( $local_marker ) && time() - $last_sign <= %5$d ) {
+		if ( ! @is_file( $local_marker ) && time() - $last_sign <= %5$d ) {
 			return time();
 		}
 	}

@@ -17,11 +17,15 @@ final class Siteagent_Planned_Package implements Siteagent_Package_Source {
 	/** @var Siteagent_Update_Plan */
 	private $update_plan;
 
+	/** @var Siteagent_Permissions */
+	private $permissions;
+
 	/** @var Siteagent_Update_Limits */
 	private $limits;
 
-	public function __construct( Siteagent_Update_Plan $update_plan, Siteagent_Update_Limits $limits ) {
+	public function __construct( Siteagent_Update_Plan $update_plan, Siteagent_Permissions $permissions, Siteagent_Update_Limits $limits ) {
 		$this->update_plan = $update_plan;
+		$this->permissions = $permissions;
 		$this->limits      = $limits;
 	}
 
@@ -61,7 +65,7 @@ final class Siteagent_Planned_Package implements Siteagent_Package_Source {
 	}
 
 	public function owner_refusal_reason(): ?string {
-		return $this->limits->refusal_reason( $this->item(), time() );
+		return $this->permissions->still_allows( $this->item()->permission() ) ? $this->limits->refusal_reason( $this->item(), time() ) : 'permission_off';
 	}
 
 	public function run_offered( callable $install ): void {

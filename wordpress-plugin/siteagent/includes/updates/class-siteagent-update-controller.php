@@ -179,11 +179,12 @@ final class Siteagent_Update_Controller {
 		$this->recovery->reconcile( $now );
 		$this->recovery->confirm_by_dashboard( $document->op_id );
 		$entry = $this->operation_store->find( $document->op_id, Siteagent_Update_Plan::NAMES );
+		$run   = $this->rollback->current_run();
+		// A run that died has just been ended, so a marker means that its process is alive, however long it takes.
+		if ( null !== $run && $document->op_id === $run['op_id'] && ( null === $entry || null === $entry['answer'] ) ) {
+			return array( 'state' => 'running' );
+		}
 		if ( null === $entry ) {
-			$run = $this->rollback->current_run();
-			if ( null !== $run && $document->op_id === $run['op_id'] ) {
-				return array( 'state' => 'running' );
-			}
 			return array( 'state' => $this->approvals->is_waiting( $document->op_id, $now ) ? 'waiting' : 'never' );
 		}
 		if ( null === $entry['answer'] && $entry['at'] < $now - Siteagent_Rollback::RUN_TIMEOUT_S ) {
@@ -227,7 +228,7 @@ final class Siteagent_Update_Controller {
 		if ( ! $this->rollback->begin_run( $update_plan->op_id(), $facts, $now ) ) {
 			return $this->log_result( $item, ( new Siteagent_Update_Result() )->to_array( 'refused', 'busy' ), $update_plan );
 		}
-		$source = new Siteagent_Planned_Package( $update_plan, $this->limits );
+		$source = new Siteagent_Planned_Package( $update_plan, $this->permissions, $this->limits );
 		$checks = $this->recovery->loopback_check( $component );
 		$runner = 'database' === $item->kind()
 			? new Siteagent_Database_Runner( $source, $component, $this->rollback, $checks )

@@ -302,7 +302,15 @@ final class Siteagent_Upgrader {
 	 * Removes URLs, e-mail addresses and paths from a text, so that it may leave the site.
 	 */
 	public static function redact( string $text ): string {
-		$plain = str_replace( array( ABSPATH, WP_CONTENT_DIR ), '', Siteagent_Report::plain_text( $text ) );
+		$plain = Siteagent_Report::plain_text( $text );
+		foreach ( array( ABSPATH, WP_CONTENT_DIR, WP_PLUGIN_DIR, WPMU_PLUGIN_DIR ) as $path ) {
+			$plain    = str_replace( $path, '', $plain );
+			$resolved = realpath( $path );
+			if ( false !== $resolved ) {
+				// PHP names files by their paths without links.
+				$plain = str_replace( ABSPATH === $path ? $resolved . '/' : $resolved, '', $plain );
+			}
+		}
 		return mb_substr( trim( (string) preg_replace( '~https?://\S+|\S+@\S+\.\S+~', '…', $plain ) ), 0, self::MAX_CHARS, 'UTF-8' );
 	}
 
@@ -317,7 +325,7 @@ final class Siteagent_Upgrader {
 			return $passed;
 		}
 		$this->refusal = $reason;
-		return new WP_Error( 'siteagent_forbidden', 'The owner of the site has paused or limited updates meanwhile.' );
+		return new WP_Error( 'siteagent_forbidden', 'The owner of the site has paused, limited or forbidden updates meanwhile.' );
 	}
 
 	private function run_upgrader( Siteagent_Component $component, string $op_id ): void {
