@@ -94,6 +94,19 @@ def test_wrong_waves_are_refused_with_a_sentence(as_ana, world, path, wrong):
     assert Change.select().where(Change.state == "approved").count() == 0
 
 
+def test_after_an_error_the_form_has_what_was_chosen(as_ana, world, path):
+    seen = [f"{change.id}:{change.digest}" for change in Change.select()]
+    chosen = {"waves": "1", "percent": "10", "wait": "48", "start": "tonight"}
+    form = {**chosen, "first": "5", "reason": "After the sale", "seen": seen}
+    answer = as_ana.post(f"{path}/approve", data=form)
+    assert (answer.status_code, 'id="f-first-error"' in answer.text) == (422, True)
+    assert 'name="reason" value="After the sale"' in answer.text
+    for name in ("waves", "start"):
+        assert f'name="{name}" value="{chosen[name]}" checked' in answer.text
+    for name in ("percent", "wait"):
+        assert f'<option value="{chosen[name]}" selected' in answer.text
+
+
 def test_a_client_resumes_a_rollout_only_where_it_approves(as_ana, as_dora, dora, world, path):
     client = Client.get_by_id(dora.client_id)
     Site.update(client=client).execute()
