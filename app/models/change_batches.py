@@ -150,7 +150,7 @@ def _changes(visible: Visibility, *columns: Any) -> Any:
 def _is_visible(change: Any, site: Any, visible: Visibility) -> Any:
     """Return the condition that the site is known, and the change visible."""
     found = site.forgotten_at.is_null() & visible.in_sql(site.client)
-    return found & change.requested_at.is_null(False) if visible.only_requested else found
+    return found & visible.has_update_in_sql(change)
 
 
 def _is_under_way() -> Any:

@@ -1,8 +1,12 @@
-"""The changes around one: those to the same version, and those of the same batch."""
+"""Some of the changes: to the same version, of the same batch, or only reviewed by the agency."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 from app.models.changes import Change
+from app.models.clients import Client
 from app.models.sites import Site
 from app.models.visibility import Visibility
 
@@ -10,7 +14,7 @@ from app.models.visibility import Visibility
 _COLUMNS = (
     *(Change.id, Change.site, Change.batch, Change.kind, Change.ident, Change.name),
     *(Change.from_version, Change.to_version, Change.rule, Change.state, Change.outcome_reason),
-    *(Change.requested_at, Change.ended_at, Change.evidence),
+    *(Change.requested_at, Change.how, Change.ended_at, Change.evidence),
     *(Site.id, Site.name, Site.forgotten_at),
 )
 
@@ -40,6 +44,18 @@ def changes_around(change: Change, visible: Visibility) -> tuple[list[Change], l
             if one.batch == change.batch
             and one.id != change.id
             and one.site.forgotten_at is None
-            and (one.requested_at is not None or not visible.only_requested)
+            and visible.has_update(one)
         ],
     )
+
+
+def only_reviewed(client: Client, change_ids: Collection[int]) -> set[int]:
+    """Return which of these changes of a client its users do not see."""
+    if not change_ids:
+        return set()
+    # A range, because databases limit the parameters of a statement.
+    query = Change.select(Change.id).join(Site).where(Site.client == client)
+    query = query.where(Change.id.between(min(change_ids), max(change_ids)))
+    theirs = Visibility(frozenset({client.id}), only_requested=True)
+    rows: Any = query.where(~theirs.has_update_in_sql(Change)).tuples()
+    return {change_id for (change_id,) in rows}

@@ -307,7 +307,7 @@ class Change(LeasedRow):
         own = (
             *(cls.id, cls.site, cls.batch, cls.kind, cls.ident, cls.name, cls.from_version),
             *(cls.to_version, cls.release_type, cls.state, cls.proposed_by, cls.proposer),
-            *(cls.proposed_at, cls.requested_at, cls.not_before, cls.next_attempt_at),
+            *(cls.proposed_at, cls.requested_at, cls.how, cls.not_before, cls.next_attempt_at),
             *(cls.started_at, cls.ended_at, cls.outcome_reason, cls.is_incident, cls.closed_by),
         )
         return [*own, Site.id, Site.name, Site.client, Client.id, Client.approvals]
@@ -317,21 +317,20 @@ class Change(LeasedRow):
         """Return the visible changes that were proposed together."""
         query = cls.select(cls, Site, Client).join(Site).join(Client, JOIN.LEFT_OUTER)
         query = query.where(cls.batch == batch, Site.forgotten_at.is_null())
-        query = query.where(visible.in_sql(Site.client))
-        if visible.only_requested:
-            query = query.where(cls.requested_at.is_null(False))
+        query = query.where(visible.in_sql(Site.client), visible.has_update_in_sql(cls))
         return list(query.order_by(fn.LOWER(cls.name), cls.ident, fn.LOWER(Site.name), cls.id))
 
     @classmethod
-    def history(cls, site: Site, kind: str, ident: str) -> list[Change]:
-        """Return the changes of one component of a site, newest first."""
+    def history(cls, site: Site, kind: str, ident: str, visible: Visibility) -> list[Change]:
+        """Return the visible changes of one component of a site, newest first."""
         query = cls.select().where(cls.site == site, cls.kind == kind, cls.ident == ident)
-        return list(query.order_by(cls.id.desc()))
+        return list(query.where(visible.has_update_in_sql(cls)).order_by(cls.id.desc()))
 
     @classmethod
-    def of_site(cls, site: Site, limit: int) -> list[Change]:
-        """Return the newest changes of a site first."""
-        return list(cls.select().where(cls.site == site).order_by(cls.id.desc()).limit(limit))
+    def of_site(cls, site: Site, limit: int, visible: Visibility) -> list[Change]:
+        """Return the newest visible changes of a site first."""
+        query = cls.select().where(cls.site == site, visible.has_update_in_sql(cls))
+        return list(query.order_by(cls.id.desc()).limit(limit))
 
     @classmethod
     def is_open_or_incident_on(cls, site_id: Any) -> Any:

@@ -112,6 +112,13 @@ class NotificationPreference(BaseModel):
         return query.order_by(cls.user)
 
     @classmethod
+    def replace_client(cls, client_id: int, into: int) -> None:
+        """Let people who chose a client hear of another one instead."""
+        for row in cls.select():
+            if client_id in row.client_ids:
+                row.update_if(client_ids=sorted({*row.client_ids, into} - {client_id}))
+
+    @classmethod
     def add_missing(cls, now: datetime) -> int:
         """Add a row for each user without one; return how many. Nothing is due for them yet."""
         known = cls.select(cls.user)

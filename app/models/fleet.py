@@ -372,11 +372,12 @@ def _widespread(limit: int, visible: Visibility) -> Any:
     )
 
 
-def open_changes(site_ids: Sequence[int]) -> dict[int, dict[str, int]]:
-    """Return the number of open changes of these sites, by site and state."""
+def open_changes(site_ids: Sequence[int], visible: Visibility) -> dict[int, dict[str, int]]:
+    """Return the number of visible open changes of these sites, by site and state."""
     rows: Any = (
         Change.select(Change.site, Change.state, fn.COUNT(Change.id))
         .where(Change.site.in_(site_ids), Change.is_unfinished(), Change.has_no_end())
+        .where(visible.has_update_in_sql(Change))
         .group_by(Change.site, Change.state)
         .tuples()
     )

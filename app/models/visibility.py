@@ -17,7 +17,8 @@ class Visibility:
     """The clients whose sites and data a person sees.
 
     `client_ids` is None for everything, including sites without a client. With `only_requested`,
-    they see no updates but those whose approval was requested, as client users do.
+    they see no updates but those that were approved, or whose approval was requested, as client
+    users do.
     """
 
     client_ids: frozenset[int] | None = None
@@ -50,6 +51,16 @@ class Visibility:
         if self.client_ids is None:
             return SQL("1 = 1")
         return client_id.in_(sorted(self.client_ids))
+
+    def has_update(self, change: Any) -> bool:
+        """Whether an update of a visible site is visible, and not only reviewed by the agency."""
+        return not self.only_requested or change.requested_at is not None or change.how != ""
+
+    def has_update_in_sql(self, change: Any) -> Any:
+        """Return `has_update` as an SQL condition about the model of changes, or an alias of it."""
+        if not self.only_requested:
+            return SQL("1 = 1")
+        return change.requested_at.is_null(False) | (change.how != "")
 
 
 EVERYTHING = Visibility()

@@ -75,6 +75,13 @@ class WebhookEndpoint(BaseModel):
         return list(cls.select().order_by(fn.LOWER(cls.name), cls.id))
 
     @classmethod
+    def replace_client(cls, client_id: int, into: int) -> None:
+        """Let endpoints for a client be for another one instead."""
+        for row in cls.select():
+            if client_id in row.client_ids:
+                row.update_if(client_ids=sorted({*row.client_ids, into} - {client_id}))
+
+    @classmethod
     def turned_on(cls) -> list[WebhookEndpoint]:
         """Return the endpoints that are told, the oldest first."""
         return list(cls.select().where(cls.off_at.is_null()).order_by(cls.id))

@@ -40,6 +40,14 @@
     if (event.target.matches("[data-select]")) event.target.select();
   });
 
+  // A double click sends a form once.
+  const sentAt = new WeakMap();
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    if (event.timeStamp - sentAt.get(event.target) < 1000) event.preventDefault();
+    else sentAt.set(event.target, event.timeStamp);
+  });
+
   // Show a notice when a poll fails, so that the page does not look up to date.
   const lost = () => {
     document.querySelectorAll("[data-poll-lost]").forEach((note) => { note.hidden = false; });
@@ -70,7 +78,9 @@
   // A form with rows to select: select all of them, and name the number on the buttons.
   const tally = (form) => {
     const chosen = [...form.querySelectorAll("tbody input:checked")];
-    const count = chosen.reduce((sum, box) => sum + Number(box.dataset.count || 1), 0);
+    const everything = form.querySelector("input[name=everything]:checked");
+    const count = everything ? Number(everything.dataset.count)
+      : chosen.reduce((sum, box) => sum + Number(box.dataset.count || 1), 0);
     form.querySelectorAll("[data-tally]").forEach((part) => {
       part.textContent = (count === 1 ? part.dataset.one : part.dataset.many).replace("%", count);
     });

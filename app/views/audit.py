@@ -29,7 +29,7 @@ from app.views.authorization import (
     load_entry,
     require_permission,
 )
-from app.views.filters import local_day
+from app.views.filters import local_day, user_zone
 from app.views.request_validation import row_number, typed_midnight
 from app.views.site_choices import site_choices
 from app.views.site_view_models import SitePage, load_site_page
@@ -216,11 +216,11 @@ def _number(name: str) -> int | None:
 
 
 def _day(typed: dict[str, str], name: str, wrong: dict[str, str], days: int = 0) -> datetime | None:
-    """Return the start or the end of the typed day."""
+    """Return the start or the end of the typed day, which is one of those in the list."""
     if not typed[name]:
         return None
     try:
-        return typed_midnight(typed[name], days=days)
+        return typed_midnight(typed[name], days=days, zone=user_zone())
     except ValueError:
         wrong[name] = "Enter a date, for example 2026-11-26."
         return None

@@ -41,6 +41,7 @@ from app.domain.errors import (
     ReauthenticationRequired,
 )
 from app.domain.mail import outbox
+from app.domain.reporting.data import NAMED_EVENTS
 from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.changes import Change
@@ -339,9 +340,17 @@ def load_client(client_id: int) -> Client:
 
 
 def load_entry(seq: int) -> AuditEntry:
-    """Return the entry with this number. Raises NotFound, also for those who may not see it."""
-    entry = AuditEntry.get_or_none(AuditEntry.seq == seq)
-    if entry is None or not permissions.can_see_entry(current_actor(), entry):
+    """Return the entry with this number.
+
+    Raises NotFound, also for those who may not see it. Client users see what their reports name.
+    """
+    entry, actor = AuditEntry.get_or_none(AuditEntry.seq == seq), current_actor()
+    is_reader = permissions.is_allowed(actor.role, "audit")
+    if (
+        entry is None
+        or not permissions.can_see_entry(actor, entry)
+        or not (is_reader or entry.event in NAMED_EVENTS)
+    ):
         raise NotFound("This audit entry does not exist.")
     return entry
 
@@ -349,15 +358,11 @@ def load_entry(seq: int) -> AuditEntry:
 def load_change(change_id: int) -> Change:
     """Return the change with this id.
 
-    Raises NotFound, also for those who may not see its site, and for client users who were not
-    asked to approve it.
+    Raises NotFound, also for those who may not see its site, and for client users while the agency
+    reviews it alone.
     """
     change, actor = Change.known(change_id), current_actor()
     visible = permissions.visibility_of(actor)
-    if (
-        change is None
-        or not visible.has(change.site.client_id)
-        or (visible.only_requested and change.requested_at is None)
-    ):
+    if change is None or not visible.has(change.site.client_id) or not visible.has_update(change):
         raise NotFound("This update does not exist. Its site may have been removed.")
     return change

@@ -16,6 +16,7 @@ from app.models.base import utcnow
 from app.models.clients import THEMSELVES
 from app.views import auto_update_rule_view_models
 from app.views.authorization import current_actor, current_session, load_client, require_permission
+from app.views.filters import user_zone
 from app.views.request_validation import row_number, typed_midnight
 
 bp = Blueprint("auto_update_rules", __name__)
@@ -146,9 +147,9 @@ def _hours(name: str) -> int | None:
 
 
 def _expiry(text: str) -> datetime:
-    """Return the end of that day; an invalid day counts as long past, which is refused."""
+    """Return the end of that day for this user; an invalid one counts as past, which is refused."""
     try:
-        return typed_midnight(text, days=1)
+        return typed_midnight(text, days=1, zone=user_zone())
     except ValueError:
         return datetime.fromtimestamp(0, UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -300,13 +300,15 @@ def _entries(change: Change) -> list[AuditEntry]:
 
 
 def history_page(site: Site, kind: str, ident: str, me: Actor) -> HistoryPage:
-    stored, now = SiteData.of_site(site), utcnow()
+    visible, now = permissions.visibility_of(me), utcnow()
+    stored = SiteData.of_site(site)
+    stored = replace(stored, changes=[one for one in stored.changes if visible.has_update(one)])
     found = [
         candidate
         for candidate in candidates.candidates_in(site, stored, now)
         if (candidate.target.kind, candidate.target.ident) == (kind, ident)
     ]
-    listed = Change.history(site, kind, ident)
+    listed = Change.history(site, kind, ident, visible)
     in_report = (report_list(kind), ident)
     known = next((one for one in stored.components if (one.kind, one.ident) == in_report), None)
     held = next((hold for hold in stored.holds if (hold.kind, hold.ident) == (kind, ident)), None)

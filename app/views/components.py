@@ -20,6 +20,7 @@ from app.views.authorization import (
     load_site,
     require_permission,
 )
+from app.views.filters import user_zone
 from app.views.request_validation import typed_midnight
 
 bp = Blueprint("components", __name__)
@@ -88,12 +89,15 @@ def _named() -> tuple[str, str]:
 
 
 def typed_day() -> datetime | None:
-    """Return the end of the typed day; None if there is none. Raises Invalid for a wrong day."""
+    """Return the end of the typed day for this user; None if there is none.
+
+    Raises: Invalid for a wrong day.
+    """
     text = request.form.get("until", "").strip()
     if not text:
         return None
     try:
-        return typed_midnight(text, days=1)
+        return typed_midnight(text, days=1, zone=user_zone())
     except ValueError as why:
         raise Invalid(
             "until", "Enter a date, for example 2026-12-31, or leave the field empty."

@@ -21,7 +21,7 @@ from app.views.authorization import (
     current_visibility,
     require_permission,
 )
-from app.views.request_validation import row_number
+from app.views.request_validation import row_number, ticked_clients
 
 bp = Blueprint("notifications", __name__)
 
@@ -49,7 +49,6 @@ def change() -> ResponseReturnValue:
 
 def _typed() -> Preferences:
     form = request.form
-    client_ids = form.getlist("client", type=row_number) if form.get("which") == "some" else []
     return Preferences(
         critical_now=form.get("critical_now") == "1",
         digest=form.get("digest", ""),
@@ -58,7 +57,7 @@ def _typed() -> Preferences:
         quiet_from=None if form.get("quiet_from", _NONE) == _NONE else _number("quiet_from"),
         quiet_to=None if form.get("quiet_to", _NONE) == _NONE else _number("quiet_to"),
         critical_waits=form.get("critical_waits") == "1",
-        client_ids=tuple(sorted(set(client_ids))),
+        client_ids=ticked_clients(),
     )
 
 

@@ -16,6 +16,8 @@ from app.domain.reporting.client_report import ClientReport, Period
 from app.models.agency import AgencyLogo
 from app.models.audit import AuditEntry
 from app.models.base import utcnow
+from app.models.change_results import only_reviewed
+from app.models.clients import Client
 from app.pdf import render_pdf
 from app.views.authorization import current_actor, load_client, require_permission
 from app.views.brand import agency_settings
@@ -26,6 +28,10 @@ bp = Blueprint("reports", __name__)
 
 PDF = "pdf"
 _USUAL_DAYS = 30
+# A report has a cell for each day of each site.
+_MOST_YEARS = 3
+# Aura is younger: an earlier year is a typing error, such as 26.
+_FIRST_YEAR = 2000
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ def show(client_id: int) -> ResponseReturnValue:
         return render_template("reports/show.html", **words, errors=refusal.messages), 422
     config = current_app.config["AURA"]
     report = data.compute_for(client, period, by=current_actor(), config=config, now=utcnow())
-    facts = _facts(report, AuditEntry.head())
+    facts = _facts(client, report, AuditEntry.head())
     return render_template("reports/show.html", **words, **facts, errors={})
 
 
@@ -67,7 +73,7 @@ def pdf(client_id: int) -> ResponseReturnValue:
     report, entry = data.issue_report(
         client, period, form=PDF, by=current_actor(), config=config, now=utcnow()
     )
-    body = render_template("reports/_body.html", **_facts(report, entry))
+    body = render_template("reports/_body.html", **_facts(client, report, entry))
     days = f"{period.first_day} to {period.last_day}"
     document = render_pdf(
         body,
@@ -89,14 +95,18 @@ def _download(document: bytes, name: str) -> Response:
     )
 
 
-def _facts(report: ClientReport, head: AuditEntry | None) -> dict[str, object]:
+def _facts(client: Client, report: ClientReport, head: AuditEntry | None) -> dict[str, object]:
     use_document_zone(report.period.zone)
+    named = {story.change_id for story in report.changes}
+    for section in report.sites:
+        named |= {one.change_id for one in section.site.available_updates if one.change_id}
     return {
         "report": report,
         "head": head,
         "maker": current_actor().name,
         "agency": agency_settings().name,
         "origin": current_app.config["AURA"].origin,
+        "unlinked": only_reviewed(client, named),
         "site_names": {snapshot.site.id: snapshot.site.name for snapshot in report.sites},
     }
 
@@ -109,9 +119,14 @@ def _period(typed: dict[str, str]) -> Period:
             days[name] = typed_day(text)
         except ValueError:
             wrong[name] = "Enter a date, for example 2026-11-30."
+        else:
+            if days[name].year < _FIRST_YEAR:
+                wrong[name] = "Enter the year with four digits, for example 2026."
     Invalid.raise_for(wrong)
     if days["from"] > days["to"]:
         raise Invalid("to", "The last day is before the first day.")
+    if days["to"] - days["from"] >= timedelta(days=366 * _MOST_YEARS):
+        raise Invalid("to", f"A report covers at most {_MOST_YEARS} years. Choose an earlier day.")
     if days["from"] > _today():
         raise Invalid("from", "This day is in the future.")
     return Period.of_days(days["from"], days["to"], _zone())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from flask import Flask, abort, request
 from werkzeug.exceptions import SecurityError
@@ -73,6 +73,16 @@ def row_number(text: str) -> int:
     return int(text)
 
 
+def ticked_clients() -> tuple[int, ...]:
+    """Return the ids of the clients that a form chooses; empty for all of them.
+
+    "Some clients" without any is an id that no client has, so that it is refused and never all.
+    """
+    if request.form.get("which") != "some":
+        return ()
+    return tuple(sorted(set(request.form.getlist("client", type=row_number)))) or (0,)
+
+
 def typed_day(text: str) -> date:
     """Parse a day such as 2026-11-30.
 
@@ -87,9 +97,16 @@ def typed_day(text: str) -> date:
     return found
 
 
-def typed_midnight(text: str, *, days: int = 0) -> datetime:
-    """Return when a typed day begins (UTC), or the day `days` later. Raises: ValueError."""
-    return datetime.combine(typed_day(text) + timedelta(days=days), time(), UTC)
+def typed_midnight(text: str, *, days: int = 0, zone: tzinfo = UTC) -> datetime:
+    """Return when a typed day begins in a time zone, or the day `days` later.
+
+    Raises: ValueError.
+    """
+    begins = datetime.combine(typed_day(text) + timedelta(days=days), time(), zone)
+    try:
+        return begins.astimezone(UTC)
+    except OverflowError as why:
+        raise ValueError(text) from why
 
 
 def _refuse_nul() -> None:

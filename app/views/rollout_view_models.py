@@ -8,7 +8,7 @@ from datetime import datetime
 
 from app.domain import permissions
 from app.domain.actor import Actor
-from app.domain.rollouts import evidence, wave_choice
+from app.domain.rollouts import control, evidence, wave_choice
 from app.domain.rollouts.evidence import Finding
 from app.models.changes import BAD_ENDS, EXPIRED, REFUSED, SUCCEEDED, Change
 from app.models.rollouts import DONE, ENDED, HALTED, RUNNING, Rollout, RolloutUpdate
@@ -141,7 +141,7 @@ def rollout_page(batch: str, visible: Collection[int], me: Actor) -> RolloutPage
         ],
         halts=[_halt(one, visible) for one in found.findings] if is_halted else [],
         expires_at=min((change.not_after for change in waiting), default=None),
-        decides=sees_all and permissions.is_allowed(me.role, "decide"),
+        decides=sees_all and control.may_resume(me, (one.change.site for one in updates)),
         stops=sees_all and permissions.is_allowed(me.role, "propose"),
     )
 

@@ -25,11 +25,17 @@ from app.domain.sites.site_csv import SiteFile
 from app.formats import iso_time
 from app.models import fleet
 from app.models.base import utcnow
+from app.models.clients import Client
 from app.models.fleet import FleetSite
 from app.models.tags import SiteTag
 from app.models.visibility import EVERYTHING
 from app.views import auto_update_rule_view_models
-from app.views.authorization import current_actor, current_session, require_permission
+from app.views.authorization import (
+    current_actor,
+    current_session,
+    current_visibility,
+    require_permission,
+)
 from app.views.request_validation import row_number
 from app.views.site_list_view_models import SiteFilter, select_sites
 
@@ -119,7 +125,9 @@ def _text() -> str:
 
 def _read(text: str) -> SiteFile:
     known = {site.url for site in fleet.fleet(EVERYTHING)}
-    return site_csv.read_sites(text, known, current_app.config["AURA"].allow_nets)
+    visible = current_visibility()
+    clients = None if visible.is_everything else Client.names(visible).values()
+    return site_csv.read_sites(text, known, current_app.config["AURA"].allow_nets, clients)
 
 
 def _form(text: str, errors: dict[str, str]) -> str:

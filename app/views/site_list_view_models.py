@@ -18,6 +18,7 @@ from app.models.changes import APPROVED, PROPOSED, RUNNING, WAITING
 from app.models.clients import Client
 from app.models.fleet import FleetSite
 from app.models.tags import SiteTag
+from app.models.visibility import Visibility
 from app.views import page_context
 from app.views.pagination import Page, page_of
 from app.views.request_validation import row_number
@@ -201,7 +202,9 @@ def site_table(actor: Actor, which: SiteFilter) -> SiteTable:
     selection = select_sites(actor, which)
     page = page_of(selection.sites, PAGE_SIZE)
     is_agency = permissions.is_allowed(actor.role, "overview")
-    return SiteTable(selection, _rows(page.items, selection.needs, is_agency), page)
+    visible = permissions.visibility_of(actor)
+    rows = _rows(page.items, selection.needs, visible, with_tags=is_agency)
+    return SiteTable(selection, rows, page)
 
 
 def _row_id(text: str) -> int | None:
@@ -280,11 +283,15 @@ def _rank(items: list[Item]) -> int:
 
 
 def _rows(
-    sites: Collection[FleetSite], needs: dict[int, list[Item]], with_tags: bool
+    sites: Collection[FleetSite],
+    needs: dict[int, list[Item]],
+    visible: Visibility,
+    *,
+    with_tags: bool,
 ) -> list[SiteRow]:
     ids = [site.id for site in sites]
     tags = SiteTag.of_sites(ids) if with_tags else {}
-    under_way, today = fleet.open_changes(ids), utcnow().date()
+    under_way, today = fleet.open_changes(ids, visible), utcnow().date()
     return [
         SiteRow(
             site=site,

@@ -131,11 +131,12 @@ class SitePage:
     def candidates(self) -> list[Candidate]:
         if self.report is None:
             return []
+        visible = current_visibility()
         stored = SiteData(
             report=self.report,
             components=[component for kind in KINDS for component in self.components[kind]],
             holds=UpdateHold.of_sites([self.site.id]),
-            changes=page_context.changes_on(self.site),
+            changes=[one for one in page_context.changes_on(self.site) if visible.has_update(one)],
         )
         return candidates.candidates_in(self.site, stored, self.now)
 
@@ -148,7 +149,7 @@ class SitePage:
 
     @cached_property
     def recent_changes(self) -> list[Change]:
-        return Change.of_site(self.site, _RECENT_CHANGES)
+        return Change.of_site(self.site, _RECENT_CHANGES, current_visibility())
 
     @cached_property
     def parting(self) -> RevocationStatus:

@@ -25,7 +25,7 @@ from app.models.clients import Client
 from app.models.webhooks import STANDARD, WebhookEndpoint, WebhookMessage
 from app.views import one_time_display
 from app.views.authorization import current_actor, require_permission
-from app.views.request_validation import row_number
+from app.views.request_validation import ticked_clients
 
 bp = Blueprint("webhooks", __name__)
 
@@ -179,13 +179,12 @@ def _config() -> Config:
 
 def _typed(format_: str) -> TypedEndpoint:
     form = request.form
-    client_ids = form.getlist("client", type=row_number) if form.get("which") == "some" else []
     return TypedEndpoint(
         name=form.get("name", "").strip(),
         format=format_,
         url=form.get("url", "").strip(),
         wants=form.get("wants", ""),
-        client_ids=tuple(sorted(set(client_ids))),
+        client_ids=ticked_clients(),
     )
 
 

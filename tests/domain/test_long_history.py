@@ -72,7 +72,7 @@ READS: dict[str, Callable[[], object]] = {
     "batches to approve": lambda: change_batches.listing(TO_APPROVE, visible=EVERYTHING, limit=31),
     "batches under way": lambda: change_batches.listing(UNDER_WAY, visible=EVERYTHING, limit=31),
     "progress of syncs": lambda: Sync.progress(EVERYTHING),
-    "open updates of sites": lambda: fleet.open_changes([1, 2]),
+    "open updates of sites": lambda: fleet.open_changes([1, 2], EVERYTHING),
 }
 
 

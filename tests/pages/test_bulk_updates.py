@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -13,6 +14,7 @@ from tests.support.running_fleet import RunningFleet
 
 pytestmark = pytest.mark.nightly
 
+_SCRIPT = Path(__file__).parents[2] / "app/static/app.js"
 _PRE_CHECKS_MS = 90_000
 _FIRST = re.compile("^Review….+")
 _COUNTS = re.compile(r"(\d+) updates? on (\d+) sites")
@@ -126,3 +128,19 @@ def test_every_update_of_the_fleet_in_few_clicks(
     hand.click(_approve(hand.page))
     expect(hand.page.get_by_role("heading", name=re.compile(r"of \d+ updated"))).to_be_visible()
     assert hand.clicks <= 10
+
+
+def test_the_button_counts_what_is_selected_on_other_pages_too(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.set_content("""<form data-selection>
+      <label><input type="checkbox" name="everything" data-count="120">All 120 that match</label>
+      <table><tbody><tr><td><input type="checkbox" data-count="3" checked></td></tr></tbody></table>
+      <button><span data-tally data-one="Review % update" data-many="Review % updates"></span>
+      </button></form>""")
+    page.add_script_tag(path=_SCRIPT)
+    button = page.get_by_role("button")
+    assert button.inner_text() == "Review 3 updates"
+    page.get_by_label("All 120 that match").check()
+    assert button.inner_text() == "Review 120 updates"
+    page.get_by_label("All 120 that match").uncheck()
+    assert button.inner_text() == "Review 3 updates"

@@ -130,3 +130,16 @@ def test_a_webhook_is_added_and_tested_with_the_keyboard_and_without_scripts(
     page.wait_for_url("**#log")
     assert page.get_by_text("Test message from Aura").is_visible()
     context.close()
+
+
+def test_a_double_click_adds_one_webhook(context: BrowserContext, served: Config) -> None:
+    page = context.new_page()
+    sign_in(page, served)
+    page.goto(f"{served.origin}/settings/webhooks/new")
+    page.get_by_label("Name").fill("Clicked twice")
+    page.get_by_label("Address").fill("https://hooks.example/in/twice")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.get_by_role("button", name="Add webhook").dblclick()
+    page.wait_for_url("**/secret")
+    assert sent.count("POST") == 1

@@ -116,13 +116,6 @@ def missing_files(text: str, *, below: tuple[str, ...] = ("",)) -> list[str]:
     ]
 
 
-def unlisted_names(uninstaller: str, readme: str) -> list[str]:
-    """Return what SiteAgent stores by these names, and readme.txt does not list."""
-    lists = re.findall(r"const (?:TABLES|OPTIONS|TRANSIENTS) = array\((.+)\);", uninstaller)
-    names = re.findall(r"'(\w+)'", " ".join(lists))
-    return [name for name in names if not re.search(rf"^\| .*`{name}…?`", readme, re.MULTILINE)]
-
-
 def test_decisions_are_short_dated_and_in_order() -> None:
     assert len(decisions(DECISIONS)) > 50
     assert problems_of_decisions(DECISIONS) == []
@@ -164,16 +157,6 @@ def test_the_example_of_settings_names_only_what_is_read() -> None:
 @pytest.mark.parametrize("page", MAPS)
 def test_every_file_that_is_named_exists(page: str) -> None:
     assert missing_files((ROOT / page).read_text("utf-8")) == []
-
-
-def test_readme_txt_lists_all_that_siteagent_stores() -> None:
-    uninstaller = (PLUGIN / "includes/class-siteagent-uninstaller.php").read_text("utf-8")
-    assert unlisted_names(uninstaller, (PLUGIN / "readme.txt").read_text("utf-8")) == []
-
-
-def test_a_name_that_readme_txt_does_not_list_is_found() -> None:
-    uninstaller = "const TABLES = array( 'a' );\nconst OPTIONS = array( 'a', 'b_', 'c' );"
-    assert unlisted_names(uninstaller, "| `a`, `b_…` | table |\nand `c`") == ["c"]
 
 
 GOOD = "### 2026-11-24 Titled\n* **Decision:** a\n* **Why:** b\n* **Trade-off:** c\n"

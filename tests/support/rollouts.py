@@ -19,6 +19,7 @@ from app.models.audit import AuditEntry
 from app.models.changes import APPROVED, WAITING, Change
 from app.models.rollouts import Rollout
 from app.models.sites import Site
+from app.models.visibility import EVERYTHING
 from tests.support.factories import AKISMET, check, make_site, pair, read_report, report
 from tests.support.fakes import Clock, FakeSite
 
@@ -80,7 +81,7 @@ class RolloutWorld:
         return self.sites[self.site(name).id]
 
     def change(self, name: str) -> Change:
-        return Change.of_site(self.site(name), 1)[0]
+        return Change.of_site(self.site(name), 1, EVERYTHING)[0]
 
     def states(self) -> str:
         """The states of all changes by the name of their site: `A succeeded, B approved`."""

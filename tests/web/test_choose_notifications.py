@@ -77,6 +77,7 @@ def test_a_client_user_sees_no_other_clients_and_cannot_choose_them(as_dora, dor
         ({"quiet_to": "22"}, "quiet_to"),
         ({"quiet_from": "99"}, "quiet_from"),
         ({"which": "some", "client": ["4711"]}, "client"),
+        ({"which": "some"}, "client"),
     ],
 )
 def test_what_is_not_offered_is_refused(as_ana, ana, changes, field):

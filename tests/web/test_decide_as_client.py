@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 
-from app.domain.changes import approvals, auto_update_rules
+from app.domain.changes import approvals, auto_update_rules, proposals
+from app.domain.changes.proposals import UpdateRequest
 from app.domain.errors import Invalid, NotFound
 from app.models.accounts import User
 from app.models.auto_update_rules import AutoUpdateRule
@@ -13,7 +17,17 @@ from app.models.changes import APPROVED, PROPOSED, Change
 from app.models.clients import SECOND, SELF, THEMSELVES, Client
 from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
-from tests.support.factories import AKISMET, check, make_site, pair, propose, read_report, report
+from tests.support.factories import (
+    AKISMET,
+    approve,
+    check,
+    make_site,
+    pair,
+    propose,
+    read_report,
+    report,
+    run_change,
+)
 from tests.support.fakes import FakeSite
 
 FLORIST = "Florist by the Canal"
@@ -47,6 +61,23 @@ def asked(hers, ana, ben, fake, config, dora):
         client, THEMSELVES, by=ana, confirmed_at=fake.clock(), now=fake.clock()
     )
     return check(propose(hers, ben, fake.clock()), fake, config)
+
+
+@pytest.fixture
+def reviewed(hers, ben, fake, config):
+    """What Ben reviews on her site and has asked no one to approve."""
+    wanted = [UpdateRequest(hers, "plugin", AKISMET, "5.3.1")]
+    return check(proposals.review_changes(wanted, by=ben, now=fake.clock())[0], fake, config)
+
+
+def lists_of_updates(site):
+    return (
+        f"/sites/{site.id}",
+        f"/sites/{site.id}/updates",
+        f"/sites/{site.id}/component?kind=plugin&ident={AKISMET}",
+        "/updates/waiting",
+        "/updates/done",
+    )
 
 
 def approve_as(person, change):
@@ -120,6 +151,42 @@ def test_one_of_no_client_sees_nothing(as_dora, hers, others, dora):
     User.update(client_id=None).where(User.id == dora.id).execute()
     assert as_dora.get(f"/sites/{hers.id}").status_code == 404
     assert "Bakery" not in as_dora.get("/sites").text
+
+
+def test_a_review_that_the_agency_keeps_to_itself_is_nowhere(as_dora, as_ben, hers, reviewed):
+    link = f'href="/changes/{reviewed.id}"'
+    for path in lists_of_updates(hers):
+        answer = as_dora.get(path)
+        assert (answer.status_code, link in answer.text) == (200, False), path
+        assert (link in as_ben.get(path).text) == (path != "/updates/done"), path
+    assert "to approve" not in as_dora.get("/sites").text
+    assert as_dora.get(f"/changes/{reviewed.id}").status_code == 404
+    assert as_dora.get(f"/updates/{reviewed.batch}").status_code == 404
+
+
+def test_she_reads_what_the_agency_approved_wherever_it_is_listed(
+    as_dora, hers, ben, reviewed, fake, config
+):
+    approve(reviewed, ben, config, fake.clock())
+    run_change(reviewed, fake, config)
+    assert "Succeeded" in as_dora.get(f"/changes/{reviewed.id}").text
+    for path in lists_of_updates(hers)[1:3]:
+        assert f'href="/changes/{reviewed.id}"' in as_dora.get(path).text, path
+    assert f'href="/changes/{reviewed.id}"' in as_dora.get("/updates/done").text
+
+
+@pytest.mark.parametrize("is_approved", [True, False])
+def test_each_link_of_her_report_leads_somewhere(
+    as_dora, hers, ben, reviewed, fake, config, is_approved
+):
+    if is_approved:
+        approve(reviewed, ben, config, fake.clock())
+        run_change(reviewed, fake, config)
+    text = as_dora.get(f"/clients/{hers.client_id}/report").text.split("<article")[1]
+    links = {unescape(link) for link in re.findall(r'href="(/[^"]+)"', text)}
+    assert (f"/changes/{reviewed.id}" in links) == is_approved
+    assert (f"Update {reviewed.id} is in progress" in text) != is_approved
+    assert {link: as_dora.get(link).status_code for link in links} == dict.fromkeys(links, 200)
 
 
 # ---- what she decides ----

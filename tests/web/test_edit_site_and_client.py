@@ -13,10 +13,13 @@ from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.clients import Client
+from app.models.email import NotificationPreference
 from app.models.sites import Site
+from app.models.webhooks import WebhookEndpoint
 from tests.support.factories import make_site, make_user
 from tests.support.fakes import Clock
 from tests.support.rules import terms
+from tests.support.webhooks import add_endpoint
 
 
 @pytest.fixture
@@ -149,6 +152,18 @@ def test_two_clients_become_one_with_all_that_was_theirs(as_ana, two):
         "bakery sunrise", "Sunrise Ltd", 1,
     )  # fmt: skip
     assert as_ana.get(f"/clients/{wrong.id}/edit").status_code == 404
+
+
+def test_who_chose_a_client_hears_of_the_one_it_was_merged_into(as_ana, ana, config, two):
+    wrong, right = two
+    chosen = {"digest": "daily", "digest_hour": "8", "digest_weekday": "0", "which": "some"}
+    as_ana.post("/account/notifications", data={**chosen, "client": [wrong.id]})
+    add_endpoint(ana, config, utcnow(), client_ids=(wrong.id,))
+    as_ana.post(f"/clients/{wrong.id}/merge", data={"into": str(right.id)})
+    assert NotificationPreference.of(ana.id).client_ids == [right.id]
+    endpoint = WebhookEndpoint.get()
+    assert endpoint.client_ids == [right.id]
+    assert "Sunrise Ltd" in as_ana.get(f"/settings/webhooks/{endpoint.id}").text
 
 
 def test_only_an_owner_merges_and_only_with_a_recent_password(as_ben, as_ana, two):

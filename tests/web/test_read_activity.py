@@ -14,6 +14,7 @@ from app.domain import audit
 from app.domain.actor import SCHEDULE
 from app.domain.audit.events import REGISTRY, AuditLogVerified, ChangeEnded, SyncRequested
 from app.domain.audit.subjects import SUBJECTS, conditions, event_subject
+from app.models.accounts import User
 from app.models.audit import AuditEntry
 from app.models.base import transaction, utcnow
 from app.views.entry_groups import entry_groups
@@ -81,6 +82,20 @@ def test_entries_stand_below_their_day_with_a_link_to_each(as_cleo, site):
     assert f'id="day-{entry.at.date()}"' in text
     assert f'href="/activity/{entry.seq}"' in text
     assert f"{entry.at:%H:%M}" in text
+
+
+def test_the_days_of_the_filters_are_the_days_of_the_list(as_cleo, cleo, ana, database):
+    """In Sydney it is the 25th while it is still the 24th in UTC."""
+    User.update(time_zone="Australia/Sydney").where(User.id == cleo.id).execute()
+    make_site(ana, now=datetime(2026, 11, 24, 21, 30, tzinfo=UTC))
+    assert 'id="day-2026-11-25"' in shown(as_cleo, "?since=2026-11-25&until=2026-11-25")
+    assert "No entries found" in shown(as_cleo, "?since=2026-11-24&until=2026-11-24")
+
+
+def test_a_day_before_all_time_is_told_beside_its_field(as_cleo, cleo):
+    User.update(time_zone="Australia/Sydney").where(User.id == cleo.id).execute()
+    answer = as_cleo.get("/activity?since=0001-01-01")
+    assert (answer.status_code, 'id="f-since-error"' in answer.text) == (422, True)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import pytest
 
 from app.domain import audit
 from app.domain.audit.events import SyncRequested
+from app.domain.sites import notes
+from app.models.audit import AuditEntry
 from app.models.base import transaction
 from tests.support.factories import AKISMET, approve, check, make_site, propose, run_change
 
@@ -150,6 +152,15 @@ def test_somebody_at_a_client_reads_what_concerns_them_and_no_address(as_dora, a
     assert "192.0.2.1" not in text
     assert as_dora.get(f"/activity/{theirs}").status_code == 404
     assert as_dora.get("/activity").status_code == 403
+
+
+def test_somebody_at_a_client_reads_no_entry_that_no_report_names(as_dora, as_ana, ana, clock):
+    hers = make_site(ana, now=clock(), client="Bakery Ltd")
+    notes.set_site_notes(hers, "They pay late.", by=ana, now=clock())
+    entry = AuditEntry.head()
+    assert entry.event == "site_notes_changed"
+    assert "the notes about the site" in as_ana.get(f"/activity/{entry.seq}").text
+    assert as_dora.get(f"/activity/{entry.seq}").status_code == 404
 
 
 def test_what_was_erased_is_named_as_such(as_ana, ben, clock):

@@ -35,7 +35,7 @@ def test_only_an_owner_reviews_security(person, request, as_ana, paired):
 
 def test_people_and_sessions_are_counted(as_ana, as_ben, as_cleo):
     text = text_of(as_ana.get(PAGE))
-    assert "Owners 1 Operators 1 Viewers 1 Client users 0" in text
+    assert "Owners 1 Managers 0 Operators 1 Viewers 1 Client users 0" in text
     assert "Only one person is an owner" in text
     assert "3 sessions are open" in text
     old = utcnow() - timedelta(hours=13)

@@ -8,7 +8,7 @@ import pytest
 
 from app.models.base import utcnow
 from app.models.changes import ROLLED_BACK, Change
-from app.models.clients import Client
+from app.models.clients import THEMSELVES, Client
 from app.models.rollouts import ENDED, PAUSED, RUNNING, Rollout, RolloutUpdate
 from app.models.sites import Site
 from app.models.tags import SiteTag
@@ -92,6 +92,35 @@ def test_wrong_waves_are_refused_with_a_sentence(as_ana, world, path, wrong):
     assert answer.status_code == 422
     assert "Choose" in answer.text or "Wait between" in answer.text
     assert Change.select().where(Change.state == "approved").count() == 0
+
+
+def test_after_an_error_the_form_has_what_was_chosen(as_ana, world, path):
+    seen = [f"{change.id}:{change.digest}" for change in Change.select()]
+    chosen = {"waves": "1", "percent": "10", "wait": "48", "start": "tonight"}
+    form = {**chosen, "first": "5", "reason": "After the sale", "seen": seen}
+    answer = as_ana.post(f"{path}/approve", data=form)
+    assert (answer.status_code, 'id="f-first-error"' in answer.text) == (422, True)
+    assert 'name="reason" value="After the sale"' in answer.text
+    for name in ("waves", "start"):
+        assert f'name="{name}" value="{chosen[name]}" checked' in answer.text
+    for name in ("percent", "wait"):
+        assert f'<option value="{chosen[name]}" selected' in answer.text
+
+
+def test_a_client_resumes_a_rollout_only_where_it_approves(as_ana, as_dora, dora, world, path):
+    client = Client.get_by_id(dora.client_id)
+    Site.update(client=client).execute()
+    Clicker(as_ana, path).press(
+        "Approve and update 5 sites", waves="1", first="1", percent="0", wait="4"
+    )
+    assert as_ana.post(f"{path}/rollout/pause").status_code == 303
+    assert "Resume rollout" not in as_dora.get(path).text
+    resumed = as_dora.post(f"{path}/rollout/resume", data={"resume_reason": "Go on"})
+    assert (resumed.status_code, Rollout.get().state) == (403, PAUSED)
+    client.ask_for(THEMSELVES)
+    assert "Resume rollout" in as_dora.get(path).text
+    resumed = as_dora.post(f"{path}/rollout/resume", data={"resume_reason": "Go on"})
+    assert (resumed.status_code, Rollout.get().state) == (303, RUNNING)
 
 
 def test_a_stopped_rollout_names_the_site_on_its_page_and_the_overview(as_ana, world, path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from app.formats import iso_time
+from app.models.auto_update_rules import AutoUpdateRule
 from app.models.clients import SECOND, Client
 from app.models.sites import Site
 from tests.support.factories import make_site
@@ -36,6 +38,8 @@ def test_the_page_shows_its_sites_and_who_approves(as_ana, client):
     assert site_names(answer) == ["Florist"]
     assert "A second person on your team" in answer.text
     assert "Patches at night" in answer.text
+    ends_at = iso_time(AutoUpdateRule.get().expires_at)
+    assert f'until <time datetime="{ends_at}"' in answer.text
     assert "No report has been saved as PDF yet." in answer.text
     assert f'href="/sites/new?client={client.name}"' in answer.text
     assert 'value="Jansen"' in as_ana.get("/sites/new?client=Jansen").text

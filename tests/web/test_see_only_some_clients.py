@@ -293,7 +293,7 @@ def test_forms_that_name_another_client_or_all_of_them_are_refused(as_lea, lea, 
     for path, form, status in (
         ("/settings/windows/freezes", {**freeze, "covers": f"client:{others.client.id}"}, 404),
         ("/settings/windows/freezes", {**freeze, "covers": f"site:{others.site.id}"}, 404),
-        ("/settings/windows/freezes", freeze, 403),
+        ("/settings/windows/freezes", freeze, 422),
         ("/settings/windows/stop", {"reason": "all"}, 403),
         (
             "/sites/new",
@@ -310,6 +310,42 @@ def test_forms_that_name_another_client_or_all_of_them_are_refused(as_lea, lea, 
         answer = as_lea.post(path, data=form)
         assert answer.status_code == status, (path, form)
     assert changes == (Site.select().count(), Freeze.select().count(), Client.select().count())
+
+
+def test_a_freeze_for_no_one_in_particular_is_told_and_keeps_what_was_typed(as_lea, hers):
+    day = utcnow().date().isoformat()
+    form = {"name": "Black Friday", "first_day": day, "last_day": day, "covers": ""}
+    answer = as_lea.post("/settings/windows/freezes", data=form)
+    assert (answer.status_code, 'id="f-covers-error"' in answer.text) == (422, True)
+    assert 'value="Black Friday"' in answer.text
+    form["covers"] = f"client:{hers.client_id}"
+    assert as_lea.post("/settings/windows/freezes", data=form).status_code == 303
+
+
+def test_a_new_site_is_of_one_of_her_clients_and_the_forms_say_so(as_lea, as_ana, hers, others):
+    for path in ("/sites/new", f"/sites/{hers.id}/edit"):
+        assert "Choose one of your clients." in as_lea.get(path).text
+        assert "Choose a client or enter a new one." in as_ana.get(path).text
+    text = "name,address,client\nA,a.example,bakery ltd\nB,b.example,Else Ltd\nC,c.example,\n"
+    text += f"D,d.example,{others.client.name}\n"
+    page = as_lea.post("/sites/import", data={"csv": text}).text
+    assert "1 of 4 sites can be imported" in page
+    assert page.count("Choose one of the clients that you see.") == 3
+    answer = as_lea.post("/sites/import", data={"csv": text, "confirmed": "1"})
+    assert answer.status_code == 303
+    assert Site.get(Site.name == "A").client_id == hers.client_id
+    assert not Site.select().where(Site.name.in_(["B", "C", "D"])).exists()
+
+
+def test_an_alert_about_a_package_is_resolved_by_those_who_see_everything(as_lea, as_ana, hers):
+    with transaction():
+        about = {"aura": {"kind": "plugin", "id": AKISMET, "version": "5.3.1"}}
+        alerts.raise_alert(hers, alerts.PACKAGE_DIFFERS, "1", about, SYSTEM, utcnow())
+    path = f"/alerts/{Alert.get().id}"
+    assert f'action="{path}/close"' in as_ana.get(path).text
+    text = as_lea.get(path).text
+    assert f'action="{path}/close"' not in text
+    assert "who sees all clients resolves it" in text
 
 
 def test_a_rule_of_hers_reaches_her_clients_only(as_lea, lea, hers, others):
@@ -404,6 +440,8 @@ def test_a_limited_manager_lets_nobody_see_more_than_she_does(as_lea, lea, hers,
     zoe = User.get(User.client_id == others.client.id)
     assert as_lea.get(f"/team/{zoe.id}/role").status_code in (403, 404)
     assert as_lea.post(f"/team/{zoe.id}/disable").status_code in (403, 404)
+    wrong = as_lea.post(f"/team/{zoe.id}/role", data={"role": "king"})
+    assert (wrong.status_code, MARKER in wrong.text.lower()) == (403, False)
 
 
 def test_whoever_saw_a_client_sees_the_one_it_was_merged_into(ana, lea, hers):

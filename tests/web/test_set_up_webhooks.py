@@ -77,6 +77,7 @@ def test_a_chat_needs_no_secret(as_ana):
         ({"url": "https://[::1]/"}, "private network"),
         ({"wants": "x"}, "Choose what is sent"),
         ({"which": "some", "client": "999"}, "Choose clients from the list"),
+        ({"which": "some"}, "Choose clients from the list"),
     ],
 )
 def test_a_mistake_is_shown_beside_its_field(as_ana, changes, message):

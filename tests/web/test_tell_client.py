@@ -13,6 +13,7 @@ from pypdf import PdfReader
 from app.domain import audit
 from app.domain.audit import EntryFilter
 from app.domain.audit.documents import entry_document
+from app.models.accounts import User
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.clients import Client
@@ -93,6 +94,17 @@ def test_a_rule_for_sites_of_several_clients_names_only_those_of_this_one(
     text = as_ana.get(f"/clients/{ready.client.id}/report?{QUERY}").text
     assert f"Nightly: {ready.name}, " in text
     assert "Secret Launch" not in text
+
+
+def test_only_those_who_see_the_client_are_named_as_approvers(as_ana, told, ben):
+    def named():
+        text = as_ana.get(f"/clients/{told.id}/report?{QUERY}").text
+        return re.findall(r"Approvers at the agency</dt><dd>([^<]*)</dd>", text)
+
+    assert named() == ["Ana, Ben"]
+    rival = Client.get(Client.name == "Rival Ltd")
+    User.update(limited_to=[rival.id]).where(User.id == ben.id).execute()
+    assert named() == ["Ana"]
 
 
 def test_the_paper_says_the_same_and_is_an_entry_whose_hash_it_bears(as_ana, told):
@@ -180,6 +192,10 @@ def test_a_time_in_which_nobody_looked_is_named_and_not_counted(as_ana, told, fa
         ({"to": "2026-02-30"}, "to"),
         ({"from": "2026-12-01", "to": "2026-11-01"}, "to"),
         ({"from": "2999-01-01", "to": "2999-01-02"}, "from"),
+        ({"from": "0026-11-01"}, "from"),
+        ({"from": "0001-01-01", "to": "0001-01-02"}, "from"),
+        ({"from": "2023-11-01"}, "to"),
+        ({"to": "9998-12-31"}, "to"),
     ],
 )
 def test_days_that_are_none_are_told_beside_their_field(as_ana, told, days, field):

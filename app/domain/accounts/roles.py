@@ -94,6 +94,8 @@ def change_access(
     """
     permissions.require(by, "people")
     permissions.require_recent_authentication(confirmed_at, now)
+    # First, because the page with what is wrong names the person.
+    permissions.require_can_manage_user(by, user)
     Invalid.raise_for(access_problems(access, by))
     with managing(user, by) as present:
         require_can_give(access, present)

@@ -44,7 +44,7 @@ def add_freeze(terms: FreezeTerms, *, by: Actor, confirmed_at: datetime, now: da
     permissions.require(by, "halt")
     permissions.require_recent_authentication(confirmed_at, now)
     with permissions.user_transaction(by, "halt") as (_, present):
-        Invalid.raise_for(_problems(terms, today(now)))
+        Invalid.raise_for(_problems(terms, today(now)) | _reach_problem(terms, present))
         _require_reach(terms.client, terms.site, present)
         freeze = Freeze.create(
             name=terms.name.strip(),
@@ -91,6 +91,13 @@ def end_freeze(freeze_id: int, *, by: Actor, confirmed_at: datetime, now: dateti
         )
         audit.record(event, present, now=now)
     return freeze
+
+
+def _reach_problem(terms: FreezeTerms, by: Actor) -> dict[str, str]:
+    """Return what a user who sees only some clients has to choose."""
+    if terms.client or terms.site or permissions.visibility_of(by).is_everything:
+        return {}
+    return {"covers": "Choose one of your clients, or one of their sites."}
 
 
 def _require_reach(client: Client | None, site: Site | None, by: Actor) -> None:

@@ -19,9 +19,11 @@ from app.domain.sites import sites, tag_names
 from app.models.accounts import User
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.clients import Client
+from app.models.email import NotificationPreference
 from app.models.freezes import Freeze
 from app.models.sites import STATES, Site
 from app.models.tags import SiteTag
+from app.models.webhooks import WebhookEndpoint
 
 
 def set_tags(
@@ -195,5 +197,7 @@ def _hand_over(client: Client, into: Client) -> int:
     Site.update(client=into).where(Site.client == client).execute()
     AutoUpdateRule.update(client=into).where(AutoUpdateRule.client == client).execute()
     people = User.replace_client(client.id, into.id)
+    NotificationPreference.replace_client(client.id, into.id)
+    WebhookEndpoint.replace_client(client.id, into.id)
     Client.delete().where(Client.id == client.id).execute()
     return people

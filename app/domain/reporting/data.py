@@ -54,6 +54,8 @@ MOST_TOLD = 60
 # Databases limit the parameters of a statement.
 _MOST_NUMBERS = 10_000
 _FAILED, _RECEIVED = "sync_failed", "report_received"
+# Of which entries a report names the numbers, so that people at the client may open them.
+NAMED_EVENTS = SITE_EVENTS | STORY_EVENTS | {_FAILED, _RECEIVED, ClientReportIssued.event_name()}
 
 
 def compute_for(
@@ -313,7 +315,9 @@ def _approval_rights(client: Client, facts: _ClientFacts, sites: _Sites) -> Righ
         deciders=tuple(
             user.name
             for user in users
-            if permissions.is_allowed(user.role, "approve") and client.approvals != THEMSELVES
+            if client.approvals != THEMSELVES
+            and permissions.is_allowed(user.role, "approve")
+            and permissions.can_see_client(Actor.of(user), client.id)
         ),
         client_people=tuple(
             user.name for user in users if user.role == CLIENT and user.client_id == client.id

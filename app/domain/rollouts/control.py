@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from app import queue
@@ -14,11 +14,12 @@ from app.domain.audit.events import (
     RolloutResumed,
     RolloutSiteLeftOut,
 )
-from app.domain.changes import proposals
-from app.domain.errors import Conflict, Invalid, StaleState
+from app.domain.changes import approvals, proposals
+from app.domain.errors import Conflict, Forbidden, Invalid, StaleState
 from app.domain.rollouts import evidence
 from app.domain.rollouts.evidence import NEVER_ACCEPTED, NOTHING_SUCCEEDED, Finding
 from app.domain.text import MAX_REASON_CHARS
+from app.models.accounts import CLIENT
 from app.models.changes import Change
 from app.models.rollouts import ENDED, HALTED, OPEN, PAUSED, RUNNING, Rollout, RolloutUpdate
 from app.models.sites import Site
@@ -35,6 +36,17 @@ def pause_rollout(rollout: Rollout, *, by: Actor, now: datetime) -> None:
             batch=rollout.batch, name=rollout.name, wave=rollout.wave, waiting=held
         )
         audit.record(event, present, now=now)
+
+
+def may_resume(by: Actor, sites: Iterable[Site]) -> bool:
+    """Whether a person who sees all sites of a rollout may let it go on.
+
+    People at the agency may. Client users may where they approve updates.
+    """
+    if by.role != CLIENT:
+        return permissions.is_allowed(by.role, "decide")
+    one_each = {site.client_id: site for site in sites}
+    return all(approvals.can_decide(by, site) for site in one_each.values())
 
 
 def resume_rollout(
@@ -58,7 +70,10 @@ def resume_rollout(
     reason = reason.strip()
     if len(reason) > MAX_REASON_CHARS:
         raise Invalid("reason", f"At most {MAX_REASON_CHARS} characters.")
-    with permissions.user_transaction(by, "decide", *_sites(rollout)) as (tx, present):
+    sites = _sites(rollout)
+    with permissions.user_transaction(by, "decide", *sites) as (tx, present):
+        if not may_resume(present, sites):
+            raise Forbidden("decide", "The agency approves updates of these sites.")
         rollout.refresh()
         findings = evidence.read_evidence(rollout).findings
         _check_findings(findings, seen, reason)

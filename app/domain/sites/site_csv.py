@@ -75,12 +75,16 @@ class _Header:
 
 
 def read_sites(
-    text: str, known: Collection[str], allow_nets: tuple[Network, ...] | None = None
+    text: str,
+    known: Collection[str],
+    allow_nets: tuple[Network, ...] | None = None,
+    clients: Collection[str] | None = None,
 ) -> SiteFile:
     """Read a table with a header, in any order of columns, separated by comma, semicolon or tab.
 
     `known` are the addresses of the sites in Aura. With `allow_nets`, an IP address that Aura
-    would never call is a problem.
+    would never call is a problem. With `clients`, each line has to name one of them, because the
+    person sees no others.
 
     Raises: Invalid('csv', …) if it is no such table, or too long.
     """
@@ -92,12 +96,13 @@ def read_sites(
     header = _header(next(rows)[1])
     lines: list[SiteLine] = []
     first_line: dict[str, int] = {}
+    allowed = None if clients is None else {name.casefold() for name in clients}
     for number, cells in rows:
         if not any(cell.strip() for cell in cells):
             continue
         if len(lines) == MAX_SITES:
             raise Invalid("csv", f"At most {MAX_SITES} sites at once. Split the file.")
-        line = _line(number, cells, header, allow_nets)
+        line = _checked_for_client(_line(number, cells, header, allow_nets), allowed)
         lines.append(_checked_for_duplicates(line, known, first_line))
     if not lines:
         raise Invalid("csv", "There are no sites below the header.")
@@ -156,6 +161,14 @@ def _line(
     except Invalid as refusal:
         problems.append(Problem("tags", refusal.message))
     return SiteLine(number, name, url, client, tags, tuple(problems))
+
+
+def _checked_for_client(line: SiteLine, allowed: Collection[str] | None) -> SiteLine:
+    """Add a problem if the line names none of these clients (casefolded)."""
+    if allowed is None or line.client.casefold() in allowed:
+        return line
+    problem = Problem("client", "Choose one of the clients that you see.")
+    return replace(line, problems=(*line.problems, problem))
 
 
 def _checked_for_duplicates(
