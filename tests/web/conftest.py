@@ -57,6 +57,14 @@ def _note_untold(answer: Response) -> Response:
 
 
 @pytest.fixture
+def slow_guessing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make guesses wait for minutes at once: a busy machine outlasts the first, short wait."""
+    monkeypatch.setattr(
+        "app.domain.accounts.login_throttle.backoff", lambda _number, _first, longest: longest
+    )
+
+
+@pytest.fixture
 def as_ana(app: Flask, ana: Actor) -> Person:
     return signed_in(app, ana)
 

@@ -153,6 +153,7 @@ def test_what_was_sent_stays_text_while_it_waits(as_ana, proposed):
     assert held_in(asked)["digest"] == '"><script>alert(1)</script>'
 
 
+@pytest.mark.usefixtures("slow_guessing")
 def test_guessing_the_password_there_is_slow(as_ana, proposed):
     long_ago()
     for _ in range(6):

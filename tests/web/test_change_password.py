@@ -57,6 +57,7 @@ def test_a_mistake_is_told_beside_its_field(as_ana, ana, changes, field):
     assert User.get_by_id(ana.id).password_hash == before
 
 
+@pytest.mark.usefixtures("slow_guessing")
 def test_a_stolen_session_cannot_guess_the_password(as_ana, ana):
     wrong = {**TYPED, "present": "not the password at all"}
     for _ in range(5):
@@ -65,6 +66,7 @@ def test_a_stolen_session_cannot_guess_the_password(as_ana, ana):
     assert as_ana.get("/").status_code == 200
 
 
+@pytest.mark.usefixtures("slow_guessing")
 def test_each_guess_is_in_the_audit_log_with_its_reason(as_ana):
     wrong = {**TYPED, "present": "not the password at all"}
     for _ in range(6):

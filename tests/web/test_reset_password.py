@@ -75,6 +75,7 @@ def test_the_same_work_is_done_for_every_address(app, ana, email_on, jobs):
     assert [name for name, *_ in jobs.jobs] == ["send_email", "send_email"]
 
 
+@pytest.mark.usefixtures("slow_guessing")
 def test_requests_are_limited_and_a_mailbox_is_not_filled(app, ana, email_on):
     for _ in range(30):
         assert ask(app.test_client()).status_code == 303

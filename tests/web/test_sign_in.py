@@ -138,6 +138,7 @@ def test_guessing_is_slowed_and_even_the_right_password_has_to_wait(as_nobody, a
     assert LoginFailure.select().count() == 0
 
 
+@pytest.mark.usefixtures("slow_guessing")
 def test_a_stranger_cannot_lock_out_a_browser_the_person_used_before(app, as_nobody, ana):
     as_nobody.signs_in(ANA, PASSWORD)
     as_nobody.post("/sign-out")

@@ -157,6 +157,7 @@ def wait_for(minutes: int) -> None:
     LoginFailure.update(at=long_ago).execute()
 
 
+@pytest.mark.usefixtures("slow_guessing")
 def test_guesses_are_slowed_down_and_the_owner_gets_in_again(past_password, code):
     for _ in range(6):
         answer = past_password.post(STEP, data={"code": "000000"})
@@ -166,6 +167,7 @@ def test_guesses_are_slowed_down_and_the_owner_gets_in_again(past_password, code
     assert past_password.post(STEP, data={"code": code()}).status_code == 303
 
 
+@pytest.mark.usefixtures("slow_guessing")
 def test_guesses_elsewhere_do_not_slow_down_a_known_browser(app, past_password, code):
     past_password.post(STEP, data={"code": code()})
     past_password.post("/sign-out")
@@ -179,6 +181,7 @@ def test_guesses_elsewhere_do_not_slow_down_a_known_browser(app, past_password, 
     assert past_password.post(STEP, data={"code": code(seconds=30)}).status_code == 303
 
 
+@pytest.mark.usefixtures("slow_guessing")
 def test_a_right_password_does_not_reset_the_guesses_of_codes(past_password, code):
     for _ in range(6):
         past_password.post(STEP, data={"code": "000000"})
