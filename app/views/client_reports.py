@@ -22,6 +22,7 @@ from app.models.client_reports import MONTHLY, SentReport
 from app.models.clients import Client
 from app.report_pdf import render_report
 from app.views import client_report_view_models as view_models
+from app.views import downloads
 from app.views.authorization import current_actor, current_session, load_client, require_permission
 from app.views.request_validation import row_number
 
@@ -162,12 +163,7 @@ def _report_page(report: SentReport, errors: dict[str, str]) -> str:
 
 
 def _pdf(report: SentReport, document: bytes) -> Response:
-    name = view_models.file_name_of(report)
-    return Response(
-        document,
-        mimetype="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return downloads.download(document, view_models.file_name_of(report), "application/pdf")
 
 
 def _back(report: SentReport) -> ResponseReturnValue:
