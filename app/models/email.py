@@ -17,10 +17,9 @@ from peewee import (
 from app.models.accounts import User
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.composed import composed_once
+from app.models.only_row import ReplacedRow
 from app.models.outgoing import CANCELLED, ENDED, SENT, OutgoingMessage
 from app.models.told_items import ToldItem
-
-_ONLY_ROW = 1
 
 # Values of OutgoingEmail.problem that are about one message alone; empty without a problem.
 _ABOUT_ONE_MESSAGE = ("", "recipient", "content", "format", "expired")
@@ -41,10 +40,9 @@ OFF = "off"
 DIGESTS = (DAILY, WEEKLY, OFF)
 
 
-class EmailServer(BaseModel):
+class EmailServer(ReplacedRow):
     """The SMTP server that an owner entered; no row means that Aura sends no e-mail."""
 
-    id = IntegerField(primary_key=True)
     host = CharField(max_length=255)
     port = IntegerField()
     security = CharField(max_length=8)
@@ -55,23 +53,8 @@ class EmailServer(BaseModel):
     changed_at = UtcField()
 
     @classmethod
-    def read(cls) -> EmailServer | None:
-        return cls.get_or_none(cls.id == _ONLY_ROW)
-
-    @classmethod
     def is_set(cls) -> bool:
-        return cls.select().where(cls.id == _ONLY_ROW).exists()
-
-    @classmethod
-    def replace_with(cls, **columns: Any) -> None:
-        """Store the server instead of the former one; call it inside `transaction()`."""
-        cls.remove()
-        cls.create(id=_ONLY_ROW, **columns)
-
-    @classmethod
-    def remove(cls) -> bool:
-        """Delete the server; return False if there is none."""
-        return cls.delete().where(cls.id == _ONLY_ROW).execute() == 1
+        return cls.select().where(cls.is_the_row()).exists()
 
 
 class NotificationPreference(BaseModel):

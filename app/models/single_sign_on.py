@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from peewee import AutoField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
+from peewee import AutoField, BooleanField, CharField, ForeignKeyField, TextField
 
 from app.models.accounts import User
 from app.models.base import BaseModel, JsonField, UtcField
+from app.models.only_row import ReplacedRow
 
-_ONLY_ROW = 1
 
-
-class OpenIdProvider(BaseModel):
+class OpenIdProvider(ReplacedRow):
     """The provider; no row means that people sign in with their password only.
 
     The endpoints are those that its configuration named when it was saved. `domains` are the ends
@@ -20,7 +17,6 @@ class OpenIdProvider(BaseModel):
     itself, so Aura does not.
     """
 
-    id = IntegerField(primary_key=True)
     issuer = CharField(max_length=255)
     client_id = CharField(max_length=255)
     secret_sealed = TextField()
@@ -34,21 +30,6 @@ class OpenIdProvider(BaseModel):
     authentication = CharField(max_length=32)
     names_issuer = BooleanField(default=False)
     changed_at = UtcField()
-
-    @classmethod
-    def read(cls) -> OpenIdProvider | None:
-        return cls.get_or_none(cls.id == _ONLY_ROW)
-
-    @classmethod
-    def replace_with(cls, **columns: Any) -> None:
-        """Store the provider instead of the former one; call it inside `transaction()`."""
-        cls.remove()
-        cls.create(id=_ONLY_ROW, **columns)
-
-    @classmethod
-    def remove(cls) -> bool:
-        """Delete the provider; return False if there is none."""
-        return cls.delete().where(cls.id == _ONLY_ROW).execute() == 1
 
 
 class OpenIdIdentity(BaseModel):

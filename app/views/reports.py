@@ -82,7 +82,7 @@ def pdf(client_id: int) -> ResponseReturnValue:
         subtitle=f"{days}, by {agency.name}" if agency.name else days,
         base=config.origin,
         at=entry.at,
-        logo=AgencyLogo.read(),
+        logo=AgencyLogo.read_png(),
         accent=agency.accent,
     )
     name = f"report-{_slug(client.name)}-{typed['from']}-{typed['to']}.pdf"
