@@ -14,11 +14,11 @@ from peewee import (
     TextField,
 )
 
-from app.models.accounts import User
-from app.models.base import BaseModel, JsonField, UtcField
+from app.models.accounts import User, UserRow
+from app.models.base import JsonField, UtcField
 from app.models.composed import composed_once
 from app.models.only_row import ReplacedRow
-from app.models.outgoing import CANCELLED, ENDED, SENT, OutgoingMessage
+from app.models.outgoing import CANCELLED, SENT, OutgoingMessage
 from app.models.told_items import ToldItem
 
 # Values of OutgoingEmail.problem that are about one message alone; empty without a problem.
@@ -57,7 +57,7 @@ class EmailServer(ReplacedRow):
         return cls.select().where(cls.is_the_row()).exists()
 
 
-class NotificationPreference(BaseModel):
+class NotificationPreference(UserRow):
     """What one person hears by e-mail, and how far that is.
 
     Without `chosen_at`, the defaults of the person's role apply. Hours are in the person's time
@@ -124,10 +124,6 @@ class NotificationPreference(BaseModel):
         is_as_seen = cls.message_at.is_null() if seen is None else cls.message_at == seen
         return self.update_if(is_as_seen, **columns)
 
-    @classmethod
-    def forget(cls, user_id: int) -> None:
-        cls.delete().where(cls.user == user_id).execute()
-
 
 class NotifiedItem(ToldItem):
     """An item that needs attention, as one person has heard of it or is about to."""
@@ -140,7 +136,7 @@ class NotifiedItem(ToldItem):
         indexes = ((("user", "key"), True),)
 
 
-class OutgoingEmail(OutgoingMessage):
+class OutgoingEmail(OutgoingMessage, UserRow):
     """One message to one person.
 
     It is rendered when it is sent: `content` holds what it says, without any secret.
@@ -190,12 +186,3 @@ class OutgoingEmail(OutgoingMessage):
         """Whether a message of this kind was requested for this person after `since`."""
         query = cls.select().where(cls.user == user_id, cls.kind == kind, cls.requested_at > since)
         return query.exists()
-
-    @classmethod
-    def forget_ended(cls, before: datetime) -> int:
-        """Delete what ended before that time; return how many."""
-        return cls.delete().where(cls.state.in_(ENDED), cls.ended_at < before).execute()
-
-    @classmethod
-    def forget(cls, user_id: int) -> None:
-        cls.delete().where(cls.user == user_id).execute()

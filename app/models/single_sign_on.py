@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from peewee import AutoField, BooleanField, CharField, ForeignKeyField, TextField
 
-from app.models.accounts import User
-from app.models.base import BaseModel, JsonField, UtcField
+from app.models.accounts import User, UserRow
+from app.models.base import JsonField, UtcField
 from app.models.only_row import ReplacedRow
 
 
@@ -32,7 +32,7 @@ class OpenIdProvider(ReplacedRow):
     changed_at = UtcField()
 
 
-class OpenIdIdentity(BaseModel):
+class OpenIdIdentity(UserRow):
     """A user's identity at an issuer. The subject never changes, unlike the address."""
 
     id = AutoField()
@@ -55,8 +55,3 @@ class OpenIdIdentity(BaseModel):
     @classmethod
     def of_user(cls, user_id: int, issuer: str) -> OpenIdIdentity | None:
         return cls.get_or_none(cls.user == user_id, cls.issuer == issuer)
-
-    @classmethod
-    def forget(cls, user_id: int) -> None:
-        """Forget who a user is at every provider."""
-        cls.delete().where(cls.user == user_id).execute()
