@@ -21,7 +21,7 @@ from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.base import utcnow
 from app.models.changes import Change
-from app.models.file_checks import DIFFERENT, SAME, ComparedComponent, SiteFileCheck
+from app.models.file_checks import SAME, ComparedComponent, SiteFileCheck
 from app.models.reports import KINDS, Component, report_list
 from app.models.site_data import SiteData
 from app.models.site_record import SiteRecord
@@ -191,11 +191,6 @@ class SitePage:
         """Whether the files should have been compared again by now."""
         check = self.file_check
         return check is not None and self.now - check.checked_at > _FILE_CHECK_LATE
-
-    @property
-    def files_differ(self) -> int:
-        """Return how many components have differences that no one has accepted."""
-        return sum(one.state == DIFFERENT for one in self.compared)
 
     @property
     def files_match(self) -> int:
