@@ -160,6 +160,17 @@ def is_postgres() -> bool:
     return isinstance(db.obj, PostgresqlDatabase)
 
 
+def json_rows(columns: Sequence[Any]) -> Any:
+    """Return the SQL expression for these columns of all rows, as arrays in a JSON array.
+
+    Sources: https://www.sqlite.org/json1.html and
+    https://www.postgresql.org/docs/current/functions-json.html.
+    """
+    if is_postgres():
+        return fn.json_agg(fn.json_build_array(*columns)).cast("text")
+    return fn.json_group_array(fn.json_array(*columns))
+
+
 def utcnow() -> datetime:
     """Return the current time; passed as an argument wherever a rule depends on it."""
     return datetime.now(UTC)
@@ -277,19 +288,14 @@ class BaseModel(Model):
         """Return the rows that meet a condition as one column of another query.
 
         So one query reads several tables. The condition may name columns of that query, and
-        `read_nested` reads the column. Sources: https://www.sqlite.org/json1.html and
-        https://www.postgresql.org/docs/current/functions-json.html.
+        `read_nested` reads the column.
         """
         return cls.nested_columns(cls._meta.sorted_fields, is_wanted)
 
     @classmethod
     def nested_columns(cls, columns: Sequence[Any], is_wanted: Any) -> Any:
         """Return only these columns of the rows, as arrays in a JSON array."""
-        if is_postgres():
-            found: Any = fn.json_agg(fn.json_build_array(*columns)).cast("text")
-        else:
-            found = fn.json_group_array(fn.json_array(*columns))
-        return cls.select(found).where(is_wanted)
+        return cls.select(json_rows(columns)).where(is_wanted)
 
     @classmethod
     def read_nested(cls, column: str | None) -> list[Self]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-from peewee import Select, fn
+from peewee import Select
 
 from app.models.alerts import Alert
 from app.models.audit import Verification
-from app.models.base import BaseModel, db, is_postgres
+from app.models.base import db, json_rows
 from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.composed import composed_once
@@ -24,8 +25,6 @@ from app.models.sites import Site
 from app.models.visibility import Visibility
 from app.models.vulnerabilities import VulnerabilityFeed
 from app.models.webhooks import WebhookEndpoint
-
-Row = TypeVar("Row", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def _reports(
     return sorted(listed, key=lambda report: int(report.id))
 
 
-def _on_sites(found: list[Row], known: dict[int, Site]) -> list[Row]:
+def _on_sites(found: Iterable[Any], known: dict[int, Site]) -> list[Any]:
     """Return the rows that are about these sites, each with its site."""
     listed = [row for row in found if row.site_id in known]
     for row in listed:
@@ -137,8 +136,4 @@ def _counts(visible: Visibility) -> Any:
     """Return the query for the urgent vulnerabilities as one column."""
     one = SiteVulnerability.counted(visible, SiteVulnerability.is_urgent()).alias("one")
     columns = [getattr(one.c, name) for name in COUNTED]
-    if is_postgres():
-        rows: Any = fn.json_agg(fn.json_build_array(*columns)).cast("text")
-    else:
-        rows = fn.json_group_array(fn.json_array(*columns))
-    return SiteVulnerability.select(rows).from_(one)
+    return SiteVulnerability.select(json_rows(columns)).from_(one)

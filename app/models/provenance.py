@@ -16,7 +16,7 @@ from peewee import (
     fn,
 )
 
-from app.models.base import BaseModel, JsonField, UtcField, is_postgres
+from app.models.base import BaseModel, JsonField, UtcField, json_rows
 from app.models.reports import Component
 from app.models.sites import ACTIVE, Site
 from app.models.visibility import Visibility
@@ -161,11 +161,7 @@ class ProvenanceSite(BaseModel):
             .alias("provenance")
         )
         columns = (one.c.change_id, one.c.client_id, one.c.sites, one.c.name)
-        if is_postgres():
-            rows: Any = fn.json_agg(fn.json_build_array(*columns)).cast("text")
-        else:
-            rows = fn.json_group_array(fn.json_array(*columns))
-        return cls.select(rows).from_(one)
+        return cls.select(json_rows(columns)).from_(one)
 
 
 @dataclass(frozen=True)
