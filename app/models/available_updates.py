@@ -20,7 +20,6 @@ from peewee import (
     Expression,
     ForeignKeyField,
     Tuple,
-    chunked,
     fn,
 )
 
@@ -40,7 +39,6 @@ IN_PROGRESS = "open"
 BLOCKED = "blocked"
 RELEASE_TYPES = ("patch", "minor", "major", "unclear")
 MAJOR_LAST = ("major", "unclear")
-_ROWS_PER_INSERT = 50
 _NOW: Any = given(UpdateHold.until, "now")
 _FRESH_SINCE: Any = given(Report.received_at, "fresh_since")
 
@@ -138,8 +136,7 @@ class AvailableUpdate(BaseModel):
     def replace_all(cls, site: Site, rows: list[dict[str, Any]]) -> None:
         """Replace the rows of a site."""
         cls.delete().where(cls.site == site).execute()
-        for some in chunked([{**row, "site": site} for row in rows], _ROWS_PER_INSERT):
-            cls.insert_many(some).execute()
+        cls.insert_all({**row, "site": site} for row in rows)
 
     @classmethod
     def is_listed(cls, site_id: int, kind: str, ident: str, version: str) -> bool:

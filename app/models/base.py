@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -25,6 +25,7 @@ from peewee import (
     PostgresqlDatabase,
     SqliteDatabase,
     TextField,
+    chunked,
     fn,
 )
 from playhouse import db_url
@@ -35,6 +36,7 @@ from app.models.statements import adding, finding, readers, updating, updating_u
 db = DatabaseProxy()
 
 _BUSY_SECONDS = 10
+_ROWS_PER_INSERT = 50
 # Any constant that no other lock of this database uses.
 _WRITER_LOCK = 0x5A17E46E
 # The cache is negative in kB: enough for the index pages of a large fleet.
@@ -275,6 +277,18 @@ class BaseModel(Model):
         # A default may be a function, which has to be called for each row.
         columns = {**cls._meta.get_default_dict(), **values}
         return cls.from_row(adding(cls, tuple(columns)).execute(**columns).fetchone())
+
+    @classmethod
+    def insert_all(cls, rows: Iterable[dict[str, Any]]) -> None:
+        """Insert rows, in batches: databases limit how many values fit into one statement."""
+        for some in chunked(rows, _ROWS_PER_INSERT):
+            cls.insert_many(some).execute()
+
+    @classmethod
+    def insert_missing(cls, rows: Iterable[dict[str, Any]]) -> None:
+        """Do the same, without those rows that the table already has."""
+        for some in chunked(rows, _ROWS_PER_INSERT):
+            cls.insert_many(some).on_conflict_ignore().execute()
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from peewee import CharField, IntegerField, chunked
+from peewee import CharField, IntegerField
 
 from app.models.base import BaseModel, UtcField
 from app.models.sites import ACTIVE, Site
@@ -19,8 +19,6 @@ NO_DATE = "no_date"
 NO_LIST = "no_list"
 # SiteWatch.domain of an address that has none, such as an IP address.
 NONE = ""
-
-_ROWS_AT_ONCE = 50
 
 
 class DomainName(BaseModel):
@@ -44,9 +42,7 @@ class DomainName(BaseModel):
     @classmethod
     def add_missing(cls, names: Iterable[str], **columns: Any) -> None:
         """Add domains that are not known yet."""
-        rows = [{"name": name, **columns} for name in sorted(set(names))]
-        for some in chunked(rows, _ROWS_AT_ONCE):
-            cls.insert_many(some).on_conflict_ignore().execute()
+        cls.insert_missing({"name": name, **columns} for name in sorted(set(names)))
 
     @classmethod
     def due(cls, now: datetime, limit: int) -> list[DomainName]:

@@ -107,8 +107,7 @@ class NotificationPreference(UserRow):
         known = cls.select(cls.user)
         missing = User.select(User.id).where(User.disabled_at.is_null(), User.id.not_in(known))
         rows = [{"user": user.id, "digest_at": now} for user in missing]
-        if rows:
-            cls.insert_many(rows).on_conflict_ignore().execute()
+        cls.insert_missing(rows)
         return len(rows)
 
     @classmethod

@@ -12,7 +12,6 @@ from peewee import (
     CharField,
     CompositeKey,
     ForeignKeyField,
-    chunked,
     fn,
 )
 
@@ -32,7 +31,6 @@ AUTHOR = "author"
 LISTED_AGAIN = "listed"
 KINDS_OF_CHANGE = (HOST, CLOSED, GONE, OWNER, CONTRIBUTORS, AUTHOR, LISTED_AGAIN)
 
-_ROWS_AT_ONCE = 100
 _CONNECTED = (Site.state == ACTIVE, Site.forgotten_at.is_null())
 
 
@@ -127,9 +125,7 @@ class ProvenanceSite(BaseModel):
 
     @classmethod
     def add(cls, change: ProvenanceChange, site_ids: Iterable[int]) -> None:
-        rows = [{"change": change, "site": site_id} for site_id in site_ids]
-        for some in chunked(rows, _ROWS_AT_ONCE):
-            cls.insert_many(some).on_conflict_ignore().execute()
+        cls.insert_missing({"change": change, "site": site_id} for site_id in site_ids)
 
     @classmethod
     def renew(cls, site: Site, software: Collection[tuple[str, str]]) -> None:

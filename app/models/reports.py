@@ -16,7 +16,6 @@ from peewee import (
     CharField,
     ForeignKeyField,
     TextField,
-    chunked,
     fn,
 )
 
@@ -36,7 +35,6 @@ RUNNING = (ASKING, READING)
 OPEN = (QUEUED, *RUNNING)
 
 KINDS = ("plugin", "theme", "mu_plugin", "dropin")
-_ROWS_PER_INSERT = 50
 _NAMES = (Site.id, Site.name, fn.COALESCE(Client.name, ""))
 _CONNECTED = (Site.state == ACTIVE, Site.forgotten_at.is_null())
 
@@ -254,9 +252,8 @@ class Component(BaseModel):
 
     @classmethod
     def add_all(cls, site: Site, rows: list[dict[str, Any]]) -> None:
-        """Add the components of a report; databases limit how many fit into one statement."""
-        for some in chunked([{**row, "site": site} for row in rows], _ROWS_PER_INSERT):
-            cls.insert_many(some).execute()
+        """Add the components of a report."""
+        cls.insert_all({**row, "site": site} for row in rows)
 
 
 _COMPONENTS = Statement(Component.select().where(Component.site == given(Component.site)))

@@ -163,7 +163,7 @@ class RecoveryCode(UserRow):
         """Store new codes; the former ones no longer work. Call it inside `transaction()`."""
         cls.forget(user_id)
         rows = [{"user": user_id, "code_hash": one, "created_at": now} for one in hashes]
-        cls.insert_many(rows).execute()
+        cls.insert_all(rows)
 
     @classmethod
     def use(cls, user_id: int, code_hash: str, now: datetime) -> bool:

@@ -17,7 +17,6 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     Tuple,
-    chunked,
     fn,
 )
 
@@ -112,9 +111,8 @@ class SiteVulnerability(BaseModel):
 
     @classmethod
     def add_all(cls, site: Site, rows: Sequence[dict[str, Any]], now: datetime) -> None:
-        """Add results of a site; databases limit how many fit into one statement."""
-        for some in chunked([{**row, "site": site, "found_at": now} for row in rows], 50):
-            cls.insert_many(some).execute()
+        """Add results of a site."""
+        cls.insert_all({**row, "site": site, "found_at": now} for row in rows)
 
     @classmethod
     def of_site(cls, site_id: int) -> list[SiteVulnerability]:

@@ -116,8 +116,7 @@ class SiteWatch(BaseModel):
             {"site": site.id, "next_check_at": now + timedelta(seconds=site.id * 37 % 240)}
             for site in missing
         ]
-        if rows:
-            cls.insert_many(rows).on_conflict_ignore().execute()
+        cls.insert_missing(rows)
         return len(rows)
 
     @classmethod

@@ -95,8 +95,7 @@ class CoveredSoftware(BaseModel):
     @classmethod
     def replace_all(cls, names: Iterable[tuple[str, str]]) -> None:
         cls.delete().execute()
-        for some in chunked([{"kind": kind, "slug": slug} for kind, slug in names], _ROWS_AT_ONCE):
-            cls.insert_many(some).execute()
+        cls.insert_all({"kind": kind, "slug": slug} for kind, slug in names)
 
     @classmethod
     def among(cls, slugs: Collection[str]) -> set[tuple[str, str]]:

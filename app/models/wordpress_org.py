@@ -82,9 +82,9 @@ class DirectoryEntry(LeasedRow):
     @classmethod
     def add_missing(cls, pairs: Iterable[tuple[str, str]], now: datetime) -> None:
         """Add entries that are due at once, where there is none."""
-        for some in chunked(sorted(pairs), _ROWS_AT_ONCE):
-            rows = [{"kind": kind, "slug": slug, "next_attempt_at": now} for kind, slug in some]
-            cls.insert_many(rows).on_conflict_ignore().execute()
+        cls.insert_missing(
+            {"kind": kind, "slug": slug, "next_attempt_at": now} for kind, slug in sorted(pairs)
+        )
 
     @classmethod
     def due(cls, now: datetime, limit: int) -> list[DirectoryEntry]:
