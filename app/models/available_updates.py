@@ -29,7 +29,7 @@ from app.models.changes import Change
 from app.models.clients import Client
 from app.models.composed import composed_once
 from app.models.reports import Report
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.statements import given
 from app.models.tags import SiteTag
 from app.models.visibility import EVERYTHING, Visibility
@@ -174,7 +174,7 @@ class AvailableUpdate(BaseModel):
             .join(Client, JOIN.LEFT_OUTER)
             .switch(Site)
             .join(Report, on=Report.site == Site.id, attr="report")
-            .where(Site.state == ACTIVE, Site.forgotten_at.is_null())
+            .where(Site.is_connected())
         )
         for condition in cls._conditions(asked):
             query = query.where(condition)

@@ -9,7 +9,7 @@ from typing import Any
 from peewee import CharField, IntegerField
 
 from app.models.base import BaseModel, UtcField
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.uptime import SiteWatch
 
 # DomainName.problem: why the end is not known, beside the codes of app/http/registry.py.
@@ -47,7 +47,7 @@ class DomainName(BaseModel):
     @classmethod
     def due(cls, now: datetime, limit: int) -> list[DomainName]:
         """Return the domains of connected sites that are due to be asked for, oldest first."""
-        in_use = SiteWatch.select(SiteWatch.domain).join(Site).where(_is_connected())
+        in_use = SiteWatch.select(SiteWatch.domain).join(Site).where(Site.is_connected())
         query = cls.select().where(cls.next_check_at <= now, cls.name.in_(in_use))
         return list(query.order_by(cls.next_check_at, cls.name).limit(limit))
 
@@ -59,7 +59,7 @@ class DomainName(BaseModel):
 def sites_without_domain(limit: int) -> list[tuple[int, str]]:
     """Return the id and address of connected sites whose domain was not looked up yet."""
     query = SiteWatch.select(SiteWatch.site, Site.url).join(Site)
-    rows: Any = query.where(SiteWatch.domain.is_null(), _is_connected()).limit(limit).tuples()
+    rows: Any = query.where(SiteWatch.domain.is_null(), Site.is_connected()).limit(limit).tuples()
     return list(rows)
 
 
@@ -80,7 +80,3 @@ def ending_watches(before: datetime) -> list[SiteWatch]:
     """Return the rows of sites whose domain ends before that time, or was said to end soon."""
     ends = SiteWatch.domain_ends_at.is_null(False) & (SiteWatch.domain_ends_at <= before)
     return list(SiteWatch.select().where(ends | (SiteWatch.domain_problem != "")))
-
-
-def _is_connected() -> Any:
-    return (Site.state == ACTIVE) & Site.forgotten_at.is_null()

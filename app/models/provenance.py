@@ -17,7 +17,7 @@ from peewee import (
 
 from app.models.base import BaseModel, JsonField, UtcField, json_rows
 from app.models.reports import Component
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.visibility import Visibility
 
 # ProvenanceChange.what, the most serious first.
@@ -30,8 +30,6 @@ AUTHOR = "author"
 # Only for the history: no person has to decide.
 LISTED_AGAIN = "listed"
 KINDS_OF_CHANGE = (HOST, CLOSED, GONE, OWNER, CONTRIBUTORS, AUTHOR, LISTED_AGAIN)
-
-_CONNECTED = (Site.state == ACTIVE, Site.forgotten_at.is_null())
 
 
 class ProvenanceChange(BaseModel):
@@ -152,7 +150,9 @@ class ProvenanceSite(BaseModel):
             .join(Site)
             .switch(cls)
             .join(ProvenanceChange)
-            .where(ProvenanceChange.awaits_person(), *_CONNECTED, visible.in_sql(Site.client))
+            .where(
+                ProvenanceChange.awaits_person(), Site.is_connected(), visible.in_sql(Site.client)
+            )
             .group_by(cls.change, Site.client)
             .alias("provenance")
         )
@@ -203,4 +203,4 @@ class OpenChange:
 def sites_with(kind: str) -> list[tuple[int, str, str]]:
     """Return site id, ident and name of all plugins or themes of connected sites."""
     query: Any = Component.select(Component.site, Component.ident, Component.name).join(Site)
-    return list(query.where(Component.kind == kind, *_CONNECTED).order_by(Site.id).tuples())
+    return list(query.where(Component.kind == kind, Site.is_connected()).order_by(Site.id).tuples())

@@ -24,7 +24,7 @@ from app.models.auto_update_rules import UpdateHold
 from app.models.base import BaseModel, UtcField, is_postgres
 from app.models.clients import Client
 from app.models.reports import Report
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.visibility import Visibility
 from app.models.vulnerabilities import Vulnerability, VulnerableSoftware
 
@@ -34,8 +34,6 @@ UNKNOWN = "unknown"
 
 # Critical and high: those that need a person at once.
 URGENT_RANKS = 2
-
-_CONNECTED = (Site.state == ACTIVE, Site.forgotten_at.is_null())
 
 
 class VulnerabilityCheck(BaseModel):
@@ -67,7 +65,7 @@ class VulnerabilityCheck(BaseModel):
             Report.select(Report.site)
             .join(Site)
             .join(cls, JOIN.LEFT_OUTER, on=cls.site == Site.id)
-            .where(*_CONNECTED, is_other)
+            .where(Site.is_connected(), is_other)
         )
         return [row.site_id for row in query.order_by(Report.site).limit(limit)]
 
@@ -286,7 +284,7 @@ COUNTED = SoftwareCount._fields[: SoftwareCount._fields.index("references")]
 
 
 def _seen(visible: Visibility) -> tuple[Any, ...]:
-    return (*_CONNECTED, visible.in_sql(Site.client))
+    return (Site.is_connected(), visible.in_sql(Site.client))
 
 
 def _joined(column: Any) -> Any:

@@ -19,7 +19,7 @@ from peewee import (
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.queued_row import LeasedRow
 from app.models.reports import Component
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 
 # DirectoryEntry.state. UNKNOWN: the directory was not asked yet, or never had such a slug.
 UNKNOWN = "unknown"
@@ -144,7 +144,5 @@ class SoftwareSource(BaseModel):
 def software_of_fleet(kinds: Collection[str]) -> list[tuple[str, str, str]]:
     """Return kind, ident and update URI of what connected sites have, each once."""
     query: Any = Component.select(Component.kind, Component.ident, Component.update_uri)
-    query = query.join(Site).where(
-        Component.kind.in_(kinds), Site.state == ACTIVE, Site.forgotten_at.is_null()
-    )
+    query = query.join(Site).where(Component.kind.in_(kinds), Site.is_connected())
     return list(query.distinct().tuples())
