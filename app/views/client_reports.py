@@ -17,6 +17,7 @@ from flask.typing import ResponseReturnValue
 from app.domain.errors import Invalid, NotFound
 from app.domain.reporting import schedule, sending
 from app.domain.reporting.schedule import ReportTerms
+from app.formats import counted
 from app.models.base import utcnow
 from app.models.client_reports import MONTHLY, SentReport
 from app.models.clients import Client
@@ -89,7 +90,7 @@ def send(client_id: int, report_id: int) -> ResponseReturnValue:
         config=current_app.config["AURA"],
         now=utcnow(),
     )
-    addresses = "1 address" if count == 1 else f"{count} addresses"
+    addresses = counted(count, "address", "addresses")
     flash(f"Report for {report.client.name} is on its way to {addresses}.")
     return _back(report)
 

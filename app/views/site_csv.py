@@ -17,7 +17,7 @@ from app.domain.changes import bulk_assignment
 from app.domain.errors import Invalid, TagsJoinRules
 from app.domain.sites import site_csv, tag_names
 from app.domain.sites.site_csv import SiteFile
-from app.formats import iso_time
+from app.formats import counted, iso_time
 from app.models import fleet
 from app.models.base import utcnow
 from app.models.clients import Client
@@ -80,8 +80,7 @@ def import_sites() -> ResponseReturnValue:
         )
     except TagsJoinRules as question:
         return _agree(text, len(file.good), question), 409
-    count = len(added)
-    flash(f"{count} {'site' if count == 1 else 'sites'} added. Create a pairing token for each.")
+    flash(f"{counted(len(added), 'site')} added. Create a pairing token for each.")
     return redirect(url_for("sites.index", state="unpaired", sort="-added"), 303)
 
 
@@ -133,7 +132,7 @@ def _form(text: str, errors: dict[str, str]) -> str:
 def _agree(text: str, count: int, question: TagsJoinRules) -> str:
     return render_template(
         "sites/agree.html",
-        subject="1 new site" if count == 1 else f"{count} new sites",
+        subject=counted(count, "new site"),
         change="Adding these sites with their tags",
         rows=auto_update_rule_view_models.rule_rows(question.rule_ids),
         action=url_for("site_csv.import_sites"),
