@@ -41,26 +41,18 @@ REVOKED_UNREACHED = "revoked_unreached"
 DISCONNECTED = "disconnected"
 DISCONNECTED_UNCONFIRMED = "disconnected_unconfirmed"
 
-STATES = (
-    NEW,
-    PAIRING,
-    ACTIVE,
-    REVOKING,
+_OVER = (
     REVOKED,
     REVOKED_UNPROVEN,
     REVOKED_UNREACHED,
     DISCONNECTED,
     DISCONNECTED_UNCONFIRMED,
 )
+STATES = (NEW, PAIRING, ACTIVE, REVOKING, *_OVER)
+# The connection has ended, or Aura is ending it.
+ENDING_OR_OVER = (REVOKING, *_OVER)
 # States without a usable connection: a token may be created.
-MAY_PAIR = (
-    NEW,
-    REVOKED,
-    REVOKED_UNPROVEN,
-    REVOKED_UNREACHED,
-    DISCONNECTED,
-    DISCONNECTED_UNCONFIRMED,
-)
+MAY_PAIR = (NEW, *_OVER)
 # The connection has certainly ended, or a token for another one is open.
 ENDED = (REVOKED, REVOKED_UNPROVEN, DISCONNECTED, PAIRING)
 # Aura has the keys, and a call may succeed.

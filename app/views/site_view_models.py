@@ -29,6 +29,7 @@ from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import (
     ACTIVE,
     CANCELLED,
+    ENDING_OR_OVER,
     EXPIRED,
     FAILED,
     MAY_FORGET,
@@ -53,16 +54,6 @@ _FILE_CHECK_LATE = timedelta(days=2)
 _RECENT_ENTRIES = 8
 _RECENT_CHANGES = 10
 
-_ENDED = frozenset(
-    {
-        "revoking",
-        "revoked",
-        "revoked_unproven",
-        "revoked_unreached",
-        "disconnected",
-        "disconnected_unconfirmed",
-    }
-)
 _ENDS = (
     "revocation_confirmed",
     "revocation_unproven",
@@ -230,7 +221,7 @@ class SitePage:
 
     @property
     def has_ended(self) -> bool:
-        return self.site.state in _ENDED
+        return self.site.state in ENDING_OR_OVER
 
     @property
     def home(self) -> str:
@@ -358,7 +349,7 @@ def load_site_page(site_id: int) -> SitePage:
 
 
 def _revocation_status(site: Site) -> RevocationStatus:
-    if site.state not in _ENDED:
+    if site.state not in ENDING_OR_OVER:
         return RevocationStatus()
     seen = site.revoke_evidence or {}
     return RevocationStatus(
