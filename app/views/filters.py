@@ -226,4 +226,5 @@ _FILTERS = (
     entry_groups,
     translation_ident,
     browser_name,
+    counted,
 )
