@@ -102,7 +102,7 @@ def ignore_updates() -> ResponseReturnValue:
     try:
         if not affected:
             raise Invalid("component", "Choose a plugin or theme.")
-        holds.hold_updates_on_sites(
+        holds.hold_updates(
             [site for site in chosen if site.id in affected],
             kind_of(listed, ident),
             ident,

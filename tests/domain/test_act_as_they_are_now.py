@@ -331,7 +331,7 @@ class World:
 
     def hold(self, by: Actor) -> None:
         holds.hold_updates(
-            self.site, "plugin", AKISMET, until=None, reason="wait", by=by, now=self.now
+            [self.site], "plugin", AKISMET, until=None, reason="wait", by=by, now=self.now
         )
 
     def changed_files(self) -> int:
@@ -529,8 +529,8 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "reporting.data.issue_report": lambda w: partial(
         data.issue_report, w.client(), w.period(), form="pdf", config=w.config, now=w.now
     ),
-    "sites.holds.hold_updates_on_sites": lambda w: partial(
-        holds.hold_updates_on_sites,
+    "sites.holds.hold_updates": lambda w: partial(
+        holds.hold_updates,
         [w.site],
         "plugin",
         AKISMET,
