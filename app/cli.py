@@ -23,6 +23,7 @@ from app.domain.diagnostics import runs
 from app.domain.errors import AuditLogUnreadable, AuraError, Invalid
 from app.domain.sites import clients, sites
 from app.domain.vulnerabilities import source, upkeep
+from app.formats import counted
 from app.models import migrate
 from app.models.base import db, use_database, utcnow
 from app.models.database_copy import is_unused
@@ -202,7 +203,7 @@ def export_audit_log(
             private=not without_private,
         )
         count = export.export_to_path(path, form, covered, by=SYSTEM, config=config, now=utcnow())
-    click.echo(f"{path}: {count} {'entry' if count == 1 else 'entries'}")
+    click.echo(f"{path}: {counted(count, 'entry', 'entries')}")
 
 
 @audit_log.command("erase")
@@ -213,7 +214,7 @@ def erase_person(email: str, reason: str) -> None:
     with _database():
         user = accounts.find_by_email(email)
         count = redaction.erase_user_from_cli(user, reason=reason, by=SYSTEM, now=utcnow())
-    click.echo(f"Personal data erased from {count} {'entry' if count == 1 else 'entries'}.")
+    click.echo(f"Personal data erased from {counted(count, 'entry', 'entries')}.")
 
 
 @click.command()
@@ -276,9 +277,7 @@ def rotate_all() -> None:
     """Renew the keys of every paired site. The worker does this one site at a time."""
     with _database() as config:
         rotations = rotation.rotate_all_keys(by=SYSTEM, config=config, now=utcnow())
-    click.echo(
-        f"Key renewal queued for {len(rotations)} {'site' if len(rotations) == 1 else 'sites'}."
-    )
+    click.echo(f"Key renewal queued for {counted(len(rotations), 'site')}.")
 
 
 backups = AppGroup("backup", help="Back up this installation, and restore it.")

@@ -71,8 +71,13 @@ def duration(seconds: int) -> str:
     if hours < 24:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     days, hours = divmod(hours, 24)
-    text = "1 day" if days == 1 else f"{days} days"
+    text = counted(days, "day")
     return f"{text} {hours} h" if hours else text
+
+
+def counted(count: int, one: str, more: str = "") -> str:
+    """Return `1 site` or `3 sites`; `more` is a plural that is not `one` with an s."""
+    return f"{count} {one if count == 1 else more or one + 's'}"
 
 
 def is_web_address(text: str) -> bool:

@@ -274,7 +274,8 @@ def fingerprint(th: bytes) -> str:
 
 
 def hash_of(secret: bytes) -> str:
-    """Return the hash (hex) to store of a secret that is later shown once as proof."""
+    """Return the hash (hex) to store of a secret that is later shown as proof."""
+    # The secret is long and random, so a fast hash is enough.
     return hashlib.sha256(secret).hexdigest()
 
 

@@ -172,4 +172,5 @@ def _filters(zone: ZoneInfo) -> dict[str, Callable[..., str | bool]]:
         "file_size": formats.file_size,
         "day_if_one": formats.day_if_one,
         "is_web_address": formats.is_web_address,
+        "counted": formats.counted,
     }

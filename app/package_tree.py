@@ -69,12 +69,11 @@ class PackageRefused(Exception):
 
 @dataclass(frozen=True)
 class PackageContent:
-    """What an archive leaves on a site: the digest of its tree, its folder, and how much it is."""
+    """What an archive leaves on a site: the digest of its tree, its folder, the number of files."""
 
     tree_sha256: str
     folder: str
     files: int
-    unpacked_bytes: int
 
 
 @dataclass(frozen=True)
@@ -130,18 +129,17 @@ def inspect_archive(path: Path, layout: Layout = ONE_FOLDER) -> PackageContent:
             entries = list(_entries(archive))
             folder = _only_folder(entries, layout)
             start = len(folder) + 1 if folder else 0
-            hashes, size = [], 0
+            hashes = []
             for one in entries:
                 if one.is_folder:
                     continue
                 content = _hash(archive, one.info)
                 if layout.is_installed(one.path[start:]):
                     hashes.append((one.path[start:], content))
-                    size += one.info.file_size
             digest = tree_digest(hashes)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError) as why:
         raise PackageRefused(UNREADABLE if zipfile.is_zipfile(path) else NOT_A_PACKAGE) from why
-    return PackageContent(digest, folder.decode("utf-8"), len(hashes), size)
+    return PackageContent(digest, folder.decode("utf-8"), len(hashes))
 
 
 def read_file(path: Path, name: str, at_most: int) -> bytes:

@@ -46,22 +46,14 @@ from app.domain.inventory import php_eol
 from app.domain.vulnerabilities import known
 from app.domain.vulnerabilities.known import KnownVulnerability
 from app.models import fleet
-from app.models.alerts import Alert
-from app.models.audit import Verification
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import PROPOSED, Change
-from app.models.client_reports import SentReport
 from app.models.clients import SECOND, SELF
-from app.models.file_checks import SiteFileCheck
 from app.models.fleet import FleetSite
 from app.models.open_matters import OpenMatters
-from app.models.provenance import OpenChange
-from app.models.rollouts import Rollout
-from app.models.site_pages import PageQuestion
 from app.models.sites import NEW, Site
 from app.models.visibility import EVERYTHING
 from app.models.vulnerabilities import VulnerabilityFeed
-from app.models.webhooks import WebhookEndpoint
 
 __all__ = [
     "CHECK",
@@ -132,42 +124,37 @@ def urgent_in_brief(actor: Actor, site: Site | None = None) -> Brief:
 
 @dataclass(frozen=True)
 class Findings:
-    """What needs anyone's attention, read once for many people."""
+    """What needs anyone's attention, read once for many people.
+
+    `vulnerabilities` are those of `matters`, with what is known about each.
+    """
 
     sites: list[FleetSite]
     changes: list[Change]
-    open_alerts: list[Alert]
-    broken: Verification | None
-    reports: list[SentReport]
-    webhooks: list[WebhookEndpoint]
+    matters: OpenMatters
     vulnerabilities: list[KnownVulnerability]
-    failing_feed: VulnerabilityFeed | None
-    rollouts: list[Rollout]
-    provenance: list[OpenChange]
-    file_checks: list[SiteFileCheck]
-    page_questions: list[PageQuestion]
-    warned: dict[int, tuple[str, ...]]
 
     def keys(self) -> set[str]:
         """Return the keys of all items, no matter who may see them."""
+        matters = self.matters
         return {
             *(item.key for site in self.sites for item in problems_of(site)),
             # What an outage explains is not over, so it is not told as resolved.
             *(item_of_connection(site).key for site in self.sites if site.is_explained),
             *(item_of_change(change).key for change in self.changes if change.needs_checking),
             *(_of_approval(change).key for change in self.changes if change.state == PROPOSED),
-            *(item_of_alert(alert).key for alert in self.open_alerts),
-            *([item_of_verification(self.broken).key] if self.broken else []),
-            *(item_of_report(report).key for report in self.reports),
-            *(item_of_webhook(endpoint).key for endpoint in self.webhooks),
+            *(item_of_alert(alert).key for alert in matters.alerts),
+            *([item_of_verification(matters.broken).key] if matters.broken else []),
+            *(item_of_report(report).key for report in matters.reports),
+            *(item_of_webhook(endpoint).key for endpoint in matters.webhooks),
             *(item.key for item in own_network(self.sites)),
-            *([_of_feed(self.failing_feed).key] if self.failing_feed else []),
+            *([_of_feed(matters.failing_feed).key] if matters.failing_feed else []),
             *(item_of_vulnerability(one).key for one in self.vulnerabilities),
-            *(item_of_rollout(one).key for one in self.rollouts),
-            *(item_of_source(one).key for one in self.provenance),
-            *(item_of_file_check(one).key for one in self.file_checks),
-            *(item_of_page_question(one).key for one in self.page_questions),
-            *(item_of_release(one).key for one in warned_releases(self.changes, self.warned)),
+            *(item_of_rollout(one).key for one in matters.rollouts),
+            *(item_of_source(one).key for one in matters.provenance),
+            *(item_of_file_check(one).key for one in matters.file_checks),
+            *(item_of_page_question(one).key for one in matters.page_questions),
+            *(item_of_release(one).key for one in warned_releases(self.changes, matters.warned)),
         }
 
 
@@ -175,26 +162,8 @@ def read_findings() -> Findings:
     """Read what needs anyone's attention now: three queries for any number of sites."""
     matters = OpenMatters.read(EVERYTHING)
     changes = Change.awaiting_people(EVERYTHING)
-    return _findings(fleet.sites_in(CONNECTIONS), changes, matters)
-
-
-def _findings(sites: list[FleetSite], changes: list[Change], matters: OpenMatters) -> Findings:
     vulnerabilities = known.as_known(matters.vulnerabilities)
-    return Findings(
-        sites,
-        changes,
-        matters.alerts,
-        matters.broken,
-        matters.reports,
-        matters.webhooks,
-        vulnerabilities,
-        matters.failing_feed,
-        matters.rollouts,
-        matters.provenance,
-        matters.file_checks,
-        matters.page_questions,
-        matters.warned,
-    )
+    return Findings(fleet.sites_in(CONNECTIONS), changes, matters, vulnerabilities)
 
 
 def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
@@ -203,61 +172,66 @@ def urgent_from(findings: Findings, actor: Actor) -> list[Item]:
     sites = [site for site in findings.sites if visible.has(site.client_id)]
     problems = [*own_network(sites), *(item for site in sites for item in problems_of(site))]
     changes = [one for one in findings.changes if visible.has(one.site.client_id)]
+    matters = findings.matters
     of_theirs = replace(
-        findings,
-        open_alerts=[one for one in findings.open_alerts if visible.has(one.site.client_id)],
-        rollouts=[one for one in findings.rollouts if one.site and visible.has(one.site.client_id)],
-        file_checks=[one for one in findings.file_checks if visible.has(one.site.client_id)],
-        page_questions=[one for one in findings.page_questions if visible.has(one.site.client_id)],
-        # They are counted over all clients, so those of some are counted again.
-        vulnerabilities=findings.vulnerabilities
-        if visible.is_everything
-        else known.urgent_vulnerabilities(visible),
-        provenance=[mine for one in findings.provenance if (mine := one.within(visible))],
+        matters,
+        alerts=[one for one in matters.alerts if visible.has(one.site.client_id)],
+        rollouts=[one for one in matters.rollouts if one.site and visible.has(one.site.client_id)],
+        file_checks=[one for one in matters.file_checks if visible.has(one.site.client_id)],
+        page_questions=[one for one in matters.page_questions if visible.has(one.site.client_id)],
+        provenance=[mine for one in matters.provenance if (mine := one.within(visible))],
     )
-    return _visible(actor, problems, changes, of_theirs)
+    # They are counted over all clients, so those of some are counted again.
+    vulnerabilities = (
+        findings.vulnerabilities if visible.is_everything else known.urgent_vulnerabilities(visible)
+    )
+    return _visible(actor, problems, changes, of_theirs, vulnerabilities)
 
 
 def _urgent(actor: Actor, problems: list[Item], changes: list[Change]) -> list[Item]:
     is_reader = permissions.is_allowed(actor.role, "audit")
     visible = permissions.visibility_of(actor)
-    read = _findings([], changes, OpenMatters.read(visible) if is_reader else OpenMatters())
-    return _visible(actor, problems, changes, read)
+    matters = OpenMatters.read(visible) if is_reader else OpenMatters()
+    return _visible(actor, problems, changes, matters, known.as_known(matters.vulnerabilities))
 
 
 def _visible(
-    actor: Actor, problems: list[Item], changes: list[Change], findings: Findings
+    actor: Actor,
+    problems: list[Item],
+    changes: list[Change],
+    matters: OpenMatters,
+    vulnerabilities: list[KnownVulnerability],
 ) -> list[Item]:
     """Return the items that this actor may see; those about sites are theirs already."""
     is_reader = permissions.is_allowed(actor.role, "audit")
     is_sender = permissions.is_allowed(actor.role, "reports")
     visible = permissions.visibility_of(actor)
-    broken = findings.broken if visible.is_everything else None
+    broken = matters.broken if visible.is_everything else None
     is_owner = permissions.is_allowed(actor.role, "webhooks")
-    feed = findings.failing_feed if _keeps_feed(actor) else None
+    feed = matters.failing_feed if _keeps_feed(actor) else None
     # Clients approve their updates one by one, and see no release of the agency.
     decides = is_reader and permissions.is_allowed(actor.role, "approve")
-    warned = findings.warned if decides else {}
+    warned = matters.warned if decides else {}
     return [
         *([item_of_verification(broken)] if broken and is_reader else []),
-        *(item_of_alert(alert) for alert in findings.open_alerts if is_reader),
+        *(item_of_alert(alert) for alert in matters.alerts if is_reader),
         *(item_of_change(change) for change in changes if change.needs_checking),
-        *(item_of_page_question(one) for one in findings.page_questions if is_reader),
-        *(item_of_rollout(one) for one in findings.rollouts if is_reader),
+        *(item_of_page_question(one) for one in matters.page_questions if is_reader),
+        *(item_of_rollout(one) for one in matters.rollouts if is_reader),
         *(item for item in problems if item.about != "network" or is_reader),
-        *(item_of_vulnerability(one) for one in findings.vulnerabilities if is_reader),
-        *(item_of_source(one) for one in findings.provenance if is_reader),
-        *(item_of_file_check(one) for one in findings.file_checks if is_reader),
+        *(item_of_vulnerability(one) for one in vulnerabilities if is_reader),
+        *(item_of_source(one) for one in matters.provenance if is_reader),
+        *(item_of_file_check(one) for one in matters.file_checks if is_reader),
         *(item_of_release(one) for one in warned_releases(changes, warned)),
         *_approvals(
             actor, [one for one in changes if one.state == PROPOSED and one.id not in warned]
         ),
         *(
             item_of_report(one)
-            for one in findings.reports
+            for one in matters.reports
             if is_sender and visible.has(one.client_id)
         ),
-        *(item_of_webhook(one) for one in findings.webhooks if is_owner),
+        *(item_of_webhook(one) for one in matters.webhooks if is_owner),
         *([_of_feed(feed)] if feed else []),
     ]
 

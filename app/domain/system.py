@@ -11,6 +11,7 @@ from pathlib import Path
 from app import __version__, queue_status
 from app.config import Config
 from app.domain.plugin_release import ReleaseError, read_release
+from app.formats import counted
 from app.models import database_facts, migrate
 from app.models.audit import BROKEN, WHOLE, Verification
 from app.models.database_errors import OUTAGES
@@ -118,7 +119,7 @@ def _queue(config: Config, now: datetime) -> Iterator[Check]:
 
 
 def _waiting(found: QueueStatus, now: datetime) -> Check:
-    summary = f"{_count(found.waiting, 'job')} waiting, {found.delayed} planned for later."
+    summary = f"{counted(found.waiting, 'job')} waiting, {found.delayed} planned for later."
     if found.oldest_at is None:
         return Check("Queue", GOOD, summary)
     summary = f"{summary} The oldest one waits since"
@@ -131,7 +132,7 @@ def _waiting(found: QueueStatus, now: datetime) -> Check:
 def _failed(found: QueueStatus) -> Check:
     if not found.failed:
         return Check("Failed jobs", GOOD, "None in the last seven days.")
-    summary = f"{_count(found.failed, 'job')} failed in the last seven days."
+    summary = f"{counted(found.failed, 'job')} failed in the last seven days."
     step = "The output of the worker process has the cause of each. Aura queues lost work again."
     return Check("Failed jobs", CHECK, summary, None, step)
 
@@ -140,7 +141,7 @@ def _worker(found: QueueStatus, now: datetime) -> Check:
     step = "Restart Aura. If the worker ends again, the output of Aura says why."
     if found.worker_seen_at is None:
         return Check("Worker", BAD, "No worker process is registered. No job runs.", None, step)
-    summary = f"{_count(found.workers, 'process', 'processes')}, last seen"
+    summary = f"{counted(found.workers, 'process', 'processes')}, last seen"
     if now - found.worker_seen_at < WORKER_SILENT_AFTER:
         return Check("Worker", GOOD, summary, found.worker_seen_at)
     return Check("Worker", BAD, summary, found.worker_seen_at, step)
@@ -195,7 +196,7 @@ def _audit_log(now: datetime) -> Check:
         return Check("Audit log", BAD, summary, last.ended_at, step)
     if last.state != WHOLE:
         return Check("Audit log", CHECK, "The verification was abandoned", last.ended_at, _VERIFY)
-    summary = f"{_count(last.entries, 'entry', 'entries')} verified, intact,"
+    summary = f"{counted(last.entries, 'entry', 'entries')} verified, intact,"
     if now - last.ended_at < VERIFICATION_IS_OLD:
         return Check("Audit log", GOOD, summary, last.ended_at)
     return Check("Audit log", CHECK, summary, last.ended_at, _VERIFY)
@@ -232,7 +233,3 @@ def _disk(folder: Path) -> Check:
         return Check("Disk", GOOD, summary)
     step = "Make room on the disk of AURA_VAR. When it is full, Aura can save nothing."
     return Check("Disk", BAD if free < DISK_IS_FULL else CHECK, summary, None, step)
-
-
-def _count(number: int, singular: str, more: str = "") -> str:
-    return f"{number} {singular if number == 1 else more or singular + 's'}"

@@ -17,10 +17,25 @@ def has_hidden_characters(text: str) -> bool:
     return _HIDDEN.search(text) is not None
 
 
-def check_reason(text: str) -> None:
+def name_problem(text: str, most: int) -> str:
+    """Return what is wrong with a name of at most `most` characters; empty if nothing is."""
+    if len(text) > most:
+        return f"At most {most} characters."
+    if not text.isprintable() or has_hidden_characters(text):
+        return "The name contains a character that cannot be printed."
+    return ""
+
+
+def check_reason(text: str, field: str = "reason") -> None:
     """Raise Invalid for a reason or note of more than MAX_REASON_CHARS characters."""
     if len(text) > MAX_REASON_CHARS:
-        raise Invalid("reason", f"At most {MAX_REASON_CHARS} characters.")
+        raise Invalid(field, f"At most {MAX_REASON_CHARS} characters.")
+
+
+def require_reason(text: str, field: str = "reason") -> None:
+    """Raise Invalid without a reason, or for one of more than MAX_REASON_CHARS characters."""
+    if not 0 < len(text) <= MAX_REASON_CHARS:
+        raise Invalid(field, f"Enter a reason of at most {MAX_REASON_CHARS} characters.")
 
 
 def one_line(text: str, most: int) -> str:

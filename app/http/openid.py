@@ -8,7 +8,6 @@ Discovery 1.0, Core 1.0; PKCE: RFC 7636; issuer in the answer: RFC 9207).
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from joserfc.jwk import KeySet
 
 from app.http import site_client
 from app.http.ip_policy import Network
-from app.http.response import FORM
+from app.http.response import FORM, json_object
 from app.http.site_client import ProbeResponse
 
 TIME_LIMIT_S = 5.0
@@ -252,12 +251,9 @@ def _read(seen: ProbeResponse, what: str) -> dict[str, Any]:
     if received.status != 200 or received.is_cut or received.is_encoded:
         raise ProviderError(f"The provider refused {what} (status {received.status}).")
     try:
-        found = json.loads(received.body)
-    except (ValueError, RecursionError) as why:
+        return json_object(received.body)
+    except ValueError as why:
         raise ProviderError(f"The provider did not answer with JSON for {what}.") from why
-    if not isinstance(found, dict):
-        raise ProviderError(f"The provider did not answer with JSON for {what}.")
-    return found
 
 
 def _limits(allow_nets: tuple[Network, ...]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from typing import Any
 
@@ -10,6 +9,7 @@ from app.http import egress
 from app.http.errors import CallError, ErrorCode
 from app.http.fetch import Answer, Limits, fetch
 from app.http.ip_policy import Network
+from app.http.response import json_object
 
 DEADLINE_S = 8.0
 MAX_BYTES = 1024 * 1024
@@ -55,10 +55,14 @@ def fetch_json(
             resolve=resolve,
         ) as answer:
             _check(answer)
-            return _parsed(answer.body())
+            body = answer.body()
     except CallError as why:
         code = "unreadable" if why.error_code in _UNREADABLE else "unreachable"
         raise RegistryFailed(code) from why
+    try:
+        return json_object(body)
+    except ValueError as why:
+        raise RegistryFailed("unreadable") from why
 
 
 def _check(answer: Answer) -> None:
@@ -68,13 +72,3 @@ def _check(answer: Answer) -> None:
     if answer.status >= 500:
         code = "unreachable"
     raise RegistryFailed(code, answer.headers.get("Retry-After", ""))
-
-
-def _parsed(content: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as why:
-        raise RegistryFailed("unreadable") from why
-    if not isinstance(document, dict):
-        raise RegistryFailed("unreadable")
-    return document

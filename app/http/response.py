@@ -1,9 +1,11 @@
-"""The raw response of a site, and the classification of unsigned responses."""
+"""The raw response of a site, the classification of unsigned responses, and JSON of others."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl
 
 from app import protocol
@@ -109,6 +111,20 @@ def classify_unsigned(received: RawResponse) -> CallError:
     if received.is_cut:
         return received.error(ErrorCode.reply_too_large, limit=received.limit)
     return received.error(ErrorCode.unsigned_reply)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a server sent. Raises: ValueError for any other body.
+
+    Besides invalid JSON, that is text that is no UTF-8, and deep nesting.
+    """
+    try:
+        document = json.loads(body)
+    except RecursionError as why:
+        raise ValueError("nested too deeply") from why
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    return document
 
 
 def _own_refusal(received: RawResponse) -> CallError | None:

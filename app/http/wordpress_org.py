@@ -8,7 +8,6 @@ api/routes/class-plugin.php and the theme directory's class-themes-api.php of Wo
 from __future__ import annotations
 
 import html
-import json
 import re
 import socket
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from app.http import egress
 from app.http.errors import CallError, ErrorCode, evidence, printable
 from app.http.fetch import Limits, fetch
 from app.http.ip_policy import Network
+from app.http.response import json_object
 
 HOST = "api.wordpress.org"
 KINDS = ("plugin", "theme")
@@ -109,7 +109,10 @@ def ask(
 
 def read_answer(body: bytes, slug: str, *, is_found: bool) -> Listing | Closed | None:
     """Return what a body says of this plugin or theme. Raises: CallError if it says nothing."""
-    document = _parse(body)
+    try:
+        document = json_object(body)
+    except ValueError as why:
+        raise _malformed("it is not a JSON object") from why
     if not is_found:
         # The theme directory answers with an error alone; both use the status 404.
         error = document.get("error")
@@ -151,17 +154,6 @@ def _require_answer(status: int) -> None:
         if 300 <= status < 400:
             code = ErrorCode.redirected
         raise CallError(code, {"status": status})
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(body)
-    # Besides invalid JSON: text that is no UTF-8, numbers that are too long, and deep nesting.
-    except (ValueError, RecursionError) as why:
-        raise _malformed("it is not JSON") from why
-    if not isinstance(document, dict):
-        raise _malformed("it is not a JSON object")
-    return document
 
 
 def _require_same_slug(document: dict[str, Any], slug: str) -> None:

@@ -201,6 +201,15 @@ class User(BaseModel):
         return count
 
 
+class UserRow(BaseModel):
+    """A row about one user, in its column `user`."""
+
+    @classmethod
+    def forget(cls, user_id: int) -> None:
+        """Delete all rows about this user."""
+        cls.delete().where(cls.columns()["user"] == user_id).execute()
+
+
 class UserSession(BaseModel):
     """A session of a user in one browser.
 

@@ -20,7 +20,6 @@ from peewee import (
     Expression,
     ForeignKeyField,
     Tuple,
-    chunked,
     fn,
 )
 
@@ -30,7 +29,7 @@ from app.models.changes import Change
 from app.models.clients import Client
 from app.models.composed import composed_once
 from app.models.reports import Report
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.statements import given
 from app.models.tags import SiteTag
 from app.models.visibility import EVERYTHING, Visibility
@@ -40,7 +39,6 @@ IN_PROGRESS = "open"
 BLOCKED = "blocked"
 RELEASE_TYPES = ("patch", "minor", "major", "unclear")
 MAJOR_LAST = ("major", "unclear")
-_ROWS_PER_INSERT = 50
 _NOW: Any = given(UpdateHold.until, "now")
 _FRESH_SINCE: Any = given(Report.received_at, "fresh_since")
 
@@ -138,8 +136,7 @@ class AvailableUpdate(BaseModel):
     def replace_all(cls, site: Site, rows: list[dict[str, Any]]) -> None:
         """Replace the rows of a site."""
         cls.delete().where(cls.site == site).execute()
-        for some in chunked([{**row, "site": site} for row in rows], _ROWS_PER_INSERT):
-            cls.insert_many(some).execute()
+        cls.insert_all({**row, "site": site} for row in rows)
 
     @classmethod
     def is_listed(cls, site_id: int, kind: str, ident: str, version: str) -> bool:
@@ -177,7 +174,7 @@ class AvailableUpdate(BaseModel):
             .join(Client, JOIN.LEFT_OUTER)
             .switch(Site)
             .join(Report, on=Report.site == Site.id, attr="report")
-            .where(Site.state == ACTIVE, Site.forgotten_at.is_null())
+            .where(Site.is_connected())
         )
         for condition in cls._conditions(asked):
             query = query.where(condition)

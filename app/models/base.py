@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -25,6 +25,7 @@ from peewee import (
     PostgresqlDatabase,
     SqliteDatabase,
     TextField,
+    chunked,
     fn,
 )
 from playhouse import db_url
@@ -35,6 +36,7 @@ from app.models.statements import adding, finding, readers, updating, updating_u
 db = DatabaseProxy()
 
 _BUSY_SECONDS = 10
+_ROWS_PER_INSERT = 50
 # Any constant that no other lock of this database uses.
 _WRITER_LOCK = 0x5A17E46E
 # The cache is negative in kB: enough for the index pages of a large fleet.
@@ -160,6 +162,17 @@ def is_postgres() -> bool:
     return isinstance(db.obj, PostgresqlDatabase)
 
 
+def json_rows(columns: Sequence[Any]) -> Any:
+    """Return the SQL expression for these columns of all rows, as arrays in a JSON array.
+
+    Sources: https://www.sqlite.org/json1.html and
+    https://www.postgresql.org/docs/current/functions-json.html.
+    """
+    if is_postgres():
+        return fn.json_agg(fn.json_build_array(*columns)).cast("text")
+    return fn.json_group_array(fn.json_array(*columns))
+
+
 def utcnow() -> datetime:
     """Return the current time; passed as an argument wherever a rule depends on it."""
     return datetime.now(UTC)
@@ -266,6 +279,18 @@ class BaseModel(Model):
         return cls.from_row(adding(cls, tuple(columns)).execute(**columns).fetchone())
 
     @classmethod
+    def insert_all(cls, rows: Iterable[dict[str, Any]]) -> None:
+        """Insert rows, in batches: databases limit how many values fit into one statement."""
+        for some in chunked(rows, _ROWS_PER_INSERT):
+            cls.insert_many(some).execute()
+
+    @classmethod
+    def insert_missing(cls, rows: Iterable[dict[str, Any]]) -> None:
+        """Do the same, without those rows that the table already has."""
+        for some in chunked(rows, _ROWS_PER_INSERT):
+            cls.insert_many(some).on_conflict_ignore().execute()
+
+    @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
         """Return a row of the database with the values of all columns in their order."""
         found = cls()
@@ -277,19 +302,14 @@ class BaseModel(Model):
         """Return the rows that meet a condition as one column of another query.
 
         So one query reads several tables. The condition may name columns of that query, and
-        `read_nested` reads the column. Sources: https://www.sqlite.org/json1.html and
-        https://www.postgresql.org/docs/current/functions-json.html.
+        `read_nested` reads the column.
         """
         return cls.nested_columns(cls._meta.sorted_fields, is_wanted)
 
     @classmethod
     def nested_columns(cls, columns: Sequence[Any], is_wanted: Any) -> Any:
         """Return only these columns of the rows, as arrays in a JSON array."""
-        if is_postgres():
-            found: Any = fn.json_agg(fn.json_build_array(*columns)).cast("text")
-        else:
-            found = fn.json_group_array(fn.json_array(*columns))
-        return cls.select(found).where(is_wanted)
+        return cls.select(json_rows(columns)).where(is_wanted)
 
     @classmethod
     def read_nested(cls, column: str | None) -> list[Self]:

@@ -12,7 +12,7 @@ from app.models.available_updates import AvailableUpdate
 from app.models.base import BaseModel, UtcField
 from app.models.changes import BAD_ENDS, SUCCEEDED, UNKNOWN, Change
 from app.models.site_pages import ChangePages
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.tags import SiteTag
 from app.models.uptime import Outage
 
@@ -124,7 +124,7 @@ def sites_tagged(folded: str, release: Release) -> list[TaggedSite]:
     tags = SiteTag.nested(SiteTag.site == Site.id)
     has_tag = fn.EXISTS(SiteTag.select().where(SiteTag.site == Site.id, SiteTag.folded == folded))
     query: Any = Site.select(Site, tags.alias("tags"), fn.EXISTS(listed).alias("lists_it"))
-    query = query.where(Site.state == ACTIVE, Site.forgotten_at.is_null(), has_tag)
+    query = query.where(Site.is_connected(), has_tag)
     return [
         TaggedSite(
             site, {tag.folded for tag in SiteTag.read_nested(site.tags)}, bool(site.lists_it)

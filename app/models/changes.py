@@ -298,8 +298,8 @@ class Change(LeasedRow):
         if site_id is not None:
             is_wanted |= cls.is_open_or_incident_on(site_id)
         query = cls.select(*cls._listed()).join(Site).join(Client, JOIN.LEFT_OUTER)
-        query = query.where(Site.forgotten_at.is_null(), cls.is_unfinished(), is_wanted)
-        return query.where(visible.in_sql(Site.client)).order_by(cls.id.desc())
+        query = query.where(Site.is_shown(visible), cls.is_unfinished(), is_wanted)
+        return query.order_by(cls.id.desc())
 
     @classmethod
     def _listed(cls) -> list[Any]:
@@ -316,8 +316,8 @@ class Change(LeasedRow):
     def in_batch(cls, batch: str, visible: Visibility) -> list[Change]:
         """Return the visible changes that were proposed together."""
         query = cls.select(cls, Site, Client).join(Site).join(Client, JOIN.LEFT_OUTER)
-        query = query.where(cls.batch == batch, Site.forgotten_at.is_null())
-        query = query.where(visible.in_sql(Site.client), visible.has_update_in_sql(cls))
+        query = query.where(cls.batch == batch, Site.is_shown(visible))
+        query = query.where(visible.has_update_in_sql(cls))
         return list(query.order_by(fn.LOWER(cls.name), cls.ident, fn.LOWER(Site.name), cls.id))
 
     @classmethod

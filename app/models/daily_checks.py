@@ -10,7 +10,7 @@ from typing import Any
 
 from peewee import SQL, Case, CompositeKey, DateField, ForeignKeyField, IntegerField, fn
 
-from app.models.base import BaseModel, JsonField, UtcField, is_postgres
+from app.models.base import BaseModel, JsonField, UtcField, is_postgres, json_rows
 from app.models.sites import Site
 from app.models.statements import Statement, given
 
@@ -120,11 +120,7 @@ class DailyChecks(BaseModel):
         runs = cls.select(*(value.alias(name) for value, name in zip(values, names, strict=True)))
         run = runs.from_(two).group_by(two.c.run).alias("run")
         row = tuple(getattr(run.c, name) for name in names)
-        if is_postgres():
-            found: Any = fn.json_agg(fn.json_build_array(*row)).cast("text")
-        else:
-            found = fn.json_group_array(fn.json_array(*row))
-        return cls.select(found).from_(run)
+        return cls.select(json_rows(row)).from_(run)
 
     @classmethod
     def read_added_up(cls, column: str | None) -> Iterator[CheckedDays]:

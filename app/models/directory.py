@@ -30,8 +30,7 @@ def find_sites(text: str, *, limit: int, visible: Visibility) -> list[Site]:
         Site.select(Site, Client)
         .join(Client, JOIN.LEFT_OUTER)
         .where(
-            Site.forgotten_at.is_null(),
-            visible.in_sql(Site.client),
+            Site.is_shown(visible),
             Site.name.contains(text) | Site.url.contains(text) | Client.name.contains(text),
         )
         .order_by(fn.LOWER(Site.name), Site.id)
@@ -52,8 +51,7 @@ def find_components(text: str, *, limit: int, visible: Visibility) -> list[Insta
         Component.select(Component.kind, Component.ident, fn.MAX(Component.name), count)
         .join(Site)
         .where(
-            Site.forgotten_at.is_null(),
-            visible.in_sql(Site.client),
+            Site.is_shown(visible),
             Component.name.contains(text) | Component.ident.contains(text),
         )
         .group_by(Component.kind, Component.ident)

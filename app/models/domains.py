@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from peewee import CharField, IntegerField, chunked
+from peewee import CharField, IntegerField
 
 from app.models.base import BaseModel, UtcField
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.uptime import SiteWatch
 
 # DomainName.problem: why the end is not known, beside the codes of app/http/registry.py.
@@ -19,8 +19,6 @@ NO_DATE = "no_date"
 NO_LIST = "no_list"
 # SiteWatch.domain of an address that has none, such as an IP address.
 NONE = ""
-
-_ROWS_AT_ONCE = 50
 
 
 class DomainName(BaseModel):
@@ -44,14 +42,12 @@ class DomainName(BaseModel):
     @classmethod
     def add_missing(cls, names: Iterable[str], **columns: Any) -> None:
         """Add domains that are not known yet."""
-        rows = [{"name": name, **columns} for name in sorted(set(names))]
-        for some in chunked(rows, _ROWS_AT_ONCE):
-            cls.insert_many(some).on_conflict_ignore().execute()
+        cls.insert_missing({"name": name, **columns} for name in sorted(set(names)))
 
     @classmethod
     def due(cls, now: datetime, limit: int) -> list[DomainName]:
         """Return the domains of connected sites that are due to be asked for, oldest first."""
-        in_use = SiteWatch.select(SiteWatch.domain).join(Site).where(_is_connected())
+        in_use = SiteWatch.select(SiteWatch.domain).join(Site).where(Site.is_connected())
         query = cls.select().where(cls.next_check_at <= now, cls.name.in_(in_use))
         return list(query.order_by(cls.next_check_at, cls.name).limit(limit))
 
@@ -63,7 +59,7 @@ class DomainName(BaseModel):
 def sites_without_domain(limit: int) -> list[tuple[int, str]]:
     """Return the id and address of connected sites whose domain was not looked up yet."""
     query = SiteWatch.select(SiteWatch.site, Site.url).join(Site)
-    rows: Any = query.where(SiteWatch.domain.is_null(), _is_connected()).limit(limit).tuples()
+    rows: Any = query.where(SiteWatch.domain.is_null(), Site.is_connected()).limit(limit).tuples()
     return list(rows)
 
 
@@ -84,7 +80,3 @@ def ending_watches(before: datetime) -> list[SiteWatch]:
     """Return the rows of sites whose domain ends before that time, or was said to end soon."""
     ends = SiteWatch.domain_ends_at.is_null(False) & (SiteWatch.domain_ends_at <= before)
     return list(SiteWatch.select().where(ends | (SiteWatch.domain_problem != "")))
-
-
-def _is_connected() -> Any:
-    return (Site.state == ACTIVE) & Site.forgotten_at.is_null()

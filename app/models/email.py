@@ -14,13 +14,12 @@ from peewee import (
     TextField,
 )
 
-from app.models.accounts import User
-from app.models.base import BaseModel, JsonField, UtcField
+from app.models.accounts import User, UserRow
+from app.models.base import JsonField, UtcField
 from app.models.composed import composed_once
-from app.models.outgoing import CANCELLED, ENDED, SENT, OutgoingMessage
+from app.models.only_row import ReplacedRow
+from app.models.outgoing import CANCELLED, SENT, OutgoingMessage
 from app.models.told_items import ToldItem
-
-_ONLY_ROW = 1
 
 # Values of OutgoingEmail.problem that are about one message alone; empty without a problem.
 _ABOUT_ONE_MESSAGE = ("", "recipient", "content", "format", "expired")
@@ -41,10 +40,9 @@ OFF = "off"
 DIGESTS = (DAILY, WEEKLY, OFF)
 
 
-class EmailServer(BaseModel):
+class EmailServer(ReplacedRow):
     """The SMTP server that an owner entered; no row means that Aura sends no e-mail."""
 
-    id = IntegerField(primary_key=True)
     host = CharField(max_length=255)
     port = IntegerField()
     security = CharField(max_length=8)
@@ -55,26 +53,11 @@ class EmailServer(BaseModel):
     changed_at = UtcField()
 
     @classmethod
-    def read(cls) -> EmailServer | None:
-        return cls.get_or_none(cls.id == _ONLY_ROW)
-
-    @classmethod
     def is_set(cls) -> bool:
-        return cls.select().where(cls.id == _ONLY_ROW).exists()
-
-    @classmethod
-    def replace_with(cls, **columns: Any) -> None:
-        """Store the server instead of the former one; call it inside `transaction()`."""
-        cls.remove()
-        cls.create(id=_ONLY_ROW, **columns)
-
-    @classmethod
-    def remove(cls) -> bool:
-        """Delete the server; return False if there is none."""
-        return cls.delete().where(cls.id == _ONLY_ROW).execute() == 1
+        return cls.select().where(cls.is_the_row()).exists()
 
 
-class NotificationPreference(BaseModel):
+class NotificationPreference(UserRow):
     """What one person hears by e-mail, and how far that is.
 
     Without `chosen_at`, the defaults of the person's role apply. Hours are in the person's time
@@ -124,8 +107,7 @@ class NotificationPreference(BaseModel):
         known = cls.select(cls.user)
         missing = User.select(User.id).where(User.disabled_at.is_null(), User.id.not_in(known))
         rows = [{"user": user.id, "digest_at": now} for user in missing]
-        if rows:
-            cls.insert_many(rows).on_conflict_ignore().execute()
+        cls.insert_missing(rows)
         return len(rows)
 
     @classmethod
@@ -141,10 +123,6 @@ class NotificationPreference(BaseModel):
         is_as_seen = cls.message_at.is_null() if seen is None else cls.message_at == seen
         return self.update_if(is_as_seen, **columns)
 
-    @classmethod
-    def forget(cls, user_id: int) -> None:
-        cls.delete().where(cls.user == user_id).execute()
-
 
 class NotifiedItem(ToldItem):
     """An item that needs attention, as one person has heard of it or is about to."""
@@ -157,7 +135,7 @@ class NotifiedItem(ToldItem):
         indexes = ((("user", "key"), True),)
 
 
-class OutgoingEmail(OutgoingMessage):
+class OutgoingEmail(OutgoingMessage, UserRow):
     """One message to one person.
 
     It is rendered when it is sent: `content` holds what it says, without any secret.
@@ -207,12 +185,3 @@ class OutgoingEmail(OutgoingMessage):
         """Whether a message of this kind was requested for this person after `since`."""
         query = cls.select().where(cls.user == user_id, cls.kind == kind, cls.requested_at > since)
         return query.exists()
-
-    @classmethod
-    def forget_ended(cls, before: datetime) -> int:
-        """Delete what ended before that time; return how many."""
-        return cls.delete().where(cls.state.in_(ENDED), cls.ended_at < before).execute()
-
-    @classmethod
-    def forget(cls, user_id: int) -> None:
-        cls.delete().where(cls.user == user_id).execute()

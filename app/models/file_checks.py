@@ -10,7 +10,7 @@ from peewee import JOIN, AutoField, BooleanField, CharField, ForeignKeyField, In
 
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.clients import Client
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.visibility import Visibility
 
 # ComparedComponent.state: no difference that matters; one that no one has accepted; one that a
@@ -23,8 +23,6 @@ NOT_COMPARED = "not_compared"
 NOTHING = "nothing"
 # Of these kinds no release is known. They are listed, and a new or changed one counts.
 UNRELEASED_KINDS = ("mu_plugin", "dropin")
-
-_CONNECTED = (Site.state == ACTIVE, Site.forgotten_at.is_null())
 
 
 class SiteFileCheck(BaseModel):
@@ -62,7 +60,7 @@ class SiteFileCheck(BaseModel):
     @classmethod
     def is_open(cls) -> Any:
         """Return the SQL condition that a connected site has differences that need a person."""
-        return (cls.open_count > 0) & cls.site.in_(Site.select(Site.id).where(*_CONNECTED))
+        return (cls.open_count > 0) & cls.site.in_(Site.select(Site.id).where(Site.is_connected()))
 
     @classmethod
     def with_open_ones(cls) -> Any:
@@ -138,7 +136,7 @@ class ComparedComponent(BaseModel):
         columns = (cls, Site.id, Site.name, Site.url, Client.name)
         query = cls.select(*columns).join(Site).join(Client, JOIN.LEFT_OUTER)
         query = query.where(
-            cls.state.in_((DIFFERENT, ACCEPTED)), *_CONNECTED, visible.in_sql(Site.client)
+            cls.state.in_((DIFFERENT, ACCEPTED)), Site.is_connected(), visible.in_sql(Site.client)
         )
         order = (fn.LOWER(Site.name), Site.id, fn.LOWER(cls.name), cls.id)
         yield from query.order_by(*order).iterator()

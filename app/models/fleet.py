@@ -14,7 +14,7 @@ from app.models.changes import ROLLED_BACK, SUCCEEDED, Change
 from app.models.clients import Client
 from app.models.composed import composed_once
 from app.models.reports import Report
-from app.models.sites import ACTIVE, MAY_CALL, Site
+from app.models.sites import MAY_CALL, Site
 from app.models.statements import given
 from app.models.uptime import SiteWatch
 from app.models.visibility import EVERYTHING, Visibility
@@ -141,7 +141,7 @@ def _listing(visible: Visibility, *conditions: Any) -> Any:
         .join(SiteWatch, JOIN.LEFT_OUTER, on=SiteWatch.site == Site.id)
         .switch(Site)
         .join(Report, JOIN.LEFT_OUTER, on=Report.site == Site.id)
-        .where(Site.forgotten_at.is_null(), visible.in_sql(Site.client), *conditions)
+        .where(Site.is_shown(visible), *conditions)
         .order_by(fn.LOWER(Site.name), Site.id)
     )
     return query.tuples()
@@ -199,7 +199,7 @@ def _alike(visible: Visibility) -> Any:
         SiteWatch.explains_in_sql().alias("is_explained"),
     ]
     found = Site.select(*columns).join(SiteWatch, JOIN.LEFT_OUTER, on=SiteWatch.site == Site.id)
-    found = found.where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
+    found = found.where(Site.is_shown(visible))
     one = found.alias("one")
     names = [one.c[column.name] for column in columns]
     return Site.select(*names, fn.COUNT(SQL("*"))).from_(one).group_by(*names).tuples()
@@ -216,7 +216,7 @@ def connections_of(site_ids: Collection[int]) -> dict[int, tuple[str, str]]:
 def sites_with_own_window(visible: Visibility) -> list[Site]:
     """Return the visible sites with a maintenance window of their own by name."""
     query = Site.select().where(Site.maintenance_window.is_null(False))
-    query = query.where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
+    query = query.where(Site.is_shown(visible))
     return list(query.order_by(fn.LOWER(Site.name), Site.id))
 
 
@@ -298,7 +298,7 @@ def _counted(visible: Visibility) -> Any:
             Site.paired_at,
         )
         .join(Report, JOIN.LEFT_OUTER, on=Report.site == Site.id)
-        .where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
+        .where(Site.is_shown(visible))
     )
     one = one.alias("one")
     names = (one.c.connection, one.c.is_paired, one.c.wordpress, one.c.php)
@@ -311,7 +311,7 @@ def _ended(state: str, since: Any, visible: Visibility) -> Any:
     """Return the query for the number of updates that ended in a state."""
     query = Change.select(fn.COUNT(Change.id)).join(Site)
     query = query.where(Change.ended_at >= since, Change.state == state)
-    return query.where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
+    return query.where(Site.is_shown(visible))
 
 
 class ClientCounts(NamedTuple):
@@ -335,7 +335,7 @@ def count_by_client(
         fn.COUNT(Site.id),
         fn.COUNT(Case(None, ((needs, 1),))),
         fn.COALESCE(fn.SUM(Case(None, ((Site.state.in_(MAY_CALL), Site.update_count),), 0)), 0),
-    ).where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
+    ).where(Site.is_shown(visible))
     rows: Any = query.group_by(Site.client).tuples()
     return {client_id: ClientCounts(*counts) for client_id, *counts in rows}
 
@@ -361,8 +361,7 @@ def _widespread(limit: int, visible: Visibility) -> Any:
         .join(Site)
         .where(
             AvailableUpdate.kind.not_in(("translation", "database")),
-            Site.forgotten_at.is_null(),
-            Site.state == ACTIVE,
+            Site.is_connected(),
             visible.in_sql(Site.client),
         )
         .group_by(AvailableUpdate.kind, AvailableUpdate.ident, AvailableUpdate.to_version)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from peewee import Select, fn
+from peewee import Select
 
 from app.models.alerts import Alert
 from app.models.audit import Verification
-from app.models.base import db, is_postgres
+from app.models.base import db, json_rows
 from app.models.client_reports import SentReport
 from app.models.clients import Client
 from app.models.composed import composed_once
@@ -63,15 +64,21 @@ class OpenMatters:
         return cls(
             broken=max(unseen, key=lambda verification: int(verification.id), default=None),
             reports=_reports(SentReport.read_nested(reports), Client.read_nested(clients), visible),
-            alerts=_alerts(Alert.read_nested(alerts), known),
+            alerts=sorted(
+                _on_sites(Alert.read_nested(alerts), known), key=lambda one: -int(one.id)
+            ),
             vulnerabilities=SoftwareCount.read_all(json.loads(counts or "[]")),
             provenance=OpenChange.read(
                 ProvenanceChange.read_nested(changes), json.loads(of_changes or "[]")
             ),
             webhooks=sorted(WebhookEndpoint.read_nested(webhooks), key=lambda one: int(one.id)),
             failing_feed=next(iter(VulnerabilityFeed.read_nested(feeds)), None),
-            rollouts=_rollouts(Rollout.read_nested(rollouts), known),
-            file_checks=_file_checks(SiteFileCheck.read_nested(checks), known),
+            rollouts=sorted(
+                _on_sites(Rollout.read_nested(rollouts), known), key=lambda one: int(one.id)
+            ),
+            file_checks=sorted(
+                _on_sites(SiteFileCheck.read_nested(checks), known), key=lambda one: one.site_id
+            ),
             page_questions=PageQuestion.read(questions, known),
             warned=ReleaseComparison.read_warned(warned),
         )
@@ -117,36 +124,16 @@ def _reports(
     return sorted(listed, key=lambda report: int(report.id))
 
 
-def _alerts(found: list[Alert], known: dict[int, Site]) -> list[Alert]:
-    """Return the alerts of these sites, newest first."""
-    listed = [alert for alert in found if alert.site_id in known]
-    for alert in listed:
-        alert.site = known[alert.site_id]
-    return sorted(listed, key=lambda alert: -alert.id)
-
-
-def _rollouts(found: list[Rollout], known: dict[int, Site]) -> list[Rollout]:
-    """Return the rollouts that one of these sites stopped, the oldest first."""
-    listed = [rollout for rollout in found if rollout.site_id in known]
-    for rollout in listed:
-        rollout.site = known[int(rollout.site_id or 0)]
-    return sorted(listed, key=lambda rollout: int(rollout.id))
-
-
-def _file_checks(found: list[SiteFileCheck], known: dict[int, Site]) -> list[SiteFileCheck]:
-    """Return the checks of these sites, by the number of the site."""
-    listed = [check for check in found if check.site_id in known]
-    for check in listed:
-        check.site = known[check.site_id]
-    return sorted(listed, key=lambda check: check.site_id)
+def _on_sites(found: Iterable[Any], known: dict[int, Site]) -> list[Any]:
+    """Return the rows that are about these sites, each with its site."""
+    listed = [row for row in found if row.site_id in known]
+    for row in listed:
+        row.site = known[row.site_id]
+    return listed
 
 
 def _counts(visible: Visibility) -> Any:
     """Return the query for the urgent vulnerabilities as one column."""
     one = SiteVulnerability.counted(visible, SiteVulnerability.is_urgent()).alias("one")
     columns = [getattr(one.c, name) for name in COUNTED]
-    if is_postgres():
-        rows: Any = fn.json_agg(fn.json_build_array(*columns)).cast("text")
-    else:
-        rows = fn.json_group_array(fn.json_array(*columns))
-    return SiteVulnerability.select(rows).from_(one)
+    return SiteVulnerability.select(json_rows(columns)).from_(one)

@@ -76,3 +76,8 @@ class OutgoingMessage(LeasedRow):
     def due(cls, now: datetime) -> list[Self]:
         """Return messages whose attempt was due before `now`, also those of dead workers."""
         return cls.overdue(OPEN, now)
+
+    @classmethod
+    def forget_ended(cls, before: datetime) -> int:
+        """Delete what ended before that time; return how many."""
+        return cls.delete().where(cls.state.in_(ENDED), cls.ended_at < before).execute()

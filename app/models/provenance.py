@@ -12,13 +12,12 @@ from peewee import (
     CharField,
     CompositeKey,
     ForeignKeyField,
-    chunked,
     fn,
 )
 
-from app.models.base import BaseModel, JsonField, UtcField, is_postgres
+from app.models.base import BaseModel, JsonField, UtcField, json_rows
 from app.models.reports import Component
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.visibility import Visibility
 
 # ProvenanceChange.what, the most serious first.
@@ -31,9 +30,6 @@ AUTHOR = "author"
 # Only for the history: no person has to decide.
 LISTED_AGAIN = "listed"
 KINDS_OF_CHANGE = (HOST, CLOSED, GONE, OWNER, CONTRIBUTORS, AUTHOR, LISTED_AGAIN)
-
-_ROWS_AT_ONCE = 100
-_CONNECTED = (Site.state == ACTIVE, Site.forgotten_at.is_null())
 
 
 class ProvenanceChange(BaseModel):
@@ -127,9 +123,7 @@ class ProvenanceSite(BaseModel):
 
     @classmethod
     def add(cls, change: ProvenanceChange, site_ids: Iterable[int]) -> None:
-        rows = [{"change": change, "site": site_id} for site_id in site_ids]
-        for some in chunked(rows, _ROWS_AT_ONCE):
-            cls.insert_many(some).on_conflict_ignore().execute()
+        cls.insert_missing({"change": change, "site": site_id} for site_id in site_ids)
 
     @classmethod
     def renew(cls, site: Site, software: Collection[tuple[str, str]]) -> None:
@@ -156,16 +150,14 @@ class ProvenanceSite(BaseModel):
             .join(Site)
             .switch(cls)
             .join(ProvenanceChange)
-            .where(ProvenanceChange.awaits_person(), *_CONNECTED, visible.in_sql(Site.client))
+            .where(
+                ProvenanceChange.awaits_person(), Site.is_connected(), visible.in_sql(Site.client)
+            )
             .group_by(cls.change, Site.client)
             .alias("provenance")
         )
         columns = (one.c.change_id, one.c.client_id, one.c.sites, one.c.name)
-        if is_postgres():
-            rows: Any = fn.json_agg(fn.json_build_array(*columns)).cast("text")
-        else:
-            rows = fn.json_group_array(fn.json_array(*columns))
-        return cls.select(rows).from_(one)
+        return cls.select(json_rows(columns)).from_(one)
 
 
 @dataclass(frozen=True)
@@ -211,4 +203,4 @@ class OpenChange:
 def sites_with(kind: str) -> list[tuple[int, str, str]]:
     """Return site id, ident and name of all plugins or themes of connected sites."""
     query: Any = Component.select(Component.site, Component.ident, Component.name).join(Site)
-    return list(query.where(Component.kind == kind, *_CONNECTED).order_by(Site.id).tuples())
+    return list(query.where(Component.kind == kind, Site.is_connected()).order_by(Site.id).tuples())

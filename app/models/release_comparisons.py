@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from peewee import JOIN, AutoField, CharField, Tuple, chunked, fn
+from peewee import JOIN, AutoField, CharField, Tuple, chunked
 
-from app.models.base import JsonField, UtcField, is_postgres
+from app.models.base import JsonField, UtcField, json_rows
 from app.models.changes import PROPOSED, Change
 from app.models.file_checks import ComparedComponent
 from app.models.packages import KnownPackage
@@ -122,12 +122,8 @@ class ReleaseComparison(LeasedRow):
             & Change.document.contains(cls.to_sha256)
         )
         columns = (Change.id, cls.warnings)
-        if is_postgres():
-            rows: Any = fn.json_agg(fn.json_build_array(*columns)).cast("text")
-        else:
-            rows = fn.json_group_array(fn.json_array(*columns))
         is_open = (Change.state == PROPOSED) & Change.rule.is_null(False)
-        return Change.select(rows).join(cls, on=same).where(is_open)
+        return Change.select(json_rows(columns)).join(cls, on=same).where(is_open)
 
     @classmethod
     def read_warned(cls, column: str | None) -> dict[int, tuple[str, ...]]:

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from peewee import AutoField, CharField, CompositeKey, Expression, ForeignKeyField, Tuple, chunked
+from peewee import AutoField, CharField, CompositeKey, Expression, ForeignKeyField, Tuple
 
 from app.models.accounts import User
 from app.models.agency import Agency
 from app.models.available_updates import AvailableUpdate
 from app.models.base import BaseModel, UtcField
 from app.models.wordpress_org import DirectoryEntry
-
-_ROWS_PER_INSERT = 50
 
 
 class ReleaseSighting(BaseModel):
@@ -36,12 +34,10 @@ class ReleaseSighting(BaseModel):
     @classmethod
     def record(cls, releases: Iterable[tuple[str, str, str]], now: datetime) -> None:
         """Record those of these releases, as kind, ident and version, that were never seen."""
-        rows = [
+        cls.insert_missing(
             {"kind": kind, "ident": ident, "version": version, "first_seen_at": now}
             for kind, ident, version in releases
-        ]
-        for some in chunked(rows, _ROWS_PER_INSERT):
-            cls.insert_many(some).on_conflict_ignore().execute()
+        )
 
     @classmethod
     def forget_withdrawn(cls, before: datetime) -> int:

@@ -16,14 +16,13 @@ from peewee import (
     CharField,
     ForeignKeyField,
     TextField,
-    chunked,
     fn,
 )
 
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.clients import Client
 from app.models.queued_row import QUEUED, QueuedRow
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.statements import Statement, given
 from app.models.visibility import Visibility
 
@@ -36,9 +35,7 @@ RUNNING = (ASKING, READING)
 OPEN = (QUEUED, *RUNNING)
 
 KINDS = ("plugin", "theme", "mu_plugin", "dropin")
-_ROWS_PER_INSERT = 50
 _NAMES = (Site.id, Site.name, fn.COALESCE(Client.name, ""))
-_CONNECTED = (Site.state == ACTIVE, Site.forgotten_at.is_null())
 
 
 class Installed(NamedTuple):
@@ -56,7 +53,7 @@ class Installed(NamedTuple):
 def _installed(query: Any, visible: Visibility) -> list[Installed]:
     """Return the rows of a query about visible connected sites, by the name of the site."""
     query = query.join(Site).join(Client, JOIN.LEFT_OUTER)
-    query = query.where(*_CONNECTED, visible.in_sql(Site.client))
+    query = query.where(Site.is_connected(), visible.in_sql(Site.client))
     return [Installed(*row) for row in query.order_by(fn.LOWER(Site.name), Site.id).tuples()]
 
 
@@ -241,7 +238,7 @@ class Component(BaseModel):
     def on_sites(cls, kind: str, ident: str, visible: Visibility) -> list[Component]:
         """Return a component of all visible connected sites that have it, each with its site."""
         query = cls.select(cls, Site, Client).join(Site).join(Client, JOIN.LEFT_OUTER)
-        query = query.where(cls.kind == report_list(kind), cls.ident == ident, *_CONNECTED)
+        query = query.where(cls.kind == report_list(kind), cls.ident == ident, Site.is_connected())
         query = query.where(visible.in_sql(Site.client))
         return list(query.order_by(fn.LOWER(Site.name), Site.id))
 
@@ -254,9 +251,8 @@ class Component(BaseModel):
 
     @classmethod
     def add_all(cls, site: Site, rows: list[dict[str, Any]]) -> None:
-        """Add the components of a report; databases limit how many fit into one statement."""
-        for some in chunked([{**row, "site": site} for row in rows], _ROWS_PER_INSERT):
-            cls.insert_many(some).execute()
+        """Add the components of a report."""
+        cls.insert_all({**row, "site": site} for row in rows)
 
 
 _COMPONENTS = Statement(Component.select().where(Component.site == given(Component.site)))

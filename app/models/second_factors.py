@@ -19,11 +19,11 @@ from peewee import (
     fn,
 )
 
-from app.models.accounts import User
+from app.models.accounts import User, UserRow
 from app.models.base import BaseModel, UtcField
 
 
-class SecondFactor(BaseModel):
+class SecondFactor(UserRow):
     """The authenticator app of one person, and the name by which passkeys know them.
 
     `has_passkey` is set by `with_passkeys`.
@@ -102,12 +102,8 @@ class SecondFactor(BaseModel):
         """Return the secrets as they are stored."""
         return [one for one in (self.secret_sealed, self.pending_sealed) if one]
 
-    @classmethod
-    def forget(cls, user_id: int) -> None:
-        cls.delete().where(cls.user == user_id).execute()
 
-
-class Passkey(BaseModel):
+class Passkey(UserRow):
     """A passkey of one person: the public key, and how often it says it was used."""
 
     id = AutoField()
@@ -152,12 +148,8 @@ class Passkey(BaseModel):
         """Delete the passkey; return False if it is gone already."""
         return Passkey.delete().where(Passkey.id == self.id).execute() == 1
 
-    @classmethod
-    def forget(cls, user_id: int) -> None:
-        cls.delete().where(cls.user == user_id).execute()
 
-
-class RecoveryCode(BaseModel):
+class RecoveryCode(UserRow):
     """A code that works once, in place of a lost factor. Only its hash is stored."""
 
     id = AutoField()
@@ -171,7 +163,7 @@ class RecoveryCode(BaseModel):
         """Store new codes; the former ones no longer work. Call it inside `transaction()`."""
         cls.forget(user_id)
         rows = [{"user": user_id, "code_hash": one, "created_at": now} for one in hashes]
-        cls.insert_many(rows).execute()
+        cls.insert_all(rows)
 
     @classmethod
     def use(cls, user_id: int, code_hash: str, now: datetime) -> bool:
@@ -185,12 +177,8 @@ class RecoveryCode(BaseModel):
         query = cls.select(fn.COUNT(cls.id)).where(cls.user == user_id, cls.used_at.is_null())
         return int(query.scalar())
 
-    @classmethod
-    def forget(cls, user_id: int) -> None:
-        cls.delete().where(cls.user == user_id).execute()
 
-
-class PendingSignIn(BaseModel):
+class PendingSignIn(UserRow):
     """A person whose password was right and who has still to prove, or add, a second factor.
 
     It opens no page. `epoch` is that of the user: a new password or link ends it. `proven_at` is
@@ -214,10 +202,6 @@ class PendingSignIn(BaseModel):
     def finish(self) -> bool:
         """Use it up; return False if another request did."""
         return PendingSignIn.delete().where(PendingSignIn.id == self.id).execute() == 1
-
-    @classmethod
-    def forget(cls, user_id: int) -> None:
-        cls.delete().where(cls.user == user_id).execute()
 
     @classmethod
     def forget_older(cls, before: datetime) -> None:

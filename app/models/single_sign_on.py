@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from peewee import AutoField, BooleanField, CharField, ForeignKeyField, TextField
 
-from peewee import AutoField, BooleanField, CharField, ForeignKeyField, IntegerField, TextField
-
-from app.models.accounts import User
-from app.models.base import BaseModel, JsonField, UtcField
-
-_ONLY_ROW = 1
+from app.models.accounts import User, UserRow
+from app.models.base import JsonField, UtcField
+from app.models.only_row import ReplacedRow
 
 
-class OpenIdProvider(BaseModel):
+class OpenIdProvider(ReplacedRow):
     """The provider; no row means that people sign in with their password only.
 
     The endpoints are those that its configuration named when it was saved. `domains` are the ends
@@ -20,7 +17,6 @@ class OpenIdProvider(BaseModel):
     itself, so Aura does not.
     """
 
-    id = IntegerField(primary_key=True)
     issuer = CharField(max_length=255)
     client_id = CharField(max_length=255)
     secret_sealed = TextField()
@@ -35,23 +31,8 @@ class OpenIdProvider(BaseModel):
     names_issuer = BooleanField(default=False)
     changed_at = UtcField()
 
-    @classmethod
-    def read(cls) -> OpenIdProvider | None:
-        return cls.get_or_none(cls.id == _ONLY_ROW)
 
-    @classmethod
-    def replace_with(cls, **columns: Any) -> None:
-        """Store the provider instead of the former one; call it inside `transaction()`."""
-        cls.remove()
-        cls.create(id=_ONLY_ROW, **columns)
-
-    @classmethod
-    def remove(cls) -> bool:
-        """Delete the provider; return False if there is none."""
-        return cls.delete().where(cls.id == _ONLY_ROW).execute() == 1
-
-
-class OpenIdIdentity(BaseModel):
+class OpenIdIdentity(UserRow):
     """A user's identity at an issuer. The subject never changes, unlike the address."""
 
     id = AutoField()
@@ -74,8 +55,3 @@ class OpenIdIdentity(BaseModel):
     @classmethod
     def of_user(cls, user_id: int, issuer: str) -> OpenIdIdentity | None:
         return cls.get_or_none(cls.user == user_id, cls.issuer == issuer)
-
-    @classmethod
-    def forget(cls, user_id: int) -> None:
-        """Forget who a user is at every provider."""
-        cls.delete().where(cls.user == user_id).execute()

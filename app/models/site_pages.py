@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from peewee import AutoField, BooleanField, Case, CharField, ForeignKeyField, IntegerField, fn
 
-from app.models.base import BaseModel, JsonField, UtcField, is_postgres
+from app.models.base import BaseModel, JsonField, UtcField, json_rows
 from app.models.changes import SUCCEEDED, Change
 from app.models.sites import Site
 
@@ -207,11 +207,7 @@ class PageQuestion:
             *(ChangePages.change, Change.site, Change.name, Change.to_version),
             *(ChangePages.asks_because, ChangePages.asked_paths, Change.ended_at),
         )
-        if is_postgres():
-            rows: Any = fn.json_agg(fn.json_build_array(*columns)).cast("text")
-        else:
-            rows = fn.json_group_array(fn.json_array(*columns))
-        return ChangePages.select(rows).join(Change).where(ChangePages.is_asking())
+        return ChangePages.select(json_rows(columns)).join(Change).where(ChangePages.is_asking())
 
     @classmethod
     def on_sites(cls) -> Any:

@@ -17,7 +17,6 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     Tuple,
-    chunked,
     fn,
 )
 
@@ -25,7 +24,7 @@ from app.models.auto_update_rules import UpdateHold
 from app.models.base import BaseModel, UtcField, is_postgres
 from app.models.clients import Client
 from app.models.reports import Report
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.visibility import Visibility
 from app.models.vulnerabilities import Vulnerability, VulnerableSoftware
 
@@ -35,8 +34,6 @@ UNKNOWN = "unknown"
 
 # Critical and high: those that need a person at once.
 URGENT_RANKS = 2
-
-_CONNECTED = (Site.state == ACTIVE, Site.forgotten_at.is_null())
 
 
 class VulnerabilityCheck(BaseModel):
@@ -68,7 +65,7 @@ class VulnerabilityCheck(BaseModel):
             Report.select(Report.site)
             .join(Site)
             .join(cls, JOIN.LEFT_OUTER, on=cls.site == Site.id)
-            .where(*_CONNECTED, is_other)
+            .where(Site.is_connected(), is_other)
         )
         return [row.site_id for row in query.order_by(Report.site).limit(limit)]
 
@@ -112,9 +109,8 @@ class SiteVulnerability(BaseModel):
 
     @classmethod
     def add_all(cls, site: Site, rows: Sequence[dict[str, Any]], now: datetime) -> None:
-        """Add results of a site; databases limit how many fit into one statement."""
-        for some in chunked([{**row, "site": site, "found_at": now} for row in rows], 50):
-            cls.insert_many(some).execute()
+        """Add results of a site."""
+        cls.insert_all({**row, "site": site, "found_at": now} for row in rows)
 
     @classmethod
     def of_site(cls, site_id: int) -> list[SiteVulnerability]:
@@ -288,7 +284,7 @@ COUNTED = SoftwareCount._fields[: SoftwareCount._fields.index("references")]
 
 
 def _seen(visible: Visibility) -> tuple[Any, ...]:
-    return (*_CONNECTED, visible.in_sql(Site.client))
+    return (Site.is_connected(), visible.in_sql(Site.client))
 
 
 def _joined(column: Any) -> Any:

@@ -41,26 +41,18 @@ REVOKED_UNREACHED = "revoked_unreached"
 DISCONNECTED = "disconnected"
 DISCONNECTED_UNCONFIRMED = "disconnected_unconfirmed"
 
-STATES = (
-    NEW,
-    PAIRING,
-    ACTIVE,
-    REVOKING,
+_OVER = (
     REVOKED,
     REVOKED_UNPROVEN,
     REVOKED_UNREACHED,
     DISCONNECTED,
     DISCONNECTED_UNCONFIRMED,
 )
+STATES = (NEW, PAIRING, ACTIVE, REVOKING, *_OVER)
+# The connection has ended, or Aura is ending it.
+ENDING_OR_OVER = (REVOKING, *_OVER)
 # States without a usable connection: a token may be created.
-MAY_PAIR = (
-    NEW,
-    REVOKED,
-    REVOKED_UNPROVEN,
-    REVOKED_UNREACHED,
-    DISCONNECTED,
-    DISCONNECTED_UNCONFIRMED,
-)
+MAY_PAIR = (NEW, *_OVER)
 # The connection has certainly ended, or a token for another one is open.
 ENDED = (REVOKED, REVOKED_UNPROVEN, DISCONNECTED, PAIRING)
 # Aura has the keys, and a call may succeed.
@@ -256,8 +248,7 @@ class Site(BaseModel):
     @classmethod
     def listing(cls, visible: Visibility) -> list[Site]:
         """Return the visible sites that were not removed by name, each with its client."""
-        query = cls.select(cls, Client).join(Client, JOIN.LEFT_OUTER)
-        query = query.where(cls.forgotten_at.is_null(), visible.in_sql(cls.client))
+        query = cls.select(cls, Client).join(Client, JOIN.LEFT_OUTER).where(cls.is_shown(visible))
         return list(query.order_by(fn.LOWER(cls.name), cls.id))
 
     @classmethod
@@ -272,8 +263,7 @@ class Site(BaseModel):
     @classmethod
     def known_names(cls, visible: Visibility) -> dict[int, str]:
         """Return the names of the visible sites that were not removed by id, in order."""
-        query = cls.select(cls.id, cls.name)
-        query = query.where(cls.forgotten_at.is_null(), visible.in_sql(cls.client))
+        query = cls.select(cls.id, cls.name).where(cls.is_shown(visible))
         rows: Any = query.order_by(fn.LOWER(cls.name), cls.id).tuples()
         return dict(rows)
 
@@ -294,10 +284,20 @@ class Site(BaseModel):
     @classmethod
     def oldest_success(cls) -> datetime | None:
         """Return the oldest last answer of all sites that answer."""
-        is_answering = (cls.state == ACTIVE) & cls.forgotten_at.is_null() & (cls.error_code == "")
+        is_answering = cls.is_connected() & (cls.error_code == "")
         query = cls.select(cls.last_success_at).where(is_answering, ~cls.last_success_at.is_null())
         found = query.order_by(cls.last_success_at).first()
         return None if found is None else found.last_success_at
+
+    @classmethod
+    def is_connected(cls) -> Any:
+        """Return the SQL condition that a site is connected and was not removed."""
+        return (cls.state == ACTIVE) & cls.forgotten_at.is_null()
+
+    @classmethod
+    def is_shown(cls, visible: Visibility) -> Any:
+        """Return the SQL condition that a site is visible and was not removed."""
+        return cls.forgotten_at.is_null() & visible.in_sql(cls.client)
 
     @classmethod
     def connection_in_sql(cls) -> Any:

@@ -58,7 +58,7 @@ class SiteTag(BaseModel):
         """Return the visible sites, each with the keys of its tags, in one query."""
         tags = cls.nested(cls.site == Site.id).alias("stored_tags")
         query = Site.select(Site.id, Site.client, tags)
-        rows: Any = query.where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
+        rows: Any = query.where(Site.is_shown(visible))
         return [(site, {tag.folded for tag in cls.read_nested(site.stored_tags)}) for site in rows]
 
     @classmethod
@@ -70,10 +70,7 @@ class SiteTag(BaseModel):
     def in_use(cls, visible: Visibility) -> dict[str, str]:
         """Return one text for each tag that visible sites have, by its comparison key."""
         oldest = (
-            cls.select(fn.MIN(cls.id))
-            .join(Site)
-            .where(Site.forgotten_at.is_null(), visible.in_sql(Site.client))
-            .group_by(cls.folded)
+            cls.select(fn.MIN(cls.id)).join(Site).where(Site.is_shown(visible)).group_by(cls.folded)
         )
         query = cls.select(cls.folded, cls.text).where(cls.id.in_(oldest)).order_by(cls.folded)
         return {tag.folded: tag.text for tag in query}

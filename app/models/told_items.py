@@ -5,12 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from peewee import AutoField, CharField, IntegerField, chunked
+from peewee import AutoField, CharField, IntegerField
 
 from app.models.base import BaseModel, UtcField
-
-# With fewer values than SQLite allows in one statement.
-_ROWS_AT_ONCE = 100
 
 
 class ToldItem(BaseModel):
@@ -49,9 +46,7 @@ class ToldItem(BaseModel):
     @classmethod
     def note(cls, listener_id: int, items: list[dict[str, Any]]) -> None:
         """Store new items, except those that another process was faster to store."""
-        for some in chunked(items, _ROWS_AT_ONCE):
-            rows = [{cls.listener: listener_id, **columns} for columns in some]
-            cls.insert_many(rows).on_conflict_ignore().execute()
+        cls.insert_missing({cls.listener: listener_id, **columns} for columns in items)
 
     @classmethod
     def mark(cls, ids: list[int], **columns: Any) -> None:

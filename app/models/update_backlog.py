@@ -9,7 +9,7 @@ from peewee import AutoField, DateField, ForeignKeyField, IntegerField, Value, f
 
 from app.models.base import BaseModel, transaction
 from app.models.composed import composed_once
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.statements import given
 from app.models.visibility import Visibility
 
@@ -31,7 +31,7 @@ class UpdateBacklog(BaseModel):
         if cls.select().where(cls.day == day).exists():
             return 0
         counted = Site.select(Site.id, Value(day, converter=cls.day.db_value), Site.update_count)
-        counted = counted.where(Site.state == ACTIVE, Site.forgotten_at.is_null())
+        counted = counted.where(Site.is_connected())
         with transaction():
             if cls.select().where(cls.day == day).exists():
                 return 0
@@ -51,6 +51,5 @@ class UpdateBacklog(BaseModel):
     @composed_once
     def _by_day(cls, visible: Visibility) -> Any:
         query = cls.select(cls.day, fn.SUM(cls.updates)).join(Site)
-        query = query.where(cls.day >= given(cls.day), Site.forgotten_at.is_null())
-        query = query.where(visible.in_sql(Site.client)).group_by(cls.day).order_by(cls.day)
-        return query.tuples()
+        query = query.where(cls.day >= given(cls.day), Site.is_shown(visible))
+        return query.group_by(cls.day).order_by(cls.day).tuples()

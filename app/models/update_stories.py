@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from peewee import SQL, Case, fn
 
 from app.models.audit import AuditEntry
-from app.models.base import is_postgres
+from app.models.base import is_postgres, json_rows
 
 # An update leaves at least these, and no others if it is approved and succeeds.
 _USUAL = (
@@ -51,10 +51,10 @@ def stories_column(
     unusual = fn.SUM(Case(None, ((entry.event.in_(_USUAL) | is_success, 0),), 1))
     if is_postgres():
         change_id = fn.json_extract_path_text(entry.body.cast("json"), "facts", "change_id")
-        seqs, rows, row = fn.STRING_AGG(entry.seq.cast("text"), ","), fn.json_agg, "build_array"
+        seqs = fn.STRING_AGG(entry.seq.cast("text"), ",")
     else:
         change_id = fn.json_extract(entry.body, "$.facts.change_id")
-        seqs, rows, row = fn.GROUP_CONCAT(entry.seq), fn.json_group_array, "array"
+        seqs = fn.GROUP_CONCAT(entry.seq)
     story = (
         entry.select(
             change_id.alias("change_id"),
@@ -74,8 +74,7 @@ def stories_column(
     *columns, seqs = (getattr(story.c, name) for name in UpdateStory._fields)
     is_whole = story.c.success.is_null() | (story.c.stories <= most_whole)
     columns.append(Case(None, ((is_whole, seqs),), ""))
-    found: Any = rows(getattr(fn, f"json_{row}")(*columns))
-    return entry.select(found.cast("text")).from_(story)
+    return entry.select(json_rows(columns)).from_(story)
 
 
 def read_stories(column: str | None) -> list[UpdateStory]:

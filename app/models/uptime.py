@@ -21,7 +21,7 @@ from peewee import (
 )
 
 from app.models.base import BaseModel, UtcField
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.statements import adding_unless_there
 
 DEFAULT_MINUTES = 5
@@ -110,27 +110,28 @@ class SiteWatch(BaseModel):
     @classmethod
     def add_missing(cls, now: datetime) -> int:
         """Begin to watch each connected site that has no row yet; return how many."""
-        missing = Site.select(Site.id).where(_is_connected(), Site.id.not_in(cls.select(cls.site)))
+        missing = Site.select(Site.id).where(
+            Site.is_connected(), Site.id.not_in(cls.select(cls.site))
+        )
         rows = [
             # Spread, so that they are not all due in the same minute.
             {"site": site.id, "next_check_at": now + timedelta(seconds=site.id * 37 % 240)}
             for site in missing
         ]
-        if rows:
-            cls.insert_many(rows).on_conflict_ignore().execute()
+        cls.insert_missing(rows)
         return len(rows)
 
     @classmethod
     def due(cls, now: datetime, limit: int) -> list[int]:
         """Return the ids of the connected sites whose check is due, the oldest first."""
-        query = cls.select(cls.site).join(Site).where(_is_connected(), cls.every_minutes > 0)
+        query = cls.select(cls.site).join(Site).where(Site.is_connected(), cls.every_minutes > 0)
         query = query.where(cls.next_check_at <= now).order_by(cls.next_check_at).limit(limit)
         return [row.site_id for row in query]
 
     @classmethod
     def on_other_sites(cls, site_ids: Collection[int], limit: int) -> list[int]:
         """Return connected sites besides these that were up, the least recently checked first."""
-        query = cls.select(cls.site).join(Site).where(_is_connected(), cls.every_minutes > 0)
+        query = cls.select(cls.site).join(Site).where(Site.is_connected(), cls.every_minutes > 0)
         query = query.where(cls.state.in_((UP, DEGRADED)), cls.site.not_in(list(site_ids)))
         return [row.site_id for row in query.order_by(cls.checked_at).limit(limit)]
 
@@ -138,7 +139,7 @@ class SiteWatch(BaseModel):
     def no_longer_connected(cls) -> list[SiteWatch]:
         """Return the rows that have a state although their site is no longer connected."""
         query = cls.select(cls, Site).join(Site)
-        return list(query.where(cls.state != "", ~_is_connected()))
+        return list(query.where(cls.state != "", ~Site.is_connected()))
 
     def claim(self, until: datetime) -> bool:
         """Take the right to check the site, until then; False if another process was faster."""
@@ -165,7 +166,7 @@ class SiteWatch(BaseModel):
         return Case(
             None,
             (
-                (~_is_connected() | cls.site.is_null(), ""),
+                (~Site.is_connected() | cls.site.is_null(), ""),
                 (cls.down_since.is_null(False), DOWN),
                 (cls.state == DEGRADED, cls.cause),
                 ((cls.state == UNKNOWN) & (cls.cause == OWN_NETWORK), OWN_NETWORK),
@@ -185,7 +186,7 @@ class SiteWatch(BaseModel):
 
     @classmethod
     def _of_connected(cls, column: Any) -> Any:
-        is_known = _is_connected() & cls.site.is_null(False)
+        is_known = Site.is_connected() & cls.site.is_null(False)
         return Case(None, ((is_known, column),), "")
 
     @classmethod
@@ -197,10 +198,6 @@ class SiteWatch(BaseModel):
         is_over = cls.recovered_at.is_null(False) & (Site.error_at <= cls.recovered_at)
         follows = Site.connection_in_sql().in_(_EXPLAINED)
         return Case(None, ((follows & (cls.down_since.is_null(False) | is_over), 1),), 0)
-
-
-def _is_connected() -> Any:
-    return (Site.state == ACTIVE) & Site.forgotten_at.is_null()
 
 
 class UptimeCheck(BaseModel):

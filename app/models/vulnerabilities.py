@@ -22,8 +22,8 @@ from peewee import (
 )
 
 from app.models.base import BaseModel, JsonField, UtcField
+from app.models.only_row import SettingsRow
 
-_ONLY_ROW = 1
 _ROWS_AT_ONCE = 50
 # Each attempt waits longer: the sixth is made a day and a half after the first.
 _FAILING_AFTER = 6
@@ -36,7 +36,7 @@ FILE = "file"
 RATINGS = ("critical", "high", "medium", "low", "none", "")
 
 
-class VulnerabilityFeed(BaseModel):
+class VulnerabilityFeed(SettingsRow):
     """The key and the state of the feed: one row, once an owner has set anything.
 
     `number` counts imports. `digest` is the SHA-256 of the imported file, in which `records` were
@@ -46,7 +46,6 @@ class VulnerabilityFeed(BaseModel):
     while a job works on either.
     """
 
-    id = IntegerField(primary_key=True)
     key_sealed = TextField(null=True)
     number = IntegerField(default=0)
     source = CharField(max_length=16, default="")
@@ -77,21 +76,10 @@ class VulnerabilityFeed(BaseModel):
         return is_on & (cls.problem != "") & (cls.attempts >= _FAILING_AFTER)
 
     @classmethod
-    def read(cls) -> VulnerabilityFeed:
-        """Return the row, or one of defaults before there is any."""
-        return cls.fetch_one(id=_ONLY_ROW) or cls(id=_ONLY_ROW)
-
-    @classmethod
-    def write(cls, **changes: Any) -> None:
-        """Set columns of the row, inside `transaction()`."""
-        cls.insert(id=_ONLY_ROW).on_conflict_ignore().execute()
-        cls.update(**changes).where(cls.id == _ONLY_ROW).execute()
-
-    @classmethod
     def claim(cls, now: datetime, lease: timedelta) -> bool:
         """Take the right to work on the feed; False if another job has it."""
         is_free = cls.leased_until.is_null() | (cls.leased_until <= now)
-        query = cls.update(leased_until=now + lease).where(cls.id == _ONLY_ROW, is_free)
+        query = cls.update(leased_until=now + lease).where(cls.is_the_row(), is_free)
         return bool(query.execute())
 
 
@@ -107,8 +95,7 @@ class CoveredSoftware(BaseModel):
     @classmethod
     def replace_all(cls, names: Iterable[tuple[str, str]]) -> None:
         cls.delete().execute()
-        for some in chunked([{"kind": kind, "slug": slug} for kind, slug in names], _ROWS_AT_ONCE):
-            cls.insert_many(some).execute()
+        cls.insert_all({"kind": kind, "slug": slug} for kind, slug in names)
 
     @classmethod
     def among(cls, slugs: Collection[str]) -> set[tuple[str, str]]:

@@ -16,7 +16,7 @@ from peewee import (
 )
 
 from app.models.base import BaseModel, JsonField, UtcField
-from app.models.outgoing import CANCELLED, ENDED, OPEN, QUEUED, OutgoingMessage
+from app.models.outgoing import CANCELLED, OPEN, QUEUED, OutgoingMessage
 from app.models.told_items import ToldItem
 
 # WebhookEndpoint.format
@@ -160,11 +160,6 @@ class WebhookMessage(OutgoingMessage):
         waits = cls.endpoint == endpoint_id, cls.state == QUEUED
         cancelled = cls.update(state=CANCELLED, ended_at=now, problem=problem)
         return int(cancelled.where(*waits).execute())
-
-    @classmethod
-    def forget_ended(cls, before: datetime) -> int:
-        """Delete what ended before that time, with its attempts; return how many."""
-        return cls.delete().where(cls.state.in_(ENDED), cls.ended_at < before).execute()
 
 
 class WebhookAttempt(BaseModel):

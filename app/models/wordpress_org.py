@@ -19,7 +19,7 @@ from peewee import (
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.queued_row import LeasedRow
 from app.models.reports import Component
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 
 # DirectoryEntry.state. UNKNOWN: the directory was not asked yet, or never had such a slug.
 UNKNOWN = "unknown"
@@ -82,9 +82,9 @@ class DirectoryEntry(LeasedRow):
     @classmethod
     def add_missing(cls, pairs: Iterable[tuple[str, str]], now: datetime) -> None:
         """Add entries that are due at once, where there is none."""
-        for some in chunked(sorted(pairs), _ROWS_AT_ONCE):
-            rows = [{"kind": kind, "slug": slug, "next_attempt_at": now} for kind, slug in some]
-            cls.insert_many(rows).on_conflict_ignore().execute()
+        cls.insert_missing(
+            {"kind": kind, "slug": slug, "next_attempt_at": now} for kind, slug in sorted(pairs)
+        )
 
     @classmethod
     def due(cls, now: datetime, limit: int) -> list[DirectoryEntry]:
@@ -144,7 +144,5 @@ class SoftwareSource(BaseModel):
 def software_of_fleet(kinds: Collection[str]) -> list[tuple[str, str, str]]:
     """Return kind, ident and update URI of what connected sites have, each once."""
     query: Any = Component.select(Component.kind, Component.ident, Component.update_uri)
-    query = query.join(Site).where(
-        Component.kind.in_(kinds), Site.state == ACTIVE, Site.forgotten_at.is_null()
-    )
+    query = query.join(Site).where(Component.kind.in_(kinds), Site.is_connected())
     return list(query.distinct().tuples())

@@ -49,8 +49,3 @@ def rendered(
         is_refresh=is_refresh,
         is_live=request.args.get("live") != "0",
     )
-
-
-def count_of_updates(count: int) -> str:
-    """Return for example `3 updates`."""
-    return f"{count} {'update' if count == 1 else 'updates'}"

@@ -24,6 +24,7 @@ from app.domain.errors import Invalid
 from app.domain.rollouts import control, starting
 from app.domain.rollouts.wave_choice import WaveChoice
 from app.domain.time_zones import zone_of
+from app.formats import counted
 from app.models.base import utcnow
 from app.models.changes import Change
 from app.views.authorization import (
@@ -31,7 +32,7 @@ from app.views.authorization import (
     current_session,
     require_permission,
 )
-from app.views.batch_pages import changes_of, count_of_updates, page_of, rendered
+from app.views.batch_pages import changes_of, page_of, rendered
 from app.views.batch_view_models import next_night
 from app.views.request_validation import row_number
 from app.views.rollouts import wave_choice
@@ -66,7 +67,7 @@ def approve(batch: UUID) -> ResponseReturnValue:
         choice = wave_choice()
         count = _approve(changes, choice)
         rest = "They start in waves." if choice else "Each site runs one at a time."
-        flash(f"{count_of_updates(count)} approved. {rest}")
+        flash(f"{counted(count, 'update')} approved. {rest}")
         if "request" in request.form:
             _request_approval([change for change in changes if proposals.needs_request(change)])
     except Invalid as refusal:
@@ -104,7 +105,7 @@ def ask(batch: UUID) -> ResponseReturnValue:
 def stop(batch: UUID) -> ResponseReturnValue:
     """Cancel what has not started."""
     count = control.stop_batch(changes_of(batch), by=current_actor(), now=utcnow())
-    flash(f"{count_of_updates(count)} cancelled. Nothing was sent to these sites.")
+    flash(f"{counted(count, 'update')} cancelled. Nothing was sent to these sites.")
     return _back(batch)
 
 
@@ -112,7 +113,7 @@ def _request_approval(changes: list[Change]) -> None:
     count = proposals.request_approval(
         changes, by=current_actor(), reason=request.form.get("reason", ""), now=utcnow()
     )
-    flash(f"Approval requested for {count_of_updates(count)}.")
+    flash(f"Approval requested for {counted(count, 'update')}.")
 
 
 def _start() -> datetime | None:

@@ -82,7 +82,7 @@ def stylesheet() -> Response:
 def logo() -> Response:
     """Return the logo, which only Aura has encoded."""
     found = settings.read_settings(current_app.config["AURA"])
-    png = AgencyLogo.read() if found.logo_digest else None
+    png = AgencyLogo.read_png() if found.logo_digest else None
     if png is None:
         abort(404)
     answer = _public(Response(png, mimetype="image/png"), found.logo_digest[:12])

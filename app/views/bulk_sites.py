@@ -10,6 +10,7 @@ from app.domain.errors import Invalid, TagsJoinRules
 from app.domain.inventory import site_sync
 from app.domain.inventory.targets import kind_of
 from app.domain.sites import holds
+from app.formats import counted
 from app.models.base import utcnow
 from app.models.reports import Component
 from app.models.sites import Site
@@ -35,7 +36,8 @@ MAX_IN_ADDRESS = 200
 @require_permission("sync")
 def sync() -> ResponseReturnValue:
     count = site_sync.request_syncs(_chosen(), by=current_actor(), now=utcnow())
-    flash(f"Sync requested for {_sites(count)}." if count else "None of these sites is connected.")
+    requested = f"Sync requested for {counted(count, 'site')}."
+    flash(requested if count else "None of these sites is connected.")
     return _to_list()
 
 
@@ -80,7 +82,8 @@ def change_tags() -> ResponseReturnValue:
         return _tags_page(chosen, refusal.messages), 422
     except TagsJoinRules as question:
         return _agree(chosen, typed, question), 409
-    flash(f"Tags changed for {_sites(count)}." if count else "These sites already have these tags.")
+    changed = f"Tags changed for {counted(count, 'site')}."
+    flash(changed if count else "These sites already have these tags.")
     return _to_list()
 
 
@@ -99,7 +102,7 @@ def ignore_updates() -> ResponseReturnValue:
     try:
         if not affected:
             raise Invalid("component", "Choose a plugin or theme.")
-        holds.hold_updates_on_sites(
+        holds.hold_updates(
             [site for site in chosen if site.id in affected],
             kind_of(listed, ident),
             ident,
@@ -110,7 +113,7 @@ def ignore_updates() -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _ignore_page(chosen, refusal.messages), 422
-    flash(f"Updates are ignored on {_sites(len(affected))}.")
+    flash(f"Updates are ignored on {counted(len(affected), 'site')}.")
     return _to_list()
 
 
@@ -133,10 +136,6 @@ def _chosen() -> list[Site]:
 
 def _filter() -> SiteFilter:
     return SiteFilter.from_values(request.values)
-
-
-def _sites(count: int) -> str:
-    return "1 site" if count == 1 else f"{count} sites"
 
 
 def _to_list() -> ResponseReturnValue:
@@ -168,7 +167,7 @@ def _agree(chosen: list[Site], typed: dict[str, str], question: TagsJoinRules) -
     fields = {**_filter().args(), **typed}
     return render_template(
         "sites/agree.html",
-        subject=_sites(len(chosen)),
+        subject=counted(len(chosen), "site"),
         change="Changing these tags",
         rows=auto_update_rule_view_models.rule_rows(question.rule_ids),
         action=url_for("bulk_sites.change_tags"),

@@ -17,11 +17,13 @@ from flask.typing import ResponseReturnValue
 from app.domain.errors import Invalid, NotFound
 from app.domain.reporting import schedule, sending
 from app.domain.reporting.schedule import ReportTerms
+from app.formats import counted
 from app.models.base import utcnow
 from app.models.client_reports import MONTHLY, SentReport
 from app.models.clients import Client
 from app.report_pdf import render_report
 from app.views import client_report_view_models as view_models
+from app.views import downloads
 from app.views.authorization import current_actor, current_session, load_client, require_permission
 from app.views.request_validation import row_number
 
@@ -88,7 +90,7 @@ def send(client_id: int, report_id: int) -> ResponseReturnValue:
         config=current_app.config["AURA"],
         now=utcnow(),
     )
-    addresses = "1 address" if count == 1 else f"{count} addresses"
+    addresses = counted(count, "address", "addresses")
     flash(f"Report for {report.client.name} is on its way to {addresses}.")
     return _back(report)
 
@@ -162,12 +164,7 @@ def _report_page(report: SentReport, errors: dict[str, str]) -> str:
 
 
 def _pdf(report: SentReport, document: bytes) -> Response:
-    name = view_models.file_name_of(report)
-    return Response(
-        document,
-        mimetype="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return downloads.download(document, view_models.file_name_of(report), "application/pdf")
 
 
 def _back(report: SentReport) -> ResponseReturnValue:

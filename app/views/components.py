@@ -38,7 +38,7 @@ def hold(site_id: int) -> ResponseReturnValue:
     site, (kind, ident) = load_site(site_id), _named()
     try:
         holds.hold_updates(
-            site,
+            [site],
             kind,
             ident,
             until=typed_day(),

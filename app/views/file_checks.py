@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.wrappers import Response as Redirect
+from werkzeug.wrappers import Response
 
-from app.domain.csv_cells import escape_csv_formula
 from app.domain.errors import Invalid
 from app.domain.integrity import acceptance, file_checks
 from app.domain.permissions import visibility_of
@@ -22,6 +18,7 @@ from app.views.authorization import (
     load_site,
     require_permission,
 )
+from app.views.downloads import csv_download
 from app.views.site_view_models import load_site_page
 from app.views.support_view_models import version_support
 
@@ -71,18 +68,9 @@ def withdraw(site_id: int, component_id: int) -> ResponseReturnValue:
 @bp.get("/changed-files/export.csv")
 @require_permission("overview")
 def export() -> ResponseReturnValue:
-    """Return what differs on each site. No spreadsheet finds a formula in it."""
-    file = io.StringIO(newline="")
-    table = csv.writer(file)
-    table.writerow(_COLUMNS)
-    for one in ComparedComponent.everywhere(visibility_of(current_actor())):
-        table.writerow([escape_csv_formula(cell) for cell in _cells(one)])
-    return Response(
-        # With its mark, Excel reads the file as UTF-8.
-        file.getvalue().encode("utf-8-sig"),
-        mimetype="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="changed-files.csv"'},
-    )
+    """Return what differs on each site."""
+    found = ComparedComponent.everywhere(visibility_of(current_actor()))
+    return csv_download("changed-files.csv", _COLUMNS, (_cells(one) for one in found))
 
 
 def _cells(one: ComparedComponent) -> tuple[object, ...]:
@@ -97,5 +85,5 @@ def _cells(one: ComparedComponent) -> tuple[object, ...]:
     )
 
 
-def _back(site_id: int) -> Redirect:
+def _back(site_id: int) -> Response:
     return redirect(url_for("site_tabs.health", site_id=site_id, _anchor="files"), 303)

@@ -17,6 +17,7 @@ from app.domain.sites.urls import short_address
 from app.domain.time_zones import UTC_ZONE, zone_of
 from app.formats import (
     browser_name,
+    counted,
     day,
     day_if_one,
     duration,
@@ -125,8 +126,7 @@ def span(seconds: int) -> str:
     """Return a duration in its largest whole unit: `3 hours`."""
     for limit, size, unit in _STEPS:
         if seconds < limit:
-            count = seconds // size
-            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+            return counted(seconds // size, unit)
     return f"{seconds // 86400} days"
 
 
@@ -136,7 +136,7 @@ def rest_time(hours: int) -> str:
         return "not at all"
     if hours % 24 == 0 and hours > 48:
         return f"{hours // 24} days"
-    return "1 hour" if hours == 1 else f"{hours} hours"
+    return counted(hours, "hour")
 
 
 def day_heading(at: date, today: date | None = None) -> str:
@@ -226,4 +226,5 @@ _FILTERS = (
     entry_groups,
     translation_ident,
     browser_name,
+    counted,
 )

@@ -155,7 +155,7 @@ def _overview(actor: Actor, now: datetime, *, show_all: bool) -> Overview:
     urgent = attention.urgent(actor, sites)
     page_context.remember(urgent, sum(one.sites for one in alike))
     tasks = attention.tasks([*urgent, *attention.upcoming(actor, sites, now)])
-    shown = tasks if show_all else _most_important(tasks, _TASKS_SHOWN)
+    shown = tasks if show_all else attention.most_important(tasks, _TASKS_SHOWN)
     updates = AvailableUpdate.counts(fleet_updates.updates_visible_to(actor, now))
     paired = [one for one in alike if one.is_paired]
     return Overview(
@@ -175,15 +175,6 @@ def _overview(actor: Actor, now: datetime, *, show_all: bool) -> Overview:
         freezes=active_freezes(now, visible),
         now=now,
     )
-
-
-def _most_important(found: list[Task], count: int) -> list[Task]:
-    """Return the first `count` tasks; what waits for approval is always among them."""
-    shown = found[:count]
-    waiting = next((task for task in found[count:] if task.severity == attention.WAITING), None)
-    if waiting is not None and all(task.severity != attention.WAITING for task in shown):
-        shown = [*shown[:-1], waiting]
-    return shown
 
 
 def _noticeable(

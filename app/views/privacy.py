@@ -15,6 +15,7 @@ from app.domain.mail import outbox
 from app.domain.page_checks import screenshots
 from app.domain.uptime import upkeep
 from app.domain.webhooks import outbox as webhook_outbox
+from app.formats import counted
 from app.views.authorization import require_permission
 from app.views.filters import span
 
@@ -128,7 +129,7 @@ def _kept_of_messages() -> list[tuple[str, str, str]]:
 
 
 def _days(time: timedelta) -> str:
-    return "1 day" if time.days == 1 else f"{time.days} days"
+    return counted(time.days, "day")
 
 
 def _span(time: timedelta) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.domain.errors import Invalid
@@ -21,6 +21,7 @@ from app.models.clients import Client
 from app.pdf import render_pdf
 from app.views.authorization import current_actor, load_client, require_permission
 from app.views.brand import agency_settings
+from app.views.downloads import download
 from app.views.filters import use_document_zone
 from app.views.request_validation import typed_day
 
@@ -81,18 +82,11 @@ def pdf(client_id: int) -> ResponseReturnValue:
         subtitle=f"{days}, by {agency.name}" if agency.name else days,
         base=config.origin,
         at=entry.at,
-        logo=AgencyLogo.read(),
+        logo=AgencyLogo.read_png(),
         accent=agency.accent,
     )
-    return _download(document, f"report-{_slug(client.name)}-{typed['from']}-{typed['to']}.pdf")
-
-
-def _download(document: bytes, name: str) -> Response:
-    return Response(
-        document,
-        mimetype="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    name = f"report-{_slug(client.name)}-{typed['from']}-{typed['to']}.pdf"
+    return download(document, name, "application/pdf")
 
 
 def _facts(client: Client, report: ClientReport, head: AuditEntry | None) -> dict[str, object]:

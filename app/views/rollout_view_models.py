@@ -10,6 +10,7 @@ from app.domain import permissions
 from app.domain.actor import Actor
 from app.domain.rollouts import control, evidence, wave_choice
 from app.domain.rollouts.evidence import Finding
+from app.formats import counted
 from app.models.changes import BAD_ENDS, EXPIRED, REFUSED, SUCCEEDED, Change
 from app.models.rollouts import DONE, ENDED, HALTED, RUNNING, Rollout, RolloutUpdate
 from app.models.sites import Site
@@ -195,9 +196,8 @@ def wave_options(changes: Sequence[Change]) -> WaveOptions | None:
 
 
 def _words(names: Sequence[str]) -> str:
-    count = f"{len(names)} {'site' if len(names) == 1 else 'sites'}"
     more = ", …" if len(names) > _NAMED else ""
-    return f"{count}: {', '.join(names[:_NAMED])}{more}"
+    return f"{counted(len(names), 'site')}: {', '.join(names[:_NAMED])}{more}"
 
 
 def _tags(sites: Collection[int]) -> list[tuple[str, str]]:
@@ -209,6 +209,6 @@ def _tags(sites: Collection[int]) -> list[tuple[str, str]]:
     usable = [one for one in counts.items() if one[1][1] < len(sites)]
     usable.sort()
     return [
-        (f"tag:{folded}", f"Tag “{text}”: {count} {'site' if count == 1 else 'sites'}")
+        (f"tag:{folded}", f"Tag “{text}”: {counted(count, 'site')}")
         for folded, (text, count) in usable
     ]

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.domain.errors import Invalid, NotFound
 from app.domain.rollouts import control
 from app.domain.rollouts.wave_choice import WaveChoice
+from app.formats import counted
 from app.models.base import utcnow
 from app.models.changes import Change
 from app.models.rollouts import Rollout
@@ -61,7 +62,7 @@ def leave_out(batch: UUID) -> ResponseReturnValue:
     """Leave a site out, and cancel what was not sent to it."""
     site = _site(batch)
     count = control.leave_site_out(_rollout(batch), site, by=current_actor(), now=utcnow())
-    flash(f"{site.name} left out of the rollout. {batch_pages.count_of_updates(count)} cancelled.")
+    flash(f"{site.name} left out of the rollout. {counted(count, 'update')} cancelled.")
     return _back(batch)
 
 
@@ -70,7 +71,7 @@ def leave_out(batch: UUID) -> ResponseReturnValue:
 def end(batch: UUID) -> ResponseReturnValue:
     """End the rollout, and cancel what was not sent."""
     count = control.end_rollout(_rollout(batch), by=current_actor(), now=utcnow())
-    flash(f"Rollout ended. {batch_pages.count_of_updates(count)} cancelled.")
+    flash(f"Rollout ended. {counted(count, 'update')} cancelled.")
     return _back(batch)
 
 

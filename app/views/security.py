@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from app.domain import security
 from app.domain.accounts import second_factors
 from app.domain.connection import rotation
+from app.formats import counted
 from app.models.base import utcnow
 from app.views.authorization import current_actor, current_session, require_permission
 
@@ -38,6 +39,5 @@ def renew_keys() -> ResponseReturnValue:
     rotations = rotation.rotate_all_keys(
         by=current_actor(), config=current_app.config["AURA"], now=utcnow()
     )
-    sites = "1 site" if len(rotations) == 1 else f"{len(rotations)} sites"
-    flash(f"New signing key created. Key renewal started for {sites}.")
+    flash(f"New signing key created. Key renewal started for {counted(len(rotations), 'site')}.")
     return redirect(url_for("security.show"), 303)

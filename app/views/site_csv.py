@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 from flask import (
     Blueprint,
-    Response,
     current_app,
     flash,
     redirect,
@@ -18,11 +14,10 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from app.domain.changes import bulk_assignment
-from app.domain.csv_cells import escape_csv_formula
 from app.domain.errors import Invalid, TagsJoinRules
 from app.domain.sites import site_csv, tag_names
 from app.domain.sites.site_csv import SiteFile
-from app.formats import iso_time
+from app.formats import counted, iso_time
 from app.models import fleet
 from app.models.base import utcnow
 from app.models.clients import Client
@@ -36,6 +31,7 @@ from app.views.authorization import (
     current_visibility,
     require_permission,
 )
+from app.views.downloads import csv_download
 from app.views.request_validation import row_number
 from app.views.site_list_view_models import SiteFilter, select_sites
 
@@ -50,27 +46,11 @@ _COLUMNS = (
 @bp.get("/sites/export.csv")
 @require_permission("overview")
 def export() -> ResponseReturnValue:
-    """Return the filtered list, in its order. No spreadsheet finds a formula in it."""
+    """Return the filtered list, in its order."""
     found = select_sites(current_actor(), SiteFilter.from_values(request.args)).sites
     tags = SiteTag.by_site()
-    file = io.StringIO(newline="")
-    table = csv.writer(file)
-    table.writerow(_COLUMNS)
-    for site in found:
-        cells = (
-            *(site.name, site.url, site.client_name),
-            f"{tag_names.SEPARATOR} ".join(tags.get(site.id, [])),
-            _state_word(site),
-            *(site.wordpress, site.php, site.available_updates),
-            iso_time(site.last_success_at) if site.last_success_at else "",
-        )
-        table.writerow([escape_csv_formula(cell) for cell in cells])
-    return Response(
-        # With its mark, Excel reads the file as UTF-8.
-        file.getvalue().encode("utf-8-sig"),
-        mimetype="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="sites.csv"'},
-    )
+    rows = (_cells(site, tags.get(site.id, [])) for site in found)
+    return csv_download("sites.csv", _COLUMNS, rows)
 
 
 @bp.get("/sites/import")
@@ -100,9 +80,18 @@ def import_sites() -> ResponseReturnValue:
         )
     except TagsJoinRules as question:
         return _agree(text, len(file.good), question), 409
-    count = len(added)
-    flash(f"{count} {'site' if count == 1 else 'sites'} added. Create a pairing token for each.")
+    flash(f"{counted(len(added), 'site')} added. Create a pairing token for each.")
     return redirect(url_for("sites.index", state="unpaired", sort="-added"), 303)
+
+
+def _cells(site: FleetSite, tags: list[str]) -> tuple[object, ...]:
+    return (
+        *(site.name, site.url, site.client_name),
+        f"{tag_names.SEPARATOR} ".join(tags),
+        _state_word(site),
+        *(site.wordpress, site.php, site.available_updates),
+        iso_time(site.last_success_at) if site.last_success_at else "",
+    )
 
 
 def _state_word(site: FleetSite) -> str:
@@ -143,7 +132,7 @@ def _form(text: str, errors: dict[str, str]) -> str:
 def _agree(text: str, count: int, question: TagsJoinRules) -> str:
     return render_template(
         "sites/agree.html",
-        subject="1 new site" if count == 1 else f"{count} new sites",
+        subject=counted(count, "new site"),
         change="Adding these sites with their tags",
         rows=auto_update_rule_view_models.rule_rows(question.rule_ids),
         action=url_for("site_csv.import_sites"),

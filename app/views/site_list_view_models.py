@@ -17,6 +17,7 @@ from app.models.base import utcnow
 from app.models.changes import APPROVED, PROPOSED, RUNNING, WAITING
 from app.models.clients import Client
 from app.models.fleet import FleetSite
+from app.models.sites import ENDING_OR_OVER
 from app.models.tags import SiteTag
 from app.models.visibility import Visibility
 from app.views import page_context
@@ -28,22 +29,12 @@ _MOST_CHARS = 200
 _DEFAULT_SORT = "attention"
 
 _UNPAIRED = frozenset({"new", "pairing"})
-_ENDED = frozenset(
-    {
-        "revoking",
-        "revoked",
-        "revoked_unproven",
-        "revoked_unreached",
-        "disconnected",
-        "disconnected_unconfirmed",
-    }
-)
 # Values of the state filter that name values of Site.connection.
 _CONNECTIONS = {
     "healthy": frozenset({"healthy"}),
-    "unconnected": _UNPAIRED | _ENDED,
+    "unconnected": _UNPAIRED | frozenset(ENDING_OR_OVER),
     "unpaired": _UNPAIRED,
-    "ended": _ENDED,
+    "ended": frozenset(ENDING_OR_OVER),
 }
 # The filters above the list, in their order.
 CHIPS = ("", "attention", "updates", "unconnected", "changed_files", "old_php", "old_wordpress")

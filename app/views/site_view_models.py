@@ -21,7 +21,7 @@ from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
 from app.models.base import utcnow
 from app.models.changes import Change
-from app.models.file_checks import DIFFERENT, SAME, ComparedComponent, SiteFileCheck
+from app.models.file_checks import SAME, ComparedComponent, SiteFileCheck
 from app.models.reports import KINDS, Component, report_list
 from app.models.site_data import SiteData
 from app.models.site_record import SiteRecord
@@ -29,6 +29,7 @@ from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.sites import (
     ACTIVE,
     CANCELLED,
+    ENDING_OR_OVER,
     EXPIRED,
     FAILED,
     MAY_FORGET,
@@ -53,16 +54,6 @@ _FILE_CHECK_LATE = timedelta(days=2)
 _RECENT_ENTRIES = 8
 _RECENT_CHANGES = 10
 
-_ENDED = frozenset(
-    {
-        "revoking",
-        "revoked",
-        "revoked_unproven",
-        "revoked_unreached",
-        "disconnected",
-        "disconnected_unconfirmed",
-    }
-)
 _ENDS = (
     "revocation_confirmed",
     "revocation_unproven",
@@ -193,11 +184,6 @@ class SitePage:
         return check is not None and self.now - check.checked_at > _FILE_CHECK_LATE
 
     @property
-    def files_differ(self) -> int:
-        """Return how many components have differences that no one has accepted."""
-        return sum(one.state == DIFFERENT for one in self.compared)
-
-    @property
     def files_match(self) -> int:
         """Return how many components are as they were released."""
         return sum(one.state == SAME for one in self.compared)
@@ -235,7 +221,7 @@ class SitePage:
 
     @property
     def has_ended(self) -> bool:
-        return self.site.state in _ENDED
+        return self.site.state in ENDING_OR_OVER
 
     @property
     def home(self) -> str:
@@ -363,7 +349,7 @@ def load_site_page(site_id: int) -> SitePage:
 
 
 def _revocation_status(site: Site) -> RevocationStatus:
-    if site.state not in _ENDED:
+    if site.state not in ENDING_OR_OVER:
         return RevocationStatus()
     seen = site.revoke_evidence or {}
     return RevocationStatus(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import (
     Blueprint,
-    Response,
     current_app,
     flash,
     make_response,
@@ -35,6 +34,7 @@ from app.views.authorization import (
     page_they_came_from,
     require_permission,
 )
+from app.views.downloads import download
 from app.views.request_validation import row_number
 from app.views.site_list_view_models import SiteFilter, list_sites
 from app.views.site_tabs import ENDPOINTS, tab_address
@@ -237,11 +237,8 @@ def forget(site_id: int) -> ResponseReturnValue:
 @require_permission("see")
 def plugin_zip() -> ResponseReturnValue:
     release = plugin_release.read_release(current_app.config["AURA"].plugin_release)
-    return Response(
-        plugin_package.build_plugin_zip() if release is None else release.package,
-        mimetype="application/zip",
-        headers={"Content-Disposition": 'attachment; filename="siteagent.zip"'},
-    )
+    package = plugin_package.build_plugin_zip() if release is None else release.package
+    return download(package, "siteagent.zip", "application/zip")
 
 
 @bp.get("/what-leaves")

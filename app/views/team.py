@@ -13,6 +13,7 @@ from app.domain.accounts.roles import Access
 from app.domain.audit import redaction
 from app.domain.errors import Invalid
 from app.domain.mail import outbox
+from app.formats import counted
 from app.models.accounts import CLIENT, MANAGER, OPERATOR, OWNER, VIEWER, User, UserSession
 from app.models.base import utcnow
 from app.models.clients import Client
@@ -188,7 +189,7 @@ def erase(user_id: int) -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _erase_page(user, reason, refusal.messages), 422
-    flash(f"Personal data erased from {count} {'entry' if count == 1 else 'entries'}.")
+    flash(f"Personal data erased from {counted(count, 'entry', 'entries')}.")
     return redirect(url_for("team.index"), 303)
 
 

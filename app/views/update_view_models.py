@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote, unquote
 
@@ -232,7 +232,8 @@ def available(actor: Actor, narrowing: Narrowing, now: datetime) -> AvailableLis
     shown = tabs(actor, now)
     counts = shown.available
     if counts is None or narrowing.is_narrow():
-        counts = AvailableUpdate.counts(Narrowing.filter_for(_unsized(narrowing), actor, now))
+        # The chips show the number of each size.
+        counts = AvailableUpdate.counts(replace(update_filter, release_type=""))
     groups = None if narrowing.by else _by_component(update_filter)
     return AvailableList(
         tabs=shown,
@@ -244,11 +245,6 @@ def available(actor: Actor, narrowing: Narrowing, now: datetime) -> AvailableLis
         tags=list(SiteTag.in_use(update_filter.visible).values()),
         security=fixes_of([group.key for group in groups.items]) if groups else {},
     )
-
-
-def _unsized(narrowing: Narrowing) -> Narrowing:
-    """Return the filters without the size, whose numbers the chips show."""
-    return Narrowing(narrowing.text, "", narrowing.client, narrowing.tag, narrowing.sites)
 
 
 def _by_component(update_filter: UpdateFilter) -> KeyedPage[UpdateGroup]:

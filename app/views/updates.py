@@ -9,6 +9,7 @@ from app.domain import permissions
 from app.domain.changes import fleet_updates, proposals
 from app.domain.changes.proposals import MAX_TOGETHER
 from app.domain.errors import Invalid, StaleChange
+from app.formats import counted
 from app.models.available_updates import AvailableUpdate
 from app.models.base import utcnow
 from app.views import change_view_models, update_view_models
@@ -95,7 +96,7 @@ def ignore() -> ResponseReturnValue:
         )
     except Invalid as refusal:
         return _ignore_page(chosen, refusal.messages), 422
-    flash(f"Updates are ignored in {count} {'place' if count == 1 else 'places'}.")
+    flash(f"Updates are ignored in {counted(count, 'place')}.")
     return redirect(url_for("updates.blocked"), 303)
 
 

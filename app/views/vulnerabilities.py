@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
-from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.domain.changes import vulnerability_updates
-from app.domain.csv_cells import escape_csv_formula
 from app.domain.permissions import visibility_of
 from app.formats import iso_time
 from app.models.base import utcnow
@@ -17,6 +13,7 @@ from app.models.site_vulnerabilities import SiteVulnerability
 from app.models.vulnerabilities import VulnerableSoftware
 from app.views import update_view_models, vulnerability_view_models
 from app.views.authorization import current_actor, require_permission
+from app.views.downloads import csv_download
 
 bp = Blueprint("vulnerabilities", __name__)
 bp.add_app_template_global(vulnerability_view_models.notices_of, "vulnerability_notices")
@@ -39,18 +36,9 @@ def index() -> ResponseReturnValue:
 @bp.get("/vulnerabilities/export.csv")
 @require_permission("overview")
 def export() -> ResponseReturnValue:
-    """Return each vulnerability of each site. No spreadsheet finds a formula in it."""
-    file = io.StringIO(newline="")
-    table = csv.writer(file)
-    table.writerow(_COLUMNS)
-    for one in SiteVulnerability.everywhere(visibility_of(current_actor())):
-        table.writerow([escape_csv_formula(cell) for cell in _cells(one)])
-    return Response(
-        # With its mark, Excel reads the file as UTF-8.
-        file.getvalue().encode("utf-8-sig"),
-        mimetype="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="vulnerabilities.csv"'},
-    )
+    """Return each vulnerability of each site."""
+    found = SiteVulnerability.everywhere(visibility_of(current_actor()))
+    return csv_download("vulnerabilities.csv", _COLUMNS, (_cells(one) for one in found))
 
 
 @bp.post("/vulnerabilities/<int:software_id>/review")

@@ -11,6 +11,7 @@ from app.domain.changes import freezes, maintenance_windows, stop_switch
 from app.domain.changes.change_times import Window
 from app.domain.changes.freezes import FreezeTerms
 from app.domain.errors import Invalid, NotFound
+from app.formats import counted
 from app.models.base import utcnow
 from app.models.clients import Client
 from app.models.sites import Site
@@ -55,8 +56,7 @@ def start() -> ResponseReturnValue:
     found = stop_switch.start_changes(
         by=current_actor(), confirmed_at=current_session().session.confirmed_at, now=utcnow()
     )
-    waiting = f"{found.waiting} approved {'update' if found.waiting == 1 else 'updates'}"
-    flash(f"Updates started. {waiting} may now run.")
+    flash(f"Updates started. {counted(found.waiting, 'approved update')} may now run.")
     return _back()
 
 
@@ -174,7 +174,7 @@ def _day(name: str) -> date:
 def _still_running(count: int) -> str:
     if not count:
         return "None was running."
-    return f"{count} {'update was' if count == 1 else 'updates were'} already sent and finish."
+    return f"{counted(count, 'update was', 'updates were')} already sent and finish."
 
 
 def _page(errors: dict[str, str]) -> str:

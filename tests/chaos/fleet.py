@@ -62,7 +62,8 @@ class Fleet:
                 for one in fake.report["updates"]["plugins"]
             ]
             if wanted:
-                proposals.propose_changes(wanted, by=self.ben, reason="", window=window, now=now)
+                terms = {"reason": "", "window": window, "now": now, "requested_at": now}
+                proposals.create_proposals(wanted, by=self.ben, **terms)
 
     def look_after(self) -> None:
         """Ana approves what waits, and looks after what went wrong."""

@@ -106,7 +106,6 @@ from tests.support.factories import (
     make_site,
     make_user,
     propose,
-    usual_window,
 )
 from tests.support.fakes import Clock, FakeSite
 from tests.support.file_checks import differing
@@ -158,8 +157,7 @@ class World:
         return Change.get_by_id(change.id)
 
     def reviewed(self) -> Change:
-        wanted = [UpdateRequest(self.site, "plugin", AKISMET, "5.3.1")]
-        return proposals.review_changes(wanted, by=self.ben, now=self.now)[0]
+        return proposals.review_changes(self.wanted(), by=self.ben, now=self.now)[0]
 
     def imported(self) -> VulnerableSoftware:
         """What a known vulnerability of the site is in."""
@@ -333,7 +331,7 @@ class World:
 
     def hold(self, by: Actor) -> None:
         holds.hold_updates(
-            self.site, "plugin", AKISMET, until=None, reason="wait", by=by, now=self.now
+            [self.site], "plugin", AKISMET, until=None, reason="wait", by=by, now=self.now
         )
 
     def changed_files(self) -> int:
@@ -375,9 +373,8 @@ class World:
     def period(self) -> Period:
         return Period.of_days(self.now.date(), self.now.date())
 
-    def wanted(self) -> dict[str, Any]:
-        wanted = [UpdateRequest(self.site, "plugin", AKISMET, "5.3.1")]
-        return {"wanted": wanted, "reason": "", "window": usual_window(self.now), "now": self.now}
+    def wanted(self) -> list[UpdateRequest]:
+        return [UpdateRequest(self.site, "plugin", AKISMET, "5.3.1")]
 
     def approving(self, approve: Callable[..., object]) -> Callable[..., object]:
         change = self.change()
@@ -532,8 +529,8 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "reporting.data.issue_report": lambda w: partial(
         data.issue_report, w.client(), w.period(), form="pdf", config=w.config, now=w.now
     ),
-    "sites.holds.hold_updates_on_sites": lambda w: partial(
-        holds.hold_updates_on_sites,
+    "sites.holds.hold_updates": lambda w: partial(
+        holds.hold_updates,
         [w.site],
         "plugin",
         AKISMET,
@@ -568,9 +565,8 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "audit.verification.acknowledge_failure": lambda w: partial(
         verification.acknowledge_failure, w.broken().id, now=w.now
     ),
-    "changes.proposals.propose_changes": lambda w: partial(proposals.propose_changes, **w.wanted()),
     "changes.proposals.review_changes": lambda w: partial(
-        proposals.review_changes, w.wanted()["wanted"], now=w.now
+        proposals.review_changes, w.wanted(), now=w.now
     ),
     "changes.proposals.request_approval": lambda w: partial(
         proposals.request_approval, [w.reviewed()], reason="", now=w.now

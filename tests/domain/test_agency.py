@@ -230,7 +230,7 @@ def test_the_dark_theme_gets_a_lighter_shade_unless_it_has_its_own(
 @pytest.mark.parametrize("kind", logo.FORMATS)
 def test_a_logo_is_stored_as_png_and_recorded(config: Config, ana: Actor, kind: str) -> None:
     made = logo.set_logo(picture(kind), by=ana, now=NOW)
-    stored = AgencyLogo.read()
+    stored = AgencyLogo.read_png()
     assert stored == made.png
     with Image.open(io.BytesIO(stored)) as opened:
         assert (opened.format, opened.size) == ("PNG", (200, 60))
@@ -249,9 +249,9 @@ def test_a_logo_is_stored_as_png_and_recorded(config: Config, ana: Actor, kind: 
 def test_another_logo_replaces_it_and_removing_leaves_none(config: Config, ana: Actor) -> None:
     logo.set_logo(picture(), by=ana, now=NOW)
     other = logo.set_logo(picture(color=(200, 30, 30, 255)), by=ana, now=NOW)
-    assert AgencyLogo.read() == other.png
+    assert AgencyLogo.read_png() == other.png
     logo.remove_logo(by=ana, now=NOW)
-    assert AgencyLogo.read() is None
+    assert AgencyLogo.read_png() is None
     assert settings.read_settings(config) == AgencySettings()
     assert newest() == {"event": "agency_logo_removed", "by": ana.id, "digest": other.digest}
     before = AuditEntry.select().count()

@@ -127,7 +127,7 @@ def test_what_they_typed_about_updates_is_erased_and_what_others_typed_is_not(
 ) -> None:
     for ident, by in (("mine/mine.php", ben), ("other/other.php", ana)):
         holds.hold_updates(
-            ready, "plugin", ident, until=None, reason=f"call {by.name}", by=by, now=clock()
+            [ready], "plugin", ident, until=None, reason=f"call {by.name}", by=by, now=clock()
         )
     older = {"created_at": clock(), "holder": None}
     UpdateHold.put(ready, "theme", "old", reason="call Ben", created_by="Ben", **older)

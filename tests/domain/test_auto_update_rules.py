@@ -342,7 +342,7 @@ def test_what_is_held_is_neither_proposed_by_hand_nor_by_a_rule(
 ) -> None:
     until = clock() + timedelta(days=2)
     told: dict[str, Any] = {"until": until, "reason": "breaks the shop", "by": ben}
-    holds.hold_updates(ready, "plugin", AKISMET, now=clock(), **told)
+    holds.hold_updates([ready], "plugin", AKISMET, now=clock(), **told)
     assert auto_update_rules.propose_due(clock()) == 0
     with pytest.raises(Conflict):
         propose(ready, ben, clock())
@@ -352,8 +352,8 @@ def test_what_is_held_is_neither_proposed_by_hand_nor_by_a_rule(
 
 
 def test_a_hold_is_let_go_and_both_are_written_down(ready: Site, ben: Actor, clock: Clock) -> None:
-    holds.hold_updates(ready, "plugin", AKISMET, until=None, reason="a", by=ben, now=clock())
-    holds.hold_updates(ready, "plugin", AKISMET, until=None, reason="b", by=ben, now=clock())
+    holds.hold_updates([ready], "plugin", AKISMET, until=None, reason="a", by=ben, now=clock())
+    holds.hold_updates([ready], "plugin", AKISMET, until=None, reason="b", by=ben, now=clock())
     assert UpdateHold.get().reason == "b"
     holds.release_hold(ready, "plugin", AKISMET, by=ben, now=clock())
     assert propose(ready, ben, clock()).state == CHECKING
@@ -375,10 +375,10 @@ def test_a_hold_says_why_and_until_when(
 ) -> None:
     with pytest.raises(Invalid):
         holds.hold_updates(
-            ready, "plugin", AKISMET, until=until, reason=reason, by=ben, now=clock()
+            [ready], "plugin", AKISMET, until=until, reason=reason, by=ben, now=clock()
         )
     with pytest.raises(Forbidden):
-        holds.hold_updates(ready, "plugin", AKISMET, until=None, reason="a", by=cleo, now=clock())
+        holds.hold_updates([ready], "plugin", AKISMET, until=None, reason="a", by=cleo, now=clock())
 
 
 def test_a_site_without_a_report_has_nothing_to_release(

@@ -79,12 +79,12 @@ def broken_by_an_update(site: Site, by: Actor, now: datetime) -> None:
 
 
 def ignored(site: Site, by: Actor, now: datetime) -> None:
-    holds.hold_updates(site, "plugin", AKISMET, until=None, reason="breaks", by=by, now=now)
+    holds.hold_updates([site], "plugin", AKISMET, until=None, reason="breaks", by=by, now=now)
 
 
 def ignored_until_yesterday(site: Site, by: Actor, now: datetime) -> None:
     until, before = now - timedelta(days=1), now - timedelta(days=2)
-    holds.hold_updates(site, "plugin", AKISMET, until=until, reason="x", by=by, now=before)
+    holds.hold_updates([site], "plugin", AKISMET, until=until, reason="x", by=by, now=before)
 
 
 def proposed(site: Site, by: Actor, now: datetime) -> None:

@@ -115,7 +115,7 @@ def test_updates_are_ignored_on_each_site_that_has_the_plugin(paired, fake, conf
     assert Component.outdated_on([paired.id]) == [("plugin", AKISMET, "Akismet", 1)]
     assert Component.sites_with("plugin", AKISMET, [paired.id]) == {paired.id}
     assert Component.sites_with("plugin", AKISMET, [4711]) == set()
-    holds.hold_updates_on_sites(
+    holds.hold_updates(
         [paired], "plugin", AKISMET, until=None, reason="breaks", by=ben, now=clock()
     )
     assert UpdateHold.get(UpdateHold.site == paired, UpdateHold.ident == AKISMET).reason == "breaks"

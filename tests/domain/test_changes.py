@@ -197,7 +197,7 @@ def test_together_means_all_or_none(
     there = FakeSite(other.url, clock, report())
     pair(other, there, by=ana, config=config)
     read_report(other, there, config=config)
-    both = proposals.propose_changes(
+    both = proposals.create_proposals(
         [
             UpdateRequest(ready, "plugin", AKISMET, "5.3.1"),
             UpdateRequest(other, "plugin", AKISMET, "5.3.1"),
@@ -206,6 +206,7 @@ def test_together_means_all_or_none(
         reason="",
         window=usual_window(clock()),
         now=clock(),
+        requested_at=clock(),
     )
     check(both[0], fake, config)
     check(both[1], there, config)

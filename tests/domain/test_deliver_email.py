@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -31,20 +30,7 @@ from app.models.sites import Site
 from app.smtp import SendingFailed
 from tests.support.emails import break_site, deliver_all, look_for, repair_site, turn_email_on
 from tests.support.fakes import Clock, RecordingQueue
-from tests.support.smtp_server import RunningServer, breaking_off, raw_server, running_smtp
-
-
-@pytest.fixture
-def relay() -> Iterator[RunningServer]:
-    with running_smtp() as running:
-        yield running
-
-
-@pytest.fixture
-def email_on(
-    relay: RunningServer, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
-) -> None:
-    turn_email_on(ana, config, clock(), port=relay.port)
+from tests.support.smtp_server import RunningServer, breaking_off, raw_server
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,11 +9,10 @@ import pytest
 from app.config import Config
 from app.domain.actor import Actor
 from app.domain.changes import approvals, change_plan, proposals
-from app.domain.changes.proposals import UpdateRequest, Window
+from app.domain.changes.proposals import UpdateRequest
 from app.domain.errors import (
     Conflict,
     Forbidden,
-    Invalid,
     StaleChange,
 )
 from app.http.errors import ErrorCode
@@ -29,7 +27,6 @@ from tests.support.factories import (
     plugin,
     propose,
     read_report,
-    usual_window,
 )
 from tests.support.fake_changes import SHA256, TREE
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
@@ -92,13 +89,11 @@ def test_several_are_proposed_together_or_none(
         UpdateRequest(ready, "plugin", AKISMET, "5.3.1"),
         UpdateRequest(ready, "plugin", "shop/shop.php", "2.0"),
     ]
-    told: dict[str, Any] = {"by": ben, "reason": "", "window": usual_window(clock())}
+    other = UpdateRequest(ready, "plugin", "shop/shop.php", "2.1")
     with pytest.raises(StaleChange):
-        proposals.propose_changes(
-            [both[0], UpdateRequest(ready, "plugin", "shop/shop.php", "2.1")], now=clock(), **told
-        )
+        proposals.review_changes([both[0], other], by=ben, now=clock())
     assert Change.select().count() == 0
-    made = proposals.propose_changes(both, now=clock(), **told)
+    made = proposals.review_changes(both, by=ben, now=clock())
     assert len({one.batch for one in made}) == 1
     assert [one.release_type for one in made] == ["patch", "major"]
 
@@ -117,15 +112,6 @@ def test_one_component_is_part_of_one_open_change(
 ) -> None:
     with pytest.raises(Conflict):
         propose(ready, ana, clock())
-
-
-@pytest.mark.parametrize("days", [-1, 0, 15])
-def test_a_change_has_a_time_that_can_be_overseen(
-    ready: Site, ben: Actor, clock: Clock, days: int
-) -> None:
-    window = Window(clock(), clock() + timedelta(days=days))
-    with pytest.raises(Invalid):
-        propose(ready, ben, clock(), window=window)
 
 
 def test_one_who_may_only_look_proposes_and_decides_nothing(

@@ -21,7 +21,7 @@ from tests.support.rules import terms, the_change
 def ignore(site: Site, by: Actor, clock: Clock, days: int | None = None) -> None:
     until = clock() + timedelta(days=days) if days else None
     holds.hold_updates(
-        site, "plugin", AKISMET, until=until, reason="breaks the shop", by=by, now=clock()
+        [site], "plugin", AKISMET, until=until, reason="breaks the shop", by=by, now=clock()
     )
 
 

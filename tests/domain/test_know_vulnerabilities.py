@@ -178,7 +178,7 @@ def test_an_ignored_update_hides_no_vulnerability(
 ) -> None:
     import_feed(config, clock, record(1, UP_TO_5_3))
     holds.hold_updates(
-        ready, "plugin", AKISMET, until=None, reason="breaks the shop", by=ana, now=clock()
+        [ready], "plugin", AKISMET, until=None, reason="breaks the shop", by=ana, now=clock()
     )
     assert titles(ana) == ["CVE-2026-10001"]
     assert list(SiteVulnerability.held_by_software(clock(), EVERYTHING).values()) == [1]

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,22 +39,8 @@ from app.models.sites import Site
 from app.report_pdf import render_report
 from app.smtp import SendingFailed
 from tests.support.client_reports import MONTHLY_REPORTS, make_due, no_pdf, prepare
-from tests.support.emails import turn_email_on
 from tests.support.fakes import Clock, RecordingQueue
-from tests.support.smtp_server import RunningServer, running_smtp
-
-
-@pytest.fixture
-def relay() -> Iterator[RunningServer]:
-    with running_smtp() as running:
-        yield running
-
-
-@pytest.fixture
-def email_on(
-    relay: RunningServer, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
-) -> None:
-    turn_email_on(ana, config, clock(), port=relay.port)
+from tests.support.smtp_server import RunningServer
 
 
 @pytest.fixture

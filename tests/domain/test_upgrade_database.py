@@ -22,7 +22,6 @@ from tests.support.factories import (
     propose,
     read_report,
     run_change,
-    usual_window,
 )
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 from tests.support.rules import terms
@@ -122,9 +121,7 @@ def test_it_is_proposed_apart(waiting: Site, ben: Actor, clock: Clock) -> None:
         UpdateRequest(waiting, "plugin", AKISMET, "5.3.1"),
     ]
     with pytest.raises(Invalid, match="separately"):
-        proposals.propose_changes(
-            wanted, by=ben, reason="", window=usual_window(clock()), now=clock()
-        )
+        proposals.review_changes(wanted, by=ben, now=clock())
     assert Change.select().count() == 0
 
 

@@ -168,8 +168,8 @@ class Fleet:
             for site, one in chosen
         ]
         window = window or Window(now, now + _WEEK)
-        return proposals.propose_changes(
-            wanted, by=self.operator, reason=reason, window=window, now=now
+        return proposals.create_proposals(
+            wanted, by=self.operator, reason=reason, window=window, now=now, requested_at=now
         )
 
     def decide(self, batch: list[Change]) -> None:

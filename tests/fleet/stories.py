@@ -252,7 +252,7 @@ def _ignore(fleet: Fleet, site: Site) -> None:
     ident = fleet.sites[site.id].fall_behind(dice)
     until = fleet.clock() + _WEEKS if dice.random() < 0.5 else None
     holds.hold_updates(
-        site,
+        [site],
         "plugin",
         ident,
         until=until,

@@ -13,21 +13,6 @@ from redis import Redis
 from app import queue
 from jobs import tasks, worker
 from tests.support.json_log import JsonLog, recorded
-from tests.support.running_redis import running_redis
-
-
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_redis(tmp_path_factory.mktemp("redis") / "s") as url:
-        yield url
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    client = queue.connect(redis_url)
-    client.flushall()
-    yield client
-    client.close()
 
 
 @pytest.fixture

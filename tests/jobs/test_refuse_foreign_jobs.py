@@ -19,25 +19,10 @@ from app import queue
 from app.config import Config
 from jobs import tasks, worker
 from tests.support.hostile_callback import TRACE
-from tests.support.running_redis import running_redis
 
 CALLBACK = "tests.support.hostile_callback.leave_trace"
 # A job that is Aura's own: it finds nothing to do.
 OWN = ["jobs.tasks.verify_audit_log", None, [4711], {}]
-
-
-@pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_redis(tmp_path_factory.mktemp("redis") / "s") as url:
-        yield url
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Iterator[Redis]:
-    client = queue.connect(redis_url)
-    client.flushall()
-    yield client
-    client.close()
 
 
 @pytest.fixture

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from tests.plugin.support.changing import grant
+from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.real_wordpress import RealWordPress
+from tests.plugin.support.signed_requests import connect, forget
 from tests.wordpress.site import PhpFailed, WordPress
 
 
@@ -34,6 +37,17 @@ def wp(request: pytest.FixtureRequest, running_sites: dict[str, WordPress]) -> R
         running_sites[which].run_scheduled_work()
         running_sites[which].keep()
     return RealWordPress(running_sites[which])
+
+
+@pytest.fixture(scope="module")
+def paired(request: pytest.FixtureRequest, wp: RealWordPress) -> Iterator[Paired]:
+    """A connection that has the permissions which the module names in `GRANTED`, if any."""
+    forget(wp)
+    connected = connect(wp)
+    if granted := getattr(request.module, "GRANTED", ()):
+        grant(wp, *granted)
+    yield connected
+    forget(wp)
 
 
 def _is_reset(site: WordPress) -> bool:

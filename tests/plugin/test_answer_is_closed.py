@@ -8,8 +8,6 @@ from contextlib import contextmanager
 import pytest
 
 from tests.plugin.support.changing import php_text
-from tests.plugin.support.dashboard import Paired
-from tests.plugin.support.signed_requests import connect, forget
 
 PRINTERS = {
     "a shutdown action": "add_action( 'shutdown', function () { print '<!-- served -->'; } );",
@@ -18,13 +16,6 @@ PRINTERS = {
         "add_action( 'shutdown', function () { while ( ob_get_level() ) { ob_end_clean(); } }, 0 );"
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    yield connect(wp)
-    forget(wp)
 
 
 # Only where SiteAgent answers: tests ask for values by requests too.

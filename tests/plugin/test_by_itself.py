@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.plugin.support.changing import meddled, php_text
 from tests.plugin.support.dashboard import Paired
-from tests.plugin.support.signed_requests import connect, forget
 
 CATALOGUE = "/srv/wordpress.org/catalogue.json"
 NOTHING = {"core_minor": False, "core_major": False, "core_dev": False, "translations": False}
 OFF = {"constants": {"AUTOMATIC_UPDATER_DISABLED": True}}
-
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    yield connect(wp)
-    forget(wp)
 
 
 def told(paired: Paired) -> dict[str, Any]:

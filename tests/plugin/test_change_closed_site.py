@@ -14,7 +14,6 @@ from tests.plugin.support.changing import (
     DESK,
     Order,
     disk,
-    grant,
     item_of,
     php_text,
     publish,
@@ -22,8 +21,6 @@ from tests.plugin.support.changing import (
     update,
     version,
 )
-from tests.plugin.support.dashboard import Paired
-from tests.plugin.support.signed_requests import connect, forget
 
 CLOSED = {
     "coming soon, 503": "status_header( 503 ); exit( 'Coming soon' );",
@@ -31,14 +28,7 @@ CLOSED = {
     "broken by another plugin": "another_plugin_is_broken();",
 }
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins")
-    yield connected
-    forget(wp)
+GRANTED = ("plugins",)
 
 
 @pytest.fixture

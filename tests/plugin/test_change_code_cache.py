@@ -14,16 +14,13 @@ from tests.plugin.support.changing import (
     DESK,
     Order,
     disk,
-    grant,
     item_of,
     reset,
     same_files,
     update,
     version,
 )
-from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.servers import php_settings
-from tests.plugin.support.signed_requests import connect, forget
 from tests.wordpress.engine import docker
 
 _PLUGIN = "/var/www/wordpress/wp-content/plugins/contact-desk"
@@ -37,14 +34,7 @@ CLOSED = {
 }
 _EVERY_RUN = ("rarely looked at", "never looked at")
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins")
-    yield connected
-    forget(wp)
+GRANTED = ("plugins",)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from tests.plugin.support.changing import (
     DESK,
     Order,
     disk,
-    grant,
     item_of,
     meddled,
     publish,
@@ -23,7 +22,8 @@ from tests.plugin.support.changing import (
     version,
 )
 from tests.plugin.support.dashboard import Paired
-from tests.plugin.support.signed_requests import connect, forget
+
+GRANTED = ("plugins",)
 
 # A thousand take minutes on a small machine.
 HOSTILE_REQUESTS = (40, pytest.param(1000, marks=pytest.mark.nightly))
@@ -55,15 +55,6 @@ if ( isset( $_GET['long'] ) ) {
     for ( ; ; ) { }
 }
 """
-
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins")
-    yield connected
-    forget(wp)
 
 
 @pytest.fixture

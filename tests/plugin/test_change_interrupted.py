@@ -19,7 +19,6 @@ from tests.plugin.support.changing import (
     GALLERY,
     Order,
     disk,
-    grant,
     meddled,
     php_text,
     reached,
@@ -29,17 +28,9 @@ from tests.plugin.support.changing import (
     wake,
 )
 from tests.plugin.support.dashboard import Paired
-from tests.plugin.support.signed_requests import connect, forget
 from tests.wordpress.engine import docker
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins")
-    yield connected
-    forget(wp)
+GRANTED = ("plugins",)
 
 
 @pytest.fixture

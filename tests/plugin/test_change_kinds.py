@@ -16,7 +16,6 @@ from tests.plugin.support.changing import (
     Order,
     ask,
     disk,
-    grant,
     meddled,
     php_text,
     publish,
@@ -25,21 +24,12 @@ from tests.plugin.support.changing import (
     same_files,
     update,
 )
-from tests.plugin.support.dashboard import Paired
-from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.translations import CATALOGUE, FIRST, GERMAN, SECOND, translate
 from tests.wordpress.engine import docker
 
 COAST = {"kind": "theme", "id": "coastline", "from": "1.2.0", "to": "1.3.0"}
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "themes", "translations")
-    yield connected
-    forget(wp)
+GRANTED = ("themes", "translations")
 
 
 @pytest.fixture

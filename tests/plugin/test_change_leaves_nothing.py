@@ -17,7 +17,6 @@ from tests.plugin.support.changing import (
     Order,
     ask,
     disk,
-    grant,
     meddled,
     php_text,
     publish,
@@ -28,9 +27,7 @@ from tests.plugin.support.changing import (
     version,
     wake,
 )
-from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.servers import php_settings, shell
-from tests.plugin.support.signed_requests import connect, forget
 from tests.wordpress.engine import docker
 
 ITEM = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
@@ -38,14 +35,7 @@ CONTENT = "/var/www/wordpress/wp-content"
 PLACE = f"{CONTENT}/siteagent-probation"
 FOLDER = f"{CONTENT}/plugins/contact-desk"
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins")
-    yield connected
-    forget(wp)
+GRANTED = ("plugins",)
 
 
 @pytest.fixture

@@ -27,19 +27,11 @@ from tests.plugin.support.changing import (
     update,
 )
 from tests.plugin.support.dashboard import Paired
-from tests.plugin.support.signed_requests import connect, forget
 
 ELSEWHERE = "https://elsewhere.example"
 SITEAGENT = {"kind": "plugin", "id": "siteagent/siteagent.php", "from": "0.1.0", "to": "0.2.0"}
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins")
-    yield connected
-    forget(wp)
+GRANTED = ("plugins",)
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from tests.plugin.support.changing import (
     Order,
     ask,
     disk,
-    grant,
     item_of,
     meddled,
     publish,
@@ -29,7 +28,6 @@ from tests.plugin.support.changing import (
     wake,
 )
 from tests.plugin.support.dashboard import Paired
-from tests.plugin.support.signed_requests import connect, forget
 
 COUNT = "global $wpdb; return array(count_users()['total_users'], (int) $wpdb->get_var(%s));"
 SESSIONS = COUNT % (
@@ -37,14 +35,7 @@ SESSIONS = COUNT % (
     " '_application_passwords')\""
 )
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins")
-    yield connected
-    forget(wp)
+GRANTED = ("plugins",)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from tests.plugin.support.changing import (
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.servers import shell
-from tests.plugin.support.signed_requests import connect, forget
+from tests.plugin.support.signed_requests import connect
 from tests.wordpress.engine import docker
 from tests.wordpress.site import WordPress
 
@@ -62,14 +62,7 @@ echo json_encode(array($state, Siteagent_Rollback_Watchdog::is_alive($folder)));
 """
 )
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins")
-    yield connected
-    forget(wp)
+GRANTED = ("plugins",)
 
 
 @pytest.fixture

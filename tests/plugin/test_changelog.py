@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.plugin.support.changing import ask, grant, php_text, reset, update
+from tests.plugin.support.changing import ask, php_text, reset, update
 from tests.plugin.support.dashboard import Paired
-from tests.plugin.support.signed_requests import connect, forget
 
 DESK = "contact-desk/contact-desk.php"
 ITEM = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
@@ -20,14 +18,7 @@ CHANGELOG = """<h4>2.5.0</h4><ul><li>Not yet</li></ul>
 <li>Faster<script>alert(1)</script></li></ul><h4>2.3.2</h4><ul><li>A patch</li></ul>
 <h4>2.3.1</h4><ul><li>Installed already</li></ul>"""
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins", "themes", "core_minor")
-    yield connected
-    forget(wp)
+GRANTED = ("plugins", "themes", "core_minor")
 
 
 @pytest.fixture(autouse=True)

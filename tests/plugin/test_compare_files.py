@@ -15,13 +15,10 @@ from tests.plugin.support.changing import (
     DESK,
     DOWNLOADS,
     Order,
-    grant,
     php_text,
     publish_package,
     reset,
 )
-from tests.plugin.support.dashboard import Paired
-from tests.plugin.support.signed_requests import connect, forget
 from tests.support.packages import packed
 from tests.wordpress.repository import FIXTURES, files_below
 
@@ -57,14 +54,7 @@ while (array() !== $state['waiting']);
 return Siteagent_File_Check::results();
 """
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins", "themes")
-    yield connected
-    forget(wp)
+GRANTED = ("plugins", "themes")
 
 
 @pytest.fixture

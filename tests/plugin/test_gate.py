@@ -14,11 +14,9 @@ import requests
 
 from app import protocol
 from app.http.site_client import CallError
-from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import (
     connect,
     document_of,
-    forget,
     is_turned_away,
     ping,
     refused_as,
@@ -28,13 +26,6 @@ from tests.plugin.support.signed_requests import (
 from tests.plugin.support.wp_admin import Person
 
 pytestmark = pytest.mark.smoke
-
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    yield connect(wp)
-    forget(wp)
 
 
 # ---- what works ----

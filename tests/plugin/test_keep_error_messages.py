@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,15 +10,12 @@ import pytest
 from tests.plugin.support.changing import (
     DESK,
     Order,
-    grant,
     item_of,
     php_text,
     publish,
     reset,
     update,
 )
-from tests.plugin.support.dashboard import Paired
-from tests.plugin.support.signed_requests import connect, forget
 
 SECRET = "Access denied for user shop_db for jane@example.com"
 BROKEN = (
@@ -27,19 +23,12 @@ BROKEN = (
     f"add_action( 'init', function () {{ throw new DomainException( '{SECRET}' ); }} );\n"
 )
 
+GRANTED = ("plugins",)
+
 
 def summary_of(error: dict[str, Any]) -> str:
     """Return the PHP expression that describes the error."""
     return f"Siteagent_Error_Summary::summarize(json_decode({php_text(json.dumps(error))}, true))"
-
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins")
-    yield connected
-    forget(wp)
 
 
 @pytest.fixture

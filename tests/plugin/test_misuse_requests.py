@@ -22,7 +22,6 @@ from tests.plugin.support.dashboard import Paired, new_token, pair
 from tests.plugin.support.forms import FORMS, TABS, nonce_of, paste, somebody
 from tests.plugin.support.rotation_plan import Plan
 from tests.plugin.support.signed_requests import (
-    connect,
     document_of,
     forget,
     is_turned_away,
@@ -34,13 +33,6 @@ from tests.plugin.support.signed_requests import (
 from tests.plugin.support.wp_admin import Person, words
 
 ROLES = ("anonymous", "subscriber", "contributor", "author", "editor")
-
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    yield connect(wp)
-    forget(wp)
 
 
 @pytest.fixture(scope="module")

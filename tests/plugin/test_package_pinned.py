@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,12 +15,10 @@ from tests.plugin.support.changing import (
     Order,
     ask,
     disk,
-    grant,
     publish_package,
     reset,
     same_files,
 )
-from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.pins import (
     FORGET_ANSWERS,
     must_use_code,
@@ -29,7 +26,6 @@ from tests.plugin.support.pins import (
     precheck,
     tree_of,
 )
-from tests.plugin.support.signed_requests import connect, forget
 from tests.support.packages import hostile, packed
 from tests.wordpress.repository import FIXTURES, files_below
 
@@ -37,14 +33,7 @@ ZIP = "plugin/contact-desk.2.4.0.zip"
 ITEM = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
 _TREE = f"return Siteagent_Package_Tree::of_folder(dirname(WP_PLUGIN_DIR . '/{DESK}'));"
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins")
-    yield connected
-    forget(wp)
+GRANTED = ("plugins",)
 
 
 @pytest.fixture

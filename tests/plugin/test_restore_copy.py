@@ -21,7 +21,6 @@ from tests.plugin.support.changing import (
     Order,
     ask,
     disk,
-    grant,
     item_of,
     meddled,
     php_text,
@@ -32,9 +31,7 @@ from tests.plugin.support.changing import (
     version,
     wake,
 )
-from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.servers import php_settings, shell
-from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, hidden, words
 from tests.wordpress.engine import docker
 from tests.wordpress.repository import FIXTURES, files_below
@@ -44,14 +41,7 @@ COPIES = f"{CONTENT}/siteagent-copies"
 FOLDER = f"{CONTENT}/plugins/contact-desk"
 THEME = "coastline"
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins", "themes")
-    yield connected
-    forget(wp)
+GRANTED = ("plugins", "themes")
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,6 @@ from tests.plugin.support.changing import (
     Order,
     ask,
     disk,
-    grant,
     item_of,
     meddled,
     publish,
@@ -33,7 +32,6 @@ from tests.plugin.support.changing import (
 )
 from tests.plugin.support.dashboard import NETS, Paired
 from tests.plugin.support.servers import shell
-from tests.plugin.support.signed_requests import connect, forget
 from tests.wordpress.engine import docker
 from tests.wordpress.repository import FIXTURES
 
@@ -42,14 +40,7 @@ FORM = '<form method="post" action="/contact/"><input name="email"><button>Send<
 SLIDE = '<div class="swiper"><h3>%s</h3></div>'
 REQUIRED = Requirements(phrase="Send", form_action="/contact/")
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "plugins")
-    yield connected
-    forget(wp)
+GRANTED = ("plugins",)
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 
 from app.package_layout import layout_of
-from tests.plugin.support.changing import Order, grant, php_text, publish_package, reset
-from tests.plugin.support.dashboard import Paired
+from tests.plugin.support.changing import Order, php_text, publish_package, reset
 from tests.plugin.support.pins import FORGET_ANSWERS, must_use_code, pinned, precheck, tree_of
-from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.translations import CATALOGUE, FIRST, GERMAN, SECOND, translate
 from tests.support.packages import hostile, packed
 from tests.wordpress.repository import EMPTY_MO
@@ -25,14 +23,7 @@ SCRIPT = f"{NAME}-0123456789abcdef0123456789abcdef.json"
 ITEM = {"kind": "translation", "id": GERMAN, "from": FIRST, "to": SECOND}
 CLEAR = "array_map('unlink', (array) glob(WP_LANG_DIR . '/plugins/contact-desk-*'));"
 
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    grant(wp, "translations")
-    yield connected
-    forget(wp)
+GRANTED = ("translations",)
 
 
 def files(updated: str = SECOND, **more: bytes) -> dict[str, bytes]:

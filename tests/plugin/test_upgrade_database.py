@@ -14,7 +14,6 @@ from app.http.site_client import CallError
 from tests.plugin.support.changing import Order, ask, disk, grant, php_text, reached
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.servers import shell
-from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
 from tests.wordpress.engine import docker
 
@@ -22,14 +21,6 @@ pytestmark = pytest.mark.smoke
 
 # Before the last changes that WordPress 6.1, the oldest supported one, makes.
 OLD = "51917"
-
-
-@pytest.fixture(scope="module")
-def paired(wp) -> Iterator[Paired]:
-    forget(wp)
-    connected = connect(wp)
-    yield connected
-    forget(wp)
 
 
 @pytest.fixture

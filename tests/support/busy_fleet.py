@@ -118,10 +118,10 @@ class Fleet:
         return list(Site.select().where(Site.id.in_(list(self.sites))))
 
     def propose(self) -> list[Change]:
-        window = usual_window(self.clock())
+        now = self.clock()
         wanted = [UpdateRequest(site, "plugin", AKISMET, "5.3.1") for site in self.rows()]
-        return proposals.propose_changes(
-            wanted, by=self.ana, now=self.clock(), reason="", window=window
+        return proposals.create_proposals(
+            wanted, by=self.ana, now=now, reason="", window=usual_window(now), requested_at=now
         )
 
     def approve(self) -> list[Change]:

@@ -83,7 +83,7 @@ def propose(
     """An update of one plugin, still to be checked by the site."""
     wanted = [UpdateRequest(site, more.pop("kind", "plugin"), ident, to)]
     terms = {"reason": "", "window": usual_window(now), **more}
-    return proposals.propose_changes(wanted, by=by, now=now, **terms)[0]
+    return proposals.create_proposals(wanted, by=by, now=now, requested_at=now, **terms)[0]
 
 
 def check(change: Change, fake: FakeSite, config: Config) -> Change:

@@ -33,7 +33,7 @@ def test_updates_that_are_ignored_are_named_and_cannot_be_approved(
 ) -> None:
     site = proposed.site
     holds.hold_updates(
-        site, "plugin", AKISMET, until=None, reason="breaks the shop", by=ana, now=utcnow()
+        [site], "plugin", AKISMET, until=None, reason="breaks the shop", by=ana, now=utcnow()
     )
     page = as_ana.get(f"/changes/{proposed.id}").text
     assert "Updates for Akismet are ignored on this site" in page

@@ -135,7 +135,7 @@ class Others:
         notes.set_client_notes(self.client, f"{MARKER} note", **by)
         clients.set_contact(self.client, clients.Contact(f"{MARKER} Jones"), **by)
         of_orphan = {"until": None, "reason": f"{MARKER} waits", **by}
-        holds.hold_updates(self.orphan, "plugin", AKISMET, **of_orphan)
+        holds.hold_updates([self.orphan], "plugin", AKISMET, **of_orphan)
 
     def _rule_and_times(self):
         day = utcnow().date()

@@ -58,7 +58,7 @@ def test_others_see_no_form_and_change_nothing(person, request, as_ana):
         assert answer.status_code == 403
     assert PAGE not in person.get("/settings").text
     assert Agency.read().name == ""
-    assert AgencyLogo.read() is None
+    assert AgencyLogo.read_png() is None
 
 
 @pytest.mark.parametrize("path", [PAGE, f"{PAGE}/logo", f"{PAGE}/logo/remove"])
@@ -157,7 +157,7 @@ def test_a_refused_file_is_answered_beside_its_field(as_ana, data):
     answer = upload(as_ana, data)
     assert answer.status_code == 422
     assert 'id="f-logo-error"' in answer.text
-    assert AgencyLogo.read() is None
+    assert AgencyLogo.read_png() is None
 
 
 def test_a_form_without_a_file_is_answered_beside_its_field(as_ana):

@@ -7,7 +7,6 @@ attestation is asked for: Aura does not learn which device it is.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +33,7 @@ from app.domain.actor import Actor
 from app.domain.audit.events import SecondFactorRefused
 from app.domain.errors import Invalid
 from app.http.ip_policy import network_of
+from app.keys import hash_of
 from app.models.accounts import User
 from app.models.base import transaction
 from app.models.second_factors import Passkey, PasskeyChallenge, SecondFactor
@@ -229,7 +229,7 @@ def new_challenge(purpose: str, user: User | None, ip: str, now: datetime) -> tu
     with transaction():
         PasskeyChallenge.forget_older(now - CHALLENGE_MAX_AGE)
         PasskeyChallenge.create(
-            token_hash=_hash(ticket),
+            token_hash=hash_of(ticket.encode("utf-8")),
             challenge=bytes_to_base64url(challenge),
             purpose=purpose,
             user_id=user.id if user else None,
@@ -243,14 +243,11 @@ def new_challenge(purpose: str, user: User | None, ip: str, now: datetime) -> tu
 def take_challenge(purpose: str, user: User | None, ticket: str, now: datetime) -> bytes | None:
     """Return the challenge of a ticket, which works once; None if it was for another person."""
     with transaction():
-        found = PasskeyChallenge.redeem(_hash(ticket), purpose, now - CHALLENGE_MAX_AGE)
+        ticket_hash = hash_of(ticket.encode("utf-8"))
+        found = PasskeyChallenge.redeem(ticket_hash, purpose, now - CHALLENGE_MAX_AGE)
     if found is None or found.user_id != (user.id if user else None):
         return None
     return base64url_to_bytes(found.challenge)
-
-
-def _hash(ticket: str) -> str:
-    return hashlib.sha256(ticket.encode("utf-8")).hexdigest()
 
 
 def descriptor(passkey: Passkey) -> PublicKeyCredentialDescriptor:

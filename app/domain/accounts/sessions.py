@@ -7,7 +7,6 @@ in a newer epoch. So a copied cookie ends with its session.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from app.domain.accounts.login_throttle import ClientInfo
 from app.domain.actor import Actor
 from app.domain.audit.events import SessionEnded, SignedIn, SignedOut, SignInFailed
 from app.domain.errors import Invalid, NotFound
+from app.keys import hash_of
 from app.models.accounts import User, UserSession
 from app.models.base import transaction, utcnow
 from app.models.freezes import Freeze
@@ -106,7 +106,7 @@ def start_session(
     with transaction():
         UserSession.forget_older(now - RETENTION)
         session = UserSession.create(
-            token_hash=_hash(secret),
+            token_hash=hash_of(secret.encode("utf-8")),
             user=user,
             created_at=now,
             last_seen_at=now,
@@ -129,7 +129,7 @@ def resume_session(
     """
     epoch, _, secret = ticket.partition(".")
     # A day earlier, because in some zones it is still yesterday.
-    found = session_of(_hash(secret), (now - timedelta(days=1)).date())
+    found = session_of(hash_of(secret.encode("utf-8")), (now - timedelta(days=1)).date())
     if found is None or found[0].ended_at is not None:
         return None
     session, freezes = found
@@ -210,8 +210,3 @@ def _end(session: UserSession, by: Actor, now: datetime) -> None:
 def normalize_email(email: str) -> str:
     """Return the address in lower case: two users never differ only in case."""
     return email.strip().lower()
-
-
-def _hash(secret: str) -> str:
-    # The secret is long and random, so a fast hash is enough.
-    return hashlib.sha256(secret.encode("utf-8")).hexdigest()

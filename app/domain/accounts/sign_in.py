@@ -7,7 +7,6 @@ holds for the links of an invitation and of a new password.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,6 +30,7 @@ from app.domain.accounts.verified_person import VerifiedPerson
 from app.domain.actor import Actor
 from app.domain.audit.events import PasswordAccepted
 from app.domain.errors import Conflict, StaleState
+from app.keys import hash_of
 from app.models.accounts import User, UserSession
 from app.models.base import transaction
 from app.models.second_factors import PendingSignIn
@@ -88,7 +88,7 @@ def after_password(
     with transaction():
         PendingSignIn.forget_older(now - PENDING_MAX_AGE)
         row = PendingSignIn.create(
-            token_hash=_hash(ticket),
+            token_hash=hash_of(ticket.encode("utf-8")),
             user=user,
             epoch=user.session_epoch,
             proven_at=proven_at,
@@ -118,7 +118,7 @@ def after_provider(
 
 def resume(ticket: str, *, now: datetime) -> UnfinishedSignIn | None:
     """Return the sign-in of this ticket if it is still valid, else None."""
-    row = PendingSignIn.with_hash(_hash(ticket), now - PENDING_MAX_AGE)
+    row = PendingSignIn.with_hash(hash_of(ticket.encode("utf-8")), now - PENDING_MAX_AGE)
     if row is None or row.user.is_disabled or row.epoch != row.user.session_epoch:
         return None
     return UnfinishedSignIn(row.user, row, second_factors.read_factors(row.user.id), ticket)
@@ -243,7 +243,3 @@ def _use_up(pending: UnfinishedSignIn) -> None:
     user.refresh()
     if user.is_disabled or user.session_epoch != pending.row.epoch or not pending.row.finish():
         raise StaleState(_EXPIRED)
-
-
-def _hash(ticket: str) -> str:
-    return hashlib.sha256(ticket.encode("utf-8")).hexdigest()

@@ -73,7 +73,7 @@ def set_logo(data: bytes, *, by: Actor, now: datetime) -> Logo:
     logo = read_logo(data)
     with permissions.user_transaction(by, "agency") as (_, present):
         if Agency.read().logo_digest != logo.digest:
-            AgencyLogo.replace_with(logo.png, now)
+            AgencyLogo.replace_with(png=logo.png, uploaded_at=now)
             Agency.write(logo_digest=logo.digest, logo_width=logo.width, logo_height=logo.height)
             event = AgencyLogoChanged(
                 digest=logo.digest, width=logo.width, height=logo.height, size=len(logo.png)

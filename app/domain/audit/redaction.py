@@ -57,9 +57,8 @@ def _erase(user: User, reason: str, by: Actor, now: datetime) -> int:
             raise Conflict(
                 "Disable the account first, because new sign-ins would add personal data."
             )
-        for rows in (NotificationPreference, NotifiedItem, OutgoingEmail):
+        for rows in (NotificationPreference, NotifiedItem, OutgoingEmail, OpenIdIdentity):
             rows.forget(user.id)
-        OpenIdIdentity.forget(user.id)
         forget_factors(user.id)
         erase_texts_of(user.id, name)
         erased = 0

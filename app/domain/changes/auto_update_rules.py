@@ -46,7 +46,7 @@ from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import transaction
 from app.models.changes import MAY_CANCEL, PROPOSED, Change
 from app.models.clients import APPROVALS, SECOND, THEMSELVES, Client
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 from app.models.tags import SiteTag
 
 # How long an update that a rule approved may wait for its start.
@@ -202,7 +202,7 @@ def propose_due(now: datetime) -> int:
         return 0
     calendar = change_times.read_calendar(now)
     proposed, current = 0, _Round(now, ReleaseAges.read(), Canaries(now))
-    for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
+    for site in Site.select().where(Site.is_connected()):
         if calendar.span_for_rule(site, now, now + BEGINS_WITHIN) is None:
             continue
         tagged = SiteTag.of_site(site)

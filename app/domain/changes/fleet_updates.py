@@ -123,7 +123,7 @@ def ignore_updates(
             sites |= {component.site_id: component.site for component in found}
     with permissions.user_transaction(by, "propose"):
         for (kind, ident), sites in places.items():
-            holds.hold_updates_on_sites(
+            holds.hold_updates(
                 list(sites.values()), kind, ident, until=until, reason=reason, by=by, now=now
             )
     return sum(len(sites) for sites in places.values())

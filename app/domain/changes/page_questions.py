@@ -14,9 +14,9 @@ from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import ChangePagesJudged
 from app.domain.changes import waves
-from app.domain.errors import Invalid, StaleState
+from app.domain.errors import StaleState
 from app.domain.page_checks.comparison import CANNOT_TELL, DIFFERENT, SAME, Verdict
-from app.domain.text import MAX_REASON_CHARS
+from app.domain.text import check_reason
 from app.models.base import Transaction
 from app.models.changes import Change
 from app.models.site_pages import LOOKS_RIGHT, RESTORED, ChangePages
@@ -53,8 +53,7 @@ def answer_looks_right(change: Change, *, by: Actor, note: str, now: datetime) -
     A rollout that waits for this answer may go on. Raises Forbidden, Invalid for a note that is too
     long, or StaleState if nothing is asked any more.
     """
-    if len(note) > MAX_REASON_CHARS:
-        raise Invalid("pages_note", f"At most {MAX_REASON_CHARS} characters.")
+    check_reason(note, "pages_note")
     with permissions.user_transaction(by, "approve", change.site) as (tx, by):
         row = ChangePages.of(change.id)
         person = {"by": by.name[:120], "note": note.strip()}

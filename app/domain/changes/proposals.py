@@ -35,7 +35,6 @@ from app.models.sites import Site
 
 MAX_TOGETHER = 200
 MAX_VERSION_CHARS = 64
-MAX_WINDOW = timedelta(days=14)
 # How long a person can take to approve what they review, and how far ahead it can start.
 REVIEW_WINDOW = timedelta(days=7)
 
@@ -74,30 +73,9 @@ class _Proposal:
 def review_changes(wanted: Sequence[UpdateRequest], *, by: Actor, now: datetime) -> list[Change]:
     """Start a pre-check of each update, for `by` to review; no other person is asked yet.
 
-    All or none. Raises as `propose_changes` does.
-    """
-    window = Window(now, now + REVIEW_WINDOW)
-    _check_proposal(wanted, by, "", window, now)
-    return create_proposals(wanted, by=by, reason="", window=window, now=now, requested_at=None)
-
-
-def propose_changes(
-    wanted: Sequence[UpdateRequest], *, by: Actor, reason: str, window: Window, now: datetime
-) -> list[Change]:
-    """Propose changes together, start a pre-check on each site, and request approval.
-
     All or none. Raises Forbidden, Invalid, or Conflict for a component that may not be updated now
     or that is part of another change.
     """
-    _check_proposal(wanted, by, reason, window, now)
-    return create_proposals(
-        wanted, by=by, reason=reason.strip(), window=window, now=now, requested_at=now
-    )
-
-
-def _check_proposal(
-    wanted: Sequence[UpdateRequest], by: Actor, reason: str, window: Window, now: datetime
-) -> None:
     permissions.require(by, "propose")
     if not wanted:
         raise Invalid("wanted", "Choose at least one update.")
@@ -105,9 +83,8 @@ def _check_proposal(
         raise Invalid("wanted", f"Choose at most {MAX_TOGETHER} updates.")
     if len({request.kind if request.kind in SEPARATE_KINDS else "" for request in wanted}) > 1:
         raise Invalid("wanted", "Review updates of WordPress and of SiteAgent separately.")
-    check_reason(reason)
-    if not now < window.not_after <= window.not_before + MAX_WINDOW:
-        raise Invalid("days", "Choose a time within the next two weeks.")
+    window = Window(now, now + REVIEW_WINDOW)
+    return create_proposals(wanted, by=by, reason="", window=window, now=now, requested_at=None)
 
 
 def create_proposals(

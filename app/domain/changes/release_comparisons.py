@@ -114,7 +114,7 @@ def compare(
     try:
         known = _known_new(row)
         new = _new_package(row, known, config, fetch)
-        old, sha256 = _old_package(row, known.path, config, fetch)
+        old, sha256 = _old_package(row, config, fetch)
     except _NotYet as why:
         return _again(row, why.problem, now())
     except _CannotCompare as why:
@@ -177,9 +177,7 @@ def _new_package(row: ReleaseComparison, known: KnownPackage, config: Config, fe
         return _keep(found, config)
 
 
-def _old_package(
-    row: ReleaseComparison, new_path: str, config: Config, fetch: Fetch
-) -> tuple[Path, str]:
+def _old_package(row: ReleaseComparison, config: Config, fetch: Fetch) -> tuple[Path, str]:
     """Return the package of the installed version and its hash; it is downloaded once."""
     known = [one.sha256 for one in _seen(row, row.from_version) if one.state == CHECKED]
     seen = ReleaseComparison.packages_of(row.kind, row.ident, row.from_version)

@@ -11,7 +11,7 @@ from app.domain.changes import candidates, rest_period
 from app.domain.changes.vulnerability_updates import effect_of
 from app.domain.errors import Conflict, Invalid, StaleState
 from app.domain.inventory.release_sightings import KINDS
-from app.domain.text import MAX_REASON_CHARS
+from app.domain.text import require_reason
 from app.models.agency import Agency
 from app.models.base import DuplicateRow
 from app.models.releases import RestLift
@@ -67,8 +67,7 @@ def lift_rest(
     permissions.require(by, "lift")
     permissions.require_recent_authentication(confirmed_at, now)
     reason = reason.strip()
-    if not 0 < len(reason) <= MAX_REASON_CHARS:
-        raise Invalid("rest", f"Enter a reason of at most {MAX_REASON_CHARS} characters.")
+    require_reason(reason, "rest")
     with permissions.user_transaction(by, "lift", site) as (_, present):
         permissions.require_everything(present, "lift")
         fixed = _fixed_by(site, kind, ident, version, now)

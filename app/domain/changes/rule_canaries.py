@@ -17,6 +17,7 @@ from app.domain.changes.rule_coverage import is_first, matches_site
 from app.domain.errors import Invalid
 from app.domain.sites import tag_names
 from app.domain.text import MAX_REASON_CHARS, one_line
+from app.formats import counted
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import transaction
 from app.models.canaries import CanaryLook, ChangeSince, Release, sites_tagged
@@ -184,8 +185,7 @@ def reason_for(rule: AutoUpdateRule, tagged: Collection[str]) -> str:
 
 def hours_in_words(rule: AutoUpdateRule) -> str:
     """Return how long the other sites wait: `1 hour`, `24 hours`."""
-    hours = rule.canary_hours or USUAL_HOURS
-    return f"{hours} {'hour' if hours == 1 else 'hours'}"
+    return counted(rule.canary_hours or USUAL_HOURS, "hour")
 
 
 def problems_in(tag: str, hours: int | None) -> dict[str, str]:

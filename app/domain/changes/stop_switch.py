@@ -11,8 +11,8 @@ from datetime import datetime
 from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import UpdatesStarted, UpdatesStopped
-from app.domain.errors import Invalid, StaleState
-from app.domain.text import MAX_REASON_CHARS
+from app.domain.errors import StaleState
+from app.domain.text import require_reason
 from app.models.change_stops import ChangeStop
 from app.models.changes import Change
 from app.models.visibility import EVERYTHING, Visibility
@@ -35,8 +35,7 @@ def stop_changes(reason: str, *, by: Actor, confirmed_at: datetime, now: datetim
     permissions.require(by, "halt")
     permissions.require_recent_authentication(confirmed_at, now)
     reason = reason.strip()
-    if not 0 < len(reason) <= MAX_REASON_CHARS:
-        raise Invalid("reason", f"Enter a reason of at most {MAX_REASON_CHARS} characters.")
+    require_reason(reason)
     with permissions.user_transaction(by, "halt") as (_, present):
         permissions.require_everything(present, "halt")
         if ChangeStop.current() is not None:

@@ -30,7 +30,7 @@ from app.keys import (
 )
 from app.models.base import DuplicateRow, transaction, utcnow
 from app.models.rotations import DONE, OPEN, Rotation
-from app.models.sites import ACTIVE, MOVED, Site
+from app.models.sites import MOVED, Site
 from app.protocol import b64u, canonical
 
 # Longer than the slowest attempt: one exchange at four addresses, and two pings.
@@ -75,7 +75,7 @@ def rotate_all_keys(*, by: Actor, config: Config, now: datetime) -> list[Rotatio
         public = dashboard_identity.renew_signing_key(config)
         audit.record(SigningKeyRenewed(public=b64u(public)), present, now=now)
     rotations = []
-    for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
+    for site in Site.select().where(Site.is_connected()):
         try:
             rotations.append(_request(site, by, config, now, "", []))
         except Conflict:

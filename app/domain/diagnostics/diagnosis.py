@@ -68,7 +68,7 @@ def diagnose(sight: Observations) -> list[Check]:
         _clock(case),
     ]
     flagged = {check.name for check in checks if check.verdict in (BLOCKED, WARN)}
-    return [_drop_unsupported_skips(case, check, flagged) for check in checks]
+    return [_drop_unsupported_skips(check, flagged) for check in checks]
 
 
 # ---- from the name to an encrypted connection ----
@@ -324,7 +324,7 @@ def _unseen(case: Findings, name: str) -> Check:
     return Check(name, SKIPPED, "", because=case.cause.check)
 
 
-def _drop_unsupported_skips(case: Findings, check: Check, flagged: set[str]) -> Check:
+def _drop_unsupported_skips(check: Check, flagged: set[str]) -> Check:
     """Turn a skipped address check into a warning, unless a reported problem explains it."""
     if check.name not in ADDRESSES or check.verdict != SKIPPED:
         return check

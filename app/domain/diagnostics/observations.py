@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +11,7 @@ from app.domain.diagnostics import anonymous_probe, responses
 from app.domain.diagnostics.responses import Blocker
 from app.domain.diagnostics.results import ADDRESSES, NAMES
 from app.http.errors import ErrorCode, Trait, printable
+from app.http.response import json_object
 from app.http.site_client import ProbeResponse
 
 # The finding for each result of the body test.
@@ -188,10 +188,8 @@ def _index_finding(look: ProbeResponse) -> str:
     if look.received is None:
         return ""
     try:
-        document = json.loads(responses.plain(look.received, MAX_INDEX_BYTES))
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(document, dict):
+        document = json_object(responses.plain(look.received, MAX_INDEX_BYTES))
+    except ValueError:
         return ""
     if isinstance(document.get("namespaces"), list):
         return "index_lists" if _NAMESPACE in document["namespaces"] else "index_without"

@@ -14,7 +14,7 @@ from app.domain import audit, permissions
 from app.domain.actor import Actor
 from app.domain.audit.events import EmailServerChanged, EmailServerRemoved
 from app.domain.errors import Conflict, Invalid
-from app.domain.text import has_hidden_characters
+from app.domain.text import name_problem
 from app.keys import KeyRing
 from app.models.email import EmailServer, NotifiedItem
 
@@ -138,7 +138,7 @@ def _problems(typed: TypedServer, stored: EmailServer | None) -> dict[str, str]:
         "username": _username_problem(typed.username),
         "password": _password_problem(typed, stored),
         "sender": _sender_problem(typed.sender),
-        "sender_name": _name_problem(typed.sender_name),
+        "sender_name": name_problem(typed.sender_name, MAX_NAME_CHARS),
     }
     return {name: problem for name, problem in found.items() if problem}
 
@@ -197,14 +197,6 @@ def _is_plain(text: str) -> bool:
 def _sender_problem(text: str) -> str:
     if len(text) > MAX_ADDRESS_CHARS or not _ADDRESS.fullmatch(text):
         return "Enter an e-mail address, for example aura@agency.example."
-    return ""
-
-
-def _name_problem(text: str) -> str:
-    if len(text) > MAX_NAME_CHARS:
-        return f"At most {MAX_NAME_CHARS} characters."
-    if not text.isprintable() or has_hidden_characters(text):
-        return "The name contains a character that cannot be printed."
     return ""
 
 

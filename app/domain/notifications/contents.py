@@ -38,7 +38,6 @@ _LABELS = {
 }
 _RESOLVED_LABEL = (RESOLVED, "good")
 _HEALTHY = "healthy"
-# Where the task is done if that does not depend on what it is about.
 # How items end, as the words after "is" and "are".
 _UP, _CONNECTED = "up again", "connected again"
 _MANY_ENDED = (_UP, _CONNECTED)

@@ -57,10 +57,6 @@ class Requirements:
     no_notice: bool = True
     no_console_error: bool = False
 
-    @property
-    def is_anything(self) -> bool:
-        return self != Requirements(status=0, no_notice=False)
-
 
 @dataclass(frozen=True)
 class Difference:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from app.domain import audit, permissions
 from app.domain.actor import SYSTEM, Actor
 from app.domain.audit.events import ProvenanceAccepted, ProvenanceChanged
-from app.domain.errors import Invalid, NotFound, StaleState
-from app.domain.text import MAX_REASON_CHARS
+from app.domain.errors import NotFound, StaleState
+from app.domain.text import require_reason
 from app.domain.vulnerabilities.slugs import slug_of
 from app.models.base import transaction
 from app.models.provenance import (
@@ -94,8 +94,7 @@ def accept_change(
     permissions.require(by, "auto_update_rules")
     permissions.require_recent_authentication(confirmed_at, now)
     reason = reason.strip()
-    if not 0 < len(reason) <= MAX_REASON_CHARS:
-        raise Invalid("reason", f"Enter a reason of at most {MAX_REASON_CHARS} characters.")
+    require_reason(reason)
     with permissions.user_transaction(by, "auto_update_rules") as (_, present):
         # It lets rules update the plugin on every site again.
         permissions.require_everything(present, "auto_update_rules")

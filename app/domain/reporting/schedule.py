@@ -12,7 +12,7 @@ from app.domain.actor import Actor
 from app.domain.agency.settings import AgencySettings
 from app.domain.audit.events import ReportScheduleChanged
 from app.domain.errors import Invalid
-from app.domain.text import has_hidden_characters
+from app.domain.text import name_problem
 from app.domain.time_zones import time_zones, zone_of
 from app.models.client_reports import CADENCES, MONTHLY, NEVER, WEEKLY, ReportSchedule
 from app.models.clients import Client
@@ -111,7 +111,7 @@ def _problems(terms: ReportTerms) -> dict[str, str]:
         "day": _day_problem(terms),
         "time_zone": _zone_problem(terms.time_zone),
         "recipients": _recipients_problem(terms),
-        "sender_name": _name_problem(terms.sender_name),
+        "sender_name": name_problem(terms.sender_name, MAX_NAME_CHARS),
         "reply_to": _address_problem(terms.reply_to) if terms.reply_to else "",
         "language": "" if terms.language in LANGUAGES else "Choose a language from the list.",
     }
@@ -142,12 +142,4 @@ def _recipients_problem(terms: ReportTerms) -> str:
 def _address_problem(text: str) -> str:
     if len(text) > MAX_ADDRESS_CHARS or not _ADDRESS.fullmatch(text):
         return "Enter an e-mail address in plain letters, for example m@example.com."
-    return ""
-
-
-def _name_problem(text: str) -> str:
-    if len(text) > MAX_NAME_CHARS:
-        return f"At most {MAX_NAME_CHARS} characters."
-    if not text.isprintable() or has_hidden_characters(text):
-        return "The name contains a character that cannot be printed."
     return ""

@@ -84,7 +84,7 @@ def make_pdf(report: SentReport, render: RenderPdf, config: Config) -> bytes:
 
 def look_of(config: Config) -> Look:
     """Return what a report shows of the agency."""
-    return Look(AgencyLogo.read(), read_settings(config).accent, config.origin)
+    return Look(AgencyLogo.read_png(), read_settings(config).accent, config.origin)
 
 
 def seen_digest(report: SentReport) -> str:

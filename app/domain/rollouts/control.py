@@ -18,7 +18,7 @@ from app.domain.changes import approvals, proposals
 from app.domain.errors import Conflict, Forbidden, Invalid, StaleState
 from app.domain.rollouts import evidence
 from app.domain.rollouts.evidence import NEVER_ACCEPTED, NOTHING_SUCCEEDED, Finding
-from app.domain.text import MAX_REASON_CHARS
+from app.domain.text import check_reason
 from app.models.accounts import CLIENT
 from app.models.changes import Change
 from app.models.rollouts import ENDED, HALTED, OPEN, PAUSED, RUNNING, Rollout, RolloutUpdate
@@ -68,8 +68,7 @@ def resume_rollout(
     permissions.require(by, "decide")
     permissions.require_recent_authentication(confirmed_at, now)
     reason = reason.strip()
-    if len(reason) > MAX_REASON_CHARS:
-        raise Invalid("reason", f"At most {MAX_REASON_CHARS} characters.")
+    check_reason(reason)
     sites = _sites(rollout)
     with permissions.user_transaction(by, "decide", *sites) as (tx, present):
         if not may_resume(present, sites):

@@ -17,23 +17,6 @@ LONGEST = timedelta(days=366)
 
 
 def hold_updates(
-    site: Site,
-    kind: str,
-    ident: str,
-    *,
-    until: datetime | None,
-    reason: str,
-    by: Actor,
-    now: datetime,
-) -> None:
-    """Ignore updates of a component until a date, or until they are turned on again.
-
-    Raises: Forbidden or Invalid.
-    """
-    hold_updates_on_sites([site], kind, ident, until=until, reason=reason, by=by, now=now)
-
-
-def hold_updates_on_sites(
     chosen: Sequence[Site],
     kind: str,
     ident: str,
@@ -43,9 +26,9 @@ def hold_updates_on_sites(
     by: Actor,
     now: datetime,
 ) -> None:
-    """Ignore updates of a component on several sites, each with its own audit entry.
+    """Ignore updates of a component on sites until a date, or until they are turned on again.
 
-    Raises: Forbidden or Invalid.
+    Each site gets an audit entry of its own. Raises: Forbidden or Invalid.
     """
     permissions.require(by, "propose")
     reason = reason.strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.models.reports import Component
-from app.models.sites import ACTIVE, Site
+from app.models.sites import Site
 
 CORE = ("core", "wordpress")
 # The one plugin of WordPress itself whose file is not named after its slug.
@@ -27,8 +27,6 @@ def slug_of(kind: str, ident: str) -> str:
 def fleet_software() -> set[tuple[str, str]]:
     """Return kind and slug of WordPress and of everything that connected sites have."""
     query = Component.select(Component.kind, Component.ident).join(Site)
-    query = query.where(
-        Component.kind.in_(("plugin", "theme")), Site.state == ACTIVE, Site.forgotten_at.is_null()
-    )
+    query = query.where(Component.kind.in_(("plugin", "theme")), Site.is_connected())
     rows: Any = query.distinct().tuples()
     return {CORE, *((kind, slug_of(kind, ident)) for kind, ident in rows)}

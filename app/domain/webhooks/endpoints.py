@@ -19,7 +19,7 @@ from app.domain.audit.events import (
     WebhookTurnedOn,
 )
 from app.domain.errors import Conflict, Invalid, NotFound
-from app.domain.text import has_hidden_characters
+from app.domain.text import name_problem
 from app.domain.webhooks.signing import new_secret
 from app.http import egress
 from app.http.ip_policy import is_reachable
@@ -43,6 +43,7 @@ FORMER_SECRET_FOR = timedelta(hours=24)
 # Of a longer path, the end is shown, so that a person can tell two addresses apart.
 _SHOWN_CHARS = 4
 _SHOWN_FROM_CHARS = 24
+_NO_NAME = "Enter a name, for example Team chat."
 # The problem of messages that were cancelled because their endpoint is off.
 TURNED_OFF = "off"
 
@@ -250,23 +251,13 @@ def _host(url: str) -> str:
 def _problems(typed: TypedEndpoint, config: Config, *, is_new: bool) -> dict[str, str]:
     has_url = is_new or bool(typed.url)
     found = {
-        "name": _name_problem(typed.name),
+        "name": name_problem(typed.name, MAX_NAME_CHARS) if typed.name else _NO_NAME,
         "format": "" if typed.format in FORMATS else "Choose a format.",
         "url": _url_problem(typed.url, config) if has_url else "",
         "wants": "" if typed.wants in WANTS else "Choose what is sent.",
         "client": "" if _are_known(typed.client_ids) else "Choose clients from the list.",
     }
     return {name: problem for name, problem in found.items() if problem}
-
-
-def _name_problem(text: str) -> str:
-    if not text:
-        return "Enter a name, for example Team chat."
-    if len(text) > MAX_NAME_CHARS:
-        return f"At most {MAX_NAME_CHARS} characters."
-    if not text.isprintable() or has_hidden_characters(text):
-        return "The name contains a character that cannot be printed."
-    return ""
 
 
 def _url_problem(url: str, config: Config) -> str:
