@@ -4,6 +4,7 @@ audit log."""
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from app.keys import new_signing_key, sign_checkpoint, signing_public
 from app.models.alerts import Alert
 from app.models.audit import AuditEntry
 from app.models.audit_frontier import MerkleFrontier
-from app.models.base import transaction
+from app.models.base import is_postgres, transaction
 from app.models.call_log import OK, SiteCall
 from app.models.checkpoints import AuditAnchor, SiteCheckpoint
 from app.models.installation import Setting
@@ -56,6 +57,26 @@ def cut_audit_log(last: int) -> None:
 
 
 # ---- Aura's own ----
+
+
+def test_no_site_hears_of_an_entry_that_a_power_cut_could_take(
+    ana: Actor, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(
+        "app.models.durability.os.fsync", lambda file: synced.append(file_behind(file))
+    )
+    grow(2)
+    checkpoints.current_checkpoint(config)
+    checkpoints.current_checkpoint(config)
+    grow(1)
+    checkpoints.current_checkpoint(config)
+    # Once for each time that the log grew; PostgreSQL does it itself.
+    assert synced == ([] if is_postgres() else [f"{config.var_dir}/aura.db-wal"] * 2)
+
+
+def file_behind(descriptor: int) -> str:
+    return str(Path(f"/proc/self/fd/{descriptor}").readlink())
 
 
 def test_it_is_signed_again_only_when_the_log_or_the_key_has_changed(

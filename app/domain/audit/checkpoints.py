@@ -21,6 +21,7 @@ from app.models.alerts import AUDIT_LOG_LOST, Alert
 from app.models.audit import AuditEntry
 from app.models.audit_frontier import MerkleFrontier
 from app.models.checkpoints import AuditAnchor, SiteCheckpoint
+from app.models.durability import make_durable
 from app.models.installation import Setting
 from app.models.sites import Site
 from app.protocol import ProtocolError, b64u, canonical, from_b64u, parse_json
@@ -78,6 +79,8 @@ def current_checkpoint(config: Config, sign_d: str | None = None) -> Checkpoint:
     if latest is not None and (latest.n, latest.hash) == AuditEntry.end():
         return latest
     n, digest, at, root = _newest(log)
+    # A site keeps it, and an audit log without these entries would be one that was cut.
+    make_durable()
     about: dict[str, Any] = {"log": log, "n": n, "hash": digest, "at": at, "root": root.hex()}
     body = canonical({"v": VERSION, **about})
     signed = Checkpoint(**about, body=body, signature=sign_checkpoint(seed, body))
