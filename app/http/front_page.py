@@ -20,7 +20,8 @@ DEADLINE_S = 10.0
 # Enough for the head of a page. A phrase may be further below.
 FEW_BYTES = 64 * 1024
 MANY_BYTES = 1024 * 1024
-_MOST_REDIRECTS = 3
+# Half of what browsers follow, within the time limit of the page.
+_MOST_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = {"Accept": "text/html,*/*;q=0.1", "Accept-Encoding": "identity"}
 

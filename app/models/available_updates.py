@@ -82,13 +82,17 @@ class UpdateFilter:
 
 @dataclass(frozen=True)
 class UpdateCounts:
-    """Available updates in numbers; `sites` counts those with a ready one."""
+    """Available updates in numbers; `sites` counts those with a ready one.
+
+    `together` are the ready ones that can be reviewed together, of each size, and of all as "".
+    """
 
     ready: int
     sites: int
     blocked: int
     in_progress: int
     by_release_type: dict[str, int]
+    together: dict[str, int]
 
     @property
     def total(self) -> int:
@@ -208,28 +212,36 @@ class AvailableUpdate(BaseModel):
     # ---- lists ----
 
     @classmethod
-    def counts(cls, asked: UpdateFilter) -> UpdateCounts:
-        """Return the number of updates in each status, and of the ready ones of each size."""
-        found = cls._counts(asked.timeless(), **asked.times())
+    def counts(cls, asked: UpdateFilter, apart: tuple[str, ...] = ()) -> UpdateCounts:
+        """Return the number of updates in each status, and of the ready ones of each size.
+
+        Updates of the kinds `apart` are not among those that are reviewed together.
+        """
+        found = cls._counts(asked.timeless(), apart, **asked.times())
         counts = {status: numbers for status, *numbers in found}
-        none = [0, 0, *(0 for _ in RELEASE_TYPES)]
-        ready, sites, *sizes = counts.get(READY, none)
+        none = [0, 0, 0, *(0 for _ in RELEASE_TYPES * 2)]
+        ready, sites, together, *sizes = counts.get(READY, none)
         blocked, in_progress = (counts.get(status, none)[0] for status in (BLOCKED, IN_PROGRESS))
-        by_release_type = dict(zip(RELEASE_TYPES, sizes, strict=True))
-        return UpdateCounts(ready, sites, blocked, in_progress, by_release_type)
+        every = dict(zip(RELEASE_TYPES, sizes[: len(RELEASE_TYPES)], strict=True))
+        usual = dict(zip(RELEASE_TYPES, sizes[len(RELEASE_TYPES) :], strict=True))
+        return UpdateCounts(ready, sites, blocked, in_progress, every, {"": together, **usual})
 
     @classmethod
     @composed_once
-    def _counts(cls, asked: UpdateFilter) -> Any:
+    def _counts(cls, asked: UpdateFilter, apart: tuple[str, ...]) -> Any:
         status = cls.status_in_sql(asked).alias("status")
-        rows = cls.connected(asked, cls.site, cls.release_type, status)
+        rows = cls.connected(asked, cls.site, cls.kind, cls.release_type, status)
         one = rows.alias("one")
         # By status, so that the database computes it once for each row.
+        sizes = [one.c.release_type == size for size in RELEASE_TYPES]
+        is_usual = one.c.kind.not_in(apart)
         query = cls.select(
             one.c.status,
             fn.COUNT(one.c.status),
             fn.COUNT(one.c.site_id.distinct()),
-            *(_count(one.c.release_type == size) for size in RELEASE_TYPES),
+            _count(is_usual),
+            *(_count(is_size) for is_size in sizes),
+            *(_count(is_size & is_usual) for is_size in sizes),
         ).from_(one)
         return query.group_by(one.c.status).tuples()
 

@@ -219,7 +219,7 @@ def tabs(actor: Actor, now: datetime) -> Tabs:
     is_agency = permissions.is_allowed(actor.role, "overview")
     update_filter = fleet_updates.updates_visible_to(actor, now)
     return Tabs(
-        available=AvailableUpdate.counts(update_filter) if is_agency else None,
+        available=AvailableUpdate.counts(update_filter, SEPARATE_KINDS) if is_agency else None,
         waiting=counts[change_batches.TO_APPROVE],
         running=counts[change_batches.UNDER_WAY],
         to_check=counts[change_batches.TO_CHECK],
@@ -233,7 +233,8 @@ def available(actor: Actor, narrowing: Narrowing, now: datetime) -> AvailableLis
     counts = shown.available
     if counts is None or narrowing.is_narrow():
         # The chips show the number of each size.
-        counts = AvailableUpdate.counts(replace(update_filter, release_type=""))
+        every_size = replace(update_filter, release_type="")
+        counts = AvailableUpdate.counts(every_size, SEPARATE_KINDS)
     groups = None if narrowing.by else _by_component(update_filter)
     return AvailableList(
         tabs=shown,

@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.actor import Actor
 from app.domain.changes import candidates, fleet_updates
-from app.domain.inventory.eligibility import STALE_AFTER
+from app.domain.inventory.eligibility import SEPARATE_KINDS, STALE_AFTER
 from app.domain.sites import holds, sites
 from app.models import update_lists
 from app.models.available_updates import AvailableUpdate, UpdateFilter, UpdateKey
@@ -161,6 +161,16 @@ def test_one_step_is_one_group_and_major_versions_come_last(ready, ana, config, 
     counts = AvailableUpdate.counts(asked)
     assert (counts.ready, counts.sites, counts.blocked) == (3, 2, 0)
     assert counts.by_release_type == {"patch": 2, "minor": 0, "major": 1, "unclear": 0}
+    assert counts.together == {"": 3, "patch": 2, "minor": 0, "major": 1, "unclear": 0}
+
+
+def test_what_is_reviewed_apart_is_not_counted_with_the_others(ready, ana, config, clock, asked):
+    second_site(ana, config, clock)
+    AvailableUpdate.update(kind="core").where(AvailableUpdate.ident == SHOP).execute()
+    counts = AvailableUpdate.counts(asked, SEPARATE_KINDS)
+    assert (counts.ready, counts.by_release_type["major"]) == (3, 1)
+    assert counts.together == {"": 2, "patch": 2, "minor": 0, "major": 0, "unclear": 0}
+    assert len(fleet_updates.usual_updates(asked)) == 2
 
 
 def test_a_filter_narrows_counts_groups_and_requests(ready, ana, config, clock, asked):
