@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from peewee import AutoField, CharField, TextField
+from peewee import AutoField, CharField, TextField, fn
 
 from app.models.base import BaseModel, JsonField, UtcField
 from app.models.visibility import Visibility
@@ -43,7 +43,7 @@ class Client(BaseModel):
     @classmethod
     def listing(cls, visible: Visibility) -> list[Client]:
         """Return the visible clients by name."""
-        return list(cls.select().where(visible.in_sql(cls.id)).order_by(cls.name))
+        return list(cls.select().where(visible.in_sql(cls.id)).order_by(fn.LOWER(cls.name)))
 
     @classmethod
     def names(cls, visible: Visibility) -> dict[int, str]:

@@ -22,6 +22,7 @@ from app.domain.webhooks import endpoints, outbox
 from app.domain.webhooks.endpoints import TypedEndpoint
 from app.models.base import utcnow
 from app.models.clients import Client
+from app.models.visibility import EVERYTHING
 from app.models.webhooks import STANDARD, WebhookEndpoint, WebhookMessage
 from app.views import one_time_display
 from app.views.authorization import current_actor, require_permission
@@ -194,7 +195,7 @@ def _form(endpoint: WebhookEndpoint | None, typed: TypedEndpoint, errors: dict[s
         endpoint=endpoint,
         typed=typed,
         errors=errors,
-        clients=list(Client.select().order_by(Client.name)),
+        clients=Client.listing(EVERYTHING),
     )
 
 

@@ -87,6 +87,13 @@ def test_a_mistake_is_shown_beside_its_field(as_ana, changes, message):
     assert WebhookEndpoint.select().count() == 0
 
 
+def test_clients_that_no_longer_exist_are_not_all_clients(as_ana, endpoint):
+    WebhookEndpoint.update(client_ids=[999]).execute()
+    page = as_ana.get(path(endpoint)).text
+    assert "None: the chosen clients no longer exist" in page
+    assert "All clients" not in page
+
+
 def test_there_is_a_limit(as_ana, ana, config, monkeypatch):
     monkeypatch.setattr(endpoints, "MAX_ENDPOINTS", 1)
     add(as_ana)

@@ -13,6 +13,8 @@ from pypdf import PdfReader
 from app.domain import audit
 from app.domain.audit import EntryFilter
 from app.domain.audit.documents import entry_document
+from app.domain.changes import proposals
+from app.http.errors import ErrorCode
 from app.models.accounts import User
 from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule
@@ -214,3 +216,18 @@ def test_hostile_names_stay_text_on_the_page_and_on_paper(as_ana, told):
     assert "<script>alert(1)</script>{{7*7}}" in said
     assert "\u202e" not in said
     assert "Some characters are missing in the font" in said
+
+
+def test_a_result_that_stays_unknown_is_open_until_a_person_has_checked(
+    as_ana, ready, ana, ben, fake, config, clock
+):
+    change = check(propose(ready, ben, clock()), fake, config)
+    approve(change, ana, config, clock())
+    fake.failing = [ErrorCode.too_slow]
+    run_change(change, fake, config)
+    # After an hour without an answer.
+    change.update_if(is_incident=True)
+    address, words = f"/clients/{ready.client_id}/report?{QUERY}", "The result of the update of"
+    assert words in as_ana.get(address).text
+    proposals.close_incident(change, by=ana, note="The website works.", now=clock())
+    assert words not in as_ana.get(address).text

@@ -187,7 +187,7 @@ def _risks(
     """Return the open risks, worst first: what a person has to check before what waits."""
     found = []
     for story in stories:
-        if story.is_open_incident or story.state == "unknown":
+        if story.is_open_incident or (story.state == "unknown" and story.looked_after is None):
             code = "incident" if story.is_open_incident else "not_known"
             facts = {"change": str(story.change_id), "name": story.name, "to": story.to_version}
             found.append(Risk(code, story.site_id, facts))
