@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +22,7 @@ from authlib.oidc.core import CodeIDToken
 from authlib.oidc.discovery import get_well_known_url
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import Key, KeySet
 
 from app.http import site_client
 from app.http.ip_policy import Network
@@ -202,7 +203,7 @@ def _verified(
 ) -> Mapping[str, Any]:
     """Return the claims of an ID token that was made for this client and this sign-in."""
     try:
-        decoded = jwt.decode(token, KeySet.import_key_set(keys), algorithms=_ALGORITHMS)
+        decoded = jwt.decode(token, _known_keys(keys), algorithms=_ALGORITHMS)
         claims = CodeIDToken(
             decoded.claims,
             decoded.header,
@@ -221,6 +222,15 @@ def _verified(
         reason = getattr(why, "description", "") or type(why).__name__
         raise ProviderError(f"The ID token of the provider is not valid: {reason}") from why
     return dict(claims)
+
+
+def _known_keys(found: Any) -> KeySet:
+    """Return the keys of a set whose kind is known; others are to be ignored (RFC 7517, 5)."""
+    known: list[Key] = []
+    for one in found["keys"]:
+        with suppress(JoseError, ValueError, KeyError, TypeError, AttributeError):
+            known += KeySet.import_key_set({"keys": [one]}).keys
+    return KeySet(known)
 
 
 def _identity(claims: Mapping[str, Any]) -> Identity:

@@ -36,7 +36,8 @@ class LocalProvider:
     """The provider, and who is signed in there.
 
     `claims` change those of the next ID token (None removes one), `configuration` the document of
-    discovery, and `sign` how a token is made. `codes` are those that were not used yet.
+    discovery, and `sign` how a token is made. `more_keys` come before its own one. `codes` are
+    those that were not used yet.
     """
 
     issuer: str
@@ -46,6 +47,7 @@ class LocalProvider:
     configuration: dict[str, Any] = field(default_factory=dict)
     answer: dict[str, str] = field(default_factory=dict)
     sign: Sign = signed
+    more_keys: list[Any] = field(default_factory=list)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     token_requests: list[dict[str, str]] = field(default_factory=list)
 
@@ -141,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         if parts.path == "/.well-known/openid-configuration":
             self._send(200, provider.document())
         elif parts.path == "/keys":
-            self._send(200, {"keys": [KEY.as_dict(private=False)]})
+            self._send(200, {"keys": [*provider.more_keys, KEY.as_dict(private=False)]})
         elif parts.path == "/authorize":
             self.send_response(302)
             self.send_header("Location", provider.authorize(_first(parts.query)))

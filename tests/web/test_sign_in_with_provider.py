@@ -143,6 +143,18 @@ def test_whoever_gets_a_former_address_does_not_get_the_account(app, as_nobody, 
     assert "another subject" in refusals()[0].body
 
 
+@pytest.mark.parametrize(
+    "key",
+    [{"kty": "EC", "crv": "P-999", "x": "AQ", "y": "AQ"}, {"kty": "moon"}, {}, None, "key", 5],
+    ids=str,
+)
+def test_keys_of_kinds_that_are_not_known_are_ignored(as_nobody, on, provider, eva, key):
+    on()
+    provider.email, provider.more_keys = eva.email, [key]
+    signs_in(as_nobody)
+    assert is_in(as_nobody)
+
+
 def test_a_sign_in_of_long_ago_confirms_nothing_sensitive(as_nobody, on, provider, eva):
     on()
     provider.email = eva.email
