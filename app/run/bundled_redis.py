@@ -79,13 +79,7 @@ class RedisServer:
             )
         _end_orphan(self._path)
         # Its own session: Ctrl-C in the terminal must not reach it before the other processes.
-        self._server = subprocess.Popen(
-            _command(self._path),
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
-        )
-        self._output = cast("IO[bytes]", self._server.stdout)
+        self._open()
         client = Redis(unix_socket_path=str(self._path))
         deadline = time.monotonic() + _ANSWERS_WITHIN_S
         while time.monotonic() < deadline and self._server.poll() is None:
@@ -100,6 +94,19 @@ class RedisServer:
         self._read_output()
         self._output.close()
         raise RedisUnavailable(f"The bundled Redis did not start.{self._last_messages()}")
+
+    def _open(self) -> None:
+        try:
+            self._server = subprocess.Popen(
+                _command(self._path),
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            )
+        # Without memory for a process, for example.
+        except OSError as why:
+            raise RedisUnavailable(f"The bundled Redis could not be started: {why}.") from why
+        self._output = cast("IO[bytes]", self._server.stdout)
 
     def _put_damaged_queue_aside(self) -> bool:
         """Rename the files of a queue that Redis could not read; return whether there are any.

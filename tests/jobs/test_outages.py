@@ -93,6 +93,23 @@ def test_one_that_dies_again_and_again_is_given_up_with_the_reason(
     redis.stop()
 
 
+def test_one_that_the_system_cannot_start_again_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundled_redis, "MOST_RESTARTS", 1)
+    given_up: list[str] = []
+    redis = bundled_redis.RedisServer(tmp_path / "redis.sock")
+    redis.start()
+    redis.watch(gave_up=given_up.append)
+    monkeypatch.setattr(bundled_redis, "_command", lambda _path: ["/no/such/program"])
+    os.kill(pid_of(Redis(unix_socket_path=str(tmp_path / "redis.sock"))), signal.SIGKILL)
+    until("it is given up", lambda: given_up != [])
+    assert "again after 1 restarts" in given_up[0]
+    redis.stop()
+    with pytest.raises(bundled_redis.RedisUnavailable, match="could not be started"):
+        redis.start()
+
+
 def test_one_that_cannot_start_is_refused_with_its_own_words(tmp_path: Path) -> None:
     redis = bundled_redis.RedisServer(tmp_path / "none" / "redis.sock")
     with pytest.raises(bundled_redis.RedisUnavailable, match="No such file or directory"):
