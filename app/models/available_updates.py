@@ -38,6 +38,8 @@ READY = "ready"
 IN_PROGRESS = "open"
 BLOCKED = "blocked"
 RELEASE_TYPES = ("patch", "minor", "major", "unclear")
+# The keys of UpdateCounts.together.
+_TOGETHER = ("", *RELEASE_TYPES)
 MAJOR_LAST = ("major", "unclear")
 _NOW: Any = given(UpdateHold.until, "now")
 _FRESH_SINCE: Any = given(Report.received_at, "fresh_since")
@@ -215,16 +217,17 @@ class AvailableUpdate(BaseModel):
     def counts(cls, asked: UpdateFilter, apart: tuple[str, ...] = ()) -> UpdateCounts:
         """Return the number of updates in each status, and of the ready ones of each size.
 
-        Updates of the kinds `apart` are not among those that are reviewed together.
+        Updates of the kinds `apart` are not among those that are reviewed together, which are
+        counted only if some are apart.
         """
         found = cls._counts(asked.timeless(), apart, **asked.times())
         counts = {status: numbers for status, *numbers in found}
-        none = [0, 0, 0, *(0 for _ in RELEASE_TYPES * 2)]
-        ready, sites, together, *sizes = counts.get(READY, none)
+        none = [0, 0, *(0 for _ in RELEASE_TYPES), *(0 for _ in _TOGETHER)]
+        ready, sites, *sizes = counts.get(READY, none)
         blocked, in_progress = (counts.get(status, none)[0] for status in (BLOCKED, IN_PROGRESS))
-        every = dict(zip(RELEASE_TYPES, sizes[: len(RELEASE_TYPES)], strict=True))
-        usual = dict(zip(RELEASE_TYPES, sizes[len(RELEASE_TYPES) :], strict=True))
-        return UpdateCounts(ready, sites, blocked, in_progress, every, {"": together, **usual})
+        every = dict(zip(RELEASE_TYPES, sizes, strict=False))
+        together = dict(zip(_TOGETHER, sizes[len(RELEASE_TYPES) :], strict=False))
+        return UpdateCounts(ready, sites, blocked, in_progress, every, together)
 
     @classmethod
     @composed_once
@@ -235,13 +238,12 @@ class AvailableUpdate(BaseModel):
         # By status, so that the database computes it once for each row.
         sizes = [one.c.release_type == size for size in RELEASE_TYPES]
         is_usual = one.c.kind.not_in(apart)
+        together = [is_usual, *(is_size & is_usual for is_size in sizes)] if apart else []
         query = cls.select(
             one.c.status,
             fn.COUNT(one.c.status),
             fn.COUNT(one.c.site_id.distinct()),
-            _count(is_usual),
-            *(_count(is_size) for is_size in sizes),
-            *(_count(is_size & is_usual) for is_size in sizes),
+            *(_count(condition) for condition in (*sizes, *together)),
         ).from_(one)
         return query.group_by(one.c.status).tuples()
 

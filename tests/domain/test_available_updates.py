@@ -161,7 +161,7 @@ def test_one_step_is_one_group_and_major_versions_come_last(ready, ana, config, 
     counts = AvailableUpdate.counts(asked)
     assert (counts.ready, counts.sites, counts.blocked) == (3, 2, 0)
     assert counts.by_release_type == {"patch": 2, "minor": 0, "major": 1, "unclear": 0}
-    assert counts.together == {"": 3, "patch": 2, "minor": 0, "major": 1, "unclear": 0}
+    assert counts.together == {}
 
 
 def test_what_is_reviewed_apart_is_not_counted_with_the_others(ready, ana, config, clock, asked):
