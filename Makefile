@@ -99,7 +99,7 @@ album: $(VENV)/.dev ## Photograph every page with sixty simulated sites into the
 	@$(BIN)/python -m tests.pages.album
 
 screenshots: images-all ## Take the pictures in docs/img again, of real WordPress and of sixty simulated sites
-	AURA_WRITE_SCREENSHOTS=1 $(BIN)/python -m pytest --all tests/e2e
+	AURA_WRITE_SCREENSHOTS=1 $(PYTEST) --all tests/e2e
 	$(BIN)/python -m tests.pages.fleet_pictures
 
 prepare: ## Install PHP, Docker and Chromium where this may be done, else say what is missing
