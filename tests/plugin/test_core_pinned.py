@@ -174,7 +174,7 @@ def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
             if not name.endswith("/")
         }
     there = files(site, "sha256")
-    assert len(expected) > 1000
+    assert len(expected) > 900
     del expected[BUNDLED]
     assert BUNDLED not in there
     assert {name: there.get(name) for name in expected} == expected
