@@ -157,6 +157,9 @@ class _Tab:
             picture = self._take_picture(self.wanted.width, time.monotonic() + _PICTURE_S)
         except CommandFailed:
             return Visit(self._status, why="crashed")
+        # A page can lead elsewhere, or crash, while its picture is taken.
+        if self._why:
+            return Visit(self._status, why=self._why)
         return Visit(self._status, tuple(self._errors), picture)
 
     def _prepare(self, width: Width) -> None:

@@ -77,7 +77,7 @@ class User(BaseModel):
     def is_disabled(self) -> bool:
         return self.disabled_at is not None
 
-    def outdate(self) -> None:
+    def end_sessions(self) -> None:
         """End all sessions and links of this user."""
         self.update_if(session_epoch=User.session_epoch + 1)
 
@@ -161,11 +161,11 @@ class User(BaseModel):
         )
 
     @classmethod
-    def anybody(cls) -> bool:
+    def any_exists(cls) -> bool:
         return cls.select().exists()
 
     @classmethod
-    def speaks_for(cls, client_id: int) -> bool:
+    def has_client_user(cls, client_id: int) -> bool:
         """Whether a user of this client could decide anything."""
         query = cls.select().where(
             cls.role == CLIENT,
@@ -325,7 +325,7 @@ class LoginFailure(BaseModel):
         return query.scalar(as_tuple=True)
 
     @classmethod
-    def forgive(cls, subject_hash: str) -> None:
+    def forget_subject(cls, subject_hash: str) -> None:
         cls.delete().where(cls.subject_hash == subject_hash).execute()
 
     @classmethod

@@ -45,14 +45,14 @@ class Alert(BaseModel):
         return cls.get_or_none(cls.id == alert_id)
 
     @classmethod
-    def open_ones(cls, visible: Visibility) -> list[Alert]:
+    def unresolved(cls, visible: Visibility) -> list[Alert]:
         """Return the open alerts of visible sites, newest first, each with its site."""
         query = cls.select(cls, Site).join(Site)
         query = query.where(cls.closed_at.is_null(), visible.in_sql(Site.client))
         return list(query.order_by(cls.id.desc()))
 
     @classmethod
-    def closed_ones(cls, limit: int, visible: Visibility) -> list[Alert]:
+    def resolved(cls, limit: int, visible: Visibility) -> list[Alert]:
         query = cls.select(cls, Site).join(Site)
         query = query.where(cls.closed_at.is_null(False), visible.in_sql(Site.client))
         return list(query.order_by(cls.closed_at.desc(), cls.id.desc()).limit(limit))

@@ -385,8 +385,8 @@ class Change(LeasedRow):
         return list(cls.select().where(cls.state == RUNNING, cls.leased_until < now - grace))
 
     @classmethod
-    def outlived(cls, now: datetime) -> list[Change]:
-        """Not begun when their time was over."""
+    def past_deadline(cls, now: datetime) -> list[Change]:
+        """Return the changes that did not begin in their time."""
         return list(cls.select().where(cls.state.in_(MAY_EXPIRE), cls.not_after < now))
 
 

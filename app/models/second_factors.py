@@ -129,7 +129,7 @@ class Passkey(UserRow):
         return query.first()
 
     @classmethod
-    def anybody(cls) -> bool:
+    def any_exists(cls) -> bool:
         """Whether anyone has a passkey."""
         return cls.select().exists()
 

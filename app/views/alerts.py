@@ -45,8 +45,8 @@ def index() -> ResponseReturnValue:
     visible = current_visibility()
     return render_template(
         "alerts/index.html",
-        open=Alert.open_ones(visible),
-        closed=Alert.closed_ones(_CLOSED_SHOWN, visible),
+        open=Alert.unresolved(visible),
+        closed=Alert.resolved(_CLOSED_SHOWN, visible),
     )
 
 

@@ -125,7 +125,7 @@ def sign_in_page(email: str, errors: dict[str, str]) -> str:
         email=email,
         errors=errors,
         next=safe_next(request.values.get("next")),
-        is_set_up=User.anybody(),
+        is_set_up=User.any_exists(),
         kept=pending_form.carried(),
         can_reset=outbox.is_on(),
         passkeys=passkeys.anybody_has_one(),

@@ -36,7 +36,7 @@ def test_an_alert_is_raised_once_with_its_entry(site: Site, clock: Clock) -> Non
     assert raise_one(site, clock())
     assert not raise_one(site, clock())
     assert raise_one(site, clock(), key="n2")
-    assert len(Alert.open_ones(EVERYTHING)) == 2
+    assert len(Alert.unresolved(EVERYTHING)) == 2
     assert len(AuditEntry.newest(site_id=site.id, event="alert_raised")) == 2
 
 
@@ -44,20 +44,20 @@ def test_closing_it_says_what_it_was_and_it_is_not_raised_again(
     site: Site, ana: Actor, clock: Clock
 ) -> None:
     raise_one(site, clock())
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     assert close(alert, ana, clock()) == 1
     assert (alert.closed_by, alert.closing_note) == ("Ana", "Our own test.")
     entry = AuditEntry.newest(site_id=site.id, event="alert_closed", limit=1)[0]
     assert entry_document(entry)["facts"]["note"] == "Our own test."
     assert not raise_one(site, clock())
-    assert Alert.open_ones(EVERYTHING) == []
+    assert Alert.unresolved(EVERYTHING) == []
 
 
 def test_only_who_works_there_and_has_just_typed_their_password_closes_it(
     site: Site, ana: Actor, ben: Actor, cleo: Actor, dora: Actor, clock: Clock
 ) -> None:
     raise_one(site, clock())
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     for who in (cleo, dora, SYSTEM):
         with pytest.raises(Forbidden):
             close(alert, who, clock())
@@ -71,7 +71,7 @@ def test_closing_needs_words_that_somebody_reads(
     site: Site, ana: Actor, clock: Clock, note: str
 ) -> None:
     raise_one(site, clock())
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     with pytest.raises(Invalid):
         close(alert, ana, clock(), note=note)
     assert alert.is_open
@@ -79,7 +79,7 @@ def test_closing_needs_words_that_somebody_reads(
 
 def test_of_two_that_close_it_one_is_too_late(site: Site, ana: Actor, clock: Clock) -> None:
     raise_one(site, clock())
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     late = Alert.get_by_id(alert.id)
     close(alert, ana, clock())
     with pytest.raises(StaleState):
@@ -96,7 +96,7 @@ def test_others_of_its_kind_at_this_site_may_be_closed_with_it(
     raise_one(other, clock())
     alert = Alert.get(Alert.key == "n2", Alert.site == site)
     assert close(alert, ana, clock(), with_others=True) == 3
-    assert {(one.site_id, one.kind) for one in Alert.open_ones(EVERYTHING)} == {
+    assert {(one.site_id, one.kind) for one in Alert.unresolved(EVERYTHING)} == {
         (site.id, alerts.CALL_MISSING),
         (other.id, alerts.CALL_UNKNOWN),
     }
@@ -108,7 +108,7 @@ def test_one_cause_in_the_audit_log_is_told_once_for_all_sites(
     other = make_site(ana, now=clock(), url="https://other.example", name="Other")
     raise_one(site, clock(), kind=alerts.AUDIT_LOG_LOST)
     raise_one(other, clock(), kind=alerts.AUDIT_LOG_LOST)
-    alert = next(one for one in Alert.open_ones(EVERYTHING) if one.site_id == site.id)
+    alert = next(one for one in Alert.unresolved(EVERYTHING) if one.site_id == site.id)
     assert close(alert, ana, clock(), with_others=True) == 2
 
 

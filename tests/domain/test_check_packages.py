@@ -130,7 +130,7 @@ def test_other_bytes_than_the_site_was_given_stop_the_version_everywhere(
 ) -> None:
     wordpress_org.packages[PATH] = other
     do()
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     assert (alert.kind, alert.site_id) == (alerts.PACKAGE_DIFFERS, seen.site_id)
     assert alert.evidence["aura"]["package_sha256"] == pins_of(other)[0]
     assert alert.evidence["aura"]["seen_by"] == "Aura"
@@ -207,7 +207,7 @@ def test_a_package_of_another_version_or_plugin_proves_nothing(
     wordpress_org.packages[PATH] = package
     assert do() == UNCHECKED
     assert KnownPackage.get().problem == "package_mismatch"
-    assert Alert.open_ones(EVERYTHING) == []
+    assert Alert.unresolved(EVERYTHING) == []
     assert list((config.var_dir / "packages").iterdir()) == []
 
 

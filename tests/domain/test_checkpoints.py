@@ -297,9 +297,9 @@ def test_an_audit_log_that_was_cut_is_noticed_by_what_the_site_has_seen(
     fill(5)
     fake.clock.advance(minutes=1)
     read_report(paired, fake, config=config)
-    kinds = {alert.kind for alert in Alert.open_ones(EVERYTHING)}
+    kinds = {alert.kind for alert in Alert.unresolved(EVERYTHING)}
     assert alerts.AUDIT_LOG_LOST in kinds
-    lost = next(one for one in Alert.open_ones(EVERYTHING) if one.kind == alerts.AUDIT_LOG_LOST)
+    lost = next(one for one in Alert.unresolved(EVERYTHING) if one.kind == alerts.AUDIT_LOG_LOST)
     assert lost.evidence["site"] == {"entry": seen["n"], "hash": seen["hash"]}
     found = audit.verify_chain(checkpoints.anchors())
     assert (found.broken_at, "the site Bakery" in found.reason) == (seen["n"], True)
@@ -315,7 +315,7 @@ def test_an_audit_log_set_back_is_refused_by_the_site_which_is_still_read(
         audit.record(SyncRequested(sync_id=1), SYSTEM, now=fake.clock.advance(minutes=5))
     assert read_report(paired, fake, config=config).state == "done"
     assert fake.refused
-    assert alerts.AUDIT_LOG_REFUSED in {alert.kind for alert in Alert.open_ones(EVERYTHING)}
+    assert alerts.AUDIT_LOG_REFUSED in {alert.kind for alert in Alert.unresolved(EVERYTHING)}
     count = Alert.select().count()
     read_report(paired, fake, config=config)
     assert Alert.select().count() == count
@@ -339,7 +339,7 @@ def test_an_alert_that_was_closed_accounts_for_its_anchor(
     assert not audit.verify_chain(checkpoints.anchors()).is_whole
     now = fake.clock()
     told = {"note": "A backup of Monday.", "with_others": True, "confirmed_at": now, "now": now}
-    alert = next(one for one in Alert.open_ones(EVERYTHING) if one.kind == alerts.AUDIT_LOG_LOST)
+    alert = next(one for one in Alert.unresolved(EVERYTHING) if one.kind == alerts.AUDIT_LOG_LOST)
     alerts.close_alert(alert, by=ana, **told)
     assert audit.verify_chain(checkpoints.anchors()).is_whole
 
@@ -360,7 +360,7 @@ def test_what_a_site_cannot_prove_is_an_alert_about_that_site_alone(
     for _ in range(30):
         fake.shown = said
         assert read_report(paired, fake, config=config).state == "done"
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     assert (alert.kind, alert.kind in alerts.ABOUT_AUDIT_LOG) == (alerts.CLAIM_UNPROVEN, False)
     assert "checkpoint" in alert.evidence["site"]["why"]
     assert [(one.n, one.hash) for one in checkpoints.anchors()] == stands
@@ -372,7 +372,7 @@ def test_a_refusal_without_a_proof_is_no_doubt_about_the_audit_log(
 ) -> None:
     fake.refused = True
     read_report(paired, fake, config=config)
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     assert (alert.kind, alert.evidence["site"]["refuses"]) == (alerts.CLAIM_UNPROVEN, True)
 
 
@@ -382,7 +382,7 @@ def test_a_refusal_of_a_log_that_holds_what_was_seen_is_about_the_site(
     read_report(paired, fake, config=config)
     fake.refused = True
     read_report(paired, fake, config=config)
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     assert (alert.kind, alert.evidence["site"]["entry"]) == (
         alerts.CLAIM_UNPROVEN,
         checkpoints.anchors()[0].n,

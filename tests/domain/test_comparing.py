@@ -253,7 +253,7 @@ def read_log(paired: Site, fake: FakeSite, config: Config) -> None:
 
 
 def kinds() -> list[str]:
-    return [alert.kind for alert in Alert.open_ones(EVERYTHING)]
+    return [alert.kind for alert in Alert.unresolved(EVERYTHING)]
 
 
 def test_a_month_of_honest_work_raises_no_alert(
@@ -279,7 +279,7 @@ def test_a_call_made_with_stolen_keys_is_an_alert_with_its_entry_in_the_audit_lo
     read_report(paired, fake, config=config)
     read_log(paired, fake, config)
     read_log(paired, fake, config)
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     assert alert.kind == alerts.CALL_UNKNOWN
     assert alert.evidence["site"]["by"] == "Mallory"
     raised = AuditEntry.newest(site_id=paired.id, event="alert_raised", limit=5)

@@ -324,7 +324,7 @@ def test_a_mirror_that_serves_other_bytes_to_a_later_site_stops_the_version(prov
     proving.round()
     assert "B succeeded" not in proving.states()
     assert KnownPackage.get().is_disputed
-    assert [alert.site.name for alert in Alert.open_ones(EVERYTHING)] == ["B"]
+    assert [alert.site.name for alert in Alert.unresolved(EVERYTHING)] == ["B"]
 
 
 def test_what_was_proposed_is_not_approved_once_the_first_site_breaks(proving):

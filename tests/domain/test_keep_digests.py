@@ -115,10 +115,10 @@ def test_a_site_that_dates_all_its_entries_alike_gains_nothing(
 
 def test_what_is_kept_is_still_compared(paired: Site, fake: FakeSite, config: Config) -> None:
     live(paired, fake, config, days=15)
-    assert not Alert.open_ones(EVERYTHING)
+    assert not Alert.unresolved(EVERYTHING)
     fake.write("answered", operation="report", by="Someone else", nonce="unknown")
     live(paired, fake, config, days=15)
-    assert [alert.kind for alert in Alert.open_ones(EVERYTHING)] == ["call_unknown"]
+    assert [alert.kind for alert in Alert.unresolved(EVERYTHING)] == ["call_unknown"]
     assert "Someone else" not in "".join(one.body for one in kept(paired))
 
 

@@ -119,7 +119,7 @@ def test_each_language_has_its_own_package(
     assert (english.state, german.state) == (PROPOSED, PROPOSED)
     served = {ENGLISH_PATH: ENGLISH, GERMAN_PATH: IN_GERMAN}
     assert compared(served, config, clock) == [CHECKED, CHECKED]
-    assert Alert.open_ones(EVERYTHING) == []
+    assert Alert.unresolved(EVERYTHING) == []
     found = [packages.find_known(change) for change in (english, german)]
     assert [known.path for known in found if known] == [ENGLISH_PATH, GERMAN_PATH]
     # Further sites are told both, and leave theirs to Aura.
@@ -137,7 +137,7 @@ def test_other_bytes_of_one_language_stop_the_release_for_all(
     evil = packed({**CORE, "wordpress/wp-includes/class-wp-cache.php": b"<?php"})
     other = offered(there, evil, ENGLISH_PATH)
     assert (other.state, other.outcome_reason) == (REFUSED, "package_differs")
-    assert [one.kind for one in Alert.open_ones(EVERYTHING)] == [alerts.PACKAGE_DIFFERS]
+    assert [one.kind for one in Alert.unresolved(EVERYTHING)] == [alerts.PACKAGE_DIFFERS]
     assert packages.why_stopped(mine) == packages.DISPUTED
 
 

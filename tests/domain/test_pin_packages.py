@@ -72,7 +72,7 @@ def next_try(site: Site, change: Change, clock: Clock) -> Change:
 
 
 def resolve(by: Actor, now: Any) -> None:
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     alerts.close_alert(
         alert,
         by=by,
@@ -129,7 +129,7 @@ def test_other_bytes_of_a_version_stop_it_everywhere(
 ) -> None:
     change = second_change(ben, there, config)
     assert (change.state, change.outcome_reason) == (REFUSED, "package_differs")
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     assert (alert.site_id, alert.kind) == (change.site_id, alerts.PACKAGE_DIFFERS)
     assert alerts.severity(alert.kind) == "critical"
     assert alert.evidence["site"]["package_sha256"] == OTHER[0]
@@ -195,13 +195,13 @@ def test_who_sees_only_some_clients_does_not_let_a_version_go_everywhere(
     client = Client.named("Bakery Ltd")
     Site.update(client=client).where(Site.id == change.site_id).execute()
     User.update(limited_to=[client.id]).where(User.id == ben.id).execute()
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     assert alert.evidence["aura"]["seen_by"] == "another site"
     limited = Actor.of(User.get_by_id(ben.id), "192.0.2.2")
     with pytest.raises(Forbidden):
         resolve(limited, clock())
     assert KnownPackage.get().is_disputed
-    assert len(Alert.open_ones(EVERYTHING)) == 1
+    assert len(Alert.unresolved(EVERYTHING)) == 1
 
 
 def test_bytes_that_a_person_has_judged_stop_only_the_site_that_gets_them(
@@ -220,7 +220,7 @@ def test_bytes_that_a_person_has_judged_stop_only_the_site_that_gets_them(
     first.move(CANCELLED)
     first = check(propose(ready, ben, clock()), fake, config)
     assert second_change(ben, there, config).outcome_reason == "package_differs"
-    assert Alert.open_ones(EVERYTHING) == []
+    assert Alert.unresolved(EVERYTHING) == []
     assert approve(first, ana, config, clock()).state == APPROVED
 
 
@@ -231,7 +231,7 @@ def test_a_site_that_is_given_other_bytes_later_refuses_them_and_raises_the_aler
     fake.changes.package = OTHER
     assert run_change(proposed, fake, config) == REFUSED
     assert proposed.outcome_reason == "package_changed"
-    assert [alert.kind for alert in Alert.open_ones(EVERYTHING)] == [alerts.PACKAGE_DIFFERS]
+    assert [alert.kind for alert in Alert.unresolved(EVERYTHING)] == [alerts.PACKAGE_DIFFERS]
     assert KnownPackage.get().is_disputed
 
 

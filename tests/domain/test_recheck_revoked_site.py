@@ -93,7 +93,7 @@ def test_a_restored_site_is_ended_again_and_an_alert_says_so(
     restore(backup, fake)
     assert check(ended, fake, config, clock) == "had come back"
     assert fake.paired is None
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     assert (alert.kind, alert.site_id) == (alerts.REVOKED_ANSWERED, ended.id)
     assert (ended.state, ended.recheck_at) == (REVOKED, clock() + timedelta(days=1))
     restore(backup, fake)

@@ -43,7 +43,7 @@ def kept(site: Site) -> list[tuple[int, str, str]]:
 
 
 def open_kinds() -> list[str]:
-    return [alert.kind for alert in Alert.open_ones(EVERYTHING)]
+    return [alert.kind for alert in Alert.unresolved(EVERYTHING)]
 
 
 # ---- reading ----
@@ -224,7 +224,7 @@ def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
     real = fake.log[2]
     fake.entries_after = tampering(fake, real.seq, body="eyJ2IjoxfQ")
     assert read_log(paired, fake, config) == "broken"
-    (alert,) = Alert.open_ones(EVERYTHING)
+    (alert,) = Alert.unresolved(EVERYTHING)
     assert alert.kind == alerts.LOG_BROKEN
     assert alert.evidence["site"] == {
         "entry": 3,
@@ -278,7 +278,7 @@ def test_a_missing_entry_is_found(paired: Site, fake: FakeSite, config: Config) 
 
     fake.entries_after = without
     assert read_log(paired, fake, config) == "broken"
-    assert Alert.open_ones(EVERYTHING)[0].evidence["site"]["why"] == "is missing"
+    assert Alert.unresolved(EVERYTHING)[0].evidence["site"]["why"] == "is missing"
 
 
 def test_a_log_that_keeps_back_its_newest_entries_is_found(
@@ -292,7 +292,7 @@ def test_a_log_that_keeps_back_its_newest_entries_is_found(
 
     fake.entries_after = shorter
     assert read_log(paired, fake, config) == "broken"
-    assert "this request" in Alert.open_ones(EVERYTHING)[0].evidence["site"]["why"]
+    assert "this request" in Alert.unresolved(EVERYTHING)[0].evidence["site"]["why"]
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_closing_the_alert_reads_on_from_where_the_site_signed_last(
     fake.entries_after = honest
     signed_up_to, now = fake.head["n"], fake.clock()
     told = {"note": "A plugin edited it.", "with_others": False, "confirmed_at": now, "now": now}
-    alerts.close_alert(Alert.open_ones(EVERYTHING)[0], by=ana, **told)
+    alerts.close_alert(Alert.unresolved(EVERYTHING)[0], by=ana, **told)
     read_report(paired, fake, config=config)
     assert read_log(paired, fake, config) == "read"
     assert open_kinds() == []

@@ -162,7 +162,7 @@ def test_a_mirror_that_serves_other_bytes_to_site_nine_stops_everything(ana, con
     assert world.advance() == "stopped"
     assert halted() == (STOPPED, "package_differs", "I")
     assert KnownPackage.get().is_disputed
-    assert [alert.site.name for alert in Alert.open_ones(EVERYTHING)] == ["I"]
+    assert [alert.site.name for alert in Alert.unresolved(EVERYTHING)] == ["I"]
     (item,) = items(world)
     assert item.severity == attention.CRITICAL
     with pytest.raises(Conflict, match="Resolve the alert first"):

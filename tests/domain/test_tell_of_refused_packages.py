@@ -71,7 +71,7 @@ def run_refused(
 
 
 def open_alerts() -> list[Alert]:
-    return Alert.open_ones(EVERYTHING)
+    return Alert.unresolved(EVERYTHING)
 
 
 @pytest.mark.parametrize("reason", [*REFUSALS, "download_failed"])

@@ -167,7 +167,7 @@ def _explained(fleet: Fleet, site: Site) -> None:
     """An alert that the owner has closed."""
     _unknown_call(fleet, site)
     fleet.clock.advance(minutes=50)
-    for alert in (one for one in Alert.open_ones(EVERYTHING) if one.site_id == site.id):
+    for alert in (one for one in Alert.unresolved(EVERYTHING) if one.site_id == site.id):
         alerts.close_alert(
             alert,
             by=fleet.owner,

@@ -116,6 +116,8 @@ def test_no_cookie_and_no_profile_outlives_a_look(look: Look, tmp_path: Path) ->
     [
         "<script>location = '{other}/stolen'</script>",
         "<meta http-equiv=refresh content='0;url={other}/stolen'>",
+        # While its picture is taken, which resizes the window.
+        "<p style='height:9000px'><script>onresize = () => location = '{other}/stolen'</script>",
     ],
 )
 def test_a_page_does_not_lead_to_another_host(look: Look, text: str) -> None:

@@ -190,7 +190,7 @@ def test_other_bytes_for_the_second_wave_are_refused_and_stop_everything(fleet, 
     assert (rollout.state, rollout.reason) == (STOPPED, "package_differs")
     assert rollout.site.name == SECOND
     assert KnownPackage.get().is_disputed
-    assert [alert.site.name for alert in Alert.open_ones(EVERYTHING)] == [SECOND]
+    assert [alert.site.name for alert in Alert.unresolved(EVERYTHING)] == [SECOND]
     assert "Two different packages of this version were seen" in page_of_batch(as_ana)
     assert fleet.tree(CANARY) == pins_of(package)[1]
     assert fleet.is_untouched(SECOND)

@@ -83,7 +83,7 @@ def test_being_there_keeps_a_session_and_a_page_left_open_does_not(as_ana, paire
 
 
 def test_a_newer_epoch_ends_sessions_even_if_the_table_forgot(as_ana, ana):
-    User.get_by_id(ana.id).outdate()
+    User.get_by_id(ana.id).end_sessions()
     assert as_ana.get("/").status_code == 303
 
 

@@ -56,7 +56,7 @@ def test_the_link_dies_after_an_hour(as_nobody, link, config, monkeypatch):
     monkeypatch.setattr(one_time_links, "SETUP_MAX_AGE", timedelta(seconds=-1))
     assert as_nobody.get(f"/setup/{token}").status_code == 410
     assert as_nobody.post(f"/setup/{token}", data=TYPED).status_code == 410
-    assert not User.anybody()
+    assert not User.any_exists()
 
 
 def test_a_link_of_another_purpose_or_installation_opens_nothing(as_nobody, link, config):
@@ -89,7 +89,7 @@ def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_nobody, link
     if field != "name":
         assert 'value="Ana Jansen"' in answer.text
     assert PASSWORD not in answer.text
-    assert not User.anybody()
+    assert not User.any_exists()
 
 
 def test_several_mistakes_are_told_at_once(as_nobody, link):

@@ -69,7 +69,7 @@ def subject_hash(account: str, config: Config) -> str:
 
 def reset_attempts(subject: str) -> None:
     """Delete the successful attempt and the failed ones before it."""
-    LoginFailure.forgive(subject)
+    LoginFailure.forget_subject(subject)
 
 
 def is_known_browser(user: User, browser: ClientInfo, config: Config) -> bool:

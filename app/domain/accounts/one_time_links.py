@@ -29,7 +29,7 @@ def setup_link(config: Config) -> str | None:
 
     Each start prints a new link. Earlier links keep working within their hour.
     """
-    if User.anybody():
+    if User.any_exists():
         return None
     nonce = Setting.write_once(_SETUP_NONCE, secrets.token_urlsafe(32))
     return f"{config.origin}/setup/{_signer(config, 'set-up').dumps(nonce)}"
@@ -53,7 +53,7 @@ def verify_setup_link(token: str, config: Config) -> None:
     Raises: LinkNoLongerValid.
     """
     nonce = _payload(token, "set-up", SETUP_MAX_AGE, config)
-    if User.anybody() or nonce is None or nonce != Setting.read(_SETUP_NONCE):
+    if User.any_exists() or nonce is None or nonce != Setting.read(_SETUP_NONCE):
         raise LinkNoLongerValid("This setup link has expired or was used.")
 
 

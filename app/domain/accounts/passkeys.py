@@ -122,7 +122,7 @@ def relying_party(config: Config) -> str:
 
 def anybody_has_one() -> bool:
     """Whether the sign-in page has to offer passkeys."""
-    return Passkey.anybody()
+    return Passkey.any_exists()
 
 
 # ---- a challenge and its answer ----

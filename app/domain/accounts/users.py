@@ -72,7 +72,7 @@ def set_up_owner(
     claim = secrets.token_hex(16)
     with transaction():
         # If two use the link at once, the primary key lets only one succeed.
-        if User.anybody() or Setting.write_once(_OWNER_CLAIM, claim) != claim:
+        if User.any_exists() or Setting.write_once(_OWNER_CLAIM, claim) != claim:
             raise LinkNoLongerValid("This setup link has expired or was used.")
         owner = User.create(
             name=name, email=email, role=OWNER, password_hash=password_hash, created_at=now
@@ -176,7 +176,7 @@ def _renew(user: User, by: Actor, config: Config, now: datetime) -> str:
         if user.is_disabled:
             raise Conflict("This account is disabled. Enable it first.")
         sessions.end_all_sessions(user, by=by, now=now)
-        user.outdate()
+        user.end_sessions()
         event = InvitationIssued(user_id=user.id, name=user.name)
         audit.record(event, by, now=now)
     return one_time_links.invitation_link(user, config)

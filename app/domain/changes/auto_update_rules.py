@@ -161,7 +161,7 @@ def set_approval_mode(
     permissions.require_recent_authentication(confirmed_at, now)
     if mode not in APPROVALS:
         raise Invalid("approvals", "Choose who approves updates.")
-    if mode == THEMSELVES and not User.speaks_for(client.id):
+    if mode == THEMSELVES and not User.has_client_user(client.id):
         raise Invalid(
             "approvals",
             f"{client.name} has no client user yet who could approve. Invite one here first.",

@@ -228,7 +228,7 @@ def recover_changes(now: datetime) -> int:
 
     What a dead worker left running becomes *unknown*.
     """
-    ended = [change for change in Change.outlived(now) if proposals.expire_change(change, now)]
+    ended = [change for change in Change.past_deadline(now) if proposals.expire_change(change, now)]
     stuck = Change.stuck(now, STUCK_GRACE)
     for change in stuck:
         mark_unknown(change, "", {"why": "the worker ended midway"}, now)

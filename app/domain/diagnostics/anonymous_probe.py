@@ -52,7 +52,7 @@ class AnonymousClient:
     def get(self, url: str, max_bytes: int = PEEK_BYTES) -> ProbeResponse:
         return self._look(url, {"Accept": "*/*", "Accept-Encoding": "identity"}, b"", max_bytes)
 
-    def knock(
+    def send_call(
         self, url: str, *, padded_to: int = 0, instead: Mapping[str, str] | None = None
     ) -> ProbeResponse:
         """Send a request in the form of Aura's calls, with an unknown key.
@@ -96,7 +96,7 @@ def check_headers_arrive(stranger: AnonymousClient, url: str) -> dict[str, str]:
     """Return for each signature header whether it reaches SiteAgent at `url`."""
     fates = {}
     for name in OUR_HEADERS:
-        look = stranger.knock(url, instead={name: _LONG_HEADER})
+        look = stranger.send_call(url, instead={name: _LONG_HEADER})
         fates[name] = _fate(look, arrived="too_large", lost="unauthorized", if_lost=LOST)
     return fates
 
@@ -104,11 +104,11 @@ def check_headers_arrive(stranger: AnonymousClient, url: str) -> dict[str, str]:
 def check_body_arrives(stranger: AnonymousClient, url: str) -> str:
     """Return whether a body reaches SiteAgent at `url` with its full length."""
     most = protocol.MAX_REQUEST_BYTES
-    full = stranger.knock(url, padded_to=most)
+    full = stranger.send_call(url, padded_to=most)
     fate = _fate(full, arrived="unauthorized", lost="too_large", if_lost=GROWS)
     if fate != ARRIVES:
         return fate
-    over = stranger.knock(url, padded_to=most + 1)
+    over = stranger.send_call(url, padded_to=most + 1)
     return _fate(over, arrived="too_large", lost="unauthorized", if_lost=LOST)
 
 

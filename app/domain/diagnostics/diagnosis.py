@@ -200,7 +200,7 @@ def _address(case: Findings, name: str) -> Check:
     if caused is not None:
         return caused
     if found is None:
-        return Check(name, OK, "answers", {"address": case.sight.knocks[name].url[:500]})
+        return Check(name, OK, "answers", {"address": case.sight.unknown_calls[name].url[:500]})
     if found.check == name and found.finding == ErrorCode.not_found and None in case.met.values():
         return Check(name, WARN, "not_here", found.evidence)
     if found.check == name:
@@ -373,7 +373,7 @@ def _compressed_index(sight: Observations) -> dict[str, str | int] | None:
 
 
 def _received(sight: Observations) -> list[ProbeResponse]:
-    return [*sight.knocks.values(), sight.home]
+    return [*sight.unknown_calls.values(), sight.home]
 
 
 def _seen(look: ProbeResponse) -> dict[str, str | int]:

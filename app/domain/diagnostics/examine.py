@@ -53,20 +53,20 @@ def examine(
         return Diagnosis(url, now(), channel is not None, tuple(checks), stranger.requests), []
     addresses = _addresses(url, channel)
     index = _index(stranger, url)
-    knocks = {name: stranger.knock(address) for name, address in addresses.items()}
+    sent = {name: stranger.send_call(address) for name, address in addresses.items()}
     outcome = report = None
     if channel is not None:
         ask = partial(call_site, by=by, config=config, call=call, now=now)
-        outcome, answering = _echo(channel, [addresses[at] for at in answering_at(knocks)], ask)
+        outcome, answering = _echo(channel, [addresses[at] for at in answering_at(sent)], ask)
         if outcome.reply is not None:
             report = ask(answering, "report", {"have": None})
-    headers, body = _fates(stranger, addresses, knocks, outcome)
+    headers, body = _fates(stranger, addresses, sent, outcome)
     sight = Observations(
         url=url,
         now=now(),
         home=home,
         index=index,
-        knocks=knocks,
+        unknown_calls=sent,
         in_use=_name_of(channel.endpoint) if channel else "",
         outcome=outcome,
         report=report,
@@ -123,11 +123,11 @@ def _index(stranger: AnonymousClient, url: str) -> tuple[ProbeResponse, ...]:
 def _fates(
     stranger: AnonymousClient,
     addresses: dict[str, str],
-    knocks: dict[str, ProbeResponse],
+    unknown_calls: dict[str, ProbeResponse],
     outcome: CallResult | None,
 ) -> tuple[dict[str, str] | None, str]:
     """Return what happens to headers and body on the way, if the signed call does not show it."""
-    answering = answering_at(knocks)
+    answering = answering_at(unknown_calls)
     is_answered = outcome is not None and outcome.error_code != ErrorCode.unauthorized
     if not answering or is_answered:
         return None, ""

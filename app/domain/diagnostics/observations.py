@@ -68,7 +68,7 @@ class Observations:
     now: datetime
     home: ProbeResponse
     index: tuple[ProbeResponse, ...]
-    knocks: dict[str, ProbeResponse]
+    unknown_calls: dict[str, ProbeResponse]
     in_use: str = ""
     outcome: CallResult | None = None
     report: CallResult | None = None
@@ -90,9 +90,9 @@ class Findings:
         return self.cause is not None and NAMES.index(self.cause.check) < NAMES.index(name)
 
 
-def answering_at(knocks: dict[str, ProbeResponse]) -> list[str]:
+def answering_at(unknown_calls: dict[str, ProbeResponse]) -> list[str]:
     """Return the addresses at which SiteAgent itself refused an anonymous request."""
-    return [name for name, look in knocks.items() if _met(look, name) is None]
+    return [name for name, look in unknown_calls.items() if _met(look, name) is None]
 
 
 def lists_siteagent(index: ProbeResponse) -> bool:
@@ -107,7 +107,7 @@ def findings_of(sight: Observations) -> Findings:
     pairing would use.
     """
     at_home = responses.classify_intermediary(sight.home.received) if sight.home.received else None
-    met = {name: _escalate(sight, _met(look, name)) for name, look in sight.knocks.items()}
+    met = {name: _escalate(sight, _met(look, name)) for name, look in sight.unknown_calls.items()}
     if sight.outcome is not None:
         changed = _changed_on_the_way(sight)
         cause = _cause_of_failure(sight.outcome, met.get(sight.in_use), changed, sight.in_use)

@@ -78,7 +78,7 @@ final class Siteagent_Update_Revert {
 			throw new Siteagent_Exception( 'unauthorized', 'change.revert' );
 		}
 		if ( $now > $created + Siteagent_Update_Controller::MAX_REQUEST_AGE_S ) {
-			throw new Siteagent_Exception( 'expired', 'the order was signed ' . ( $now - $created ) . ' s ago' );
+			throw new Siteagent_Exception( 'expired', 'the request was signed ' . ( $now - $created ) . ' s ago' );
 		}
 		$signed = Siteagent_Signed_Plan::verify( $document->plan, $document->sig, Siteagent_Update_Plan::CHANGE, $document->op_id, $connection, $this->site_identity->uuid() );
 		$plan   = new Siteagent_Update_Plan( $signed );

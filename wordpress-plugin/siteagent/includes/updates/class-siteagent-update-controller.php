@@ -156,7 +156,7 @@ final class Siteagent_Update_Controller {
 				// From here on the operation is stored. Until now, change.status answered that it was never started, so a late
 				// request must not run.
 				if ( time() > $created + self::MAX_REQUEST_AGE_S ) {
-					throw new Siteagent_Exception( 'expired', 'the order was signed ' . ( time() - $created ) . ' s ago' );
+					throw new Siteagent_Exception( 'expired', 'the plan was signed ' . ( time() - $created ) . ' s ago' );
 				}
 				return $this->execute( $update_plan, $document, $now );
 			},
