@@ -113,6 +113,8 @@ def test_a_backup_is_taken_while_others_write(
         assert audit.verify_chain().is_whole
 
 
+# PostgreSQL's own program makes its copy.
+@pytest.mark.sqlite_only
 def test_the_copy_of_a_large_database_ends_although_others_write_all_the_time(
     database: Config, busy_database: None, tmp_path: Path
 ) -> None:

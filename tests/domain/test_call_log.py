@@ -256,6 +256,8 @@ def test_a_row_that_was_changed_is_found_here_and_by_a_stranger(
     assert (verdict.status, "the call log" in verdict.output) == (1, True), verdict.output
 
 
+# PostgreSQL stores no such time.
+@pytest.mark.sqlite_only
 def test_a_row_that_cannot_even_be_read_is_found(
     ready: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
