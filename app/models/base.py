@@ -144,6 +144,9 @@ def _database(url: str, is_shared: bool) -> SqliteDatabase | PostgresqlDatabase:
         return _Postgresql(
             **_connection_parameters(url),
             prefer_psycopg3=True,
+            # Prepared after five runs on one connection, a report's query had a plan for any
+            # period, which took ten times as long as one for its own.
+            prepare_threshold=None,
             thread_safe=not is_shared,
             field_types={"UTC": "TIMESTAMPTZ"},
         )
