@@ -16,7 +16,7 @@ from app.models.uptime import Outage
 from tests.support.factories import AKISMET
 from tests.support.fakes import Clock, RecordingQueue
 from tests.support.page_questions import change_shop, watch_shop
-from tests.support.rollouts import RolloutWorld, all_facts
+from tests.support.rollouts import RolloutWorld, all_facts, halted
 
 pytestmark = pytest.mark.both_databases
 
@@ -32,11 +32,6 @@ def rolling(world: RolloutWorld) -> RolloutWorld:
     world.approve()
     world.work()
     return world
-
-
-def halted() -> tuple[str, str, str]:
-    rollout = Rollout.get()
-    return rollout.state, rollout.reason, rollout.site.name if rollout.site else ""
 
 
 def restore(world: RolloutWorld, name: str) -> None:

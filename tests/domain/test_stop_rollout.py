@@ -22,7 +22,7 @@ from app.models.sites import Site
 from app.models.uptime import Outage
 from app.models.visibility import EVERYTHING
 from tests.support.factories import AKISMET, make_user
-from tests.support.rollouts import RolloutWorld, all_facts
+from tests.support.rollouts import RolloutWorld, all_facts, halted
 
 FATAL_PAGE = (500, b"There has been a critical error on this website.")
 OTHER_PACKAGE = ("12" * 32, "34" * 32)
@@ -39,12 +39,6 @@ def rolling(world) -> RolloutWorld:
     world.approve()
     world.work()
     return world
-
-
-def halted() -> tuple[str, str, str]:
-    """The state of the rollout, why it stopped, and the site that stopped it."""
-    rollout = Rollout.get()
-    return rollout.state, rollout.reason, rollout.site.name if rollout.site else ""
 
 
 def items(world: RolloutWorld) -> list[attention.Item]:

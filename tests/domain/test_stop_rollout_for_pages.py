@@ -12,7 +12,7 @@ from app.models.rollouts import PAUSED, RUNNING, STOPPED, Rollout, RolloutUpdate
 from app.models.site_pages import ChangePages
 from tests.support.fakes import RecordingQueue
 from tests.support.page_questions import change_shop, hide_shop, watch_shop
-from tests.support.rollouts import RolloutWorld, all_facts
+from tests.support.rollouts import RolloutWorld, all_facts, halted
 
 pytestmark = pytest.mark.both_databases
 
@@ -33,11 +33,6 @@ def asking(world: RolloutWorld) -> RolloutWorld:
     world.approve()
     world.work()
     return world
-
-
-def halted() -> tuple[str, str, str]:
-    rollout = Rollout.get()
-    return rollout.state, rollout.reason, rollout.site.name if rollout.site else ""
 
 
 def answer(world: RolloutWorld, name: str) -> None:

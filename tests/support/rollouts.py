@@ -170,3 +170,9 @@ def all_facts(event: str) -> list[dict[str, Any]]:
     """The facts of all entries of an event, oldest first."""
     entries = AuditEntry.select().where(AuditEntry.event == event).order_by(AuditEntry.seq)
     return [entry_document(entry)["facts"] for entry in entries]
+
+
+def halted() -> tuple[str, str, str]:
+    """Return the state of the only rollout, why it stopped, and the site that stopped it."""
+    rollout = Rollout.get()
+    return rollout.state, rollout.reason, rollout.site.name if rollout.site else ""

@@ -8,6 +8,7 @@ import pytest
 
 from app.config import Config
 from app.domain.actor import Actor
+from app.domain.changes import settlement
 from app.models.changes import (
     Change,
 )
@@ -42,3 +43,15 @@ def approved(
 @pytest.fixture
 def run(fake: FakeSite, config: Config) -> Callable[[Change], str]:
     return lambda change: run_change(change, fake, config)
+
+
+@pytest.fixture
+def settle(fake: FakeSite, config: Config) -> Callable[[Change], str]:
+    def once(change: Change) -> str:
+        state = settlement.settle_change(
+            change.id, config=config, call=fake.call, look=fake.look, now=fake.clock
+        )
+        change.refresh()
+        return state
+
+    return once

@@ -9,7 +9,7 @@ import pytest
 
 from app.config import Config
 from app.domain.actor import Actor
-from app.domain.changes import execution, proposals, settlement
+from app.domain.changes import execution, proposals
 from app.http.errors import ErrorCode
 from app.models.available_updates import READY, AvailableUpdate, UpdateFilter
 from app.models.changes import FAILED, RUNNING, SUCCEEDED, UNKNOWN, WAITING, Change
@@ -19,18 +19,6 @@ from tests.support.factories import AKISMET, approve, check, propose, read_repor
 from tests.support.fakes import FakeSite
 
 pytestmark = pytest.mark.both_databases
-
-
-@pytest.fixture
-def settle(fake: FakeSite, config: Config) -> Callable[[Change], str]:
-    def once(change: Change) -> str:
-        state = settlement.settle_change(
-            change.id, config=config, call=fake.call, look=fake.look, now=fake.clock
-        )
-        change.refresh()
-        return state
-
-    return once
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -36,18 +35,6 @@ from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 class Killed(BaseException):
     """The worker's process is gone."""
-
-
-@pytest.fixture
-def settle(fake: FakeSite, config: Config) -> Callable[[Change], str]:
-    def once(change: Change) -> str:
-        state = settlement.settle_change(
-            change.id, config=config, call=fake.call, look=fake.look, now=fake.clock
-        )
-        change.refresh()
-        return state
-
-    return once
 
 
 # ---- the reply is lost ----
