@@ -39,7 +39,7 @@ _BUSY_SECONDS = 10
 _ROWS_PER_INSERT = 50
 # Any constant that no other lock of this database uses.
 _WRITER_LOCK = 0x5A17E46E
-# The cache is negative in kB: enough for the index pages of a large fleet.
+# A negative cache size is in kB, of each connection.
 _SQLITE_PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "normal",
