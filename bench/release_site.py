@@ -17,10 +17,10 @@ import requests
 from app.http.errors import CallError
 from bench.release_kinds import FROM, MAIN, PLUGIN, THEME, TO, Files, Kind, old_files
 from tests.plugin.support.changing import (
-    Order,
+    ApprovedChange,
     ask,
     grant,
-    meddled,
+    injected_faults,
     php_text,
     publish_package,
     reached,
@@ -161,16 +161,18 @@ class Lab:
         item = {"kind": kind.component, "id": kind.id, "from": FROM, "to": TO}
         facts = ask(self.paired, "change.check", item={**item, "package": True})["facts"]
         pins = ("package_host", "package_sha256", "tree_sha256")
-        order = Order.of(self.wp, self.paired, {**item, **{name: facts[name] for name in pins}})
+        change = ApprovedChange.of(
+            self.wp, self.paired, {**item, **{name: facts[name] for name in pins}}
+        )
         visitor = _Visitor(self.wp.url)
         with visitor.watching():
             began = time.monotonic()
-            told = self._killed(order) if kind.is_killed else order.send(deadline_s=_PATIENCE_S)
+            told = self._killed(change) if kind.is_killed else change.send(deadline_s=_PATIENCE_S)
             seconds = time.monotonic() - began
         time.sleep(_OPCACHE_S)
         # Looking may be what the site waits for: see `watched_until`.
         self._broken_pages(kind)
-        told = {**told, **_status(order)}
+        told = {**told, **_status(change)}
         return Run(
             outcome=str(told["outcome"]),
             reason=str(told["reason"]),
@@ -191,15 +193,15 @@ class Lab:
         publish_package(self.wp, package, _archive(kind.files(seed)))
         update(self.wp, kind.slug, TO, kind=kind.component)
 
-    def _killed(self, order: Order) -> dict[str, Any]:
-        """Send an order whose process ends between the old files and the new ones."""
-        with meddled(self.wp, sleep={"half_way": 30}), ThreadPoolExecutor(1) as pool:
-            going = pool.submit(order.send)
+    def _killed(self, change: ApprovedChange) -> dict[str, Any]:
+        """Send a change whose process ends between the old files and the new ones."""
+        with injected_faults(self.wp, sleep={"half_way": 30}), ThreadPoolExecutor(1) as pool:
+            going = pool.submit(change.send)
             docker("exec", self.wp.container, "kill", "-9", str(reached(self.wp)))
             if not isinstance(going.exception(_PATIENCE_S), CallError):
                 raise RuntimeError("the site answered although its process was killed")
             # The dashboard asks what became of it.
-            return _status(order)
+            return _status(change)
 
     def _disk(self, kind: Kind, seed: int) -> str:
         below = "plugins" if kind.component == "plugin" else "themes"
@@ -238,12 +240,12 @@ def _works(by: Any, url: str, text: str) -> bool:
     return answer.status_code == 200 and text in answer.text
 
 
-def _status(order: Order) -> dict[str, Any]:
+def _status(change: ApprovedChange) -> dict[str, Any]:
     """Return what the site says of an update, as a dashboard asks when it got no answer."""
     until = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            told = order.status()
+            told = change.status()
         except CallError as why:
             told = {"state": "unknown", "outcome": "unknown", "reason": str(why.error_code)}
         if told["state"] == "done" or time.monotonic() > until:

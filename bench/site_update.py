@@ -8,7 +8,7 @@ from random import Random
 from statistics import median
 
 from bench.measure import Figure
-from tests.plugin.support.changing import Order, grant, item_of, publish, update, version
+from tests.plugin.support.changing import ApprovedChange, grant, item_of, publish, update, version
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.real_wordpress import RealWordPress
 
@@ -45,7 +45,7 @@ def figures(wp: RealWordPress, paired: Paired) -> Iterator[Figure]:
     grant(wp, "plugins")
 
     def by_plan() -> None:
-        outcome = order.send()["outcome"]
+        outcome = change.send()["outcome"]
         if outcome != "succeeded":
             raise RuntimeError(f"the update ended as {outcome}")
 
@@ -58,7 +58,7 @@ def figures(wp: RealWordPress, paired: Paired) -> Iterator[Figure]:
     for turn in range(1 + _ROUNDS):
         for name, work in ((ours, by_plan), (floor, by_core)):
             wp.evaluate(_INSTALL)
-            order = Order.of(wp, paired, item_of(wp, _MAIN, _TO))
+            change = ApprovedChange.of(wp, paired, item_of(wp, _MAIN, _TO))
             seconds = _timed(work)
             if version(wp, _MAIN) != _TO:
                 raise RuntimeError("the plugin was not updated")

@@ -48,7 +48,7 @@ from app.domain.vulnerabilities.known import KnownVulnerability
 from app.models import fleet
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import PROPOSED, Change
-from app.models.clients import SECOND, SELF
+from app.models.clients import FOUR_EYES, SELF_APPROVAL
 from app.models.fleet import FleetSite
 from app.models.open_matters import OpenMatters
 from app.models.sites import NEW, Site
@@ -289,8 +289,8 @@ def _of_approval(change: Change) -> Item:
 
 
 def _is_theirs(change: Change, actor: Actor) -> bool:
-    if change.requested_at is None and change.site.approvals != SELF:
+    if change.requested_at is None and change.site.approvals != SELF_APPROVAL:
         return False
-    if change.site.approvals == SECOND and change.proposed_by_id == actor.id:
+    if change.site.approvals == FOUR_EYES and change.proposed_by_id == actor.id:
         return False
     return approvals.can_decide(actor, change.site)

@@ -12,7 +12,7 @@ from app import protocol
 from app.http.errors import CallError, ErrorCode, evidence
 from app.protocol import ProtocolError
 
-PEEK_BYTES = 16 * 1024
+EXCERPT_BYTES = 16 * 1024
 FORM = "application/x-www-form-urlencoded"
 _SHOWN_CHARS = 200
 
@@ -48,7 +48,7 @@ class RawResponse:
     def error(self, error_code: ErrorCode, **more: object) -> CallError:
         """Return a CallError with code `error_code` and the evidence of this response."""
         # Hide before cutting: half a secret at the cut would not be recognized.
-        text = "" if self.is_encoded else self.body[:PEEK_BYTES].decode("utf-8", "replace")
+        text = "" if self.is_encoded else self.body[:EXCERPT_BYTES].decode("utf-8", "replace")
         seen: dict[str, object] = {
             "status": self.status,
             "server": self.headers.get("Server", "")[:_SHOWN_CHARS],

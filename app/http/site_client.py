@@ -23,7 +23,7 @@ from app.http.connection_trace import Trace
 from app.http.errors import CallError, ErrorCode, Trait, evidence, printable
 from app.http.ip_policy import Network
 from app.http.response import (
-    PEEK_BYTES,
+    EXCERPT_BYTES,
     RawResponse,
     classify_unsigned,
     own_texts,
@@ -203,7 +203,7 @@ def probe(
     body: bytes = b"",
     allow_nets: tuple[Network, ...],
     server_login: str = "",
-    max_bytes: int = PEEK_BYTES,
+    max_bytes: int = EXCERPT_BYTES,
     deadline_s: float = PROBE_TIMEOUT_S,
     ca_file: str | None = None,
     resolve: egress.Resolver = socket.getaddrinfo,
@@ -298,7 +298,7 @@ def _exchange(
             with session.request(method, url, data=body, headers=headers, stream=True) as response:
                 # A probe expects a page, and names how much of it.
                 if way.trace is None and not _may_be_ours(response):
-                    limit = min(limit, PEEK_BYTES)
+                    limit = min(limit, EXCERPT_BYTES)
                 content = _read(response, limit)
         except egress.EgressError as why:
             raise connection_errors.not_connected(why) from why

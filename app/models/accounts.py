@@ -176,7 +176,7 @@ class User(BaseModel):
         return query.exists()
 
     @classmethod
-    def known_as(cls, email: str) -> User | None:
+    def find_by_email(cls, email: str) -> User | None:
         return cls.get_or_none(cls.email == email)
 
     @classmethod

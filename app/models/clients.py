@@ -12,10 +12,10 @@ from app.models.visibility import Visibility
 
 # Client.approvals: who approves updates of this client's sites. Anyone at the agency, a
 # second person, or the client.
-SELF = "self"
-SECOND = "second"
-THEMSELVES = "client"
-APPROVALS = (SELF, SECOND, THEMSELVES)
+SELF_APPROVAL = "self"
+FOUR_EYES = "second"
+CLIENT_APPROVAL = "client"
+APPROVALS = (SELF_APPROVAL, FOUR_EYES, CLIENT_APPROVAL)
 
 
 class Client(BaseModel):
@@ -26,7 +26,7 @@ class Client(BaseModel):
 
     id = AutoField()
     name = CharField(max_length=120, unique=True)
-    approvals = CharField(max_length=16, default=SELF)
+    approvals = CharField(max_length=16, default=SELF_APPROVAL)
     contact_name = CharField(max_length=120, default="")
     contact_email = CharField(max_length=254, default="")
     contact_phone = CharField(max_length=40, default="")
@@ -36,7 +36,7 @@ class Client(BaseModel):
     # When updates of its sites may start: a change_times.Window, or None for at any time.
     maintenance_window = JsonField(null=True)
 
-    def ask_for(self, approvals: str) -> bool:
+    def set_approval_mode(self, approvals: str) -> bool:
         """Set who approves updates; return False if it is already set."""
         return self.update_if(Client.approvals != approvals, approvals=approvals)
 

@@ -24,7 +24,7 @@ from peewee import (
 
 from app.models.accounts import User
 from app.models.base import BaseModel, JsonField, UtcField
-from app.models.clients import SELF, Client
+from app.models.clients import SELF_APPROVAL, Client
 from app.models.composed import composed_once
 from app.models.queued_row import LeasedRow
 from app.models.statements import Statement, given
@@ -184,7 +184,7 @@ class Site(BaseModel):
     @property
     def approvals(self) -> str:
         """Return how changes to this site are approved; the agency decides without a client."""
-        return self.client.approvals if self.client else SELF
+        return self.client.approvals if self.client else SELF_APPROVAL
 
     def move(self, *, to: str, when: tuple[str, ...], **changes: Any) -> bool:
         """Set state `to` if the row is in one of `when`; return False otherwise."""

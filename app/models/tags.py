@@ -76,7 +76,7 @@ class SiteTag(BaseModel):
         return {tag.folded: tag.text for tag in query}
 
     @classmethod
-    def give(cls, site: Site, tags: dict[str, str]) -> None:
+    def replace_all(cls, site: Site, tags: dict[str, str]) -> None:
         """Set exactly these tags."""
         cls.delete().where(cls.site == site).execute()
         for folded, text in tags.items():

@@ -101,15 +101,15 @@ _LARGE_UPLOAD_BYTES = 520 * 1024 * 1024
 class CurrentUser(UserMixin):  # type: ignore[misc]  # Flask-Login has no types
     """The signed-in user, for flask-login and the templates."""
 
-    def __init__(self, presence: AuthenticatedSession) -> None:
-        self.presence = presence
-        self.name = presence.user.name
-        self.role = presence.user.role
-        self.theme = presence.user.theme
-        self.time_zone = presence.user.time_zone
+    def __init__(self, auth: AuthenticatedSession) -> None:
+        self.auth = auth
+        self.name = auth.user.name
+        self.role = auth.user.role
+        self.theme = auth.user.theme
+        self.time_zone = auth.user.time_zone
 
     def get_id(self) -> str:
-        return self.presence.ticket
+        return self.auth.ticket
 
 
 def register(app: Flask) -> None:
@@ -135,11 +135,11 @@ def allow_large_upload() -> None:
 
 
 def _load(ticket: str) -> CurrentUser | None:
-    presence = sessions.resume_session(ticket, now=utcnow(), is_person=not _is_refresh())
-    if presence is None:
+    auth = sessions.resume_session(ticket, now=utcnow(), is_person=not _is_refresh())
+    if auth is None:
         return None
-    g.user_id = presence.user.id
-    return CurrentUser(presence)
+    g.user_id = auth.user.id
+    return CurrentUser(auth)
 
 
 def _is_refresh() -> bool:
@@ -302,7 +302,7 @@ def current_visibility() -> Visibility:
 
 def current_session() -> AuthenticatedSession:
     """Return the session of this request; only for guarded views."""
-    found: AuthenticatedSession = current_user.presence
+    found: AuthenticatedSession = current_user.auth
     return found
 
 

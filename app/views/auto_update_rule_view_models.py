@@ -18,7 +18,7 @@ from app.models import site_outlines
 from app.models.agency import Agency
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
-from app.models.clients import SECOND, Client
+from app.models.clients import FOUR_EYES, Client
 from app.models.site_outlines import SiteOutline
 from app.models.sites import ACTIVE, Site
 from app.models.tags import SiteTag
@@ -108,7 +108,7 @@ def rule_rows(only: Sequence[int]) -> list[RuleRow]:
 
 def _rows(rules: Sequence[AutoUpdateRule], known: _Fleet) -> list[RuleRow]:
     now = utcnow()
-    asking = any(client.approvals == SECOND for client in known.clients)
+    asking = any(client.approvals == FOUR_EYES for client in known.clients)
     names = {site.id: site.name for site in known.sites}
     # A rule may still name a site that was removed.
     named = {site_id for rule in rules for site_id in rule.site_ids}

@@ -13,7 +13,7 @@ from app.domain.errors import Invalid
 from app.domain.inventory.eligibility import RULE_PERMISSIONS
 from app.domain.inventory.versions import RELEASE_TYPES
 from app.models.base import utcnow
-from app.models.clients import THEMSELVES
+from app.models.clients import CLIENT_APPROVAL
 from app.views import auto_update_rule_view_models
 from app.views.authorization import current_actor, current_session, load_client, require_permission
 from app.views.filters import user_zone
@@ -91,7 +91,7 @@ def end(rule_id: int) -> ResponseReturnValue:
 
 @bp.post("/clients/<int:client_id>/approvals")
 @require_permission("auto_update_rules")
-def ask_for(client_id: int) -> ResponseReturnValue:
+def set_approval_mode(client_id: int) -> ResponseReturnValue:
     mode, confirmed_at = request.form.get("approvals", ""), current_session().session.confirmed_at
     client = load_client(client_id)
     try:
@@ -99,7 +99,7 @@ def ask_for(client_id: int) -> ResponseReturnValue:
             client, mode, by=current_actor(), confirmed_at=confirmed_at, now=utcnow()
         )
     except Invalid as refusal:
-        if mode != THEMSELVES:
+        if mode != CLIENT_APPROVAL:
             raise
         flash(refusal.message, "error")
         return redirect(url_for("team.index", _anchor="invite"), 303)

@@ -34,7 +34,7 @@ from app.models.changes import (
     WAITING,
     Change,
 )
-from app.models.clients import SECOND, SELF, THEMSELVES
+from app.models.clients import CLIENT_APPROVAL, FOUR_EYES, SELF_APPROVAL
 from app.models.sites import Site
 from app.views.change_view_models import IN_SUMMARY, risks_of
 from app.views.release_view_models import ReleaseLine, release_lines
@@ -300,7 +300,7 @@ def _group(change: Change, hold: UpdateHold | None, risks: Sequence[str], can_ap
     if change.state == PROPOSED and hold is None:
         if can_approve or proposals.needs_request(change):
             return "risky" if risks else "ready"
-        return {SELF: "agency", SECOND: "second_person", THEMSELVES: "client"}[
+        return {SELF_APPROVAL: "agency", FOUR_EYES: "second_person", CLIENT_APPROVAL: "client"}[
             change.site.approvals
         ]
     if change.state == PROPOSED or change.state == REFUSED:

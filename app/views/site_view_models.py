@@ -143,7 +143,7 @@ class SitePage:
         return Change.of_site(self.site, _RECENT_CHANGES, current_visibility())
 
     @cached_property
-    def parting(self) -> RevocationStatus:
+    def revocation(self) -> RevocationStatus:
         return _revocation_status(self.site)
 
     @cached_property

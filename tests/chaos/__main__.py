@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from app.models.base import db
-from tests.chaos import played, real
+from tests.chaos import real, simulated
 
 
 def main() -> int:
@@ -17,7 +17,7 @@ def main() -> int:
     changes = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     seeds = [int(text) for text in sys.argv[2:]] or [1, 2, 3]
     is_clean = True
-    for kind, run in {"played": played.run, "real processes": real.run}.items():
+    for kind, run in {"simulated": simulated.run, "real processes": real.run}.items():
         for seed in seeds:
             began = time.monotonic()
             with tempfile.TemporaryDirectory(prefix="aura-chaos-") as folder:

@@ -30,7 +30,7 @@ from app.models.base import db, use_database, utcnow
 from app.models.changes import Change
 from app.run import bundled_redis
 from app.run.bundled_redis import RedisServer
-from tests.chaos import impatience
+from tests.chaos import short_timeouts
 from tests.chaos.counting import Counts, count
 from tests.chaos.fleet import Fleet
 from tests.chaos.wire import Wire, served
@@ -71,7 +71,7 @@ class Aura:
         }
         with (self.config.var_dir / "processes.txt").open("ab") as output:
             self.parts[part] = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.impatience", part],
+                [sys.executable, "-m", "tests.chaos.short_timeouts", part],
                 cwd=ROOT,
                 env=environment,
                 stdout=output,
@@ -158,7 +158,7 @@ class Aura:
         return True
 
     def _deliver_again(self) -> bool:
-        """Somebody who can write to Redis orders what was ordered already, or is over."""
+        """Somebody who can write to Redis enqueues what was enqueued already, or is over."""
         found = [change.id for change in Change.select().where(Change.digest != "")]
         if found:
             queue.enqueue("run_change", self.dice.choice(found))
@@ -193,8 +193,8 @@ def run(seed: int, changes: int, folder: Path, sites: int = SITES) -> Counts:
     """
     dice = random.Random(seed)
     with ExitStack() as stack:
-        stack.enter_context(impatience.shortened())
-        wire = Wire(random.Random(dice.random()), late_s=impatience.ORDER_S + 1)
+        stack.enter_context(short_timeouts.shortened())
+        wire = Wire(random.Random(dice.random()), late_s=short_timeouts.ORDER_S + 1)
         address = stack.enter_context(served(wire))
         aura = stack.enter_context(_running(folder, dice, wire.broken))
         fleet = Fleet(aura.config, utcnow)

@@ -133,9 +133,7 @@ class World:
         self.now = fake.clock()
         self.user = make_user("Olga", "owner")
         self.by = Actor.of(self.user, "192.0.2.9")
-        self.presence: AuthenticatedSession = sessions.start_session(
-            self.user, BROWSER, now=self.now
-        )
+        self.auth: AuthenticatedSession = sessions.start_session(self.user, BROWSER, now=self.now)
         self.colleague = make_user("Carl", "operator")
         self.fresh = {"confirmed_at": self.now, "now": self.now}
 
@@ -386,16 +384,16 @@ class World:
     def change_password(self, by: Actor) -> object:
         new, about = "another long passphrase 7", {"config": self.config, "now": self.now}
         return users.change_password(
-            self.presence, present=PASSWORD, new=new, again=new, browser=BROWSER, **about
+            self.auth, present=PASSWORD, new=new, again=new, browser=BROWSER, **about
         )
 
     def confirm(self, by: Actor) -> None:
         identity.reauthenticate(
-            self.presence, Proof(PASSWORD), browser=BROWSER, config=self.config, now=self.now
+            self.auth, Proof(PASSWORD), browser=BROWSER, config=self.config, now=self.now
         )
 
     def person(self, by: Actor) -> VerifiedPerson:
-        return VerifiedPerson(self.user, by, self.presence.session.id)
+        return VerifiedPerson(self.user, by, self.auth.session.id)
 
     def with_app(self, user: User) -> User:
         """Give a person an authenticator app."""
@@ -480,10 +478,10 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         second_factors.require_for_roles, ["owner"], now=w.now
     ),
     "accounts.sessions.end_session": lambda w: partial(
-        sessions.end_session, w.presence.session.id, now=w.now
+        sessions.end_session, w.auth.session.id, now=w.now
     ),
     "accounts.sessions.end_other_sessions": lambda w: partial(
-        sessions.end_other_sessions, w.presence, now=w.now
+        sessions.end_other_sessions, w.auth, now=w.now
     ),
     "diagnostics.runs.request_diagnostics": lambda w: partial(
         runs.request_diagnostics, w.site, now=w.now

@@ -14,7 +14,7 @@ from app.models.audit import AuditEntry, PrivateDetail
 from app.models.base import db, is_postgres, transaction
 from app.models.installation import Setting
 from tests.support.audit_entries import fill
-from tests.support.tampering import cut_off_after, keep_columns, swap, without_guards
+from tests.support.database_tampering import cut_off_after, keep_columns, swap, without_guards
 
 pytestmark = pytest.mark.both_databases
 

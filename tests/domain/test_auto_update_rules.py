@@ -29,7 +29,7 @@ from app.models.changes import (
     SUCCEEDED,
     Change,
 )
-from app.models.clients import SECOND, SELF, Client
+from app.models.clients import FOUR_EYES, SELF_APPROVAL, Client
 from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
 from tests.support.factories import AKISMET, check, make_site, propose, read_report, run_change
@@ -189,7 +189,7 @@ def test_where_two_are_asked_for_a_rule_needs_two(
     rule: AutoUpdateRule, ready: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     client = Client.named("Bakery Ltd")
-    client.ask_for(SECOND)
+    client.set_approval_mode(FOUR_EYES)
     Site.update(client=client).execute()
     assert auto_update_rules.propose_due(clock()) == 0
     with pytest.raises(Forbidden):
@@ -230,7 +230,7 @@ def test_between_proposal_and_release_it_is_judged_again(
         ready.note(when=(ready.state,), quarantine="forked")
     else:
         client = Client.named("Bakery Ltd")
-        client.ask_for(SECOND)
+        client.set_approval_mode(FOUR_EYES)
         Site.update(client=client).execute()
     assert auto_update_rules.approve_due(config, clock()) == 0
     assert Change.get_by_id(change.id).state == PROPOSED
@@ -319,18 +319,22 @@ def test_how_a_client_approves_is_for_an_owner_and_is_written_down(
     client = Client.named("Bakery Ltd")
     with pytest.raises(Forbidden):
         auto_update_rules.set_approval_mode(
-            client, SECOND, by=ben, confirmed_at=clock(), now=clock()
+            client, FOUR_EYES, by=ben, confirmed_at=clock(), now=clock()
         )
-    auto_update_rules.set_approval_mode(client, SECOND, by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.set_approval_mode(
+        client, FOUR_EYES, by=ana, confirmed_at=clock(), now=clock()
+    )
     with pytest.raises(StaleState):
         auto_update_rules.set_approval_mode(
-            client, SECOND, by=ana, confirmed_at=clock(), now=clock()
+            client, FOUR_EYES, by=ana, confirmed_at=clock(), now=clock()
         )
     with pytest.raises(Invalid):
         auto_update_rules.set_approval_mode(
             client, "nobody", by=ana, confirmed_at=clock(), now=clock()
         )
-    auto_update_rules.set_approval_mode(client, SELF, by=ana, confirmed_at=clock(), now=clock())
+    auto_update_rules.set_approval_mode(
+        client, SELF_APPROVAL, by=ana, confirmed_at=clock(), now=clock()
+    )
     assert events().count("approval_mode_changed") == 2
 
 

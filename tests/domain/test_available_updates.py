@@ -175,7 +175,7 @@ def test_what_is_reviewed_apart_is_not_counted_with_the_others(ready, ana, confi
 
 def test_a_filter_narrows_counts_groups_and_requests(ready, ana, config, clock, asked):
     florist = second_site(ana, config, clock)
-    SiteTag.give(florist, {"shop": "Shop"})
+    SiteTag.replace_all(florist, {"shop": "Shop"})
     for narrow in (
         {"client_id": Client.get(Client.name == "Rose").id},
         {"site_ids": (florist.id,)},

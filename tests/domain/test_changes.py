@@ -24,7 +24,7 @@ from app.domain.errors import (
 from app.domain.permissions import REAUTH_MAX_AGE
 from app.models.accounts import User
 from app.models.changes import ALLOWED, APPROVED, ENDED, PROPOSED, STATES, Change
-from app.models.clients import SECOND, Client
+from app.models.clients import FOUR_EYES, Client
 from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
 from tests.support.audit_entries import events
@@ -51,7 +51,7 @@ pytestmark = pytest.mark.both_databases
 def four_eyes(ready: Site) -> Site:
     """The site of a client who asks for a second person."""
     client = Client.named("Bakery Ltd")
-    client.ask_for(SECOND)
+    client.set_approval_mode(FOUR_EYES)
     Site.update(client=client).where(Site.id == ready.id).execute()
     return Site.get_by_id(ready.id)
 
@@ -122,7 +122,7 @@ def test_a_client_who_asks_for_two_in_between_gets_two(
     proposed: Change, ready: Site, ben: Actor, config: Config, clock: Clock
 ) -> None:
     client = Client.named("Bakery Ltd")
-    client.ask_for(SECOND)
+    client.set_approval_mode(FOUR_EYES)
     Site.update(client=client).execute()
     with pytest.raises(Forbidden):
         release(proposed, ben, config, clock())

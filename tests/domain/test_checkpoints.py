@@ -28,10 +28,10 @@ from app.models.sites import Site
 from app.models.visibility import EVERYTHING
 from app.protocol import b64u, canonical, from_b64u, parse_json
 from tests.support.audit_entries import fill
+from tests.support.database_tampering import cut_off_after, without_guards
 from tests.support.factories import approve, check, propose, read_report, run_change
 from tests.support.fakes import Clock, FakeSite
 from tests.support.queries import counted_queries
-from tests.support.tampering import cut_off_after, without_guards
 
 pytestmark = pytest.mark.both_databases
 

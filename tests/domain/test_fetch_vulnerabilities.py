@@ -35,12 +35,12 @@ class Wordfence:
     def __init__(self) -> None:
         self.requests: list[dict[str, str]] = []
         self.answer: tuple[int, dict[str, str], bytes] = (200, {"ETag": '"one"'}, feed(record(1)))
-        played = self
+        server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                played.requests.append({"path": self.path, **self.headers})
-                status, headers, body = played.answer
+                server.requests.append({"path": self.path, **self.headers})
+                status, headers, body = server.answer
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
@@ -64,14 +64,14 @@ class Wordfence:
 
 @pytest.fixture
 def wordfence() -> Iterator[Wordfence]:
-    played = Wordfence()
-    yield played
-    played.stop()
+    server = Wordfence()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
 def aura(config: Config, wordfence: Wordfence) -> Config:
-    """The configuration of this test's database, with the feed at the played server."""
+    """The configuration of this test's database, whose feed this server has."""
     return make_config(
         config.var_dir, database_url=config.database_url, vulnerability_feed_url=wordfence.url
     )

@@ -48,7 +48,7 @@ def test_each_value_is_read_back(ready: Site, proposed: Change) -> None:
         created_by="Ana",
         created_at=AT,
     )
-    SiteTag.give(ready, {"cafés": "Cafés"})
+    SiteTag.replace_all(ready, {"cafés": "Cafés"})
     for model in (DailyChecks, UpdateHold, Component, Change, SiteTag, User):
         read_alone = [row.__data__ for row in model.select()]
         assert read_alone

@@ -16,7 +16,7 @@ from app.domain.errors import Forbidden, Invalid, StaleChange, StaleState
 from app.models import change_batches
 from app.models.change_batches import ENDED, TO_APPROVE, TO_CHECK, UNDER_WAY
 from app.models.changes import APPROVED, CANCELLED, CHECKING, PROPOSED, Change
-from app.models.clients import SECOND, SELF, THEMSELVES, Client
+from app.models.clients import CLIENT_APPROVAL, FOUR_EYES, SELF_APPROVAL, Client
 from app.models.sites import Site
 from app.models.visibility import EVERYTHING
 from app.protocol import from_b64u
@@ -63,12 +63,12 @@ def test_who_reviews_an_update_can_approve_it_where_one_person_is_enough(reviewe
     assert facts_of("change_approved")["reason"] == "security fix"
 
 
-@pytest.mark.parametrize("mode", [SECOND, THEMSELVES])
+@pytest.mark.parametrize("mode", [FOUR_EYES, CLIENT_APPROVAL])
 def test_another_person_decides_only_after_the_request(
     ready, reviewed, ana, ben, dora, config, fake, mode
 ):
     decided_by(ready, mode)
-    decider = ana if mode == SECOND else dora
+    decider = ana if mode == FOUR_EYES else dora
     assert approvals_for(decider) == []
     with pytest.raises(StaleChange, match="not requested approval"):
         approve(reread(reviewed), decider, config, fake.clock())
@@ -84,7 +84,7 @@ def test_another_person_decides_only_after_the_request(
 
 def test_approval_is_requested_once_by_one_who_may_propose(ready, reviewed, ben, cleo, fake):
     assert not proposals.needs_request(Change.in_batch(reviewed.batch, EVERYTHING)[0])
-    decided_by(ready, SECOND)
+    decided_by(ready, FOUR_EYES)
     assert proposals.needs_request(Change.in_batch(reviewed.batch, EVERYTHING)[0])
     batch = Change.in_batch(reviewed.batch, EVERYTHING)
     with pytest.raises(Forbidden):
@@ -97,7 +97,7 @@ def test_approval_is_requested_once_by_one_who_may_propose(ready, reviewed, ben,
 
 
 def test_a_client_user_does_not_see_what_is_still_reviewed(ready, reviewed, ben, dora, fake):
-    decided_by(ready, THEMSELVES)
+    decided_by(ready, CLIENT_APPROVAL)
     theirs = permissions.visibility_of(dora)
     assert Change.in_batch(reviewed.batch, theirs) == []
     assert change_batches.listing(TO_APPROVE, visible=theirs, limit=9) == []
@@ -161,7 +161,7 @@ def test_a_batch_is_one_row_in_the_list_of_its_state(reviewed, ana, ben, fake, c
 
 
 def test_a_colleague_can_be_asked_where_one_person_is_enough(ready, reviewed, ana, ben, fake):
-    decided_by(ready, SELF)
+    decided_by(ready, SELF_APPROVAL)
     batch = Change.in_batch(reviewed.batch, EVERYTHING)
     assert proposals.request_approval(batch, by=ben, reason="shop", now=fake.clock()) == 1
     assert (reread(reviewed).requested_at, reread(reviewed).reason) == (fake.clock(), "shop")

@@ -222,7 +222,7 @@ def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
     for name in ("permissions_changed", "update_approved", "kept_paused"):
         fake.write(name, "user:1")
     real = fake.log[2]
-    fake.entries_after = tampering(fake, real.seq, body="eyJ2IjoxfQ")
+    fake.entries_after = with_changed_entry(fake, real.seq, body="eyJ2IjoxfQ")
     assert read_log(paired, fake, config) == "broken"
     (alert,) = Alert.unresolved(EVERYTHING)
     assert alert.kind == alerts.LOG_BROKEN
@@ -234,7 +234,7 @@ def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
     assert [seq for seq, _, _ in kept(paired)] == [1, 2]
 
 
-def tampering(fake: FakeSite, number: int, **changed: object) -> object:
+def with_changed_entry(fake: FakeSite, number: int, **changed: object) -> object:
     """Its `log` answers, with one entry told otherwise."""
     honest = fake.entries_after
 
@@ -260,7 +260,7 @@ def test_an_entry_that_does_not_fit_is_an_alert_once(
 ) -> None:
     fake.write("permissions_changed", "user:1")
     fake.write("permissions_changed", "user:1")
-    fake.entries_after = tampering(fake, 3, **changed)
+    fake.entries_after = with_changed_entry(fake, 3, **changed)
     assert read_log(paired, fake, config) == "broken"
     assert read_log(paired, fake, config) == "broken"
     assert open_kinds() == [alerts.LOG_BROKEN]
@@ -312,7 +312,7 @@ def test_closing_the_alert_reads_on_from_where_the_site_signed_last(
 ) -> None:
     fake.write("permissions_changed", "user:1")
     honest = fake.entries_after
-    fake.entries_after = tampering(fake, 2, hash="0" * 64)
+    fake.entries_after = with_changed_entry(fake, 2, hash="0" * 64)
     read_log(paired, fake, config)
     fake.entries_after = honest
     signed_up_to, now = fake.head["n"], fake.clock()

@@ -19,7 +19,7 @@ from app.models.audit import AuditEntry
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import transaction
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, Change
-from app.models.clients import SECOND, THEMSELVES, Client
+from app.models.clients import CLIENT_APPROVAL, FOUR_EYES, Client
 from app.models.sites import Site
 from app.models.tags import SiteTag
 from app.models.visibility import EVERYTHING
@@ -323,7 +323,7 @@ def test_the_release_looks_at_the_tags_itself(
     auto_update_rules.propose_due(clock())
     change = check(the_change(), fake, config)
     with transaction():
-        SiteTag.give(tagged, {"other": "other"})
+        SiteTag.replace_all(tagged, {"other": "other"})
     assert auto_update_rules.approve_due(config, clock()) == 0
     assert Change.get_by_id(change.id).state == PROPOSED
 
@@ -345,8 +345,8 @@ def test_a_client_who_decides_or_asks_for_two_is_heard_all_the_same(
 ) -> None:
     client = Client.named("Bakery Ltd")
     Site.update(client=client).execute()
-    for how in (THEMSELVES, SECOND):
-        client.ask_for(how)
+    for how in (CLIENT_APPROVAL, FOUR_EYES):
+        client.set_approval_mode(how)
         assert auto_update_rules.propose_due(clock()) == 0
     auto_update_rules.confirm_rule(rule, by=ben, confirmed_at=clock(), now=clock())
     assert auto_update_rules.propose_due(clock()) == 1

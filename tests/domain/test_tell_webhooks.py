@@ -26,7 +26,7 @@ from tests.support.fakes import Clock, RecordingQueue
 from tests.support.queries import counted_queries
 from tests.support.webhooks import add_endpoint, told_keys, typed_endpoint
 
-Told = list[WebhookMessage]
+Messages = list[WebhookMessage]
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def healthy(ana: Actor, clock: Clock, count: int, **more: Any) -> list[Site]:
     return made
 
 
-def look_for(config: Config, clock: Clock, minutes: int) -> Told:
+def look_for(config: Config, clock: Clock, minutes: int) -> Messages:
     """Let time pass, look each minute, and return what was queued."""
     newest = WebhookMessage.select().order_by(WebhookMessage.id.desc()).first()
     for _ in range(minutes):
@@ -57,7 +57,7 @@ def look_for(config: Config, clock: Clock, minutes: int) -> Told:
     return list(later.order_by(WebhookMessage.id))
 
 
-def subjects(told: Told) -> list[tuple[str, str]]:
+def subjects(told: Messages) -> list[tuple[str, str]]:
     return [(message.type, message.subject) for message in told]
 
 

@@ -22,7 +22,7 @@ from app.models.accounts import User
 from app.models.base import DuplicateRow, transaction
 from app.models.change_stops import ChangeStop
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, RUNNING, Change
-from app.models.clients import SECOND, Client
+from app.models.clients import FOUR_EYES, Client
 from app.models.installation import Setting
 from app.models.reports import ASKING, QUEUED, Sync
 from app.models.sites import WAITING, Pairing, Site
@@ -300,7 +300,7 @@ def test_a_proposer_never_wins_where_two_are_asked_for(
     change: Change, ready: Site, ana: Actor, ben: Actor, config: Config
 ) -> None:
     client = Client.named("Bakery Ltd")
-    client.ask_for(SECOND)
+    client.set_approval_mode(FOUR_EYES)
     Site.update(client=client).execute()
     race(release, config, change.id, {0: ben, 1: ben, 2: ana})
     found = Change.get_by_id(change.id)

@@ -188,12 +188,12 @@ class Month:
         """Note when the vulnerability began and ended to be one of a site."""
         now = self.clock()
         keys = {item.key for item in self._urgent() if item.about == "vulnerability"}
-        open_ones = [one for one in self.events if one.kind == _FEED and one.ends > now]
-        for one in open_ones:
+        open_events = [one for one in self.events if one.kind == _FEED and one.ends > now]
+        for one in open_events:
             if one.key not in keys:
                 self.events.remove(one)
                 self.events.append(Event(_FEED, one.key, one.begins, now, one.begins))
-        for key in keys - {one.key for one in open_ones}:
+        for key in keys - {one.key for one in open_events}:
             self.events.append(Event(_FEED, key, now, now + 99 * _DAY, now))
 
     def _urgent(self) -> list[Any]:
@@ -211,7 +211,7 @@ SYSTEM_OWNER = Actor("user", 1, "Ana", "owner", "192.0.2.1")
 
 
 @dataclass(frozen=True)
-class Told:
+class SentEvent:
     """One entry of one message about one item."""
 
     at: datetime
@@ -221,7 +221,7 @@ class Told:
     is_at_once: bool
 
 
-def everything_told() -> Iterator[Told]:
+def everything_told() -> Iterator[SentEvent]:
     for email in OutgoingEmail.select().order_by(OutgoingEmail.id):
         for section in email.content["sections"]:
             # With more entries than are shown, the rest would be missing from this table.
@@ -229,7 +229,7 @@ def everything_told() -> Iterator[Told]:
             for entry in section["entries"]:
                 for key in entry["keys"]:
                     at_once = email.kind == CRITICAL
-                    yield Told(email.requested_at, section["heading"], entry["severity"], key,
+                    yield SentEvent(email.requested_at, section["heading"], entry["severity"], key,
                                at_once)  # fmt: skip
 
 
@@ -273,13 +273,13 @@ def test_each_critical_event_is_told_in_time_and_nothing_else_is_called_critical
     assert all(later - earlier >= timedelta(hours=1) for earlier, later in pairwise(messages))
 
 
-def has_told(told: list[Told], key: str, at: datetime, headings: tuple[str, ...]) -> bool:
+def has_told(told: list[SentEvent], key: str, at: datetime, headings: tuple[str, ...]) -> bool:
     return any(
         one.key == key and one.heading in headings and at <= one.at <= at + _LATEST for one in told
     )
 
 
-def is_true(one: Told, events: list[Event]) -> bool:
+def is_true(one: SentEvent, events: list[Event]) -> bool:
     """Whether an alarm is about an event that was critical then."""
     return one.severity == "critical" and any(
         event.key == one.key
@@ -293,8 +293,8 @@ def print_table(
     size: tuple[int, int],
     table: Counter[tuple[str, str]],
     messages: list[datetime],
-    alarms: list[Told],
-    invented: list[Told],
+    alarms: list[SentEvent],
+    invented: list[SentEvent],
 ) -> None:
     sites, days = size
     print(f"\n{sites} sites, {days} days: {len(messages)} messages to a person, "

@@ -41,7 +41,7 @@ def add_sites(
         pair(site, fake, by=ana, config=config)
         read_report(site, fake, config=config)
         if number < tagged:
-            SiteTag.give(site, {"care plan": "care plan"})
+            SiteTag.replace_all(site, {"care plan": "care plan"})
         fakes[site.id] = fake
     return fakes
 

@@ -26,7 +26,7 @@ from tests.e2e.changing import (
     sync,
 )
 from tests.e2e.running_aura import RunningAura
-from tests.plugin.support.changing import meddled, update
+from tests.plugin.support.changing import injected_faults, update
 from tests.plugin.support.core_release import core, release
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.releases import put_release, trust_test_key
@@ -190,7 +190,7 @@ def test_an_update_that_outlives_the_wait_for_its_answer_is_done_once_and_told_t
     invite_ben(page, ben, agency)
     sync(page, agency)
     address = propose(ben, agency, "Tide Gallery", "A slow host")
-    with meddled(RealWordPress(shop), sleep={"download": int(REQUEST_TIMEOUT_S) + 10}):
+    with injected_faults(RealWordPress(shop), sleep={"download": int(REQUEST_TIMEOUT_S) + 10}):
         approve(page, address)
         expect(page.locator("main .badges .badge").first).to_contain_text(
             "Result unknown", timeout=(REQUEST_TIMEOUT_S + 60) * 1_000

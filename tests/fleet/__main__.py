@@ -81,14 +81,14 @@ def _data_folder(keep: Path | None) -> Iterator[Path]:
 
 
 def _run(wanted: argparse.Namespace, folder: Path) -> int:
-    surroundings = {
+    environment = {
         "AURA_VAR": str(folder),
         "AURA_AGENCY": catalog.AGENCY,
         # Private addresses have to be allowed by name; those of the sites are.
         "AURA_ALLOW_NETS": "127.0.0.0/8",
         "PORT": str(wanted.port),
     }
-    config = Config.from_env(surroundings)
+    config = Config.from_env(environment)
     serve.require_free_port(config)
     with _site_server(wanted.port + 1) as server, running_smtp(login=False) as mail:
         print(f"Building {wanted.sites} sites with a month of history ...", flush=True)
@@ -97,7 +97,7 @@ def _run(wanted: argparse.Namespace, folder: Path) -> int:
         print(f"Done in {time.monotonic() - began:.0f} seconds.", flush=True)
         server.start(fleet)
         print(_guide(fleet, server), flush=True)
-        return _run_aura(surroundings)
+        return _run_aura(environment)
 
 
 @contextmanager
@@ -138,12 +138,12 @@ def _guide(fleet: Fleet, server: SiteServer) -> str:
 """
 
 
-def _run_aura(surroundings: dict[str, str]) -> int:
+def _run_aura(environment: dict[str, str]) -> int:
     # In a group of its own, so that Ctrl-C reaches it once, and from here.
     aura = subprocess.Popen(
         [sys.executable, "-m", "app.run.serve"],
         cwd=_ROOT,
-        env=_without_settings_of_aura(os.environ) | surroundings,
+        env=_without_settings_of_aura(os.environ) | environment,
         start_new_session=True,
     )
     try:

@@ -17,7 +17,7 @@ from app.domain.crosscheck import site_log
 from app.domain.sites import sites
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.changes import PROPOSED, Change
-from app.models.clients import SELF, THEMSELVES
+from app.models.clients import CLIENT_APPROVAL, SELF_APPROVAL
 from app.models.reports import Sync
 from app.models.sites import Site
 from app.models.visibility import EVERYTHING
@@ -188,9 +188,9 @@ class Fleet:
             )
 
     def _decider(self, site: Site) -> Actor:
-        if site.approvals == THEMSELVES:
+        if site.approvals == CLIENT_APPROVAL:
             return self.client_user(int(site.client_id))
-        return self.operator if site.approvals == SELF else self.owner
+        return self.operator if site.approvals == SELF_APPROVAL else self.owner
 
     def play(self, change: Change, outcome: str, reason: str = "") -> None:
         """Decide how the site will end this update; `lost` and `killed` leave Aura without it."""

@@ -10,7 +10,7 @@ from app.domain.changes.rule_terms import RuleTerms
 from app.domain.inventory import update_backlog
 from app.domain.sites import clients, notes
 from app.domain.sites.clients import Contact
-from app.models.clients import SELF
+from app.models.clients import SELF_APPROVAL
 from app.models.clients import Client as ClientRow
 from app.models.sites import Site
 from app.models.visibility import EVERYTHING
@@ -109,7 +109,7 @@ def _know_clients(fleet: Fleet) -> None:
         if number % 3 == 0:
             text = catalog.CLIENT_NOTES[number // 3 % len(catalog.CLIENT_NOTES)]
             notes.set_client_notes(row, text, by=by, now=now)
-        if client.approvals != SELF:
+        if client.approvals != SELF_APPROVAL:
             who = agency.invite(
                 client.contact,
                 client.email,

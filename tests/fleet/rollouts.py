@@ -10,7 +10,7 @@ from app.domain.changes.proposals import UpdateRequest
 from app.domain.rollouts import starting, upkeep
 from app.domain.rollouts.wave_choice import FEWEST_SITES, WaveChoice
 from app.models.changes import PROPOSED, Change
-from app.models.clients import SELF
+from app.models.clients import SELF_APPROVAL
 from app.models.sites import Site
 from tests.fleet.fleet import Fleet, Website
 
@@ -41,7 +41,7 @@ def _begin(fleet: Fleet, websites: list[Website]) -> None:
 def _review(fleet: Fleet, sites: list[Site]) -> None:
     groups: dict[tuple[str, str], list[UpdateRequest]] = defaultdict(list)
     for site in sites:
-        if site.approvals != SELF:
+        if site.approvals != SELF_APPROVAL:
             continue
         for one in fleet.possible(site):
             target = one.target

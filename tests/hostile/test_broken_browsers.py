@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.page_checks import browser_looks
-from app.domain.page_checks.browser_looks import Wanted
+from app.domain.page_checks.browser_looks import PageToCheck
 from tests.support.browser_looks import browse, profiles, settings, whys
 
 SITE = "http://127.0.0.1:9"
@@ -49,7 +49,7 @@ def test_a_browser_that_does_not_work_says_why(tmp_path: Path, script: str, why:
 
 
 def test_a_browser_that_is_not_there_says_so(tmp_path: Path) -> None:
-    pages = [Wanted("/", 200), Wanted("/shop/", 200)]
+    pages = [PageToCheck("/", 200), PageToCheck("/shop/", 200)]
     seen = browse(SITE, tmp_path / "none", tmp_path, pages)
     assert [whys(seen[page.path]) for page in pages] == [{"absent"}, {"absent"}]
 

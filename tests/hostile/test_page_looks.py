@@ -11,7 +11,7 @@ import pytest
 from app.config import Config
 from app.domain.page_checks import looks
 from app.domain.page_checks.comparison import Look, Requirements
-from app.domain.page_checks.looks import Wanted
+from app.domain.page_checks.looks import PageToCheck
 from app.models.sites import Site
 from tests.support.hostile.server import (
     Behaviour,
@@ -25,10 +25,10 @@ from tests.support.hostile.server import (
 CONFIG = cast(Config, SimpleNamespace(allow_nets=(ip_network("127.0.0.0/8"),)))
 HTML = {"Content-Type": "text/html; charset=utf-8", "Set-Cookie": "visitor=1"}
 PAGE = b"<!doctype html><title>Shop</title><h1>Shop</h1><script src='/app.js'></script>"
-SHOP = Wanted("/shop/?view=all", Requirements(phrase="Shop"))
+SHOP = PageToCheck("/shop/?view=all", Requirements(phrase="Shop"))
 
 
-def look(server: HostileServer, page: Wanted = SHOP, **more: Any) -> tuple[Look, Look]:
+def look(server: HostileServer, page: PageToCheck = SHOP, **more: Any) -> tuple[Look, Look]:
     site = Site(url=server.url, server_login_sealed="")
     return looks.look_twice(site, [page], config=CONFIG, **more)[page.path]
 
@@ -94,7 +94,7 @@ def test_what_proves_nothing_says_why(raw: bytes, why: str) -> None:
 
 def test_a_required_status_is_no_obstacle() -> None:
     with HostileServer(sends(http(401, HTML, PAGE))) as server:
-        page = Wanted("/wp-json/wp/v2/users", Requirements(status=401))
+        page = PageToCheck("/wp-json/wp/v2/users", Requirements(status=401))
         assert look(server, page)[0].unmet == ()
 
 

@@ -44,7 +44,7 @@ def open_door(door: Site, ana: Actor, config: Config) -> Site:
 
 
 @pytest.fixture
-def surroundings(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def job_context(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a job finds in its environment: this test's database, and no Redis."""
     monkeypatch.setenv("AURA_VAR", str(config.var_dir))
     monkeypatch.setenv("DATABASE_URL", config.database_url)
@@ -56,7 +56,7 @@ def surroundings(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 def test_pair_site_asks_and_leaves_no_connection_open(
-    door: Site, ana: Actor, config: Config, surroundings: None
+    door: Site, ana: Actor, config: Config, job_context: None
 ) -> None:
     token, _ = pairing.issue_token(door, by=ana, config=config, now=utcnow())
     db.close()
@@ -67,7 +67,7 @@ def test_pair_site_asks_and_leaves_no_connection_open(
     assert Site.get_by_id(door.id).state == PAIRING
 
 
-def test_sync_site_asks_and_says_what_came_of_it(open_door: Site, surroundings: None) -> None:
+def test_sync_site_asks_and_says_what_came_of_it(open_door: Site, job_context: None) -> None:
     sync = Sync.open_for(open_door)
     assert tasks.sync_site(sync.id) == "failed"
     assert Sync.get_by_id(sync.id).error_code == "address_refused"
@@ -76,7 +76,7 @@ def test_sync_site_asks_and_says_what_came_of_it(open_door: Site, surroundings: 
 
 
 def test_deliver_revocation_leaves_a_site_it_cannot_reach_without_keys(
-    open_door: Site, ana: Actor, surroundings: None
+    open_door: Site, ana: Actor, job_context: None
 ) -> None:
     revocation.revoke_access(open_door, by=ana)
     assert tasks.deliver_revocation(open_door.id) == REVOKED_UNREACHED
@@ -97,13 +97,13 @@ def test_deliver_revocation_leaves_a_site_it_cannot_reach_without_keys(
     ],
 )
 def test_a_job_for_something_that_is_gone_ends_quietly(
-    job: Callable[[int], str], database: Config, surroundings: None
+    job: Callable[[int], str], database: Config, job_context: None
 ) -> None:
     assert job(4711) == "gone"
 
 
 def test_send_email_hands_a_message_over_and_leaves_no_connection_open(
-    ana: Actor, config: Config, jobs: RecordingQueue, surroundings: None
+    ana: Actor, config: Config, jobs: RecordingQueue, job_context: None
 ) -> None:
     with running_smtp() as relay:
         turn_email_on(ana, config, utcnow(), port=relay.port)
@@ -115,7 +115,7 @@ def test_send_email_hands_a_message_over_and_leaves_no_connection_open(
 
 
 def test_the_periodic_job_finds_what_is_due_and_what_was_lost(
-    open_door: Site, ana: Actor, surroundings: None
+    open_door: Site, ana: Actor, job_context: None
 ) -> None:
     nothing = dict.fromkeys(periodic.TASKS, 0)
     long_ago = utcnow() - timedelta(hours=2)
@@ -137,7 +137,7 @@ def test_the_periodic_job_finds_what_is_due_and_what_was_lost(
 
 
 def test_the_worker_process_works_and_stops_when_told(
-    open_door: Site, surroundings: None, config: Config, monkeypatch: pytest.MonkeyPatch
+    open_door: Site, job_context: None, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync = Sync.open_for(open_door)
     db.close()

@@ -88,7 +88,7 @@ def test_each_round_of_a_rule_for_13_of_60_sites_reaches_all_of_them(
     fleet: Fleet, backed: Config
 ) -> None:
     for site in Site.select().order_by(Site.id).limit(COVERED):
-        SiteTag.give(site, {TAG: TAG})
+        SiteTag.replace_all(site, {TAG: TAG})
     rule = terms(utcnow, tags=(TAG,), release_types=("minor",))
     auto_update_rules.create_rule(rule, by=fleet.ana, confirmed_at=utcnow(), now=utcnow())
     one_round = periodic.TASKS["apply_auto_update_rules"]

@@ -84,7 +84,7 @@ def test_tab_reaches_everything_on_every_page_and_shows_where_it_is(
         problems += [f"{address}: {one}" for one in walk(page)]
     print(f"{len(kinds)} kinds of pages")
     assert not problems, "\n".join(problems)
-    # Pages that watching and telling brought, which links lead to.
+    # Pages that monitoring and notifications added, which links lead to.
     for part in ("/uptime", "/vulnerabilities", "/settings/vulnerabilities", "/settings/webhooks",
                  "/settings/email", "/settings/single-sign-on", "/settings/windows"):  # fmt: skip
         assert any(part in address for address in kinds), part

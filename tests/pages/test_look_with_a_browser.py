@@ -15,7 +15,7 @@ from PIL import Image
 
 from app.domain.connection import calls
 from app.domain.page_checks import browser_looks
-from app.domain.page_checks.browser_looks import Seen, Wanted
+from app.domain.page_checks.browser_looks import PageToCheck, Seen
 from app.http import browser_process, browser_proxy, browser_visit
 from app.http.browser_proxy import BrowserProxy
 from tests.support.browser_looks import HTML, browse, kill_browser, profiles, whys
@@ -38,7 +38,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def look(tmp_path: Path, chromium: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
     """Look at pages with time enough for a slow machine."""
     monkeypatch.setattr(browser_looks, "BUDGET_S", 60.0)
-    return lambda url, *pages: browse(url, chromium, tmp_path, pages or (Wanted("/", 200),))
+    return lambda url, *pages: browse(url, chromium, tmp_path, pages or (PageToCheck("/", 200),))
 
 
 def by_path(answers: dict[str, bytes]) -> Behaviour:
@@ -60,7 +60,7 @@ def test_a_script_that_an_update_breaks_is_found_and_named(look: Look) -> None:
     with HostileServer(by_path(answers)) as server:
         before = look(server.url)["/"]
         answers["/wp-content/plugins/cart/app.js"] = http(200, SCRIPT, b"\n\ncart.open(17);")
-        after = look(server.url, Wanted("/", 200, known=()))["/"]
+        after = look(server.url, PageToCheck("/", 200, known=()))["/"]
     assert [console.errors for console in before.consoles] == [(), ()]
     assert whys(before) == {""}
     found = ("ReferenceError: cart is not defined (/wp-content/plugins/cart/app.js)",)
@@ -87,7 +87,7 @@ def test_an_error_that_a_second_look_does_not_confirm_does_not_count(look: Look)
         by_path(answers)(received, line)
 
     with HostileServer(answer) as server:
-        seen = look(server.url, Wanted("/", 200, known=()))["/"]
+        seen = look(server.url, PageToCheck("/", 200, known=()))["/"]
     assert [console.errors for console in seen.consoles] == [(), ()]
 
 
@@ -104,7 +104,7 @@ def test_no_cookie_and_no_profile_outlives_a_look(look: Look, tmp_path: Path) ->
     keeps = {**HTML, "Set-Cookie": "visitor=1; Max-Age=9999"}
     text = b"<!doctype html><title>x</title><script>localStorage.setItem('a', 'b')</script>"
     with HostileServer(by_path({"/": http(200, keeps, text)})) as server:
-        look(server.url, Wanted("/", 200), Wanted("/?again=1", 200))
+        look(server.url, PageToCheck("/", 200), PageToCheck("/?again=1", 200))
         pages = [one for one in server.received if one.target.startswith("/?") or one.target == "/"]
     assert len(pages) == 4
     assert not any("Cookie" in request.headers for request in pages)
@@ -191,7 +191,7 @@ def test_a_page_that_never_rests_costs_its_own_time_only(look: Look) -> None:
     answers = {"/": page("<script>for (;;) {}</script>"), "/shop/": page("<h1>Shop</h1>")}
     began = time.monotonic()
     with HostileServer(by_path(answers)) as server:
-        seen = look(server.url, Wanted("/", 200), Wanted("/shop/", 200))
+        seen = look(server.url, PageToCheck("/", 200), PageToCheck("/shop/", 200))
     assert whys(seen["/"]) <= {"too_slow", "browser_hung"}
     assert whys(seen["/shop/"]) == {""}
     assert time.monotonic() - began < 50
@@ -223,7 +223,7 @@ def test_pages_that_load_without_an_end_show_nothing(
     monkeypatch.setattr(browser_proxy, "LIMITS", browser_proxy.ProxyLimits(total_bytes=100_000))
     answers = {"/": page("<img src='/big'>"), "/big": http(200, {}, b"x" * 200_000)}
     with HostileServer(by_path(answers)) as server:
-        seen = look(server.url, Wanted("/", 200), Wanted("/shop/", 200))
+        seen = look(server.url, PageToCheck("/", 200), PageToCheck("/shop/", 200))
     assert whys(seen["/"]) == {"too_much"}
 
 
@@ -253,7 +253,7 @@ def test_a_browser_that_dies_costs_one_page_only(look: Look, tmp_path: Path) -> 
         by_path(answers)(received, line)
 
     with HostileServer(answer) as server:
-        seen = look(server.url, Wanted("/", 200), Wanted("/shop/", 200))
+        seen = look(server.url, PageToCheck("/", 200), PageToCheck("/shop/", 200))
     assert (whys(seen["/"]), whys(seen["/shop/"])) == ({"browser_ended"}, {""})
     assert profiles(tmp_path) == []
 

@@ -63,7 +63,7 @@ FAULTS = (
     Fault(
         "whoever proposed an update may always approve it",
         "app/domain/changes/approvals.py",
-        "may_be_proposer=site.approvals == SELF,",
+        "may_be_proposer=site.approvals == SELF_APPROVAL,",
         "may_be_proposer=True,",
         "tests/domain/test_changes.py tests/web/test_approve_change.py",
     ),
@@ -146,21 +146,21 @@ FAULTS = (
         "app/domain/connection/quarantine.py",
         "if known is False or is_other or (goes_back and not is_overtaken):",
         "if is_other or (goes_back and not is_overtaken):",
-        "tests/domain/test_copies.py",
+        "tests/domain/test_quarantine.py",
     ),
     Fault(
         "an unsigned checkpoint is believed",
         "app/domain/audit/checkpoints.py",
         "    if not is_signed:\n",
         "    if False:\n",
-        "tests/domain/test_checkpoints.py tests/domain/test_copies.py",
+        "tests/domain/test_checkpoints.py tests/domain/test_quarantine.py",
     ),
     Fault(
         "a call that Aura never made raises no alert",
         "app/domain/crosscheck/reconcile.py",
         "        *_calls_unknown(sides),\n",
         "",
-        "tests/domain/test_comparing.py",
+        "tests/domain/test_log_comparison.py",
     ),
     # ---- requests to a site ----
     Fault(

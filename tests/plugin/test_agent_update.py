@@ -15,11 +15,11 @@ import requests
 
 from app.http.site_client import CallError
 from tests.plugin.support.changing import (
-    Order,
+    ApprovedChange,
     ask,
     disk,
     grant,
-    meddled,
+    injected_faults,
     reached,
     same_files,
 )
@@ -87,9 +87,9 @@ def agent(wp, paired) -> Iterator[dict[str, Any]]:
     assert requests.get(wp.url, timeout=60).status_code == 200
 
 
-def update(wp, paired: Paired, **changed: Any) -> Order:
+def update(wp, paired: Paired, **changed: Any) -> ApprovedChange:
     item = {**ITEM, "package_host": "aura.example"}
-    return Order.of(wp, paired, item, op="agent.update", **changed)
+    return ApprovedChange.of(wp, paired, item, op="agent.update", **changed)
 
 
 def answering(paired: Paired) -> str:
@@ -116,18 +116,18 @@ def test_the_new_version_answers_under_the_same_keys(wp, paired, agent) -> None:
     available(wp)
     checked = ask(paired, "change.check", item=ITEM)
     assert (checked["eligible"], checked["facts"]["permission"]) == (True, "siteagent")
-    order = update(wp, paired)
-    assert order.status()["state"] == "never"
-    told = order.send()
+    change = update(wp, paired)
+    assert change.status()["state"] == "never"
+    told = change.send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     evidence = told["evidence"]
     assert evidence["before"] == {"version": HERE, "active": True, "probe": "ok"}
     assert evidence["after"] == {"version": NEXT, "active": True, "probe": "ok"}
     assert (evidence["kept_copy"], evidence["watched_until"]) == (True, None)
     assert answering(paired) == NEXT
-    status = order.status()
+    status = change.status()
     assert (status["state"], status["outcome"]) == ("done", "succeeded")
-    assert order.send()["evidence"] == evidence
+    assert change.send()["evidence"] == evidence
     after = wp.evaluate(
         "global $wpdb; return array(siteagent()->permissions()->all(), "
         "siteagent()->site_identity()->uuid(),"
@@ -162,12 +162,12 @@ def test_what_the_site_logged_before_is_in_the_new_version_s_log(wp, paired, age
 )
 def test_a_version_that_does_not_answer_is_taken_back(wp, paired, agent, spoilt, reason) -> None:
     available(wp, spoilt=spoilt)
-    order = update(wp, paired)
-    told = order.send()
+    change = update(wp, paired)
+    told = change.send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", reason), told
     assert told["evidence"]["after"] == {"version": HERE, "active": True, "probe": "ok"}
     assert_back(wp, paired, agent)
-    assert order.status()["outcome"] == "rolled_back"
+    assert change.status()["outcome"] == "rolled_back"
     assert mixed(wp) is False
 
 
@@ -175,13 +175,13 @@ def test_where_the_site_cannot_ask_itself_the_dashboard_s_question_is_the_word_o
     wp, paired, agent
 ) -> None:
     available(wp)
-    order = update(wp, paired)
-    with meddled(wp, loopback="blocked"):
-        told = order.send()
+    change = update(wp, paired)
+    with injected_faults(wp, loopback="blocked"):
+        told = change.send()
         assert told["outcome"] == "succeeded"
         assert told["evidence"]["after"]["probe"] == "could_not_tell"
         assert told["evidence"]["watched_until"] > 0
-        status = order.status()
+        status = change.status()
     assert (status["state"], status["outcome"]) == ("done", "succeeded")
     assert status["evidence"]["watched_until"] is None
     assert answering(paired) == NEXT
@@ -190,10 +190,10 @@ def test_where_the_site_cannot_ask_itself_the_dashboard_s_question_is_the_word_o
 def test_a_silent_version_goes_back_by_itself_where_nobody_could_ask(wp, paired, agent) -> None:
     """The connection dies with it; the truth is told by the version that comes back."""
     available(wp, spoilt=DEAF)
-    order = update(wp, paired)
-    with meddled(wp, loopback="blocked"):
-        assert order.send()["evidence"]["watched_until"] > 0
-        for ask_again in (order.status, lambda: answering(paired)):
+    change = update(wp, paired)
+    with injected_faults(wp, loopback="blocked"):
+        assert change.send()["evidence"]["watched_until"] > 0
+        for ask_again in (change.status, lambda: answering(paired)):
             with pytest.raises(CallError):
                 ask_again()
         docker(
@@ -205,7 +205,7 @@ def test_a_silent_version_goes_back_by_itself_where_nobody_could_ask(wp, paired,
             " do echo 1 > $one; done",
         )
         assert requests.get(wp.url, timeout=60).status_code == 200
-        status = order.status()
+        status = change.status()
     assert (status["outcome"], status["reason"]) == ("rolled_back", "no_answer_after")
     assert_back(wp, paired, agent)
 
@@ -213,13 +213,13 @@ def test_a_silent_version_goes_back_by_itself_where_nobody_could_ask(wp, paired,
 @pytest.mark.parametrize("when", ["before", "half_way", "behind"])
 def test_an_update_that_is_killed_is_taken_back(wp, paired, agent, when) -> None:
     available(wp)
-    order = update(wp, paired)
-    with meddled(wp, sleep={when: 30}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(order.send)
+    change = update(wp, paired)
+    with injected_faults(wp, sleep={when: 30}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(change.send)
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
         assert isinstance(running.exception(30), CallError)
         assert requests.get(wp.url, timeout=60).status_code == 200
-    status = order.status()
+    status = change.status()
     assert (status["outcome"], status["reason"]) == ("rolled_back", "interrupted")
     assert_back(wp, paired, agent)
 
@@ -261,7 +261,7 @@ def test_the_general_operation_goes_on_refusing_it(wp, paired, agent) -> None:
     grant(wp, "siteagent", "plugins")
     try:
         for kind in ("plugin", "siteagent"):
-            told = Order.of(wp, paired, {**ITEM, "kind": kind}).send()
+            told = ApprovedChange.of(wp, paired, {**ITEM, "kind": kind}).send()
             assert (told["outcome"], told["reason"]) == ("refused", "is_siteagent")
         asked = ask(paired, "change.check", item={**ITEM, "kind": "plugin"})
         assert "is_siteagent" in asked["reasons"]
@@ -283,7 +283,7 @@ def test_nothing_else_is_updated_in_its_name(wp, paired, agent, item) -> None:
     grant(wp, "siteagent", "plugins")
     try:
         with pytest.raises(CallError) as caught:
-            Order.of(wp, paired, item, op="agent.update").send()
+            ApprovedChange.of(wp, paired, item, op="agent.update").send()
         assert caught.value.evidence["code"] == "invalid_arguments"
         assert caught.value.evidence["argument"] == "item"
     finally:
@@ -292,9 +292,9 @@ def test_nothing_else_is_updated_in_its_name(wp, paired, agent, item) -> None:
 
 def test_an_order_of_one_operation_is_none_for_the_other(wp, paired, agent) -> None:
     available(wp)
-    order = update(wp, paired)
+    change = update(wp, paired)
     with pytest.raises(CallError) as caught:
-        ask(paired, "change.run", **order.signed())
+        ask(paired, "change.run", **change.signed())
     assert caught.value.evidence["argument"] == "do"
     assert disk(wp, AGENT, kind="siteagent") == agent
 

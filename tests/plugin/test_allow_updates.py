@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.support.changing import GALLERY, Order, disk, grant, meddled, reached, reset, wake
+from tests.plugin.support.changing import (
+    GALLERY,
+    ApprovedChange,
+    disk,
+    grant,
+    injected_faults,
+    reached,
+    reset,
+    wake,
+)
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
@@ -125,8 +134,8 @@ def test_a_permission_that_ends_while_an_update_begins_stops_it(
     grant(wp, "plugins", "themes")
     before = disk(wp, GALLERY)
     item = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
-    with meddled(wp, sleep={moment: 30}), ThreadPoolExecutor(1) as pool:
-        sent = pool.submit(Order.of(wp, paired, item).send)
+    with injected_faults(wp, sleep={moment: 30}), ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(ApprovedChange.of(wp, paired, item).send)
         reached(wp)
         wp.evaluate(f"siteagent()->{decision};")
         wake(wp)

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.plugin.support.changing import DESK, GALLERY, Order, disk, grant, reset, update, version
+from tests.plugin.support.changing import (
+    DESK,
+    GALLERY,
+    ApprovedChange,
+    disk,
+    grant,
+    reset,
+    update,
+    version,
+)
 from tests.plugin.support.dashboard import Paired, new_token, pair
 from tests.plugin.support.forms import agree, nonce_of, somebody
 from tests.plugin.support.rotation_plan import Plan
@@ -49,8 +58,8 @@ def told(wp, event: str) -> list[dict]:
     return [one for one in entries if one["event"] == event]
 
 
-def refused(order: Order) -> str:
-    answer = order.send()
+def refused(change: ApprovedChange) -> str:
+    answer = change.send()
     assert answer["outcome"] == "refused"
     return answer["reason"]
 
@@ -62,7 +71,7 @@ def test_at_first_nothing_is_allowed_and_the_screen_says_so(wp, ana, paired) -> 
     assert permissions(wp) == OFF
     assert "It can change nothing unless you allow it." in words(ana.page().text)
     assert "checked" not in ana.page("&tab=permissions").text.split("siteagent-permissions")[1]
-    assert refused(Order.of(wp, paired, ITEM)) == "permission_off"
+    assert refused(ApprovedChange.of(wp, paired, ITEM)) == "permission_off"
 
 
 def test_the_owner_allows_plugins_and_it_is_told_and_written_down(wp, ana, paired) -> None:
@@ -79,14 +88,14 @@ def test_the_owner_allows_plugins_and_it_is_told_and_written_down(wp, ana, paire
         "before": {"granted": "", "approval_on_site": False},
         "after": {"granted": "translations, plugins", "approval_on_site": False},
     }
-    assert Order.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
+    assert ApprovedChange.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
 
 
 def test_taking_it_back_holds_from_the_next_request_on(wp, ana, paired) -> None:
     save(ana, "plugins")
     save(ana)
     assert permissions(wp) == OFF
-    assert refused(Order.of(wp, paired, ITEM)) == "permission_off"
+    assert refused(ApprovedChange.of(wp, paired, ITEM)) == "permission_off"
     assert "No changes to save" in save(ana)
 
 
@@ -143,11 +152,11 @@ def test_a_change_waits_until_it_is_approved_here(wp, ana, paired) -> None:
     save(ana, "plugins", here=True)
     assert "No updates are waiting for your approval." in words(ana.page("&tab=permissions").text)
     before = disk(wp, GALLERY)
-    order = Order.of(wp, paired, ITEM)
+    change = ApprovedChange.of(wp, paired, ITEM)
     for _ in range(2):
-        answer = order.send()
+        answer = change.send()
         assert (answer["outcome"], answer["reason"]) == ("waiting", "approval_on_site")
-        assert order.status()["state"] == "waiting"
+        assert change.status()["state"] == "waiting"
     assert disk(wp, GALLERY) == before
     page = ana.page("&tab=permissions").text
     assert "Plugin tide-gallery from 1.0.0 to 1.1.0" in words(page)
@@ -156,7 +165,7 @@ def test_a_change_waits_until_it_is_approved_here(wp, ana, paired) -> None:
     after = words(ana.submit(page, "siteagent_decide", verdict="approved"))
     assert "Update approved. It is installed within minutes" in after
     assert disk(wp, GALLERY) == before
-    assert order.send()["outcome"] == "succeeded"
+    assert change.send()["outcome"] == "succeeded"
     entry = told(wp, "update_approved")[0]
     assert entry["actor"] == "user:1"
     assert (entry["facts"]["id"], entry["facts"]["to"]) == (GALLERY, "1.1.0")
@@ -164,39 +173,41 @@ def test_a_change_waits_until_it_is_approved_here(wp, ana, paired) -> None:
 
 def test_a_change_that_is_refused_here_is_not_made(wp, ana, paired) -> None:
     save(ana, "plugins", here=True)
-    order = Order.of(wp, paired, ITEM)
-    order.send()
+    change = ApprovedChange.of(wp, paired, ITEM)
+    change.send()
     page = ana.page("&tab=permissions").text
     assert "Update refused." in words(ana.submit(page, "siteagent_decide", verdict="refused"))
-    assert refused(order) == "approval_on_site"
-    assert order.status()["state"] == "done"
+    assert refused(change) == "approval_on_site"
+    assert change.status()["state"] == "done"
     assert version(wp, GALLERY) == "1.0.0"
     # The same form once more: it was decided about.
     assert "This update is no longer pending." in words(
         ana.submit(page, "siteagent_decide", verdict="approved")
     )
-    assert refused(order) == "approval_on_site"
+    assert refused(change) == "approval_on_site"
 
 
 def test_an_approval_here_is_for_that_plan_alone(wp, ana, paired) -> None:
     save(ana, "plugins", here=True)
-    order = Order.of(wp, paired, ITEM)
-    order.send()
+    change = ApprovedChange.of(wp, paired, ITEM)
+    change.send()
     ana.submit(ana.page("&tab=permissions").text, "siteagent_decide", verdict="approved")
-    altered = Order(paired, {**order.plan, "not_after": order.plan["not_after"] + 1}, order.seed)
+    altered = ApprovedChange(
+        paired, {**change.plan, "not_after": change.plan["not_after"] + 1}, change.seed
+    )
     assert altered.send()["outcome"] == "waiting"
-    assert Order.of(wp, paired, ITEM).send()["outcome"] == "waiting"
+    assert ApprovedChange.of(wp, paired, ITEM).send()["outcome"] == "waiting"
     assert version(wp, GALLERY) == "1.0.0"
 
 
 def test_an_approval_here_does_not_outlive_its_window_or_the_permission(wp, ana, paired) -> None:
     save(ana, "plugins", here=True)
-    order = Order.of(wp, paired, ITEM, not_after=int(time.time()) + 4)
-    order.send()
+    change = ApprovedChange.of(wp, paired, ITEM, not_after=int(time.time()) + 4)
+    change.send()
     ana.submit(ana.page("&tab=permissions").text, "siteagent_decide", verdict="approved")
-    time.sleep(max(0.0, order.plan["not_after"] + 1.2 - time.time()))
-    assert refused(order) == "outside_window"
-    later = Order.of(wp, paired, ITEM)
+    time.sleep(max(0.0, change.plan["not_after"] + 1.2 - time.time()))
+    assert refused(change) == "outside_window"
+    later = ApprovedChange.of(wp, paired, ITEM)
     later.send()
     ana.submit(ana.page("&tab=permissions").text, "siteagent_decide", verdict="approved")
     save(ana, here=True)
@@ -219,7 +230,7 @@ def test_what_waits_is_forgotten_with_the_connection_and_never_fills_the_databas
     update(wp, "contact-desk", "2.4.0")
     reset(wp, "contact-desk", "2.3.1")
     desk = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
-    assert Order.of(wp, paired, desk).send()["outcome"] == "waiting"
+    assert ApprovedChange.of(wp, paired, desk).send()["outcome"] == "waiting"
     waiting = "return count(siteagent()->pending_approvals()->waiting(time()));"
     assert wp.evaluate(waiting) == 50
     assert "Plugin contact-desk from 2.3.1 to 2.4.0" in words(ana.page("&tab=permissions").text)

@@ -12,7 +12,7 @@ import requests
 
 from tests.plugin.support.changing import (
     DESK,
-    Order,
+    ApprovedChange,
     disk,
     item_of,
     php_text,
@@ -49,12 +49,12 @@ def closed(wp, code: str) -> Iterator[None]:
         wp.evaluate(f"return unlink({file});")
 
 
-def look_again(wp, order: Order) -> dict[str, Any]:
+def look_again(wp, change: ApprovedChange) -> dict[str, Any]:
     wp.evaluate(
         "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
         " { $data['run']['look_at'] = time() - 1; return $data; });"
     )
-    return order.status()
+    return change.status()
 
 
 @pytest.mark.parametrize("code", CLOSED.values(), ids=list(CLOSED))
@@ -62,23 +62,23 @@ def test_a_broken_version_behind_a_closed_front_page_is_watched_and_undone(
     wp, paired, desk, code
 ) -> None:
     update(wp, "contact-desk", "2.5.1")
-    order = Order.of(wp, paired, item_of(wp, DESK, "2.5.1"))
+    change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.5.1"))
     with closed(wp, code):
-        told = order.send()
+        told = change.send()
         assert told["outcome"] == "succeeded", told
         assert told["evidence"]["after"]["probe"] == "could_not_tell"
         assert told["evidence"]["watched_until"] > time.time()
-    told = look_again(wp, order)
+    told = look_again(wp, change)
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
     assert "contact_desk_count_visit" in told["evidence"]["during"]["error"]
     assert requests.get(wp.url, timeout=60).status_code == 200
 
 
 def test_a_good_version_is_proved_as_soon_as_the_site_is_open(wp, paired, desk) -> None:
-    order = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
+    change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
     with closed(wp, CLOSED["coming soon, 503"]):
-        assert order.send()["evidence"]["watched_until"] > time.time()
-    told = look_again(wp, order)
+        assert change.send()["evidence"]["watched_until"] > time.time()
+    told = look_again(wp, change)
     assert (told["outcome"], told["evidence"]["watched_until"]) == ("succeeded", None)
     assert told["evidence"]["after"]["probe"] == "ok"
 
@@ -97,7 +97,7 @@ def test_more_than_the_front_page_is_looked_at(wp, paired, desk, hook, code) -> 
     text = f"{head}add_action( '{hook}', function () {{ {code} }} );\n"
     publish(wp, "plugin/contact-desk.2.9.2.zip", {"contact-desk/contact-desk.php": text})
     update(wp, "contact-desk", "2.9.2")
-    told = Order.of(wp, paired, item_of(wp, DESK, "2.9.2")).send()
+    told = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.9.2")).send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
     during = told["evidence"]["during"]
     assert (during["version"], during["active"], during["probe"]) == ("2.9.2", True, "fatal")

@@ -12,7 +12,7 @@ import requests
 
 from tests.plugin.support.changing import (
     DESK,
-    Order,
+    ApprovedChange,
     disk,
     item_of,
     reset,
@@ -75,7 +75,7 @@ def test_a_version_that_breaks_the_site_is_no_success_while_old_code_answers(
     update(wp, "contact-desk", "2.5.1")
     with php_settings(wp, settings):
         compiled(wp)
-        told = Order.of(wp, paired, item_of(wp, DESK, "2.5.1")).send()
+        told = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.5.1")).send()
         assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
         assert told["evidence"]["during"]["probe"] == "fatal"
         assert requests.get(wp.url, timeout=60).status_code == 200
@@ -85,7 +85,7 @@ def test_a_version_that_breaks_the_site_is_no_success_while_old_code_answers(
 def test_a_good_version_is_a_success_that_was_seen(wp, paired, desk) -> None:
     with php_settings(wp, CLOSED["rarely looked at"]):
         compiled(wp)
-        told = Order.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()
+        told = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()
     assert (told["outcome"], told["evidence"]["after"]["probe"]) == ("succeeded", "ok"), told
     assert told["evidence"]["watched_until"] is None
 
@@ -94,7 +94,7 @@ def test_without_a_watchdog_the_time_is_waited_out_where_it_is_short(wp, paired,
     update(wp, "contact-desk", "2.5.1")
     with php_settings(wp, CLOSED["rarely looked at"]), no_watchdog(wp):
         compiled(wp)
-        told = Order.of(wp, paired, item_of(wp, DESK, "2.5.1")).send()
+        told = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.5.1")).send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
     assert told["evidence"]["took_ms"] >= 10_000
     assert version(wp, DESK) == "2.3.1"
@@ -103,22 +103,22 @@ def test_without_a_watchdog_the_time_is_waited_out_where_it_is_short(wp, paired,
 def test_without_a_watchdog_and_without_an_end_nobody_can_tell(wp, paired, desk) -> None:
     """The copy is kept, and put back when PHP was restarted and the new code shows."""
     update(wp, "contact-desk", "2.5.1")
-    order = Order.of(wp, paired, item_of(wp, DESK, "2.5.1"))
+    change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.5.1"))
     with no_watchdog(wp):
         with php_settings(wp, CLOSED["never looked at"]):
             compiled(wp)
-            told = order.send()
+            told = change.send()
             assert told["outcome"] == "succeeded"
             assert told["evidence"]["after"]["probe"] == "could_not_tell"
             assert told["evidence"]["watched_until"] > time.time() + 3600
             assert any("go on running" in one for one in told["evidence"]["messages"])
-            assert order.status()["evidence"]["watched_until"] is not None
+            assert change.status()["evidence"]["watched_until"] is not None
         # Leaving the block restarted PHP.
         assert requests.get(wp.url, timeout=60).status_code == 500
         wp.evaluate(
             "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
             " { $data['run']['look_at'] = time() - 1; return $data; });"
         )
-        told = order.status()
+        told = change.status()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
     assert requests.get(wp.url, timeout=60).status_code == 200

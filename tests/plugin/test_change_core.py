@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.plugin.support.changing import Order, ask, grant
+from tests.plugin.support.changing import ApprovedChange, ask, grant
 from tests.plugin.support.core_release import core, release
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.signed_requests import connect, forget
@@ -43,18 +43,18 @@ def test_a_minor_release_is_installed_as_approved_and_nothing_else(site) -> None
     item = core(site)
     themes = site.evaluate("return array_keys(wp_get_themes());")
     grant(site, "core_major", "plugins")
-    assert Order.of(site, paired, item).send()["reason"] == "permission_off"
+    assert ApprovedChange.of(site, paired, item).send()["reason"] == "permission_off"
     grant(site, "core_minor")
     checked: dict[str, Any] = ask(paired, "change.check", item=item)
     assert (checked["eligible"], checked["facts"]["rollback"]) == (True, False)
 
     release(site, item["to"], "6.0.1")
-    told = Order.of(site, paired, item).send()
+    told = ApprovedChange.of(site, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
     assert core(site) == item
 
     release(site, item["to"], item["to"], whole=True)
-    told = Order.of(site, paired, item).send()
+    told = ApprovedChange.of(site, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     evidence = told["evidence"]
     assert evidence["before"] == {"version": item["from"], "active": True, "probe": "ok"}
@@ -111,12 +111,14 @@ def test_a_security_release_of_an_older_branch_is_reported_and_installed(site) -
     checked: dict[str, Any] = ask(paired, "change.check", item=item)
     assert (checked["reasons"], checked["facts"]["available"]) == ([], minor)
     assert ask(paired, "change.check", item={**item, "to": major})["reasons"] == ["permission_off"]
-    assert Order.of(site, paired, {**item, "to": major}).send()["reason"] == "permission_off"
+    assert (
+        ApprovedChange.of(site, paired, {**item, "to": major}).send()["reason"] == "permission_off"
+    )
     other = ask(paired, "change.check", item={**item, "to": f"{minor}9"})
     assert other["reasons"] == ["other_version_available"]
 
     release(site, minor, minor)
-    told = Order.of(site, paired, item).send()
+    told = ApprovedChange.of(site, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     assert site.evaluate("return get_bloginfo('version');") == minor
     available = paired.ask("report", have=None).document["report"]["updates"]["core"]
@@ -135,13 +137,13 @@ def test_a_major_release_is_installed_under_a_permission_of_its_own(site) -> Non
         ["permission_off"],
         "core_major",
     )
-    assert Order.of(site, paired, item).send()["reason"] == "permission_off"
+    assert ApprovedChange.of(site, paired, item).send()["reason"] == "permission_off"
     grant(site, "core_major")
     available = paired.ask("report", have=None).document["report"]["updates"]["core"]
     assert [(one["version"], one["kind"]) for one in available] == [(to, "major")]
 
     release(site, to, to)
-    told = Order.of(site, paired, item).send()
+    told = ApprovedChange.of(site, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     assert told["evidence"]["before"]["version"] == item["from"]
     assert told["evidence"]["after"] == {"version": to, "active": True, "probe": "ok"}

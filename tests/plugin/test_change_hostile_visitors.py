@@ -12,10 +12,10 @@ import requests
 
 from tests.plugin.support.changing import (
     DESK,
-    Order,
+    ApprovedChange,
     disk,
+    injected_faults,
     item_of,
-    meddled,
     publish,
     reset,
     update,
@@ -69,15 +69,15 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
     assert disk(wp, DESK)["left"] == []
 
 
-def install(wp, paired: Paired, number: str, code: str) -> Order:
+def install(wp, paired: Paired, number: str, code: str) -> ApprovedChange:
     """An update to this version that is watched, as the site cannot ask itself just then."""
     publish(wp, f"plugin/contact-desk.{number}.zip", desk_files(number, code))
     update(wp, "contact-desk", number)
-    order = Order.of(wp, paired, item_of(wp, DESK, number))
-    told = order.send()
+    change = ApprovedChange.of(wp, paired, item_of(wp, DESK, number))
+    told = change.send()
     assert told["outcome"] == "succeeded", told
     assert told["evidence"]["watched_until"] > 0
-    return order
+    return change
 
 
 def get(wp, query: str) -> int:
@@ -89,18 +89,18 @@ def get(wp, query: str) -> int:
 def test_a_list_where_a_text_belongs_undoes_no_security_release(
     wp, paired, desk, code, loopback
 ) -> None:
-    with meddled(wp, loopback="blocked"):
-        order = install(wp, paired, "2.9.0", code)
+    with injected_faults(wp, loopback="blocked"):
+        change = install(wp, paired, "2.9.0", code)
         if loopback == "blocked":
             assert [get(wp, query) for query in ("?q=shoes", "?q[]=shoes")] == [200, 500]
     assert [get(wp, query) for query in ("?q=shoes", "?q[]=shoes", "")] == [200, 500, 200]
     assert version(wp, DESK) == "2.9.0"
-    assert order.status()["outcome"] == "succeeded"
+    assert change.status()["outcome"] == "succeeded"
 
 
 @pytest.mark.parametrize("requests_sent", HOSTILE_REQUESTS)
 def test_hostile_requests_however_many_undo_nothing(wp, paired, desk, requests_sent) -> None:
-    with meddled(wp, loopback="blocked"):
+    with injected_faults(wp, loopback="blocked"):
         install(wp, paired, "2.9.0", SEARCH)
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: get(wp, "?q[]=shoes"), range(requests_sent)))
@@ -110,7 +110,7 @@ def test_hostile_requests_however_many_undo_nothing(wp, paired, desk, requests_s
 
 
 def test_memory_and_time_that_run_out_undo_nothing(wp, paired, desk) -> None:
-    with meddled(wp, loopback="blocked"):
+    with injected_faults(wp, loopback="blocked"):
         install(wp, paired, "2.9.0", EXHAUSTED)
         assert [get(wp, "?much=1"), get(wp, "?long=1")] == [500, 500]
     assert [get(wp, "?much=1"), get(wp, "?long=1")] == [500, 500]
@@ -119,12 +119,12 @@ def test_memory_and_time_that_run_out_undo_nothing(wp, paired, desk) -> None:
 
 def test_a_front_page_that_fails_for_everybody_is_undone(wp, paired, desk) -> None:
     broken = "add_action( 'template_redirect', static function (): void { nobody_wrote_this(); } );"
-    with meddled(wp, loopback="blocked"):
-        order = install(wp, paired, "2.9.1", broken)
+    with injected_faults(wp, loopback="blocked"):
+        change = install(wp, paired, "2.9.1", broken)
     # Whoever meets it, with whatever request: the site asks itself, and knows.
     assert get(wp, "?anything=1") == 500
     assert get(wp, "") == 200
-    told = order.status()
+    told = change.status()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
     assert told["evidence"]["during"]["version"] == "2.9.1"
     assert "nobody_wrote_this" in told["evidence"]["during"]["error"]
@@ -132,7 +132,7 @@ def test_a_front_page_that_fails_for_everybody_is_undone(wp, paired, desk) -> No
 
 def test_where_the_site_cannot_ask_itself_ordinary_visitors_decide(wp, paired, desk) -> None:
     broken = "add_action( 'template_redirect', static function (): void { nobody_wrote_this(); } );"
-    with meddled(wp, loopback="blocked"):
+    with injected_faults(wp, loopback="blocked"):
         install(wp, paired, "2.9.1", broken)
         assert [get(wp, "?q=1") for _ in range(4)] == [500] * 4
         assert version(wp, DESK) == "2.9.1"

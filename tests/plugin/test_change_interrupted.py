@@ -17,9 +17,9 @@ from app.http.site_client import CallError
 from tests.plugin.support.changing import (
     DESK,
     GALLERY,
-    Order,
+    ApprovedChange,
     disk,
-    meddled,
+    injected_faults,
     php_text,
     reached,
     reset,
@@ -41,20 +41,20 @@ def desk(wp, paired) -> Iterator[dict]:
     assert after["active"] is True
 
 
-def order(wp, paired: Paired, component: str = DESK) -> Order:
+def approved_change(wp, paired: Paired, component: str = DESK) -> ApprovedChange:
     versions = {DESK: ("2.3.1", "2.4.0"), GALLERY: ("1.0.0", "1.1.0")}[component]
     item = {"kind": "plugin", "id": component, "from": versions[0], "to": versions[1]}
-    return Order.of(wp, paired, item)
+    return ApprovedChange.of(wp, paired, item)
 
 
-def kill_while(wp, ordered: Order, when: str) -> None:
-    """Give the order, and kill the process that carries it out, without a chance to clean up."""
-    with meddled(wp, sleep={when: 30}):
+def kill_while(wp, change: ApprovedChange, when: str) -> None:
+    """Send the change and kill the process that runs it, without a chance to clean up."""
+    with injected_faults(wp, sleep={when: 30}):
         lost: list[object] = []
 
         def send() -> None:
             try:
-                lost.append(ordered.send())
+                lost.append(change.send())
             except CallError as why:
                 lost.append(why.error_code)
 
@@ -63,7 +63,7 @@ def kill_while(wp, ordered: Order, when: str) -> None:
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
         sender.join(30)
         assert isinstance(lost[0], str), lost
-        # The first request of anybody afterwards; meddling and all still stand in the way.
+        # The first request afterwards; the injected faults are still there.
         assert requests.get(wp.url, timeout=60).status_code == 200
 
 
@@ -71,70 +71,70 @@ def kill_while(wp, ordered: Order, when: str) -> None:
 def test_a_run_that_is_killed_is_taken_back_with_the_next_request_of_any_kind(
     wp, paired, desk, when
 ) -> None:
-    ordered = order(wp, paired)
-    kill_while(wp, ordered, when)
+    change = approved_change(wp, paired)
+    kill_while(wp, change, when)
     assert version(wp, DESK) == "2.3.1"
-    status = ordered.status()
+    status = change.status()
     assert status["state"] == "done"
     assert (status["outcome"], status["reason"]) == ("rolled_back", "interrupted")
     assert status["evidence"]["after"] == {"version": "2.3.1", "active": True, "probe": "ok"}
     assert same_files(desk, disk(wp, DESK))
-    again = ordered.send()
+    again = change.send()
     assert (again["outcome"], again["reason"]) == ("rolled_back", "interrupted")
-    assert order(wp, paired).send()["outcome"] == "succeeded"
+    assert approved_change(wp, paired).send()["outcome"] == "succeeded"
 
 
 def test_a_run_that_is_killed_before_it_touched_anything_says_so(wp, paired, desk) -> None:
-    ordered = order(wp, paired)
-    kill_while(wp, ordered, "download")
-    status = ordered.status()
+    change = approved_change(wp, paired)
+    kill_while(wp, change, "download")
+    status = change.status()
     assert (status["outcome"], status["reason"]) == ("failed", "interrupted")
     assert status["evidence"]["after"]["version"] == "2.3.1"
     assert {**disk(wp, DESK), "left": []} == desk
-    assert order(wp, paired).send()["outcome"] == "succeeded"
+    assert approved_change(wp, paired).send()["outcome"] == "succeeded"
 
 
 def test_a_run_in_which_another_plugin_throws_is_taken_back_and_not_forgotten(
     wp, paired, desk
 ) -> None:
-    ordered = order(wp, paired)
-    with meddled(wp, throws=True):
+    change = approved_change(wp, paired)
+    with injected_faults(wp, throws=True):
         with pytest.raises(CallError) as caught:
-            ordered.send()
+            change.send()
         assert caught.value.evidence["code"] == "internal_error"
-    status = ordered.status()
+    status = change.status()
     assert (status["outcome"], status["reason"]) == ("rolled_back", "interrupted")
     assert same_files(desk, disk(wp, DESK))
-    assert ordered.send()["outcome"] == "rolled_back"
+    assert change.send()["outcome"] == "rolled_back"
 
 
 def test_a_run_goes_on_when_the_dashboard_hangs_up(wp, paired, desk) -> None:
-    ordered = order(wp, paired)
-    with meddled(wp, sleep={"download": 30}):
+    change = approved_change(wp, paired)
+    with injected_faults(wp, sleep={"download": 30}):
         with pytest.raises(CallError) as caught:
-            ordered.send(deadline_s=1.5)
+            change.send(deadline_s=1.5)
         assert caught.value.error_code == "too_slow"
-        assert ordered.status()["state"] == "running"
+        assert change.status()["state"] == "running"
         reached(wp)
         wake(wp)
-        assert settled(ordered)["outcome"] == "succeeded"
+        assert settled(change)["outcome"] == "succeeded"
     assert version(wp, DESK) == "2.4.0"
 
 
 def test_a_run_that_takes_longer_than_a_quarter_of_an_hour_has_not_failed(wp, paired, desk) -> None:
     """A slow download, or a large database: its process is alive, so its result is not known."""
-    ordered = order(wp, paired)
-    with meddled(wp, sleep={"download": 30}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(ordered.send)
+    change = approved_change(wp, paired)
+    with injected_faults(wp, sleep={"download": 30}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(change.send)
         reached(wp)
         wp.evaluate(
             "global $wpdb; return $wpdb->query("
             '"UPDATE {$wpdb->prefix}siteagent_operation SET at = at - 1000");'
         )
-        assert ordered.status()["state"] == "running"
+        assert change.status()["state"] == "running"
         wake(wp)
         assert running.result()["outcome"] == "succeeded"
-    assert ordered.status()["outcome"] == "succeeded"
+    assert change.status()["outcome"] == "succeeded"
 
 
 # A run writes .htaccess into the place before it holds its lock. A pipe of that name lets nobody
@@ -166,42 +166,42 @@ def held_before_its_lock(wp) -> Iterator[ThreadPoolExecutor]:
 
 
 def test_a_run_whose_lock_is_not_held_yet_is_not_taken_for_dead(wp, paired, desk) -> None:
-    ordered = order(wp, paired)
+    change = approved_change(wp, paired)
     with held_before_its_lock(wp) as pool:
-        running = pool.submit(ordered.send)
-        shell(wp, _HELD.format(ordered.op_id))
+        running = pool.submit(change.send)
+        shell(wp, _HELD.format(change.op_id))
         # Each of these looks whether the run is alive, and would settle it if it were not.
         for _ in range(3):
-            assert ordered.status()["state"] == "running"
-        assert order(wp, paired).send()["reason"] == "busy"
+            assert change.status()["state"] == "running"
+        assert approved_change(wp, paired).send()["reason"] == "busy"
     told = running.result()
     assert (told["outcome"], told["reason"]) == ("succeeded", None)
-    assert ordered.status()["outcome"] == "succeeded"
+    assert change.status()["outcome"] == "succeeded"
     assert version(wp, DESK) == "2.4.0"
 
 
 def test_a_run_that_dies_before_its_lock_is_held_is_noticed_at_its_deadline(
     wp, paired, desk
 ) -> None:
-    ordered = order(wp, paired)
-    with meddled(wp, begins=True), ThreadPoolExecutor(1) as pool:
+    change = approved_change(wp, paired)
+    with injected_faults(wp, begins=True), ThreadPoolExecutor(1) as pool:
         shell(wp, _CLOSE)
-        running = pool.submit(ordered.send)
-        shell(wp, _HELD.format(ordered.op_id))
+        running = pool.submit(change.send)
+        shell(wp, _HELD.format(change.op_id))
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
         assert isinstance(running.exception(30), CallError)
-    assert ordered.status()["state"] == "running"
+    assert change.status()["state"] == "running"
     wp.evaluate(
         "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
         " { $data['run']['deadline'] = time() - 1; return $data; });"
     )
-    status = ordered.status()
+    status = change.status()
     assert (status["outcome"], status["reason"]) == ("failed", "interrupted")
     assert {**disk(wp, DESK), "left": []} == desk
-    assert order(wp, paired).send()["outcome"] == "succeeded"
+    assert approved_change(wp, paired).send()["outcome"] == "succeeded"
 
 
-# What the site's process does once the order was admitted, so and so long after it was signed.
+# What the site's process does once the change was admitted, so long after it was signed.
 _LATE = """
 $document = json_decode(%s);
 try {
@@ -217,19 +217,19 @@ def test_an_order_that_was_held_up_in_the_site_s_own_process_is_not_carried_out(
     wp, paired, desk
 ) -> None:
     """By then the dashboard was told that nothing was done, and believes it."""
-    ordered = order(wp, paired)
-    told = php_text(json.dumps(ordered.signed()))
+    change = approved_change(wp, paired)
+    told = php_text(json.dumps(change.signed()))
     assert wp.evaluate(_LATE % (told, 361)) == "expired"
-    assert ordered.status()["state"] == "never"
+    assert change.status()["state"] == "never"
     assert {**disk(wp, DESK), "left": []} == desk
     assert wp.evaluate(_LATE % (told, 355)) == "succeeded"
 
 
-def settled(ordered: Order) -> dict:
+def settled(change: ApprovedChange) -> dict:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            status = ordered.status()
+            status = change.status()
         except CallError:
             status = {"state": "running"}  # in maintenance, for the moment of the exchange
         if status["state"] == "done":
@@ -241,9 +241,9 @@ def settled(ordered: Order) -> dict:
 def test_visitors_see_the_maintenance_page_while_files_are_exchanged_and_no_longer(
     wp, paired, desk
 ) -> None:
-    ordered = order(wp, paired)
-    with meddled(wp, sleep={"half_way": 30}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(ordered.send)
+    change = approved_change(wp, paired)
+    with injected_faults(wp, sleep={"half_way": 30}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(change.send)
         reached(wp)
         assert requests.get(wp.url, timeout=60).status_code == 503
         wake(wp)
@@ -253,17 +253,17 @@ def test_visitors_see_the_maintenance_page_while_files_are_exchanged_and_no_long
 
 def test_a_fatal_error_of_another_plugin_takes_nothing_back(wp, paired, desk) -> None:
     broken = "WPMU_PLUGIN_DIR . '/zz-broken.php'"
-    ordered = order(wp, paired)
-    with meddled(wp, loopback="blocked"):
-        assert ordered.send()["evidence"]["watched_until"] > 0
+    change = approved_change(wp, paired)
+    with injected_faults(wp, loopback="blocked"):
+        assert change.send()["evidence"]["watched_until"] > 0
         code = "<?php if (isset($_GET['broken'])) nobody_wrote_this();"
         wp.evaluate(f"file_put_contents({broken}, {php_text(code)});")
         assert requests.get(f"{wp.url}/?broken=1", timeout=60).status_code == 500
         wp.evaluate(f"unlink({broken});")
         assert version(wp, DESK) == "2.4.0"
-        assert ordered.status()["outcome"] == "succeeded"
+        assert change.status()["outcome"] == "succeeded"
     wp.evaluate(
         "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
         " { $data['run']['deadline'] = 0; return $data; });"
     )
-    assert ordered.status()["outcome"] == "succeeded"
+    assert change.status()["outcome"] == "succeeded"

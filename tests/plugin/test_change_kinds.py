@@ -13,10 +13,10 @@ import requests
 
 from app.http.site_client import CallError
 from tests.plugin.support.changing import (
-    Order,
+    ApprovedChange,
     ask,
     disk,
-    meddled,
+    injected_faults,
     php_text,
     publish,
     reached,
@@ -48,13 +48,13 @@ def worn(wp, coast) -> Iterator[dict[str, Any]]:
 
 
 def test_a_theme_nobody_wears_is_updated(wp, paired, coast) -> None:
-    told = Order.of(wp, paired, COAST).send()
+    told = ApprovedChange.of(wp, paired, COAST).send()
     assert (told["outcome"], told["evidence"]["after"]["active"]) == ("succeeded", False)
     assert disk(wp, "coastline", kind="theme")["version"] == "1.3.0"
 
 
 def test_the_theme_visitors_see_is_updated_and_still_worn(wp, paired, worn) -> None:
-    told = Order.of(wp, paired, COAST).send()
+    told = ApprovedChange.of(wp, paired, COAST).send()
     assert told["outcome"] == "succeeded"
     assert told["evidence"]["after"] == {"version": "1.3.0", "active": True, "probe": "ok"}
     assert wp.evaluate("return get_stylesheet();") == "coastline"
@@ -62,7 +62,7 @@ def test_the_theme_visitors_see_is_updated_and_still_worn(wp, paired, worn) -> N
 
 def test_a_theme_that_breaks_pages_is_taken_back(wp, paired, worn) -> None:
     update(wp, "coastline", "1.3.1", kind="theme")
-    told = Order.of(wp, paired, {**COAST, "to": "1.3.1"}).send()
+    told = ApprovedChange.of(wp, paired, {**COAST, "to": "1.3.1"}).send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
     assert same_files(worn, disk(wp, "coastline", kind="theme"))
     assert wp.evaluate("return get_stylesheet();") == "coastline"
@@ -77,7 +77,7 @@ def test_the_parent_of_the_theme_visitors_see_counts_as_active(wp, paired, coast
     )
     try:
         update(wp, "coastline", "1.3.1", kind="theme")
-        told = Order.of(wp, paired, {**COAST, "to": "1.3.1"}).send()
+        told = ApprovedChange.of(wp, paired, {**COAST, "to": "1.3.1"}).send()
         assert told["evidence"]["before"]["active"] is True
         assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
     finally:
@@ -93,14 +93,14 @@ def test_a_theme_package_that_lies_touches_nothing(wp, paired, coast) -> None:
     for folder, version in (("coastline", "1.3.9"), ("twentytwentyfive", "1.4.0")):
         lie = {f"{folder}/style.css": style.replace("1.4.0", version), f"{folder}/index.php": ""}
         publish(wp, "theme/coastline.1.4.0.zip", lie)
-        told = Order.of(wp, paired, {**COAST, "to": "1.4.0"}).send()
+        told = ApprovedChange.of(wp, paired, {**COAST, "to": "1.4.0"}).send()
         assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
     assert disk(wp, "coastline", kind="theme") == coast
 
 
 def test_a_plugin_is_another_permission(wp, paired) -> None:
     item = {"kind": "plugin", "id": "tide-gallery/tide-gallery.php", "from": "1.0.0", "to": "1.1.0"}
-    assert Order.of(wp, paired, item).send()["reason"] == "permission_off"
+    assert ApprovedChange.of(wp, paired, item).send()["reason"] == "permission_off"
 
 
 # ---- translations ----
@@ -130,11 +130,11 @@ def stamp(wp) -> str:
 def test_a_translation_arrives_and_is_revised(wp, paired, german) -> None:
     translate(wp, FIRST)
     assert ask(paired, "change.check", item=item("", FIRST))["eligible"] is True
-    assert Order.of(wp, paired, item("", FIRST)).send()["outcome"] == "succeeded"
+    assert ApprovedChange.of(wp, paired, item("", FIRST)).send()["outcome"] == "succeeded"
     assert stamp(wp) == FIRST
     translate(wp, SECOND)
     report = paired.ask("report", have=None).document["report"]["updates"]["translations"]
-    told = Order.of(wp, paired, item(FIRST, SECOND)).send()
+    told = ApprovedChange.of(wp, paired, item(FIRST, SECOND)).send()
     assert told["outcome"] == "succeeded"
     assert told["evidence"]["before"]["version"] == FIRST
     assert told["evidence"]["after"] == {"version": SECOND, "active": True, "probe": "ok"}
@@ -144,21 +144,24 @@ def test_a_translation_arrives_and_is_revised(wp, paired, german) -> None:
 
 def test_a_translation_whose_file_is_another_one_touches_nothing(wp, paired, german) -> None:
     translate(wp, FIRST)
-    Order.of(wp, paired, item("", FIRST)).send()
+    ApprovedChange.of(wp, paired, item("", FIRST)).send()
     translate(wp, SECOND, inside="2020-01-01 00:00:00")
-    told = Order.of(wp, paired, item(FIRST, SECOND)).send()
+    told = ApprovedChange.of(wp, paired, item(FIRST, SECOND)).send()
     assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
     assert stamp(wp) == FIRST
 
 
 def test_a_translation_that_was_not_installed_after_all(wp, paired, german) -> None:
     translate(wp, FIRST)
-    with meddled(wp, filesystem="ftpext"):
-        told = Order.of(wp, paired, item("", FIRST)).send()
+    with injected_faults(wp, filesystem="ftpext"):
+        told = ApprovedChange.of(wp, paired, item("", FIRST)).send()
         assert (told["outcome"], told["reason"]) == ("refused", "filesystem")
     assert stamp(wp) == ""
-    assert Order.of(wp, paired, item("", SECOND)).send()["reason"] == "other_version_available"
-    assert Order.of(wp, paired, item(SECOND, FIRST)).send()["reason"] == "not_installed"
+    assert (
+        ApprovedChange.of(wp, paired, item("", SECOND)).send()["reason"]
+        == "other_version_available"
+    )
+    assert ApprovedChange.of(wp, paired, item(SECOND, FIRST)).send()["reason"] == "not_installed"
 
 
 def compiled(original: str, text: str) -> bytes:
@@ -210,12 +213,12 @@ SPOILT = compiled("Hello %s", "Hallo %1$s und %2$s")
 def test_a_translation_that_breaks_pages_is_taken_back(wp, paired, german, was) -> None:
     if was:
         translate(wp, FIRST, mo=compiled("Hello %s", "Hallo %s"))
-        assert Order.of(wp, paired, item("", FIRST)).send()["outcome"] == "succeeded"
+        assert ApprovedChange.of(wp, paired, item("", FIRST)).send()["outcome"] == "succeeded"
     before = files(wp)
     assert len(before) == (2 if was else 0)
     translate(wp, SECOND, mo=SPOILT)
     with german_page(wp):
-        told = Order.of(wp, paired, item(was, SECOND)).send()
+        told = ApprovedChange.of(wp, paired, item(was, SECOND)).send()
         assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
         assert told["evidence"]["kept_copy"] is True
         assert told["evidence"]["before"] == {"version": was, "active": True, "probe": "ok"}
@@ -229,16 +232,16 @@ def test_a_translation_that_breaks_pages_is_taken_back(wp, paired, german, was) 
 
 def test_a_translation_whose_process_is_killed_is_taken_back(wp, paired, german) -> None:
     translate(wp, FIRST)
-    Order.of(wp, paired, item("", FIRST)).send()
+    ApprovedChange.of(wp, paired, item("", FIRST)).send()
     before = files(wp)
     translate(wp, SECOND, mo=SPOILT)
-    order = Order.of(wp, paired, item(FIRST, SECOND))
-    with meddled(wp, sleep={"done": 30}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(order.send)
+    change = ApprovedChange.of(wp, paired, item(FIRST, SECOND))
+    with injected_faults(wp, sleep={"done": 30}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(change.send)
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
         assert isinstance(running.exception(30), CallError)
         assert files(wp) != before
-    status = order.status()
+    status = change.status()
     assert (status["outcome"], status["reason"]) == ("rolled_back", "interrupted")
     assert files(wp) == before
     assert disk(wp, "contact-desk/contact-desk.php")["left"] == []

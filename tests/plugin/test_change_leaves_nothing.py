@@ -14,10 +14,10 @@ import requests
 from app.http.site_client import CallError
 from tests.plugin.support.changing import (
     DESK,
-    Order,
+    ApprovedChange,
     ask,
     disk,
-    meddled,
+    injected_faults,
     php_text,
     publish,
     reached,
@@ -51,9 +51,9 @@ def unpacked(wp) -> list[str]:
     return shell(wp, listed).split()
 
 
-def kill_while(wp, order: Order, when: str) -> None:
-    with meddled(wp, sleep={when: 60}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(order.send)
+def kill_while(wp, change: ApprovedChange, when: str) -> None:
+    with injected_faults(wp, sleep={when: 60}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(change.send)
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
         assert isinstance(running.exception(60), CallError)
 
@@ -64,16 +64,16 @@ def kill_while(wp, order: Order, when: str) -> None:
 def test_the_maintenance_page_names_no_path_and_the_copy_holds_nothing_to_execute(
     wp, paired, desk
 ) -> None:
-    order = Order.of(wp, paired, ITEM)
-    with meddled(wp, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(order.send)
+    change = ApprovedChange.of(wp, paired, ITEM)
+    with injected_faults(wp, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(change.send)
         reached(wp)
         page = shell(wp, "cat /var/www/wordpress/.maintenance")
         run = shell(wp, f"basename {PLACE}/*/").strip()
         kept = shell(wp, f"cd {PLACE}/*/ && find . -type f").split()
         wake(wp)
         assert running.result()["outcome"] == "succeeded"
-    assert order.op_id in page
+    assert change.op_id in page
     assert "/var/www" not in page
     assert run not in page
     assert "./kept/contact-desk%2Ephp" in kept
@@ -91,7 +91,7 @@ def test_names_modes_and_links_come_back_exactly(wp, paired, desk) -> None:
     listed = f"cd {FOLDER} && find . -printf '%p %m %l\\n' | sort"
     before = shell(wp, listed)
     update(wp, "contact-desk", "2.5.1")
-    told = Order.of(wp, paired, {**ITEM, "to": "2.5.1"}).send()
+    told = ApprovedChange.of(wp, paired, {**ITEM, "to": "2.5.1"}).send()
     assert told["outcome"] == "rolled_back", told
     assert shell(wp, listed) == before
 
@@ -100,8 +100,8 @@ def test_a_stale_maintenance_page_of_another_stays_and_visitors_see_ours(wp, pai
     page = "/var/www/wordpress/.maintenance"
     shell(wp, f"echo '<?php $upgrading = 1000000000;' > {page}; chown www-data {page}")
     try:
-        with meddled(wp, sleep={"half_way": 30}), ThreadPoolExecutor(1) as pool:
-            running = pool.submit(Order.of(wp, paired, ITEM).send)
+        with injected_faults(wp, sleep={"half_way": 30}), ThreadPoolExecutor(1) as pool:
+            running = pool.submit(ApprovedChange.of(wp, paired, ITEM).send)
             reached(wp)
             assert requests.get(wp.url, timeout=60).status_code == 503
             wake(wp)
@@ -118,16 +118,16 @@ def test_a_refused_package_is_removed_at_once(wp, paired, desk) -> None:
     update(wp, "contact-desk", "2.6.0")
     files = {"another/another.php": "<?php\n/* Plugin Name: Another */ echo 'EXECUTED';"}
     publish(wp, "plugin/contact-desk.2.6.0.zip", files)
-    told = Order.of(wp, paired, {**ITEM, "to": "2.6.0"}).send()
+    told = ApprovedChange.of(wp, paired, {**ITEM, "to": "2.6.0"}).send()
     assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
     assert unpacked(wp) == []
 
 
 @pytest.mark.parametrize("when", ["before", "download"])
 def test_a_package_of_a_killed_run_is_removed_when_it_is_settled(wp, paired, desk, when) -> None:
-    order = Order.of(wp, paired, ITEM)
-    kill_while(wp, order, when)
-    order.status()
+    change = ApprovedChange.of(wp, paired, ITEM)
+    kill_while(wp, change, when)
+    change.status()
     assert unpacked(wp) == []
     assert version(wp, DESK) == "2.3.1"
 
@@ -167,7 +167,7 @@ def redirect(to: str) -> str:
 )
 def test_a_package_from_another_host_or_without_encryption_is_refused(wp, paired, desk, to) -> None:
     with host_answers(wp, redirect(to)):
-        told = Order.of(wp, paired, ITEM).send()
+        told = ApprovedChange.of(wp, paired, ITEM).send()
     assert (told["outcome"], told["reason"]) == ("refused", "package_host"), told
     assert {**disk(wp, DESK), "left": []} == desk
 
@@ -176,7 +176,7 @@ def test_a_redirect_within_the_host_is_followed_and_the_host_recorded(wp, paired
     there = "https://downloads.wordpress.org/plugin/contact-desk.2.4.0.zip?moved=1"
     code = f"if ( false === strpos( $url, 'moved' ) ) {{ {redirect(there)} }} return $a;"
     with host_answers(wp, code):
-        told = Order.of(wp, paired, ITEM).send()
+        told = ApprovedChange.of(wp, paired, ITEM).send()
     assert told["outcome"] == "succeeded", told
     assert told["evidence"]["package_host"] == "downloads.wordpress.org"
 
@@ -191,28 +191,28 @@ def test_folders_of_runs_that_nobody_remembers_are_removed(wp, paired, desk) -> 
         f"mkdir -p {lost}/kept; echo old > {lost}/kept/x%2Ephp; chown -R www-data {PLACE};"
         f" touch -d '2 hours ago' {lost}",
     )
-    assert Order.of(wp, paired, ITEM).status()["state"] == "never"
+    assert ApprovedChange.of(wp, paired, ITEM).status()["state"] == "never"
     assert shell(wp, f"ls -d {PLACE} 2>&- || :") == ""
 
 
 def test_deactivation_settles_a_run_that_died(wp, paired, desk) -> None:
-    order = Order.of(wp, paired, ITEM)
-    kill_while(wp, order, "before")
+    change = ApprovedChange.of(wp, paired, ITEM)
+    kill_while(wp, change, "before")
     wp.evaluate("deactivate_plugins('siteagent/siteagent.php');")
     try:
         assert shell(wp, f"ls -d {PLACE} {CONTENT}/mu-plugins/siteagent* 2>&- || :") == ""
     finally:
         wp.evaluate("activate_plugin('siteagent/siteagent.php');")
     assert same_files(desk, disk(wp, DESK))
-    assert order.status()["outcome"] == "rolled_back"
+    assert change.status()["outcome"] == "rolled_back"
 
 
 def test_a_lock_that_wordpress_has_taken_meanwhile_is_not_released(wp, paired, desk) -> None:
-    order = Order.of(wp, paired, ITEM)
-    kill_while(wp, order, "download")
+    change = ApprovedChange.of(wp, paired, ITEM)
+    kill_while(wp, change, "download")
     wp.evaluate("update_option('auto_updater.lock', time() + 5, false);")
     try:
-        assert order.status()["state"] == "done"
+        assert change.status()["state"] == "done"
         assert wp.evaluate("return (int) get_option('auto_updater.lock') > time();") is True
     finally:
         wp.evaluate("delete_option('auto_updater.lock');")
@@ -226,24 +226,24 @@ def test_a_host_without_a_function_that_is_needed_is_refused_beforehand(
         checked = ask(paired, "change.check", item=ITEM)
         assert (checked["eligible"], checked["facts"]["rollback"]) == (False, False)
         assert "filesystem" in checked["reasons"]
-        told = Order.of(wp, paired, ITEM).send()
+        told = ApprovedChange.of(wp, paired, ITEM).send()
     assert (told["outcome"], told["reason"]) == ("refused", "filesystem")
     assert ask(paired, "change.check", item=ITEM)["facts"]["busy"] is False
 
 
 def test_a_plan_for_months_is_refused(wp, paired, desk) -> None:
-    order = Order.of(wp, paired, ITEM)
-    order.plan["not_after"] = order.plan["not_before"] + 32 * 86400
+    change = ApprovedChange.of(wp, paired, ITEM)
+    change.plan["not_after"] = change.plan["not_before"] + 32 * 86400
     with pytest.raises(CallError) as caught:
-        order.send()
+        change.send()
     assert caught.value.evidence["argument"] == "not_after"
 
 
 def test_a_marker_that_names_another_folder_deletes_nothing(wp, paired, desk) -> None:
     """Whoever could write one option must not have SiteAgent delete a folder."""
-    order = Order.of(wp, paired, ITEM)
-    with meddled(wp, loopback="blocked"):
-        assert order.send()["outcome"] == "succeeded"
+    change = ApprovedChange.of(wp, paired, ITEM)
+    with injected_faults(wp, loopback="blocked"):
+        assert change.send()["outcome"] == "succeeded"
     run = shell(wp, f"basename {PLACE}/*/").strip()
     shell(wp, f"mkdir -p {CONTENT}/uploads/{run}/kept; echo mine > {CONTENT}/uploads/{run}/mine")
     shell(wp, f"chown -R www-data {CONTENT}/uploads")
@@ -252,7 +252,7 @@ def test_a_marker_that_names_another_folder_deletes_nothing(wp, paired, desk) ->
         "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
         f" {{ $data['run']['folder'] = {there}; $data['run']['deadline'] = 0; return $data; }});"
     )
-    assert order.status()["outcome"] == "succeeded"
+    assert change.status()["outcome"] == "succeeded"
     assert shell(wp, f"cat {CONTENT}/uploads/{run}/mine") == "mine\n"
     shell(wp, f"rm -r {CONTENT}/uploads/{run}")
 

@@ -11,11 +11,11 @@ import requests
 from tests.plugin.support.changing import (
     DESK,
     GALLERY,
-    Order,
+    ApprovedChange,
     ask,
     disk,
     grant,
-    meddled,
+    injected_faults,
     reset,
     update,
 )
@@ -61,7 +61,7 @@ def in_container(site: RealWordPress, command: str) -> None:
 def test_another_disk_for_kept_copies_takes_back_as_well(site, paired, desk) -> None:
     """A folder cannot be renamed from one disk to another."""
     update(site, "contact-desk", "2.5.1")
-    told = Order.of(site, paired, {**ITEM, "to": "2.5.1"}).send()
+    told = ApprovedChange.of(site, paired, {**ITEM, "to": "2.5.1"}).send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
     assert disk(site, DESK)["version"] == "2.3.1"
 
@@ -69,13 +69,13 @@ def test_another_disk_for_kept_copies_takes_back_as_well(site, paired, desk) -> 
 def test_a_full_disk_is_seen_before_anything_is_touched(site, paired, desk) -> None:
     in_container(site, f"head -c 15m /dev/zero > {PLACE}/filler")
     try:
-        told = Order.of(site, paired, ITEM).send()
+        told = ApprovedChange.of(site, paired, ITEM).send()
         assert (told["outcome"], told["reason"]) == ("refused", "disk_full")
         assert "disk_full" in ask(paired, "change.check", item=ITEM)["reasons"]
     finally:
         in_container(site, f"rm {PLACE}/filler")
     assert disk(site, DESK)["files"] == desk["files"]
-    assert Order.of(site, paired, ITEM).send()["outcome"] == "succeeded"
+    assert ApprovedChange.of(site, paired, ITEM).send()["outcome"] == "succeeded"
 
 
 def test_without_room_for_a_kept_copy_the_update_goes_on_and_the_log_says_so(
@@ -85,7 +85,7 @@ def test_without_room_for_a_kept_copy_the_update_goes_on_and_the_log_says_so(
     before = site.evaluate(archives)
     in_container(site, f"head -c 5m /dev/zero > {COPIES}/filler")
     try:
-        assert Order.of(site, paired, ITEM).send()["outcome"] == "succeeded"
+        assert ApprovedChange.of(site, paired, ITEM).send()["outcome"] == "succeeded"
     finally:
         in_container(site, f"rm {COPIES}/filler")
     newest = site.evaluate("return siteagent()->audit_log_reader()->recent(9, 0);")
@@ -105,7 +105,7 @@ def test_without_room_for_a_watchdog_it_is_said_beforehand_and_the_site_mends_it
         assert (checked["eligible"], checked["facts"]["rollback"]) == (True, False)
         report = paired.ask("report", have=None).document["report"]
         assert report["agent"]["rollback"] is False
-        told = Order.of(site, paired, item).send()
+        told = ApprovedChange.of(site, paired, item).send()
     finally:
         in_container(site, "chown www-data mu-plugins")
     assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
@@ -114,8 +114,8 @@ def test_without_room_for_a_watchdog_it_is_said_beforehand_and_the_site_mends_it
 
 
 def test_deleting_siteagent_takes_the_watchdog_and_the_copy_along(site, paired, desk) -> None:
-    with meddled(site, loopback="blocked"):
-        assert Order.of(site, paired, ITEM).send()["evidence"]["watched_until"] > 0
+    with injected_faults(site, loopback="blocked"):
+        assert ApprovedChange.of(site, paired, ITEM).send()["evidence"]["watched_until"] > 0
     left = disk(site, DESK)["left"]
     assert {name[:18] for name in left} == {PLACE[:18], "siteagent-watchdog"}
     files = site.evaluate(
@@ -157,7 +157,7 @@ def test_a_plugin_active_on_a_whole_network_stays_so(site) -> None:
     ):
         reset(site, slug, versions[0], available=versions[1])
         item = {"kind": "plugin", "id": component, "from": versions[0], "to": versions[1]}
-        assert Order.of(site, paired, item).send()["outcome"] == "succeeded"
+        assert ApprovedChange.of(site, paired, item).send()["outcome"] == "succeeded"
     on = "return array(is_plugin_active_for_network('%s'), is_plugin_active('%s'));"
     assert site.evaluate(on % (GALLERY, GALLERY)) == [True, True]
     assert site.evaluate(on % (DESK, DESK)) == [False, True]

@@ -16,12 +16,12 @@ from app.protocol import b64u
 from tests.plugin.support.changing import (
     DESK,
     GALLERY,
-    Order,
+    ApprovedChange,
     ask,
     disk,
     grant,
+    injected_faults,
     item_of,
-    meddled,
     publish,
     reset,
     update,
@@ -42,33 +42,33 @@ def item(wp, paired) -> Iterator[dict[str, str]]:
     assert disk(wp, DESK) == before
 
 
-def refused(reason: str, order: Order) -> dict[str, Any]:
-    told = order.send()
+def refused(reason: str, change: ApprovedChange) -> dict[str, Any]:
+    told = change.send()
     assert (told["outcome"], told["reason"]) == ("refused", reason), told
     return told
 
 
-def no_plan(argument: str, order: Order, **changed: Any) -> None:
+def no_plan(argument: str, change: ApprovedChange, **changed: Any) -> None:
     """It is no plan of this connection: a signed error, and nothing is remembered."""
     with pytest.raises(CallError) as caught:
-        order.send(**changed)
+        change.send(**changed)
     assert caught.value.evidence["code"] == "invalid_arguments"
     assert caught.value.evidence.get("argument") == argument
-    assert order.status()["state"] == "never"
+    assert change.status()["state"] == "never"
 
 
 # ---- the plan ----
 
 
 def test_a_plan_of_anybody_else_is_none(wp, paired, item) -> None:
-    order = Order.of(wp, paired, item)
-    forged = replace(order, seed=keys.new_signing_key())
+    change = ApprovedChange.of(wp, paired, item)
+    forged = replace(change, seed=keys.new_signing_key())
     no_plan("sig", forged)
-    no_plan("sig", order, sig=b64u(bytes(64)))
+    no_plan("sig", change, sig=b64u(bytes(64)))
     other = "8a52c9b1-1d0e-4f0e-8a4e-3a1f5a0c9d22"
-    no_plan("site", Order.of(wp, paired, item, site=other))
-    no_plan("kid", Order.of(wp, paired, item, kid="other.1"))
-    no_plan("do", Order.of(wp, paired, item, do="keys.rotate"))
+    no_plan("site", ApprovedChange.of(wp, paired, item, site=other))
+    no_plan("kid", ApprovedChange.of(wp, paired, item, kid="other.1"))
+    no_plan("do", ApprovedChange.of(wp, paired, item, do="keys.rotate"))
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_a_plan_of_anybody_else_is_none(wp, paired, item) -> None:
     ],
 )
 def test_a_plan_that_leaves_out_what_decides_is_none(wp, paired, item, argument, changed) -> None:
-    order = Order.of(wp, paired, item)
-    no_plan(argument, replace(order, plan={**order.plan, **changed}))
+    change = ApprovedChange.of(wp, paired, item)
+    no_plan(argument, replace(change, plan={**change.plan, **changed}))
 
 
 @pytest.mark.parametrize(
@@ -108,39 +108,45 @@ def test_no_name_of_a_component_leads_elsewhere(wp, paired, kind, ident) -> None
 
 def test_the_keys_of_the_connection_alone_change_nothing(wp, paired, item) -> None:
     """Whoever has a full copy of the site can sign requests, and no plan."""
-    order = Order.of(wp, paired, item)
-    no_plan("sig", replace(order, seed=bytes(32)))
+    change = ApprovedChange.of(wp, paired, item)
+    no_plan("sig", replace(change, seed=bytes(32)))
 
 
 def test_an_op_id_stands_for_one_plan(wp, paired, item) -> None:
-    order = Order.of(wp, paired, item, home=ELSEWHERE)
-    refused("wrong_site", order)
-    other = Order.of(wp, paired, item, op_id=order.op_id)
+    change = ApprovedChange.of(wp, paired, item, home=ELSEWHERE)
+    refused("wrong_site", change)
+    other = ApprovedChange.of(wp, paired, item, op_id=change.op_id)
     with pytest.raises(CallError) as caught:
         other.send()
     assert caught.value.evidence["argument"] == "op_id"
-    assert order.status()["reason"] == "wrong_site"
+    assert change.status()["reason"] == "wrong_site"
 
 
 def test_a_plan_for_another_address_is_refused(wp, paired, item) -> None:
-    refused("wrong_site", Order.of(wp, paired, item, home=ELSEWHERE))
+    refused("wrong_site", ApprovedChange.of(wp, paired, item, home=ELSEWHERE))
 
 
 def test_a_plan_that_has_expired_or_is_not_due_is_refused(wp, paired, item) -> None:
     now = int(time.time())
-    refused("outside_window", Order.of(wp, paired, item, not_before=now - 99, not_after=now - 1))
-    refused("outside_window", Order.of(wp, paired, item, not_before=now + 60, not_after=now + 99))
+    refused(
+        "outside_window",
+        ApprovedChange.of(wp, paired, item, not_before=now - 99, not_after=now - 1),
+    )
+    refused(
+        "outside_window",
+        ApprovedChange.of(wp, paired, item, not_before=now + 60, not_after=now + 99),
+    )
 
 
 def test_a_plan_refused_for_its_time_may_be_sent_again(wp, paired, item) -> None:
     """The clock of the site or of Aura was wrong: that says nothing about the plan."""
     unavailable = {**item, "to": "2.4.1"}
-    order = Order.of(wp, paired, unavailable, not_before=int(time.time()) + 4)
-    refused("outside_window", order)
-    assert order.status()["state"] == "never"
-    time.sleep(max(0.0, order.plan["not_before"] + 0.2 - time.time()))
-    refused("other_version_available", order)
-    assert order.status()["reason"] == "other_version_available"
+    change = ApprovedChange.of(wp, paired, unavailable, not_before=int(time.time()) + 4)
+    refused("outside_window", change)
+    assert change.status()["state"] == "never"
+    time.sleep(max(0.0, change.plan["not_before"] + 0.2 - time.time()))
+    refused("other_version_available", change)
+    assert change.status()["reason"] == "other_version_available"
 
 
 # ---- the owner ----
@@ -151,7 +157,7 @@ def test_what_the_owner_does_not_allow_is_refused_with_the_best_of_signatures(
 ) -> None:
     grant(wp, "translations", "themes", "core_minor", "core_major")
     try:
-        refused("permission_off", Order.of(wp, paired, item))
+        refused("permission_off", ApprovedChange.of(wp, paired, item))
         assert ask(paired, "change.check", item=item)["reasons"] == ["permission_off"]
     finally:
         grant(wp, "plugins")
@@ -174,7 +180,7 @@ def test_minor_and_major_releases_of_wordpress_are_allowed_apart(
     assert told["facts"]["permission"] == permission
     assert "permission_off" in told["reasons"]
     assert told["facts"]["rollback"] is False
-    refused("permission_off", Order.of(wp, paired, item))
+    refused("permission_off", ApprovedChange.of(wp, paired, item))
 
 
 def test_no_operation_raises_what_is_allowed(wp, paired) -> None:
@@ -198,18 +204,18 @@ def test_no_operation_raises_what_is_allowed(wp, paired) -> None:
 
 
 def test_siteagent_does_not_change_itself(wp, paired) -> None:
-    refused("is_siteagent", Order.of(wp, paired, SITEAGENT))
+    refused("is_siteagent", ApprovedChange.of(wp, paired, SITEAGENT))
     assert "is_siteagent" in ask(paired, "change.check", item=SITEAGENT)["reasons"]
     other_file = {**SITEAGENT, "id": "siteagent/uninstall.php"}
-    refused("is_siteagent", Order.of(wp, paired, other_file))
+    refused("is_siteagent", ApprovedChange.of(wp, paired, other_file))
 
 
 # ---- the place ----
 
 
 def test_file_modifications_switched_off_are_respected(wp, paired, item) -> None:
-    with meddled(wp, file_mods_off=True):
-        refused("file_mods_off", Order.of(wp, paired, item))
+    with injected_faults(wp, file_mods_off=True):
+        refused("file_mods_off", ApprovedChange.of(wp, paired, item))
         told = ask(paired, "change.check", item=item)
         assert "file_mods_off" in told["reasons"]
         assert told["facts"]["rollback"] is False
@@ -219,7 +225,7 @@ def test_file_modifications_switched_off_are_respected(wp, paired, item) -> None
 def test_a_folder_under_version_control_is_changed_from_there(wp, paired, item, where) -> None:
     wp.evaluate(f"mkdir({where});")
     try:
-        refused("version_controlled", Order.of(wp, paired, item))
+        refused("version_controlled", ApprovedChange.of(wp, paired, item))
         assert told_of(paired, "contact-desk")["vcs"] is True
     finally:
         wp.evaluate(f"rmdir({where});")
@@ -234,16 +240,16 @@ def told_of(paired: Paired, slug: str) -> dict[str, Any]:
 def test_a_site_that_asks_for_a_password_to_write_files_is_left_alone(
     wp, paired, item, method
 ) -> None:
-    with meddled(wp, filesystem=method):
-        refused("filesystem", Order.of(wp, paired, item))
+    with injected_faults(wp, filesystem=method):
+        refused("filesystem", ApprovedChange.of(wp, paired, item))
 
 
 def test_a_folder_or_file_that_cannot_be_replaced_is_left_alone(wp, paired, item) -> None:
     folder, file = "WP_PLUGIN_DIR . '/contact-desk'", "WP_PLUGIN_DIR . '/contact-desk/x.txt'"
     wp.evaluate(f"file_put_contents({file}, ''); chmod({file}, 0444);")
-    refused("filesystem", Order.of(wp, paired, item))
+    refused("filesystem", ApprovedChange.of(wp, paired, item))
     wp.evaluate(f"chmod({file}, 0644); unlink({file}); chmod({folder}, 0555);")
-    refused("filesystem", Order.of(wp, paired, item))
+    refused("filesystem", ApprovedChange.of(wp, paired, item))
     assert told_of(paired, "contact-desk")["writable"] is False
     wp.evaluate(f"chmod({folder}, 0755);")
 
@@ -252,7 +258,7 @@ def test_a_link_is_not_replaced_by_a_folder(wp, paired, item) -> None:
     there, moved = "WP_PLUGIN_DIR . '/contact-desk'", "WP_CONTENT_DIR . '/elsewhere'"
     wp.evaluate(f"rename({there}, {moved}); symlink({moved}, {there});")
     try:
-        refused("filesystem", Order.of(wp, paired, item))
+        refused("filesystem", ApprovedChange.of(wp, paired, item))
     finally:
         wp.evaluate(f"unlink({there}); rename({moved}, {there});")
 
@@ -261,15 +267,15 @@ def test_a_link_is_not_replaced_by_a_folder(wp, paired, item) -> None:
 
 
 def test_another_wordpress_or_php_than_when_it_was_approved(wp, paired, item) -> None:
-    pre = Order.of(wp, paired, item).plan["pre"]
-    refused("environment_changed", Order.of(wp, paired, item, pre={**pre, "wp": "6.0"}))
-    refused("environment_changed", Order.of(wp, paired, item, pre={**pre, "php": "7.0.0"}))
+    pre = ApprovedChange.of(wp, paired, item).plan["pre"]
+    refused("environment_changed", ApprovedChange.of(wp, paired, item, pre={**pre, "wp": "6.0"}))
+    refused("environment_changed", ApprovedChange.of(wp, paired, item, pre={**pre, "php": "7.0.0"}))
 
 
 def test_what_is_not_installed_or_in_another_version(wp, paired, item) -> None:
-    refused("not_installed", Order.of(wp, paired, {**item, "id": "nothing/nothing.php"}))
-    refused("version_changed", Order.of(wp, paired, {**item, "from": "2.3.0"}))
-    refused("version_changed", Order.of(wp, paired, {**item, "from": "2.3"}))
+    refused("not_installed", ApprovedChange.of(wp, paired, {**item, "id": "nothing/nothing.php"}))
+    refused("version_changed", ApprovedChange.of(wp, paired, {**item, "from": "2.3.0"}))
+    refused("version_changed", ApprovedChange.of(wp, paired, {**item, "from": "2.3"}))
 
 
 @pytest.mark.parametrize("to", ["2.3.1", "2.3.0", "2.3.1-beta1"])
@@ -283,7 +289,7 @@ def test_an_older_or_equal_version_is_no_update(wp, paired, item, to) -> None:
         "set_site_transient('update_plugins', $list);"
     )
     assert ask(paired, "change.check", item={**item, "to": to})["reasons"] == ["not_newer"]
-    refused("not_newer", Order.of(wp, paired, {**item, "to": to}))
+    refused("not_newer", ApprovedChange.of(wp, paired, {**item, "to": to}))
 
 
 def test_a_plugin_that_is_a_single_file_has_no_folder_to_keep(wp, paired) -> None:
@@ -293,7 +299,7 @@ def test_a_plugin_that_is_a_single_file_has_no_folder_to_keep(wp, paired) -> Non
     )
     try:
         lone = {"kind": "plugin", "id": "lone.php", "from": "1.0", "to": "1.1"}
-        refused("single_file", Order.of(wp, paired, lone))
+        refused("single_file", ApprovedChange.of(wp, paired, lone))
         assert ask(paired, "change.check", item=lone)["facts"]["rollback"] is False
     finally:
         wp.evaluate("unlink(WP_PLUGIN_DIR . '/lone.php');")
@@ -301,32 +307,32 @@ def test_a_plugin_that_is_a_single_file_has_no_folder_to_keep(wp, paired) -> Non
 
 def test_nothing_is_offered(wp, paired) -> None:
     hours = item_of(wp, "opening-hours/opening-hours.php", "3.3.0")
-    refused("no_update_available", Order.of(wp, paired, hours))
+    refused("no_update_available", ApprovedChange.of(wp, paired, hours))
 
 
 def test_an_offer_that_moved_on_is_not_what_was_approved(wp, paired, item) -> None:
     """WordPress still has the old offer in its own list: it is asked for again."""
     assert ask(paired, "change.check", item=item)["eligible"] is True
     update(wp, "contact-desk", "2.5.0")
-    refused("other_version_available", Order.of(wp, paired, item))
+    refused("other_version_available", ApprovedChange.of(wp, paired, item))
     assert ask(paired, "change.check", item=item)["facts"]["available"] == "2.5.0"
 
 
 def test_a_premium_update_without_a_licence_has_no_package(wp, paired) -> None:
     booking = item_of(wp, "table-booking-pro/table-booking-pro.php", "4.2.0")
     assert ask(paired, "change.check", item=booking)["reasons"] == ["no_package"]
-    refused("no_package", Order.of(wp, paired, booking))
+    refused("no_package", ApprovedChange.of(wp, paired, booking))
 
 
 def test_a_package_from_another_host_than_approved(wp, paired, item) -> None:
-    refused("package_host", Order.of(wp, paired, {**item, "package_host": "cdn.example"}))
+    refused("package_host", ApprovedChange.of(wp, paired, {**item, "package_host": "cdn.example"}))
 
 
 def test_an_update_for_another_php_or_wordpress(wp, paired, item) -> None:
     update(wp, "contact-desk", "2.4.0", requires_php="99.0")
-    refused("requires_php", Order.of(wp, paired, item))
+    refused("requires_php", ApprovedChange.of(wp, paired, item))
     update(wp, "contact-desk", "2.4.0", requires="99.0")
-    refused("requires_wp", Order.of(wp, paired, item))
+    refused("requires_wp", ApprovedChange.of(wp, paired, item))
     assert ask(paired, "change.check", item=item)["reasons"] == ["requires_wp"]
 
 
@@ -334,13 +340,13 @@ def test_an_update_for_another_php_or_wordpress(wp, paired, item) -> None:
 
 
 def test_a_package_of_other_bytes_than_approved(wp, paired, item) -> None:
-    order = Order.of(wp, paired, {**item, "package_sha256": "0" * 64})
-    assert len(refused("package_changed", order)["evidence"]["package_sha256"]) == 64
+    change = ApprovedChange.of(wp, paired, {**item, "package_sha256": "0" * 64})
+    assert len(refused("package_changed", change)["evidence"]["package_sha256"]) == 64
 
 
 def test_a_package_whose_header_says_another_version(wp, paired, item) -> None:
     update(wp, "contact-desk", "2.5.3")
-    told = refused("package_mismatch", Order.of(wp, paired, {**item, "to": "2.5.3"}))
+    told = refused("package_mismatch", ApprovedChange.of(wp, paired, {**item, "to": "2.5.3"}))
     assert any("9.9.9" in one for one in told["evidence"]["messages"])
 
 
@@ -350,7 +356,7 @@ def test_a_package_that_would_replace_another_plugin(wp, paired, item) -> None:
     update(wp, "contact-desk", "2.6.1")
     header = "<?php\n/*\n * Plugin Name: Contact Desk\n * Version: 2.6.1\n */\n"
     publish(wp, "plugin/contact-desk.2.6.1.zip", {"tide-gallery/contact-desk.php": header})
-    refused("package_mismatch", Order.of(wp, paired, {**item, "to": "2.6.1"}))
+    refused("package_mismatch", ApprovedChange.of(wp, paired, {**item, "to": "2.6.1"}))
     assert disk(wp, GALLERY) == gallery
 
 
@@ -361,29 +367,29 @@ def test_a_package_whose_own_header_asks_for_another_php(wp, paired, item) -> No
         "<?php\n/*\n * Plugin Name: Contact Desk\n * Version: 2.6.2\n * Requires PHP: 99\n */\n"
     )
     publish(wp, "plugin/contact-desk.2.6.2.zip", {"contact-desk/contact-desk.php": header})
-    refused("requires_php", Order.of(wp, paired, {**item, "to": "2.6.2"}))
+    refused("requires_php", ApprovedChange.of(wp, paired, {**item, "to": "2.6.2"}))
 
 
 def test_a_package_that_is_not_there_cannot_be_fetched(wp, paired, item) -> None:
     update(wp, "contact-desk", "2.6.3")
-    told = Order.of(wp, paired, {**item, "to": "2.6.3"}).send()
+    told = ApprovedChange.of(wp, paired, {**item, "to": "2.6.3"}).send()
     assert (told["outcome"], told["reason"]) == ("failed", "download_failed")
 
 
 def test_a_package_that_holds_nothing(wp, paired, item) -> None:
     update(wp, "contact-desk", "2.6.4")
     publish(wp, "plugin/contact-desk.2.6.4.zip", {})
-    refused("package_not_one_folder", Order.of(wp, paired, {**item, "to": "2.6.4"}))
+    refused("package_not_one_folder", ApprovedChange.of(wp, paired, {**item, "to": "2.6.4"}))
 
 
 # ---- what is remembered ----
 
 
 def test_a_refusal_is_the_answer_to_that_op_id_for_good(wp, paired, item) -> None:
-    order = Order.of(wp, paired, item, home=ELSEWHERE)
-    first = refused("wrong_site", order)
-    assert refused("wrong_site", order)["evidence"] == first["evidence"]
-    status = order.status()
+    change = ApprovedChange.of(wp, paired, item, home=ELSEWHERE)
+    first = refused("wrong_site", change)
+    assert refused("wrong_site", change)["evidence"] == first["evidence"]
+    status = change.status()
     assert (status["state"], status["reason"]) == ("done", "wrong_site")
     told = wp.evaluate("return siteagent()->audit_log_reader()->recent(12, 0);")
     answered = [one for one in told if one["event"] == "update_answered"]

@@ -14,11 +14,11 @@ from app.http.site_client import CallError
 from tests.plugin.support.changing import (
     DESK,
     GALLERY,
-    Order,
+    ApprovedChange,
     ask,
     disk,
+    injected_faults,
     item_of,
-    meddled,
     publish,
     reached,
     reset,
@@ -49,7 +49,7 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
 
 
 def run(wp, paired: Paired, to: str, component: str = DESK, **changed: Any) -> dict[str, Any]:
-    return Order.of(wp, paired, item_of(wp, component, to), **changed).send()
+    return ApprovedChange.of(wp, paired, item_of(wp, component, to), **changed).send()
 
 
 def broken(wp, paired: Paired, to: str) -> dict[str, Any]:
@@ -64,9 +64,9 @@ def broken(wp, paired: Paired, to: str) -> dict[str, Any]:
 
 def test_what_was_approved_is_on_disk_and_as_active_as_before(wp, paired, desk) -> None:
     accounts = wp.evaluate(SESSIONS)
-    order = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
-    assert order.status()["state"] == "never"
-    told = order.send()
+    change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
+    assert change.status()["state"] == "never"
+    told = change.send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None)
     evidence = told["evidence"]
     assert evidence["before"] == {"version": "2.3.1", "active": True, "probe": "ok"}
@@ -77,7 +77,7 @@ def test_what_was_approved_is_on_disk_and_as_active_as_before(wp, paired, desk) 
     assert evidence["watched_until"] is None
     assert version(wp, DESK) == "2.4.0"
     assert wp.evaluate(SESSIONS) == accounts
-    status = order.status()
+    status = change.status()
     assert (status["state"], status["outcome"]) == ("done", "succeeded")
     assert status["evidence"] == evidence
 
@@ -142,25 +142,25 @@ def test_a_version_that_breaks_the_site_is_taken_back(wp, paired, desk, to, reas
 def test_a_site_that_cannot_ask_itself_is_watched_until_somebody_looks(wp, paired, desk) -> None:
     """Fatal on load, but the loopback is blocked: the first visitor pays with one broken page."""
     update(wp, "contact-desk", "2.5.0")
-    order = Order.of(wp, paired, item_of(wp, DESK, "2.5.0"))
-    with meddled(wp, loopback="blocked"):
-        told = order.send()
+    change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.5.0"))
+    with injected_faults(wp, loopback="blocked"):
+        told = change.send()
         assert requests.get(wp.url, timeout=60).status_code == 500
         assert requests.get(wp.url, timeout=60).status_code == 200
     assert told["outcome"] == "succeeded"
     assert told["evidence"]["after"]["probe"] == "could_not_tell"
     assert told["evidence"]["watched_until"] > 0
-    status = order.status()
+    status = change.status()
     assert (status["outcome"], status["reason"]) == ("rolled_back", "fatal_after")
     assert status["evidence"]["after"]["version"] == "2.3.1"
-    assert order.send()["outcome"] == "rolled_back"
+    assert change.send()["outcome"] == "rolled_back"
     assert same_files(desk, disk(wp, DESK))
 
 
 def test_watching_ends_by_itself_and_leaves_the_new_version(wp, paired, desk) -> None:
-    with meddled(wp, loopback="cached"):
-        order = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
-        assert order.send()["evidence"]["after"]["probe"] == "could_not_tell"
+    with injected_faults(wp, loopback="cached"):
+        change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
+        assert change.send()["evidence"]["after"]["probe"] == "could_not_tell"
     wp.evaluate(
         "$file = glob(WP_CONTENT_DIR . '/siteagent-probation/*/settled')[0];"
         "file_put_contents($file, (string) (time() - 1));"
@@ -173,7 +173,7 @@ def test_watching_ends_by_itself_and_leaves_the_new_version(wp, paired, desk) ->
         "$store->change(function ($data)"
         " { $data['run']['deadline'] = time() - 1; return $data; });"
     )
-    assert order.status()["outcome"] == "succeeded"
+    assert change.status()["outcome"] == "succeeded"
     assert version(wp, DESK) == "2.4.0"
 
 
@@ -184,7 +184,7 @@ def test_watching_ends_by_itself_and_leaves_the_new_version(wp, paired, desk) ->
 def test_whatever_an_upgrader_answers_an_unchanged_version_is_no_success(
     wp, paired, desk, said
 ) -> None:
-    with meddled(wp, upgrader=said):
+    with injected_faults(wp, upgrader=said):
         told = run(wp, paired, "2.4.0")
     assert (told["outcome"], told["reason"]) == ("failed", "install_failed")
     assert disk(wp, DESK) == desk
@@ -193,7 +193,7 @@ def test_whatever_an_upgrader_answers_an_unchanged_version_is_no_success(
 def test_a_new_version_that_works_is_a_success_whatever_the_upgrader_complains(
     wp, paired, desk
 ) -> None:
-    with meddled(wp, complains=True):
+    with injected_faults(wp, complains=True):
         told = run(wp, paired, "2.4.0")
     assert told["outcome"] == "succeeded"
     assert "Something was wrong at the end." in told["evidence"]["messages"]
@@ -204,23 +204,23 @@ def test_a_new_version_that_works_is_a_success_whatever_the_upgrader_complains(
 
 
 def test_the_same_order_again_gets_the_same_answer_and_is_not_done_twice(wp, paired, desk) -> None:
-    order = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
-    first = order.send()
+    change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
+    first = change.send()
     reset(wp, "contact-desk", "2.3.1")
-    again = order.send()
+    again = change.send()
     assert (again["outcome"], again["evidence"]) == (first["outcome"], first["evidence"])
     assert version(wp, DESK) == "2.3.1"
 
 
 def test_eight_at_once_with_one_op_id_install_once(wp, paired) -> None:
     reset(wp, "tide-gallery", "1.0.0")
-    order = Order.of(wp, paired, item_of(wp, GALLERY, "1.1.0"))
+    change = ApprovedChange.of(wp, paired, item_of(wp, GALLERY, "1.1.0"))
     gate = threading.Barrier(8)
 
     def send(_: int) -> str:
         gate.wait()
         try:
-            told = order.send()
+            told = change.send()
         except CallError as why:
             return str(why.evidence.get("state", why.error_code))
         return f"{told['outcome']} {told['reason'] or ''}".rstrip()
@@ -243,9 +243,9 @@ def installed(wp) -> int:
 @pytest.mark.smoke
 def test_two_changes_at_once_one_is_told_to_come_again(wp, paired, desk) -> None:
     reset(wp, "tide-gallery", "1.0.0")
-    first = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
-    second = Order.of(wp, paired, item_of(wp, GALLERY, "1.1.0"))
-    with meddled(wp, sleep={"download": 30}), ThreadPoolExecutor(1) as pool:
+    first = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
+    second = ApprovedChange.of(wp, paired, item_of(wp, GALLERY, "1.1.0"))
+    with injected_faults(wp, sleep={"download": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(first.send)
         reached(wp)
         told = second.send()

@@ -16,10 +16,10 @@ import requests
 from app.http.site_client import CallError
 from tests.plugin.support.changing import (
     DESK,
-    Order,
+    ApprovedChange,
     disk,
     grant,
-    meddled,
+    injected_faults,
     reached,
     reset,
     same_files,
@@ -76,9 +76,9 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
 def test_a_run_that_was_restored_from_under_it_stops_and_leaves_the_old_version(
     wp, paired, desk, when
 ) -> None:
-    order = Order.of(wp, paired, ITEM)
-    with meddled(wp, sleep={when: 30}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(order.send)
+    change = ApprovedChange.of(wp, paired, ITEM)
+    with injected_faults(wp, sleep={when: 30}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(change.send)
         reached(wp)
         assert json.loads(wp.run_php(_RESTORE)) is True
         wake(wp)
@@ -86,13 +86,13 @@ def test_a_run_that_was_restored_from_under_it_stops_and_leaves_the_old_version(
     assert (told["outcome"], told["reason"]) == ("rolled_back", "interrupted"), told
     assert told["evidence"]["after"] == {"version": "2.3.1", "active": True, "probe": "ok"}
     assert same_files(desk, disk(wp, DESK))
-    assert order.status()["outcome"] == "rolled_back"
+    assert change.status()["outcome"] == "rolled_back"
 
 
 def test_a_lock_that_cannot_be_opened_does_not_mean_that_nobody_holds_it(wp, paired, desk) -> None:
-    order = Order.of(wp, paired, ITEM)
-    with meddled(wp, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(order.send)
+    change = ApprovedChange.of(wp, paired, ITEM)
+    with injected_faults(wp, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(change.send)
         reached(wp)
         assert json.loads(wp.run_php(_STATE)) == ["held", True]
         shell(wp, f"chown root {PLACE}/*/run.lock; chmod 0600 {PLACE}/*/run.lock")
@@ -105,11 +105,11 @@ def test_a_lock_that_cannot_be_opened_does_not_mean_that_nobody_holds_it(wp, pai
 def test_a_link_to_a_larger_disk_stays_the_owner_s(wp, paired, desk) -> None:
     shell(wp, f"install -d -o www-data /tmp/larger; ln -s /tmp/larger {PLACE}")
     try:
-        assert Order.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
+        assert ApprovedChange.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
         assert shell(wp, f"readlink {PLACE}").strip() == "/tmp/larger"
         update(wp, "contact-desk", "2.5.1")
         again = {**ITEM, "from": "2.4.0", "to": "2.5.1"}
-        told = Order.of(wp, paired, again).send()
+        told = ApprovedChange.of(wp, paired, again).send()
         assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
         assert version(wp, DESK) == "2.4.0"
         assert shell(wp, f"readlink {PLACE}").strip() == "/tmp/larger"
@@ -122,7 +122,7 @@ def test_a_link_to_shared_must_use_plugins_stays_the_owner_s(wp, paired, desk) -
     folder = f"{CONTENT}/mu-plugins"
     shell(wp, f"mv {folder} /tmp/shared-mu; ln -s /tmp/shared-mu {folder}")
     try:
-        assert Order.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
+        assert ApprovedChange.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
         assert shell(wp, f"readlink {folder}").strip() == "/tmp/shared-mu"
     finally:
         shell(wp, f"rm {folder}; mv /tmp/shared-mu {folder}")
@@ -184,9 +184,9 @@ def state_at(server: RealWordPress) -> list[object]:
 def test_a_server_that_does_not_see_the_lock_leaves_a_living_run_alone(servers, joined) -> None:
     first, second = servers
     reset(first, "contact-desk", "2.3.1", available="2.4.0")
-    order = Order.of(first, joined, ITEM)
-    with meddled(first, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(order.send)
+    change = ApprovedChange.of(first, joined, ITEM)
+    with injected_faults(first, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(change.send)
         reached(first)
         assert json.loads(first.run_php(_STATE)) == ["held", True]
         assert state_at(second) == ["unknown", True]
@@ -201,9 +201,9 @@ def test_a_server_that_does_not_see_the_lock_leaves_a_living_run_alone(servers, 
 def test_a_run_that_died_on_one_server_is_restored_by_the_other(servers, joined) -> None:
     first, second = servers
     reset(first, "contact-desk", "2.3.1", available="2.4.0")
-    order = Order.of(first, joined, ITEM)
-    with meddled(first, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(order.send)
+    change = ApprovedChange.of(first, joined, ITEM)
+    with injected_faults(first, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(change.send)
         docker("exec", first.container, "kill", "-9", str(reached(first)))
         assert isinstance(running.exception(60), CallError)
         # The other server cannot know yet; it waits for a sign of life that does not come.
@@ -211,5 +211,5 @@ def test_a_run_that_died_on_one_server_is_restored_by_the_other(servers, joined)
         shell(first, f"touch -d '10 minutes ago' {PLACE}/*/beat")
         assert visit(first, second) == 200
     assert disk(first, DESK)["version"] == "2.3.1"
-    told = order.status()
+    told = change.status()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "interrupted")

@@ -14,7 +14,7 @@ from app.package_tree import tree_digest
 from tests.plugin.support.changing import (
     DESK,
     DOWNLOADS,
-    Order,
+    ApprovedChange,
     php_text,
     publish_package,
     reset,
@@ -289,7 +289,7 @@ def test_what_an_approved_update_installed_is_what_counts_without_a_list(desk, p
         "package_sha256": sha256(archive).hexdigest(),
         "tree_sha256": tree(released("2.4.0")),
     }
-    assert Order.of(desk, paired, item).send()["outcome"] == "succeeded"
+    assert ApprovedChange.of(desk, paired, item).send()["outcome"] == "succeeded"
     assert desk.evaluate("return false !== wp_next_scheduled('siteagent_check_files');")
     found = check(desk)
     assert found["compared_with"] == "installation"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from app.package_layout import layout_of
-from tests.plugin.support.changing import Order, about, ask, grant, publish_package
+from tests.plugin.support.changing import ApprovedChange, about, ask, grant, publish_package
 from tests.plugin.support.core_release import core, release
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.pins import FORGET_ANSWERS, must_use_code, pinned, precheck, tree_of
@@ -127,7 +127,7 @@ def test_both_sides_name_the_same_package(site, paired, item, tmp_path) -> None:
 def test_other_bytes_of_the_same_release_are_refused(site, paired, item, kind) -> None:
     before, planned = files(site), pinned(precheck(paired, item)["facts"], item)
     altered(site, item, CHANGES[kind])
-    told = Order.of(site, paired, planned).send()
+    told = ApprovedChange.of(site, paired, planned).send()
     assert (told["outcome"], told["reason"]) == ("refused", "package_changed"), told
     assert told["evidence"]["package_sha256"] != planned["package_sha256"]
     assert files(site) == before
@@ -146,7 +146,7 @@ def test_what_no_release_needs_is_never_unpacked(site, paired, offered) -> None:
         site.evaluate(FORGET_ANSWERS)
         checked = precheck(paired, offered)
         assert (checked["eligible"], checked["reasons"]) == (False, [code]), name
-        told = Order.of(site, paired, offered).send()
+        told = ApprovedChange.of(site, paired, offered).send()
         assert (told["outcome"], told["reason"]) == ("refused", code), (name, told)
     assert files(site) == before
 
@@ -162,7 +162,7 @@ def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
     )
     site.evaluate("wp_mkdir_p(WP_LANG_DIR);")
     planned = pinned(precheck(paired, item)["facts"], item)
-    told = Order.of(site, paired, planned).send()
+    told = ApprovedChange.of(site, paired, planned).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     assert told["evidence"]["package_sha256"] == planned["package_sha256"]
     assert told["evidence"]["tree_sha256"] == planned["tree_sha256"]
@@ -194,7 +194,7 @@ def test_a_release_that_left_other_files_is_no_success(site, paired, item, left,
     planned = pinned(precheck(paired, item)["facts"], item)
     code = f"add_action('_core_updated_successfully', function () {{ {left} }}, PHP_INT_MIN);"
     with must_use_code(site, code):
-        told = Order.of(site, paired, planned).send()
+        told = ApprovedChange.of(site, paired, planned).send()
     # WordPress itself is not rolled back, so the site keeps the new version and needs a person.
     assert (told["outcome"], told["reason"]) == ("failed", "tree_mismatch"), told
     assert told["evidence"]["after"]["version"] == item["to"]

@@ -11,7 +11,7 @@ import pytest
 from tests.plugin.support.changing import (
     DESK,
     GALLERY,
-    Order,
+    ApprovedChange,
     ask,
     disk,
     grant,
@@ -68,11 +68,11 @@ def releases(paired: Paired, kind: str = "plugins") -> dict[str, str]:
 
 def refused(wp: Any, paired: Paired, what: dict[str, str]) -> str:
     """The reason, which the pre-check gives as well."""
-    order = Order.of(wp, paired, what)
-    answer = order.send()
+    change = ApprovedChange.of(wp, paired, what)
+    answer = change.send()
     assert answer["outcome"] == "refused", answer
     # The owner's rule is the answer to this plan for good.
-    assert order.status()["state"] == "done"
+    assert change.status()["state"] == "done"
     assert answer["reason"] in ask(paired, "change.check", item=what)["reasons"]
     return answer["reason"]
 
@@ -86,7 +86,7 @@ def test_what_is_never_updated_is_refused_and_reported(wp, ana, paired) -> None:
     assert releases(paired)[GALLERY] == "none"
     assert releases(paired)[DESK] == "all"
     exclude(ana, GALLERY, "all")
-    assert Order.of(wp, paired, item("1.1.0")).send()["outcome"] == "succeeded"
+    assert ApprovedChange.of(wp, paired, item("1.1.0")).send()["outcome"] == "succeeded"
 
 
 def test_only_patch_releases_are_installed(wp, ana, paired) -> None:

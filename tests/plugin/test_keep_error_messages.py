@@ -9,7 +9,7 @@ import pytest
 
 from tests.plugin.support.changing import (
     DESK,
-    Order,
+    ApprovedChange,
     item_of,
     php_text,
     publish,
@@ -36,7 +36,7 @@ def told(wp, paired) -> dict[str, Any]:
     reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     publish(wp, "plugin/contact-desk.2.9.3.zip", {"contact-desk/contact-desk.php": BROKEN})
     update(wp, "contact-desk", "2.9.3")
-    return Order.of(wp, paired, item_of(wp, DESK, "2.9.3")).send()
+    return ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.9.3")).send()
 
 
 def test_kind_file_and_line_are_sent_and_the_message_is_not(told) -> None:

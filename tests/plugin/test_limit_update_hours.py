@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.support.changing import GALLERY, Order, ask, disk, grant, reset, version
+from tests.plugin.support.changing import GALLERY, ApprovedChange, ask, disk, grant, reset, version
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
@@ -55,19 +55,19 @@ def test_outside_of_the_owners_hours_a_signed_plan_is_refused(wp, ana, paired) -
     before = disk(wp, GALLERY)
     assert "Limits saved." in save(ana, [in_three_days()], 1, 5)
     assert "No update may start now." in words(ana.page(LIMITS).text)
-    order = Order.of(wp, paired, ITEM)
-    answer = order.send()
+    change = ApprovedChange.of(wp, paired, ITEM)
+    answer = change.send()
     assert (answer["outcome"], answer["reason"]) == ("refused", "outside_owner_window")
     assert disk(wp, GALLERY) == before
     # The plan may be sent again, and runs once the hours have come.
-    assert order.status()["state"] == "never"
+    assert change.status()["state"] == "never"
     save(ana, [1, 2, 3, 4, 5, 6, 7], 0, 24)
-    assert order.send()["outcome"] == "succeeded"
+    assert change.send()["outcome"] == "succeeded"
 
 
 def test_inside_of_them_the_plan_still_has_times_of_its_own(wp, ana, paired) -> None:
     save(ana, [1, 2, 3, 4, 5, 6, 7], 0, 24)
-    late = Order.of(wp, paired, ITEM, not_after=int(time.time()) - 1)
+    late = ApprovedChange.of(wp, paired, ITEM, not_after=int(time.time()) - 1)
     assert late.send()["reason"] == "outside_window"
     assert version(wp, GALLERY) == "1.0.0"
 

@@ -235,7 +235,7 @@ def test_a_thief_with_a_full_copy_and_every_message_changes_nothing(wp, robbed) 
         assert answer.status_code == 401
         assert b'"ok":true' not in answer.content
 
-    # The recorded order under a fresh signature, and orders signed by every key in the loot.
+    # The recorded request under a fresh signature, and requests signed by every stolen key.
     assert refused(thief.ask, "keys.rotate", **loot["order"]).evidence["argument"] == "kid"
     forged = Plan.of(wp, live)
     for signing_key in (loot["seed"], *loot["secrets"].values()):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.support.changing import GALLERY, Order, grant, reset
+from tests.plugin.support.changing import GALLERY, ApprovedChange, grant, reset
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
@@ -59,15 +59,15 @@ def dashboard(wp, ana: Person) -> str:
 
 def test_an_update_that_waits_for_approval_is_mailed_once(wp, paired) -> None:
     grant(wp, "plugins", here=True)
-    order = Order.of(wp, paired, ITEM)
-    assert order.send()["outcome"] == "waiting"
+    change = ApprovedChange.of(wp, paired, ITEM)
+    assert change.send()["outcome"] == "waiting"
     assert wp.evaluate(PLANNED) > 0
     (email,) = emails(wp)
     assert email["to"] == wp.evaluate("return get_option('admin_email');")
     assert email["subject"].endswith("SiteAgent: 1 update is waiting for your approval")
     assert "* Plugin tide-gallery from 1.0.0 to 1.1.0 (expires " in email["message"]
     assert "options-general.php?page=siteagent&tab=permissions" in email["message"]
-    assert order.send()["outcome"] == "waiting"
+    assert change.send()["outcome"] == "waiting"
     assert emails(wp) == []
 
 
@@ -126,7 +126,7 @@ def test_what_could_not_be_sent_for_a_day_is_only_in_wp_admin(wp, paired) -> Non
 
 def test_an_update_that_was_decided_meanwhile_is_not_mailed(wp, paired) -> None:
     grant(wp, "plugins", here=True)
-    Order.of(wp, paired, ITEM).send()
+    ApprovedChange.of(wp, paired, ITEM).send()
     wp.evaluate(
         "$waiting = siteagent()->pending_approvals();"
         "$waiting->decide(array_keys($waiting->waiting(time()))[0], 'refused', time()); return 0;"
@@ -137,7 +137,7 @@ def test_an_update_that_was_decided_meanwhile_is_not_mailed(wp, paired) -> None:
 def test_updates_and_changed_permissions_of_a_few_minutes_share_one_email(wp, ana, paired) -> None:
     page = ana.page("&tab=permissions").text
     ana.submit(page, "siteagent_permissions", **{"permissions[0]": "plugins"})
-    assert Order.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
+    assert ApprovedChange.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
     (email,) = emails(wp)
     assert email["subject"].endswith("SiteAgent: Activity on your site")
     assert f"Changed the permissions. Allowed: Plugins. ({wp.admin})" in email["message"]
@@ -177,7 +177,7 @@ def test_the_owner_turns_emails_off_and_the_last_one_says_so(wp, ana, paired) ->
     (email,) = emails(wp)
     assert "Changed the e-mail notifications. E-mail: off" in email["message"]
     grant(wp, "plugins", here=True)
-    Order.of(wp, paired, ITEM).send()
+    ApprovedChange.of(wp, paired, ITEM).send()
     assert emails(wp) == []
     again = ana.submit(after, "siteagent_notifications", email="1")
     assert 'name="email" value="1" checked' in again
@@ -219,7 +219,7 @@ def test_nobody_is_notified_of_what_they_did_themselves(wp, ana, paired) -> None
 
 def test_an_update_that_waits_is_a_notice_and_a_number_in_the_menu(wp, ana, paired) -> None:
     grant(wp, "plugins", here=True)
-    Order.of(wp, paired, ITEM).send()
+    ApprovedChange.of(wp, paired, ITEM).send()
     page = ana.session.get(f"{wp.url}/wp-admin/index.php", timeout=60).text
     assert "SiteAgent: 1 update is waiting for your approval." in words(page)
     # Beside the page's own name, and beside the menu that hides it on other screens.

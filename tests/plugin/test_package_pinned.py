@@ -12,7 +12,7 @@ import pytest
 from tests.plugin.support import sellers
 from tests.plugin.support.changing import (
     DESK,
-    Order,
+    ApprovedChange,
     ask,
     disk,
     publish_package,
@@ -79,7 +79,7 @@ def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
     wp, paired, desk, tmp_path
 ) -> None:
     facts = precheck(paired, ITEM)["facts"]
-    told = Order.of(wp, paired, pinned(facts, ITEM)).send()
+    told = ApprovedChange.of(wp, paired, pinned(facts, ITEM)).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     assert told["evidence"]["tree_sha256"] == facts["tree_sha256"]
     assert told["evidence"]["package_sha256"] == facts["package_sha256"]
@@ -97,7 +97,7 @@ def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
 def test_other_bytes_under_the_same_version_are_refused(wp, paired, desk, kind, archive) -> None:
     item = pinned(precheck(paired, ITEM)["facts"], ITEM)
     publish_package(wp, ZIP, archive)
-    told = Order.of(wp, paired, item).send()
+    told = ApprovedChange.of(wp, paired, item).send()
     refused(told, "package_changed", wp, desk)
     assert told["evidence"]["package_sha256"] == sha256(archive).hexdigest()
 
@@ -112,7 +112,7 @@ def test_a_package_that_no_plugin_needs_is_never_unpacked(wp, paired, desk) -> N
         assert (checked["eligible"], checked["reasons"]) == (False, [code]), name
         assert checked["facts"]["package_sha256"] is None, name
         # The same without a pre-check that looked: by a plan that names no package.
-        refused(Order.of(wp, paired, ITEM).send(), code, wp, desk)
+        refused(ApprovedChange.of(wp, paired, ITEM).send(), code, wp, desk)
 
 
 def test_files_that_are_not_of_the_package_are_rolled_back(wp, paired, desk) -> None:
@@ -124,7 +124,7 @@ def test_files_that_are_not_of_the_package_are_rolled_back(wp, paired, desk) -> 
         " }, 10, 3);"
     )
     with must_use_code(wp, code):
-        told = Order.of(wp, paired, item).send()
+        told = ApprovedChange.of(wp, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "tree_mismatch"), told
     assert told["evidence"]["tree_sha256"] not in (None, item["tree_sha256"])
     assert same_files(desk, disk(wp, DESK))
@@ -132,13 +132,13 @@ def test_files_that_are_not_of_the_package_are_rolled_back(wp, paired, desk) -> 
 
 def test_a_plan_that_names_other_files_is_rolled_back(wp, paired, desk) -> None:
     item = {**pinned(precheck(paired, ITEM)["facts"], ITEM), "tree_sha256": "0" * 64}
-    told = Order.of(wp, paired, item).send()
+    told = ApprovedChange.of(wp, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "tree_mismatch"), told
     assert same_files(desk, disk(wp, DESK))
 
 
 def test_a_plan_of_a_dashboard_that_names_no_package_still_runs(wp, paired, desk) -> None:
-    told = Order.of(wp, paired, ITEM).send()
+    told = ApprovedChange.of(wp, paired, ITEM).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     assert len(told["evidence"]["tree_sha256"]) == 64
 
@@ -174,9 +174,9 @@ def test_the_address_of_a_paid_package_stays_on_the_site(wp, paired, desk) -> No
         checked = precheck(paired, item)
         assert (checked["reasons"], checked["facts"]["package_host"]) == ([], "shop.example")
         assert checked["facts"]["package_path"] is None
-        order = Order.of(wp, paired, pinned(checked["facts"], item))
-        told = order.send()
-        heard = [checked, told, order.status(), paired.ask("report", have=None).document]
+        change = ApprovedChange.of(wp, paired, pinned(checked["facts"], item))
+        told = change.send()
+        heard = [checked, told, change.status(), paired.ask("report", have=None).document]
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     assert told["evidence"]["tree_sha256"] == checked["facts"]["tree_sha256"]
     assert secret not in json.dumps(heard)

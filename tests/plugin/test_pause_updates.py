@@ -11,11 +11,11 @@ import pytest
 
 from tests.plugin.support.changing import (
     GALLERY,
-    Order,
+    ApprovedChange,
     ask,
     disk,
     grant,
-    meddled,
+    injected_faults,
     reached,
     reset,
     version,
@@ -72,8 +72,8 @@ def pause(ana: Person, reason: str = "") -> str:
     return words(ana.submit(ana.page(LIMITS).text, "siteagent_pause", reason=reason))
 
 
-def refused(order: Order) -> str:
-    answer = order.send()
+def refused(change: ApprovedChange) -> str:
+    answer = change.send()
     assert answer["outcome"] == "refused", answer
     return answer["reason"]
 
@@ -93,16 +93,16 @@ def limits(paired: Paired) -> dict[str, Any]:
 
 @pytest.mark.smoke
 def test_the_pause_button_stops_a_signed_approved_plan(wp, ana, paired) -> None:
-    order, before = Order.of(wp, paired, ITEM), disk(wp, GALLERY)
+    change, before = ApprovedChange.of(wp, paired, ITEM), disk(wp, GALLERY)
     assert "Updates paused." in pause(ana)
     for _ in range(2):
-        assert refused(order) == "paused_by_owner"
+        assert refused(change) == "paused_by_owner"
     assert disk(wp, GALLERY) == before
     # The plan was not used up: it may run once the owner resumes, and not before.
-    assert order.status()["state"] == "never"
+    assert change.status()["state"] == "never"
     after = words(ana.submit(ana.page(LIMITS).text, "siteagent_resume"))
     assert "Updates resumed." in after
-    assert order.send()["outcome"] == "succeeded"
+    assert change.send()["outcome"] == "succeeded"
     assert version(wp, GALLERY) == "1.1.0"
 
 
@@ -190,18 +190,18 @@ def test_a_pause_that_comes_while_an_update_begins_is_in_time(wp, paired, moment
     # An inactive plugin, because no form can be sent to a site in maintenance.
     wp.evaluate(f"{_ADMIN} deactivate_plugins('{GALLERY}', true);")
     before = disk(wp, GALLERY)
-    with meddled(wp, sleep={moment: 30}), ThreadPoolExecutor(1) as pool:
-        order = Order.of(wp, paired, ITEM)
-        sent = pool.submit(order.send)
+    with injected_faults(wp, sleep={moment: 30}), ThreadPoolExecutor(1) as pool:
+        change = ApprovedChange.of(wp, paired, ITEM)
+        sent = pool.submit(change.send)
         reached(wp)
         wp.evaluate(PAUSE)
         wake(wp)
         answer = sent.result()
     assert (answer["outcome"], answer["reason"]) == ("refused", "paused_by_owner")
     assert disk(wp, GALLERY) == before
-    assert order.status()["state"] == "never"
+    assert change.status()["state"] == "never"
     wp.evaluate(RESUME)
-    assert order.send()["outcome"] == "succeeded"
+    assert change.send()["outcome"] == "succeeded"
     wp.evaluate(f"{_ADMIN} activate_plugin('{GALLERY}', '', false, true);")
 
 
@@ -209,11 +209,11 @@ def test_a_pause_that_comes_while_an_update_begins_is_in_time(wp, paired, moment
 
 
 def test_wp_config_pauses_and_neither_wp_admin_nor_the_terminal_resumes(wp, ana, paired) -> None:
-    order, before = Order.of(wp, paired, ITEM), disk(wp, GALLERY)
-    with meddled(wp, constants={"SITEAGENT_READ_ONLY": True}):
+    change, before = ApprovedChange.of(wp, paired, ITEM), disk(wp, GALLERY)
+    with injected_faults(wp, constants={"SITEAGENT_READ_ONLY": True}):
         said = limits(paired)
         assert (said["paused"], said["read_only"], said["paused_at"]) == (True, True, None)
-        assert refused(order) == "paused_by_owner"
+        assert refused(change) == "paused_by_owner"
         page = ana.page(LIMITS).text
         assert "remove the constant SITEAGENT_READ_ONLY" in words(page)
         assert "Resume updates" not in page
@@ -222,9 +222,9 @@ def test_wp_config_pauses_and_neither_wp_admin_nor_the_terminal_resumes(wp, ana,
         assert "They cannot be resumed here." in words(ana.page(LIMITS).text)
         (said_there,) = wp.evaluate(TERMINAL % "resume()")
         assert said_there.startswith("error: Updates are paused in wp-config.php.")
-        assert refused(order) == "paused_by_owner"
+        assert refused(change) == "paused_by_owner"
     assert disk(wp, GALLERY) == before
-    assert order.send()["outcome"] == "succeeded"
+    assert change.send()["outcome"] == "succeeded"
 
 
 # ---- at the terminal ----
@@ -249,7 +249,7 @@ def test_the_terminal_pauses_shows_and_resumes(wp, paired) -> None:
         "Releases have to be known for: any age",
         "status 1",
     ]
-    assert refused(Order.of(wp, paired, ITEM)) == "paused_by_owner"
+    assert refused(ApprovedChange.of(wp, paired, ITEM)) == "paused_by_owner"
     assert wp.evaluate(TERMINAL % "resume()") == ["success: Updates resumed."]
     assert wp.evaluate(TERMINAL % "resume()") == ["warning: Updates were not paused."]
 
@@ -267,11 +267,11 @@ def test_no_plan_and_no_operation_of_a_dashboard_lifts_a_pause(wp, ana, paired) 
         {"approval": {"by": "The owner", "how": "client", "at": 1, "reason": "Resumed"}},
         {"not_before": 0, "not_after": 31 * 86400 - 1},
     ]
-    reasons = [refused(Order.of(wp, paired, ITEM, **extra)) for extra in extras]
+    reasons = [refused(ApprovedChange.of(wp, paired, ITEM, **extra)) for extra in extras]
     assert reasons == [*["paused_by_owner"] * 3, "outside_window"]
     siteagent = {"kind": "siteagent", "id": "siteagent/siteagent.php", "from": "1", "to": "2"}
-    order = Order.of(wp, paired, siteagent, op="agent.update")
-    assert refused(order) == "paused_by_owner"
+    change = ApprovedChange.of(wp, paired, siteagent, op="agent.update")
+    assert refused(change) == "paused_by_owner"
     names = wp.evaluate("return array_keys(Siteagent_Operation_Registry::ALL);")
     assert not [name for name in names if "pause" in name or "resume" in name or "limit" in name]
     assert limits(paired) == before
@@ -285,4 +285,4 @@ def test_a_new_pairing_does_not_lift_a_pause(wp, ana, paired) -> None:
     fresh = pair(token)
     grant(wp, "plugins")
     assert limits(fresh)["paused"] is True
-    assert refused(Order.of(wp, fresh, ITEM)) == "paused_by_owner"
+    assert refused(ApprovedChange.of(wp, fresh, ITEM)) == "paused_by_owner"

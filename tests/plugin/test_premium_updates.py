@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.plugin.support import sellers
-from tests.plugin.support.changing import Order, ask, grant, item_of, meddled
+from tests.plugin.support.changing import ApprovedChange, ask, grant, injected_faults, item_of
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.probe import must_use
 from tests.plugin.support.real_wordpress import RealWordPress
@@ -170,14 +170,14 @@ def test_an_update_right_after_its_pre_check_asks_wordpress_org_once(
         age(site, HOUR_S)
         site.evaluate("update_option('checks', 0);")
         assert ask(paired, "change.check", item=item)["reasons"] == []
-        told = Order.of(site, paired, {**item, "package_host": "shop.example"}).send()
+        told = ApprovedChange.of(site, paired, {**item, "package_host": "shop.example"}).send()
         assert (told["outcome"], told["reason"]) == ("succeeded", None)
         assert site.evaluate("return (int) get_option('checks');") == 1
 
 
 def test_a_site_that_cannot_call_itself_loses_nothing_and_says_so(site, paired, filled) -> None:
     before = stored(site)
-    with meddled(site, loopback="blocked"):
+    with injected_faults(site, loopback="blocked"):
         age(site, 13 * HOUR_S)
         assert reported(paired) == ALL - {"p08", "p09"}
         updates = paired.ask("report", have=None).document["report"]["updates"]
@@ -234,12 +234,12 @@ def test_updates_of_others_are_installed_and_nothing_else_is_lost(
     site, paired, ana, filled
 ) -> None:
     """Last of all, as it leaves the site with what it installs."""
-    assert Order.of(site, paired, DESK).send()["outcome"] == "succeeded"
+    assert ApprovedChange.of(site, paired, DESK).send()["outcome"] == "succeeded"
     assert (reported(paired), on_plugins_page(site, ana)) == (ALL, ALL)
     outcomes, left = {}, set(ALL)
     for slug in sorted(ALL):
         item = item_of(site, sellers.file_of(slug), sellers.AVAILABLE)
-        told = Order.of(site, paired, {**item, "package_host": "shop.example"}).send()
+        told = ApprovedChange.of(site, paired, {**item, "package_host": "shop.example"}).send()
         outcomes[slug] = (told["outcome"], told["reason"])
         left.remove(slug)
         assert stored(site) & set(sellers.STORED) == left & set(sellers.STORED)
@@ -276,7 +276,7 @@ def test_a_seller_whose_updater_finds_or_fetches_the_package_is_honoured(
     item = {"kind": "plugin", "id": sellers.file_of(slug), "from": "1.0", "to": "2.0"}
     checked = ask(paired, "change.check", item=item)
     assert (checked["reasons"], checked["facts"]["package_host"]) == ([], host)
-    told = Order.of(site, paired, {**item, "package_host": host}).send()
+    told = ApprovedChange.of(site, paired, {**item, "package_host": host}).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
 
 
@@ -288,5 +288,5 @@ def test_a_page_in_the_place_of_a_package_is_not_called_a_lie(site, paired) -> N
         "(new Siteagent_Update_Transient('plugins'))->mark_stale();"
     )
     item = {"kind": "plugin", "id": sellers.file_of("unpaid"), "from": "1.0", "to": "2.0"}
-    told = Order.of(site, paired, {**item, "package_host": "shop.example"}).send()
+    told = ApprovedChange.of(site, paired, {**item, "package_host": "shop.example"}).send()
     assert (told["outcome"], told["reason"]) == ("refused", "not_a_package")

@@ -12,11 +12,11 @@ import pytest
 from app.http.errors import CallError
 from tests.plugin.support.changing import (
     GALLERY,
-    Order,
+    ApprovedChange,
     ask,
     disk,
     grant,
-    meddled,
+    injected_faults,
     reached,
     reset,
     version,
@@ -74,10 +74,10 @@ def listed(paired: Paired) -> dict[str, Any]:
     return next(update for update in updates if update["id"] == GALLERY)
 
 
-def claims_age(wp: Any, paired: Paired, days: int) -> Order:
+def claims_age(wp: Any, paired: Paired, days: int) -> ApprovedChange:
     """A plan with a valid signature, which says that the release is this old."""
     then = int(time.time()) - days * 86_400
-    return Order.of(wp, paired, ITEM, release={"first_seen_at": then, "released_at": then})
+    return ApprovedChange.of(wp, paired, ITEM, release={"first_seen_at": then, "released_at": then})
 
 
 @pytest.mark.smoke
@@ -86,8 +86,8 @@ def test_a_plan_for_a_younger_release_is_refused_whatever_it_says(wp, ana, paire
     assert "Limits saved." in save(ana, "48")
     before = disk(wp, GALLERY)
     ask(paired, "change.check", item=ITEM)
-    order = claims_age(wp, paired, 90)
-    answer = order.send()
+    change = claims_age(wp, paired, 90)
+    answer = change.send()
     assert (answer["outcome"], answer["reason"]) == ("refused", "release_too_new")
     see_it(wp, 48 - 0.01)
     answer = claims_age(wp, paired, 90).send()
@@ -95,7 +95,7 @@ def test_a_plan_for_a_younger_release_is_refused_whatever_it_says(wp, ana, paire
     assert disk(wp, GALLERY) == before
     # The refusal is the permanent answer to this plan.
     see_it(wp, 49)
-    assert order.send()["reason"] == "release_too_new"
+    assert change.send()["reason"] == "release_too_new"
     assert claims_age(wp, paired, 0).send()["outcome"] == "succeeded"
 
 
@@ -118,7 +118,7 @@ def test_an_age_that_is_demanded_while_an_update_begins_is_in_time(wp, paired, m
     """The package is downloaded or even unpacked, but no file of the site is replaced."""
     before = disk(wp, GALLERY)
     see_it(wp, 1)
-    with meddled(wp, sleep={moment: 30}), ThreadPoolExecutor(1) as pool:
+    with injected_faults(wp, sleep={moment: 30}), ThreadPoolExecutor(1) as pool:
         sent = pool.submit(claims_age(wp, paired, 90).send)
         reached(wp)
         wp.evaluate("siteagent()->limit_decisions()->save_min_age(2, 'user:1');")
@@ -183,5 +183,5 @@ def test_what_is_no_age_is_not_saved(wp, ana, paired, hours) -> None:
 )
 def test_a_plan_with_an_unreadable_age_is_no_plan(wp, paired, release) -> None:
     with pytest.raises(CallError) as refusal:
-        Order.of(wp, paired, ITEM, release=release).send()
+        ApprovedChange.of(wp, paired, ITEM, release=release).send()
     assert refusal.value.evidence["argument"] == "release"

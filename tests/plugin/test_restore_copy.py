@@ -18,11 +18,11 @@ import requests
 
 from tests.plugin.support.changing import (
     DESK,
-    Order,
+    ApprovedChange,
     ask,
     disk,
+    injected_faults,
     item_of,
-    meddled,
     php_text,
     reached,
     reset,
@@ -59,11 +59,11 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def updated(wp, paired, desk) -> Order:
+def updated(wp, paired, desk) -> ApprovedChange:
     """The update that has replaced the former version."""
-    order = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
-    assert order.send()["outcome"] == "succeeded"
-    return order
+    change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
+    assert change.send()["outcome"] == "succeeded"
+    return change
 
 
 def entries(wp, event: str) -> list[dict[str, Any]]:
@@ -161,7 +161,10 @@ def test_an_update_keeps_the_former_version_where_nobody_can_fetch_or_run_it(
 def test_three_copies_of_a_plugin_are_kept_for_two_weeks(wp, paired, desk) -> None:
     for _ in range(4):
         reset(wp, "contact-desk", "2.3.1", available="2.4.0")
-        assert Order.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()["outcome"] == "succeeded"
+        assert (
+            ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()["outcome"]
+            == "succeeded"
+        )
     newest = archives(wp)
     assert len(newest) == 3
     assert len(wp.evaluate("return siteagent()->kept_copies()->all(time());")) == 3
@@ -175,8 +178,11 @@ def test_three_copies_of_a_plugin_are_kept_for_two_weeks(wp, paired, desk) -> No
 
 
 def test_all_copies_together_have_a_limit(wp, paired, desk) -> None:
-    with meddled(wp, constants={"SITEAGENT_COPIES_MAX_MB": 0}):
-        assert Order.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()["outcome"] == "succeeded"
+    with injected_faults(wp, constants={"SITEAGENT_COPIES_MAX_MB": 0}):
+        assert (
+            ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()["outcome"]
+            == "succeeded"
+        )
     assert archives(wp) == []
     assert entries(wp, "copy_not_kept")[0]["facts"]["reason"] == "too_large"
 
@@ -184,7 +190,9 @@ def test_all_copies_together_have_a_limit(wp, paired, desk) -> None:
 def test_a_plugin_with_links_is_updated_and_no_copy_kept(wp, paired, ana, desk) -> None:
     """An archive cannot hold a link so that restoring it is safe."""
     shell(wp, f"ln -s contact-desk.php {FOLDER}/link.txt")
-    assert Order.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()["outcome"] == "succeeded"
+    assert (
+        ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()["outcome"] == "succeeded"
+    )
     assert archives(wp) == []
     assert "None: it contains links to other files." in words(ana.page("&tab=history").text)
 
@@ -193,7 +201,10 @@ def test_without_zlib_updates_go_on_and_the_history_says_why_nothing_is_kept(
     wp, paired, ana, desk
 ) -> None:
     with php_settings(wp, "disable_functions=gzopen"):
-        assert Order.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()["outcome"] == "succeeded"
+        assert (
+            ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()["outcome"]
+            == "succeeded"
+        )
         assert "PHP cannot compress files" in words(ana.page("&tab=history").text)
     assert archives(wp) == []
 
@@ -239,17 +250,17 @@ def test_a_pause_of_updates_does_not_keep_the_owner_from_restoring(
 
 def test_a_theme_is_restored_as_well(wp, paired, ana, desk) -> None:
     before = reset(wp, THEME, "1.2.0", kind="theme", available="1.3.0")
-    order = Order.of(wp, paired, item_of(wp, THEME, "1.3.0", kind="theme"))
-    assert order.send()["outcome"] == "succeeded"
-    assert "was restored" in restore(ana, order.op_id)
+    change = ApprovedChange.of(wp, paired, item_of(wp, THEME, "1.3.0", kind="theme"))
+    assert change.send()["outcome"] == "succeeded"
+    assert "was restored" in restore(ana, change.op_id)
     assert same_files(before, disk(wp, THEME, kind="theme"))
 
 
 def test_an_inactive_plugin_stays_inactive(wp, paired, ana, desk) -> None:
     reset(wp, "tide-gallery", "1.0.0", available="1.1.0")
-    order = Order.of(wp, paired, item_of(wp, "tide-gallery/tide-gallery.php", "1.1.0"))
-    assert order.send()["outcome"] == "succeeded"
-    assert "was restored" in restore(ana, order.op_id)
+    change = ApprovedChange.of(wp, paired, item_of(wp, "tide-gallery/tide-gallery.php", "1.1.0"))
+    assert change.send()["outcome"] == "succeeded"
+    assert "was restored" in restore(ana, change.op_id)
     after = disk(wp, "tide-gallery/tide-gallery.php")
     assert (after["version"], after["active"]) == ("1.0.0", False)
 
@@ -269,7 +280,7 @@ def test_a_version_that_breaks_the_site_is_replaced_again(wp, ana, desk, updated
 def test_a_killed_process_leaves_the_version_from_before(wp, ana, desk, updated) -> None:
     before = disk(wp, DESK)
     fields = hidden(ana.page(f"&tab=history&update={updated.op_id}").text, "siteagent_restore")
-    with meddled(wp, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
+    with injected_faults(wp, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(ana.send, "siteagent_restore", **fields)
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
         running.exception(60)
@@ -307,8 +318,8 @@ def test_nothing_is_restored_while_an_update_runs(wp, paired, ana, desk, updated
     page = ana.page(f"&tab=history&update={updated.op_id}").text
     item = {"kind": "plugin", "id": DESK, "from": "2.4.0", "to": "2.5.1"}
     update(wp, "contact-desk", "2.5.1")
-    with meddled(wp, sleep={"download": 60}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(Order.of(wp, paired, item).send)
+    with injected_faults(wp, sleep={"download": 60}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(ApprovedChange.of(wp, paired, item).send)
         reached(wp)
         told = words(ana.submit(page, "siteagent_restore"))
         wake(wp)

@@ -13,16 +13,16 @@ import requests
 
 from app import keys
 from app.domain.page_checks.comparison import Requirements, Verdict, compare
-from app.domain.page_checks.looks import Wanted, look_twice
+from app.domain.page_checks.looks import PageToCheck, look_twice
 from app.http.site_client import CallError
 from app.models.sites import Site
 from tests.plugin.support.changing import (
     DESK,
-    Order,
+    ApprovedChange,
     ask,
     disk,
+    injected_faults,
     item_of,
-    meddled,
     publish,
     reached,
     reset,
@@ -78,7 +78,9 @@ def desk(wp, paired, path) -> Iterator[dict[str, Any]]:
     shell(wp, f"rm -rf {COPIES}")
     reset(wp, "contact-desk", "2.3.1")
     release(wp, "2.6.0", FORM + SLIDE % "Monday")
-    assert Order.of(wp, paired, item_of(wp, DESK, "2.6.0")).send()["outcome"] == "succeeded"
+    assert (
+        ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.6.0")).send()["outcome"] == "succeeded"
+    )
     yield disk(wp, DESK)
     assert disk(wp, DESK)["left"] == []
     assert requests.get(wp.url, timeout=60).status_code == 200
@@ -86,42 +88,44 @@ def desk(wp, paired, path) -> Iterator[dict[str, Any]]:
 
 def look(wp, path: str) -> list[Any]:
     site, config = Site(url=wp.url, server_login_sealed=""), SimpleNamespace(allow_nets=NETS)
-    return list(look_twice(site, [Wanted(path, REQUIRED)], config=config)[path])
+    return list(look_twice(site, [PageToCheck(path, REQUIRED)], config=config)[path])
 
 
-def updated(wp, paired: Paired, path: str, number: str, markup: str) -> tuple[Order, Verdict]:
+def updated(
+    wp, paired: Paired, path: str, number: str, markup: str
+) -> tuple[ApprovedChange, Verdict]:
     """Update, with two looks before and after."""
     release(wp, number, markup)
-    order = Order.of(wp, paired, item_of(wp, DESK, number))
+    change = ApprovedChange.of(wp, paired, item_of(wp, DESK, number))
     before = look(wp, path)
-    assert order.send()["outcome"] == "succeeded"
-    return order, compare(before, look(wp, path), REQUIRED)
+    assert change.send()["outcome"] == "succeeded"
+    return change, compare(before, look(wp, path), REQUIRED)
 
 
-def broken(wp, paired: Paired, path: str) -> Order:
+def broken(wp, paired: Paired, path: str) -> ApprovedChange:
     """An update after which the form goes nowhere."""
-    order, verdict = updated(wp, paired, path, "2.6.2", FORM.replace(' action="/contact/"', ""))
+    change, verdict = updated(wp, paired, path, "2.6.2", FORM.replace(' action="/contact/"', ""))
     assert verdict.must_go_back
-    return order
+    return change
 
 
-def revert(order: Order, **changed: Any) -> dict[str, Any]:
-    return ask(order.paired, "change.revert", **{**order.signed(), **changed})
+def revert(change: ApprovedChange, **changed: Any) -> dict[str, Any]:
+    return ask(change.paired, "change.revert", **{**change.signed(), **changed})
 
 
 @pytest.mark.smoke
 def test_an_update_that_breaks_a_form_is_rolled_back(wp, paired, path, desk) -> None:
-    order = broken(wp, paired, path)
-    told = revert(order)
+    change = broken(wp, paired, path)
+    told = revert(change)
     assert (told["outcome"], told["reason"]) == ("rolled_back", "page_broken")
     assert told["evidence"]["before"]["version"] == "2.6.0"
     assert told["evidence"]["during"]["version"] == "2.6.2"
     assert told["evidence"]["after"] == {"version": "2.6.0", "active": True, "probe": "ok"}
     assert same_files(disk(wp, DESK), desk)
     assert not look(wp, path)[0].unmet
-    status = order.status()
+    status = change.status()
     assert (status["outcome"], status["evidence"]) == ("rolled_back", told["evidence"])
-    again = revert(order)
+    again = revert(change)
     assert [again[name] for name in _ANSWER] == [told[name] for name in _ANSWER]
     recent = wp.evaluate("return siteagent()->audit_log_reader()->recent(12, 0);")
     events = [entry["event"] for entry in recent]
@@ -137,9 +141,9 @@ def test_an_update_that_only_changes_a_carousel_stays(wp, paired, path, desk) ->
 
 
 def test_two_reverts_at_once_restore_it_once(wp, paired, path, desk) -> None:
-    order = broken(wp, paired, path)
+    change = broken(wp, paired, path)
     with ThreadPoolExecutor(2) as pool:
-        told = list(pool.map(lambda _: revert(order), range(2)))
+        told = list(pool.map(lambda _: revert(change), range(2)))
     outcomes = sorted((one["outcome"], one["reason"]) for one in told)
     assert outcomes in (
         [("refused", "busy"), ("rolled_back", "page_broken")],
@@ -151,29 +155,31 @@ def test_two_reverts_at_once_restore_it_once(wp, paired, path, desk) -> None:
 def test_a_revert_whose_process_is_killed_leaves_the_update_and_works_again(
     wp, paired, path, desk
 ) -> None:
-    order = broken(wp, paired, path)
+    change = broken(wp, paired, path)
     after = disk(wp, DESK)
-    with meddled(wp, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(revert, order)
+    with injected_faults(wp, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
+        running = pool.submit(revert, change)
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
         assert isinstance(running.exception(60), CallError)
-    assert order.status()["outcome"] == "succeeded"
+    assert change.status()["outcome"] == "succeeded"
     assert same_files(disk(wp, DESK), after)
-    assert revert(order)["outcome"] == "rolled_back"
+    assert revert(change)["outcome"] == "rolled_back"
     assert same_files(disk(wp, DESK), desk)
 
 
 def test_an_update_that_was_never_made_is_not_reverted(wp, paired, path, desk) -> None:
-    order = broken(wp, paired, path)
+    change = broken(wp, paired, path)
     after = disk(wp, DESK)
-    other = Order.of(wp, paired, order.plan["item"])
+    other = ApprovedChange.of(wp, paired, change.plan["item"])
     with pytest.raises(CallError) as caught:
         revert(other)
     assert caught.value.evidence["code"] == "invalid_arguments"
-    forged = Order(paired, order.plan, keys.new_signing_key())
+    forged = ApprovedChange(paired, change.plan, keys.new_signing_key())
     with pytest.raises(CallError):
         revert(forged)
-    changed = Order(paired, {**order.plan, "not_after": order.plan["not_after"] + 60}, paired.seed)
+    changed = ApprovedChange(
+        paired, {**change.plan, "not_after": change.plan["not_after"] + 60}, paired.seed
+    )
     with pytest.raises(CallError) as caught:
         revert(changed)
     assert caught.value.evidence["argument"] == "op_id"
@@ -202,23 +208,25 @@ _LATER = (
 def test_a_site_that_may_not_revert_it_says_why(
     wp, paired, path, desk, setup: str, undo: str, reason: str
 ) -> None:
-    order = broken(wp, paired, path)
+    change = broken(wp, paired, path)
     after = disk(wp, DESK)
-    wp.evaluate(setup.replace("%s", order.op_id))
+    wp.evaluate(setup.replace("%s", change.op_id))
     try:
-        told = revert(order)
+        told = revert(change)
     finally:
         wp.evaluate(undo)
     assert (told["outcome"], told["reason"]) == ("refused", reason)
     assert disk(wp, DESK) == after
-    assert order.status()["outcome"] == "succeeded"
+    assert change.status()["outcome"] == "succeeded"
 
 
 def test_what_was_installed_since_is_not_touched(wp, paired, path, desk) -> None:
-    order = broken(wp, paired, path)
+    change = broken(wp, paired, path)
     release(wp, "2.6.3", FORM)
-    assert Order.of(wp, paired, item_of(wp, DESK, "2.6.3")).send()["outcome"] == "succeeded"
-    told = revert(order)
+    assert (
+        ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.6.3")).send()["outcome"] == "succeeded"
+    )
+    told = revert(change)
     assert (told["outcome"], told["reason"]) == ("refused", "version_changed")
     assert version(wp, DESK) == "2.6.3"
 
@@ -226,10 +234,10 @@ def test_what_was_installed_since_is_not_touched(wp, paired, path, desk) -> None
 def test_a_plan_whose_time_is_over_reverts_nothing(wp, paired, path, desk) -> None:
     release(wp, "2.6.2", "")
     now = int(time.time())
-    order = Order.of(wp, paired, item_of(wp, DESK, "2.6.2"), not_after=now + 12)
-    assert order.send()["outcome"] == "succeeded"
+    change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.6.2"), not_after=now + 12)
+    assert change.send()["outcome"] == "succeeded"
     while time.time() <= now + 13:
         time.sleep(0.5)
-    told = revert(order)
+    told = revert(change)
     assert (told["outcome"], told["reason"]) == ("refused", "outside_window")
     assert version(wp, DESK) == "2.6.2"

@@ -1,4 +1,4 @@
-"""New keys for a connection that stands: agreed once, confirmed by use, ordered by one alone."""
+"""New keys for an active connection: agreed once, confirmed by use, requested by one side alone."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.keys import new_signing_key
-from tests.plugin.support.changing import disk, meddled, publish_package, update
+from tests.plugin.support.changing import disk, injected_faults, publish_package, update
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.releases import DASHBOARD, PUBLIC, publish_release, trust_test_key
 from tests.plugin.support.signed_requests import connect, forget
@@ -153,9 +153,9 @@ def test_a_copy_without_a_key_accepts_no_release(wp, agent) -> None:
 
 def test_another_host_can_be_named_in_wp_config(wp, agent) -> None:
     publish_release(wp, NEXT, package())
-    with meddled(wp, constants={"SITEAGENT_UPDATE_HOST": "nobody.wordpress.org"}):
+    with injected_faults(wp, constants={"SITEAGENT_UPDATE_HOST": "nobody.wordpress.org"}):
         assert available(wp) is None
-    with meddled(wp, constants={"SITEAGENT_UPDATE_HOST": "aura.example"}):
+    with injected_faults(wp, constants={"SITEAGENT_UPDATE_HOST": "aura.example"}):
         found = available(wp)
         assert found is not None
         assert found["package"].startswith("https://aura.example/siteagent/")

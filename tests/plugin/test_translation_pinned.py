@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.package_layout import layout_of
-from tests.plugin.support.changing import Order, php_text, publish_package, reset
+from tests.plugin.support.changing import ApprovedChange, php_text, publish_package, reset
 from tests.plugin.support.pins import FORGET_ANSWERS, must_use_code, pinned, precheck, tree_of
 from tests.plugin.support.translations import CATALOGUE, FIRST, GERMAN, SECOND, translate
 from tests.support.packages import hostile, packed
@@ -37,7 +37,7 @@ def german(wp, paired) -> Iterator[dict[str, str]]:
     before = wp.evaluate(f"{CLEAR} {FORGET_ANSWERS} return file_get_contents('{CATALOGUE}');")
     reset(wp, "contact-desk", "2.3.1")
     translate(wp, FIRST)
-    first = Order.of(wp, paired, {**ITEM, "from": "", "to": FIRST}).send()
+    first = ApprovedChange.of(wp, paired, {**ITEM, "from": "", "to": FIRST}).send()
     assert first["outcome"] == "succeeded", first
     translate(wp, SECOND)
     publish_package(wp, ZIP, packed(files()))
@@ -65,7 +65,7 @@ def test_the_pre_check_names_the_package(wp, paired, german, tmp_path) -> None:
 
 def test_after_a_success_the_files_on_disk_are_those_of_the_package(wp, paired, german) -> None:
     item = pinned(precheck(paired, ITEM)["facts"], ITEM)
-    told = Order.of(wp, paired, item).send()
+    told = ApprovedChange.of(wp, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     assert told["evidence"]["tree_sha256"] == item["tree_sha256"]
     assert set(on_disk(wp)) - set(german) == {SCRIPT}
@@ -83,7 +83,7 @@ def test_after_a_success_the_files_on_disk_are_those_of_the_package(wp, paired, 
 def test_other_bytes_of_the_same_revision_are_refused(wp, paired, german, kind, changed) -> None:
     item = pinned(precheck(paired, ITEM)["facts"], ITEM)
     publish_package(wp, ZIP, packed(changed))
-    told = Order.of(wp, paired, item).send()
+    told = ApprovedChange.of(wp, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("refused", "package_changed"), told
     assert on_disk(wp) == german
 
@@ -110,7 +110,7 @@ def test_what_no_translation_needs_is_never_unpacked(wp, paired, german) -> None
         wp.evaluate(FORGET_ANSWERS)
         checked = precheck(paired, ITEM)
         assert (checked["eligible"], checked["reasons"]) == (False, [code]), name
-        told = Order.of(wp, paired, ITEM).send()
+        told = ApprovedChange.of(wp, paired, ITEM).send()
         assert (told["outcome"], told["reason"]) == ("refused", code), (name, told)
         assert on_disk(wp) == german, name
 
@@ -124,7 +124,7 @@ def test_files_that_are_not_of_the_package_are_rolled_back(wp, paired, german) -
         " return $result; });"
     )
     with must_use_code(wp, code):
-        told = Order.of(wp, paired, item).send()
+        told = ApprovedChange.of(wp, paired, item).send()
     assert (told["outcome"], told["reason"]) == ("rolled_back", "tree_mismatch"), told
     assert on_disk(wp) == german
 

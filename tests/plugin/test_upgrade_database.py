@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from app.http.site_client import CallError
-from tests.plugin.support.changing import Order, ask, disk, grant, php_text, reached
+from tests.plugin.support.changing import ApprovedChange, ask, disk, grant, php_text, reached
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.servers import shell
 from tests.plugin.support.wp_admin import Person, words
@@ -58,7 +58,7 @@ def stored(wp) -> str:
 
 
 def run(wp, paired: Paired, item: dict[str, str], **changed: Any) -> dict[str, Any]:
-    return Order.of(wp, paired, item, **changed).send()
+    return ApprovedChange.of(wp, paired, item, **changed).send()
 
 
 def test_the_approved_upgrade_runs_once_and_both_versions_are_told(wp, paired, item) -> None:
@@ -69,15 +69,15 @@ def test_the_approved_upgrade_runs_once_and_both_versions_are_told(wp, paired, i
     assert facts.items() <= checked["facts"].items()
     upgraded = "add_action('wp_upgrade', function () { update_option('upgraded_by_wp', 'yes'); });"
     with hooked(wp, upgraded):
-        order = Order.of(wp, paired, item)
-        told = order.send()
+        change = ApprovedChange.of(wp, paired, item)
+        told = change.send()
     assert (told["outcome"], told["reason"]) == ("succeeded", None), told
     assert told["evidence"]["before"] == {"version": OLD, "active": True, "probe": "ok"}
     assert told["evidence"]["after"] == {"version": item["to"], "active": True, "probe": "ok"}
     assert told["evidence"]["kept_copy"] is False
     assert stored(wp) == item["to"]
     assert wp.evaluate("return get_option('upgraded_by_wp');") == "yes"
-    assert order.status()["outcome"] == "succeeded"
+    assert change.status()["outcome"] == "succeeded"
     entry = wp.evaluate("return siteagent()->audit_log_reader()->recent(9, 0, 'update_answered');")
     assert entry[0]["facts"]["outcome"] == "succeeded"
     history = words(Person(wp.url, wp.admin, wp.password).page("&tab=history").text)
@@ -94,15 +94,15 @@ def test_without_the_owners_permission_nothing_runs(wp, paired, item) -> None:
 
 
 def test_the_owners_pause_stops_it_until_it_ends(wp, paired, item) -> None:
-    order = Order.of(wp, paired, item)
+    change = ApprovedChange.of(wp, paired, item)
     wp.evaluate("siteagent()->limit_decisions()->pause('Summer sale', 'user:1');")
     try:
-        told = order.send()
+        told = change.send()
         assert (told["outcome"], told["reason"]) == ("refused", "paused_by_owner")
         assert stored(wp) == OLD
     finally:
         wp.evaluate("siteagent()->limit_decisions()->resume('user:1');")
-    assert order.send()["outcome"] == "succeeded"
+    assert change.send()["outcome"] == "succeeded"
     assert stored(wp) == item["to"]
 
 
@@ -144,14 +144,14 @@ def test_an_upgrade_that_breaks_has_failed_and_says_so(wp, paired, item) -> None
 def test_a_killed_process_has_failed_and_is_not_said_to_be_rolled_back(wp, paired, item) -> None:
     sleeps = (
         "add_filter('dbdelta_queries', function ($queries) {"
-        " file_put_contents('/tmp/meddling', getmypid()); sleep(60); return $queries; });"
+        " file_put_contents('/tmp/fault_injection', getmypid()); sleep(60); return $queries; });"
     )
-    order = Order.of(wp, paired, item)
+    change = ApprovedChange.of(wp, paired, item)
     with hooked(wp, sleeps), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(order.send)
+        running = pool.submit(change.send)
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
         assert isinstance(running.exception(60), CallError)
-    shell(wp, "rm -f /tmp/meddling")
-    told = order.status()
+    shell(wp, "rm -f /tmp/fault_injection")
+    told = change.status()
     assert (told["state"], told["outcome"], told["reason"]) == ("done", "failed", "interrupted")
     assert told["evidence"]["after"]["version"] == OLD

@@ -174,7 +174,7 @@ def test_a_pinned_number_of_examples_is_seen() -> None:
     assert not pinned_examples("@examples(quick=20, thorough=200)\ndef test_x(): ...")
 
 
-# ---- the surroundings are read in one place ----
+# ---- the environment is read in one place ----
 
 
 def reads_environment(source: str) -> bool:
@@ -205,7 +205,7 @@ def test_only_the_configuration_reads_the_environment() -> None:
         "import os\nos.environ['A']",
         "import os\nx = os.getenv('A')",
         "environ.get('A')",
-        "from os import environ as surroundings",
+        "from os import environ as environment",
     ],
 )
 def test_reading_the_environment_is_seen(source: str) -> None:

@@ -32,8 +32,8 @@ def test_every_attack_is_played() -> None:
 @pytest.mark.parametrize("path", sorted(ROOT.glob("tests/plugin/test_misuse_*.py")))
 def test_every_test_of_misuse_is_named(path: Path) -> None:
     file = path.relative_to(ROOT).as_posix()
-    played = {name for name in functions_in(file) if name.startswith("test_")}
-    assert played - {name for where, name in NAMED if where == file} == set()
+    attack_tests = {name for name in functions_in(file) if name.startswith("test_")}
+    assert attack_tests - {name for where, name in NAMED if where == file} == set()
 
 
 def test_the_page_is_the_list() -> None:

@@ -139,7 +139,7 @@ def test_what_needs_no_image_comes_first_and_the_slowest_group_before_the_quick_
     items = [
         Item("tests/domain/test_tags.py"),
         Item("tests/plugin/test_gate.py", wp="oldest"),
-        Item("tests/e2e/test_first_light.py"),
+        Item("tests/e2e/test_onboarding.py"),
         Item("tests/plugin/test_gate.py", wp="newest"),
         Item("tests/web/test_sign_in.py"),
         Item("tests/matrix/test_syntax.py"),

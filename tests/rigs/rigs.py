@@ -10,7 +10,7 @@
 
 SERVERS serve the site itself. FRONTS are what can stand before it, all at one address:
 "proxy" passes everything on, "off" is a port on which nobody listens, and the others spoil
-something; each has a file in servers/fronts/, with a line that says what it does. "folder"
+something; each has a file in servers/proxies/, with a line that says what it does. "folder"
 is a second honest proxy, with an address of its own: the site in a folder of its host.
 Everything compresses what a client takes compressed. The site is the same in all rigs and
 moves: WordPress believes to live at `rig.url`, so what was paired at one rig is a copy of
@@ -39,7 +39,7 @@ from tests.wordpress.site import WordPress
 _SERVED_FROM = Path(__file__).with_name("servers")
 SERVERS = ("apache-mod-php", "nginx-fpm", "apache-fpm", "apache-cgi")
 _FOLDERS = {"folder": "/bakery"}
-_FILES = {one.stem for one in (_SERVED_FROM / "fronts").glob("*.conf")}
+_FILES = {one.stem for one in (_SERVED_FROM / "proxies").glob("*.conf")}
 FRONTS = (*sorted(_FILES - _FOLDERS.keys()), "off")
 HONEST = ("proxy", "folder")
 

@@ -14,6 +14,6 @@ class Attack:
     note: str = ""
 
 
-def played(*tests: str) -> tuple[tuple[str, str], ...]:
+def attack_tests(*tests: str) -> tuple[tuple[str, str], ...]:
     """Return pairs of file and function from alternating arguments."""
     return tuple(zip(tests[::2], tests[1::2], strict=True))

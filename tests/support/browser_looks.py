@@ -13,7 +13,7 @@ from typing import cast
 
 from app.config import Config
 from app.domain.page_checks import browser_looks
-from app.domain.page_checks.browser_looks import Seen, Wanted
+from app.domain.page_checks.browser_looks import PageToCheck, Seen
 from app.http.ip_policy import Network
 from app.models.sites import Site
 
@@ -30,7 +30,10 @@ class Settings:
 
 
 def browse(
-    url: str, program: Path | None, folder: Path, pages: Sequence[Wanted] = (Wanted("/", 200),)
+    url: str,
+    program: Path | None,
+    folder: Path,
+    pages: Sequence[PageToCheck] = (PageToCheck("/", 200),),
 ) -> dict[str, Seen]:
     """Look at pages of the site at `url` with this browser."""
     site = Site(url=url, server_login_sealed="")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from app.config import Config
 from app.domain.changes import execution
 from app.domain.page_checks import browser_looks
-from app.domain.page_checks.browser_looks import Seen, Wanted
+from app.domain.page_checks.browser_looks import PageToCheck, Seen
 from app.domain.page_checks.console import Console
 from app.models.changes import Change
 from app.models.sites import Site
@@ -23,9 +23,9 @@ class FakeBrowser:
 
     says: list[Errors | str]
     picture: bytes = b"RIFFpicture"
-    looks: list[Sequence[Wanted]] = field(default_factory=list)
+    looks: list[Sequence[PageToCheck]] = field(default_factory=list)
 
-    def __call__(self, site: Site, pages: Sequence[Wanted], config: Config) -> dict[str, Seen]:
+    def __call__(self, site: Site, pages: Sequence[PageToCheck], config: Config) -> dict[str, Seen]:
         said = self.says[min(len(self.looks), len(self.says) - 1)]
         self.looks.append(pages)
         console = Console(why=said) if isinstance(said, str) else Console(said)

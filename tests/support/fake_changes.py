@@ -37,7 +37,7 @@ class Refusal(Exception):
 @dataclass
 class Changing:
     """`plays` says by ident how an installation ends: an outcome and its reason. `killed`
-    names op_ids whose process dies midway, `asked` counts the orders that arrived, `installs`
+    names op_ids whose process dies midway, `asked` counts the requests that arrived, `installs`
     what really was installed."""
 
     plays: dict[str, tuple[str, str]] = field(default_factory=dict)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import textwrap
 
-from tests.support.attack import Attack
-from tests.support.attack import played as _played
+from tests.support.attack import Attack, attack_tests
 from tests.support.misuse_changes import AUTHORITY, EXECUTION
 from tests.support.misuse_dashboard import DASHBOARD
 from tests.support.misuse_releases import RELEASES
@@ -28,16 +27,16 @@ _NETWORK = "tests/plugin/test_multisite.py"
 _ROTATION = "tests/plugin/test_rotation.py"
 _RENEWAL = "tests/domain/test_rotation.py"
 _REVOCATION = "tests/domain/test_revocation.py"
-_COPIES = "tests/domain/test_copies.py"
+_COPIES = "tests/domain/test_quarantine.py"
 _MOVES = "tests/e2e/test_copies_and_moves.py"
 _BROWSER = "tests/e2e/test_life_cycle.py"
-_LIGHT = "tests/e2e/test_first_light.py"
+_LIGHT = "tests/e2e/test_onboarding.py"
 
 
 REQUESTS = (
     Attack(
         "A header is missing, empty, duplicated or longer than the limit",
-        _played(
+        attack_tests(
             _GATE, "test_missing_empty_and_doubled_headers_are_turned_away",
             _GATE, "test_a_header_beyond_its_size_is_turned_away",
             _GATE, "test_too_much_is_turned_away_before_it_is_looked_at",
@@ -46,12 +45,12 @@ REQUESTS = (
     ),
     Attack(
         "The key id is unknown, or the MAC was made with another key",
-        _played(_GATE, "test_unknown_key_wrong_mac_and_no_signature_get_the_same_bytes"),
+        attack_tests(_GATE, "test_unknown_key_wrong_mac_and_no_signature_get_the_same_bytes"),
     ),
     Attack(
         "A value is absent, null or a list where a string is expected: in headers, query, body "
         "and forms",
-        _played(
+        attack_tests(
             _REQUESTS, "test_a_parameter_of_the_signature_has_one_shape",
             _REQUESTS, "test_a_list_in_the_place_of_the_route_opens_nothing",
             _REQUESTS, "test_a_list_in_the_place_of_the_ajax_action_opens_nothing",
@@ -67,7 +66,7 @@ REQUESTS = (
     ),
     Attack(
         "One byte of the body, digest, URL or status is changed",
-        _played(
+        attack_tests(
             _GATE, "test_a_byte_changed_on_the_way_is_told_exactly",
             _REQUESTS, "test_another_digest_is_turned_away",
             _REQUESTS, "test_another_status_makes_a_true_answer_false",
@@ -78,7 +77,7 @@ REQUESTS = (
     ),
     Attack(
         "A request for one site is sent to another site",
-        _played(
+        attack_tests(
             _GATE, "test_a_request_for_another_site_is_turned_away",
             _NETWORK, "test_a_request_for_one_site_is_turned_away_by_its_neighbour",
             _NETWORK, "test_a_network_is_called_at_the_addresses_of_its_main_site_alone",
@@ -86,14 +85,14 @@ REQUESTS = (
     ),
     Attack(
         "A message is reflected to its sender",
-        _played(
+        attack_tests(
             _GATE, "test_a_message_reflected_in_the_other_direction_is_turned_away",
             _PROTOCOL, "test_a_request_is_no_reply_to_itself",
         ),
     ),
     Attack(
         "A timestamp is too early, too late, negative, fractional, huge or in milliseconds",
-        _played(
+        attack_tests(
             _GATE, "test_a_clock_that_is_off_is_told_with_the_sites_time",
             _GATE, "test_an_impossible_moment_is_turned_away",
             _REQUESTS, "test_a_clock_just_within_the_bounds_is_good_enough",
@@ -102,7 +101,7 @@ REQUESTS = (
     ),
     Attack(
         "A request is replayed, later or at the same time",
-        _played(
+        attack_tests(
             _GATE, "test_the_same_request_again_is_refused",
             _GATE, "test_of_eight_at_once_exactly_one_is_answered",
             _NOTICES, "test_the_same_notice_again_is_refused",
@@ -110,14 +109,14 @@ REQUESTS = (
     ),
     Attack(
         "An unknown caller uses up the nonce of a later request",
-        _played(
+        attack_tests(
             _GATE, "test_an_invalid_signature_burns_no_nonce",
             _GATE, "test_strangers_cannot_fill_the_table_or_the_log",
         ),
     ),
     Attack(
         "A request is replayed after the nonce store was pruned, flushed or lost",
-        _played(
+        attack_tests(
             _GATE, "test_a_replay_is_refused_after_clearing_and_flushing",
             _GATE, "test_without_the_table_it_is_made_and_without_a_chance_refused",
             _REQUESTS, "test_a_replay_is_refused_when_its_nonce_is_forgotten_too",
@@ -125,18 +124,18 @@ REQUESTS = (
     ),
     Attack(
         "A request names an older protocol version or another algorithm (downgrade)",
-        _played(_GATE, "test_a_swapped_algorithm_or_another_version_is_turned_away"),
+        attack_tests(_GATE, "test_a_swapped_algorithm_or_another_version_is_turned_away"),
     ),
     Attack(
         "An administrator's cookie with a valid REST nonce calls what needs a signature",
-        _played(
+        attack_tests(
             _GATE, "test_an_administrators_cookie_alone_opens_nothing",
             _REQUESTS, "test_a_visitor_or_colleague_gets_nothing_from_the_route",
         ),
     ),
     Attack(
         "A REST route is open: every route of the plugin, by its permission callback",
-        _played(
+        attack_tests(
             _GATE, "test_every_route_of_the_plugin_stands_behind_the_gate",
             _GATE, "test_other_methods_open_nothing",
             _GATE, "test_a_query_beside_the_route_is_turned_away",
@@ -147,7 +146,7 @@ REQUESTS = (
     Attack(
         "A visitor, subscriber, contributor, author or editor tries every screen, form, AJAX "
         "action, Heartbeat and REST route",
-        _played(
+        attack_tests(
             _ADMIN, "test_nobody_but_an_administrator_sees_the_screen",
             _ADMIN, "test_nobody_but_an_administrator_sends_a_form",
             _ADMIN, "test_a_stranger_sends_a_form_in_vain",
@@ -160,7 +159,7 @@ REQUESTS = (
     ),
     Attack(
         "Another website submits a form in an administrator's browser (CSRF)",
-        _played(
+        attack_tests(
             _ADMIN, "test_a_form_without_this_persons_nonce_does_nothing",
             _ADMIN, "test_a_link_cannot_send_a_form",
             _REQUESTS, "test_every_form_is_among_those_that_are_attacked",
@@ -170,7 +169,7 @@ REQUESTS = (
     Attack(
         "A secret is read from a log, an error, the Site Health export, a transient, a page, "
         "autoloaded options or the database",
-        _played(
+        attack_tests(
             _REQUESTS, "test_no_secret_stands_anywhere_on_the_site",
             _REQUESTS, "test_no_secret_stands_in_the_site_health_export",
             _REQUESTS, "test_no_secret_is_loaded_with_the_options_or_kept_in_a_transient",
@@ -185,7 +184,7 @@ REQUESTS = (
 PAIRING = (
     Attack(
         "A token is used twice, after it expired or after it was cancelled",
-        _played(
+        attack_tests(
             _TOKENS, "test_a_used_token_opens_nothing_for_whoever_finds_it_later",
             _TOKENS, "test_an_expired_token_is_told_as_such_and_pairs_nothing",
             _TOKENS, "test_a_cancelled_token_opens_nothing",
@@ -197,7 +196,7 @@ PAIRING = (
     ),
     Attack(
         "The secret of a token is guessed, or a known token gets hello requests again and again",
-        _played(
+        attack_tests(
             _TOKENS, "test_wrong_secrets_get_nowhere_and_use_nothing_up",
             _TOKENS, "test_ten_hellos_kill_a_token",
             _PAIRING, "test_a_site_that_has_seen_too_many_hellos_closes_the_token",
@@ -205,7 +204,7 @@ PAIRING = (
     ),
     Attack(
         "A token for one site is pasted on another site",
-        _played(
+        attack_tests(
             _TOKENS, "test_a_token_for_one_site_is_not_taken_by_another",
             _TOKENS, "test_a_hello_for_another_address_is_refused",
             _PAIRING, "test_a_token_pasted_on_another_site_is_never_reached",
@@ -215,14 +214,14 @@ PAIRING = (
     ),
     Attack(
         "The site fails in the middle of a pairing, and the new dashboard reads older entries",
-        _played(
+        attack_tests(
             _TOKENS,
             "test_a_connection_whose_beginning_could_not_be_logged_is_logged_with_the_next_try",
         ),
     ),
     Attack(
         "A connected site is paired again without its administrator",
-        _played(
+        attack_tests(
             _TOKENS, "test_a_connected_site_takes_no_token_without_its_administrator",
             _ADMIN, "test_a_connected_site_keeps_its_connection_unless_the_box_is_ticked",
             _PAIRING, "test_a_connected_site_gets_no_token",
@@ -230,7 +229,7 @@ PAIRING = (
     ),
     Attack(
         "Two dashboards have the same token",
-        _played(
+        attack_tests(
             _TOKENS,
             "test_of_two_dashboards_with_one_token_one_is_connected_and_the_other_sees_it",
             _INTERRUPTED, "test_an_exchange_never_confirmed_fails_and_says_so",
@@ -239,7 +238,7 @@ PAIRING = (
     Attack(
         "A dashboard knows the id of a token but not its secret, or is not the one that was "
         "accepted",
-        _played(
+        attack_tests(
             _TOKENS, "test_an_impostor_who_cannot_prove_the_token_is_a_stranger",
             _TOKENS, "test_a_dashboard_the_administrator_did_not_see_is_refused",
             _TOKENS, "test_a_token_alone_reads_nothing",
@@ -248,7 +247,7 @@ PAIRING = (
     ),
     Attack(
         "A change is made over plain http",
-        _played(
+        attack_tests(
             "tests/plugin/test_operations.py",
             "test_nothing_but_pairing_keys_changes_and_parting_changes_anything",
             _ROTATION, "test_the_keys_of_the_connection_alone_order_nothing",
@@ -262,7 +261,7 @@ PAIRING = (
     ),
     Attack(
         "A user who is not an administrator pastes a token",
-        _played(
+        attack_tests(
             _ADMIN, "test_nobody_but_an_administrator_sends_a_form",
             _ADMIN, "test_another_sign_in_of_the_same_account_does_not_see_the_token",
             _NETWORK, "test_nobody_but_who_runs_the_network_may_connect_it",
@@ -274,7 +273,7 @@ LIFE_CYCLE = (
     Attack(
         "A revoked key is used: the site refuses it at once, and Aura checks and records the "
         "refusal",
-        _played(
+        attack_tests(
             _REVOCATION, "test_acknowledged_and_then_refused_is_confirmed_by_the_site",
             _REVOCATION, "test_a_site_whose_old_key_still_works_is_not_proven",
             _LIGHT, "test_a_site_is_paired_read_and_revoked_with_one_click",
@@ -283,7 +282,7 @@ LIFE_CYCLE = (
     ),
     Attack(
         "The site is unreachable during revocation: Aura never reports success too early",
-        _played(
+        attack_tests(
             _BROWSER,
             "test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early",
             _REVOCATION, "test_unreached_site_leaves_no_key_that_could_command_it",
@@ -292,7 +291,7 @@ LIFE_CYCLE = (
     ),
     Attack(
         "The plugin is deactivated: it does not answer and keeps its keys",
-        _played(
+        attack_tests(
             _LIFE, "test_a_deactivated_plugin_is_dormant_and_wakes_with_its_keys",
             _NETWORK, "test_a_network_that_is_deactivated_is_dormant",
             _BROWSER, "test_a_deactivated_plugin_is_named_and_wakes_without_pairing_again",
@@ -300,7 +299,7 @@ LIFE_CYCLE = (
     ),
     Attack(
         "The plugin is deleted: it leaves nothing behind, on a network of sites either",
-        _played(
+        attack_tests(
             "tests/plugin/test_uninstall.py",
             "test_nothing_remains_and_nothing_of_others_is_touched",
             _NETWORK, "test_deleting_it_from_a_network_notifies_the_dashboard_and_leaves_nothing",
@@ -311,7 +310,7 @@ LIFE_CYCLE = (
     ),
     Attack(
         "A copy of the site, or a backup of its database, answers or sends notices in its place",
-        _played(
+        attack_tests(
             _MOVES, "test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys",
             _MOVES, "test_a_restored_backup_is_noticed_and_gone_on_with",
             _COPIES, "test_two_copies_that_answer_in_turn_are_noticed",
@@ -321,14 +320,14 @@ LIFE_CYCLE = (
     ),
     Attack(
         "A database is copied without the secret keys of its wp-config.php, or those keys change",
-        _played(
+        attack_tests(
             _LIFE, "test_a_database_without_its_configuration_cannot_speak",
             _LIFE, "test_new_salts_make_the_keys_unreadable_and_wp_admin_says_so",
         ),
     ),
     Attack(
         "A thief has a full copy of the site and a recording of every message",
-        _played(
+        attack_tests(
             _LIFE, "test_a_thief_with_a_full_copy_and_every_message_changes_nothing",
             _LIFE, "test_after_new_keys_the_thief_cannot_even_read",
             _ROTATION, "test_a_thief_with_a_recorded_exchange_and_the_database_changes_nothing",
@@ -340,7 +339,7 @@ LIFE_CYCLE = (
     ),
     Attack(
         "The site's address changes: https, www., domain, port or folder",
-        _played(
+        attack_tests(
             _LIFE, "test_another_scheme_or_www_does_not_make_another_site",
             _LIFE, "test_a_site_that_went_to_https_is_called_there_without_pairing_again",
             _LIFE, "test_another_domain_port_or_folder_silences_everything_but_revocation",
@@ -354,7 +353,7 @@ LIFE_CYCLE = (
     ),
     Attack(
         "Old keys are used after a rotation, or a rotation is interrupted",
-        _played(
+        attack_tests(
             _ROTATION, "test_both_generations_work_until_the_next_is_used",
             _ROTATION, "test_an_unconfirmed_generation_gives_way_to_a_later_one",
             _ROTATION, "test_the_same_plan_again_gets_the_same_answer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.attack import Attack, played
+from tests.support.attack import Attack, attack_tests
 
 _BROUGHT = "tests/unit/test_compare_releases.py"
 _COMPARED = "tests/domain/test_compare_releases.py"
@@ -23,7 +23,7 @@ _REVERT = "tests/plugin/test_revert_update.py"
 _CORE = "tests/plugin/test_change_core.py"
 _KINDS = "tests/plugin/test_change_kinds.py"
 _AGENT = "tests/plugin/test_agent_update.py"
-_ITSELF = "tests/plugin/test_by_itself.py"
+_ITSELF = "tests/plugin/test_automatic_updates.py"
 _SIGNED = "tests/hostile/test_signed_refusals.py"
 _UPDATE = "tests/domain/test_update_siteagent.py"
 _CHANGES = "tests/domain/test_changes.py"
@@ -45,7 +45,7 @@ _GRANT = "tests/plugin/test_allow_updates.py"
 AUTHORITY = (
     Attack(
         "A validly signed plan does what the site's owner did not permit",
-        played(
+        attack_tests(
             _REFUSED, "test_what_the_owner_does_not_allow_is_refused_with_the_best_of_signatures",
             _REFUSED, "test_no_operation_raises_what_is_allowed",
             _ALLOWED, "test_at_first_nothing_is_allowed_and_the_screen_says_so",
@@ -57,7 +57,7 @@ AUTHORITY = (
     Attack(
         "A dashboard that was taken over has an old version put back that is not that of an "
         "update it has just made",
-        played(
+        attack_tests(
             _REVERT, "test_an_update_that_was_never_made_is_not_reverted",
             _REVERT, "test_a_site_that_may_not_revert_it_says_why",
             _REVERT, "test_what_was_installed_since_is_not_touched",
@@ -66,7 +66,7 @@ AUTHORITY = (
     ),
     Attack(
         "A dashboard that signs everything correctly ignores the owner's pause and limits",
-        played(
+        attack_tests(
             _PAUSED, "test_the_pause_button_stops_a_signed_approved_plan",
             _PAUSED, "test_a_pause_that_comes_while_an_update_begins_is_in_time",
             _PAUSED, "test_wp_config_pauses_and_neither_wp_admin_nor_the_terminal_resumes",
@@ -85,7 +85,7 @@ AUTHORITY = (
     ),
     Attack(
         "A harmful release is installed everywhere before anyone has noticed",
-        played(
+        attack_tests(
             _REST, "test_no_schedule_releases_a_second_early",
             _REST, "test_the_date_of_wordpress_org_counts_if_it_is_later",
             _REST, "test_a_rule_approves_no_release_that_was_withdrawn",
@@ -94,7 +94,7 @@ AUTHORITY = (
     ),
     Attack(
         "WordPress itself is updated with the permission for something else",
-        played(
+        attack_tests(
             _REFUSED, "test_minor_and_major_releases_of_wordpress_are_allowed_apart",
             _KINDS, "test_a_plugin_is_another_permission",
             _CORE, "test_a_major_release_is_installed_under_a_permission_of_its_own",
@@ -103,7 +103,7 @@ AUTHORITY = (
     Attack(
         "One person proposes and approves where two are required: by page, by race or with a new "
         "role",
-        played(
+        attack_tests(
             _CHANGES, "test_where_two_are_asked_for_the_proposer_is_not_the_approver",
             _CHANGES, "test_a_client_who_asks_for_two_in_between_gets_two",
             _CHANGES, "test_a_role_that_was_taken_meanwhile_releases_nothing",
@@ -115,7 +115,7 @@ AUTHORITY = (
     ),
     Attack(
         "An approval is used after the version, the site, its keys or its report changed",
-        played(
+        attack_tests(
             _CHANGES, "test_an_approval_is_void_when_the_site_is_not_as_it_was",
             _DRY_RUN, "test_new_keys_meanwhile_end_the_proposal",
             _CARRIED, "test_what_changed_since_the_approval_calls_it_off",
@@ -127,7 +127,7 @@ AUTHORITY = (
     ),
     Attack(
         "An approval is used twice, too late, or after it was cancelled in the queue",
-        played(
+        attack_tests(
             _REFUSED, "test_a_plan_that_has_expired_or_is_not_due_is_refused",
             _REFUSED, "test_a_refusal_is_the_answer_to_that_op_id_for_good",
             _RUN, "test_the_same_order_again_gets_the_same_answer_and_is_not_done_twice",
@@ -138,7 +138,7 @@ AUTHORITY = (
     ),
     Attack(
         "The version differs from the approved one: installed, available or inside the package",
-        played(
+        attack_tests(
             _REFUSED, "test_what_is_not_installed_or_in_another_version",
             _REFUSED, "test_an_offer_that_moved_on_is_not_what_was_approved",
             _REFUSED, "test_a_package_whose_header_says_another_version",
@@ -152,7 +152,7 @@ AUTHORITY = (
     Attack(
         "A release that everyone gets brings a backdoor, or a package is made to harm the program "
         "that compares it",
-        played(
+        attack_tests(
             _BROUGHT, "test_the_attack_of_april_2026_is_named",
             _BROUGHT, "test_many_harmless_oddities_hide_no_worse_one",
             _BROUGHT, "test_a_comparison_ends_in_time_and_says_so",
@@ -166,7 +166,7 @@ AUTHORITY = (
     Attack(
         "The general update operation replaces SiteAgent, or SiteAgent's own operation replaces "
         "something else",
-        played(
+        attack_tests(
             _REFUSED, "test_siteagent_does_not_change_itself",
             _AGENT, "test_the_general_operation_goes_on_refusing_it",
             _AGENT, "test_nothing_else_is_updated_in_its_name",
@@ -177,7 +177,7 @@ AUTHORITY = (
     Attack(
         "SiteAgent is updated without permission, from another package, or where no rollback is "
         "possible",
-        played(
+        attack_tests(
             _AGENT, "test_it_is_a_permission_of_its_own",
             _AGENT, "test_a_package_that_lies_touches_nothing",
             _AGENT, "test_a_version_whose_data_this_one_could_not_read_touches_nothing",
@@ -189,7 +189,7 @@ AUTHORITY = (
     Attack(
         "Files must not change: file changes are off, version control, FTP credentials, a full "
         "disk or no write access",
-        played(
+        attack_tests(
             _REFUSED, "test_file_modifications_switched_off_are_respected",
             _REFUSED, "test_a_folder_under_version_control_is_changed_from_there",
             _REFUSED, "test_a_site_that_asks_for_a_password_to_write_files_is_left_alone",
@@ -200,7 +200,7 @@ AUTHORITY = (
     ),
     Attack(
         "The database is upgraded without permission, by a rule, or otherwise than approved",
-        played(
+        attack_tests(
             "tests/plugin/test_upgrade_database.py",
             "test_without_the_owners_permission_nothing_runs",
             "tests/plugin/test_upgrade_database.py",
@@ -211,7 +211,7 @@ AUTHORITY = (
     Attack(
         "A kept copy of a former version is altered, replaced or fetched, or restored by someone "
         "who may not",
-        played(
+        attack_tests(
             _RESTORE, "test_a_copy_with_one_byte_changed_is_not_restored",
             _RESTORE, "test_an_archive_with_foreign_paths_or_links_is_not_restored",
             _RESTORE, "test_a_copy_that_is_gone_or_unknown_to_the_log_is_not_offered",
@@ -223,7 +223,7 @@ AUTHORITY = (
     ),
     Attack(
         "A thief has the site's half of the keys, or writes to the queue or the database",
-        played(
+        attack_tests(
             _REFUSED, "test_the_keys_of_the_connection_alone_change_nothing",
             _REFUSED, "test_a_plan_of_anybody_else_is_none",
             _CARRIED, "test_a_job_for_what_nobody_approved_does_nothing",
@@ -235,7 +235,7 @@ AUTHORITY = (
 EXECUTION = (
     Attack(
         "The new version causes a fatal error: on load, on the front page or later",
-        played(
+        attack_tests(
             _RUN, "test_a_version_that_breaks_the_site_is_taken_back",
             _RUN, "test_a_site_that_cannot_ask_itself_is_watched_until_somebody_looks",
             _KINDS, "test_a_theme_that_breaks_pages_is_taken_back",
@@ -247,7 +247,7 @@ EXECUTION = (
     Attack(
         "The new SiteAgent breaks, does not answer or answers under another name, and the "
         "connection is lost",
-        played(
+        attack_tests(
             _AGENT, "test_a_version_that_does_not_answer_is_taken_back",
             _AGENT, "test_a_silent_version_goes_back_by_itself_where_nobody_could_ask",
             _AGENT,
@@ -258,7 +258,7 @@ EXECUTION = (
     ),
     Attack(
         "The process is killed during an update",
-        played(
+        attack_tests(
             _AGENT, "test_an_update_that_is_killed_is_taken_back",
             _KINDS, "test_a_translation_whose_process_is_killed_is_taken_back",
             _CUT, "test_a_run_that_dies_before_its_lock_is_held_is_noticed_at_its_deadline",
@@ -272,7 +272,7 @@ EXECUTION = (
     ),
     Attack(
         "Two updates start at once on one site",
-        played(
+        attack_tests(
             _RUN, "test_eight_at_once_with_one_op_id_install_once",
             _RUN, "test_two_changes_at_once_one_is_told_to_come_again",
             _RUN, "test_wordpress_updating_by_itself_comes_first",
@@ -284,7 +284,7 @@ EXECUTION = (
     ),
     Attack(
         "The answer is lost while the site continues",
-        played(
+        attack_tests(
             _CUT, "test_a_run_goes_on_when_the_dashboard_hangs_up",
             _LOST, "test_a_lost_reply_is_unknown_and_settles_itself",
             _LOST, "test_whatever_is_no_signed_answer_is_unknown",
@@ -303,7 +303,7 @@ EXECUTION = (
     ),
     Attack(
         "The upgrader reports success without one, or returns false, nothing or a list of errors",
-        played(
+        attack_tests(
             _RUN, "test_whatever_an_upgrader_answers_an_unchanged_version_is_no_success",
             _RUN, "test_a_new_version_that_works_is_a_success_whatever_the_upgrader_complains",
             _OUTCOMES, "test_a_success_without_its_evidence_is_unknown",
@@ -312,7 +312,7 @@ EXECUTION = (
     ),
     Attack(
         "An update activates or deactivates a component",
-        played(
+        attack_tests(
             _RUN, "test_what_was_approved_is_on_disk_and_as_active_as_before",
             _RUN, "test_an_inactive_plugin_stays_inactive",
             _PLACES, "test_a_plugin_active_on_a_whole_network_stays_so",
@@ -321,7 +321,7 @@ EXECUTION = (
     ),
     Attack(
         "An update changes more than was approved, or leaves files behind",
-        played(
+        attack_tests(
             _RUN, "test_translations_nobody_approved_are_not_installed_beside_it",
             _RUN, "test_a_maintenance_page_of_somebody_else_stays",
             _CORE, "test_a_minor_release_is_installed_as_approved_and_nothing_else",
@@ -330,7 +330,7 @@ EXECUTION = (
     ),
     Attack(
         "Visitors' requests roll a security update back",
-        played(
+        attack_tests(
             _VISITORS, "test_a_list_where_a_text_belongs_undoes_no_security_release",
             _VISITORS, "test_hostile_requests_however_many_undo_nothing",
             _VISITORS, "test_memory_and_time_that_run_out_undo_nothing",
@@ -338,14 +338,14 @@ EXECUTION = (
     ),
     Attack(
         "Cached code of the old version answers for a broken new one",
-        played(
+        attack_tests(
             _CACHE,
             "test_a_version_that_breaks_the_site_is_no_success_while_old_code_answers",
         ),
     ),
     Attack(
         "A second web server mistakes a running update for a dead one",
-        played(
+        attack_tests(
             _SERVERS, "test_a_server_that_does_not_see_the_lock_leaves_a_living_run_alone",
             _SERVERS,
             "test_a_run_that_was_restored_from_under_it_stops_and_leaves_the_old_version",
@@ -354,14 +354,14 @@ EXECUTION = (
     ),
     Attack(
         "SiteAgent's stored option names a folder to delete or an object to instantiate",
-        played(
+        attack_tests(
             _LEFT, "test_a_marker_that_names_another_folder_deletes_nothing",
             _LEFT, "test_objects_in_the_option_stay_data",
         ),
     ),
     Attack(
         "A package comes over http or from another host, or a refused package stays on disk",
-        played(
+        attack_tests(
             _LEFT, "test_a_package_from_another_host_or_without_encryption_is_refused",
             _LEFT, "test_a_refused_package_is_removed_at_once",
             _LEFT,
@@ -371,7 +371,7 @@ EXECUTION = (
     Attack(
         "A SiteAgent package is not a newer release with the right signature: another key, "
         "version or plugin",
-        played(
+        attack_tests(
             _RELEASES,
             "test_a_release_signed_with_another_key_is_neither_offered_nor_installed",
             _RELEASES, "test_an_equal_or_older_release_is_neither_offered_nor_installed",
@@ -382,7 +382,7 @@ EXECUTION = (
     ),
     Attack(
         "A user who may not install updates permits the dashboard to install them",
-        played(
+        attack_tests(
             _GRANT, "test_who_may_not_install_updates_cannot_allow_them",
             _GRANT,
             "test_cannot_give_up_the_approval_here_of_what_they_may_not_install",

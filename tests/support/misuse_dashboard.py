@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.attack import Attack, played
+from tests.support.attack import Attack, attack_tests
 
 _EGRESS = "tests/unit/test_egress.py"
 _CONNECTIONS = "tests/hostile/test_connections.py"
@@ -18,7 +18,7 @@ _BELOW = "tests/web/test_manage_people_below.py"
 _PROVIDER = "tests/web/test_sign_in_with_provider.py"
 _TAMPERING = "tests/domain/test_audit_tampering.py"
 _CHECKPOINTS = "tests/domain/test_checkpoints.py"
-_EXPORT = "tests/domain/test_exporting.py"
+_EXPORT = "tests/domain/test_audit_export.py"
 _EXPORT_TAMPERING = "tests/unit/verify_audit/test_tampering.py"
 _HOSTILE_FILES = "tests/unit/verify_audit/test_hostile_files.py"
 _REVOCATION = "tests/domain/test_revocation.py"
@@ -33,7 +33,7 @@ DASHBOARD = (
     Attack(
         "A site's address is internal: private, link-local or metadata, in any spelling or name "
         "(SSRF)",
-        played(
+        attack_tests(
             _EGRESS, "test_every_spelling_of_an_inward_address_is_refused",
             _EGRESS, "test_addresses_that_only_look_public_are_refused",
             _EGRESS, "test_no_address_inside_the_private_ranges_is_reachable_in_any_wrapping",
@@ -46,11 +46,11 @@ DASHBOARD = (
     ),
     Attack(
         "A name resolves to a public address first and to a private one later (DNS rebinding)",
-        played(_EGRESS, "test_a_name_is_resolved_once_and_that_answer_is_used"),
+        attack_tests(_EGRESS, "test_a_name_is_resolved_once_and_that_answer_is_used"),
     ),
     Attack(
         "A URL is not plain http or https: file, gopher, with credentials or a line break",
-        played(
+        attack_tests(
             _EGRESS, "test_only_plain_http_addresses_pass",
             _EGRESS, "test_the_session_speaks_no_other_scheme",
             _CONNECTIONS, "test_an_address_that_is_not_plain_http_is_refused",
@@ -59,7 +59,7 @@ DASHBOARD = (
     ),
     Attack(
         "A site redirects the signed request",
-        played(
+        attack_tests(
             _EGRESS, "test_redirects_are_not_followed_even_when_asked_for",
             _REPLIES, "test_redirects_are_named_and_never_followed",
             _REPLIES, "test_a_redirect_inwards_is_not_followed_either",
@@ -71,7 +71,7 @@ DASHBOARD = (
     Attack(
         "A certificate is invalid: expired, for another name, self-signed or from an unknown "
         "authority",
-        played(
+        attack_tests(
             _CONNECTIONS, "test_an_expired_certificate_is_named_with_its_date",
             _CONNECTIONS, "test_a_certificate_for_another_name_is_named_with_its_names",
             _CONNECTIONS, "test_a_certificate_that_vouches_for_itself_is_invalid",
@@ -84,7 +84,7 @@ DASHBOARD = (
     Attack(
         "A cached page, a captcha, a login page or another page with status 200 replaces the "
         "answer",
-        played(
+        attack_tests(
             _REPLIES, "test_an_unsigned_answer_gets_its_name_and_evidence",
             _REPLIES, "test_a_recorded_answer_is_refused_the_second_time",
             _REPLIES, "test_an_answer_to_another_question_is_refused",
@@ -96,7 +96,7 @@ DASHBOARD = (
     ),
     Attack(
         "An answer is huge, slow, endless, a compression bomb or incomplete",
-        played(
+        attack_tests(
             _SIZE, "test_of_fifty_megabytes_no_more_than_the_limit_is_read",
             _SIZE, "test_an_endless_chunked_answer_is_cut_at_the_limit",
             _SIZE, "test_an_answer_that_drips_is_cut_at_the_deadline",
@@ -110,7 +110,7 @@ DASHBOARD = (
     Attack(
         "A name, author, URL or changelog contains markup, template code or text direction "
         "characters",
-        played(
+        attack_tests(
             "tests/web/test_see_site.py", "test_words_of_a_site_never_become_markup",
             "tests/web/test_activity_sentences.py",
             "test_no_fact_becomes_markup_or_template",
@@ -126,7 +126,7 @@ DASHBOARD = (
     Attack(
         "A name contains a spreadsheet formula, or a line break for a log or for the header of an "
         "e-mail",
-        played(
+        attack_tests(
             _EXPORT, "test_a_table_holds_no_formula",
             _EXPORT, "test_what_a_spreadsheet_would_run_stays_text",
             _REPLIES, "test_evidence_holds_no_control_or_direction_characters",
@@ -140,7 +140,7 @@ DASHBOARD = (
     ),
     Attack(
         "A site's name mentions everyone in a chat, or becomes a link there",
-        played(
+        attack_tests(
             "tests/unit/test_webhook_formats.py",
             "test_no_name_mentions_anyone_or_links_anywhere_in_slack",
             "tests/unit/test_webhook_formats.py", "test_names_are_plain_text_in_a_card_of_teams",
@@ -150,7 +150,7 @@ DASHBOARD = (
     ),
     Attack(
         "A webhook leads into the private network, redirects, never answers or answers without end",
-        played(
+        attack_tests(
             _WEBHOOKS, "test_a_name_of_a_private_address_is_refused_when_it_is_used",
             _WEBHOOKS, "test_a_refused_message_waits_and_its_reply_is_logged_as_text",
             _WEBHOOKS, "test_a_message_without_a_reply_is_unknown_and_sent_again",
@@ -161,14 +161,14 @@ DASHBOARD = (
     Attack(
         "The address of a webhook, which is a secret, appears in the log or where its receiver "
         "repeats it",
-        played(
+        attack_tests(
             _WEBHOOKS, "test_an_address_that_the_receiver_repeats_is_hidden_in_the_log",
             _WEBHOOKS, "test_no_reply_makes_the_address_appear_in_the_log_of_a_worker",
         ),
     ),
     Attack(
         "A link for a new password is requested for other people, in bulk or for unknown addresses",
-        played(
+        attack_tests(
             "tests/web/test_reset_password.py",
             "test_the_answer_is_the_same_for_every_address",
             "tests/web/test_reset_password.py", "test_the_same_work_is_done_for_every_address",
@@ -179,7 +179,7 @@ DASHBOARD = (
     ),
     Attack(
         "A browser that was left open sends the password of the mail server elsewhere",
-        played(
+        attack_tests(
             "tests/web/test_confirm_password.py",
             "test_a_browser_that_was_left_open_is_asked_first",
             "tests/web/test_set_up_email.py",
@@ -188,7 +188,7 @@ DASHBOARD = (
     ),
     Attack(
         "A site report contains what its manifest does not allow, or impossible values",
-        played(
+        attack_tests(
             _INVENTORY, "test_a_report_that_contradicts_the_manifest_is_refused_whole",
             _INVENTORY, "test_a_report_whose_digest_lies_is_refused",
             _INVENTORY, "test_a_report_from_no_possible_moment_is_refused",
@@ -200,7 +200,7 @@ DASHBOARD = (
     ),
     Attack(
         "Text from a site makes Aura reveal its own secrets",
-        played(
+        attack_tests(
             _REPLIES,
             "test_a_site_that_echoes_the_request_does_not_put_secrets_into_evidence",
             _REPLIES, "test_keys_are_not_in_the_channels_or_errors_text",
@@ -208,7 +208,7 @@ DASHBOARD = (
     ),
     Attack(
         "A client user requests another client's site, change or entry by its number",
-        played(
+        attack_tests(
             _CLIENT, "test_everything_about_another_clients_site_is_not_found",
             _CLIENT, "test_she_sees_her_sites_and_no_trace_of_others",
             _CLIENT, "test_another_clients_change_is_not_hers_in_the_domain_either",
@@ -220,7 +220,7 @@ DASHBOARD = (
     ),
     Attack(
         "A person of the agency who sees some clients reaches another one by page, form or rule",
-        played(
+        attack_tests(
             _SOME, "test_no_page_shows_a_trace_of_another_client",
             _SOME, "test_every_page_is_the_same_as_if_the_other_client_did_not_exist",
             _SOME, "test_everything_of_another_client_is_not_found",
@@ -235,7 +235,7 @@ DASHBOARD = (
     ),
     Attack(
         "A manager makes herself or someone else as powerful as an owner",
-        played(
+        attack_tests(
             _BELOW, "test_she_invites_nobody_as_high_as_herself",
             _BELOW, "test_people_as_high_as_herself_are_out_of_reach",
             _BELOW, "test_nobody_is_raised_as_high_as_she_is",
@@ -245,7 +245,7 @@ DASHBOARD = (
     Attack(
         "An answer of the OpenID provider is forged, replayed, of another provider or about "
         "another person",
-        played(
+        attack_tests(
             _PROVIDER, "test_a_token_that_does_not_fit_starts_no_session",
             _PROVIDER, "test_a_token_that_the_provider_did_not_sign_starts_no_session",
             _PROVIDER, "test_an_answer_counts_once_and_in_the_browser_where_it_began",
@@ -259,7 +259,7 @@ DASHBOARD = (
     Attack(
         "Every page and every button is requested without sign-in, without permission or by "
         "another website",
-        played(
+        attack_tests(
             _GUARDS, "test_every_route_is_open_or_stands_in_the_table",
             _GUARDS, "test_each_role_gets_what_the_table_says",
             _GUARDS, "test_a_stranger_is_sent_to_sign_in",
@@ -274,7 +274,7 @@ DASHBOARD = (
     ),
     Attack(
         "Entries of the audit log are edited, deleted, swapped, inserted, truncated or replaced",
-        played(
+        attack_tests(
             _TAMPERING, "test_a_change_made_behind_our_back_is_found",
             _TAMPERING, "test_a_missing_entry_is_named",
             _TAMPERING, "test_two_entries_that_changed_places_are_found",
@@ -289,7 +289,7 @@ DASHBOARD = (
     ),
     Attack(
         "An export is changed before it is verified, or an excerpt is presented as complete",
-        played(
+        attack_tests(
             _EXPORT, "test_no_byte_of_it_can_be_another",
             _EXPORT, "test_an_export_of_an_audit_log_that_was_changed_says_where",
             _EXPORT_TAMPERING, "test_no_byte_of_any_file_can_be_changed",
@@ -302,7 +302,7 @@ DASHBOARD = (
     ),
     Attack(
         "Aura is restored from a backup from before a connection was revoked",
-        played(
+        attack_tests(
             _REVOCATION,
             "test_a_backup_of_aura_restored_after_revoking_commands_nothing_and_is_noticed",
             _CHECKPOINTS, "test_an_audit_log_set_back_is_refused_by_the_site_which_is_still_read",
@@ -316,28 +316,28 @@ DASHBOARD = (
     ),
     Attack(
         "A password, an address or a form is so long that it slows Aura down for everyone",
-        played(
+        attack_tests(
             "tests/web/test_type_too_much.py",
             "test_four_hostile_sign_ins_at_once_hold_up_no_other_visitor",
         ),
     ),
     Attack(
         "A job written into Redis names other code, a callback or a webhook",
-        played(
+        attack_tests(
             "tests/jobs/test_refuse_foreign_jobs.py",
             "test_nothing_that_is_put_into_redis_runs_as_code",
         ),
     ),
     Attack(
         "A site claims to have seen an audit log that Aura never had",
-        played(
+        attack_tests(
             _CHECKPOINTS, "test_what_a_site_cannot_prove_is_an_alert_about_that_site_alone",
             _CHECKPOINTS, "test_a_refusal_without_a_proof_is_no_doubt_about_the_audit_log",
         ),
     ),
     Attack(
         "A site's log grows until Aura's disk is full",
-        played(
+        attack_tests(
             "tests/domain/test_site_log.py",
             "test_more_than_a_days_share_is_not_kept_and_the_site_waits_for_a_person",
             "tests/domain/test_site_log.py",
@@ -347,7 +347,7 @@ DASHBOARD = (
     ),
     Attack(
         "A thief knows the password and guesses, repeats or gets around the second factor",
-        played(
+        attack_tests(
             _CODES, "test_the_password_alone_opens_nothing",
             _CODES, "test_a_code_is_accepted_once",
             _CODES, "test_guesses_are_slowed_down_and_the_owner_gets_in_again",
@@ -360,7 +360,7 @@ DASHBOARD = (
     ),
     Attack(
         "A thief has an open session, and the password as well, and adds or removes a factor",
-        played(
+        attack_tests(
             _FACTORS, "test_a_stolen_session_is_asked_for_the_factor",
             _FACTORS, "test_a_stolen_password_does_not_help_a_stolen_session",
             _FACTORS, "test_a_stolen_session_does_not_see_a_secret",
@@ -369,7 +369,7 @@ DASHBOARD = (
     ),
     Attack(
         "An answer of a passkey is from a false page, was recorded, altered or made by a copy",
-        played(
+        attack_tests(
             _PASSKEYS, "test_an_answer_that_is_not_right_opens_nothing",
             _PASSKEYS, "test_an_answer_works_once",
             _PASSKEYS, "test_a_challenge_for_something_else_signs_nobody_in",
@@ -379,7 +379,7 @@ DASHBOARD = (
     ),
     Attack(
         "A request waits for the lock while its user is disabled or loses a role",
-        played(
+        attack_tests(
             "tests/domain/test_act_as_they_are_now.py",
             "test_nothing_is_done_for_one_who_was_disabled_meanwhile",
             "tests/domain/test_act_as_they_are_now.py",
@@ -388,7 +388,7 @@ DASHBOARD = (
     ),
     Attack(
         "A flood of refused requests hides the one that matters",
-        played(
+        attack_tests(
             "tests/domain/test_record_refusals.py",
             "test_a_viewer_who_is_refused_all_day_hides_nobody_else",
             "tests/domain/test_record_refusals.py",
@@ -397,7 +397,7 @@ DASHBOARD = (
     ),
     Attack(
         "A site names an address on another server to get signed requests or a password there",
-        played(
+        attack_tests(
             "tests/domain/test_call_only_the_site.py",
             "test_what_a_site_names_elsewhere_at_pairing_is_not_kept",
             "tests/domain/test_call_only_the_site.py",
@@ -406,7 +406,7 @@ DASHBOARD = (
     ),
     Attack(
         "A site is restored from before its revocation",
-        played(
+        attack_tests(
             "tests/domain/test_recheck_revoked_site.py",
             "test_a_restored_site_is_ended_again_and_an_alert_says_so",
             "tests/domain/test_recheck_revoked_site.py", "test_what_is_kept_can_only_disconnect",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.attack import Attack, played
+from tests.support.attack import Attack, attack_tests
 
 _SOURCES = "tests/domain/test_watch_provenance.py"
 _COMPARED = "tests/domain/test_compare_releases.py"
@@ -18,18 +18,18 @@ RELEASES = (
     Attack(
         "A plugin is sold, and months later a release hides a program under a name of"
         " WordPress's own",
-        played(
+        attack_tests(
             _SOURCES, "test_the_attack_of_april_2026_stops_at_the_new_owner",
             _COMPARED, "test_a_rule_leaves_a_release_with_a_core_file_to_a_person",
         ),
     ),
     Attack(
         "A package comes from another server than before",
-        played(_SOURCES, "test_a_package_from_another_host_than_before_is_told"),
+        attack_tests(_SOURCES, "test_a_package_from_another_host_than_before_is_told"),
     ),
     Attack(
         "A mirror gives one site of a rollout other bytes than the others",
-        played(
+        attack_tests(
             _WAVES, "test_a_mirror_that_serves_other_bytes_to_site_nine_stops_everything",
             _WAVES, "test_other_bytes_seen_anywhere_hold_a_wave_that_has_not_started",
             _REAL_SITES, "test_other_bytes_for_the_second_wave_are_refused_and_stop_everything",
@@ -37,7 +37,7 @@ RELEASES = (
     ),
     Attack(
         "A release breaks the first sites of a rollout, or no one knows what it did there",
-        played(
+        attack_tests(
             _WAVES,
             "test_a_fatal_error_of_the_first_site_stops_the_rollout_and_names_the_site",
             _WAVES, "test_an_unknown_result_is_no_success",
@@ -49,16 +49,16 @@ RELEASES = (
     ),
     Attack(
         "Someone adds a program to a plugin on the server, or changes a file of it",
-        played(_FILES, "test_changed_missing_and_unknown_files_are_named"),
+        attack_tests(_FILES, "test_changed_missing_and_unknown_files_are_named"),
     ),
     Attack(
         "A server on the way answers for WordPress.org with another list of files",
-        played(_FILES, "test_the_list_is_asked_for_over_https_without_following_redirects"),
+        attack_tests(_FILES, "test_the_list_is_asked_for_over_https_without_following_redirects"),
     ),
     Attack(
         "A page of a site uses the browser that looks at it to reach Aura's network, to leave"
         " something there, or to keep it busy",
-        played(
+        attack_tests(
             _LOOK, "test_a_hostile_page_reaches_nothing_inward",
             _LOOK, "test_a_page_does_not_lead_to_another_host",
             _LOOK, "test_no_cookie_and_no_profile_outlives_a_look",

@@ -16,7 +16,7 @@ from app.models.call_log import SiteCall
 from app.models.changes import FAILED, SUCCEEDED, Change
 from app.models.reports import Report, Sync
 from app.models.sites import Site
-from tests.chaos import impatience, played
+from tests.chaos import short_timeouts, simulated
 from tests.chaos.containers import count_syncs
 from tests.chaos.counting import count
 from tests.support.factories import read_report
@@ -38,7 +38,7 @@ BREAKAGES = {
 def test_what_is_said_of_many_changes_is_what_happened(
     changes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    counts = played.run(seed=20261124, changes=changes, folder=tmp_path)
+    counts = simulated.run(seed=20261124, changes=changes, folder=tmp_path)
     db.close()
     with capsys.disabled():
         print(f"\n{counts}")
@@ -50,7 +50,7 @@ def test_what_is_said_of_many_changes_is_what_happened(
 
 
 def test_a_lie_and_a_gap_would_be_seen(tmp_path: Path) -> None:
-    chaos = played.made(seed=1, changes=10, folder=tmp_path)
+    chaos = simulated.made(seed=1, changes=10, folder=tmp_path)
     sites = chaos.fleet.sites
     assert count(sites, chaos.broken).is_clean
     one = Change.get(Change.state == SUCCEEDED)
@@ -81,7 +81,7 @@ def _store_again(report: Report) -> None:
 
 
 def test_a_lost_sync_and_an_unknown_call_would_be_seen(tmp_path: Path) -> None:
-    chaos = played.made(seed=1, changes=10, folder=tmp_path)
+    chaos = simulated.made(seed=1, changes=10, folder=tmp_path)
     fleet, began = chaos.fleet, chaos.clock()
     heard = {fake.home: frozenset() for fake in fleet.sites.values()}
     syncs = []
@@ -101,6 +101,6 @@ def test_a_lost_sync_and_an_unknown_call_would_be_seen(tmp_path: Path) -> None:
 
 def test_every_time_that_real_chaos_shortens_is_one_of_auras() -> None:
     usual = execution.REQUEST_TIMEOUT_S
-    with impatience.shortened():
-        assert execution.REQUEST_TIMEOUT_S == impatience.ORDER_S
+    with short_timeouts.shortened():
+        assert execution.REQUEST_TIMEOUT_S == short_timeouts.ORDER_S
     assert usual == execution.REQUEST_TIMEOUT_S

@@ -1,4 +1,4 @@
-"""The surroundings are read once; what is wrong with them is told all at once."""
+"""The environment is read once; all its errors are reported together."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from app.models.accounts import UserSession
 from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from app.models.changes import APPROVED, PROPOSED, Change
-from app.models.clients import SECOND, Client
+from app.models.clients import FOUR_EYES, Client
 from app.models.sites import Site
 from tests.support.factories import (
     AKISMET,
@@ -203,7 +203,7 @@ def test_ones_own_proposal_is_shown_as_confirmed_by_oneself(as_ben, proposed):
 
 def test_where_two_are_asked_for_the_proposer_is_offered_no_button(as_ben, as_ana, proposed):
     client = Client.named("Bakery Ltd")
-    client.ask_for(SECOND)
+    client.set_approval_mode(FOUR_EYES)
     Site.update(client=client).execute()
     page = as_ben.get(f"/changes/{proposed.id}").text
     assert "This client requires a second person." in page

@@ -68,7 +68,7 @@ ROUTES = {
     "windows.end_freeze": "/settings/windows/freezes/4711/end",
     "windows.set_window": "/settings/windows/maintenance",
     "windows.remove_window": "/settings/windows/maintenance/remove",
-    "auto_update_rules.ask_for": "/clients/4711/approvals",
+    "auto_update_rules.set_approval_mode": "/clients/4711/approvals",
     "auto_update_rules.confirm": "/auto-update-rules/4711/confirm",
     "auto_update_rules.end": "/auto-update-rules/4711/end",
     "auto_update_rules.make": "/auto-update-rules",

@@ -14,7 +14,7 @@ from app.models.accounts import User
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
 from app.models.changes import APPROVED, PROPOSED, Change
-from app.models.clients import SECOND, SELF, THEMSELVES, Client
+from app.models.clients import CLIENT_APPROVAL, FOUR_EYES, SELF_APPROVAL, Client
 from app.models.sites import Site
 from app.protocol import from_b64u, parse_json
 from tests.support.factories import (
@@ -58,7 +58,7 @@ def asked(hers, ana, ben, fake, config, dora):
     """Her agency asks her, and has proposed something."""
     client = Client.get_by_id(dora.client_id)
     auto_update_rules.set_approval_mode(
-        client, THEMSELVES, by=ana, confirmed_at=fake.clock(), now=fake.clock()
+        client, CLIENT_APPROVAL, by=ana, confirmed_at=fake.clock(), now=fake.clock()
     )
     return check(propose(hers, ben, fake.clock()), fake, config)
 
@@ -220,7 +220,7 @@ def test_she_rejects_with_a_reason(as_dora, asked):
     assert Change.get_by_id(asked.id).decision == "we open on Friday"
 
 
-@pytest.mark.parametrize("how", [SELF, SECOND])
+@pytest.mark.parametrize("how", [SELF_APPROVAL, FOUR_EYES])
 def test_where_she_is_not_asked_she_rejects_nothing(as_dora, hers, ben, fake, config, dora, how):
     Client.update(approvals=how).where(Client.id == dora.client_id).execute()
     change = check(propose(hers, ben, fake.clock()), fake, config)
@@ -290,7 +290,9 @@ def test_a_colleague_belongs_to_no_client(as_ana, database):
 def test_nobody_is_asked_who_cannot_sign_in(ana, database):
     client, now = Client.named("Bakery Ltd"), utcnow()
     with pytest.raises(Invalid, match="has no client user yet"):
-        auto_update_rules.set_approval_mode(client, THEMSELVES, by=ana, confirmed_at=now, now=now)
+        auto_update_rules.set_approval_mode(
+            client, CLIENT_APPROVAL, by=ana, confirmed_at=now, now=now
+        )
 
 
 def test_the_history_of_her_component_is_hers(as_dora, asked, hers):

@@ -200,7 +200,7 @@ NEEDS = {
     "auto_update_rules.set_rest": "security",
     "auto_update_rules.confirm": "approve",
     "auto_update_rules.end": "approve",
-    "auto_update_rules.ask_for": "auto_update_rules",
+    "auto_update_rules.set_approval_mode": "auto_update_rules",
     "site_csv.export": "overview",
     "site_csv.import_sites": "pair",
     "site_csv.show_import": "pair",

@@ -11,7 +11,7 @@ import pytest
 from app.models.accounts import UserSession
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import utcnow
-from app.models.clients import SECOND, Client
+from app.models.clients import FOUR_EYES, Client
 from app.models.sites import ACTIVE, Site
 from app.views import auto_update_rule_view_models
 from tests.support.factories import make_site
@@ -94,13 +94,13 @@ def test_it_needs_an_owner_and_a_fresh_password(as_ben, as_cleo, as_ana, today):
 
 def test_a_client_nobody_knows_is_not_found(as_ana, today):
     assert as_ana.post("/auto-update-rules", data=rule_form(client="4711")).status_code == 404
-    answer = as_ana.post("/clients/4711/approvals", data={"approvals": SECOND})
+    answer = as_ana.post("/clients/4711/approvals", data={"approvals": FOUR_EYES})
     assert answer.status_code == 404
 
 
 def test_a_colleague_confirms_and_ends_it(as_ana, as_ben, rule):
     client = Client.named("Bakery Ltd")
-    as_ana.post(f"/clients/{client.id}/approvals", data={"approvals": SECOND})
+    as_ana.post(f"/clients/{client.id}/approvals", data={"approvals": FOUR_EYES})
     assert "after a second person confirms it" in as_ben.get("/auto-update-rules").text
     assert as_ana.post(f"/auto-update-rules/{rule.id}/confirm").status_code == 403
     assert as_ben.post(f"/auto-update-rules/{rule.id}/confirm").status_code == 303
@@ -113,10 +113,10 @@ def test_a_colleague_confirms_and_ends_it(as_ana, as_ben, rule):
 def test_how_a_client_approves_is_an_owners_to_say(as_ana, as_ben, today):
     client = Client.named(HOSTILE)
     path = f"/clients/{client.id}/approvals"
-    assert as_ben.post(path, data={"approvals": SECOND}).status_code == 403
+    assert as_ben.post(path, data={"approvals": FOUR_EYES}).status_code == 403
     assert as_ana.post(path, data={"approvals": "nobody"}).status_code == 422
-    assert as_ana.post(path, data={"approvals": SECOND}).status_code == 303
-    assert as_ana.post(path, data={"approvals": SECOND}).status_code == 409
+    assert as_ana.post(path, data={"approvals": FOUR_EYES}).status_code == 303
+    assert as_ana.post(path, data={"approvals": FOUR_EYES}).status_code == 409
     text = as_ana.get("/auto-update-rules").text
     assert "A second person" in text
     assert "<img src=x" not in text
@@ -152,5 +152,5 @@ def test_of_many_clients_a_page_shows_some_and_leads_to_the_others(as_ana, today
     second = as_ana.get("/auto-update-rules?page=2").text
     assert [name for name in names if f'"cell-name">{name}<' in second] == names[20:]
     path = f"/clients/{clients[-1].id}/approvals"
-    answer = as_ana.post(path, data={"approvals": SECOND, "page": "2"})
+    answer = as_ana.post(path, data={"approvals": FOUR_EYES, "page": "2"})
     assert answer.headers["Location"] == "/auto-update-rules?page=2#clients"

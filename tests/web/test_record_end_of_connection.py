@@ -21,7 +21,7 @@ from tests.support.fakes import FakeSite
 BY_SITE = "The site, in its wp-admin"
 
 
-class Parting:
+class EndedConnection:
     """The ways a connection can end, as buttons and outages."""
 
     def __init__(self, site: Site, fake: FakeSite, config, ana: Actor) -> None:
@@ -49,12 +49,12 @@ class Parting:
         read_report(self.site, self.fake, config=self.config)
 
 
-def revoked(it: Parting) -> None:
+def revoked(it: EndedConnection) -> None:
     it.revoke()
     it.tell()
 
 
-def acknowledged_late(it: Parting) -> None:
+def acknowledged_late(it: EndedConnection) -> None:
     it.revoke()
     it.fake.failing = [ErrorCode.connect_timeout] * 4
     it.tell()
@@ -63,57 +63,57 @@ def acknowledged_late(it: Parting) -> None:
     it.tell()
 
 
-def unreached(it: Parting) -> None:
+def unreached(it: EndedConnection) -> None:
     it.revoke()
     it.fake.failing = [ErrorCode.connect_timeout] * 4
     it.tell()
 
 
-def given_up(it: Parting) -> None:
+def given_up(it: EndedConnection) -> None:
     unreached(it)
     it.fake.clock.advance(days=91)
     it.tell()
 
 
-def refused_without_proof(it: Parting) -> None:
+def refused_without_proof(it: EndedConnection) -> None:
     it.revoke()
     it.fake.paired = None
     it.tell()
 
 
-def left_by_notice(it: Parting) -> None:
+def left_by_notice(it: EndedConnection) -> None:
     it.notice()
 
 
-def left_by_notice_and_told(it: Parting) -> None:
+def left_by_notice_and_told(it: EndedConnection) -> None:
     it.notice()
     it.fake.disconnect()
     it.tell()
 
 
-def found_in_an_answer(it: Parting) -> None:
+def found_in_an_answer(it: EndedConnection) -> None:
     it.fake.disconnect()
     it.sync()
 
 
-def left_before_it_was_revoked(it: Parting) -> None:
+def left_before_it_was_revoked(it: EndedConnection) -> None:
     it.revoke()
     it.fake.disconnect()
     it.tell()
 
 
-def said_in_its_name(it: Parting) -> None:
+def said_in_its_name(it: EndedConnection) -> None:
     it.notice()
     it.tell()
 
 
-def refused_three_times(it: Parting) -> None:
+def refused_three_times(it: EndedConnection) -> None:
     it.fake.paired = None
     for _ in range(3):
         it.sync()
 
 
-WAYS: list[tuple[Callable[[Parting], None], str, str, dict[str, str]]] = [
+WAYS: list[tuple[Callable[[EndedConnection], None], str, str, dict[str, str]]] = [
     (revoked, "revoked", "Ana", {"Acknowledged by the site": "Yes", "Old key": "Yes"}),
     (acknowledged_late, "revoked_unproven", "Ana", {"Acknowledged": "Yes", "Old key": "Not seen"}),
     (unreached, "revoked_unreached", "Ana", {"Acknowledged": "Not seen", "Old key": "Not seen"}),
@@ -149,7 +149,7 @@ def test_page_and_record_say_the_same_and_what_happened(
     as_ana, today, fake, config, ana, way, state, by, said
 ):
     fake.clock.now = utcnow() - timedelta(days=92)
-    way(Parting(today, fake, config, ana))
+    way(EndedConnection(today, fake, config, ana))
     today.refresh()
     assert today.state == state
     page = lines(as_ana.get(f"/sites/{today.id}/connection").text.split('id="evidence"', 1)[1])

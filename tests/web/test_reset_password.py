@@ -94,8 +94,8 @@ def test_nothing_changes_until_the_link_is_used(app, as_ana, ana, email_on):
 def test_a_new_password_ends_all_sessions(app, as_ana, ana, email_on, config):
     app.test_client().post(link_for(ana.id, config), data=CHOSEN)
     assert as_ana.get("/").status_code == 303
-    open_ones = UserSession.select().where(UserSession.ended_at.is_null())
-    assert open_ones.count() == 1
+    open_sessions = UserSession.select().where(UserSession.ended_at.is_null())
+    assert open_sessions.count() == 1
 
 
 def test_the_link_dies_after_an_hour_and_is_no_invitation(as_nobody, ana, config, monkeypatch):

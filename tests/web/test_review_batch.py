@@ -8,7 +8,7 @@ from app.domain.changes import proposals
 from app.models.auto_update_rules import UpdateHold
 from app.models.base import utcnow
 from app.models.changes import APPROVED, CANCELLED, PROPOSED, Change
-from app.models.clients import SECOND, THEMSELVES, Client
+from app.models.clients import CLIENT_APPROVAL, FOUR_EYES, Client
 from app.models.sites import Site
 from tests.support.clicking import Clicker
 from tests.support.factories import AKISMET, check
@@ -35,7 +35,7 @@ def state(change: Change) -> str:
 
 
 def test_a_second_person_is_asked_and_then_approves(as_ben, as_ana, today, reviewed):
-    decided_by(today, SECOND)
+    decided_by(today, FOUR_EYES)
     path = f"/updates/{reviewed.batch}"
     ben = Clicker(as_ben, path)
     assert "Approve and update" not in ben.text
@@ -53,7 +53,7 @@ def test_a_second_person_is_asked_and_then_approves(as_ben, as_ana, today, revie
 
 
 def test_a_client_sees_an_update_only_after_the_request(as_ben, as_dora, today, reviewed, ben):
-    decided_by(today, THEMSELVES)
+    decided_by(today, CLIENT_APPROVAL)
     pages = (f"/updates/{reviewed.batch}", f"/changes/{reviewed.id}")
     assert [as_dora.get(page).status_code for page in pages] == [404, 404]
     assert "Akismet" not in as_dora.get("/updates/waiting").text

@@ -8,7 +8,7 @@ import pytest
 
 from app.models.base import utcnow
 from app.models.changes import ROLLED_BACK, Change
-from app.models.clients import THEMSELVES, Client
+from app.models.clients import CLIENT_APPROVAL, Client
 from app.models.rollouts import ENDED, PAUSED, RUNNING, Rollout, RolloutUpdate
 from app.models.sites import Site
 from app.models.tags import SiteTag
@@ -117,7 +117,7 @@ def test_a_client_resumes_a_rollout_only_where_it_approves(as_ana, as_dora, dora
     assert "Resume rollout" not in as_dora.get(path).text
     resumed = as_dora.post(f"{path}/rollout/resume", data={"resume_reason": "Go on"})
     assert (resumed.status_code, Rollout.get().state) == (403, PAUSED)
-    client.ask_for(THEMSELVES)
+    client.set_approval_mode(CLIENT_APPROVAL)
     assert "Resume rollout" in as_dora.get(path).text
     resumed = as_dora.post(f"{path}/rollout/resume", data={"resume_reason": "Go on"})
     assert (resumed.status_code, Rollout.get().state) == (303, RUNNING)

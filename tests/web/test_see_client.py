@@ -6,7 +6,7 @@ import pytest
 
 from app.formats import iso_time
 from app.models.auto_update_rules import AutoUpdateRule
-from app.models.clients import SECOND, Client
+from app.models.clients import FOUR_EYES, Client
 from app.models.sites import Site
 from tests.support.factories import make_site
 from tests.support.pages import rule_form, site_names
@@ -32,7 +32,7 @@ def test_without_clients_the_next_step_is_named(as_cleo):
 
 
 def test_the_page_shows_its_sites_and_who_approves(as_ana, client):
-    client.ask_for(SECOND)
+    client.set_approval_mode(FOUR_EYES)
     as_ana.post("/auto-update-rules", data=rule_form(client=str(client.id)))
     answer = as_ana.get(f"/clients/{client.id}")
     assert site_names(answer) == ["Florist"]

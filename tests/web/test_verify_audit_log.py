@@ -7,8 +7,8 @@ import pytest
 
 from app.domain.audit import verification
 from app.models.audit import BROKEN, QUEUED, RUNNING, AuditEntry, Verification
+from tests.support.database_tampering import without_guards
 from tests.support.fakes import at
-from tests.support.tampering import without_guards
 
 pytestmark = pytest.mark.both_databases
 

@@ -62,10 +62,10 @@ def main() -> int:
 def _run_aura() -> int:
     shutil.rmtree(_VAR, ignore_errors=True)
     # Private addresses have to be allowed by name; this site's is one.
-    surroundings = os.environ | {"AURA_VAR": str(_VAR), "AURA_ALLOW_NETS": "127.0.0.0/8"}
+    environment = os.environ | {"AURA_VAR": str(_VAR), "AURA_ALLOW_NETS": "127.0.0.0/8"}
     # In a group of its own, so that Ctrl-C reaches it once, and from here.
     aura = subprocess.Popen(
-        [sys.executable, "-m", "app.run.serve"], cwd=_ROOT, env=surroundings, start_new_session=True
+        [sys.executable, "-m", "app.run.serve"], cwd=_ROOT, env=environment, start_new_session=True
     )
     try:
         return aura.wait()

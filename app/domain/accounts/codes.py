@@ -103,7 +103,7 @@ def use_code(user: User, typed: str, *, browser: ClientInfo, config: Config, now
     Raises: Invalid.
     """
     subject = login_throttle.register_attempt(
-        f"second factor of {user.email}", browser, config=config, now=now, known_as=user.email
+        f"second factor of {user.email}", browser, config=config, now=now, device_of=user.email
     )
     if subject is None:
         _refuse(user, "too many attempts", PAUSED, browser, now)

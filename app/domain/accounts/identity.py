@@ -36,7 +36,7 @@ class Proof:
 
 
 def reauthenticate(
-    presence: AuthenticatedSession,
+    auth: AuthenticatedSession,
     proof: Proof,
     *,
     browser: ClientInfo,
@@ -50,7 +50,7 @@ def reauthenticate(
 
     Raises: Invalid.
     """
-    user = presence.user
+    user = auth.user
     by = Actor.of(user, browser.ip)
     permissions.require(by, "account")
     if proof.passkey:
@@ -58,8 +58,8 @@ def reauthenticate(
         factor, subject = passkeys.FACTOR, None
     else:
         subject = None
-        if not _needs_code_alone(presence, proof, now):
-            subject = _check_password(presence, proof.password, by, browser, config, now)
+        if not _needs_code_alone(auth, proof, now):
+            subject = _check_password(auth, proof.password, by, browser, config, now)
         factor = ""
         if proof.code:
             factor = codes.use_code(user, proof.code, browser=browser, config=config, now=now)
@@ -67,21 +67,21 @@ def reauthenticate(
         if subject:
             login_throttle.reset_attempts(subject)
         is_full = bool(factor) or not codes.has_factor(user.id)
-        confirm = presence.session.verify if is_full else presence.session.confirm
+        confirm = auth.session.verify if is_full else auth.session.confirm
         if not confirm(now):
             raise StaleState("Your session has ended. Sign in again.")
-        event = IdentityConfirmed(session_id=presence.session.id, factor=factor)
+        event = IdentityConfirmed(session_id=auth.session.id, factor=factor)
         audit.record(event, by, now=now)
 
 
-def _needs_code_alone(presence: AuthenticatedSession, proof: Proof, now: datetime) -> bool:
+def _needs_code_alone(auth: AuthenticatedSession, proof: Proof, now: datetime) -> bool:
     """Whether the password, or the sign-in at the provider, was confirmed a few minutes ago."""
-    is_fresh = now - presence.session.confirmed_at < VERIFIED_MAX_AGE
+    is_fresh = now - auth.session.confirmed_at < VERIFIED_MAX_AGE
     return bool(proof.code) and not proof.password and is_fresh
 
 
 def _check_password(
-    presence: AuthenticatedSession,
+    auth: AuthenticatedSession,
     password: str,
     by: Actor,
     browser: ClientInfo,
@@ -89,19 +89,19 @@ def _check_password(
     now: datetime,
 ) -> str:
     """Return the subject of the attempt. Raises Invalid for a wrong password."""
-    user = presence.user
+    user = auth.user
     account = f"confirmation of {user.email}"
     subject = login_throttle.register_attempt(account, browser, config=config, now=now)
     if subject is None or not passwords.verify_password(user.password_hash, password):
-        refuse_password(presence, "password", by, now, is_early=subject is None)
+        refuse_password(auth, "password", by, now, is_early=subject is None)
     return subject
 
 
 def refuse_password(
-    presence: AuthenticatedSession, field_name: str, by: Actor, now: datetime, *, is_early: bool
+    auth: AuthenticatedSession, field_name: str, by: Actor, now: datetime, *, is_early: bool
 ) -> NoReturn:
     """Record that a password was refused in an open session, and raise Invalid."""
     why = "too many attempts" if is_early else "wrong password"
-    event = PasswordRefused(session_id=presence.session.id, reason=why)
+    event = PasswordRefused(session_id=auth.session.id, reason=why)
     audit.record_refusal(event, by, now=now, per_hour=sessions.REFUSALS_PER_HOUR)
     raise Invalid(field_name, _NOT_THE_PRESENT_ONE)

@@ -39,15 +39,15 @@ class ClientInfo:
 
 
 def register_attempt(
-    account: str, browser: ClientInfo, *, config: Config, now: datetime, known_as: str = ""
+    account: str, browser: ClientInfo, *, config: Config, now: datetime, device_of: str = ""
 ) -> str | None:
     """Count an attempt at `account`; return its subject, or None if it comes too early.
 
-    `known_as` is the address of the account whose known browsers have a bucket of their own, if
+    `device_of` is the address of the account whose known browsers have a bucket of their own, if
     `account` names something else. Attempts that come too early are not counted, otherwise waiting
     would never end.
     """
-    device = _device_id(browser.device, known_as or account, config)
+    device = _device_id(browser.device, device_of or account, config)
     subject = _hash(f"{account} {device}" if device else account, config)
     network = network_of(browser.ip)
     since = now - FAILURE_RETENTION

@@ -233,7 +233,7 @@ def _link(stored: OpenIdProvider, identity: Identity, browser: ClientInfo, now: 
         raise _Refused("address not verified", words, email)
     if stored.domains and email.rpartition("@")[2] not in stored.domains:
         raise _Refused("address of another domain", _NO_ACCOUNT, email)
-    user = User.known_as(email)
+    user = User.find_by_email(email)
     if user is None and stored.creates_viewers:
         user = _create_viewer(email, identity.name, now)
     if user is None or user.is_disabled:

@@ -40,7 +40,7 @@ def request_reset(*, email: str, browser: ClientInfo, config: Config, now: datet
     if subject is None or not outbox.is_on():
         return
     with transaction() as tx:
-        user = User.known_as(account)
+        user = User.find_by_email(account)
         is_sent = user is not None and _send_link(user, now)
         event = PasswordResetRequested(
             user_id=user.id if user else None,

@@ -66,7 +66,7 @@ def check_password(
     subject = login_throttle.register_attempt(account, browser, config=config, now=now)
     if subject is None:
         _refuse("too many attempts", account, browser, config, now, PAUSED)
-    user = User.known_as(account)
+    user = User.find_by_email(account)
     if not passwords.verify_password(user.password_hash if user else None, password):
         why = "wrong password" if user else "no such account"
         _refuse(why, account, browser, config, now)
@@ -155,12 +155,12 @@ def count_active(now: datetime) -> int:
     return UserSession.count_open(created_after=now - MAX_LIFETIME, seen_after=now - IDLE_TIMEOUT)
 
 
-def sign_out(presence: AuthenticatedSession, *, by: Actor, now: datetime | None = None) -> None:
+def sign_out(auth: AuthenticatedSession, *, by: Actor, now: datetime | None = None) -> None:
     """End this session; repeating it does nothing."""
     now = now or utcnow()
     with transaction():
-        if presence.session.end(now):
-            event = SignedOut(user_id=presence.user.id, session_id=presence.session.id)
+        if auth.session.end(now):
+            event = SignedOut(user_id=auth.user.id, session_id=auth.session.id)
             audit.record(event, by, now=now)
 
 
@@ -179,7 +179,7 @@ def end_session(session_id: int, *, by: Actor, now: datetime | None = None) -> N
 
 
 def end_other_sessions(
-    presence: AuthenticatedSession, *, by: Actor, now: datetime | None = None
+    auth: AuthenticatedSession, *, by: Actor, now: datetime | None = None
 ) -> None:
     """End all of the user's other sessions.
 
@@ -187,7 +187,7 @@ def end_other_sessions(
     """
     now = now or utcnow()
     with permissions.user_transaction(by, "account") as (_, by):
-        end_all_sessions(presence.user, by=by, now=now, but=presence.session.id)
+        end_all_sessions(auth.user, by=by, now=now, but=auth.session.id)
 
 
 def end_all_sessions(user: User, *, by: Actor, now: datetime, but: int | None = None) -> None:

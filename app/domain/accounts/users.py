@@ -163,7 +163,7 @@ def find_by_email(email: str) -> User:
 
     Raises: NotFound.
     """
-    user = User.known_as(sessions.normalize_email(email))
+    user = User.find_by_email(sessions.normalize_email(email))
     if user is None:
         raise NotFound("No account has this address.")
     return user
@@ -254,7 +254,7 @@ def get_user(user_id: int) -> User:
 
 
 def change_password(
-    presence: AuthenticatedSession,
+    auth: AuthenticatedSession,
     *,
     present: str,
     new: str,
@@ -270,17 +270,17 @@ def change_password(
 
     Raises: IdentityRequired, Invalid, or StaleState if the account changed meanwhile.
     """
-    user = presence.user
+    user = auth.user
     by = Actor.of(user, browser.ip)
     permissions.require(by, "account")
     if second_factors.has_factor(user.id):
-        verified_person.verified_person(presence, by=by, now=now)
+        verified_person.verified_person(auth, by=by, now=now)
     # A separate bucket: a thief with a stolen session must not use up the attempts at
     # sign-in.
     account = f"change of {user.email}"
     subject = login_throttle.register_attempt(account, browser, config=config, now=now)
     if subject is None or not passwords.verify_password(user.password_hash, present):
-        identity.refuse_password(presence, "present", by, now, is_early=subject is None)
+        identity.refuse_password(auth, "present", by, now, is_early=subject is None)
     problems = account_input.password_problems(new, again, user.name, user.email, field="new")
     if present == new:
         problems["new"] = "This is your current password. Choose a new one."

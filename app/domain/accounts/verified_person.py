@@ -35,20 +35,20 @@ class VerifiedPerson:
     session_id: int | None
 
 
-def is_verified(presence: AuthenticatedSession, now: datetime) -> bool:
+def is_verified(auth: AuthenticatedSession, now: datetime) -> bool:
     """Whether the person proved recently who they are, with the second factor if there is one."""
-    at = presence.session.verified_at
+    at = auth.session.verified_at
     return at is not None and now - at < VERIFIED_MAX_AGE
 
 
-def verified_person(presence: AuthenticatedSession, *, by: Actor, now: datetime) -> VerifiedPerson:
+def verified_person(auth: AuthenticatedSession, *, by: Actor, now: datetime) -> VerifiedPerson:
     """Return the person of this session.
 
     Raises: IdentityRequired if they have to prove first who they are.
     """
-    if not is_verified(presence, now):
+    if not is_verified(auth, now):
         raise IdentityRequired("Confirm that it is you before you change how you sign in.")
-    return VerifiedPerson(presence.user, by, presence.session.id)
+    return VerifiedPerson(auth.user, by, auth.session.id)
 
 
 @contextmanager

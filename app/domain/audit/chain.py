@@ -66,20 +66,20 @@ def verify_chain(
 class _Reading:
     """The chain up to entry `upto`, as far as it was read.
 
-    `count` is the number of the last matching entry and `head` its hash. `misfit` is the first
+    `count` is the number of the last matching entry and `head` its hash. `mismatch` is the first
     mismatch. `private` are the entries with personal data.
     """
 
     upto: int
     head: str
     count: int = 0
-    misfit: tuple[int, str] | None = None
+    mismatch: tuple[int, str] | None = None
     private: list[int] = field(default_factory=list)
 
     def read(self, seen: Callable[[int], object]) -> None:
         """Verify the chain up to its end, or to the first missing or wrong entry."""
         # Read in batches, so that no transaction stays open for long.
-        while self.count < self.upto and self.misfit is None:
+        while self.count < self.upto and self.mismatch is None:
             until = min(self.count + _BATCH, self.upto)
             rows = audit_chain.links(self.count, until)
             # Numbers are unique, so the number of rows shows whether all are present.
@@ -97,11 +97,11 @@ class _Reading:
         prefix, sha, eight, private = CHAIN_ENTRY, sha256, _EIGHT_BYTES, integrity.NAMES_PRIVATE
         for prev, named, body in rows:
             if prev != was:
-                self.misfit = (seq + 1, "does not follow the previous entry")
+                self.mismatch = (seq + 1, "does not follow the previous entry")
                 break
             digest = sha(prefix + eight(seq + 1) + head + body).digest()
             if named != (after := digest.hex()):
-                self.misfit = (seq + 1, "its text was changed")
+                self.mismatch = (seq + 1, "its text was changed")
                 break
             seq, head, was = seq + 1, digest, after
             if private in body:
@@ -112,8 +112,8 @@ class _Reading:
 def _report(whole: _Reading, anchors: list[Anchor]) -> ChainReport:
     """Return the report, with the first entry that does not fit."""
     found = integrity.SideTableCheck()
-    if whole.misfit is not None:
-        found.note(*whole.misfit)
+    if whole.mismatch is not None:
+        found.note(*whole.mismatch)
     elif whole.count < whole.upto:
         after = AuditEntry.first_after(whole.count)
         found.note(after, f"entry {whole.count + 1} is missing")
@@ -123,7 +123,7 @@ def _report(whole: _Reading, anchors: list[Anchor]) -> ChainReport:
         why = "its personal data is missing, and no entry records an erasure"
         found.note(min(untold), why)
     met = _check_anchors(whole, anchors, found)
-    broken_at, reason = found.misfit or (None, "")
+    broken_at, reason = found.mismatch or (None, "")
     count = whole.count if broken_at is None else min(whole.count, broken_at - 1)
     absent = tuple(sorted(found.absent))
     return ChainReport(count, whole.head, broken_at, reason, met, absent)
@@ -138,7 +138,7 @@ def _check_anchors(whole: _Reading, anchors: list[Anchor], found: integrity.Side
         hashes = AuditEntry.hashes_of([anchor.n for anchor in some])
         for anchor in some:
             if anchor.n > whole.count:
-                if whole.misfit is None and whole.count == whole.upto:
+                if whole.mismatch is None and whole.count == whole.upto:
                     why = f"entries up to {anchors[-1].n} are missing, and {anchors[-1].holder}"
                     found.note(whole.count + 1, f"{why} has proof of them")
                 return met

@@ -29,13 +29,13 @@ class SideTableCheck:
     `erased_at` is the last entry that records an erasure.
     """
 
-    misfit: tuple[int, str] | None = None
+    mismatch: tuple[int, str] | None = None
     absent: list[int] = field(default_factory=list)
     erased_at: int = 0
 
     def note(self, seq: int, reason: str) -> None:
-        if self.misfit is None or seq < self.misfit[0]:
-            self.misfit = (seq, reason)
+        if self.mismatch is None or seq < self.mismatch[0]:
+            self.mismatch = (seq, reason)
 
 
 def check_side_tables(last: int, private: list[int], found: SideTableCheck) -> None:

@@ -27,7 +27,7 @@ from app.models.accounts import CLIENT
 from app.models.auto_update_rules import UpdateHold
 from app.models.base import transaction
 from app.models.changes import PROPOSED, REJECTED, Change
-from app.models.clients import SECOND, SELF, THEMSELVES
+from app.models.clients import CLIENT_APPROVAL, FOUR_EYES, SELF_APPROVAL
 from app.models.reports import Component, report_list
 from app.models.sites import Site
 from app.protocol import b64u
@@ -135,7 +135,7 @@ def can_decide(by: Actor, site: Site) -> bool:
     """Whether this person may decide: a client user where the client decides, else the agency."""
     if not permissions.can_see_site(by, site):
         return False
-    return (by.role == CLIENT) == (site.approvals == THEMSELVES)
+    return (by.role == CLIENT) == (site.approvals == CLIENT_APPROVAL)
 
 
 def may_approve(change: Change, by: Actor) -> bool:
@@ -145,10 +145,10 @@ def may_approve(change: Change, by: Actor) -> bool:
         return False
     if not can_decide(by, site):
         return False
-    if site.approvals == SELF:
+    if site.approvals == SELF_APPROVAL:
         return True
     is_own = change.proposed_by_id is not None and change.proposed_by_id == by.id
-    return change.requested_at is not None and not (site.approvals == SECOND and is_own)
+    return change.requested_at is not None and not (site.approvals == FOUR_EYES and is_own)
 
 
 def _release(change: Change, seen: str, approval: _Approval) -> None:
@@ -161,7 +161,7 @@ def _release(change: Change, seen: str, approval: _Approval) -> None:
     if problem and change.state == PROPOSED:
         raise StaleChange(problem)
     _require_decider(by, site)
-    if site.approvals != SELF and change.requested_at is None and change.state == PROPOSED:
+    if site.approvals != SELF_APPROVAL and change.requested_at is None and change.state == PROPOSED:
         raise StaleChange("Its proposer has not requested approval yet.")
     if change.state != PROPOSED:
         raise _refusal(change, seen)
@@ -173,7 +173,7 @@ def _release(change: Change, seen: str, approval: _Approval) -> None:
         approval_kind=_approval_kind(change, by),
         approver=by.name,
         seen=seen,
-        may_be_proposer=site.approvals == SELF,
+        may_be_proposer=site.approvals == SELF_APPROVAL,
         start=_held_start(change, site, approval, place)
         if place is not None and place.is_held
         else _start(change, site, approval),
@@ -250,7 +250,7 @@ def _missing_time(site: Site, in_spite: bool) -> str:
 def _require_decider(by: Actor, site: Site) -> None:
     """Raise Forbidden if another party decides about changes to this site."""
     if not can_decide(by, site):
-        decider = "client" if site.approvals == THEMSELVES else "agency"
+        decider = "client" if site.approvals == CLIENT_APPROVAL else "agency"
         raise Forbidden("decide", f"The {decider} approves updates of this site.")
 
 

@@ -45,7 +45,7 @@ from app.models.accounts import User
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import transaction
 from app.models.changes import MAY_CANCEL, PROPOSED, Change
-from app.models.clients import APPROVALS, SECOND, THEMSELVES, Client
+from app.models.clients import APPROVALS, CLIENT_APPROVAL, FOUR_EYES, Client
 from app.models.sites import Site
 from app.models.tags import SiteTag
 
@@ -161,13 +161,13 @@ def set_approval_mode(
     permissions.require_recent_authentication(confirmed_at, now)
     if mode not in APPROVALS:
         raise Invalid("approvals", "Choose who approves updates.")
-    if mode == THEMSELVES and not User.has_client_user(client.id):
+    if mode == CLIENT_APPROVAL and not User.has_client_user(client.id):
         raise Invalid(
             "approvals",
             f"{client.name} has no client user yet who could approve. Invite one here first.",
         )
     with permissions.user_transaction(by, "auto_update_rules", client) as (_, present):
-        if not client.ask_for(mode):
+        if not client.set_approval_mode(mode):
             raise StaleState("This is already the approval setting.")
         event = ApprovalModeChanged(client_id=client.id, client=client.name, approvals=mode)
         audit.record(event, present, now=now)
@@ -344,9 +344,9 @@ def may_release(rule: AutoUpdateRule, site: Site, permission: str, release_type:
     # A translation has no version, so only its permission counts.
     if permission != "translations" and release_type not in rule.release_types:
         return False
-    if site.approvals == THEMSELVES:
+    if site.approvals == CLIENT_APPROVAL:
         return False  # a client that approves updates itself has not agreed to rules
-    return site.approvals != SECOND or rule.confirmed_by_id is not None
+    return site.approvals != FOUR_EYES or rule.confirmed_by_id is not None
 
 
 def approver_name(rule: AutoUpdateRule) -> str:

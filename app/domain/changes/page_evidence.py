@@ -24,7 +24,7 @@ from app.domain.connection.calls import Call, CallResult
 from app.domain.page_checks import browser_looks, comparison, looks, screenshots, settings
 from app.domain.page_checks.browser_looks import Browse, Seen
 from app.domain.page_checks.comparison import Look, Requirements, Verdict
-from app.domain.page_checks.looks import Wanted
+from app.domain.page_checks.looks import PageToCheck
 from app.keys import SealBroken
 from app.models.base import transaction
 from app.models.changes import (
@@ -181,7 +181,7 @@ def _look(
     """
     # First what must be without errors: there may not be time for all pages.
     ordered = sorted(wanted, key=lambda path: not wanted[path].no_console_error)
-    pages = [Wanted(path, wanted[path]) for path in ordered]
+    pages = [PageToCheck(path, wanted[path]) for path in ordered]
     found = looks.look_twice(site, pages, config=context.config, probe=context.look)
     seen: dict[str, Seen] = {}
     if context.has_time_for_browser:

@@ -30,7 +30,7 @@ from app.domain.text import check_reason
 from app.models.auto_update_rules import AutoUpdateRule
 from app.models.base import DuplicateRow, transaction
 from app.models.changes import CANCELLED, CHECKING, EXPIRED, PROPOSED, Change
-from app.models.clients import SELF
+from app.models.clients import SELF_APPROVAL
 from app.models.sites import Site
 
 MAX_TOGETHER = 200
@@ -191,7 +191,7 @@ def may_request(change: Change) -> bool:
 
 def needs_request(change: Change) -> bool:
     """Whether its proposer has to ask, because the client's rule wants another person."""
-    return may_request(change) and change.site.approvals != SELF
+    return may_request(change) and change.site.approvals != SELF_APPROVAL
 
 
 def stop_batch(batch: Sequence[Change], *, by: Actor, now: datetime) -> int:

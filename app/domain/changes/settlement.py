@@ -57,7 +57,7 @@ FIRST_RETRY = timedelta(seconds=15)
 LONGEST_RETRY = timedelta(minutes=15)
 # After this time a site refuses the request that starts the change, so a site that has no record
 # of it will never run it (300 s of clock difference, and 60 s to start).
-NEVER_AFTER = timedelta(seconds=420)
+START_REFUSED_AFTER = timedelta(seconds=420)
 # When a person has to check a site that does not report the result, and when Aura stops asking.
 INCIDENT_AFTER = timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(days=7)
@@ -126,7 +126,7 @@ def _outcome_from_status(change: Change, site: Site, reply: Reply, now: datetime
     last = change.sent_at or change.started_at or change.proposed_at
     # On a site whose clock is slow, the request stays valid for longer.
     slow = timedelta(seconds=max(0, -reply.clock_offset_s))
-    is_over = now - last - slow >= NEVER_AFTER
+    is_over = now - last - slow >= START_REFUSED_AFTER
     if state == "never" and is_over and _has_forgotten_nothing(change, site, reply):
         return Outcome(FAILED, NEVER_ARRIVED)
     return None
@@ -139,7 +139,7 @@ def _has_forgotten_nothing(change: Change, site: Site, reply: Reply) -> bool:
     those of another installation or of a backup.
     """
     is_same = site.key_id == change.kid and not site.quarantine
-    return is_same and quarantine.judge_answer(site, reply).forked is None
+    return is_same and quarantine.judge_log(site, reply).forked is None
 
 
 def finish_change(

@@ -69,7 +69,7 @@ def give_tags(
     `brings` are the rules that cover the site only with the tags `wanted`. Runs inside the caller's
     transaction, which has checked `by` and their agreement to these rules.
     """
-    SiteTag.give(site, wanted)
+    SiteTag.replace_all(site, wanted)
     event = TagsChanged(
         site_id=site.id,
         added=tag_names.difference(wanted, had),

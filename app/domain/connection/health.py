@@ -42,17 +42,17 @@ def record_success(
     # As it was before the call, a later answer may have come in between.
     site.refresh()
     columns: dict[str, Any] = {}
-    judgement = quarantine.Judgement()
+    verdict = quarantine.LogVerdict()
     if outcome.reply is not None:
-        judgement = quarantine.judge_answer(site, outcome.reply)
+        verdict = quarantine.judge_log(site, outcome.reply)
         columns = {
             "clock_offset_s": outcome.reply.clock_offset_s,
             "server_address": outcome.reply.address or site.server_address,
-            **judgement.changes,
+            **verdict.changes,
         }
     if not _mark_active(site, endpoint or site.endpoint, columns, by, now):
         return False
-    quarantine.apply_judgement(site, judgement, by, now)
+    quarantine.apply_log_verdict(site, verdict, by, now)
     if outcome.claim is not None:
         peer_view.record_peer_view(site, outcome.claim, by, now)
     return True

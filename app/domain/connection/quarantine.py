@@ -26,7 +26,7 @@ BY_NOTICE = "notice"
 
 
 @dataclass(frozen=True)
-class Judgement:
+class LogVerdict:
     """The result of comparing the checkpoint in an answer with the known one.
 
     Either the newest checkpoint, if it continues the known one, or why it is another log. Neither
@@ -50,7 +50,7 @@ def known_head(site: Site) -> dict[str, Any]:
     return {"log": {"n": site.log_n, "hash": site.log_hash}} if site.log_hash else {}
 
 
-def judge_answer(site: Site, reply: Reply) -> Judgement:
+def judge_log(site: Site, reply: Reply) -> LogVerdict:
     """Compare the checkpoint in an answer with the known one.
 
     An answer without one, or with one that the site did not sign, counts as a fork, because no
@@ -59,9 +59,9 @@ def judge_answer(site: Site, reply: Reply) -> Judgement:
     try:
         checkpoint = checkpoints.parse_checkpoint(reply.document.get("checkpoint"), site.sign_s)
     except CheckpointInvalid as why:
-        return Judgement(forked={"why": str(why)})
+        return LogVerdict(forked={"why": str(why)})
     if not site.log_hash:
-        return Judgement(checkpoint)
+        return LogVerdict(checkpoint)
     seen, known = SiteCheckpoint.newest(site), reply.document.get("knows")
     goes_back = checkpoint.n < site.log_n
     is_other = _contradicts(site, checkpoint) or (seen is not None and seen.log != checkpoint.log)
@@ -69,8 +69,8 @@ def judge_answer(site: Site, reply: Reply) -> Judgement:
     # entry under a smaller number.
     is_overtaken = goes_back and seen is not None and checkpoint.at <= seen.at
     if known is False or is_other or (goes_back and not is_overtaken):
-        return Judgement(forked={"seen": site.log_n, "answered": checkpoint.n})
-    return Judgement(None if goes_back else checkpoint)
+        return LogVerdict(forked={"seen": site.log_n, "answered": checkpoint.n})
+    return LogVerdict(None if goes_back else checkpoint)
 
 
 def _contradicts(site: Site, checkpoint: Checkpoint) -> bool:
@@ -81,19 +81,19 @@ def _contradicts(site: Site, checkpoint: Checkpoint) -> bool:
     return any(earlier.hash != checkpoint.hash for earlier in known)
 
 
-def apply_judgement(site: Site, judgement: Judgement, by: Actor, now: datetime) -> None:
+def apply_log_verdict(site: Site, verdict: LogVerdict, by: Actor, now: datetime) -> None:
     """Put a site with another log in quarantine, in the caller's transaction.
 
     An answer from the known address ends a quarantine that began with the site's own refusal
     to answer there, and no other. After an administrator asked to follow a move, the original
     and a copy may both be alive.
     """
-    if judgement.forked is not None:
-        _quarantine(site, FORKED, judgement.forked, by, now)
+    if verdict.forked is not None:
+        _quarantine(site, FORKED, verdict.forked, by, now)
     elif site.quarantine == MOVED and site.quarantine_evidence.get("how") == BY_ANSWER:
         end_quarantine(site, "address", by, now)
-    if judgement.checkpoint is not None:
-        checkpoints.store_checkpoint(site, judgement.checkpoint, now)
+    if verdict.checkpoint is not None:
+        checkpoints.store_checkpoint(site, verdict.checkpoint, now)
 
 
 def flag_move(

@@ -18,7 +18,7 @@ from app.domain.diagnostics import responses
 from app.http.connection_trace import Trace
 from app.http.errors import CallError, ErrorCode
 from app.http.ip_policy import Network
-from app.http.response import PEEK_BYTES
+from app.http.response import EXCERPT_BYTES
 from app.http.site_client import ProbeResponse
 from app.keys import KEY_BYTES
 
@@ -49,7 +49,7 @@ class AnonymousClient:
     requests: int = 0
     _ends_at: float = field(default_factory=lambda: time.monotonic() + TOTAL_TIMEOUT_S)
 
-    def get(self, url: str, max_bytes: int = PEEK_BYTES) -> ProbeResponse:
+    def get(self, url: str, max_bytes: int = EXCERPT_BYTES) -> ProbeResponse:
         return self._look(url, {"Accept": "*/*", "Accept-Encoding": "identity"}, b"", max_bytes)
 
     def send_call(
@@ -70,7 +70,7 @@ class AnonymousClient:
         headers = {**request.headers, **(instead or {})}
         # A body above the limit cannot be signed, and this signature is not verified anyway.
         body = request.body + b" " * max(0, padded_to - len(request.body))
-        return self._look(url, headers, body, PEEK_BYTES)
+        return self._look(url, headers, body, EXCERPT_BYTES)
 
     def _look(
         self, url: str, headers: dict[str, str], body: bytes, max_bytes: int

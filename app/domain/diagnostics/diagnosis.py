@@ -52,9 +52,9 @@ _AT_TLS = frozenset(
 _AT_PORT = frozenset({ErrorCode.connection_refused, ErrorCode.connect_timeout})
 
 
-def diagnose(sight: Observations) -> list[Check]:
+def diagnose(observed: Observations) -> list[Check]:
     """Return all checks from the website to the clock."""
-    case = findings_of(sight)
+    case = findings_of(observed)
     checks = [
         _website(case),
         *(_in_front(case, name) for name in _IN_FRONT),
@@ -139,7 +139,7 @@ def _encryption(look: ProbeResponse, now: datetime) -> Check:
 
 
 def _website(case: Findings) -> Check:
-    home = case.sight.home
+    home = case.observed.home
     error_code = website_error(home)
     if case.cause is not None and case.cause.check == "website":
         return Check("website", BLOCKED, case.cause.finding, case.cause.evidence)
@@ -160,7 +160,7 @@ def _in_front(case: Findings, name: str) -> Check:
         return Check(name, BLOCKED, case.cause.finding, _evidence_of(case, case.cause))
     found = earliest(
         obstacle
-        for place in dict.fromkeys(("pretty", "plain", case.sight.in_use))
+        for place in dict.fromkeys(("pretty", "plain", case.observed.in_use))
         if (obstacle := case.met.get(place)) is not None and obstacle.check == name
     )
     if found is not None:
@@ -169,27 +169,31 @@ def _in_front(case: Findings, name: str) -> Check:
         return _only_at_home(case, name, case.at_home)
     if case.is_behind_cause(name) and case.cause is not None:
         return Check(name, SKIPPED, "", because=case.cause.check)
-    received = case.sight.home.received
+    received = case.observed.home.received
     if name == "cache" and received is not None and responses.is_from_cache(received):
         return Check(name, OK, "pages_cached", {"cache": responses.cache_words(received)[:200]})
     return Check(name, OK, f"no_{name}")
 
 
 def _only_at_home(case: Findings, name: str, found: Blocker) -> Check:
-    location = _joined(case.sight.url, str(found.evidence.get("location", "")))
-    if name == "redirect" and location and urlsplit(location)[:2] == urlsplit(case.sight.url)[:2]:
+    location = _joined(case.observed.url, str(found.evidence.get("location", "")))
+    if (
+        name == "redirect"
+        and location
+        and urlsplit(location)[:2] == urlsplit(case.observed.url)[:2]
+    ):
         return Check(name, OK, "redirects_inside", {"location": location[:500]})
     evidence = _evidence_of(case, found) | {"met_at": "front page"}
     return Check(name, WARN, found.finding, evidence)
 
 
 def _rest_index(case: Findings) -> Check:
-    finding = rest_index_finding(case.sight.index)
-    evidence = _seen(case.sight.index[-1]) if case.sight.index else {}
+    finding = rest_index_finding(case.observed.index)
+    evidence = _seen(case.observed.index[-1]) if case.observed.index else {}
     if case.cause is not None and case.cause.check == "rest_index":
         return Check("rest_index", BLOCKED, case.cause.finding, evidence)
     if finding == "index_lists":
-        return Check("rest_index", OK, finding, {"address": case.sight.index[-1].url[:500]})
+        return Check("rest_index", OK, finding, {"address": case.observed.index[-1].url[:500]})
     if case.is_behind_cause("rest_index") and case.cause is not None:
         return Check("rest_index", SKIPPED, "", because=case.cause.check)
     return Check("rest_index", WARN, finding, evidence)
@@ -200,7 +204,7 @@ def _address(case: Findings, name: str) -> Check:
     if caused is not None:
         return caused
     if found is None:
-        return Check(name, OK, "answers", {"address": case.sight.unknown_calls[name].url[:500]})
+        return Check(name, OK, "answers", {"address": case.observed.unknown_calls[name].url[:500]})
     if found.check == name and found.finding == ErrorCode.not_found and None in case.met.values():
         return Check(name, WARN, "not_here", found.evidence)
     if found.check == name:
@@ -213,9 +217,9 @@ def _headers(case: Findings) -> Check:
     found = _caused(case, "headers") or _warned(case, "headers")
     if found is not None:
         return found
-    if is_proven(case.sight.outcome):
+    if is_proven(case.observed.outcome):
         return Check("headers", OK, "headers_proven")
-    fates = case.sight.header_fates
+    fates = case.observed.header_fates
     if fates is None:
         return _unseen(case, "headers")
     if all(fate == anonymous_probe.ARRIVES for fate in fates.values()):
@@ -228,32 +232,32 @@ def _body(case: Findings) -> Check:
     found = _caused(case, "body") or _warned(case, "body")
     if found is not None:
         return found
-    if is_proven(case.sight.outcome):
+    if is_proven(case.observed.outcome):
         return Check("body", OK, "body_proven")
-    compressed = _compressed_index(case.sight)
+    compressed = _compressed_index(case.observed)
     if compressed is not None:
         return Check("body", WARN, str(ErrorCode.encoded_reply), compressed)
-    if not case.sight.body_fate:
+    if not case.observed.body_fate:
         return _unseen(case, "body")
-    if case.sight.body_fate == anonymous_probe.ARRIVES:
+    if case.observed.body_fate == anonymous_probe.ARRIVES:
         return Check("body", OK, "body_length")
-    return Check("body", UNKNOWN, BODY_FATES.get(case.sight.body_fate, "body_untold"))
+    return Check("body", UNKNOWN, BODY_FATES.get(case.observed.body_fate, "body_untold"))
 
 
 def _output(case: Findings) -> Check:
     found = _caused(case, "output") or _warned(case, "output")
     if found is not None:
         return found
-    printed_by = output_started(case.sight.outcome)
+    printed_by = output_started(case.observed.outcome)
     if printed_by:
         return Check("output", WARN, "output_seen", {"printed_by": printed_by})
-    if is_proven(case.sight.outcome) or None in case.met.values():
+    if is_proven(case.observed.outcome) or None in case.met.values():
         return Check("output", OK, "output_clean")
     return _unseen(case, "output")
 
 
 def _echo(case: Findings) -> Check:
-    outcome = case.sight.outcome
+    outcome = case.observed.outcome
     if outcome is None:
         return Check("echo", SKIPPED, "not_paired")
     if outcome.reply is not None:
@@ -263,9 +267,9 @@ def _echo(case: Findings) -> Check:
 
 def _report(case: Findings) -> Check:
     """Whether a site report arrives, for which all of WordPress has to load."""
-    outcome = case.sight.report
+    outcome = case.observed.report
     if outcome is None:
-        paired = case.sight.outcome is not None
+        paired = case.observed.outcome is not None
         return _unseen(case, "report") if paired else Check("report", SKIPPED, "not_paired")
     if outcome.error is None:
         return Check("report", OK, "report_arrives", {"elapsed_ms": outcome.elapsed_ms})
@@ -276,25 +280,25 @@ def _clock(case: Findings) -> Check:
     found = _caused(case, "clock")
     if found is not None:
         return found
-    offset = clock_offset_s(case.sight.outcome)
+    offset = clock_offset_s(case.observed.outcome)
     if offset is not None:
         name = "clock_off" if abs(offset) >= _CLOCK_OFF_S else "clock_right"
         return Check("clock", WARN if name == "clock_off" else OK, name, {"offset_s": offset})
     if case.cause is not None:
         return _unseen(case, "clock")
-    return _clock_of_server(case.sight)
+    return _clock_of_server(case.observed)
 
 
-def _clock_of_server(sight: Observations) -> Check:
+def _clock_of_server(observed: Observations) -> Check:
     """Check the clock by the Date header, which may come from a proxy."""
-    dates = [look.received.headers.get("Date", "") for look in _received(sight) if look.received]
+    dates = [look.received.headers.get("Date", "") for look in _received(observed) if look.received]
     try:
         shown = parsedate_to_datetime(next(filter(None, dates), ""))
     except ValueError:
         return Check("clock", UNKNOWN, "clock_untold")
     # "-0000" means an unknown zone, with the time in UTC.
     shown = shown.replace(tzinfo=UTC) if shown.tzinfo is None else shown
-    offset = round((shown - sight.now).total_seconds())
+    offset = round((shown - observed.now).total_seconds())
     if abs(offset) >= MAX_SKEW_S:
         return Check("clock", WARN, "server_clock_off", {"offset_s": offset})
     return Check("clock", OK, "server_clock_right", {"offset_s": offset})
@@ -334,22 +338,22 @@ def _drop_unsupported_skips(check: Check, flagged: set[str]) -> Check:
 
 
 def _evidence_of(case: Findings, found: Blocker) -> dict[str, str | int]:
-    use = _address_behind(case.sight, str(found.evidence.get("location", "")))
+    use = _address_behind(case.observed, str(found.evidence.get("location", "")))
     return {**found.evidence, "use": use} if use else found.evidence
 
 
-def _address_behind(sight: Observations, location: str) -> str:
+def _address_behind(observed: Observations, location: str) -> str:
     """Return the site's address after its redirects; empty if that is not a site address."""
-    for look in _received(sight):
+    for look in _received(observed):
         met = look.received.headers.get("Location", "") if look.received else ""
         target = _joined(look.url, met) if met and met[:200] == location[:200] else ""
         if not target:
             continue
-        path = look.url.removeprefix(sight.url)
+        path = look.url.removeprefix(observed.url)
         base = target.removesuffix(path) if target.endswith(path) else ""
         parts = urlsplit(target)
         base = (base or f"{parts.scheme}://{parts.netloc}").rstrip("/")
-        if base != sight.url:
+        if base != observed.url:
             return base[:500]
     return ""
 
@@ -364,16 +368,16 @@ def _joined(address: str, location: str) -> str:
     return target if parts.scheme in ("http", "https") and parts.netloc else ""
 
 
-def _compressed_index(sight: Observations) -> dict[str, str | int] | None:
+def _compressed_index(observed: Observations) -> dict[str, str | int] | None:
     """Check compression with the REST index, because refusals are often too short to compress."""
-    for look in sight.index:
+    for look in observed.index:
         if look.received is not None and look.received.is_encoded:
             return _seen(look) | {"met_at": "REST index"}
     return None
 
 
-def _received(sight: Observations) -> list[ProbeResponse]:
-    return [*sight.unknown_calls.values(), sight.home]
+def _received(observed: Observations) -> list[ProbeResponse]:
+    return [*observed.unknown_calls.values(), observed.home]
 
 
 def _seen(look: ProbeResponse) -> dict[str, str | int]:

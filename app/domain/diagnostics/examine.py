@@ -61,7 +61,7 @@ def examine(
         if outcome.reply is not None:
             report = ask(answering, "report", {"have": None})
     headers, body = _fates(stranger, addresses, sent, outcome)
-    sight = Observations(
+    observed = Observations(
         url=url,
         now=now(),
         home=home,
@@ -73,10 +73,10 @@ def examine(
         header_fates=headers,
         body_fate=body,
     )
-    checks += diagnosis.diagnose(sight)
+    checks += diagnosis.diagnose(observed)
     signed_calls = [result for result in (outcome, report) if result is not None]
     requests = stranger.requests + len(signed_calls)
-    return Diagnosis(url, sight.now, channel is not None, tuple(checks), requests), signed_calls
+    return Diagnosis(url, observed.now, channel is not None, tuple(checks), requests), signed_calls
 
 
 def _echo(

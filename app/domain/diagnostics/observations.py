@@ -80,7 +80,7 @@ class Observations:
 class Findings:
     """Sorted observations: the finding for each address, and the cause of the problem, if any."""
 
-    sight: Observations
+    observed: Observations
     met: dict[str, Blocker | None]
     at_home: Blocker | None
     cause: Blocker | None
@@ -100,23 +100,29 @@ def lists_siteagent(index: ProbeResponse) -> bool:
     return _index_finding(index) == "index_lists"
 
 
-def findings_of(sight: Observations) -> Findings:
+def findings_of(observed: Observations) -> Findings:
     """Sort the observations and choose the cause.
 
     The signed call decides if there is one, otherwise the anonymous requests to the addresses that
     pairing would use.
     """
-    at_home = responses.classify_intermediary(sight.home.received) if sight.home.received else None
-    met = {name: _escalate(sight, _met(look, name)) for name, look in sight.unknown_calls.items()}
-    if sight.outcome is not None:
-        changed = _changed_on_the_way(sight)
-        cause = _cause_of_failure(sight.outcome, met.get(sight.in_use), changed, sight.in_use)
+    at_home = (
+        responses.classify_intermediary(observed.home.received) if observed.home.received else None
+    )
+    met = {
+        name: _escalate(observed, _met(look, name)) for name, look in observed.unknown_calls.items()
+    }
+    if observed.outcome is not None:
+        changed = _changed_on_the_way(observed)
+        cause = _cause_of_failure(
+            observed.outcome, met.get(observed.in_use), changed, observed.in_use
+        )
     elif None in met.values():
-        cause = _changed_on_the_way(sight)
+        cause = _changed_on_the_way(observed)
     else:
         # wp-admin often has its own password, which says nothing about the site.
         cause = earliest(obstacle for name, obstacle in met.items() if name != "ajax")
-    return Findings(sight, met, at_home, cause)
+    return Findings(observed, met, at_home, cause)
 
 
 def earliest(obstacles: Iterable[Blocker | None]) -> Blocker | None:
@@ -135,29 +141,29 @@ def _met(look: ProbeResponse, name: str) -> Blocker | None:
     return found and replace(found, evidence={**found.evidence, "address": look.url[:500]})
 
 
-def _escalate(sight: Observations, found: Blocker | None) -> Blocker | None:
+def _escalate(observed: Observations, found: Blocker | None) -> Blocker | None:
     """Return a broader cause if the whole website fails or SiteAgent is missing."""
     if found is None or found.check not in ADDRESSES:
         return found
-    if found.finding == website_error(sight.home):
+    if found.finding == website_error(observed.home):
         return replace(found, check="website")
-    index = rest_index_finding(sight.index)
+    index = rest_index_finding(observed.index)
     if found.finding == ErrorCode.not_found and index in ("index_without", "no_index"):
         return replace(found, check="rest_index", finding=index)
     return found
 
 
-def _changed_on_the_way(sight: Observations) -> Blocker | None:
+def _changed_on_the_way(observed: Observations) -> Blocker | None:
     """Return the blocker that loses or changes requests, as anonymous requests show it."""
-    fates = sight.header_fates or {}
+    fates = observed.header_fates or {}
     lost = [name for name, fate in fates.items() if fate == anonymous_probe.LOST]
-    if lost and len(lost) == len(fates) and sight.body_fate == anonymous_probe.LOST:
+    if lost and len(lost) == len(fates) and observed.body_fate == anonymous_probe.LOST:
         # The answer is always the same, so the content was not checked.
         return Blocker("cache", "cached_answer")
     if lost:
         return Blocker("headers", "headers_stripped", {"lost": ", ".join(lost)})
-    if sight.body_fate in BODY_FATES:
-        return Blocker("body", BODY_FATES[sight.body_fate])
+    if observed.body_fate in BODY_FATES:
+        return Blocker("body", BODY_FATES[observed.body_fate])
     return None
 
 

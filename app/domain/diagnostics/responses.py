@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from app import protocol
 from app.http.errors import ErrorCode
-from app.http.response import PEEK_BYTES, RawResponse
+from app.http.response import EXCERPT_BYTES, RawResponse
 from app.protocol import ProtocolError
 
 # Products in front of sites, by a header or by words on their pages.
@@ -131,7 +131,7 @@ def cache_words(received: RawResponse) -> str:
     return ", ".join(f"{name}: {text}" for name, text in headers.items() if text)
 
 
-def plain(received: RawResponse, most: int = PEEK_BYTES) -> bytes:
+def plain(received: RawResponse, most: int = EXCERPT_BYTES) -> bytes:
     """Return the first bytes, decompressed within the same limit if possible."""
     if not received.is_encoded:
         return received.body[:most]

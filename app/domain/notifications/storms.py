@@ -17,7 +17,7 @@ GATHER = timedelta(minutes=2)
 # While a storm keeps growing, its first message waits at most this long.
 GROWS_FOR = timedelta(minutes=8)
 # Items of one kind belong to one storm if none of them began later than this after another.
-APART = timedelta(minutes=15)
+STORM_GAP = timedelta(minutes=15)
 # Once the first of a storm has ended, the others are waited for. Sites are checked this often.
 ENDS_WITHIN = timedelta(minutes=15)
 
@@ -54,7 +54,7 @@ def _storms(rows: Iterable[ToldItem]) -> list[list[ToldItem]]:
     groups: list[list[ToldItem]] = []
     for row in sorted(rows, key=lambda row: (_kind(row), row.seen_at)):
         last = groups[-1][-1] if groups else None
-        if last and _kind(last) == _kind(row) and row.seen_at - last.seen_at <= APART:
+        if last and _kind(last) == _kind(row) and row.seen_at - last.seen_at <= STORM_GAP:
             groups[-1].append(row)
         else:
             groups.append([row])

@@ -48,7 +48,7 @@ _NOT_STARTED = ("absent", "no_sandbox")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PageToCheck:
     """A page to open, the status that it answered, and the errors that need no second look."""
 
     path: str
@@ -65,10 +65,10 @@ class Seen:
 
 
 # Takes a site, the pages and the configuration.
-Browse = Callable[[Site, Sequence[Wanted], Config], dict[str, Seen]]
+Browse = Callable[[Site, Sequence[PageToCheck], Config], dict[str, Seen]]
 
 
-def browse(site: Site, pages: Sequence[Wanted], config: Config) -> dict[str, Seen]:
+def browse(site: Site, pages: Sequence[PageToCheck], config: Config) -> dict[str, Seen]:
     """Open each page at each width; return what was seen by path, nothing without a browser.
 
     Raises nothing that a site can cause.
@@ -85,13 +85,13 @@ def browse(site: Site, pages: Sequence[Wanted], config: Config) -> dict[str, See
 
 def wanted_pages(
     found: Mapping[str, Sequence[Look]], known: Mapping[str, Collection[str]] | None = None
-) -> list[Wanted]:
+) -> list[PageToCheck]:
     """Return the pages to open, from looks without a browser: those that are pages of HTML."""
     pages = []
     for path, (first, *_) in found.items():
         if first.structure is not None and structure.DATA not in first.structure.features:
             errors = known.get(path, ()) if known is not None else None
-            pages.append(Wanted(path, first.structure.status, errors))
+            pages.append(PageToCheck(path, first.structure.status, errors))
     return pages
 
 
@@ -155,7 +155,7 @@ class _Round:
         self._executable, self._ends_at = executable, ends_at
         self._seen: dict[str, Seen] = {}
 
-    def look(self, pages: Sequence[Wanted]) -> dict[str, Seen]:
+    def look(self, pages: Sequence[PageToCheck]) -> dict[str, Seen]:
         for _ in range(_MOST_STARTS):
             rest = [page for page in pages if page.path not in self._seen]
             if not rest or self._left_s < _SHORTEST_S:
@@ -169,7 +169,7 @@ class _Round:
     def _left_s(self) -> float:
         return self._ends_at - time.monotonic()
 
-    def _run(self, pages: Sequence[Wanted]) -> str:
+    def _run(self, pages: Sequence[PageToCheck]) -> str:
         """Look at pages with one browser; return why it could not go on, or an empty text."""
         current = pages[0]
         try:
@@ -194,7 +194,7 @@ class _Round:
             return why
         return ""
 
-    def _look_at(self, devtools: DevTools, proxy: str, page: Wanted) -> Seen:
+    def _look_at(self, devtools: DevTools, proxy: str, page: PageToCheck) -> Seen:
         address = addresses.address_of(page.path, self._site.url)
         visits = self._visit(devtools, proxy, address)
         consoles = [console.read_console(visits[name], address, page.status) for name in NAMES]

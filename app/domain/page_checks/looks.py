@@ -60,7 +60,7 @@ _FOR_A_MOMENT = (502, 503, 504)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PageToCheck:
     """One page to look at: its path, and what must be on it."""
 
     path: str
@@ -90,7 +90,7 @@ class Visitor:
             address, max_bytes=max_bytes, deadline_s=deadline_s, **self._options
         )
 
-    def look(self, page: Wanted) -> Look:
+    def look(self, page: PageToCheck) -> Look:
         address = addresses.address_of(page.path, self._site.url)
         return read_look(self.fetch(address, MAX_BYTES), address, page.required)
 
@@ -105,7 +105,7 @@ class Visitor:
 
 def look_twice(
     site: Site,
-    pages: Sequence[Wanted],
+    pages: Sequence[PageToCheck],
     *,
     config: Config,
     probe: LookCall = site_client.probe,
@@ -172,7 +172,7 @@ def look_now(
     pages = SitePage.of_site(site_id)
     visitor = Visitor(site, config, probe, BUDGET_S)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        wanted = [Wanted(page.path, settings.requirements_of(page)) for page in pages]
+        wanted = [PageToCheck(page.path, settings.requirements_of(page)) for page in pages]
         found = list(pool.map(visitor.look, wanted))
     front = visitor.fetch(f"{site.url}/", MAX_BYTES)
     looked = {page.path: (look,) for page, look in zip(pages, found, strict=True)}

@@ -42,7 +42,7 @@ from app.domain.reporting.sync_stats import ErrorSpan, ReportEntry, SiteHistory
 from app.models.accounts import CLIENT, User
 from app.models.audit import NAMES, AuditEntry, Tally
 from app.models.auto_update_rules import AutoUpdateRule, UpdateHold
-from app.models.clients import THEMSELVES, Client
+from app.models.clients import CLIENT_APPROVAL, Client
 from app.models.daily_checks import CheckedDays
 from app.models.reports import Report
 from app.models.site_data import SiteData
@@ -315,7 +315,7 @@ def _approval_rights(client: Client, facts: _ClientFacts, sites: _Sites) -> Righ
         deciders=tuple(
             user.name
             for user in users
-            if client.approvals != THEMSELVES
+            if client.approvals != CLIENT_APPROVAL
             and permissions.is_allowed(user.role, "approve")
             and permissions.can_see_client(Actor.of(user), client.id)
         ),

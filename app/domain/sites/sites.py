@@ -133,7 +133,7 @@ def remove_site(site: Site, *, by: Actor, now: datetime | None = None) -> None:
         Component.delete().where(Component.site == site).execute()
         AvailableUpdate.replace_all(site, [])
         Report.delete().where(Report.site == site).execute()
-        SiteTag.give(site, {})
+        SiteTag.replace_all(site, {})
         audit.record(SiteRemoved(site_id=site.id, name=site.name, url=site.url), by, now=now)
 
 

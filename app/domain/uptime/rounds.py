@@ -19,9 +19,9 @@ from app.config import Config
 from app.domain.connection import calls
 from app.domain.inventory import site_sync
 from app.domain.time_zones import zone_of
-from app.domain.uptime import standing, verdicts
+from app.domain.uptime import states, verdicts
 from app.domain.uptime.response_times import bucket_of
-from app.domain.uptime.standing import Standing, Stretch
+from app.domain.uptime.states import Stretch, UptimeState
 from app.domain.uptime.verdicts import Verdict
 from app.http import front_page
 from app.http.front_page import FrontPage
@@ -174,7 +174,7 @@ def settle(checked: Sequence[Checked], now: datetime) -> int:
         if after is not None and after.is_in_doubt:
             retries.append(one.site.id)
     if retries:
-        queue.enqueue("check_uptime", *retries, delay_s=int(standing.RETRY.total_seconds()) + 1)
+        queue.enqueue("check_uptime", *retries, delay_s=int(states.RETRY.total_seconds()) + 1)
     return stored
 
 
@@ -192,13 +192,13 @@ def _with_excuse(site: Site, watch: SiteWatch, seen: Verdict, at: datetime) -> V
     return seen
 
 
-def _store(one: Checked, verdict: Verdict, zone: ZoneInfo, now: datetime) -> Standing | None:
+def _store(one: Checked, verdict: Verdict, zone: ZoneInfo, now: datetime) -> UptimeState | None:
     """Store one check with everything that follows; None if another process was faster."""
-    watch, before, at = one.watch, Standing.of(one.watch), one.at
+    watch, before, at = one.watch, UptimeState.of(one.watch), one.at
     is_failing = before.is_in_doubt and before.failures > 0
     since = watch.counted_until if is_failing and watch.counted_until else at
-    after = standing.next_standing(before, verdict.result, since)
-    stretch = standing.counted_stretch(watch, before, after, at)
+    after = states.next_state(before, verdict.result, since)
+    stretch = states.counted_stretch(watch, before, after, at)
     waits = before.is_in_doubt and after.is_in_doubt and stretch is None
     columns: dict[str, Any] = {
         **vars(after),
@@ -233,9 +233,9 @@ def _store(one: Checked, verdict: Verdict, zone: ZoneInfo, now: datetime) -> Sta
     return after
 
 
-def _wait(after: Standing, watch: SiteWatch) -> timedelta:
+def _wait(after: UptimeState, watch: SiteWatch) -> timedelta:
     if after.is_in_doubt:
-        return standing.RETRY
+        return states.RETRY
     usual = timedelta(minutes=watch.every_minutes)
     return min(usual, _CLOSELY) if after.state in (DOWN, UNKNOWN) else usual
 
@@ -256,7 +256,7 @@ def _count(
     # What the check itself adds, and what the time since the last one does.
     added: dict[tuple[str, int], Counter[str]] = {(HOUR, hour): Counter(), (DAY, day): Counter()}
     if stretch is not None:
-        for of_hour, of_day, seconds in standing.split(stretch, zone):
+        for of_hour, of_day, seconds in states.split(stretch, zone):
             for key in ((HOUR, of_hour), (DAY, of_day)):
                 added.setdefault(key, Counter())[stretch.state] += seconds
         if stretch.state == DOWN:

@@ -58,12 +58,12 @@ def ask_due(
         if (entry.kind, entry.slug) not in wanted:
             entry.delete_instance()  # a site that has it again adds it again
             continue
-        is_answered = _ask_for(entry, ask, now)
+        is_answered = _fetch_answer(entry, ask, now)
         failures = 0 if is_answered else failures + 1
     return "failed" if failures else "asked"
 
 
-def _ask_for(entry: DirectoryEntry, ask: Ask, now: Callable[[], datetime]) -> bool:
+def _fetch_answer(entry: DirectoryEntry, ask: Ask, now: Callable[[], datetime]) -> bool:
     """Ask for one entry and record the answer; return False if none came."""
     at = now()
     # Any state may be asked for; the lease keeps a second job from doing so as well.

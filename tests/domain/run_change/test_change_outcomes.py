@@ -69,7 +69,7 @@ def test_a_success_without_its_evidence_is_unknown(
     assert approved.outcome_reason == "no_evidence"
 
 
-def telling(fake: FakeSite, change: Callable[[dict[str, Any]], object]) -> None:
+def answering_with(fake: FakeSite, change: Callable[[dict[str, Any]], object]) -> None:
     """From now on the site's evidence differs so."""
     install = fake.changes._install
 
@@ -85,7 +85,9 @@ def telling(fake: FakeSite, change: Callable[[dict[str, Any]], object]) -> None:
 def test_a_fatal_page_after_the_update_is_no_success_whatever_it_was_before(
     approved: Change, fake: FakeSite, run: Do, before: str
 ) -> None:
-    telling(fake, lambda e: (e["before"].update(probe=before), e["after"].update(probe="fatal")))
+    answering_with(
+        fake, lambda e: (e["before"].update(probe=before), e["after"].update(probe="fatal"))
+    )
     assert run(approved) == UNKNOWN
     assert approved.outcome_reason == "no_evidence"
 
@@ -101,7 +103,9 @@ def test_a_fatal_page_after_the_update_is_no_success_whatever_it_was_before(
 def test_a_version_that_nobody_saw_at_work_is_said_to_be_unproven(
     approved: Change, fake: FakeSite, run: Do, stale: bool, page: tuple[int, bytes], reason: str
 ) -> None:
-    telling(fake, lambda e: (e["after"].update(probe="could_not_tell"), e.update(stale_code=stale)))
+    answering_with(
+        fake, lambda e: (e["after"].update(probe="could_not_tell"), e.update(stale_code=stale))
+    )
     fake.front_page = page
     assert run(approved) == "succeeded"
     assert approved.outcome_reason == reason
@@ -113,7 +117,7 @@ def test_what_was_seen_with_the_new_version_is_kept_beside_a_rollback(
     error = "Uncaught Error: Call to undefined function f() in plugin.php:3"
     during = {"version": "5.3.1", "active": True, "probe": "fatal", "error": error + "\u202e"}
     fake.changes.plays[AKISMET] = ("rolled_back", "fatal_after")
-    telling(fake, lambda e: e.update(during={**during, "more": 1}))
+    answering_with(fake, lambda e: e.update(during={**during, "more": 1}))
     assert run(approved) == "rolled_back"
     assert approved.evidence["during"] == {**during, "error": error}
     entry = next(

@@ -23,12 +23,12 @@ from tests.plugin.support.probe import must_use
 from tests.wordpress.engine import docker
 from tests.wordpress.repository import FIXTURES, files_below
 
-MEDDLING = Path(__file__).with_name("meddling.php")
+FAULT_INJECTION = Path(__file__).with_name("fault_injection.php")
 DESK = "contact-desk/contact-desk.php"
 
 GALLERY = "tide-gallery/tide-gallery.php"
 DOWNLOADS = "downloads.wordpress.org"
-PATIENCE_S = 120.0
+DEADLINE_S = 120.0
 
 
 def item_of(wp: Any, component: str, to: str, *, kind: str = "plugin") -> dict[str, str]:
@@ -45,7 +45,7 @@ def about(wp: Any, keyid: str) -> tuple[str, str, str]:
 
 
 @dataclass
-class Order:
+class ApprovedChange:
     """A change as somebody approved it; every part can be spoilt."""
 
     paired: Paired
@@ -62,7 +62,7 @@ class Order:
         *,
         op: str = "change.run",
         **changed: Any,
-    ) -> Order:
+    ) -> ApprovedChange:
         now = int(time.time())
         site, wordpress, php = about(wp, paired.channel.keyid)
         source = {"package_host": DOWNLOADS, "package_sha256": None}
@@ -85,8 +85,8 @@ class Order:
     def op_id(self) -> str:
         return self.plan["op_id"]
 
-    def send(self, *, deadline_s: float = PATIENCE_S, **changed: Any) -> dict[str, Any]:
-        """What the site answered; raises SiteError for everything that is no answer."""
+    def send(self, *, deadline_s: float = DEADLINE_S, **changed: Any) -> dict[str, Any]:
+        """What the site answered; raises CallError for everything that is no answer."""
         given = {**self.signed(), **changed}
         return ask(self.paired, self.op, deadline_s=deadline_s, **given)
 
@@ -101,7 +101,7 @@ class Order:
         return ask(self.paired, "change.status", op_id=self.op_id)
 
 
-def ask(paired: Paired, op: str, *, deadline_s: float = PATIENCE_S, **given: Any) -> dict[str, Any]:
+def ask(paired: Paired, op: str, *, deadline_s: float = DEADLINE_S, **given: Any) -> dict[str, Any]:
     reply = site_client.call(
         paired.channel, op, given, by="Ben", allow_nets=NETS, deadline_s=deadline_s
     )
@@ -207,22 +207,24 @@ def php_text(text: str) -> str:
 
 
 @contextmanager
-def meddled(wp: Any, **with_: Any) -> Iterator[None]:
-    """While it lasts, this is in the way (meddling.php)."""
+def injected_faults(wp: Any, **with_: Any) -> Iterator[None]:
+    """While it lasts, this is in the way (fault_injection.php)."""
     told = php_text(json.dumps(with_))
-    with must_use(wp, MEDDLING):
-        wp.evaluate(f"update_option('meddling', json_decode({told}, true));")
+    with must_use(wp, FAULT_INJECTION):
+        wp.evaluate(f"update_option('fault_injection', json_decode({told}, true));")
         try:
             yield
         finally:
-            wp.evaluate("delete_option('meddling'); @unlink('/tmp/meddling');")
+            wp.evaluate("delete_option('fault_injection'); @unlink('/tmp/fault_injection');")
 
 
 def reached(wp: Any, timeout_s: float = 30.0) -> int:
     """The process that has come to where it sleeps. Asks no WordPress: it may be in maintenance."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        process = docker("exec", wp.container, "sh", "-c", "cat /tmp/meddling 2>&- || :").strip()
+        process = docker(
+            "exec", wp.container, "sh", "-c", "cat /tmp/fault_injection 2>&- || :"
+        ).strip()
         if process:
             return int(process)
         time.sleep(0.05)
@@ -231,7 +233,7 @@ def reached(wp: Any, timeout_s: float = 30.0) -> int:
 
 def wake(wp: Any) -> None:
     """Have the process that sleeps there go on."""
-    docker("exec", wp.container, "rm", "/tmp/meddling")
+    docker("exec", wp.container, "rm", "/tmp/fault_injection")
 
 
 def same_files(before: dict[str, Any], after: dict[str, Any]) -> bool:

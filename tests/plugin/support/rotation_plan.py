@@ -1,4 +1,4 @@
-"""Order new keys as the dashboard does, or with a part of the order spoilt."""
+"""Request new keys as the dashboard does, or with a part of the plan spoilt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.plugin.support.dashboard import Paired, checkpoint_of
 
 @dataclass
 class Plan:
-    """A rotation as the dashboard would order it; every part can be spoilt."""
+    """A rotation as the dashboard would request it; every part can be spoilt."""
 
     paired: Paired
     document: dict[str, Any]

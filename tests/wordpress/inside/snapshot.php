@@ -13,7 +13,7 @@ const MANIFEST = __DIR__ . '/kept.json';
 const COVERED  = array(
 	'/srv/debug.log',
 	'/srv/wordpress.org',
-	'/tmp/meddling',
+	'/tmp/fault_injection',
 	'/var/www/wordpress/.htaccess',
 	'/var/www/wordpress/.maintenance',
 	'/var/www/wordpress/wp-config.php',

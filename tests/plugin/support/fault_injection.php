@@ -5,32 +5,32 @@
  * Version: 1.0
  * Author: Aura test bed
  *
- * The option "meddling" says what is in the way; without it nothing is.
+ * The option "fault_injection" says what is in the way; without it nothing is.
  */
 
 declare( strict_types=1 );
 
 defined( 'ABSPATH' ) || exit;
 
-$meddling = (array) get_option( 'meddling', array() );
+$fault_injection = (array) get_option( 'fault_injection', array() );
 
 // What somebody wrote into wp-config.php, and what another plugin filters.
-foreach ( (array) ( $meddling['constants'] ?? array() ) as $name => $value ) {
+foreach ( (array) ( $fault_injection['constants'] ?? array() ) as $name => $value ) {
 	define( $name, $value );
 }
-foreach ( (array) ( $meddling['filters'] ?? array() ) as $name => $value ) {
+foreach ( (array) ( $fault_injection['filters'] ?? array() ) as $name => $value ) {
 	add_filter( $name, $value ? '__return_true' : '__return_false' );
 }
 
 // What a site gets that asks itself.
-if ( isset( $meddling['loopback'] ) ) {
+if ( isset( $fault_injection['loopback'] ) ) {
 	add_filter(
 		'pre_http_request',
-		static function ( $answer, $arguments, $url ) use ( $meddling ) {
+		static function ( $answer, $arguments, $url ) use ( $fault_injection ) {
 			if ( false === strpos( $url, 'wp_scrape_key=' ) && false === strpos( $url, 'siteagent/v1/rpc' ) && false === strpos( $url, 'siteagent_rpc' ) && false === strpos( $url, 'admin-ajax.php' ) ) {
 				return $answer;
 			}
-			return 'blocked' === $meddling['loopback'] ? new WP_Error( 'http_request_failed', 'Connection timed out' ) : array(
+			return 'blocked' === $fault_injection['loopback'] ? new WP_Error( 'http_request_failed', 'Connection timed out' ) : array(
 				'headers'  => array(),
 				'body'     => '<html><body>A page from a cache.</body></html>',
 				'response' => array( 'code' => 200, 'message' => 'OK' ),
@@ -45,7 +45,7 @@ if ( isset( $meddling['loopback'] ) ) {
 // A slow download, a slow exchange of files, or a process that ends in the middle of it. It sleeps
 // until a test removes the file with its number, and so many seconds at most.
 $sleep = static function ( int $seconds ): void {
-	$file  = get_temp_dir() . 'meddling';
+	$file  = get_temp_dir() . 'fault_injection';
 	$until = microtime( true ) + $seconds;
 	file_put_contents( $file, getmypid() );
 	do {
@@ -54,23 +54,23 @@ $sleep = static function ( int $seconds ): void {
 	} while ( file_exists( $file ) && microtime( true ) < $until );
 };
 foreach ( array( 'upgrader_pre_install' => 'before', 'upgrader_clear_destination' => 'half_way', 'upgrader_post_install' => 'behind', 'upgrader_process_complete' => 'done' ) as $hook => $when ) {
-	if ( isset( $meddling['sleep'][ $when ] ) ) {
+	if ( isset( $fault_injection['sleep'][ $when ] ) ) {
 		add_filter(
 			$hook,
-			static function ( $passed ) use ( $meddling, $sleep, $when ) {
-				$sleep( $meddling['sleep'][ $when ] );
+			static function ( $passed ) use ( $fault_injection, $sleep, $when ) {
+				$sleep( $fault_injection['sleep'][ $when ] );
 				return $passed;
 			},
 			99
 		);
 	}
 }
-if ( isset( $meddling['sleep']['download'] ) ) {
+if ( isset( $fault_injection['sleep']['download'] ) ) {
 	add_filter(
 		'pre_http_request',
-		static function ( $answer, $arguments, $url ) use ( $meddling, $sleep ) {
+		static function ( $answer, $arguments, $url ) use ( $fault_injection, $sleep ) {
 			if ( '.zip' === substr( $url, -4 ) ) {
-				$sleep( $meddling['sleep']['download'] );
+				$sleep( $fault_injection['sleep']['download'] );
 			}
 			return $answer;
 		},
@@ -78,19 +78,19 @@ if ( isset( $meddling['sleep']['download'] ) ) {
 		3
 	);
 }
-if ( isset( $meddling['begins'] ) ) {
+if ( isset( $fault_injection['begins'] ) ) {
 	// Whoever begins a run looks first whether WordPress is at work on itself.
 	add_filter(
 		'pre_option_core_updater.lock',
 		static function ( $passed ) {
-			file_put_contents( get_temp_dir() . 'meddling', getmypid() );
+			file_put_contents( get_temp_dir() . 'fault_injection', getmypid() );
 			return $passed;
 		}
 	);
 }
 
 // Everything an upgrader is known to answer with, while nothing was installed.
-if ( isset( $meddling['upgrader'] ) ) {
+if ( isset( $fault_injection['upgrader'] ) ) {
 	$fetched = false;
 	add_filter(
 		'pre_http_request',
@@ -101,7 +101,7 @@ if ( isset( $meddling['upgrader'] ) ) {
 		1,
 		3
 	);
-	if ( 'true' === $meddling['upgrader'] ) {
+	if ( 'true' === $fault_injection['upgrader'] ) {
 		add_filter(
 			'site_transient_update_plugins',
 			static function ( $known ) use ( &$fetched ) {
@@ -112,7 +112,7 @@ if ( isset( $meddling['upgrader'] ) ) {
 				return $known;
 			}
 		);
-	} elseif ( 'false' === $meddling['upgrader'] ) {
+	} elseif ( 'false' === $fault_injection['upgrader'] ) {
 		add_filter(
 			'filesystem_method',
 			static function ( $method ) use ( &$fetched ) {
@@ -127,11 +127,11 @@ if ( isset( $meddling['upgrader'] ) ) {
 			}
 		);
 	}
-	if ( 'null' === $meddling['upgrader'] ) {
+	if ( 'null' === $fault_injection['upgrader'] ) {
 		add_filter( 'upgrader_install_package_result', '__return_null' );
 	}
 }
-if ( isset( $meddling['throws'] ) ) {
+if ( isset( $fault_injection['throws'] ) ) {
 	add_filter(
 		'upgrader_clear_destination',
 		static function (): void {
@@ -141,7 +141,7 @@ if ( isset( $meddling['throws'] ) ) {
 	);
 }
 // Installed after all, and an error told all the same.
-if ( isset( $meddling['complains'] ) ) {
+if ( isset( $fault_injection['complains'] ) ) {
 	add_filter(
 		'upgrader_post_install',
 		static function () {
@@ -150,14 +150,14 @@ if ( isset( $meddling['complains'] ) ) {
 	);
 }
 
-if ( isset( $meddling['filesystem'] ) ) {
+if ( isset( $fault_injection['filesystem'] ) ) {
 	add_filter(
 		'filesystem_method',
-		static function () use ( $meddling ) {
-			return $meddling['filesystem'];
+		static function () use ( $fault_injection ) {
+			return $fault_injection['filesystem'];
 		}
 	);
 }
-if ( isset( $meddling['file_mods_off'] ) && ! defined( 'DISALLOW_FILE_MODS' ) ) {
+if ( isset( $fault_injection['file_mods_off'] ) && ! defined( 'DISALLOW_FILE_MODS' ) ) {
 	define( 'DISALLOW_FILE_MODS', true );
 }

@@ -17,8 +17,8 @@ from app.models.open_matters import OpenMatters
 from app.models.sites import Site
 from app.models.visibility import EVERYTHING
 from tests.support.audit_entries import fill
+from tests.support.database_tampering import without_guards
 from tests.support.fakes import Clock, RecordingQueue, at
-from tests.support.tampering import without_guards
 
 pytestmark = pytest.mark.both_databases
 

@@ -21,7 +21,7 @@ _QUARTER_S = 900
 
 
 @dataclass(frozen=True)
-class Standing:
+class UptimeState:
     """A state, and how many checks in a row were not fine, and failed."""
 
     state: str = ""
@@ -37,29 +37,29 @@ class Standing:
         return self.failures > 0 or self.strikes < STRIKES
 
     @classmethod
-    def of(cls, watch: SiteWatch) -> Standing:
+    def of(cls, watch: SiteWatch) -> UptimeState:
         return cls(watch.state, watch.strikes, watch.failures, watch.down_since)
 
 
-def next_standing(before: Standing, result: str, since: datetime) -> Standing:
+def next_state(before: UptimeState, result: str, since: datetime) -> UptimeState:
     """Return how the site stands after a check with this result.
 
     `since` is when failing checks began; an outage begins then. An outage ends with the
     first page that is delivered, and neither maintenance nor what Aura cannot tell ends it.
     """
     if result == UP:
-        return Standing(UP)
+        return UptimeState(UP)
     if result in (MAINTENANCE, UNKNOWN):
-        return Standing(result, down_since=before.down_since)
+        return UptimeState(result, down_since=before.down_since)
     strikes = before.strikes + 1
     if result == DEGRADED:
         was_down = before.down_since is not None
         is_sure = strikes >= STRIKES or was_down
-        return Standing(DEGRADED if is_sure else before.state, max(strikes, STRIKES * was_down))
+        return UptimeState(DEGRADED if is_sure else before.state, max(strikes, STRIKES * was_down))
     failures = before.failures + 1
     if failures >= STRIKES or before.down_since is not None:
-        return Standing(DOWN, strikes, failures, before.down_since or since)
-    return Standing(before.state, strikes, failures)
+        return UptimeState(DOWN, strikes, failures, before.down_since or since)
+    return UptimeState(before.state, strikes, failures)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Stretch:
 
 
 def counted_stretch(
-    watch: SiteWatch, before: Standing, after: Standing, at: datetime
+    watch: SiteWatch, before: UptimeState, after: UptimeState, at: datetime
 ) -> Stretch | None:
     """Return the time that can be counted now; None while the verdict is still open.
 

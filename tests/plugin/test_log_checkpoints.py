@@ -14,7 +14,7 @@ import pytest
 from app import keys
 from app.http.errors import CallError
 from app.protocol import b64u, from_b64u, parse_json, site_log_hash
-from tests.plugin.support.changing import DESK, Order, disk, grant, item_of
+from tests.plugin.support.changing import DESK, ApprovedChange, disk, grant, item_of
 from tests.plugin.support.dashboard import Paired, checkpoint_of, head_of
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
@@ -202,11 +202,11 @@ def test_a_site_restored_from_a_backup_changes_nothing_for_an_aura_that_saw_more
     wp.evaluate(RESTORE)
     assert paired.ask("ping").document["ok"] is True
     before = disk(wp, DESK)
-    order = Order.of(wp, paired, item_of(wp, DESK, "2.4.0"))
-    told = order.send(log=seen)
+    change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
+    told = change.send(log=seen)
     assert (told["outcome"], told["reason"]) == ("refused", "site_log_forked")
     with pytest.raises(CallError) as refused:
-        order.send(checkpoint=checkpoint_of(paired, 5, now()))
+        change.send(checkpoint=checkpoint_of(paired, 5, now()))
     assert code(refused) == "audit_log_forked"
     assert disk(wp, DESK) == before
 

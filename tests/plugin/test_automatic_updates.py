@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.support.changing import meddled, php_text
+from tests.plugin.support.changing import injected_faults, php_text
 from tests.plugin.support.dashboard import Paired
 
 CATALOGUE = "/srv/wordpress.org/catalogue.json"
@@ -24,7 +24,7 @@ def by_itself(paired: Paired) -> dict[str, bool]:
 
 
 @pytest.mark.parametrize(
-    ("meddling", "expected"),
+    ("fault_injection", "expected"),
     [
         ({}, {"core_minor": True, "core_major": True, "translations": True}),
         (OFF, {}),
@@ -52,11 +52,11 @@ def by_itself(paired: Paired) -> dict[str, bool]:
     ],
     ids=str,
 )
-def test_the_report_says_what_wordpress_would_do(wp, paired, meddling, expected) -> None:
-    if not meddling:
+def test_the_report_says_what_wordpress_would_do(wp, paired, fault_injection, expected) -> None:
+    if not fault_injection:
         assert by_itself(paired) == NOTHING | expected
         return
-    with meddled(wp, **meddling):
+    with injected_faults(wp, **fault_injection):
         assert by_itself(paired) == NOTHING | expected
 
 
@@ -84,7 +84,7 @@ def test_each_translation_says_so_for_itself(wp, paired, autoupdate) -> None:
     try:
         available = told(paired)["updates"]["translations"]
         assert [one["auto_update"] for one in available] == [autoupdate]
-        with meddled(wp, **OFF):
+        with injected_faults(wp, **OFF):
             assert told(paired)["updates"]["translations"][0]["auto_update"] is False
     finally:
         wp.evaluate(f"file_put_contents('{CATALOGUE}', {php_text(before)});")

@@ -1,8 +1,8 @@
-"""Aura's own patience, shortened, so that what takes hours of dying and retrying takes minutes.
+"""Shorten Aura's timeouts, so that what takes hours of dying and retrying takes minutes.
 
-Which of them is longer than which stays as it is: who holds a lease and is over it is dead, and
-a site that has not heard of an order by NEVER_AFTER never will, because it refuses it by then.
-`python -m tests.chaos.impatience jobs.worker` runs a part of Aura that way.
+Their order stays the same: a lease is longer than the work that holds it, and a site that has not
+received a request by START_REFUSED_AFTER refuses it from then on.
+`python -m tests.chaos.short_timeouts jobs.worker` runs a part of Aura with them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SHORTENED = {
         "LEASE": timedelta(seconds=45),
         "FIRST_RETRY": timedelta(seconds=1),
         "LONGEST_RETRY": timedelta(seconds=8),
-        "NEVER_AFTER": timedelta(seconds=22),
+        "START_REFUSED_AFTER": timedelta(seconds=22),
     },
     dry_run: {
         "LEASE": timedelta(seconds=45),
@@ -51,7 +51,7 @@ JOB_TIMEOUT_S = 12
 
 @contextmanager
 def shortened() -> Iterator[None]:
-    """Impatient for as long as the block lasts."""
+    """Use the short timeouts for as long as the block lasts."""
     with ExitStack() as stack:
         for module, values in SHORTENED.items():
             stack.enter_context(patch.multiple(module, **values))

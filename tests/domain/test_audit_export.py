@@ -31,6 +31,7 @@ from app.models.sites import Site
 from app.protocol import b64u, canonical, from_b64u, parse_json
 from tests.support import audit_log_exports as made
 from tests.support.audit_entries import fill
+from tests.support.database_tampering import cut_off_after, without_guards
 from tests.support.factories import (
     approve,
     check,
@@ -43,7 +44,6 @@ from tests.support.factories import (
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 from tests.support.hypothesis_profiles import examples
 from tests.support.running_verifier import Verdict, judge, program, verify
-from tests.support.tampering import cut_off_after, without_guards
 
 pytestmark = [pytest.mark.both_databases, pytest.mark.own_site]
 
