@@ -220,7 +220,11 @@ def next_night(now: datetime, zone: ZoneInfo) -> datetime:
 
 
 def batch_page(
-    batch: str, changes: Sequence[Change], session: AuthenticatedSession, me: Actor, now: datetime
+    batch: str,
+    changes: Sequence[Change],
+    session: AuthenticatedSession,
+    actor: Actor,
+    now: datetime,
 ) -> BatchPage:
     """Return the data of a batch's page, in the same queries for any number of changes."""
     holds = UpdateHold.by_component([change.site_id for change in changes])
@@ -228,16 +232,16 @@ def batch_page(
     releases = release_findings.comparisons_by_change(changes)
     warned = {key for key, row in releases.items() if release_findings.warnings_in(row)}
     facts = _Facts(holds, calendar, warned, now)
-    lines = [_line(change, facts, me) for change in changes]
+    lines = [_line(change, facts, actor) for change in changes]
     is_review = any(change.state in (CHECKING, PROPOSED) for change in changes)
-    proposes = permissions.is_allowed(me.role, "propose")
-    rollout = rollout_page(batch, {change.id for change in changes}, me)
+    proposes = permissions.is_allowed(actor.role, "propose")
+    rollout = rollout_page(batch, {change.id for change in changes}, actor)
     approvable = [line.change for line in lines if line.can_approve]
     recent = now - session.session.confirmed_at < permissions.REAUTH_MAX_AGE - timedelta(seconds=30)
     return BatchPage(
         batch=batch,
         lines=lines,
-        blocked=_blocked(changes, me, now) if is_review and proposes else [],
+        blocked=_blocked(changes, actor, now) if is_review and proposes else [],
         requestable=[change for change in changes if proposes and proposals.needs_request(change)],
         can_ask=proposes and any(map(proposals.may_request, changes)),
         tonight=next_night(now, zone_of(session.user.time_zone)),
@@ -246,7 +250,7 @@ def batch_page(
         releases=release_lines(changes, releases),
         rollout=rollout,
         wave_options=wave_options(approvable) if rollout is None else None,
-        experience=_experience(changes, me),
+        experience=_experience(changes, actor),
         now=now,
     )
 
@@ -261,15 +265,15 @@ class _Facts:
     now: datetime
 
 
-def _experience(changes: Sequence[Change], me: Actor) -> FleetExperience | None:
+def _experience(changes: Sequence[Change], actor: Actor) -> FleetExperience | None:
     """Return what the fleet has seen of the one version that a batch brings; None for several."""
     versions = {(change.kind, change.ident, change.to_version) for change in changes}
     if len(versions) > 1:
         return None
-    return fleet_experience(*versions.pop(), permissions.visibility_of(me))
+    return fleet_experience(*versions.pop(), permissions.visibility_of(actor))
 
 
-def _line(change: Change, facts: _Facts, me: Actor) -> BatchLine:
+def _line(change: Change, facts: _Facts, actor: Actor) -> BatchLine:
     calendar, now = facts.calendar, facts.now
     hold = facts.holds.get((change.site_id, change.kind, change.ident))
     if hold is not None and hold.until is not None and hold.until <= now:
@@ -277,7 +281,7 @@ def _line(change: Change, facts: _Facts, me: Actor) -> BatchLine:
     freeze = calendar.freeze_at(change.site, now) if change.state == PROPOSED else None
     pause = update_limits.pause_of(change.site)
     is_open = calendar.stop is None and hold is None and freeze is None and pause is None
-    can_approve = is_open and approvals.may_approve(change, me)
+    can_approve = is_open and approvals.may_approve(change, actor)
     risks = tuple(
         name
         for name in risks_of(change, has_warnings=change.id in facts.warned)
@@ -318,8 +322,8 @@ def _key(change: Change) -> UpdateKey:
     return UpdateKey(change.kind, change.ident, change.from_version, change.to_version)
 
 
-def _blocked(changes: Sequence[Change], me: Actor, now: datetime) -> list[BlockedUpdate]:
+def _blocked(changes: Sequence[Change], actor: Actor, now: datetime) -> list[BlockedUpdate]:
     """Return the sites that cannot take what this batch brings, with the reasons."""
-    visible = fleet_updates.updates_visible_to(me, now)
+    visible = fleet_updates.updates_visible_to(actor, now)
     rows = AvailableUpdate.about(visible, BLOCKED, {_key(change) for change in changes})
     return fleet_updates.with_reasons(rows[:_MOST_BLOCKED], now)

@@ -241,7 +241,7 @@ def _planned_item(change: Change) -> dict[str, Any]:
     return item
 
 
-def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage:
+def change_page(change: Change, actor: Actor, confirmed_at: datetime) -> ChangePage:
     """Return the data of a change's page."""
     now = utcnow()
     site, hold = change.site, change.hold
@@ -249,26 +249,26 @@ def change_page(change: Change, me: Actor, confirmed_at: datetime) -> ChangePage
     has_run = change.sent_at is not None and not change.is_open and not change.left_site_untouched
     rule = None if has_run else auto_update_rules.would_release(change, site, now)
     security = effect_of(change.kind, change.ident, change.from_version, change.to_version)
-    of_version, siblings = change_results.changes_around(change, permissions.visibility_of(me))
+    of_version, siblings = change_results.changes_around(change, permissions.visibility_of(actor))
     return ChangePage(
         change=change,
         site=site,
         siblings=siblings,
         document=_pretty(change.document),
         approval=_approval(change),
-        is_own=change.proposed_by_id is not None and change.proposed_by_id == me.id,
-        decides=approvals.can_decide(me, site),
+        is_own=change.proposed_by_id is not None and change.proposed_by_id == actor.id,
+        decides=approvals.can_decide(actor, site),
         may_confirm_now=now - confirmed_at < permissions.REAUTH_MAX_AGE - timedelta(seconds=30),
         entries=_entries(change),
         now=now,
         hold=hold if hold and change.is_open and hold.is_in_force(now) else None,
         rule=rule,
         attempts=[one for one in of_version if one.site_id == site.id],
-        can_approve=approvals.may_approve(change, me),
+        can_approve=approvals.may_approve(change, actor),
         needs_request=proposals.needs_request(change),
         times=change_times_of(change, now),
         security=security,
-        release=release_age_view_models.card_of_change(change, site, rule, me, security),
+        release=release_age_view_models.card_of_change(change, site, rule, actor, security),
         findings=release_findings.findings_of(change),
         experience=fleet_experience.sum_up(of_version),
         pages=ChangePages.of(change.id) if has_run else None,
@@ -299,8 +299,8 @@ def _entries(change: Change) -> list[AuditEntry]:
     ]
 
 
-def history_page(site: Site, kind: str, ident: str, me: Actor) -> HistoryPage:
-    visible, now = permissions.visibility_of(me), utcnow()
+def history_page(site: Site, kind: str, ident: str, actor: Actor) -> HistoryPage:
+    visible, now = permissions.visibility_of(actor), utcnow()
     stored = SiteData.of_site(site)
     stored = replace(stored, changes=[one for one in stored.changes if visible.has_update(one)])
     found = [
@@ -326,5 +326,7 @@ def history_page(site: Site, kind: str, ident: str, me: Actor) -> HistoryPage:
         changes=listed,
         held=held,
         vulnerabilities=vulnerabilities,
-        releases=release_age_view_models.cards_of_candidates(site, found, vulnerabilities, me, now),
+        releases=release_age_view_models.cards_of_candidates(
+            site, found, vulnerabilities, actor, now
+        ),
     )

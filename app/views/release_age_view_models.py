@@ -71,7 +71,7 @@ class ReleaseCard:
 
 
 def card_of_change(
-    change: Change, site: Site, rule: AutoUpdateRule | None, me: Actor, security: UpdateEffect
+    change: Change, site: Site, rule: AutoUpdateRule | None, actor: Actor, security: UpdateEffect
 ) -> ReleaseCard | None:
     """Return the card of an open update; None if its release has no age."""
     if change.kind not in KINDS or not change.is_open:
@@ -89,9 +89,9 @@ def card_of_change(
         now=now,
         rule=rule,
         wait=None,
-        held=_held(rule, SiteTag.of_site(site) if rule and rule.canary_tag else (), release, me),
+        held=_held(rule, SiteTag.of_site(site) if rule and rule.canary_tag else (), release, actor),
         owner_hours=update_limits.min_age_hours_of(site),
-        may_lift=bool(security.fixed) and _may_lift(me),
+        may_lift=bool(security.fixed) and _may_lift(actor),
     )
 
 
@@ -99,7 +99,7 @@ def cards_of_candidates(
     site: Site,
     found: Sequence[Candidate],
     vulnerabilities: Sequence[SiteVulnerability],
-    me: Actor,
+    actor: Actor,
     now: datetime,
 ) -> list[ReleaseCard]:
     """Return the card of each release that a site lists of one component.
@@ -136,26 +136,29 @@ def cards_of_candidates(
                 now=now,
                 rule=rule,
                 wait=ages.why_rule_waits(rule, target, now) if rule else None,
-                held=_held(rule, tagged, (target.kind, target.ident, version), me),
+                held=_held(rule, tagged, (target.kind, target.ident, version), actor),
                 owner_hours=target.min_age_hours,
-                may_lift=does_fix and _may_lift(me),
+                may_lift=does_fix and _may_lift(actor),
             )
         )
     return cards
 
 
 def _held(
-    rule: AutoUpdateRule | None, tagged: Collection[str], release: Release, me: Actor
+    rule: AutoUpdateRule | None, tagged: Collection[str], release: Release, actor: Actor
 ) -> HeldRelease | None:
     """Return why a rule has not let a release follow to a site with these tags; None if it has."""
     wait = Canaries(utcnow()).why_rule_waits(rule, tagged, release) if rule else None
     if rule is None or wait is None:
         return None
     site = wait.site
-    if site is not None and not permissions.visibility_of(me).has(site.client_id):
+    if site is not None and not permissions.visibility_of(actor).has(site.client_id):
         site = None
     return HeldRelease(rule, wait.code, site, wait.until)
 
 
-def _may_lift(me: Actor) -> bool:
-    return permissions.is_allowed(me.role, "lift") and permissions.visibility_of(me).is_everything
+def _may_lift(actor: Actor) -> bool:
+    return (
+        permissions.is_allowed(actor.role, "lift")
+        and permissions.visibility_of(actor).is_everything
+    )

@@ -115,7 +115,7 @@ class WaveOptions:
     usual_wait: int = wave_choice.USUAL_WAIT_HOURS
 
 
-def rollout_page(batch: str, visible: Collection[int], me: Actor) -> RolloutPage | None:
+def rollout_page(batch: str, visible: Collection[int], actor: Actor) -> RolloutPage | None:
     """Return the rollout of a batch; None if it has none.
 
     `visible` are the ids of the changes of the batch that this person sees.
@@ -142,8 +142,8 @@ def rollout_page(batch: str, visible: Collection[int], me: Actor) -> RolloutPage
         ],
         halts=[_halt(one, visible) for one in found.findings] if is_halted else [],
         expires_at=min((change.not_after for change in waiting), default=None),
-        decides=sees_all and control.may_resume(me, (one.change.site for one in updates)),
-        stops=sees_all and permissions.is_allowed(me.role, "propose"),
+        decides=sees_all and control.may_resume(actor, (one.change.site for one in updates)),
+        stops=sees_all and permissions.is_allowed(actor.role, "propose"),
     )
 
 

@@ -128,7 +128,7 @@ class Rights:
     approvals: str
     deciders: tuple[str, ...] = ()
     client_people: tuple[str, ...] = ()
-    standing: tuple[RuleSummary, ...] = ()
+    rules: tuple[RuleSummary, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -322,8 +322,8 @@ def _approval_rights(client: Client, facts: _ClientFacts, sites: _Sites) -> Righ
         client_people=tuple(
             user.name for user in users if user.role == CLIENT and user.client_id == client.id
         ),
-        standing=tuple(
-            _standing((rule for rule in facts.rules if rule.id in sites.rules), sites.names)
+        rules=tuple(
+            _rule_summaries((rule for rule in facts.rules if rule.id in sites.rules), sites.names)
         ),
     )
 
@@ -364,7 +364,9 @@ def _client_facts(client: Client, period: Period, now: datetime) -> _ClientFacts
     return _ClientFacts(users, rules, read_stories(row.updates))
 
 
-def _standing(rules: Iterable[AutoUpdateRule], names: Mapping[int, str]) -> Iterator[RuleSummary]:
+def _rule_summaries(
+    rules: Iterable[AutoUpdateRule], names: Mapping[int, str]
+) -> Iterator[RuleSummary]:
     """Yield what the report says about these auto-update rules.
 
     A rule may name sites of several clients. Only the names of these sites are part of the report.
