@@ -2,7 +2,8 @@
 
 The sites run in a process of their own and answer after 300 ms. Twenty of a thousand share a
 server, which has a loopback address of its own. The floor is the waiting alone: that time for each
-site, divided among the places.
+site, divided among the places. `python -m bench.fleet 10000` syncs that many sites by one worker,
+one job after the other, and measures the memory that the worker needs.
 """
 
 from __future__ import annotations
@@ -108,6 +109,28 @@ class _Handler(BaseHTTPRequestHandler):
 
 def figures(count: int = SITES) -> Iterator[Figure]:
     """Sync all sites for the first time, again without news, and again with silent ones."""
+    with _fleet(count) as (sites, config):
+        yield from _measured(sites, config, count)
+
+
+def figures_of_jobs(count: int) -> Iterator[Figure]:
+    """Sync all sites for the first time and again without news, by one worker."""
+    with _fleet(count) as (sites, config), _serving(sites):
+        for name, what in (("sync.jobs.first", "first syncs"), ("sync.jobs", "syncs without news")):
+            _forget_peak()
+            before = _memory("VmRSS")
+            wall, cpu, _ = _sync_all(config, at_once=site_sync.SITES_AT_ONCE)
+            grown = _memory("VmHWM") - before
+            ours = f"{count} {what} by one worker"
+            seconds = {ours: wall, "waiting alone": count * ANSWERS_AFTER_S / PLACES}
+            yield Figure.ratio(name, ours, "waiting alone", seconds)
+            yield Figure.absolute(f"{name}.cpu_ms", "CPU for each", cpu / count * 1000, "ms")
+            yield Figure.absolute(f"{name}.memory_mb", "memory for them", grown, "MB")
+
+
+@contextmanager
+def _fleet(count: int) -> Iterator[tuple[_Sites, Config]]:
+    """Yield paired sites in a new database that is in use."""
     with tempfile.TemporaryDirectory(prefix="aura-bench-") as folder:
         config = make_config(Path(folder))
         PreparedDatabases(SqliteFiles(Path(folder))).restore(EMPTY, config)
@@ -115,7 +138,7 @@ def figures(count: int = SITES) -> Iterator[Figure]:
         sites = _Sites()
         with db.connection_context(), patch.object(queue, "_backend", RecordingQueue()):
             _build(sites, config, count)
-            yield from _measured(sites, config, count)
+            yield sites, config
 
 
 def _build(sites: _Sites, config: Config, count: int) -> None:
@@ -152,8 +175,13 @@ def _measured(sites: _Sites, config: Config, count: int) -> Iterator[Figure]:
     yield Figure.ratio("sync.beside_silent", ours, without, seconds, target=_MOST_DELAY)
 
 
-def _sync_all(config: Config, all_but: int = 0) -> tuple[float, float, float]:
-    """Return the seconds, the CPU seconds, and the seconds until all but some had ended."""
+def _sync_all(
+    config: Config, all_but: int = 0, at_once: int = sys.maxsize
+) -> tuple[float, float, float]:
+    """Sync all sites, `at_once` of them in a job.
+
+    Return the seconds, the CPU seconds, and the seconds until all but some had ended.
+    """
     Sync.delete().execute()
     began, cpu = time.perf_counter(), time.process_time()
     asked = _ask_all(config)
@@ -163,13 +191,28 @@ def _sync_all(config: Config, all_but: int = 0) -> tuple[float, float, float]:
         site_sync.run_sync(sync_id, config=config, call=overlapping(site_client.call))
         ended.append(time.perf_counter() - began)
 
-    Concurrently(sync, servers=Sync.servers(asked)).run(asked)
+    for begin in range(0, len(asked), at_once):
+        job = asked[begin : begin + at_once]
+        Concurrently(sync, servers=Sync.servers(job)).run(job)
     return ended[-1], time.process_time() - cpu, ended[len(asked) - 1 - all_but]
 
 
 def _ask_all(config: Config) -> list[int]:
     with patch.object(site_sync, "SITES_AT_ONCE", 10**9):
         return site_sync.request_due(utcnow(), every_minutes=60)
+
+
+def _forget_peak() -> None:
+    """Start VmHWM again from now: Linux, proc_pid_clear_refs(5)."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def _memory(field: str) -> float:
+    """Return a field of this process's memory in MB: Linux, proc_pid_status(5)."""
+    for line in Path("/proc/self/status").read_text("ascii").splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"the kernel does not report {field}")
 
 
 @contextmanager
@@ -185,5 +228,6 @@ def _serving(sites: _Sites) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    for figure in figures(int(sys.argv[1]) if sys.argv[1:] else SITES):
+    measured = figures_of_jobs(int(sys.argv[1])) if sys.argv[1:] else figures()
+    for figure in measured:
         print(figure.line(), flush=True)
