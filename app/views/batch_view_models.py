@@ -227,21 +227,23 @@ def batch_page(
     now: datetime,
 ) -> BatchPage:
     """Return the data of a batch's page, in the same queries for any number of changes."""
-    holds = UpdateHold.by_component([change.site_id for change in changes])
+    is_review = any(change.state in (CHECKING, PROPOSED) for change in changes)
+    proposes = permissions.is_allowed(actor.role, "propose")
+    blocked = _blocked(changes, actor, now) if is_review and proposes else []
+    site_ids = [change.site_id for change in changes] + [update.site_id for update in blocked]
+    holds = UpdateHold.by_component(site_ids)
     calendar = page_calendar(now)
     releases = release_findings.comparisons_by_change(changes)
     warned = {key for key, row in releases.items() if release_findings.warnings_in(row)}
     facts = _Facts(holds, calendar, warned, now)
     lines = [_line(change, facts, actor) for change in changes]
-    is_review = any(change.state in (CHECKING, PROPOSED) for change in changes)
-    proposes = permissions.is_allowed(actor.role, "propose")
     rollout = rollout_page(batch, {change.id for change in changes}, actor)
     approvable = [line.change for line in lines if line.can_approve]
     recent = now - session.session.confirmed_at < permissions.REAUTH_MAX_AGE - timedelta(seconds=30)
     return BatchPage(
         batch=batch,
         lines=lines,
-        blocked=_blocked(changes, actor, now) if is_review and proposes else [],
+        blocked=fleet_updates.with_reasons(blocked, holds, now),
         requestable=[change for change in changes if proposes and proposals.needs_request(change)],
         can_ask=proposes and any(map(proposals.may_request, changes)),
         tonight=next_night(now, zone_of(session.user.time_zone)),
@@ -322,8 +324,8 @@ def _key(change: Change) -> UpdateKey:
     return UpdateKey(change.kind, change.ident, change.from_version, change.to_version)
 
 
-def _blocked(changes: Sequence[Change], actor: Actor, now: datetime) -> list[BlockedUpdate]:
-    """Return the sites that cannot take what this batch brings, with the reasons."""
+def _blocked(changes: Sequence[Change], actor: Actor, now: datetime) -> list[AvailableUpdate]:
+    """Return what this batch brings, of the sites that cannot take it."""
     visible = fleet_updates.updates_visible_to(actor, now)
     rows = AvailableUpdate.about(visible, BLOCKED, {_key(change) for change in changes})
-    return fleet_updates.with_reasons(rows[:_MOST_BLOCKED], now)
+    return rows[:_MOST_BLOCKED]

@@ -52,13 +52,18 @@ def blocked_updates(
 ) -> KeyPage[BlockedUpdate]:
     """Return a page of blocked updates with their reasons, in two queries."""
     page = update_lists.blocked(update_filter, size=size, start=start)
-    items = with_reasons(page.items, update_filter.now)
+    holds = UpdateHold.by_component([row.site_id for row in page.items])
+    items = with_reasons(page.items, holds, update_filter.now)
     return KeyPage(items, page.start, page.previous, page.next)
 
 
-def with_reasons(rows: Sequence[AvailableUpdate], now: datetime) -> list[BlockedUpdate]:
-    """Add the reasons of blocked rows: those of the site data, and those that come and go."""
-    holds = UpdateHold.by_component([row.site_id for row in rows])
+def with_reasons(
+    rows: Sequence[AvailableUpdate], holds: dict[tuple[int, str, str], UpdateHold], now: datetime
+) -> list[BlockedUpdate]:
+    """Add the reasons of blocked rows: those of the site data, and those that come and go.
+
+    `holds` are those of their sites, as UpdateHold.by_component returns them.
+    """
     return [_with_reasons(row, holds.get((row.site_id, row.kind, row.ident)), now) for row in rows]
 
 
