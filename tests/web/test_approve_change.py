@@ -1,4 +1,4 @@
-"""Somebody approves exactly what they were shown, once it is clear who they are."""
+"""Approve an update: who may, what the form proves, and what the pages show afterwards."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from tests.support.fakes import FakeSite
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}}"
 
 
-def approve_as(person, change, *, came_from="", **more):
+def approve_as(person, change, *, referer="", **fields):
     return person.post(
         f"/changes/{change.id}/approve",
-        data={"digest": change.digest, **more},
-        headers={"Referer": came_from or f"http://localhost/changes/{change.id}"},
+        data={"digest": change.digest, **fields},
+        headers={"Referer": referer or f"http://localhost/changes/{change.id}"},
     )
 
 
@@ -41,7 +41,7 @@ def state(change):
     return Change.get_by_id(change.id).state
 
 
-def long_ago():
+def expire_confirmation():
     UserSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
 
 
@@ -50,9 +50,9 @@ def test_an_approval_queues_the_change_and_the_page_says_who(as_ana, proposed, f
     page = as_ana.get(f"/changes/{proposed.id}").text
     assert "Approve update to 5.3.1" in page
     assert "Risks" in page
-    answer = approve_as(as_ana, proposed)
-    assert answer.status_code == 303
-    assert answer.location.endswith(f"/changes/{proposed.id}")
+    response = approve_as(as_ana, proposed)
+    assert response.status_code == 303
+    assert response.location.endswith(f"/changes/{proposed.id}")
     assert state(proposed) == APPROVED
     assert jobs.jobs == [("run_change", (proposed.id,), 0)]
     assert "a second person approved it" in as_ana.get(f"/changes/{proposed.id}").text
@@ -65,19 +65,19 @@ def test_an_approval_queues_the_change_and_the_page_says_who(as_ana, proposed, f
     assert "data-poll" not in text
 
 
-def test_the_same_path_works_without_scripts(as_ana, proposed):
-    """Everything the form of the page holds is sent as a browser would, and nothing else."""
+def test_an_approval_works_without_javascript(as_ana, proposed):
+    """Send exactly the fields of the form, as a browser does."""
     page = as_ana.get(f"/changes/{proposed.id}").text
     action = f"/changes/{proposed.id}/approve"
     form = re.search(rf'<form[^>]*action="{action}".*?</form>', page, re.DOTALL)
     fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form.group()))
-    answer = as_ana.post(f"/changes/{proposed.id}/approve", data=fields)
-    assert answer.status_code == 303
+    response = as_ana.post(f"/changes/{proposed.id}/approve", data=fields)
+    assert response.status_code == 303
     assert state(proposed) == APPROVED
     assert "Refresh now" in as_ana.get(f"/changes/{proposed.id}").text
 
 
-def test_the_ways_to_decide_are_in_one_row(as_ana, proposed):
+def test_the_decision_buttons_are_in_one_row(as_ana, proposed):
     text = as_ana.get(f"/changes/{proposed.id}").text
     row = text.split('class="buttons decisions"', 1)[1].split("</section>", 1)[0]
     places = [
@@ -95,33 +95,33 @@ def test_hashes_and_references_are_folded(as_ana, proposed):
         assert detail not in shown
 
 
-def test_a_change_nobody_knows_is_not_found(as_ana):
+def test_an_unknown_change_is_not_found(as_ana):
     assert as_ana.post("/changes/4711/approve", data={"digest": "x"}).status_code == 404
 
 
-def test_one_who_may_only_look_is_refused(as_cleo, proposed):
+def test_a_viewer_is_refused(as_cleo, proposed):
     assert approve_as(as_cleo, proposed).status_code == 403
     assert state(proposed) == PROPOSED
 
 
 def test_a_stranger_is_sent_to_sign_in(as_nobody, proposed):
-    answer = as_nobody.post(f"/changes/{proposed.id}/approve", data={"digest": proposed.digest})
-    assert answer.status_code == 303
-    assert answer.location.startswith("/sign-in")
+    response = as_nobody.post(f"/changes/{proposed.id}/approve", data={"digest": proposed.digest})
+    assert response.status_code == 303
+    assert response.location.startswith("/sign-in")
     assert state(proposed) == PROPOSED
 
 
-def test_an_old_session_types_its_password_first(as_ana, proposed):
-    long_ago()
+def test_an_old_session_asks_for_the_password_first(as_ana, proposed):
+    expire_confirmation()
     assert "Aura asks for your password first." in as_ana.get(f"/changes/{proposed.id}").text
-    asked = approve_as(as_ana, proposed)
-    assert (asked.status_code, state(proposed)) == (403, PROPOSED)
-    held = held_in(asked)
-    assert held["digest"] == proposed.digest
-    wrong = approve_as(as_ana, proposed, **held, own_password="wrong")
+    prompt = approve_as(as_ana, proposed)
+    assert (prompt.status_code, state(proposed)) == (403, PROPOSED)
+    fields = hidden_fields(prompt)
+    assert fields["digest"] == proposed.digest
+    wrong = approve_as(as_ana, proposed, **fields, own_password="wrong")
     assert (wrong.status_code, state(proposed)) == (422, PROPOSED)
-    assert held_in(wrong) == held
-    done = approve_as(as_ana, proposed, **held, own_password=PASSWORD)
+    assert hidden_fields(wrong) == fields
+    done = approve_as(as_ana, proposed, **fields, own_password=PASSWORD)
     assert done.location.endswith(f"/changes/{proposed.id}")
     assert state(proposed) == APPROVED
     assert [e.event for e in AuditEntry.newest(event="identity_confirmed")] == [
@@ -129,33 +129,33 @@ def test_an_old_session_types_its_password_first(as_ana, proposed):
     ]
 
 
-def held_in(page) -> dict[str, str]:
-    """What waits in the page that asks for the password, but for its own token."""
+def hidden_fields(page) -> dict[str, str]:
+    """Return the hidden fields of the password prompt, without its CSRF token."""
     fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page.text)
     return {name: html.unescape(value) for name, value in fields if name != "csrf_token"}
 
 
-def test_there_is_a_way_back_to_the_page_they_came_from_and_to_nowhere_else(as_ana, proposed):
-    long_ago()
-    asked = approve_as(as_ana, proposed)
-    assert held_in(asked)["back"] == f"/changes/{proposed.id}"
+def test_the_password_prompt_links_back_to_aura_alone(as_ana, proposed):
+    expire_confirmation()
+    prompt = approve_as(as_ana, proposed)
+    assert hidden_fields(prompt)["back"] == f"/changes/{proposed.id}"
     for elsewhere in ("https://evil.example/changes/1", "http://localhost//evil.example"):
-        asked = approve_as(as_ana, proposed, came_from=elsewhere)
-        assert held_in(asked)["back"] == "/"
-    asked = approve_as(as_ana, proposed, back="//evil.example")
-    assert held_in(asked)["back"] == "/"
+        prompt = approve_as(as_ana, proposed, referer=elsewhere)
+        assert hidden_fields(prompt)["back"] == "/"
+    prompt = approve_as(as_ana, proposed, back="//evil.example")
+    assert hidden_fields(prompt)["back"] == "/"
 
 
-def test_what_was_sent_stays_text_while_it_waits(as_ana, proposed):
-    long_ago()
-    asked = approve_as(as_ana, proposed, digest='"><script>alert(1)</script>')
-    assert "<script>alert" not in asked.text
-    assert held_in(asked)["digest"] == '"><script>alert(1)</script>'
+def test_the_password_prompt_escapes_the_fields_it_keeps(as_ana, proposed):
+    expire_confirmation()
+    prompt = approve_as(as_ana, proposed, digest='"><script>alert(1)</script>')
+    assert "<script>alert" not in prompt.text
+    assert hidden_fields(prompt)["digest"] == '"><script>alert(1)</script>'
 
 
 @pytest.mark.usefixtures("slow_guessing")
-def test_guessing_the_password_there_is_slow(as_ana, proposed):
-    long_ago()
+def test_guessing_in_the_password_prompt_is_slow(as_ana, proposed):
+    expire_confirmation()
     for _ in range(6):
         approve_as(as_ana, proposed, own_password="wrong")
     assert approve_as(as_ana, proposed, own_password=PASSWORD).status_code == 422
@@ -163,13 +163,13 @@ def test_guessing_the_password_there_is_slow(as_ana, proposed):
     assert len(AuditEntry.newest(event="password_refused")) == 7
 
 
-def test_a_password_opens_nothing_that_the_role_does_not(as_cleo, proposed):
+def test_a_password_adds_no_permission_to_the_role(as_cleo, proposed):
     assert approve_as(as_cleo, proposed, own_password=PASSWORD).status_code == 403
     assert not AuditEntry.newest(event="identity_confirmed")
 
 
 @pytest.mark.parametrize("digest", ["", "0" * 64])
-def test_another_digest_is_answered_with_a_conflict(as_ana, proposed, digest):
+def test_another_digest_is_a_conflict(as_ana, proposed, digest):
     assert approve_as(as_ana, proposed, digest=digest).status_code == 409
     assert state(proposed) == PROPOSED
 
@@ -180,11 +180,11 @@ def test_a_link_approves_nothing(as_ana, proposed):
 
 
 def test_a_form_of_another_page_approves_nothing(as_ana, proposed):
-    answer = as_ana.post(
+    response = as_ana.post(
         f"/changes/{proposed.id}/approve",
         data={"digest": proposed.digest, "csrf_token": "made-up"},
     )
-    assert answer.status_code == 400
+    assert response.status_code == 400
     assert state(proposed) == PROPOSED
 
 
@@ -195,13 +195,13 @@ def test_a_second_click_is_harmless(as_ana, proposed, jobs):
     assert jobs.names() == ["run_change"]
 
 
-def test_ones_own_proposal_is_shown_as_confirmed_by_oneself(as_ben, proposed):
+def test_the_page_says_that_the_proposer_approved(as_ben, proposed):
     assert "Approve and update to 5.3.1" in as_ben.get(f"/changes/{proposed.id}").text
     approve_as(as_ben, proposed)
     assert "the person who proposed it approved it" in as_ben.get(f"/changes/{proposed.id}").text
 
 
-def test_where_two_are_asked_for_the_proposer_is_offered_no_button(as_ben, as_ana, proposed):
+def test_the_proposer_gets_no_button_under_four_eyes_approval(as_ben, as_ana, proposed):
     client = Client.named("Bakery Ltd")
     client.set_approval_mode(FOUR_EYES)
     Site.update(client=client).execute()
@@ -223,7 +223,7 @@ def test_a_rejection_needs_a_reason_and_shows_it(as_ana, proposed):
     assert as_ana.post(path, data={"reason": "again"}).status_code == 409
 
 
-def test_what_is_approved_is_cancelled_until_it_begins(as_ben, as_ana, proposed):
+def test_an_approved_change_can_be_cancelled_until_it_starts(as_ben, as_ana, proposed):
     approve_as(as_ana, proposed)
     assert "Cancel update" in as_ben.get(f"/changes/{proposed.id}").text
     assert as_ben.post(f"/changes/{proposed.id}/cancel").status_code == 303
@@ -231,7 +231,7 @@ def test_what_is_approved_is_cancelled_until_it_begins(as_ben, as_ana, proposed)
     assert "Nothing was changed on the site." in as_ben.get(f"/changes/{proposed.id}").text
 
 
-def test_an_open_page_learns_that_a_colleague_decided(as_ana, proposed):
+def test_an_open_page_reloads_when_a_colleague_decides(as_ana, proposed):
     text = as_ana.get(f"/changes/{proposed.id}").text
     assert 'seen=proposed" hx-trigger="every 30s"' in text
     path = f"/changes/{proposed.id}/progress?seen=proposed"
@@ -240,9 +240,7 @@ def test_an_open_page_learns_that_a_colleague_decided(as_ana, proposed):
     assert as_ana.get(path).headers["HX-Redirect"] == f"/changes/{proposed.id}"
 
 
-def test_what_was_proposed_together_refreshes_when_a_state_has_changed(
-    as_ana, proposed, fake, config, today, ben
-):
+def test_a_batch_page_refreshes_when_a_state_changes(as_ana, proposed, fake, config, today, ben):
     page = as_ana.get(f"/updates/{proposed.batch}").text
     refresh = re.search(r'hx-get="([^"]+)" hx-trigger="every 30s"', page).group(1)
     same = as_ana.get(refresh.replace("&amp;", "&"))
@@ -261,26 +259,26 @@ def test_what_was_proposed_together_refreshes_when_a_state_has_changed(
     assert "data-poll" not in ended
 
 
-def test_what_went_together_is_approved_together(as_ana, proposed, fake, config):
+def test_a_batch_is_approved_as_a_whole(as_ana, proposed, fake, config):
     page = as_ana.get(f"/updates/{proposed.batch}").text
     assert f'name="seen" value="{proposed.id}:{proposed.digest}"' in page
     path = f"/updates/{proposed.batch}/approve"
     assert as_ana.post(path, data={}).status_code == 409
     assert as_ana.post(path, data={"seen": "x"}).status_code == 409
     assert as_ana.post(path, data={"seen": f"{proposed.id}:{'0' * 64}"}).status_code == 409
-    answer = as_ana.post(path, data={"seen": f"{proposed.id}:{proposed.digest}"})
-    assert answer.status_code == 303
+    response = as_ana.post(path, data={"seen": f"{proposed.id}:{proposed.digest}"})
+    assert response.status_code == 303
     assert state(proposed) == APPROVED
     unknown = "00000000-0000-4000-8000-000000000000"
     assert as_ana.get(f"/updates/{unknown}").status_code == 404
 
 
-# ---- what came of it ----
+# ---- results ----
 
 
 @pytest.fixture
 def ended(proposed, ana, fake: FakeSite, config):
-    """The change after it ran, in the way the test wants."""
+    """Run the change with the outcome that the test chooses, and return it."""
 
     def run(plays):
         fake.clock.now = utcnow()
@@ -292,7 +290,7 @@ def ended(proposed, ana, fake: FakeSite, config):
     return run
 
 
-def test_a_failure_asks_somebody_to_look_and_lets_others_go_on_then(as_ana, ended, today):
+def test_a_failed_update_blocks_its_site_until_it_is_checked(as_ana, ended, today):
     change = ended(("failed", "version_wrong_after"))
     text = as_ana.get(f"/changes/{change.id}").text
     assert "Failed: another version than approved was installed afterwards" in text
@@ -305,7 +303,7 @@ def test_a_failure_asks_somebody_to_look_and_lets_others_go_on_then(as_ana, ende
     assert "put 5.3 back by hand" in as_ana.get(f"/changes/{change.id}").text
 
 
-def test_a_rollback_says_what_stays(as_ana, ended):
+def test_a_rollback_says_what_was_not_undone(as_ana, ended):
     change = ended(("rolled_back", "fatal_after"))
     text = as_ana.get(f"/changes/{change.id}").text
     assert "Rolled back: the new version crashed the site" in text
@@ -329,7 +327,7 @@ def test_an_unknown_outcome_polls_until_it_is_settled(as_ana, proposed, ana, fak
     assert moved.headers["HX-Redirect"] == f"/changes/{proposed.id}"
 
 
-def test_a_refused_dry_run_says_everything_that_did_not_hold(as_ana, today, ben, fake, config):
+def test_a_refused_dry_run_names_every_reason(as_ana, today, ben, fake, config):
     change = propose(today, ben, fake.clock())
     fake.report["health"]["file_mods"] = False
     fake.report["updates"]["plugins"][0]["version"] = "5.4"
@@ -339,7 +337,7 @@ def test_a_refused_dry_run_says_everything_that_did_not_hold(as_ana, today, ben,
     assert "Also: WordPress now lists another version" in text
 
 
-def test_the_queue_shows_each_change_where_it_belongs(as_cleo, as_ana, proposed, ana):
+def test_each_change_is_in_the_list_of_its_state(as_cleo, as_ana, proposed, ana):
     link = f'href="/changes/{proposed.id}"'
     assert link in as_cleo.get("/updates/waiting").text
     approve_as(as_ana, proposed)

@@ -1,4 +1,4 @@
-"""Whatever a call runs into, the page names it, shows the evidence and says what to do next."""
+"""Call errors: the page names each problem, shows the evidence and the next step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def errors(tmp_path):
         yield app.jinja_env.get_template("components/errors.html").module
 
 
-def test_every_error_has_its_words(errors):
+def test_every_error_code_has_a_text(errors):
     assert errors.ERRORS.keys() == {error_code.value for error_code in ErrorCode} | OWN
 
 
@@ -43,7 +43,7 @@ def test_each_error_says_what_happened_and_the_next_step(errors, error_code):
     assert "<script>alert" not in shown
 
 
-def test_a_error_nobody_declared_is_still_shown_as_one(errors):
+def test_an_undeclared_error_is_still_shown(errors):
     shown = str(errors.error_notice("brand_new", {"why": "x"}, AT, SITE))
     assert "The call failed" in shown
 

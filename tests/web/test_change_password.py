@@ -1,4 +1,4 @@
-"""Somebody changes their own password; every other session of theirs ends."""
+"""Change your own password: the rules, the audit log, and the end of other sessions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ NEW = "quite another four words"
 TYPED = {"present": PASSWORD, "new": NEW, "again": NEW}
 
 
-def test_the_new_password_counts_and_the_old_one_is_over(app, as_ana, ana):
+def test_the_new_password_replaces_the_old_one(app, as_ana, ana):
     elsewhere = signed_in(app, ana)
-    answer = as_ana.post("/account/password", data=TYPED)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/account")
+    response = as_ana.post("/account/password", data=TYPED)
+    assert (response.status_code, response.headers["Location"]) == (303, "/account")
     assert "Password changed" in as_ana.get("/account").text
     assert elsewhere.get("/").status_code == 303
     stranger = app.test_client()
@@ -25,7 +25,7 @@ def test_the_new_password_counts_and_the_old_one_is_over(app, as_ana, ana):
     assert stranger.signs_in("ana@agency.example", NEW).status_code == 303
 
 
-def test_the_session_one_is_in_gets_a_new_ticket(as_ana):
+def test_the_current_session_gets_a_new_ticket(as_ana):
     with as_ana.session_transaction() as cookie:
         before = cookie["_user_id"]
     as_ana.post("/account/password", data=TYPED)
@@ -49,11 +49,11 @@ def test_the_change_is_in_the_audit_log(as_ana):
         ({"new": "ana@agency.example", "again": "ana@agency.example"}, "new"),
     ],
 )
-def test_a_mistake_is_told_beside_its_field(as_ana, ana, changes, field):
+def test_a_mistake_is_an_error_at_its_field(as_ana, ana, changes, field):
     before = User.get_by_id(ana.id).password_hash
-    answer = as_ana.post("/account/password", data={**TYPED, **changes})
-    assert answer.status_code == 422
-    assert f'id="f-{field}-error"' in answer.text
+    response = as_ana.post("/account/password", data={**TYPED, **changes})
+    assert response.status_code == 422
+    assert f'id="f-{field}-error"' in response.text
     assert User.get_by_id(ana.id).password_hash == before
 
 
@@ -71,14 +71,14 @@ def test_each_guess_is_in_the_audit_log_with_its_reason(as_ana):
     wrong = {**TYPED, "present": "not the password at all"}
     for _ in range(6):
         as_ana.post("/account/password", data=wrong)
-    told = [entry_document(one) for one in AuditEntry.newest(event="password_refused")]
-    reasons = [one["facts"]["reason"] for one in told]
+    entries = [entry_document(entry) for entry in AuditEntry.newest(event="password_refused")]
+    reasons = [entry["facts"]["reason"] for entry in entries]
     assert reasons == ["too many attempts", *["wrong password"] * 5]
-    assert {one["actor"]["kind"] for one in told} == {"user"}
+    assert {entry["actor"]["kind"] for entry in entries} == {"user"}
     assert "The password was refused" in as_ana.get("/activity").text
 
 
-def test_guessing_here_does_not_shut_the_door(app, as_ana, ana):
+def test_guessing_here_does_not_block_sign_in(app, as_ana, ana):
     wrong = {**TYPED, "present": "not the password at all"}
     for _ in range(5):
         as_ana.post("/account/password", data=wrong)

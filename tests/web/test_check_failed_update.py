@@ -1,4 +1,4 @@
-"""Somebody finds an update that failed or was rolled back, looks at the site and says so."""
+"""Check a failed or rolled-back update: find it, look at the site, mark it as checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.fakes import FakeSite
 
 @pytest.fixture
 def ended(proposed, ana, fake: FakeSite, config):
-    """The change after it ran, in the way the test wants."""
+    """Run the change with the outcome that the test chooses, and return it."""
 
     def run(plays):
         fake.clock.now = utcnow()
@@ -30,8 +30,8 @@ def ended(proposed, ana, fake: FakeSite, config):
     return run
 
 
-def later_successes(change: Change, count: int) -> None:
-    """So many updates succeeded after it."""
+def add_later_successes(change: Change, count: int) -> None:
+    """Create `count` updates that succeeded after `change`."""
     row = change.__data__ | {"state": "succeeded", "is_incident": False, "outcome_reason": ""}
     del row["id"]
     for number in range(count):
@@ -42,7 +42,7 @@ def later_successes(change: Change, count: int) -> None:
 
 
 def listed(text: str, card: str) -> list[str]:
-    """The names in one card of the page."""
+    """Return the names in one card of the page."""
     if f'id="{card}"' not in text:
         return []
     part = text.split(f'id="{card}"', 1)[1].split("</section>", 1)[0]
@@ -50,9 +50,9 @@ def listed(text: str, card: str) -> list[str]:
 
 
 @pytest.mark.parametrize("plays", [("rolled_back", "fatal_after"), ("failed", "inactive_after")])
-def test_it_stays_listed_however_much_ends_after_it(as_ana, ended, plays):
+def test_a_failed_update_stays_listed_until_it_is_checked(as_ana, ended, plays):
     change = ended(plays)
-    later_successes(change, 60)
+    add_later_successes(change, 60)
     assert listed(as_ana.get("/updates/done").text, "to-check") == ["Akismet"]
     assert "for you" in as_ana.get("/account").text
     path = f"/changes/{change.id}/close"
@@ -64,20 +64,20 @@ def test_it_stays_listed_however_much_ends_after_it(as_ana, ended, plays):
     assert as_ana.post(path, data={"note": "again"}).status_code == 409
 
 
-def test_a_rollback_is_acknowledged_without_words_and_with_an_entry(as_ben, ended):
+def test_a_rollback_is_acknowledged_without_a_note_and_recorded(as_ben, ended):
     change = ended(("rolled_back", "fatal_after"))
     assert as_ben.post(f"/changes/{change.id}/close", data={"note": ""}).status_code == 303
     last = entry_document(AuditEntry.newest(event="change_acknowledged", limit=1)[0])
     assert (last["actor"]["name"], last["facts"]["change_id"]) == ("Ben", change.id)
 
 
-def test_a_failed_update_that_pauses_its_site_needs_words(as_ben, ended):
+def test_a_failed_update_that_pauses_its_site_needs_a_note(as_ben, ended):
     change = ended(("failed", "inactive_after"))
     assert as_ben.post(f"/changes/{change.id}/close", data={"note": ""}).status_code == 422
     assert Change.get_by_id(change.id).needs_checking
 
 
-def test_one_who_may_only_look_sees_it_and_gets_no_button(as_cleo, ended):
+def test_a_viewer_sees_the_update_and_gets_no_button(as_cleo, ended):
     change = ended(("rolled_back", "fatal_after"))
     text = as_cleo.get(f"/changes/{change.id}").text
     assert "Needs checking" in text
@@ -85,7 +85,7 @@ def test_one_who_may_only_look_sees_it_and_gets_no_button(as_cleo, ended):
     assert as_cleo.post(f"/changes/{change.id}/close", data={"note": "x"}).status_code == 403
 
 
-def test_the_page_of_its_batch_shows_whether_it_still_needs_checking(as_ana, ended):
+def test_the_batch_page_shows_whether_sites_need_checking(as_ana, ended):
     change = ended(("rolled_back", "fatal_after"))
     assert (
         "Sites that need checking are listed first" in as_ana.get(f"/updates/{change.batch}").text
@@ -96,16 +96,16 @@ def test_the_page_of_its_batch_shows_whether_it_still_needs_checking(as_ana, end
     assert "A team member checked each of them." in text
 
 
-def test_what_succeeded_needs_no_checking(as_ana, ended):
+def test_a_successful_update_needs_no_checking(as_ana, ended):
     change = ended(("succeeded", ""))
     assert listed(as_ana.get("/updates/done").text, "to-check") == []
     assert as_ana.post(f"/changes/{change.id}/close", data={"note": "x"}).status_code == 409
 
 
-def test_an_update_without_a_result_is_over_once_a_person_has_checked_the_site(as_ana, ended):
+def test_an_update_without_a_result_ends_when_a_person_checks_the_site(as_ana, ended):
     change = ended(("succeeded", ""))
-    asked = {"next_attempt_at": utcnow(), "ended_at": None}
-    Change.update(state="unknown", is_incident=True, **asked).execute()
+    pending = {"next_attempt_at": utcnow(), "ended_at": None}
+    Change.update(state="unknown", is_incident=True, **pending).execute()
     path = f"/updates/{change.batch}"
     assert "Running: " in as_ana.get(path).text
     as_ana.post(f"/changes/{change.id}/close", data={"note": "The new version is there"})
@@ -119,7 +119,7 @@ def test_an_update_without_a_result_is_over_once_a_person_has_checked_the_site(a
     assert "Review updates of this site" in text
 
 
-def test_a_batch_does_not_say_of_an_update_that_was_not_seen_working_that_it_works(as_ana, ended):
+def test_a_batch_does_not_call_an_unproven_update_working(as_ana, ended):
     path = f"/updates/{ended(('succeeded', '')).batch}"
     assert "its home page still works" in as_ana.get(path).text
     Change.update(outcome_reason="unproven").execute()
@@ -128,7 +128,7 @@ def test_a_batch_does_not_say_of_an_update_that_was_not_seen_working_that_it_wor
     assert "its home page still works" not in text
 
 
-def test_the_page_of_an_update_says_that_the_former_version_was_restored(as_ana, ended):
+def test_the_update_page_says_that_the_previous_version_was_restored(as_ana, ended):
     change = ended(("succeeded", ""))
     about = (change.site_id, change.kind, change.ident, change.to_version)
     assert "Previous version restored" not in as_ana.get(f"/changes/{change.id}").text
@@ -138,9 +138,9 @@ def test_the_page_of_an_update_says_that_the_former_version_was_restored(as_ana,
     assert "5.3 was restored in the site's wp-admin" in text.replace("&#39;", "'")
 
 
-def test_everything_that_ended_is_found_page_by_page_and_by_its_result(as_ana, ended):
+def test_finished_updates_are_paged_and_filtered_by_result(as_ana, ended):
     change = ended(("rolled_back", "fatal_after"))
-    later_successes(change, 65)
+    add_later_successes(change, 65)
     found, path, pages = [], "/updates/done", 0
     while path:
         text = as_ana.get(path).text
@@ -157,33 +157,33 @@ def test_everything_that_ended_is_found_page_by_page_and_by_its_result(as_ana, e
 
 
 @pytest.mark.parametrize("query", ["?outcome=nonsense", "?page=x", "?page=0", "?page=" + "9" * 30])
-def test_a_page_that_does_not_exist_is_the_first_one(as_ana, ended, query):
+def test_an_invalid_page_or_filter_shows_the_first_page(as_ana, ended, query):
     ended(("rolled_back", "fatal_after"))
     assert listed(as_ana.get(f"/updates/done{query}").text, "batches") == ["Akismet 5.3.1"]
 
 
-# ---- what the evidence says of it ----
+# ---- evidence ----
 
 
-def states(text: str) -> list[str]:
+def evidence_rows(text: str) -> list[str]:
     part = text.split('id="evidence"', 1)[1].split("</table>", 1)[0]
     return re.findall(r'scope="row"[^>]*><div class="cell">([^<]+)</div>', part)
 
 
 def test_a_rollback_shows_the_new_version_and_its_error(as_ana, ended):
     text = as_ana.get(f"/changes/{ended(('rolled_back', 'fatal_after')).id}").text
-    assert states(text) == ["Before", "With 5.3.1", "After rollback"]
+    assert evidence_rows(text) == ["Before", "With 5.3.1", "After rollback"]
     assert text.count(ERROR) == 2  # in the headline's box and in its row
     assert "Page is broken" in text
 
 
-def test_an_older_siteagent_does_not_send_that_state(as_ana, ended, fake, monkeypatch):
+def test_an_older_siteagent_sends_no_state_during_the_update(as_ana, ended, fake, monkeypatch):
     install = fake.changes._install
     monkeypatch.setattr(fake.changes, "_install", lambda *a: without_during(install(*a)))
     text = as_ana.get(f"/changes/{ended(('rolled_back', 'fatal_after')).id}").text
-    assert states(text) == ["Before", "After rollback"]
+    assert evidence_rows(text) == ["Before", "After rollback"]
 
 
-def without_during(told: dict) -> dict:
-    del told["evidence"]["during"]
-    return told
+def without_during(reply: dict) -> dict:
+    del reply["evidence"]["during"]
+    return reply

@@ -1,4 +1,4 @@
-"""People who edit sites choose the pages that must still work; everyone reads what looks showed."""
+"""Page checks: who chooses the pages, what Aura finds on them, and who judges differences."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def look(site, fake, config):
     return looks.look_now(site.id, config=config, probe=fake.look, now=fake.clock)
 
 
-def test_an_operator_adds_a_page_and_reads_what_a_look_showed(as_ben, ready, fake, config):
+def test_an_operator_adds_a_page_and_reads_the_result_of_a_look(as_ben, ready, fake, config):
     fake.pages["/shop/"] = lambda: (200, SHOP)
-    answer = add(as_ben, ready, path=f"{ready.url}/shop/#top", phrase="Add to  cart")
-    assert answer.headers["Location"] == f"/sites/{ready.id}/pages"
+    response = add(as_ben, ready, path=f"{ready.url}/shop/#top", phrase="Add to  cart")
+    assert response.headers["Location"] == f"/sites/{ready.id}/pages"
     assert "Aura is looking at the pages" in as_ben.get(f"/sites/{ready.id}/pages").text
     assert look(ready, fake, config) == "looked at 1"
     page = SitePage.get()
@@ -46,23 +46,21 @@ def test_an_operator_adds_a_page_and_reads_what_a_look_showed(as_ben, ready, fak
     assert "with the phrase “Add to cart”" in as_ben.get(f"/activity/{entry.seq}").text
 
 
-def test_a_look_whose_job_was_lost_is_made_and_one_that_ends_its_workers_is_given_up(
-    as_ben, ready, fake, config, jobs
-):
+def test_a_lost_look_is_retried_and_given_up_after_an_hour(as_ben, ready, fake, config, jobs):
     add(as_ben, ready)
-    asked_at = PageRound.of(ready.id).requested_at
+    requested_at = PageRound.of(ready.id).requested_at
     jobs.jobs.clear()
-    assert looks.recover_looks(asked_at + timedelta(minutes=4)) == 0
-    assert looks.recover_looks(asked_at + timedelta(minutes=6)) == 1
+    assert looks.recover_looks(requested_at + timedelta(minutes=4)) == 0
+    assert looks.recover_looks(requested_at + timedelta(minutes=6)) == 1
     assert jobs.jobs == [("look_at_pages", (ready.id,), 0)]
     jobs.jobs.clear()
-    assert looks.recover_looks(asked_at + timedelta(minutes=61)) == 1
+    assert looks.recover_looks(requested_at + timedelta(minutes=61)) == 1
     assert jobs.jobs == []
     assert "Aura is looking at the pages" not in as_ben.get(f"/sites/{ready.id}/pages").text
-    assert looks.recover_looks(asked_at + timedelta(minutes=62)) == 0
+    assert looks.recover_looks(requested_at + timedelta(minutes=62)) == 0
 
 
-def test_a_look_says_what_is_missing_and_what_cannot_be_told(as_ben, ready, fake, config):
+def test_a_look_shows_what_is_missing_and_what_is_uncertain(as_ben, ready, fake, config):
     fake.pages["/shop/"] = lambda: (404, b"<h1>Gone</h1>")
     fake.pages["/busy/"] = lambda: (503, b"Busy")
     add(as_ben, ready, phrase="Add to cart", selector="form button", form_action="/cart/")
@@ -118,22 +116,22 @@ def test_the_front_page_and_the_plugins_suggest_pages(as_ben, ready, fake, confi
         ({"status": "many"}, "Choose one of the statuses."),
     ],
 )
-def test_what_cannot_be_checked_is_refused_with_a_reason(as_ben, ready, typed, problem):
-    answer = add(as_ben, ready, **typed)
-    assert answer.status_code == 422
-    assert problem in answer.text
+def test_an_invalid_page_is_refused_with_a_reason(as_ben, ready, typed, problem):
+    response = add(as_ben, ready, **typed)
+    assert response.status_code == 422
+    assert problem in response.text
     assert SitePage.select().count() == 0
 
 
-def test_a_page_is_in_the_list_once_and_twenty_are_enough(as_ben, ready):
+def test_a_page_is_listed_once_and_the_limit_is_twenty(as_ben, ready):
     add(as_ben, ready)
-    answer = add(as_ben, ready)
-    assert (answer.status_code, "in the list already" in answer.text) == (422, True)
+    response = add(as_ben, ready)
+    assert (response.status_code, "in the list already" in response.text) == (422, True)
     for number in range(settings.MOST_PAGES - 1):
         assert add(as_ben, ready, path=f"/{number}/").status_code == 303
-    answer = add(as_ben, ready, path="/more/")
-    assert answer.status_code == 409
-    assert "at most 20 pages" in answer.text
+    response = add(as_ben, ready, path="/more/")
+    assert response.status_code == 409
+    assert "at most 20 pages" in response.text
     assert SitePage.select().count() == settings.MOST_PAGES
 
 
@@ -161,7 +159,7 @@ def test_a_page_is_changed_and_removed(as_ben, ready, fake, config):
     assert as_ben.get(f"/sites/{ready.id}/pages/{page.id}").status_code == 404
 
 
-def test_a_page_of_another_site_is_not_reached_by_its_number(as_ben, ready, ana):
+def test_a_page_of_another_site_is_not_found(as_ben, ready, ana):
     other = make_site(ana, now=utcnow(), url="https://other.example", name="Other")
     add(as_ben, other)
     page = SitePage.get()
@@ -170,7 +168,7 @@ def test_a_page_of_another_site_is_not_reached_by_its_number(as_ben, ready, ana)
     assert SitePage.select().count() == 1
 
 
-def test_a_viewer_reads_and_changes_nothing(as_cleo, as_ben, ready):
+def test_a_viewer_reads_the_pages_and_cannot_change_them(as_cleo, as_ben, ready):
     add(as_ben, ready)
     text = as_cleo.get(f"/sites/{ready.id}/pages").text
     assert "/shop/" in text
@@ -179,7 +177,7 @@ def test_a_viewer_reads_and_changes_nothing(as_cleo, as_ben, ready):
     assert as_cleo.post(f"/sites/{ready.id}/pages/look").status_code == 403
 
 
-def test_a_look_that_was_asked_for_is_made_once(as_ben, ready, fake, config):
+def test_a_requested_look_is_made_once(as_ben, ready, fake, config):
     add(as_ben, ready)
     assert look(ready, fake, config) == "looked at 1"
     assert look(ready, fake, config) == "nothing to do"
@@ -202,17 +200,17 @@ def test_a_look_at_a_page_that_was_changed_meanwhile_is_not_stored(as_ben, ready
 
 @pytest.fixture
 def updated(ready, ben, ana, fake, config, clock) -> Change:
-    """An update after which a page differs in what is not required."""
+    """Run an update after which the page differs, but still has everything required."""
     settings.add_page(ready, TypedPage("/shop/", phrase="Add to cart"), by=ben, now=clock())
     change = check(propose(ready, ben, clock()), fake, config)
     approve(change, ana, config, clock())
-    found = iter([SHOP, SHOP])
-    fake.pages["/shop/"] = lambda: (200, next(found, SHOP.replace(b"action='/cart/'", b"")))
+    bodies = iter([SHOP, SHOP])
+    fake.pages["/shop/"] = lambda: (200, next(bodies, SHOP.replace(b"action='/cart/'", b"")))
     assert run_change(change, fake, config) == SUCCEEDED
     return change
 
 
-def test_the_page_of_the_update_shows_what_differs_and_a_person_checks_it(as_ana, updated):
+def test_the_update_page_shows_differences_and_a_person_accepts_them(as_ana, updated):
     text = as_ana.get(f"/changes/{updated.id}").text
     assert "Different" in text
     assert "Form:\n      <code>post /cart/</code>" in text
@@ -222,8 +220,8 @@ def test_the_page_of_the_update_shows_what_differs_and_a_person_checks_it(as_ana
     assert "Look at pages after" not in tab
     assert f'href="/changes/{updated.id}#pages"' in tab
     assert "Succeeded, with pages to look at" in as_ana.get(f"/changes/{updated.id}").text
-    answer = as_ana.post(f"/changes/{updated.id}/pages", data={"pages_note": "New <b>button</b>"})
-    assert answer.status_code == 303
+    response = as_ana.post(f"/changes/{updated.id}/pages", data={"pages_note": "New <b>button</b>"})
+    assert response.status_code == 303
     text = as_ana.get(f"/changes/{updated.id}").text
     assert "Succeeded, with pages to look at" not in text
     assert "Ana looked at the pages and found them right" in text
@@ -235,7 +233,7 @@ def test_the_page_of_the_update_shows_what_differs_and_a_person_checks_it(as_ana
     assert "New &lt;b&gt;button&lt;/b&gt;" in text
 
 
-def test_the_overview_the_counter_and_the_list_of_updates_lead_to_the_answer(as_ana, updated):
+def test_the_overview_the_counter_and_the_lists_link_to_the_question(as_ana, updated):
     place = f'href="/changes/{updated.id}#pages"'
     overview = as_ana.get("/").text
     assert "Pages of Bakery differ after the update of Akismet to 5.3.1" in overview
@@ -251,7 +249,7 @@ def test_the_overview_the_counter_and_the_list_of_updates_lead_to_the_answer(as_
         assert place not in as_ana.get(path).text
 
 
-def test_the_page_of_the_update_leads_to_the_kept_version_on_the_site(as_ana, updated):
+def test_the_update_page_links_to_the_kept_version_on_the_site(as_ana, updated):
     link = "/wp-admin/options-general.php?page=siteagent&amp;tab=history"
     text = as_ana.get(f"/changes/{updated.id}").text
     assert "restore 5.3 on the site" in text
@@ -265,10 +263,10 @@ def test_the_page_of_the_update_leads_to_the_kept_version_on_the_site(as_ana, up
     assert "was restored in the site's wp-admin" in as_ana.get(f"/changes/{updated.id}").text
 
 
-def test_a_note_that_is_too_long_is_refused_beside_its_field(as_ana, updated):
-    answer = as_ana.post(f"/changes/{updated.id}/pages", data={"pages_note": "x" * 501})
-    assert answer.status_code == 422
-    assert "At most 500 characters" in answer.text
+def test_a_note_that_is_too_long_is_refused(as_ana, updated):
+    response = as_ana.post(f"/changes/{updated.id}/pages", data={"pages_note": "x" * 501})
+    assert response.status_code == 422
+    assert "At most 500 characters" in response.text
     assert ChangePages.of(updated.id).asks
 
 
@@ -279,7 +277,7 @@ def test_a_viewer_sees_the_question_and_cannot_answer_it(as_cleo, updated):
     assert as_cleo.post(f"/changes/{updated.id}/pages").status_code == 403
 
 
-def test_a_client_reads_on_the_tab_of_pages_what_the_agency_looks_at(as_dora, dora, updated):
+def test_a_client_user_sees_that_the_agency_checks_the_pages(as_dora, dora, updated):
     Site.update(client=dora.client_id).where(Site.id == updated.site_id).execute()
     tab = as_dora.get(f"/sites/{updated.site_id}/pages").text
     assert "Look at pages after an update" in tab

@@ -1,4 +1,4 @@
-"""An owner looks at the state of Aura, also while a part of it does not answer."""
+"""System page: the state of every part of Aura, also while a part does not answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAGE = "/settings/system"
 
 
 def checks(config):
-    return {one.name: one for one in system.run_checks(config, utcnow())}
+    return {check.name: check for check in system.run_checks(config, utcnow())}
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_each_page_of_settings_takes_at_most_twelve_queries(as_ana, paired, monk
 
     monkeypatch.setattr(db.obj, "execute_sql", counted)
     assert as_ana.get(f"/settings/{page}").status_code == 200
-    assert 3 < len([one for one in queries if one.startswith("SELECT")]) <= 12
+    assert 3 < len([query for query in queries if query.startswith("SELECT")]) <= 12
 
 
 # ---- program and database ----
@@ -147,12 +147,12 @@ def test_an_idle_aura_is_good(redis, database, job_environment, monkeypatch):
     config, connection = redis
     monkeypatch.setattr(periodic, "TASKS", {})
     schedule.Schedule(connection).step()
-    one = worker.make_worker(connection)
-    one.register_birth()
+    process = worker.make_worker(connection)
+    process.register_birth()
     try:
         found = checks(config)
     finally:
-        one.register_death()
+        process.register_death()
     assert [found[name].state for name in ("Queue", "Failed jobs", "Worker", "Scheduler")] == [
         GOOD,
         GOOD,
@@ -164,7 +164,7 @@ def test_an_idle_aura_is_good(redis, database, job_environment, monkeypatch):
     assert utcnow() - found["Scheduler"].at < timedelta(minutes=1)
 
 
-def test_without_processes_both_are_failing(redis, database):
+def test_without_processes_worker_and_scheduler_are_failing(redis, database):
     found = checks(redis[0])
     assert found["Worker"].state == found["Scheduler"].state == BAD
     assert "Restart Aura" in found["Worker"].next_step
@@ -197,7 +197,7 @@ def test_a_silent_scheduler_is_failing(redis, database, minutes, state):
 
 
 @pytest.mark.parametrize("written", ["", "yesterday", "9999999999", "\xff" * 30])
-def test_what_others_write_to_redis_breaks_nothing(redis, written):
+def test_foreign_data_in_redis_breaks_nothing(redis, written):
     config, connection = redis
     connection.set(queue.SCHEDULE_SEEN, written)
     connection.rpush("rq:queue:aura", "gone")
@@ -210,7 +210,7 @@ def test_what_others_write_to_redis_breaks_nothing(redis, written):
 # ---- backup, audit log, disk ----
 
 
-def test_an_unknown_backup_is_no_good_backup(config, database):
+def test_an_absent_backup_is_unknown_not_good(config, database):
     found = checks(config)["Backup"]
     assert (found.state, "backup create" in found.next_step) == (UNKNOWN, True)
 
@@ -221,20 +221,20 @@ def test_the_newest_backup_counts(config, database, tmp_path, hours, state, plac
     folder = tmp_path / "copies"
     folder.mkdir()
     config = replace(config, backups=folder)
-    mark = config.var_dir / "last-backup" if place == "mark" else folder / "aura.db"
-    for path, age in ((folder / "older.db", 300), (mark, hours)):
+    newest = config.var_dir / "last-backup" if place == "mark" else folder / "aura.db"
+    for path, age in ((folder / "older.db", 300), (newest, hours)):
         path.touch()
         at = (utcnow() - timedelta(hours=age)).timestamp()
         os.utime(path, (at, at))
     assert checks(config)["Backup"].state == state
 
 
-def test_a_missing_backup_folder_is_said(config, database, tmp_path):
+def test_a_missing_backup_folder_is_reported(config, database, tmp_path):
     found = checks(replace(config, backups=tmp_path / "none"))["Backup"]
     assert (found.state, "cannot be read" in found.summary) == (UNKNOWN, True)
 
 
-def test_the_audit_log_is_as_the_last_verification_found_it(config, ana):
+def test_the_audit_log_has_the_state_of_its_last_verification(config, ana):
     assert checks(config)["Audit log"].state == UNKNOWN
     now = utcnow()
     Verification.create(

@@ -1,4 +1,4 @@
-"""A person chooses what Aura sends by e-mail, when, and for which clients."""
+"""Choose notifications: what Aura sends by e-mail, when, and for which clients."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_choice_is_saved_shown_and_recorded(as_ben, ben):
     assert 'value="weekly" checked' in page
     assert AuditEntry.head().event == "notifications_changed"
     as_ben.post("/account/notifications", data=FORM)
-    assert [one.event for one in AuditEntry.newest()].count("notifications_changed") == 1
+    assert [entry.event for entry in AuditEntry.newest()].count("notifications_changed") == 1
 
 
 def test_everything_may_be_turned_off(as_ana, ana):
@@ -80,21 +80,21 @@ def test_a_client_user_sees_no_other_clients_and_cannot_choose_them(as_dora, dor
         ({"which": "some"}, "client"),
     ],
 )
-def test_what_is_not_offered_is_refused(as_ana, ana, changes, field):
-    answer = as_ana.post("/account/notifications", data={**FORM, **changes})
-    assert answer.status_code == 422
-    assert f'href="#f-{field}"' in answer.text
+def test_an_invalid_choice_is_refused(as_ana, ana, changes, field):
+    response = as_ana.post("/account/notifications", data={**FORM, **changes})
+    assert response.status_code == 422
+    assert f'href="#f-{field}"' in response.text
     assert NotificationPreference.of(ana.id) is None
 
 
-def test_without_a_server_the_page_says_so(as_ana, as_ben, ana, config):
+def test_without_a_mail_server_the_page_says_so(as_ana, as_ben, ana, config):
     assert 'href="/settings/email"' in as_ana.get("/account/notifications").text
     assert "Ask an owner" in as_ben.get("/account/notifications").text
     turn_email_on(ana, config, utcnow())
     assert "Aura sends no e-mail yet" not in as_ben.get("/account/notifications").text
 
 
-def test_the_account_and_the_settings_lead_there(as_cleo):
+def test_the_account_and_the_settings_link_to_notifications(as_cleo):
     for page in ("/account", "/settings"):
         assert 'href="/account/notifications"' in as_cleo.get(page).text
 
@@ -107,4 +107,4 @@ def test_every_link_of_a_message_leads_to_a_page(app, today, about, count):
     task = Task((Item(about, "x", CRITICAL, id=7, name="x", site=today),) * count)
     path = contents.path_of(task).partition("#")[0].partition("?")[0]
     endpoint, _ = app.url_map.bind("localhost").match(path)
-    assert hasattr(app.view_functions[endpoint], "verb"), "it needs a person who is signed in"
+    assert hasattr(app.view_functions[endpoint], "verb"), "the route must require a signed-in user"

@@ -1,4 +1,4 @@
-"""Somebody chooses the theme and the time zone in which Aura shows pages to them."""
+"""Account preferences: the theme and the time zone of the pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def choose(person, theme="system", time_zone="UTC"):
     return person.post("/account/preferences", data={"theme": theme, "time_zone": time_zone})
 
 
-def test_a_theme_is_an_attribute_of_every_page_and_only_for_them(as_ana, as_ben):
+def test_a_theme_applies_to_every_page_of_its_user_alone(as_ana, as_ben):
     assert 'content="light dark"' in as_ana.get("/").text
     assert choose(as_ana, theme="dark").headers["Location"] == "/account"
     for path in ("/", "/account", "/nothing-here"):
@@ -29,7 +29,7 @@ def test_a_theme_is_an_attribute_of_every_page_and_only_for_them(as_ana, as_ben)
     assert "data-theme" not in as_ana.get("/").text
 
 
-def test_times_on_pages_are_in_their_zone_and_evidence_in_utc(as_ana, as_ben, today):
+def test_pages_use_the_users_time_zone_and_evidence_uses_utc(as_ana, as_ben, today):
     Site.update(paired_at=PAIRED).execute()
     choose(as_ana, time_zone="Europe/Berlin")
     page = as_ana.get(f"/sites/{today.id}/connection").text
@@ -46,7 +46,7 @@ def test_the_choice_is_shown_again_and_recorded_once(as_ana, ana):
     page = as_ana.get("/account").text
     assert 'value="light" checked' in page
     assert '<option value="America/New_York" selected>America/New York</option>' in page
-    assert [one.event for one in AuditEntry.newest()].count("preferences_changed") == 1
+    assert [entry.event for entry in AuditEntry.newest()].count("preferences_changed") == 1
     assert "light theme, times in America/New_York" in as_ana.get("/activity").text
     user = User.get_by_id(ana.id)
     assert (user.theme, user.time_zone) == ("light", "America/New_York")
@@ -60,14 +60,14 @@ def test_the_choice_is_shown_again_and_recorded_once(as_ana, ana):
         ("dark", "../../etc/passwd", "Choose a time zone from the list."),
     ],
 )
-def test_what_is_not_offered_is_refused(as_cleo, theme, time_zone, words):
-    answer = choose(as_cleo, theme, time_zone)
-    assert answer.status_code == 422
-    assert words in answer.text
-    assert "data-theme" not in answer.text
+def test_an_invalid_choice_is_refused(as_cleo, theme, time_zone, words):
+    response = choose(as_cleo, theme, time_zone)
+    assert response.status_code == 422
+    assert words in response.text
+    assert "data-theme" not in response.text
 
 
-def test_a_zone_this_machine_does_not_know_any_more_is_utc():
+def test_an_unknown_time_zone_falls_back_to_utc():
     assert time_zones.zone_of("Mars/Base").key == "UTC"
     assert time_zones.time_zones()[0] == "UTC"
     assert len(time_zones.time_zones()) > 300

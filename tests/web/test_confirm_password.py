@@ -1,5 +1,4 @@
-"""What decides who may act, what runs or what leaves asks for the password, if it was not typed
-within a quarter of an hour: a browser that was left open is not enough."""
+"""Sensitive actions ask for the password if the user last typed it 15 minutes ago or more."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from app.models.audit import AuditEntry
 from app.models.base import utcnow
 from tests.support.factories import PASSWORD, make_user
 
-# Each route that changes something under such a permission. A new one has to be added here.
+# Every POST route whose permission needs a recent password. Add a new route here.
 ROUTES = {
     "alerts.close": "/alerts/4711/close",
     "audit.seen": "/activity/verifications/4711/seen",
@@ -78,16 +77,16 @@ ROUTES = {
     "rollouts.resume": f"/updates/{UUID(int=4711)}/rollout/resume",
     "changes.answer_pages": "/changes/4711/pages",
 }
-HELD = re.compile(r'<input [^>]*name="([^"]+)"[^>]* value="([^"]*)"')
+HIDDEN_FIELD = re.compile(r'<input [^>]*name="([^"]+)"[^>]* value="([^"]*)"')
 INVITED = {"name": "Eve", "email": "eve@agency.example", "role": "owner"}
 
 
 def leave_open(minutes: int = 20) -> None:
-    """The browser stays signed in, and nobody has typed a password for that long."""
+    """Keep the browser signed in, but age its last password by `minutes`."""
     UserSession.update(confirmed_at=utcnow() - timedelta(minutes=minutes)).execute()
 
 
-def test_every_route_with_such_a_permission_is_among_these(app):
+def test_every_route_that_needs_a_recent_password_is_listed(app):
     found = {
         rule.endpoint
         for rule in app.url_map.iter_rules()
@@ -99,51 +98,51 @@ def test_every_route_with_such_a_permission_is_among_these(app):
 
 
 @pytest.mark.parametrize("endpoint", ROUTES)
-def test_a_browser_that_was_left_open_is_asked_first(as_ana, endpoint):
+def test_a_browser_left_open_must_confirm_the_password(as_ana, endpoint):
     leave_open()
     before = AuditEntry.head()
-    answer = as_ana.post(ROUTES[endpoint], data=INVITED)
-    assert answer.status_code == 403
-    assert "Confirm your identity" in answer.text
+    response = as_ana.post(ROUTES[endpoint], data=INVITED)
+    assert response.status_code == 403
+    assert "Confirm your identity" in response.text
     assert AuditEntry.head() == before
 
 
 @pytest.mark.parametrize("endpoint", ROUTES)
 def test_the_wrong_password_is_no_confirmation(as_ana, endpoint):
     leave_open()
-    answer = as_ana.post(ROUTES[endpoint], data={**INVITED, "own_password": "a guess"})
-    assert answer.status_code == 422
+    response = as_ana.post(ROUTES[endpoint], data={**INVITED, "own_password": "a guess"})
+    assert response.status_code == 422
     assert AuditEntry.head().event == "password_refused"
     assert not User.select().where(User.name == "Eve").exists()
 
 
-def test_after_a_quarter_of_an_hour_it_is_asked_again(as_ana):
+def test_a_password_counts_for_less_than_15_minutes(as_ana):
     leave_open(minutes=14)
     assert as_ana.post("/team", data=INVITED).status_code == 303
     leave_open(minutes=15)
     assert as_ana.post("/team", data={**INVITED, "email": "f@a.example"}).status_code == 403
 
 
-def test_with_the_password_what_was_sent_is_done_at_once(as_ana):
+def test_the_password_completes_the_original_request(as_ana):
     leave_open()
-    asked = as_ana.post("/team", data=INVITED)
-    held = dict(HELD.findall(asked.text))
-    assert {name: held[name] for name in INVITED} == INVITED
-    answer = as_ana.post("/team", data={**held, "own_password": PASSWORD})
-    assert answer.status_code == 303
+    prompt = as_ana.post("/team", data=INVITED)
+    fields = dict(HIDDEN_FIELD.findall(prompt.text))
+    assert {name: fields[name] for name in INVITED} == INVITED
+    response = as_ana.post("/team", data={**fields, "own_password": PASSWORD})
+    assert response.status_code == 303
     assert User.get(User.name == "Eve").email == "eve@agency.example"
 
 
-def test_a_browser_that_was_left_open_hands_no_account_over(as_ana, ana):
+def test_a_browser_left_open_cannot_renew_an_account_link(as_ana, ana):
     colleague = make_user("Carl", "owner")
     leave_open()
-    answer = as_ana.post(f"/team/{colleague.id}/link")
-    assert answer.status_code == 403
-    assert "/invitation/" not in answer.text
+    response = as_ana.post(f"/team/{colleague.id}/link")
+    assert response.status_code == 403
+    assert "/invitation/" not in response.text
     assert User.get_by_id(colleague.id).session_epoch == colleague.session_epoch
 
 
-def test_pages_are_still_shown(as_ana):
+def test_pages_need_no_recent_password(as_ana):
     leave_open()
     for page in ("/team", "/activity/exports", "/auto-update-rules"):
         assert as_ana.get(page).status_code == 200

@@ -1,4 +1,4 @@
-"""Somebody reads how many updates are available, and finds the same number everywhere."""
+"""Count available updates: site list, site page, client report and audit log agree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TRANSLATION = {
 
 
 def release(version: str, kind: str) -> dict[str, object]:
-    """A newer WordPress, as a site reports it."""
+    """Return a newer WordPress as a site reports it."""
     needs = {"requires_php": "7.2", "requires_mysql": "5.5"}
     return {"version": version, "kind": kind, "package": True, **needs}
 
@@ -54,16 +54,16 @@ def test_list_site_page_report_and_entry_name_the_same_number(as_ana, mixed):
     assert "2 plugins, WordPress, 1 translation" in page
     report = as_ana.get(f"/clients/{mixed.client_id}/report").text
     assert "Available updates: 4" in report
-    # And what stands under "open now" adds up to it.
+    # The counts under "open now" add up to the same number.
     counts = re.findall(r"(\d+) updates? (?:is|are) waiting", report)
     assert sum(map(int, counts)) == 4
-    arrived = entry_document(AuditEntry.newest(event="report_received", limit=1)[0])
-    assert arrived["facts"]["available_updates"] == 4
+    document = entry_document(AuditEntry.newest(event="report_received", limit=1)[0])
+    assert document["facts"]["available_updates"] == 4
 
 
 def test_a_wordpress_with_two_versions_is_one_update(mixed):
     found = candidates.candidates_on_site(mixed, utcnow())
-    assert available_updates(one.target for one in found) == {
+    assert available_updates(candidate.target for candidate in found) == {
         "plugin": 2,
         "core": 1,
         "translation": 1,

@@ -1,4 +1,4 @@
-"""Nothing changes because some other page made a browser send something."""
+"""CSRF: a request that another page made a browser send changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIGNED = "agent_api.notice"
 
 
 def raw_post(person, path, **more):
-    """Post as something that is not our page does."""
+    """Send a POST request without the token and headers that a page of Aura adds."""
     return super(Person, person).post(path, **more)
 
 
@@ -32,7 +32,7 @@ def _values(rule):
     return {name: named.get(name, 1) for name in rule.arguments}
 
 
-def test_a_form_of_our_own_is_accepted(as_ben, jobs):
+def test_a_form_of_aura_is_accepted(as_ben, jobs):
     assert as_ben.post("/sites/new", data={"url": "museum.example"}).status_code == 303
 
 
@@ -48,8 +48,8 @@ def test_every_unsafe_route_needs_the_token(app, as_ana):
 def test_every_unsafe_route_refuses_other_pages_even_with_the_token(app, as_ana):
     for endpoint, path in unsafe_paths(app):
         if endpoint != SIGNED:
-            answer = as_ana.post(path, headers={"Sec-Fetch-Site": "cross-site"})
-            assert answer.status_code == 400, endpoint
+            response = as_ana.post(path, headers={"Sec-Fetch-Site": "cross-site"})
+            assert response.status_code == 400, endpoint
 
 
 def test_only_the_notice_is_exempt(app):
@@ -74,24 +74,24 @@ def test_only_the_notice_is_exempt(app):
     ],
 )
 def test_a_request_that_began_elsewhere_is_refused(as_ana, headers):
-    answer = as_ana.post("/account/sessions/end-others", headers=headers)
-    assert answer.status_code == 400
-    assert "Form refused" in answer.text
+    response = as_ana.post("/account/sessions/end-others", headers=headers)
+    assert response.status_code == 400
+    assert "Form refused" in response.text
     assert AuditEntry.newest(limit=1)[0].event == "form_refused"
 
 
-def test_a_browser_that_says_nothing_of_its_origin_needs_the_token_all_the_same(as_ana):
+def test_a_request_without_an_origin_still_needs_the_token(as_ana):
     path, token = "/account/sessions/end-others", as_ana.token()
     assert raw_post(as_ana, path, data={"csrf_token": token}).status_code == 303
     assert raw_post(as_ana, path, data={"csrf_token": "nonsense"}).status_code == 400
 
 
-def test_a_token_of_somebody_else_does_not_count(as_ana, as_ben):
+def test_a_token_of_another_user_is_refused(as_ana, as_ben):
     data = {"csrf_token": as_ben.token()}
     assert raw_post(as_ana, "/account/sessions/end-others", data=data).status_code == 400
 
 
-def test_no_page_changes_anything_by_being_looked_at(app, as_ana, site):
+def test_get_requests_change_nothing(app, as_ana, site):
     before = AuditEntry.head().seq
     for rule in app.url_map.iter_rules():
         if "GET" in rule.methods and rule.endpoint != "static":

@@ -1,4 +1,4 @@
-"""A person sees how old a release is, and lets rules install one that fixes a vulnerability."""
+"""Young releases: their age on pages, and a decision to let rules install a fix at once."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.support.fakes import FakeSite
 from tests.support.rules import terms
 from tests.support.vulnerability_feeds import bounds, feed, record, software
 
-NAMED = {"kind": "plugin", "ident": AKISMET, "version": "5.3.1"}
+RELEASE = {"kind": "plugin", "ident": AKISMET, "version": "5.3.1"}
 
 
-def text_of(answer: Any) -> str:
-    return " ".join(html.unescape(answer.text).split())
+def text_of(response: Any) -> str:
+    return " ".join(html.unescape(response.text).split())
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def page_of(person: Any, site: Site) -> Any:
 
 
 def lift(person: Any, site: Site, **changes: str) -> Any:
-    fields = {**NAMED, "rest": "Exploited since this morning", **changes}
+    fields = {**RELEASE, "rest": "Exploited since this morning", **changes}
     return person.post(f"/sites/{site.id}/component/lift", data=fields)
 
 
@@ -68,7 +68,7 @@ def test_the_page_says_until_when_a_rule_waits(as_ben: Any, rule: Any, today: Si
     assert "48 hours after it was first seen. You can approve the update yourself before." in text
 
 
-def test_the_date_of_wordpress_org_is_named_where_it_counts(
+def test_the_page_names_the_wordpress_org_date_where_it_counts(
     as_ben: Any, rule: Any, today: Site
 ) -> None:
     entry = {"state": "listed", "version": "5.3.1", "last_updated": utcnow()}
@@ -86,7 +86,7 @@ def test_a_rested_release_is_only_dated(as_ben: Any, rule: Any, today: Site) -> 
     assert "would wait until" not in text
 
 
-def test_who_approves_a_young_release_is_warned(as_ben: Any, proposed: Change) -> None:
+def test_approving_a_young_release_shows_a_warning(as_ben: Any, proposed: Change) -> None:
     ReleaseSighting.update(first_seen_at=utcnow() - timedelta(hours=3)).execute()
     text = text_of(as_ben.get(f"/changes/{proposed.id}"))
     assert "This release is young" in text
@@ -95,18 +95,18 @@ def test_who_approves_a_young_release_is_warned(as_ben: Any, proposed: Change) -
 
 
 @pytest.mark.parametrize(
-    ("offer", "words"),
+    ("fields", "words"),
     [
         ({"disable_autoupdate": True}, "its source asks not to install it automatically yet."),
         ({}, "the site has not said since when it knows this one."),
         ({"first_seen": 1}, ""),
     ],
 )
-def test_the_page_says_why_else_a_rule_waits(
-    as_ben: Any, rule: Any, today: Site, fake: FakeSite, config: Config, offer: Any, words: str
+def test_the_page_names_other_reasons_why_a_rule_waits(
+    as_ben: Any, rule: Any, today: Site, fake: FakeSite, config: Config, fields: Any, words: str
 ) -> None:
     ReleaseSighting.update(first_seen_at=utcnow() - timedelta(days=3)).execute()
-    fake.report["updates"]["plugins"][0].update(offer)
+    fake.report["updates"]["plugins"][0].update(fields)
     fake.report["agent"]["limits"]["min_age_hours"] = 24
     read_report(today, fake, config=config)
     text = text_of(page_of(as_ben, today))
@@ -124,7 +124,7 @@ def test_a_closed_plugin_is_named_as_such(as_ben: Any, rule: Any, today: Site) -
 # ---- a release that fixes a known vulnerability ----
 
 
-def test_a_manager_lets_rules_install_it_now(
+def test_a_manager_lets_rules_install_a_fix_now(
     as_mia: Any, as_ben: Any, rule: Any, vulnerable: Site, fake: FakeSite
 ) -> None:
     assert auto_update_rules.propose_due(fake.clock()) == 0
@@ -139,7 +139,7 @@ def test_a_manager_lets_rules_install_it_now(
     assert auto_update_rules.propose_due(fake.clock()) == 1
 
 
-def test_it_is_about_this_version_alone(
+def test_the_decision_covers_one_version_alone(
     as_mia: Any, rule: Any, vulnerable: Site, fake: FakeSite, config: Config
 ) -> None:
     lift(as_mia, vulnerable)
@@ -150,33 +150,33 @@ def test_it_is_about_this_version_alone(
 
 def test_a_release_that_fixes_nothing_rests(as_mia: Any, rule: Any, today: Site) -> None:
     assert "Let rules install it now" not in text_of(page_of(as_mia, today))
-    answer = lift(as_mia, today)
-    assert answer.status_code == 409
-    assert "You can approve the update yourself." in text_of(answer)
+    response = lift(as_mia, today)
+    assert response.status_code == 409
+    assert "You can approve the update yourself." in text_of(response)
     assert RestLift.select().count() == 0
 
 
 def test_a_reason_is_needed(as_mia: Any, vulnerable: Site) -> None:
-    answer = lift(as_mia, vulnerable, rest="  ")
-    assert answer.status_code == 422
-    assert "Enter a reason of at most 500 characters." in answer.text
+    response = lift(as_mia, vulnerable, rest="  ")
+    assert response.status_code == 422
+    assert "Enter a reason of at most 500 characters." in response.text
     assert RestLift.select().count() == 0
 
 
-@pytest.mark.parametrize("named", [{"version": "5.3.9"}, {"ident": "other/other.php"}])
-def test_another_release_is_refused(as_mia: Any, vulnerable: Site, named: dict[str, str]) -> None:
-    assert lift(as_mia, vulnerable, **named).status_code == 409
+@pytest.mark.parametrize("changes", [{"version": "5.3.9"}, {"ident": "other/other.php"}])
+def test_another_release_is_refused(as_mia: Any, vulnerable: Site, changes: dict[str, str]) -> None:
+    assert lift(as_mia, vulnerable, **changes).status_code == 409
     assert RestLift.select().count() == 0
 
 
-def test_a_second_decision_about_it_is_none(as_mia: Any, vulnerable: Site) -> None:
+def test_a_second_decision_is_refused(as_mia: Any, vulnerable: Site) -> None:
     assert lift(as_mia, vulnerable).status_code == 303
     before = AuditEntry.head()
     assert lift(as_mia, vulnerable).status_code == 409
     assert AuditEntry.head() == before
 
 
-def test_who_may_not_lift_a_rest_is_refused(
+def test_other_roles_cannot_lift_the_rest_period(
     as_ben: Any, as_cleo: Any, as_dora: Any, vulnerable: Site
 ) -> None:
     for person in (as_ben, as_cleo, as_dora):
@@ -184,7 +184,7 @@ def test_who_may_not_lift_a_rest_is_refused(
     assert RestLift.select().count() == 0
 
 
-def test_who_sees_only_some_clients_decides_nothing_for_all(
+def test_a_manager_of_some_clients_cannot_decide_for_all(
     as_mia: Any, mia: Actor, vulnerable: Site
 ) -> None:
     client = Client.named("Bakery Ltd")
@@ -193,13 +193,13 @@ def test_who_sees_only_some_clients_decides_nothing_for_all(
     text = text_of(page_of(as_mia, vulnerable))
     assert "Age of release 5.3.1" in text
     assert "Let rules install it now" not in text
-    answer = lift(as_mia, vulnerable)
-    assert answer.status_code == 403
-    assert "This is about all clients" in text_of(answer)
+    response = lift(as_mia, vulnerable)
+    assert response.status_code == 403
+    assert "This is about all clients" in text_of(response)
     assert RestLift.select().count() == 0
 
 
-def test_no_decision_in_aura_lifts_what_the_owner_of_the_site_requires(
+def test_no_decision_overrides_the_minimum_age_of_the_site_owner(
     as_mia: Any, rule: Any, vulnerable: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.report["agent"]["limits"]["min_age_hours"] = 24

@@ -1,4 +1,4 @@
-"""Somebody sees where they are signed in, and ends what they do not know."""
+"""Sessions: list them, end one or all others, and let old ones expire."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def test_every_open_session_is_listed_and_one_is_ended(as_ana, elsewhere):
     assert "Chrome on Android" in text
     assert text.count("This browser") == 1
     other = session_of(elsewhere)
-    answer = as_ana.post(f"/account/sessions/{other.id}/end")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/account")
+    response = as_ana.post(f"/account/sessions/{other.id}/end")
+    assert (response.status_code, response.headers["Location"]) == (303, "/account")
     assert elsewhere.get("/").status_code == 303
     assert as_ana.get("/").status_code == 200
     assert "Chrome on Android" not in as_ana.get("/account").text
@@ -45,7 +45,7 @@ def test_all_others_end_with_one_click(app, as_ana, elsewhere, ana):
     assert [p.get("/").status_code for p in (as_ana, elsewhere, third)] == [200, 303, 303]
 
 
-def test_nobody_ends_the_session_of_somebody_else(as_ana, as_ben):
+def test_a_user_cannot_end_the_session_of_another_user(as_ana, as_ben):
     assert as_ben.post(f"/account/sessions/{session_of(as_ana).id}/end").status_code == 404
     assert as_ana.get("/").status_code == 200
 
@@ -67,12 +67,12 @@ def test_a_session_that_ended_is_not_ended_again(as_ana, elsewhere):
         ("created_at", timedelta(hours=12), False),
     ],
 )
-def test_a_session_ends_by_itself(as_ana, column, age, counts):
+def test_a_session_expires(as_ana, column, age, counts):
     UserSession.update(**{column: utcnow() - age}).execute()
     assert (as_ana.get("/").status_code == 200) is counts
 
 
-def test_being_there_keeps_a_session_and_a_page_left_open_does_not(as_ana, paired):
+def test_a_request_extends_a_session_and_polling_does_not(as_ana, paired):
     long_ago = utcnow() - timedelta(minutes=20)
     UserSession.update(last_seen_at=long_ago).execute()
     path = f"/sites/{paired.id}/progress?seen=sync"
@@ -82,13 +82,13 @@ def test_being_there_keeps_a_session_and_a_page_left_open_does_not(as_ana, paire
     assert session_of(as_ana).last_seen_at > long_ago
 
 
-def test_a_newer_epoch_ends_sessions_even_if_the_table_forgot(as_ana, ana):
+def test_a_newer_epoch_ends_sessions_that_the_table_has_as_open(as_ana, ana):
     User.get_by_id(ana.id).end_sessions()
     assert as_ana.get("/").status_code == 303
 
 
 @pytest.mark.parametrize("ticket", ["", ".", "1.", "1.x", "x", "1." + "é" * 9, "2." + "A" * 43])
-def test_a_ticket_nobody_issued_opens_nothing(app, as_nobody, ana, ticket):
+def test_a_forged_ticket_is_refused(app, as_nobody, ana, ticket):
     with as_nobody.session_transaction() as cookie:
         cookie["_user_id"] = ticket
     assert as_nobody.get("/").status_code == 303

@@ -1,4 +1,4 @@
-"""Route by route: who may, and who is turned away. A new route has to be added here."""
+"""Permissions: each role opens exactly the routes it should. Add new routes here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.models.accounts import ROLES
 from app.views.authorization import OPEN, require_permission
 from tests.support.browsers import signed_in
 
-# endpoint: the verb it needs.
+# The permission that each endpoint needs.
 NEEDS = {
     "account.show": "account",
     "account.change_password": "account",
@@ -226,10 +226,10 @@ NEEDS = {
     "sites.plugin_zip": "see",
     "sites.what_leaves": "see",
 }
-# Signing out comes last: whoever has done that is nobody.
-IN_TURN = sorted(NEEDS, key=lambda endpoint: (endpoint == "auth.sign_out", endpoint))
-# role: what it may. Everything else it may not.
-MAY = {
+# Signing out comes last, because it ends the session of the other requests.
+ENDPOINTS = sorted(NEEDS, key=lambda endpoint: (endpoint == "auth.sign_out", endpoint))
+# All permissions of each role.
+ALLOWED = {
     "owner": {
         *("account", "see", "audit", "overview", "pair", "keys", "sync", "revoke"),
         *(
@@ -265,7 +265,7 @@ MAY = {
 }
 
 
-def ask(person, app, endpoint):
+def send(person, app, endpoint):
     rule = next(app.url_map.iter_rules(endpoint))
     named = {"token": "x", "batch": UUID(int=4711), "tab": "waiting", "kind": "plugin"}
     values = {name: named.get(name, 4711) for name in rule.arguments}
@@ -274,12 +274,12 @@ def ask(person, app, endpoint):
     return person.post(path) if method == "POST" else person.get(path)
 
 
-def test_the_table_of_roles_is_this_one():
-    assert set(MAY) == set(ROLES)
+def test_each_role_has_exactly_these_permissions():
+    assert set(ALLOWED) == set(ROLES)
     for role in ROLES:
         assert {
             verb for verb in permissions.ROLES_BY_PERMISSION if permissions.is_allowed(role, verb)
-        } == MAY[role]
+        } == ALLOWED[role]
     assert not any(
         permissions.is_allowed(role, verb)
         for role in ("", "site")
@@ -301,13 +301,13 @@ def test_the_documentation_shows_the_same_table():
     assert shown == permissions.ROLES_BY_PERMISSION
 
 
-def test_every_route_is_open_or_stands_in_the_table(app):
+def test_every_route_is_open_or_in_the_table(app):
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
     assert endpoints == OPEN | NEEDS.keys()
     assert not OPEN & NEEDS.keys()
 
 
-@pytest.mark.parametrize("role", MAY)
+@pytest.mark.parametrize("role", ALLOWED)
 def test_each_role_gets_what_the_table_says(app, as_ana, as_mia, as_ben, as_cleo, as_dora, role):
     people = {
         "owner": as_ana,
@@ -316,24 +316,24 @@ def test_each_role_gets_what_the_table_says(app, as_ana, as_mia, as_ben, as_cleo
         "viewer": as_cleo,
         "client": as_dora,
     }
-    refused = {one for one in IN_TURN if ask(people[role], app, one).status_code == 403}
-    assert refused == {one for one in NEEDS if NEEDS[one] not in MAY[role]}
+    refused = {name for name in ENDPOINTS if send(people[role], app, name).status_code == 403}
+    assert refused == {name for name in NEEDS if NEEDS[name] not in ALLOWED[role]}
 
 
 def test_a_stranger_is_sent_to_sign_in(app, as_nobody):
     for endpoint in NEEDS:
-        answer = ask(as_nobody, app, endpoint)
-        assert answer.status_code == 303, endpoint
-        assert answer.headers["Location"].startswith("/sign-in"), endpoint
+        response = send(as_nobody, app, endpoint)
+        assert response.status_code == 303, endpoint
+        assert response.headers["Location"].startswith("/sign-in"), endpoint
 
 
-def test_a_route_without_a_guard_is_refused_to_everybody(database, ana):
+def test_a_route_without_a_guard_is_refused(database, ana):
     app = create_app(database)
     app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
     app.add_url_rule("/guarded", "guarded", require_permission("see")(lambda: "shown"))
     as_ana = signed_in(app, ana)
     for person in (as_ana, app.test_client()):
-        answer = person.get("/forgotten")
-        assert answer.status_code == 403
-        assert "secret" not in answer.text
+        response = person.get("/forgotten")
+        assert response.status_code == 403
+        assert "secret" not in response.text
     assert as_ana.get("/guarded").text == "shown"

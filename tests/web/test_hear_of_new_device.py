@@ -1,4 +1,4 @@
-"""A person gets a message about a sign-in from a browser that is new, and about their factors."""
+"""E-mails about a sign-in from a new browser and about changes of the second factor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AGENT = "Mozilla/5.0 (X11; Linux) Gecko/20100101 Firefox/150.0 <b>\r\nBcc: eve@e
 
 @pytest.fixture
 def email_on(as_ana, ana, config):
-    """Ana has a session in another browser already."""
+    """Turn e-mail on. Ana already has a session in another browser."""
     turn_email_on(ana, config, utcnow())
 
 
@@ -29,7 +29,7 @@ def subjects() -> list[str]:
     return [email.subject for email in OutgoingEmail.select().order_by(OutgoingEmail.id)]
 
 
-def leave(person) -> None:
+def sign_out(person) -> None:
     person.post("/sign-out")
     person.forget_token()
 
@@ -37,25 +37,25 @@ def leave(person) -> None:
 def test_a_browser_is_new_once(as_nobody, email_on):
     as_nobody.signs_in(ANA, PASSWORD)
     assert subjects() == [SUBJECT]
-    leave(as_nobody)
+    sign_out(as_nobody)
     as_nobody.signs_in(ANA, PASSWORD)
     assert subjects() == [SUBJECT]
 
 
 def test_a_browser_that_another_person_used_is_new(app, as_nobody, email_on, ben):
     as_nobody.signs_in("ben@agency.example", PASSWORD)
-    leave(as_nobody)
+    sign_out(as_nobody)
     as_nobody.signs_in(ANA, PASSWORD)
     assert SUBJECT in subjects()
 
 
-def test_a_cookie_that_somebody_made_up_does_not_make_a_browser_known(as_nobody, email_on):
+def test_a_forged_cookie_does_not_make_a_browser_known(as_nobody, email_on):
     as_nobody.set_cookie("aura-browser", "WyJ4IiwieSJd.aaaa.bbbb")
     as_nobody.signs_in(ANA, PASSWORD)
     assert subjects() == [SUBJECT]
 
 
-def test_the_first_sign_in_of_an_invited_person_is_no_news(as_nobody, email_on, config):
+def test_the_first_sign_in_of_an_invited_user_sends_no_email(as_nobody, email_on, config):
     user = make_user("Eve", "viewer", password_hash="!")
     path = one_time_links.invitation_link(user, config).removeprefix(config.origin)
     chosen = "five unrelated words suffice"
@@ -64,7 +64,7 @@ def test_the_first_sign_in_of_an_invited_person_is_no_news(as_nobody, email_on, 
     assert subjects() == []
 
 
-def test_an_account_that_slept_for_months_is_no_new_one(as_nobody, email_on, ana):
+def test_a_sign_in_after_months_sends_an_email(as_nobody, email_on, ana):
     UserSession.delete().execute()
     long_ago = utcnow() - timedelta(days=90)
     User.update(created_at=long_ago).where(User.id == ana.id).execute()
@@ -72,12 +72,12 @@ def test_an_account_that_slept_for_months_is_no_new_one(as_nobody, email_on, ana
     assert subjects() == [SUBJECT]
 
 
-def test_without_e_mail_people_sign_in_all_the_same(as_nobody, as_ana):
+def test_sign_in_works_while_email_is_off(as_nobody, as_ana):
     assert as_nobody.signs_in(ANA, PASSWORD).status_code == 303
     assert subjects() == []
 
 
-def sent_by(app, ana, config, act) -> list[Received]:
+def emails_sent_by(app, ana, config, act) -> list[Received]:
     with running_smtp() as relay:
         turn_email_on(ana, config, utcnow(), port=relay.port)
         act()
@@ -88,14 +88,14 @@ def sent_by(app, ana, config, act) -> list[Received]:
 def test_the_message_says_when_where_and_what_to_do(app, as_nobody, as_ana, ana, config):
     as_nobody.environ_base["HTTP_USER_AGENT"] = AGENT
     as_nobody.environ_base["REMOTE_ADDR"] = "203.0.113.9"
-    (got,) = sent_by(app, ana, config, lambda: as_nobody.signs_in(ANA, PASSWORD))
-    assert got.recipients == [ANA]
-    assert got.message["Subject"] == SUBJECT
-    assert "Browser: Firefox on Linux. Network address: 203.0.113.9." in got.text
-    assert f"{utcnow():%Y}" in got.text
-    assert "If this was not you" in got.text
-    assert "http://aura.test/account#sessions" in got.text
-    for part in (got.text, got.html):
+    (email,) = emails_sent_by(app, ana, config, lambda: as_nobody.signs_in(ANA, PASSWORD))
+    assert email.recipients == [ANA]
+    assert email.message["Subject"] == SUBJECT
+    assert "Browser: Firefox on Linux. Network address: 203.0.113.9." in email.text
+    assert f"{utcnow():%Y}" in email.text
+    assert "If this was not you" in email.text
+    assert "http://aura.test/account#sessions" in email.text
+    for part in (email.text, email.html):
         assert "evil" not in part
         assert PASSWORD not in part
 
@@ -121,8 +121,8 @@ def test_every_change_has_its_message(app, ana, config, what, facts, words):
     def act() -> None:
         security_mail.queue_notice(user, what, now=utcnow(), **facts)
 
-    (got,) = sent_by(app, ana, config, act)
-    assert words in got.text
-    assert "<i>http" not in got.html
-    assert got.message["Subject"] == security_mail.SUBJECTS[what]
-    assert "http://aura.test/account/second-factor" in got.text
+    (email,) = emails_sent_by(app, ana, config, act)
+    assert words in email.text
+    assert "<i>http" not in email.html
+    assert email.message["Subject"] == security_mail.SUBJECTS[what]
+    assert "http://aura.test/account/second-factor" in email.text

@@ -1,4 +1,4 @@
-"""An owner has a rule install releases first on tagged sites, and sees what the others wait for."""
+"""Canary sites: a rule installs releases first on tagged sites, and other sites wait."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tests.support.queries import counted_queries
 ORDER = {"canary_tag": "canary", "canary_hours": "72"}
 
 
-def text_of(answer: Any) -> str:
-    return " ".join(html.unescape(answer.text).split())
+def text_of(response: Any) -> str:
+    return " ".join(html.unescape(response.text).split())
 
 
 @pytest.fixture
 def world(ana, config, clock, jobs) -> CanaryWorld:
-    """Only A is tagged. Pages judge by the clock on the wall."""
+    """A world in which only site A is tagged. It starts now, because pages use the real time."""
     clock.now = utcnow()
     return CanaryWorld.start(ana, config, clock, jobs)
 
@@ -51,11 +51,11 @@ def test_an_owner_chooses_the_order_and_it_is_in_the_activity(as_ana, as_cleo, w
     rules = text_of(as_cleo.get("/auto-update-rules"))
     assert "First on sites tagged “canary”, on others 3 days after those succeeded" in rules
     assert "1 site is first now" in rules
-    said = "Sites tagged “canary” are first, and others follow 3 days after those succeeded."
-    assert said in text_of(as_ana.get("/activity"))
+    sentence = "Sites tagged “canary” are first, and others follow 3 days after those succeeded."
+    assert sentence in text_of(as_ana.get("/activity"))
 
 
-def test_all_sites_at_once_is_the_usual_way(as_ana, world):
+def test_all_sites_at_once_is_the_default(as_ana, world):
     as_ana.post("/auto-update-rules", data=rule_form(canary_tag="", canary_hours="24"))
     rule = AutoUpdateRule.select().order_by(AutoUpdateRule.id.desc()).get()
     assert (rule.canary_tag, rule.canary_hours) == ("", None)
@@ -71,14 +71,14 @@ def test_all_sites_at_once_is_the_usual_way(as_ana, world):
         ({"canary_hours": ""}, "Choose how long the other sites wait."),
     ],
 )
-def test_what_cannot_be_is_told_beside_its_field(as_ana, world, wrong, sentence):
-    answer = as_ana.post("/auto-update-rules", data=rule_form(**{**ORDER, **wrong}))
-    assert answer.status_code == 422
-    assert sentence in text_of(answer)
+def test_an_invalid_canary_choice_is_refused(as_ana, world, wrong, sentence):
+    response = as_ana.post("/auto-update-rules", data=rule_form(**{**ORDER, **wrong}))
+    assert response.status_code == 422
+    assert sentence in text_of(response)
     assert AutoUpdateRule.select().count() == 1
 
 
-def test_a_rule_whose_first_sites_lost_their_tag_says_so(as_ana, world):
+def test_a_rule_without_canary_sites_says_so(as_ana, world):
     SiteTag.delete().execute()
     text = text_of(as_ana.get("/auto-update-rules"))
     assert "No sites are first now, so the others wait" in text
@@ -87,14 +87,14 @@ def test_a_rule_whose_first_sites_lost_their_tag_says_so(as_ana, world):
 # ---- why a site waits ----
 
 
-def test_the_page_names_the_site_that_is_waited_for(as_ana, world):
+def test_the_page_names_the_canary_site_that_has_to_update(as_ana, world):
     text = component_page(as_ana, world)
     assert "The auto-update rule “Patches” covers this update. It installs a release first" in text
     assert "It waits for A, which has not installed this one. Update it there" in text
     assert "It installs a release first" not in component_page(as_ana, world, "A")
 
 
-def test_the_page_says_until_when_it_waits_and_what_has_to_be_seen(as_ana, world):
+def test_the_page_says_how_long_the_site_waits_and_for_what(as_ana, world):
     world.round()
     assert "They have it, and it waits until " in component_page(as_ana, world)
     Change.update(ended_at=utcnow().replace(year=2025)).execute()
@@ -103,27 +103,27 @@ def test_the_page_says_until_when_it_waits_and_what_has_to_be_seen(as_ana, world
     assert "It installs a release first" not in component_page(as_ana, world)
 
 
-def test_the_page_says_that_nothing_proves_it(as_ana, world):
+def test_the_page_says_that_no_canary_site_proves_the_release(as_ana, world):
     world.fake("A").report["plugins"][0]["version"] = "5.3.1"
     world.sync()
     text = component_page(as_ana, world)
     assert "None of those sites has installed this one through Aura, so nothing proves it." in text
 
 
-def test_the_page_names_the_site_with_the_bad_end_and_so_does_an_update_of_it(as_ana, world):
+def test_the_page_and_the_update_name_the_canary_site_that_failed(as_ana, world):
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.round()
-    said = "</a>: the update was rolled back. Check that site."
+    sentence = "</a>: the update was rolled back. Check that site."
     text = component_page(as_ana, world)
-    assert said in text
+    assert sentence in text
     assert "“Patches” does not install this release here" in text
     change = check(
         propose(world.site("B"), world.ana, world.clock()), world.fake("B"), world.config
     )
-    assert said in text_of(as_ana.get(f"/changes/{change.id}"))
+    assert sentence in text_of(as_ana.get(f"/changes/{change.id}"))
 
 
-def test_who_may_not_see_the_first_site_reads_no_name(app, world):
+def test_the_name_of_a_canary_site_is_hidden_without_access(app, world):
     bakery = Client.named("Bakery Ltd")
     Site.update(client=bakery).where(Site.name == "B").execute()
     eve = make_user("Eve", "operator", limited_to=[bakery.id])
@@ -131,7 +131,7 @@ def test_who_may_not_see_the_first_site_reads_no_name(app, world):
     assert "It waits for one of those sites, which has not installed this one." in text
 
 
-def test_what_is_waited_for_takes_few_queries(as_ana, world):
+def test_the_component_page_takes_few_queries(as_ana, world):
     world.round()
     page = f"/sites/{world.site('B').id}/component?kind=plugin&ident={AKISMET}"
     as_ana.get(page)
@@ -143,10 +143,10 @@ def test_what_is_waited_for_takes_few_queries(as_ana, world):
 # ---- tags ----
 
 
-def test_a_tag_that_makes_a_site_the_first_asks_for_agreement(as_ana, world):
+def test_a_tag_that_makes_a_canary_site_needs_agreement(as_ana, world):
     site = world.site("B")
-    answer = as_ana.post(f"/sites/{site.id}/tags", data={"tags": "canary"})
-    text = text_of(answer)
+    response = as_ana.post(f"/sites/{site.id}/tags", data={"tags": "canary"})
+    text = text_of(response)
     assert "First on sites tagged “canary”, on others 24 hours after those succeeded" in text
     assert SiteTag.of_site(site) == {}
     as_ana.post(f"/sites/{site.id}/tags", data={"tags": "canary", "agreed": str(world.rule.id)})

@@ -1,4 +1,4 @@
-"""An owner adds a colleague, gives them a new link, shuts them out and lets them in again."""
+"""Manage people: invite, renew a link, change a role, disable and enable an account."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ BEN = {"name": "Ben", "email": "ben@agency.example", "role": "operator"}
 CHOSEN = {"password": PASSWORD, "again": PASSWORD}
 
 
-def link_in(answer, config) -> str:
-    """The path of the link that this page shows."""
-    text = re.search(r"<textarea[^>]*>\s*(http[^<]+)</textarea>", answer.text).group(1)
+def link_in(response, config) -> str:
+    """Return the path of the link that this page shows."""
+    text = re.search(r"<textarea[^>]*>\s*(http[^<]+)</textarea>", response.text).group(1)
     return html.unescape(text).strip().removeprefix(config.origin)
 
 
-def test_a_colleague_chooses_a_password_by_the_link_and_is_in(app, as_ana, config):
-    answer = as_ana.post("/team", data=BEN, follow_redirects=True)
-    assert answer.status_code == 200
-    assert "no-store" in answer.headers["Cache-Control"]
-    link = link_in(answer, config)
+def test_a_colleague_sets_a_password_by_the_link_and_is_signed_in(app, as_ana, config):
+    response = as_ana.post("/team", data=BEN, follow_redirects=True)
+    assert response.status_code == 200
+    assert "no-store" in response.headers["Cache-Control"]
+    link = link_in(response, config)
     assert "Invited" in as_ana.get("/team").text
     ben = app.test_client()
     page = ben.get(link).text
@@ -51,7 +51,7 @@ def test_the_link_is_shown_once_and_works_once(app, as_ana, config):
     assert app.test_client().post(link, data=CHOSEN).status_code == 410
 
 
-def test_the_link_dies_after_three_days(as_ana, as_nobody, config, monkeypatch):
+def test_the_link_expires_after_three_days(as_ana, as_nobody, config, monkeypatch):
     link = link_in(as_ana.post("/team", data=BEN, follow_redirects=True), config)
     monkeypatch.setattr(one_time_links, "INVITATION_MAX_AGE", timedelta(seconds=-1))
     assert as_nobody.post(link, data=CHOSEN).status_code == 410
@@ -63,7 +63,7 @@ def test_a_set_up_link_is_no_invitation(app, as_nobody, config):
     assert as_nobody.get("/invitation/nonsense").status_code == 410
 
 
-def test_a_used_invitation_points_to_an_owner_and_to_no_terminal(app, as_ana, config):
+def test_a_used_invitation_refers_to_an_owner_not_to_a_command(app, as_ana, config):
     link = link_in(as_ana.post("/team", data=BEN, follow_redirects=True), config)
     assert app.test_client().post(link, data=CHOSEN).status_code == 303
     again = app.test_client().get(link)
@@ -79,7 +79,7 @@ def test_a_weak_password_is_refused_and_the_link_goes_on_working(app, as_ana, co
     assert ben.post(link, data=CHOSEN).status_code == 303
 
 
-def test_one_who_is_invited_cannot_sign_in_yet(app, as_ana):
+def test_an_invited_user_cannot_sign_in_yet(app, as_ana):
     as_ana.post("/team", data=BEN, follow_redirects=True)
     for password in ("", "!", PASSWORD):
         assert app.test_client().signs_in("ben@agency.example", password).status_code == 422
@@ -94,11 +94,11 @@ def test_one_who_is_invited_cannot_sign_in_yet(app, as_ana):
         ({"email": "ANA@agency.example"}, "email"),
     ],
 )
-def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_ana, changes, field):
-    answer = as_ana.post("/team", data={**BEN, **changes})
-    assert answer.status_code == 422
-    assert f'id="f-{field}-error"' in answer.text
-    assert ('value="Ben"' in answer.text) is (field != "name")
+def test_a_mistake_is_an_error_at_its_field_and_the_rest_is_kept(as_ana, changes, field):
+    response = as_ana.post("/team", data={**BEN, **changes})
+    assert response.status_code == 422
+    assert f'id="f-{field}-error"' in response.text
+    assert ('value="Ben"' in response.text) is (field != "name")
     assert User.select().count() == 1
 
 
@@ -119,7 +119,7 @@ def test_only_an_owner_manages_people(as_ben, as_cleo):
         assert AuditEntry.newest(limit=1)[0].event == "access_refused"
 
 
-# ---- afterwards ----
+# ---- links and access ----
 
 
 def test_a_new_link_replaces_the_old_one_and_ends_sessions(app, as_ana, as_ben, ben, config):
@@ -130,7 +130,7 @@ def test_a_new_link_replaces_the_old_one_and_ends_sessions(app, as_ana, as_ben, 
     assert app.test_client().post(second, data=CHOSEN).status_code == 303
 
 
-def test_one_who_is_disabled_is_out_at_once_and_stays_out(app, as_ana, as_ben, ben, config):
+def test_a_disabled_user_is_signed_out_and_cannot_return(app, as_ana, as_ben, ben, config):
     link = link_in(as_ana.post(f"/team/{ben.id}/link", follow_redirects=True), config)
     assert as_ana.post(f"/team/{ben.id}/disable").status_code == 303
     assert "Account of Ben disabled" in as_ana.get("/team").text
@@ -141,7 +141,7 @@ def test_one_who_is_disabled_is_out_at_once_and_stays_out(app, as_ana, as_ben, b
     assert as_ana.post(f"/team/{ben.id}/link", follow_redirects=True).status_code == 409
 
 
-def test_one_who_is_enabled_again_signs_in_but_old_sessions_stay_dead(app, as_ana, as_ben, ben):
+def test_an_enabled_user_signs_in_but_old_sessions_stay_ended(app, as_ana, as_ben, ben):
     as_ana.post(f"/team/{ben.id}/disable")
     as_ana.post(f"/team/{ben.id}/enable")
     assert as_ben.get("/").status_code == 303
@@ -151,13 +151,13 @@ def test_one_who_is_enabled_again_signs_in_but_old_sessions_stay_dead(app, as_an
 
 def test_the_last_owner_cannot_be_disabled(as_ana, ana):
     make_user("Ivo", "owner", password_hash="!")
-    answer = as_ana.post(f"/team/{ana.id}/disable")
-    assert answer.status_code == 409
-    assert "Aura needs at least one owner" in answer.text
+    response = as_ana.post(f"/team/{ana.id}/disable")
+    assert response.status_code == 409
+    assert "Aura needs at least one owner" in response.text
     assert as_ana.get("/").status_code == 200
 
 
-def test_one_of_two_owners_can_be_disabled(as_ana):
+def test_an_owner_can_be_disabled_while_another_remains(as_ana):
     other = make_user("Olga", "owner")
     assert as_ana.post(f"/team/{other.id}/disable").status_code == 303
     assert User.get_by_id(other.id).is_disabled
@@ -166,7 +166,7 @@ def test_one_of_two_owners_can_be_disabled(as_ana):
 # ---- another role ----
 
 
-def test_another_role_ends_what_was_open_under_the_old_one(app, as_ana, as_cleo, cleo):
+def test_a_new_role_ends_open_sessions(app, as_ana, as_cleo, cleo):
     page = as_ana.get(f"/team/{cleo.id}/role").text
     assert 'value="viewer" selected' in page
     assert as_ana.post(f"/team/{cleo.id}/role", data={"role": "operator"}).status_code == 303
@@ -174,48 +174,48 @@ def test_another_role_ends_what_was_open_under_the_old_one(app, as_ana, as_cleo,
     again = app.test_client()
     again.signs_in("cleo@agency.example", PASSWORD)
     assert again.get("/updates").status_code == 200
-    said = as_ana.get("/activity").text
-    assert "<strong>Cleo</strong> from viewer to operator. Their sessions ended." in said
+    activity = as_ana.get("/activity").text
+    assert "<strong>Cleo</strong> from viewer to operator. Their sessions ended." in activity
 
 
-def test_somebody_moves_to_a_client_and_sees_its_sites_alone(app, as_ana, ana, ben, clock):
-    hers = make_site(ana, now=clock(), client="Hers")
-    others = make_site(ana, now=clock(), url="https://other.example", client="Another")
+def test_a_user_who_becomes_a_client_user_sees_its_sites_alone(app, as_ana, ana, ben, clock):
+    own_site = make_site(ana, now=clock(), client="Hers")
+    other_site = make_site(ana, now=clock(), url="https://other.example", client="Another")
     form = {"role": "client"}
-    answer = as_ana.post(f"/team/{ben.id}/role", data=form)
-    assert (answer.status_code, 'id="f-client-error"' in answer.text) == (422, True)
-    form["client"] = str(hers.client_id)
+    response = as_ana.post(f"/team/{ben.id}/role", data=form)
+    assert (response.status_code, 'id="f-client-error"' in response.text) == (422, True)
+    form["client"] = str(own_site.client_id)
     assert as_ana.post(f"/team/{ben.id}/role", data=form).status_code == 303
-    there = app.test_client()
-    there.signs_in("ben@agency.example", PASSWORD)
-    assert there.get(f"/sites/{hers.id}").status_code == 200
-    assert there.get(f"/sites/{others.id}").status_code == 404
+    browser = app.test_client()
+    browser.signs_in("ben@agency.example", PASSWORD)
+    assert browser.get(f"/sites/{own_site.id}").status_code == 200
+    assert browser.get(f"/sites/{other_site.id}").status_code == 404
 
 
 @pytest.mark.parametrize("role", ["", "god", "Owner"])
-def test_a_role_there_is_none_of_is_told_beside_its_field(as_ana, ben, role):
-    answer = as_ana.post(f"/team/{ben.id}/role", data={"role": role})
-    assert (answer.status_code, 'id="f-role-error"' in answer.text) == (422, True)
+def test_an_unknown_role_is_an_error_at_its_field(as_ana, ben, role):
+    response = as_ana.post(f"/team/{ben.id}/role", data={"role": role})
+    assert (response.status_code, 'id="f-role-error"' in response.text) == (422, True)
     assert User.get_by_id(ben.id).role == "operator"
 
 
-def test_the_password_is_asked_for_before_a_role_is_given(as_ana, ben):
+def test_a_new_role_needs_a_recent_password(as_ana, ben):
     UserSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
-    answer = as_ana.post(f"/team/{ben.id}/role", data={"role": "owner"})
-    assert 'type="password"' in answer.text
-    assert 'name="role" value="owner"' in answer.text
+    response = as_ana.post(f"/team/{ben.id}/role", data={"role": "owner"})
+    assert 'type="password"' in response.text
+    assert 'name="role" value="owner"' in response.text
     assert User.get_by_id(ben.id).role == "operator"
 
 
-def test_people_nobody_knows_are_not_found(as_ana):
+def test_unknown_users_are_not_found(as_ana):
     for verb in ("link", "role", "disable", "enable"):
         assert as_ana.post(f"/team/999/{verb}").status_code == 404
 
 
-def test_loading_the_page_again_makes_no_other_link(as_ana, as_nobody, config):
-    answer = as_ana.post("/team", data=BEN)
-    assert answer.status_code == 303
-    page = answer.headers["Location"]
+def test_reloading_the_page_creates_no_other_link(as_ana, as_nobody, config):
+    response = as_ana.post("/team", data=BEN)
+    assert response.status_code == 303
+    page = response.headers["Location"]
     link = link_in(as_ana.get(page), config)
     again = as_ana.get(page, follow_redirects=True)
     assert link not in again.text
@@ -223,13 +223,13 @@ def test_loading_the_page_again_makes_no_other_link(as_ana, as_nobody, config):
     assert as_nobody.post(link, data=CHOSEN).status_code == 303
 
 
-def test_a_link_is_shown_to_whoever_made_it_alone(app, as_ana, config):
+def test_a_link_is_shown_to_its_creator_alone(app, as_ana, config):
     page = as_ana.post("/team", data=BEN).headers["Location"]
     olga = signed_in(app, Actor.of(make_user("Olga", "owner"), "192.0.2.9"))
-    with as_ana.session_transaction() as mine:
-        kept = mine["shown_once"]
-    with olga.session_transaction() as hers:
-        hers["shown_once"] = kept
+    with as_ana.session_transaction() as ana_cookie:
+        kept = ana_cookie["shown_once"]
+    with olga.session_transaction() as olga_cookie:
+        olga_cookie["shown_once"] = kept
     assert olga.get(page).headers["Location"] == "/team"
 
 

@@ -1,4 +1,4 @@
-"""Somebody stores the name and password that a server asks for before WordPress answers."""
+"""Store the name and password that a server asks for before WordPress answers."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tests.support.factories import make_site
 TYPED = {"login_name": "staging", "login_password": "let me in, please"}
 
 
-def test_it_is_kept_sealed_and_used(as_ben, paired, config):
-    answer = as_ben.post(f"/sites/{paired.id}/server-login", data=TYPED)
-    assert answer.status_code == 303
+def test_the_login_is_stored_encrypted_and_used(as_ben, paired, config):
+    response = as_ben.post(f"/sites/{paired.id}/server-login", data=TYPED)
+    assert response.status_code == 303
     site = Site.get_by_id(paired.id)
     assert "let me in" not in site.server_login_sealed
     assert calls.server_login(site, config) == "staging:let me in, please"
     assert calls.channel_to(site, config).server_login == "staging:let me in, please"
 
 
-def test_it_is_never_shown_again_and_not_in_the_audit_log(as_ben, paired):
+def test_the_login_is_neither_shown_nor_in_the_audit_log(as_ben, paired):
     as_ben.post(f"/sites/{paired.id}/server-login", data=TYPED)
     pages = [f"/sites/{paired.id}/connection", f"/sites/{paired.id}/server-login", "/activity"]
     assert not any("let me in" in as_ben.get(page).text for page in pages)
@@ -32,13 +32,13 @@ def test_it_is_never_shown_again_and_not_in_the_audit_log(as_ben, paired):
     assert "staging" not in entry.body
 
 
-def test_both_empty_removes_it(as_ben, paired):
+def test_two_empty_fields_remove_the_login(as_ben, paired):
     as_ben.post(f"/sites/{paired.id}/server-login", data=TYPED)
     as_ben.post(f"/sites/{paired.id}/server-login", data={})
     assert Site.get_by_id(paired.id).server_login_sealed is None
 
 
-def test_another_rows_login_does_not_open(as_ben, paired, config):
+def test_the_login_of_another_row_cannot_be_decrypted(as_ben, paired, config):
     as_ben.post(f"/sites/{paired.id}/server-login", data=TYPED)
     site = Site.get_by_id(paired.id)
     site.id += 1
@@ -55,13 +55,13 @@ def test_another_rows_login_does_not_open(as_ben, paired, config):
         ({"login_name": "a", "login_password": "x" * 201}, "login_password"),
     ],
 )
-def test_what_cannot_be_used_is_answered_beside_its_field(as_ben, paired, typed, field):
-    answer = as_ben.post(f"/sites/{paired.id}/server-login", data=typed)
-    assert answer.status_code == 422
-    assert f'id="f-{field}-error"' in answer.text
+def test_an_invalid_login_is_an_error_at_its_field(as_ben, paired, typed, field):
+    response = as_ben.post(f"/sites/{paired.id}/server-login", data=typed)
+    assert response.status_code == 422
+    assert f'id="f-{field}-error"' in response.text
     assert Site.get_by_id(paired.id).server_login_sealed is None
 
 
-def test_an_unencrypted_address_is_pointed_out(as_ben, ana, clock, jobs):
+def test_an_unencrypted_address_gets_a_warning(as_ben, ana, clock, jobs):
     site = make_site(ana, now=clock(), url="http://plain.example")
     assert "not encrypted" in as_ben.get(f"/sites/{site.id}/server-login").text

@@ -1,4 +1,4 @@
-"""Somebody wants to know what a site gives away before connecting it."""
+"""The page about the data that leaves a site, and the download of the plugin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import zipfile
 from app.domain.inventory import report_schema
 
 
-def test_every_field_stands_there_with_its_reason(as_cleo):
+def test_every_field_of_the_report_is_listed(as_cleo):
     text = as_cleo.get("/what-leaves").text
     assert len(report_schema.fields()) > 40
     for field in report_schema.fields():
@@ -30,9 +30,9 @@ def test_the_six_questions_are_answered(as_cleo):
 
 
 def test_the_plugin_can_be_downloaded_ready_to_upload(as_cleo):
-    answer = as_cleo.get("/plugin/siteagent.zip")
-    assert answer.headers["Content-Type"] == "application/zip"
-    assert 'filename="siteagent.zip"' in answer.headers["Content-Disposition"]
-    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+    response = as_cleo.get("/plugin/siteagent.zip")
+    assert response.headers["Content-Type"] == "application/zip"
+    assert 'filename="siteagent.zip"' in response.headers["Content-Disposition"]
+    with zipfile.ZipFile(io.BytesIO(response.data)) as archive:
         assert "siteagent/siteagent.php" in archive.namelist()
         assert all(name.startswith("siteagent/") for name in archive.namelist())
