@@ -48,9 +48,7 @@ def test_each_kind_of_alert_has_its_own_words(as_ana, paired: Site, kind: str) -
     assert headline in as_ana.get("/alerts").text
 
 
-def test_navigation_list_and_site_page_count_open_alerts(
-    as_cleo, paired: Site
-) -> None:
+def test_navigation_list_and_site_page_count_open_alerts(as_cleo, paired: Site) -> None:
     raise_alert(paired)
     raise_alert(paired, key="n2")
     counter = '<span class="count count-urgent">2 critical</span>'

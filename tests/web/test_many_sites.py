@@ -143,8 +143,8 @@ def test_with_many_sites_a_filter_offers_those_of_a_client(as_ana: Any, thousand
     assert option.findall(as_ana.get("/activity").text) == []
     found = as_ana.get(f"/activity?client={client.id}").text
     assert len(option.findall(found)) == sites_of_client.count() == 10
-    chosen = as_ana.get(f"/activity?site={theirs[0].id}").text
-    assert f'<option value="{theirs[0].id}" selected>' in chosen
+    chosen = as_ana.get(f"/activity?site={sites_of_client[0].id}").text
+    assert f'<option value="{sites_of_client[0].id}" selected>' in chosen
 
 
 def test_the_list_of_clients_has_pages(as_ana: Any, thousand: None) -> None:

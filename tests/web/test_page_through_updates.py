@@ -70,9 +70,7 @@ def test_the_links_lead_through_the_whole_list_and_back(
 
 
 @LISTS
-def test_each_page_shows_its_number_and_the_total(
-    as_ana: Person, ana: Actor, path: str
-) -> None:
+def test_each_page_shows_its_number_and_the_total(as_ana: Person, ana: Actor, path: str) -> None:
     fill(path, ana)
     text, labels = as_ana.get(path).text, []
     while True:

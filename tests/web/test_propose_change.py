@@ -45,9 +45,7 @@ def test_the_sites_page_says_what_may_be_updated_and_why_not(as_ben, today, fake
     assert "Update 1…" in text
 
 
-def test_a_site_that_reports_no_permissions_allows_nothing(
-    as_ben, paired, fake, config
-):
+def test_a_site_that_reports_no_permissions_allows_nothing(as_ben, paired, fake, config):
     fake.report.pop("agent")
     read_report(paired, fake, config=config)
     text = as_ben.get(f"/sites/{paired.id}/updates").text

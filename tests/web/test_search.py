@@ -1,4 +1,4 @@
-"""Somebody types a part of a name and finds the site, client, plugin or person."""
+"""Search sites, clients, plugins and people by a part of their name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.factories import make_site
 
 
 def found(person, text: str) -> dict[str, str]:
-    """The text of each group of results."""
+    """Return the text of each group of results."""
     page = person.get("/search", query_string={"q": text}).text
     groups = re.findall(r'<section class="section" id="found-(\w+)".*?</section>', page, re.DOTALL)
     parts = re.findall(r'(<section class="section" id="found-.*?</section>)', page, re.DOTALL)
