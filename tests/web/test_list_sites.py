@@ -98,10 +98,7 @@ def test_filters_are_folded_so_that_the_list_comes_first(as_ana, today, path):
     above = re.split(r"<tbody|id=\"entries\"", shown)[0]
     assert above != shown
     fields = re.findall(r"<(?:input|select|textarea)\b[^>]*>", above)
-    assert (
-        len([tag for tag in fields if 'type="hidden"' not in tag and "checkbox" not in tag])
-        == 1
-    )
+    assert len([tag for tag in fields if 'type="hidden"' not in tag and "checkbox" not in tag]) == 1
     assert "<select" not in above
     assert "<summary" in content
 

@@ -60,7 +60,7 @@ def test_navigation_list_and_site_page_count_open_alerts(as_cleo, paired: Site) 
 
 
 def test_evidence_of_both_sides_is_shown_and_never_as_markup(as_cleo, paired: Site) -> None:
-    text = as_cleo.get(f"/alerts/{raise_one(paired).id}").text
+    text = as_cleo.get(f"/alerts/{raise_alert(paired).id}").text
     assert "&lt;n&gt;" in text
     assert "<n>" not in text
     assert "The audit log has no such entry." in text

@@ -78,9 +78,7 @@ def test_a_text_that_no_database_can_store_is_refused(as_ana):
 
 def test_every_refusal_of_the_domain_has_a_page():
     def below(kind):
-        return {kind} | {
-            sub for child in kind.__subclasses__() for sub in below(child)
-        }
+        return {kind} | {sub for child in kind.__subclasses__() for sub in below(child)}
 
     handled = tuple(kind for kind, _ in errors._REFUSALS)
     # These ask for a confirmation and have a form.

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.own_site
 
 
 @pytest.fixture
-def client(database: Config) -> FlaskClient:
+def http(database: Config) -> FlaskClient:
     """Return a client of the notice endpoint alone, without the other pages of Aura."""
     app = Flask("notices")
     app.config["AURA"] = database
@@ -34,16 +34,11 @@ def fake(site: Site) -> FakeSite:
 
 
 def test_a_ready_notice_gets_a_signed_response(
-    client: FlaskClient,
-    site: Site,
-    fake: FakeSite,
-    ana: Actor,
-    config: Config,
-    jobs: RecordingQueue,
+    http: FlaskClient, site: Site, fake: FakeSite, ana: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
     _, text = pairing.issue_token(site, by=ana, config=config, now=utcnow())
     sent = fake.ready_notice(config.origin, text)
-    answer = client.post("/agent/notice", data=sent.body, headers=sent.headers)
+    answer = http.post("/agent/notice", data=sent.body, headers=sent.headers)
     assert answer.status_code == 200
     assert answer.json == {"v": 1, "ok": True, "op": "pair.ready"}
     assert answer.headers["Content-Type"] == "application/json"
@@ -53,26 +48,26 @@ def test_a_ready_notice_gets_a_signed_response(
 
 
 def test_a_disconnect_notice_ends_the_connection(
-    client: FlaskClient, paired: Site, fake: FakeSite, config: Config
+    http: FlaskClient, paired: Site, fake: FakeSite, config: Config
 ) -> None:
     sent = fake.disconnect_notice(config.origin)
-    answer = client.post("/agent/notice", data=sent.body, headers=sent.headers)
+    answer = http.post("/agent/notice", data=sent.body, headers=sent.headers)
     assert answer.status_code == 200
     paired.refresh()
     assert paired.state == DISCONNECTED
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b'{"v":1,"op":"disconnect"}'])
-def test_a_stranger_learns_nothing(client: FlaskClient, site: Site, body: bytes) -> None:
-    answer = client.post("/agent/notice", data=body)
+def test_a_stranger_learns_nothing(http: FlaskClient, site: Site, body: bytes) -> None:
+    answer = http.post("/agent/notice", data=body)
     assert (answer.status_code, answer.data) == (401, b'{"aura":1,"code":"unauthorized"}')
 
 
-def test_a_large_body_is_not_read(client: FlaskClient, site: Site) -> None:
-    answer = client.post("/agent/notice", data=b"x" * (64 * 1024 + 2))
+def test_a_large_body_is_not_read(http: FlaskClient, site: Site) -> None:
+    answer = http.post("/agent/notice", data=b"x" * (64 * 1024 + 2))
     assert (answer.status_code, answer.data) == (413, b'{"aura":1,"code":"unauthorized"}')
 
 
 @pytest.mark.parametrize("method", ["get", "put", "delete", "patch"])
-def test_only_post_is_allowed(client: FlaskClient, site: Site, method: str) -> None:
-    assert getattr(client, method)("/agent/notice").status_code == 405
+def test_only_post_is_allowed(http: FlaskClient, site: Site, method: str) -> None:
+    assert getattr(http, method)("/agent/notice").status_code == 405

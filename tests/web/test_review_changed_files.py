@@ -89,9 +89,7 @@ def test_the_health_of_the_site_names_what_differs(edited: Site, as_cleo: Person
     assert f"/files/{row().id}/accept" not in page
 
 
-def test_the_overview_and_the_list_of_sites_show_changed_files(
-    edited: Site, as_ben: Person
-) -> None:
+def test_overview_and_list_of_sites_show_changed_files(edited: Site, as_ben: Person) -> None:
     page = as_ben.get("/").text
     assert "Files of Bakery differ from their releases" in page
     assert "Akismet 5.3, " in page

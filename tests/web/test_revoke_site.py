@@ -48,9 +48,7 @@ def test_one_click_starts_the_revocation(as_ana, paired, jobs):
     assert f'hx-get="/sites/{paired.id}/progress?seen=revoking&amp;tab=connection"' in text
 
 
-def test_an_acknowledged_revocation_with_a_refused_call_is_confirmed(
-    as_ana, paired, fake, config, disconnect
-):
+def test_an_acknowledged_revocation_is_shown_as_confirmed(as_ana, paired, fake, config, disconnect):
     read_report(paired, fake, config=config)
     as_ana.post(f"/sites/{paired.id}/revoke")
     assert disconnect() == "revoked"
@@ -94,9 +92,7 @@ def test_a_late_acknowledgement_is_no_proof(as_ana, paired, fake, disconnect):
         (False, "Disconnected by the site, unconfirmed"),
     ],
 )
-def test_a_site_that_disconnected_shows_whether_this_is_confirmed(
-    as_ana, paired, clock, confirmed, words
-):
+def test_a_disconnected_site_shows_if_this_is_confirmed(as_ana, paired, clock, confirmed, words):
     with transaction():
         health.mark_disconnected(paired, confirmed=confirmed, how="notice", by=SYSTEM, now=clock())
     text = as_ana.get(f"/sites/{paired.id}/connection").text

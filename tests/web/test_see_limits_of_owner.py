@@ -141,7 +141,7 @@ def test_an_approved_update_says_that_it_waits_for_the_owner(
     assert "Nothing was changed." in text
 
 
-def test_the_hours_of_the_owner_are_shown_and_respected(as_ana, today, proposed, owner_sets) -> None:
+def test_the_owners_hours_are_shown_and_respected(as_ana, today, proposed, owner_sets) -> None:
     opens = utcnow() + timedelta(days=2)
     zone = {"from_hour": 2, "to_hour": 5, "time_zone": "+05:30"}
     owner_sets(window={**zone, "days": [opens.isoweekday()]})

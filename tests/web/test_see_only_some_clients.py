@@ -153,7 +153,7 @@ class Others:
     def _reports_and_vulnerabilities(self):
         add_endpoint(self.ana, self.config, utcnow(), name=f"{MARKER} chat")
         make_due(self.client, self.ana, utcnow(), sender_name=f"{MARKER} agency")
-        assert [prepared.client_id for prepared in prepare(self.config, utcnow())] == [self.client.id]
+        assert [row.client_id for row in prepare(self.config, utcnow())] == [self.client.id]
         booking = software(MARKER, name=f"{MARKER} booking")
         import_feed(self.config, record(1, booking, title=f"{MARKER} hole"))
 
@@ -371,7 +371,7 @@ def test_a_limited_user_ignores_updates_only_on_her_sites(as_lea, her_site, othe
     form = {"everything": "1", "scope": "everywhere", "hold_reason": "waits"}
     assert as_lea.post("/updates/ignore", data=form).status_code == 303
     held = {hold.site_id for hold in holds.UpdateHold.select()}
-    assert held == {her_site.id, others.orphan.id}, "the hold of the site without a client existed before"
+    assert held == {her_site.id, others.orphan.id}, "the orphan had a hold before"
 
 
 def test_only_a_user_who_sees_everything_stops_all_updates(as_lea, as_ana, others):
@@ -401,7 +401,7 @@ def test_a_new_limit_applies_to_the_next_click(as_ana, as_ben, ben, her_site):
     assert as_ben.get(f"/sites/{other.id}").status_code == 200
     form = {"role": "operator", "sees": "some", "clients": [her_site.client_id]}
     assert as_ana.post(f"/team/{ben.id}/role", data=form).status_code == 303
-    assert as_ben.get(f"/sites/{other.id}").status_code == 404, "the limit applies without a new sign-in"
+    assert as_ben.get(f"/sites/{other.id}").status_code == 404, "without a new sign-in"
     assert as_ben.get(f"/sites/{her_site.id}").status_code == 200
     assert "let <strong>Ben</strong> see only Bakery Ltd" in as_ana.get("/activity").text
     assert "Sees Bakery Ltd" in as_ana.get("/team").text

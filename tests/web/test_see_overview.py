@@ -118,7 +118,7 @@ def test_the_first_steps_are_shown_until_a_site_is_paired(as_ana, as_cleo, ana, 
     assert "First steps" not in as_cleo.get("/").text
 
 
-def test_the_overview_needs_the_same_queries_for_any_number_of_sites(as_ana, ana, today, jobs, queries):
+def test_queries_do_not_grow_with_the_number_of_sites(as_ana, ana, today, jobs, queries):
     add_sites(ana, 2)
     as_ana.get("/")
     queries.clear()

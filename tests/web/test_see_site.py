@@ -55,7 +55,7 @@ def test_the_page_says_that_updates_of_paid_plugins_may_be_missing(see):
 
 
 def test_both_wordpress_releases_are_shown_with_their_kind(see):
-    """The newest release of the site's branch and the newest release are separate updates."""
+    """The site may install the security release of its branch or the newest release."""
     release = {"requires_php": "7.4", "requires_mysql": "5.5", "package": True}
     text = see(
         "updates",

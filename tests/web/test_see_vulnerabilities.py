@@ -68,7 +68,7 @@ def test_a_viewer_sees_a_vulnerability_and_no_button(vulnerable: Site, as_cleo: 
     assert as_cleo.post("/vulnerabilities/1/review").status_code == 403
 
 
-def test_the_list_has_all_vulnerabilities_with_attribution(vulnerable: Site, as_cleo: Person) -> None:
+def test_the_list_has_all_entries_with_attribution(vulnerable: Site, as_cleo: Person) -> None:
     page = as_cleo.get("/vulnerabilities").text
     assert "2 known vulnerabilities" in page
     assert page.index("CVE-2026-10001") < page.index("CVE-2026-10002")

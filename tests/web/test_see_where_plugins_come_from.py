@@ -140,9 +140,7 @@ def test_the_page_says_who_may_accept(as_ben, as_cleo, sold) -> None:
     assert ProvenanceChange.get().is_open
 
 
-def test_a_limited_manager_sees_a_change_and_cannot_accept(
-    as_mia, mia: Actor, sold, site
-) -> None:
+def test_a_limited_manager_sees_a_change_and_cannot_accept(as_mia, mia: Actor, sold, site) -> None:
     own_client = Client.named("Hers")
     Site.update(client=own_client).execute()
     User.update(limited_to=[own_client.id]).where(User.id == mia.id).execute()

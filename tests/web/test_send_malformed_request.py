@@ -12,11 +12,11 @@ from app.models.base import utcnow
 from app.models.sites import Site
 
 # urlsplit() raises ValueError for this text.
-INVALID_ADDRESS = "http://["
+BROKEN_URL = "http://["
 
 
 def test_a_refresh_may_name_an_invalid_address(as_nobody: Any, paired: Site) -> None:
-    headers = {"HX-Request": "true", "HX-Current-URL": INVALID_ADDRESS}
+    headers = {"HX-Request": "true", "HX-Current-URL": BROKEN_URL}
     answer = as_nobody.get(f"/sites/{paired.id}/progress", headers=headers)
     assert answer.status_code == 286
     assert 'href="/sign-in"' in answer.text
@@ -24,7 +24,7 @@ def test_a_refresh_may_name_an_invalid_address(as_nobody: Any, paired: Site) -> 
 
 def test_the_referrer_may_be_an_invalid_address(as_ana: Any, ana: Any) -> None:
     UserSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
-    answer = as_ana.post("/activity/exports", data={"form": "zip"}, headers={"Referer": INVALID_ADDRESS})
+    answer = as_ana.post("/activity/exports", data={"form": "zip"}, headers={"Referer": BROKEN_URL})
     assert answer.status_code == 403
     assert 'name="back" value="/"' in answer.text
 

@@ -174,9 +174,7 @@ def test_a_client_user_reads_of_their_own_freezes_only(as_ana, as_dora, dora, to
     assert "Theirs" not in text
 
 
-def test_an_owner_approves_a_frozen_update_with_a_reason(
-    as_ana, as_ben, proposed
-):
+def test_an_owner_approves_a_frozen_update_with_a_reason(as_ana, as_ben, proposed):
     as_ana.post(f"{PAGE}/freezes", data=freeze())
     path = f"/changes/{proposed.id}"
     operator = as_ben.get(path).text
