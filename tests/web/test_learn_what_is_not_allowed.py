@@ -11,7 +11,7 @@ SETTINGS = 'href="https://bakery.example/wp-admin/options-general.php?page=sitea
 
 @pytest.fixture
 def forbidden(today, fake, config):
-    """A site whose owner allows no updates of plugins."""
+    """Return a site whose owner allows no plugin updates."""
     fake.report["agent"]["permissions"]["plugins"] = False
     read_report(today, fake, config=config)
     return today

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.both_databases
 
 @pytest.fixture
 def three(ana, clock, jobs):
-    """A florist and a shop of one client, a museum of another; none is paired."""
+    """Add a florist and a shop of one client and a museum of another, all unpaired."""
     return [
         make_site(ana, now=clock(), url="https://florist.example", name="Florist", client="Jansen"),
         make_site(ana, now=clock(), url="https://shop.example/en", name="Shop", client="Jansen"),
@@ -33,7 +33,7 @@ def three(ana, clock, jobs):
 
 @pytest.fixture
 def varied(ana, clock, jobs):
-    """Bakery (Miller, unreachable), butcher (no client, new), Zoo (Adams, two updates)."""
+    """Add Bakery (Miller, unreachable), butcher (no client, new), Zoo (Adams, two updates)."""
     now = clock()
     bakery = make_site(ana, now=now, client="Miller")
     make_site(ana, now=now + timedelta(days=1), url="https://meat.example", name="butcher")

@@ -88,7 +88,7 @@ def test_a_manager_cannot_disable_a_person_promoted_meanwhile(mia, cleo):
     assert not User.get_by_id(cleo.id).is_disabled
 
 
-def test_a_new_role_counts_with_the_next_request(app, as_mia, mia):
+def test_a_new_role_applies_to_the_next_request(app, as_mia, mia):
     assert as_mia.get("/team").status_code == 200
     User.update(role="viewer").where(User.id == mia.id).execute()
     assert as_mia.get("/team").status_code == 403

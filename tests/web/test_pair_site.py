@@ -24,7 +24,7 @@ def token_in(text: str) -> str:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Return the real time, because views read the real clock."""
+    """Return a clock at the real time, because views read the real clock."""
     return Clock(utcnow())
 
 
@@ -72,7 +72,7 @@ def test_the_waiting_page_polls_and_can_be_refreshed_without_scripts(as_ben, sit
     assert f'<a href="/sites/{site.id}">Refresh now</a>' in text
 
 
-def test_the_fragment_sends_the_page_on_when_pairing_has_ended(as_ben, site, fake, attempt):
+def test_the_page_redirects_when_pairing_has_ended(as_ben, site, fake, attempt):
     fake.paste(token_in(as_ben.post(f"/sites/{site.id}/token", follow_redirects=True).text))
     path = f"/sites/{site.id}/progress?seen=pairing"
     waiting = as_ben.get(path)

@@ -53,7 +53,7 @@ def test_a_site_that_reports_no_permissions_allows_nothing(as_ben, paired, fake,
     assert "Update 1…" not in text
 
 
-def test_what_cannot_be_proposed_is_listed_with_its_reasons(as_ben, today, fake, config):
+def test_blocked_updates_are_listed_with_their_reasons(as_ben, today, fake, config):
     fake.report["agent"]["permissions"]["plugins"] = False
     read_report(today, fake, config=config)
     text = as_ben.get(f"/updates?site={today.id}").text
@@ -98,9 +98,9 @@ def test_an_update_is_reviewed_and_its_page_follows_it(as_ben, today, fake, conf
 
 def test_several_sites_at_once_share_a_page(as_ben, today, ana, fake, config):
     other = make_site(ana, now=fake.clock(), url="https://florist.example", name="Florist")
-    there = FakeSite(other.url, fake.clock, report())
-    pair(other, there, by=ana, config=config)
-    read_report(other, there, config=config)
+    other_fake = FakeSite(other.url, fake.clock, report())
+    pair(other, other_fake, by=ana, config=config)
+    read_report(other, other_fake, config=config)
     page = as_ben.get("/updates").text
     assert "2 updates ready on 2 sites" in page
     by_site = as_ben.get("/updates?by=site").text

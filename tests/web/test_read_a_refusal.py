@@ -47,7 +47,7 @@ def test_a_visitor_gets_the_error_page_without_navigation(as_nobody):
     assert "Sign out" not in text
 
 
-def test_405_names_what_is_allowed(as_ana):
+def test_405_names_the_allowed_methods(as_ana):
     assert "POST" in as_ana.get("/sign-out").headers["Allow"]
 
 

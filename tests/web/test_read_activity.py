@@ -35,7 +35,7 @@ def shown(person, query=""):
     return answer.text.split('id="entries"')[1]
 
 
-def test_routine_calls_are_left_out_until_they_are_asked_for(as_cleo, today):
+def test_routine_calls_are_left_out_until_requested(as_cleo, today):
     usual = shown(as_cleo)
     assert "added the site" in usual
     assert "The site was paired" in usual
@@ -61,7 +61,7 @@ def test_the_subjects_narrow_the_entries(as_cleo, today):
     assert "added the site" in shown(as_cleo, "?subject=nonsense")
 
 
-def test_what_a_person_requested_is_shown_and_the_schedule_is_not(as_cleo, ana, today):
+def test_requests_of_people_are_shown_and_scheduled_ones_are_not(as_cleo, ana, today):
     before = shown(as_cleo).count("requested a sync")
     with transaction():
         audit.record(SyncRequested(site_id=today.id, sync_id=8), SCHEDULE)

@@ -42,7 +42,7 @@ def test_the_audit_log_is_narrowed_to_an_event(as_ana, site, paired):
     assert as_ana.get("/activity?event=nonsense&site=x&before=y").status_code == 200
 
 
-def test_older_entries_are_a_link_away(as_ana, ana, site):
+def test_a_link_leads_to_older_entries(as_ana, ana, site):
     with transaction():
         for number in range(60):
             audit.record(SyncRequested(site_id=site.id, sync_id=number), ana)

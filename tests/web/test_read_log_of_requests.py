@@ -100,7 +100,7 @@ def test_no_line_contains_the_values_of_a_row(log):
     assert "olga@agency.example" not in log.text
 
 
-def test_what_a_person_types_is_in_no_line(as_nobody, ana, log):
+def test_no_line_contains_what_a_person_types(as_nobody, ana, log):
     email = User.get_by_id(ana.id).email
     as_nobody.post("/sign-in", data={"email": email, "password": "a wrong password"})
     as_nobody.get("/sites?q=a-secret-word", headers={"User-Agent": "a browser", "Cookie": "a=b"})

@@ -21,7 +21,7 @@ from tests.support.rules import terms
 
 @pytest.fixture
 def by_rule(today: Site, ana: Actor, fake: FakeSite, config: Config) -> Change:
-    """A change that a rule proposed."""
+    """Return a change that a rule proposed."""
     now = fake.clock()
     auto_update_rules.create_rule(terms(fake.clock), by=ana, confirmed_at=now, now=now)
     auto_update_rules.propose_due(now)

@@ -116,7 +116,7 @@ def test_the_card_says_what_changes(as_ben, review):
     assert "Look at this before you approve" not in text
 
 
-def test_a_file_named_like_one_of_wordpress_stands_out(as_ben, review):
+def test_a_file_named_like_one_of_wordpress_is_highlighted(as_ben, review):
     page = review({CORE_LIKE: b"<?php eval($_POST['x']);"})
     text = shown(as_ben.get(page))
     assert "Look at this before you approve" in text
@@ -212,7 +212,7 @@ def test_every_code_has_its_words(app):
 # ---- files and their differences ----
 
 
-def test_all_files_are_listed_by_what_happened_to_them(as_ben, review):
+def test_all_files_are_listed_by_kind_of_change(as_ben, review):
     page = review({f"inc/{number:03}.php": b"<?php" for number in range(120)}, {"old.css": b"a"})
     text = shown(as_ben.get(f"{page}/files"))
     assert "inc/099.php" in text

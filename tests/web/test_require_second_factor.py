@@ -52,7 +52,7 @@ def test_an_unknown_role_is_refused(as_ana):
     assert not Agency.read().second_factor_roles
 
 
-def test_open_sessions_go_on_until_the_next_sign_in(app, as_ana, ben):
+def test_open_sessions_continue_until_the_next_sign_in(app, as_ana, ben):
     working = signed_in(app, ben)
     require(as_ana, "operator")
     assert working.get("/sites").status_code == 200

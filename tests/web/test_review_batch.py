@@ -69,7 +69,7 @@ def test_a_client_sees_an_update_only_after_the_request(as_ben, as_dora, today, 
     assert state(reviewed) == APPROVED
 
 
-def test_the_start_is_put_off_until_the_night(as_ben, reviewed):
+def test_the_start_is_delayed_until_the_night(as_ben, reviewed):
     form = {"seen": f"{reviewed.id}:{reviewed.digest}", "start": "tonight"}
     assert as_ben.post(f"/updates/{reviewed.batch}/approve", data=form).status_code == 303
     change = Change.get_by_id(reviewed.id)
@@ -78,7 +78,7 @@ def test_the_start_is_put_off_until_the_night(as_ben, reviewed):
 
 
 @pytest.mark.parametrize("wrong", [{"start": "soon"}, {"start": "336"}, {"reason": "x" * 501}])
-def test_what_the_form_does_not_offer_approves_nothing(as_ben, reviewed, wrong):
+def test_invalid_choices_approve_nothing(as_ben, reviewed, wrong):
     form = {"seen": f"{reviewed.id}:{reviewed.digest}", **wrong}
     assert as_ben.post(f"/updates/{reviewed.batch}/approve", data=form).status_code == 422
     assert state(reviewed) == PROPOSED

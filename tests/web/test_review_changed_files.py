@@ -43,7 +43,7 @@ REASONS = {
 
 @pytest.fixture
 def edited(today: Site, fake: FakeSite, config: Config) -> Site:
-    """A site that compared its files: one plugin differs."""
+    """Return a site that compared its files: one plugin differs."""
     loader = compared("mu_plugin", "loader.php", "", fingerprint="b" * 64)
     results = [compared("core", "wordpress", "6.9"), EDITED, loader]
     return report_files(today, fake, config, *results)
@@ -75,7 +75,7 @@ def accept(person: Person, site: Site, because: str = "Our own filter", digit: s
     return person.post(f"/sites/{site.id}/files/{row().id}/accept", data=form)
 
 
-def test_the_health_of_the_site_names_what_differs(edited: Site, as_cleo: Person) -> None:
+def test_the_health_tab_lists_the_different_files(edited: Site, as_cleo: Person) -> None:
     page = as_cleo.get(f"/sites/{edited.id}/health").text
     assert (
         "Akismet 5.3: 2 files differ from the release, 1 file is missing, "

@@ -62,7 +62,7 @@ def test_an_acknowledged_revocation_is_shown_as_confirmed(as_ana, paired, fake, 
     assert "Akismet" in overview
 
 
-def test_an_unreached_site_is_not_called_revoked_there(as_ana, paired, fake, disconnect):
+def test_an_unreached_site_is_not_shown_as_revoked(as_ana, paired, fake, disconnect):
     as_ana.post(f"/sites/{paired.id}/revoke")
     fake.failing = [ErrorCode.connect_timeout] * 4
     assert disconnect() == "revoked_unreached"

@@ -59,7 +59,7 @@ def test_a_person_approves_in_waves_and_follows_them(as_ana, world, path):
     assert all_facts("rollout_started")[0]["wait_hours"] == 24
 
 
-def test_all_at_once_is_the_usual_way(as_ana, world, path):
+def test_all_updates_start_at_once_by_default(as_ana, world, path):
     Clicker(as_ana, path).press("Approve and update 5 sites")
     assert Rollout.select().count() == 0
     work(world)
@@ -94,7 +94,7 @@ def test_wrong_waves_are_refused_with_a_sentence(as_ana, world, path, wrong):
     assert Change.select().where(Change.state == "approved").count() == 0
 
 
-def test_after_an_error_the_form_has_what_was_chosen(as_ana, world, path):
+def test_after_an_error_the_form_keeps_the_choices(as_ana, world, path):
     seen = [f"{change.id}:{change.digest}" for change in Change.select()]
     chosen = {"waves": "1", "percent": "10", "wait": "48", "start": "tonight"}
     form = {**chosen, "first": "5", "reason": "After the sale", "seen": seen}

@@ -103,7 +103,7 @@ def test_an_excluded_update_is_listed_as_blocked(
     assert Change.select().count() == 0
 
 
-def test_what_an_owner_wrote_is_shown_as_text(as_ben, today, owner_sets) -> None:
+def test_the_reason_of_an_owner_is_shown_as_text(as_ben, today, owner_sets) -> None:
     owner_sets(paused_at=an_hour_ago(), reason=HOSTILE)
     for page in (f"/sites/{today.id}", "/updates/blocked"):
         text = as_ben.get(page).text

@@ -100,9 +100,9 @@ class Others:
         self.ana, self.config, self.clock = ana, config, fake.clock
         self.fresh = {"confirmed_at": utcnow(), "now": utcnow()}
         self.client = Client.named(f"{MARKER} Ltd")
-        self.site, self.there = self._site(HOST, f"{MARKER} shop", self.client.name)
+        self.site, self.fake_site = self._site(HOST, f"{MARKER} shop", self.client.name)
         self.orphan, _ = self._site(f"https://{MARKER}-two.example", f"{MARKER} alone", "")
-        self.change = check(self._propose(), self.there, config)
+        self.change = check(self._propose(), self.fake_site, config)
         self._people_and_evidence()
         self._write_about()
         self._rule_and_times()
@@ -120,10 +120,10 @@ class Others:
         content["php"]["version"] = "7.4.33"
         changed = differing(own["id"], own["version"], unknown=[f"{MARKER}.php"], digit="a")
         content["integrity"] = {"components": [changed]}
-        there = FakeSite(url, self.clock, content, files_checked_at=int(not client))
-        pair(site, there, by=self.ana, config=self.config)
-        read_report(site, there, config=self.config)
-        return Site.get_by_id(site.id), there
+        fake_site = FakeSite(url, self.clock, content, files_checked_at=int(not client))
+        pair(site, fake_site, by=self.ana, config=self.config)
+        read_report(site, fake_site, config=self.config)
+        return Site.get_by_id(site.id), fake_site
 
     def _propose(self):
         return propose(self.site, self.ana, self.clock(), reason=f"{MARKER} reason")
@@ -160,8 +160,8 @@ class Others:
     def _people_and_evidence(self):
         make_user(f"{MARKER} Zoe", "client", client_id=self.client.id, email=f"z@{MARKER}.example")
         failed = {"state": "failed", "is_incident": True, "ended_at": utcnow()}
-        there = FakeSite(self.orphan.url, self.clock, report())
-        broken = check(propose(self.orphan, self.ana, self.clock()), there, self.config)
+        fake_site = FakeSite(self.orphan.url, self.clock, report())
+        broken = check(propose(self.orphan, self.ana, self.clock()), fake_site, self.config)
         Change.update(**failed).where(Change.id == broken.id).execute()
         with transaction():
             evidence = {"site": {"why": MARKER}}
@@ -429,11 +429,11 @@ def test_a_limited_manager_grants_no_more_than_she_sees(as_lea, lea, her_site, o
     User.update(role="manager").where(User.id == lea.id).execute()
     new = {"name": "Eva", "email": "eva@agency.example", "role": "viewer"}
     assert as_lea.post("/team", data=new).status_code == 403
-    theirs = {**new, "sees": "some", "clients": [others.client.id]}
-    assert as_lea.post("/team", data=theirs).status_code == 422
-    there = {**new, "role": "client", "client": others.client.id}
-    assert as_lea.post("/team", data=there).status_code == 403
-    assert as_lea.post("/team", data={**theirs, "clients": [her_site.client_id]}).status_code == 303
+    form = {**new, "sees": "some", "clients": [others.client.id]}
+    assert as_lea.post("/team", data=form).status_code == 422
+    client_user = {**new, "role": "client", "client": others.client.id}
+    assert as_lea.post("/team", data=client_user).status_code == 403
+    assert as_lea.post("/team", data={**form, "clients": [her_site.client_id]}).status_code == 303
     assert as_lea.post(f"/team/{cleo.id}/disable").status_code == 403, "Cleo sees everything"
     eva = User.get(User.name == "Eva")
     assert as_lea.post(f"/team/{eva.id}/role", data={**new, "sees": "all"}).status_code == 403

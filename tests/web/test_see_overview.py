@@ -51,7 +51,7 @@ def add_sites(ana, count: int) -> None:
         )  # fmt: skip
 
 
-def test_figures_count_what_they_name_and_lead_there(as_ana, ana, today, jobs):
+def test_figures_link_to_what_they_count(as_ana, ana, today, jobs):
     add_sites(ana, 4)
     text = as_ana.get("/").text
     assert figures(text) == ["5", "5", "0", "1"]

@@ -45,7 +45,7 @@ def vulnerable(ready: Site, config: Config, clock: Clock) -> Site:
     return ready
 
 
-def test_the_overview_says_what_is_fixed_where(vulnerable: Site, as_ben: Person) -> None:
+def test_the_overview_names_the_version_with_the_fix(vulnerable: Site, as_ben: Person) -> None:
     page = as_ben.get("/").text
     assert "Critical vulnerability in Akismet 5.3: fixed in 5.3.1, Bakery" in page
     assert "CVE-2026-10001 (CVSS 9.8)" in page

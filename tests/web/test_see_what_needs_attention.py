@@ -102,7 +102,7 @@ def test_an_open_alert_is_counted_for_the_agency_and_hidden_from_the_client(
     assert "Someone else called" not in as_dora.get(f"/sites/{today.id}").text
 
 
-def test_a_client_sees_only_what_concerns_their_sites(as_dora, failed, ana, clock, jobs):
+def test_a_client_user_sees_only_tasks_of_their_own_sites(as_dora, failed, ana, clock, jobs):
     text = as_dora.get("/").text
     assert tasks(text) == []
     assert "Bakery" not in text.partition("<main")[2]
@@ -135,7 +135,7 @@ def test_every_connection_that_needs_attention_has_a_title(app):
     assert tuple(rows.SEVERITIES) == attention.SEVERITIES
 
 
-def test_what_waits_for_this_person_is_counted_in_the_navigation(as_ana, as_ben, proposed):
+def test_approvals_of_this_person_are_counted_in_the_navigation(as_ana, as_ben, proposed):
     proposed.site.client = Client.named("Bakery Ltd")
     proposed.site.save()
     Client.update(approvals="second").execute()
@@ -162,7 +162,7 @@ def test_two_sites_that_are_down_are_named_and_more_are_one_task(as_ana, ana, jo
     assert headline(text) == "1 thing needs you"
 
 
-def test_what_can_wait_is_listed_and_not_counted(as_ana, ana, today):
+def test_tasks_that_can_wait_are_listed_and_not_counted(as_ana, ana, today):
     Report.update(php="7.4.33").execute()
     AutoUpdateRule.create(
         name="Nightly", permissions=["plugins"], release_types=["patch"], weekdays=[0],
@@ -192,7 +192,7 @@ def test_the_most_urgent_comes_first_and_seven_rows_are_shown(as_ana, ana, faile
     assert len(every) == len(alerts.KINDS) + 1
 
 
-def test_what_waits_for_approval_is_never_pushed_out_of_the_rows(as_ana, ana, proposed):
+def test_a_waiting_approval_is_always_among_the_rows(as_ana, ana, proposed):
     with transaction():
         for number, kind in enumerate(alerts.KINDS):
             alerts.raise_alert(proposed.site, kind, str(number), {}, SYSTEM, utcnow())

@@ -172,5 +172,5 @@ def test_a_change_that_does_not_exist_is_not_found(as_ana, site: Site) -> None:
     assert as_ana.post("/plugins/sources/99/accept", data=data).status_code == 404
 
 
-def test_without_changes_the_list_says_what_will_be_there(as_cleo, site: Site) -> None:
+def test_an_empty_list_says_what_will_appear(as_cleo, site: Site) -> None:
     assert "Nothing has changed" in as_cleo.get("/plugins/sources").text

@@ -34,7 +34,7 @@ def address(pattern, page):
     return re.search(pattern, page.text).group(1)
 
 
-def test_what_is_saved_is_on_the_page_and_recorded(as_ana):
+def test_saved_settings_are_shown_and_recorded(as_ana):
     answer = as_ana.post(PAGE, data=SETTINGS)
     assert (answer.status_code, answer.headers["Location"]) == (303, PAGE)
     page = as_ana.get(PAGE).text
@@ -47,7 +47,7 @@ def test_what_is_saved_is_on_the_page_and_recorded(as_ana):
 
 
 @pytest.mark.parametrize("person", ["as_ben", "as_cleo", "as_dora"])
-def test_others_see_no_form_and_change_nothing(person, request, as_ana):
+def test_only_an_owner_changes_the_agency(person, request, as_ana):
     person = request.getfixturevalue(person)
     for answer in (
         person.get(PAGE),

@@ -51,7 +51,7 @@ def test_saving_the_same_hours_again_is_refused(as_ana: Any, today: Any) -> None
 
 
 @pytest.mark.parametrize("typed", ["-1", "2161", "soon", "1.5", "١٢", "9" * 40])
-def test_other_hours_are_refused(as_ana: Any, today: Any, typed: str) -> None:
+def test_invalid_hours_are_refused(as_ana: Any, today: Any, typed: str) -> None:
     answer = as_ana.post(ADDRESS, data={"agency_hours": typed, "agency_hours_major": "168"})
     assert answer.status_code == 422
     assert "Enter 0 to 2160 hours." in answer.text

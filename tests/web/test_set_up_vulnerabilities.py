@@ -116,7 +116,7 @@ def test_only_an_owner_may_send_a_large_file(
     assert upload(as_ana, large).status_code == 413
 
 
-def test_update_now_is_for_those_with_a_key(as_ana: Person, clock: Clock) -> None:
+def test_update_now_needs_a_key(as_ana: Person, clock: Clock) -> None:
     assert as_ana.post(f"{PAGE}/fetch").status_code == 409
     as_ana.post(f"{PAGE}/key", data={"key": KEY})
     assert "Update requested" in as_ana.post(f"{PAGE}/fetch", follow_redirects=True).text

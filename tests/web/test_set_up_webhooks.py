@@ -173,7 +173,7 @@ def test_a_webhook_is_turned_off_and_deleted(as_ana, endpoint):
     assert as_ana.post("/settings/webhooks/messages/1/resend").status_code == 404
 
 
-def test_a_replaced_secret_is_another_one(as_ana, endpoint, config):
+def test_a_replaced_secret_is_new(as_ana, endpoint, config):
     (before,) = endpoints.open_target(endpoint, config, utcnow()).secrets
     page = as_ana.post(path(endpoint, "/secret"), follow_redirects=True).text
     endpoint.refresh()

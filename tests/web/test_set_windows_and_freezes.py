@@ -161,7 +161,7 @@ def test_a_freeze_of_one_client_is_shown_there_and_nowhere_else(as_ana, today):
     assert "Black Friday" not in as_ana.get(f"/clients/{other.id}").text
 
 
-def test_a_client_user_reads_of_their_own_freezes_only(as_ana, as_dora, dora, today):
+def test_a_client_user_sees_only_their_own_freezes(as_ana, as_dora, dora, today):
     other = Client.named("Florist Ltd")
     as_ana.post(f"{PAGE}/freezes", data=freeze(name="Theirs", covers=f"client:{other.id}"))
     as_ana.post(f"{PAGE}/freezes", data=freeze(name="Ours", covers=f"client:{dora.client_id}"))
@@ -245,7 +245,7 @@ def test_the_window_of_a_client_is_on_its_page_and_on_those_of_its_sites(as_ana,
         ("time_zone", {"time_zone": "Mars/Base"}),
     ],
 )
-def test_a_window_that_makes_no_sense_is_not_set(as_ana, today, field, wrong):
+def test_an_invalid_window_is_not_set(as_ana, today, field, wrong):
     data = window(**{"owner": f"site:{today.id}", **wrong})
     answer = as_ana.post(f"{PAGE}/maintenance", data=data)
     assert answer.status_code == 422

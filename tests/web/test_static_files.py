@@ -78,7 +78,7 @@ def test_colors_are_readable_in_both_themes(theme, text, ground, least):
 
 
 def test_every_color_is_a_token_of_both_themes():
-    """Rules use tokens instead of colors, so no theme lacks one."""
+    """Rules use tokens instead of colors, so that both themes define every color."""
     layers = [
         path for path in (STATIC / "css").glob("*.css") if path.stem not in ("tokens", "print")
     ]

@@ -53,7 +53,7 @@ def client(ready, ana, ben, fake, config, clock) -> Client:
 
 @pytest.fixture
 def shared_rule(ready, ana, clock) -> AutoUpdateRule:
-    """An auto-update rule for one site of each of two clients."""
+    """Return an auto-update rule for one site of each of two clients."""
     rival = make_site(
         ana, now=clock(), url="https://rival.example", name="Secret Launch", client="Rival Ltd"
     )

@@ -175,7 +175,7 @@ def test_a_form_with_hundreds_of_checkboxes_is_accepted(as_ana: Any, today: Site
     ],
     ids=["new password", "password", "address", "tags", "address of a site"],
 )
-def test_what_is_too_long_is_refused_before_it_is_normalized(
+def test_long_text_is_refused_before_it_is_normalized(
     judge: Any, refused: bool, normalized: list[int]
 ) -> None:
     passwords.hash_password(PASSWORD)

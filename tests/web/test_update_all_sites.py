@@ -45,7 +45,7 @@ class Agency:
 
 @pytest.fixture
 def agency(ana, config, clock, jobs) -> Agency:
-    """Forty sites with the same three outdated plugins."""
+    """Return an agency of forty sites with the same three outdated plugins."""
     clock.now = utcnow()
     idents = [AKISMET, *(f"{name.lower()}/{name.lower()}.php" for name in PLUGINS[1:])]
     plugins = [plugin(ident, name=name) for ident, name in zip(idents, PLUGINS, strict=True)]

@@ -263,7 +263,7 @@ def test_a_counter_that_goes_back_is_refused_and_recorded(app, as_nobody, device
     )
 
 
-def test_a_passkey_that_does_not_count_works_again_and_again(app, ana):
+def test_a_passkey_without_a_counter_works_repeatedly(app, ana):
     device = Device(counter=0)
     add(signed_in(app, ana), device)
     for _ in range(2):
@@ -330,7 +330,7 @@ def test_passkeys_are_not_offered_at_another_address(app, as_nobody, as_ana, dev
     assert not PasskeyChallenge.select().exists()
 
 
-def test_one_network_keeps_few_challenges_open(as_nobody, device):
+def test_a_network_has_few_open_challenges(as_nobody, device):
     for _ in range(55):
         options(as_nobody)
     assert PasskeyChallenge.select().count() == 50

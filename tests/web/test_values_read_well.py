@@ -49,7 +49,7 @@ def test_times_are_shown_in_utc_whatever_their_zone():
     assert filters.iso_time(at) == "2026-11-23T23:02:03Z"
 
 
-def test_a_text_that_is_no_time_stays_as_it_is():
+def test_a_text_that_is_no_time_is_unchanged():
     assert filters.stamp("2026-11-24T10:00:00+00:00") == "24 Nov 2026, 10:00:00 UTC"
     assert filters.stamp("soon") == "soon"
 

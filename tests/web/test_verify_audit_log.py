@@ -27,7 +27,7 @@ def changed_log(as_ana, site):
     assert run_verification() == BROKEN
 
 
-def test_the_button_shows_progress_and_then_what_was_found(as_cleo, site):
+def test_the_button_shows_progress_and_then_the_result(as_cleo, site):
     assert "Not verified yet" in as_cleo.get("/activity").text
     assert as_cleo.post("/activity/verify").headers["Location"] == "/activity/verification"
     waiting = as_cleo.get("/activity/verification").text

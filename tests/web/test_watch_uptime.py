@@ -130,7 +130,7 @@ def test_a_check_that_runs_while_checks_are_turned_off_stores_nothing(
         ({"phrase": "a\u202eb"}, "Remove characters that are invisible"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(as_ben, watched, form, message):
+def test_invalid_settings_are_refused(as_ben, watched, form, message):
     answer = save(as_ben, watched, **form)
     assert answer.status_code == 422
     assert message in answer.text
