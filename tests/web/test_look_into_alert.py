@@ -124,7 +124,7 @@ def test_an_unknown_alert_is_not_found(as_ana) -> None:
     assert as_ana.get("/alerts/99").status_code == 404
 
 
-def test_an_operator_can_have_the_log_read(
+def test_an_operator_can_request_the_log(
     as_ben, as_cleo, paired: Site, jobs: RecordingQueue, fake: FakeSite, ana: Actor
 ) -> None:
     assert as_cleo.post(f"/sites/{paired.id}/log/read").status_code == 403

@@ -55,7 +55,7 @@ def test_a_removed_site_and_its_plugins_are_not_found(as_ana, today, clock):
     assert found(as_ana, "akismet") == {}
 
 
-def test_a_client_user_finds_only_their_own_sites(as_dora, dora, today, florist, ben):
+def test_a_client_user_finds_only_their_own_data(as_dora, dora, today, florist, ben):
     assert found(as_dora, "florist") == found(as_dora, "akismet") == found(as_dora, "ben") == {}
     Site.update(client=Client.get_by_id(dora.client_id)).where(Site.id == today.id).execute()
     assert found(as_dora, "akismet").keys() == {"components"}

@@ -73,7 +73,7 @@ def test_an_operator_stops_everything_and_every_page_says_so(
     assert "broken into" not in seen_by_client
 
 
-def test_only_an_owner_starts_again(as_ana, as_ben, today):
+def test_an_operator_cannot_start_updates_again(as_ana, as_ben, today):
     as_ben.post(f"{PAGE}/stop", data={"reason": "why"})
     assert "Start updates again" not in as_ben.get(PAGE).text
     assert as_ben.post(f"{PAGE}/start").status_code == 403
