@@ -1,4 +1,4 @@
-"""Browsers for Ana, Ben, Cleo and a stranger: cookies kept, forms sent as a page sends them."""
+"""Fixtures for tests of pages: a browser for each user that keeps cookies and sends forms."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ from tests.support.unrecorded_writes import watched
 
 @pytest.fixture(scope="session")
 def only_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    """The application of all these tests: creating one takes longer than most of them."""
-    made = create_app(make_config(tmp_path_factory.mktemp("app")))
-    made.test_client_class = Person
-    made.before_request(_forget_writes)
-    made.after_request(_note_untold)
-    return made
+    """Create one application for all tests, because creating it is slow."""
+    application = create_app(make_config(tmp_path_factory.mktemp("app")))
+    application.test_client_class = Person
+    application.before_request(_forget_writes)
+    application.after_request(_note_unrecorded_writes)
+    return application
 
 
 @pytest.fixture
 def app(only_app: Flask, database: Config, jobs: RecordingQueue) -> Iterator[Flask]:
-    """The application on this test's database. What a test changes in `app.config` ends with it."""
-    untold: list[tuple[str | None, set[str]]] = []
+    """Return the application on this test's database; undo changes to `app.config` later."""
+    unrecorded: list[tuple[str | None, set[str]]] = []
     with watched() as writes:
-        of_this_test = {"AURA": database, "WRITES": writes, "UNTOLD": untold}
+        of_this_test = {"AURA": database, "WRITES": writes, "UNRECORDED": unrecorded}
         with patch.dict(only_app.config, of_this_test):
             yield only_app
     db.close()
-    assert untold == []
+    assert unrecorded == []
 
 
 def _forget_writes() -> None:
     current_app.config["WRITES"].forget()
 
 
-def _note_untold(answer: Response) -> Response:
-    """Note a request that changed something and left no entry of it."""
-    untold = current_app.config["WRITES"].untold
-    if untold:
-        current_app.config["UNTOLD"].append((request.endpoint, untold))
+def _note_unrecorded_writes(answer: Response) -> Response:
+    """Note a request that changed data without recording an audit entry."""
+    unrecorded = current_app.config["WRITES"].untold
+    if unrecorded:
+        current_app.config["UNRECORDED"].append((request.endpoint, unrecorded))
     return answer
 
 
 @pytest.fixture
 def slow_guessing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make guesses wait for minutes at once: a busy machine outlasts the first, short wait."""
+    """Make guesses wait for minutes at once, because a slow machine outlasts a short wait."""
     monkeypatch.setattr(
         "app.domain.accounts.login_throttle.backoff", lambda _number, _first, longest: longest
     )
@@ -91,13 +91,13 @@ def as_dora(app: Flask, dora: Actor, ana: Actor) -> Person:
 
 @pytest.fixture
 def as_nobody(app: Flask) -> Any:
-    """Somebody who is not signed in."""
+    """Return the browser of a visitor who is not signed in."""
     return app.test_client()
 
 
 @pytest.fixture
 def today(paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> Site:
-    """A paired site that has just reported: pages judge by the clock on the wall."""
+    """Return a paired site that has just reported, because pages use the real clock."""
     fake.clock.now = utcnow()
     read_report(paired, fake, config=config)
     jobs.jobs.clear()
@@ -106,5 +106,5 @@ def today(paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) ->
 
 @pytest.fixture
 def proposed(today: Site, ben: Actor, fake: FakeSite, config: Config) -> Change:
-    """Ben proposed an update of it, and the site could do it."""
+    """Return an update that Ben proposed for that site and that passed the pre-check."""
     return check(propose(today, ben, fake.clock(), reason="closes a hole"), fake, config)

@@ -1,4 +1,4 @@
-"""Somebody finds out that a site's owner has not allowed updates, and how that is changed."""
+"""Updates that the site's owner has not allowed: the reason and the link to the setting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SETTINGS = 'href="https://bakery.example/wp-admin/options-general.php?page=sitea
 
 @pytest.fixture
 def forbidden(today, fake, config):
-    """A site whose owner allows no updates of plugins."""
+    """Return a site whose owner allows no plugin updates."""
     fake.report["agent"]["permissions"]["plugins"] = False
     read_report(today, fake, config=config)
     return today
@@ -28,11 +28,11 @@ def test_the_reason_links_to_the_screen_and_offers_a_sync(as_ben, forbidden, pat
     assert "Sync site" in text.split(": plugin updates</p>", 1)[1]
 
 
-def test_one_who_may_only_look_gets_the_link_and_no_button(as_cleo, forbidden):
+def test_a_viewer_gets_the_link_and_no_button(as_cleo, forbidden):
     text = as_cleo.get(f"/sites/{forbidden.id}/updates").text
     assert SETTINGS in text
     assert "Sync site" not in text
 
 
-def test_where_everything_is_allowed_nothing_is_said(as_ben, today):
+def test_a_site_that_allows_everything_shows_no_notice(as_ben, today):
     assert "Not allowed on" not in as_ben.get(f"/sites/{today.id}/updates").text

@@ -1,4 +1,4 @@
-"""The list of all sites: searched, filtered, sorted, selected and exported."""
+"""The list of sites: search, filter, sort, select and export."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.both_databases
 
 @pytest.fixture
 def three(ana, clock, jobs):
-    """A florist and a shop of one client, a museum of another; none is paired."""
+    """Add a florist and a shop of one client and a museum of another, all unpaired."""
     return [
         make_site(ana, now=clock(), url="https://florist.example", name="Florist", client="Jansen"),
         make_site(ana, now=clock(), url="https://shop.example/en", name="Shop", client="Jansen"),
@@ -33,7 +33,7 @@ def three(ana, clock, jobs):
 
 @pytest.fixture
 def varied(ana, clock, jobs):
-    """Bakery (Miller, unreachable), butcher (no client, new), Zoo (Adams, two updates)."""
+    """Add Bakery (Miller, unreachable), butcher (no client, new), Zoo (Adams, two updates)."""
     now = clock()
     bakery = make_site(ana, now=now, client="Miller")
     make_site(ana, now=now + timedelta(days=1), url="https://meat.example", name="butcher")
@@ -52,7 +52,7 @@ def test_without_sites_the_next_step_is_named(as_ana):
     assert 'href="/sites/new"' in answer.text
 
 
-def test_one_who_may_only_look_is_not_offered_to_add(as_cleo):
+def test_a_viewer_cannot_add_a_site(as_cleo):
     answer = as_cleo.get("/sites")
     assert "No sites yet" in answer.text
     assert 'href="/sites/new"' not in answer.text
@@ -92,13 +92,13 @@ def test_the_list_is_searched_filtered_and_sorted(as_ana, three):
 
 @pytest.mark.parametrize("path", ["/sites", "/activity"])
 def test_filters_are_folded_so_that_the_list_comes_first(as_ana, today, path):
-    """On a phone, each field in the open is a line before the first row."""
+    """On a phone, each visible field adds a line above the first row."""
     content = as_ana.get(path).text.split("<main", 1)[1]
     shown = re.sub(r"<details.*?</details>", "", content, flags=re.DOTALL)
     above = re.split(r"<tbody|id=\"entries\"", shown)[0]
     assert above != shown
     fields = re.findall(r"<(?:input|select|textarea)\b[^>]*>", above)
-    assert len([one for one in fields if 'type="hidden"' not in one and "checkbox" not in one]) == 1
+    assert len([tag for tag in fields if 'type="hidden"' not in tag and "checkbox" not in tag]) == 1
     assert "<select" not in above
     assert "<summary" in content
 
@@ -126,7 +126,7 @@ def test_sites_that_need_attention_come_first(as_ana, three):
     assert site_names(as_ana.get("/sites?state=attention")) == ["Shop"]
 
 
-def test_the_state_names_the_worst_and_counts_the_rest(as_ana, paired, clock):
+def test_the_state_names_the_worst_problem_and_counts_the_others(as_ana, paired, clock):
     for key in ("n1", "n2"):
         with transaction():
             alerts.raise_alert(paired, alerts.CALL_UNKNOWN, key, {}, SYSTEM, clock())
@@ -170,7 +170,7 @@ def test_a_site_with_a_report_shows_versions_and_updates(as_cleo, paired, fake, 
     assert 'class="site-updates">1</td>' in text
 
 
-def test_php_without_security_fixes_is_marked_and_a_filter(as_cleo, paired, fake, config):
+def test_php_without_security_fixes_is_marked_and_can_be_filtered(as_cleo, paired, fake, config):
     assert "PHP end of life" not in as_cleo.get("/sites").text
     fake.report["php"]["version"] = "7.4.33"
     read_report(paired, fake, config=config)
@@ -188,19 +188,19 @@ def test_names_from_outside_stay_text(as_ana, ana, clock, jobs):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{{7*7}}" in text
 
 
-def test_all_shown_are_selected_without_scripts(as_ben, three):
+def test_all_shown_sites_are_selected_without_scripts(as_ben, three):
     assert "select=shown" in as_ben.get("/sites").text
     text = as_ben.get("/sites?select=shown").text
     assert text.count(" checked>") == 3
 
 
-def test_one_who_may_only_look_selects_nothing(as_cleo, three):
+def test_a_viewer_cannot_select_sites(as_cleo, three):
     text = as_cleo.get("/sites").text
     assert 'type="checkbox"' not in text
     assert "Export CSV" in text
 
 
-# ---- the list as a file ----
+# ---- export ----
 
 
 def exported(person, query=""):
@@ -221,20 +221,20 @@ def test_the_filtered_list_is_exported(as_cleo, as_ana, three, paired, fake, con
     assert rows["Museum"]["client"] == "City"
 
 
-def test_no_spreadsheet_finds_a_formula_in_the_file(as_ana, ana, clock, jobs):
+def test_the_export_contains_no_spreadsheet_formula(as_ana, ana, clock, jobs):
     make_site(ana, now=clock(), name="=HYPERLINK(1)", client="@SUM(1)")
     (row,) = exported(as_ana)
     assert (row["name"], row["client"]) == ("'=HYPERLINK(1)", "'@SUM(1)")
 
 
-def test_what_was_exported_can_be_imported(as_ana, three, ana):
+def test_an_exported_file_can_be_imported(as_ana, three, ana):
     text = as_ana.get("/sites/export.csv").data.decode("utf-8-sig")
     preview = as_ana.post("/sites/import", data={"csv": text}).text
     assert preview.count("This site is already in Aura.") == 3
     assert "Columns that are ignored: state, wordpress, php, updates, last synced" in preview
 
 
-def test_sites_with_changed_files_are_a_filter_until_they_are_accepted(as_ana, ana, paired, clock):
+def test_a_filter_shows_sites_with_changed_files_until_accepted(as_ana, ana, paired, clock):
     other = make_site(ana, now=clock(), url="https://other.example", name="Other")
     break_site(other, clock())
     assert "Changed files" not in as_ana.get("/sites").text
@@ -248,7 +248,7 @@ def test_sites_with_changed_files_are_a_filter_until_they_are_accepted(as_ana, a
     assert "Clear the search or choose another filter" in page.text
 
 
-def test_sites_whose_wordpress_nobody_promises_to_fix_are_a_filter(as_cleo, paired, fake, config):
+def test_a_filter_shows_sites_with_an_unsupported_wordpress(as_cleo, paired, fake, config):
     fake.report["wordpress"]["version"] = "7.1.2"
     read_report(paired, fake, config=config)
     assert "Older WordPress" not in as_cleo.get("/sites").text

@@ -1,5 +1,4 @@
-"""Somebody looks into what a site's log and the audit log tell differently, and says what it
-was."""
+"""Read an alert with the evidence of both logs, and resolve it."""
 
 from __future__ import annotations
 
@@ -22,21 +21,21 @@ EVIDENCE = {
 }
 
 
-def raise_one(site: Site, kind: str = alerts.CALL_UNKNOWN, key: str = "n1") -> Alert:
+def raise_alert(site: Site, kind: str = alerts.CALL_UNKNOWN, key: str = "n1") -> Alert:
     with transaction():
         alerts.raise_alert(site, kind, key, EVIDENCE, SYSTEM, utcnow())
     return Alert.get(Alert.key == key, Alert.kind == kind)
 
 
-def test_without_alerts_the_page_says_that_both_agree(as_cleo) -> None:
+def test_without_alerts_the_page_says_that_both_logs_agree(as_cleo) -> None:
     text = as_cleo.get("/alerts").text
     assert "read so far agree" in text
     assert 'class="count' not in text
 
 
 @pytest.mark.parametrize("kind", alerts.KINDS)
-def test_each_kind_has_words_of_its_own(as_ana, paired: Site, kind: str) -> None:
-    alert = raise_one(paired, kind)
+def test_each_kind_of_alert_has_its_own_words(as_ana, paired: Site, kind: str) -> None:
+    alert = raise_alert(paired, kind)
     text = as_ana.get(f"/alerts/{alert.id}").text
     headline = text.split("<h1>")[1].split("</h1>")[0]
     assert kind not in headline
@@ -49,11 +48,9 @@ def test_each_kind_has_words_of_its_own(as_ana, paired: Site, kind: str) -> None
     assert headline in as_ana.get("/alerts").text
 
 
-def test_the_number_stands_in_the_navigation_the_list_and_on_the_sites_page(
-    as_cleo, paired: Site
-) -> None:
-    raise_one(paired)
-    raise_one(paired, key="n2")
+def test_navigation_list_and_site_page_count_open_alerts(as_cleo, paired: Site) -> None:
+    raise_alert(paired)
+    raise_alert(paired, key="n2")
     counter = '<span class="count count-urgent">2 critical</span>'
     assert counter in as_cleo.get("/account").text
     assert as_cleo.get("/sites").text.count("Someone else called the site") >= 2
@@ -63,7 +60,7 @@ def test_the_number_stands_in_the_navigation_the_list_and_on_the_sites_page(
 
 
 def test_evidence_of_both_sides_is_shown_and_never_as_markup(as_cleo, paired: Site) -> None:
-    text = as_cleo.get(f"/alerts/{raise_one(paired).id}").text
+    text = as_cleo.get(f"/alerts/{raise_alert(paired).id}").text
     assert "&lt;n&gt;" in text
     assert "<n>" not in text
     assert "The audit log has no such entry." in text
@@ -72,7 +69,7 @@ def test_evidence_of_both_sides_is_shown_and_never_as_markup(as_cleo, paired: Si
 def test_a_critical_alert_is_on_every_page_until_it_is_resolved(
     as_ben, as_dora, paired: Site, ana: Actor
 ) -> None:
-    alert = raise_one(paired, alerts.AUDIT_LOG_LOST)
+    alert = raise_alert(paired, alerts.AUDIT_LOG_LOST)
     paths = ("/sites", "/updates", "/account", "/activity", f"/sites/{paired.id}")
     for path in paths:
         assert 'class="alert-bar"' in as_ben.get(path).text
@@ -83,15 +80,15 @@ def test_a_critical_alert_is_on_every_page_until_it_is_resolved(
     assert 'class="alert-bar"' not in as_ben.get("/sites").text
 
 
-def test_a_warning_is_counted_and_fills_no_page(as_ben, paired: Site) -> None:
-    raise_one(paired, alerts.CALL_MISSING)
+def test_a_warning_is_counted_and_shows_no_alert_bar(as_ben, paired: Site) -> None:
+    raise_alert(paired, alerts.CALL_MISSING)
     text = as_ben.get("/account").text
     assert 'class="alert-bar"' not in text
     assert '<span class="count">1 open</span>' in text
 
 
-def test_it_is_closed_with_words_and_by_whom_it_was(as_ana, paired: Site) -> None:
-    alert = raise_one(paired)
+def test_an_alert_is_resolved_with_a_note(as_ana, paired: Site) -> None:
+    alert = raise_alert(paired)
     assert as_ana.post(f"/alerts/{alert.id}/close", data={"note": ""}).status_code == 422
     answer = as_ana.post(f"/alerts/{alert.id}/close", data={"note": "Our <own> test"})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/alerts")
@@ -100,8 +97,8 @@ def test_it_is_closed_with_words_and_by_whom_it_was(as_ana, paired: Site) -> Non
     assert "resolved alert" in as_ana.get("/activity").text
 
 
-def test_somebody_who_was_away_shows_first_who_they_are(as_ana, paired: Site, database) -> None:
-    alert = raise_one(paired)
+def test_resolving_an_alert_needs_a_recent_password(as_ana, paired: Site, database) -> None:
+    alert = raise_alert(paired)
     as_ana.get("/sites")
     UserSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
     assert "Aura asks for your password first." in as_ana.get(f"/alerts/{alert.id}").text
@@ -112,10 +109,10 @@ def test_somebody_who_was_away_shows_first_who_they_are(as_ana, paired: Site, da
     assert alert.is_open
 
 
-def test_who_only_looks_is_offered_no_button_and_a_client_sees_no_alert(
+def test_a_viewer_cannot_resolve_an_alert_and_a_client_sees_none(
     as_cleo, as_dora, paired: Site
 ) -> None:
-    alert = raise_one(paired)
+    alert = raise_alert(paired)
     assert "Mark as resolved</span>" not in as_cleo.get(f"/alerts/{alert.id}").text
     assert as_cleo.post(f"/alerts/{alert.id}/close", data={"note": "x"}).status_code == 403
     assert as_dora.get("/alerts").status_code == 403
@@ -127,7 +124,7 @@ def test_an_unknown_alert_is_not_found(as_ana) -> None:
     assert as_ana.get("/alerts/99").status_code == 404
 
 
-def test_the_button_has_the_log_read(
+def test_an_operator_can_request_the_log(
     as_ben, as_cleo, paired: Site, jobs: RecordingQueue, fake: FakeSite, ana: Actor
 ) -> None:
     assert as_cleo.post(f"/sites/{paired.id}/log/read").status_code == 403

@@ -1,5 +1,4 @@
-"""An owner approves something in advance, a colleague confirms or ends it, and clients are asked
-for two."""
+"""Create, confirm and end auto-update rules, and choose who approves updates of a client."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ def rule(as_ana, today):
     return AutoUpdateRule.get()
 
 
-def test_one_is_made_and_shown_with_what_it_covers(as_ana, as_cleo, rule):
+def test_a_new_rule_is_listed_with_what_it_covers(as_ana, as_cleo, rule):
     assert (rule.permissions, rule.release_types, rule.maker) == (
         ["plugins", "themes"],
         ["patch"],
@@ -44,8 +43,8 @@ def test_the_form_offers_all_that_a_rule_needs(as_ana, today):
     text = as_ana.get("/auto-update-rules").text
     for name, value in rule_form().items():
         assert f'name="{name}"' in text
-        for one in value if isinstance(value, list) else []:
-            assert re.search(f'name="{name}"\\s+value="{one}"', text)
+        for choice in value if isinstance(value, list) else []:
+            assert re.search(f'name="{name}"\\s+value="{choice}"', text)
 
 
 def test_the_form_comes_before_the_table_of_all_clients(as_ana, today):
@@ -76,14 +75,14 @@ def test_hours_are_named_in_the_users_own_zone_too(as_ana, today):
         {"reason": ""},
     ],
 )
-def test_what_is_missing_is_told_beside_its_field(as_ana, today, instead):
+def test_a_mistake_is_shown_beside_its_field(as_ana, today, instead):
     answer = as_ana.post("/auto-update-rules", data=rule_form(**instead))
     assert answer.status_code == 422
     assert "field-error" in answer.text
     assert AutoUpdateRule.select().count() == 0
 
 
-def test_it_needs_an_owner_and_a_fresh_password(as_ben, as_cleo, as_ana, today):
+def test_a_rule_needs_an_owner_and_a_recent_password(as_ben, as_cleo, as_ana, today):
     for person in (as_ben, as_cleo):
         assert person.post("/auto-update-rules", data=rule_form()).status_code == 403
     UserSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
@@ -92,13 +91,13 @@ def test_it_needs_an_owner_and_a_fresh_password(as_ben, as_cleo, as_ana, today):
     assert AutoUpdateRule.select().count() == 0
 
 
-def test_a_client_nobody_knows_is_not_found(as_ana, today):
+def test_an_unknown_client_is_not_found(as_ana, today):
     assert as_ana.post("/auto-update-rules", data=rule_form(client="4711")).status_code == 404
     answer = as_ana.post("/clients/4711/approvals", data={"approvals": FOUR_EYES})
     assert answer.status_code == 404
 
 
-def test_a_colleague_confirms_and_ends_it(as_ana, as_ben, rule):
+def test_a_colleague_confirms_and_ends_a_rule(as_ana, as_ben, rule):
     client = Client.named("Bakery Ltd")
     as_ana.post(f"/clients/{client.id}/approvals", data={"approvals": FOUR_EYES})
     assert "after a second person confirms it" in as_ben.get("/auto-update-rules").text
@@ -110,7 +109,7 @@ def test_a_colleague_confirms_and_ends_it(as_ana, as_ben, rule):
     assert "Ended" in as_ben.get("/auto-update-rules").text
 
 
-def test_how_a_client_approves_is_an_owners_to_say(as_ana, as_ben, today):
+def test_only_an_owner_sets_who_approves_for_a_client(as_ana, as_ben, today):
     client = Client.named(HOSTILE)
     path = f"/clients/{client.id}/approvals"
     assert as_ben.post(path, data={"approvals": FOUR_EYES}).status_code == 403
@@ -122,17 +121,17 @@ def test_how_a_client_approves_is_an_owners_to_say(as_ana, as_ben, today):
     assert "<img src=x" not in text
 
 
-def test_of_many_sites_those_are_offered_that_a_person_finds(as_ana, today, ana, monkeypatch):
+def test_with_many_sites_the_form_offers_those_that_a_search_finds(as_ana, today, ana, monkeypatch):
     monkeypatch.setattr(auto_update_rule_view_models, "MOST_OFFERED", 1)
     first = today
     other = make_site(ana, now=utcnow(), url="https://roses.example", name="Roses")
     Site.update(state=ACTIVE).where(Site.id == other.id).execute()
     assert not offered(as_ana.get("/auto-update-rules").text)
-    finding = {"name": "Typed before", "find": "1", "find_sites": first.name.upper()}
-    text = as_ana.post("/auto-update-rules", data={**finding, "sites": str(other.id)}).text
+    search = {"name": "Typed before", "find": "1", "find_sites": first.name.upper()}
+    text = as_ana.post("/auto-update-rules", data={**search, "sites": str(other.id)}).text
     assert offered(text) == [(str(other.id), True), (str(first.id), False)]
     assert 'value="Typed before"' in text
-    text = as_ana.post("/auto-update-rules", data={**finding, "find_sites": "no such site"}).text
+    text = as_ana.post("/auto-update-rules", data={**search, "find_sites": "no such site"}).text
     assert not offered(text)
     assert "No connected site has this in its name." in text
     assert not AutoUpdateRule.select().count()
@@ -144,7 +143,7 @@ def offered(text: str) -> list[tuple[str, bool]]:
     return [(site_id, bool(checked)) for site_id, checked in found]
 
 
-def test_of_many_clients_a_page_shows_some_and_leads_to_the_others(as_ana, today):
+def test_a_long_list_of_clients_has_pages(as_ana, today):
     names = [f"Client {number:02}" for number in range(30)]
     clients = [Client.named(name) for name in names]
     first = as_ana.get("/auto-update-rules").text

@@ -1,4 +1,4 @@
-"""A person adds and removes an authenticator app; a stolen session can do neither."""
+"""Add and remove an authenticator app. A stolen session can do neither."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.second_factors import add_app, app_code, forget_used_codes, m
 
 PAGE = "/account/second-factor"
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
-# Each route that changes or shows a factor of one's own. A new one has to be added here.
+# Each route that changes or shows the user's own factors. Add new routes here.
 ROUTES = {
     "account.verify": "/account/verify",
     "second_factors.begin_app": f"{PAGE}/app",
@@ -35,13 +35,13 @@ ROUTES = {
     "second_factors.remove_passkey": f"{PAGE}/passkeys/4711/remove",
     "second_factors.renew_codes": f"{PAGE}/recovery-codes",
 }
-# What proves who it is, and changes nothing.
+# This route confirms the identity and changes nothing.
 PROVES = {"second_factors.confirm_options"}
 
 
 @pytest.fixture
 def with_app(as_ana, ana, config) -> list[str]:
-    """The recovery codes of Ana, who has an app; her session goes on."""
+    """Add an app for Ana, keep her session open and return her recovery codes."""
     created = add_app(User.get_by_id(ana.id), config, utcnow())
     UserSession.update(ended_at=None).execute()
     forget_used_codes()
@@ -49,13 +49,13 @@ def with_app(as_ana, ana, config) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _at_its_own_address(app, config):
-    """Passkeys work at the address that these browsers open."""
+def _passkey_origin(app, config):
+    """Set the origin that these browsers open, because passkeys work only there."""
     app.config["AURA"] = replace(config, origin="http://localhost")
 
 
 def steal(minutes: int = 10) -> None:
-    """The browser stays signed in, and no one has proven for that long who they are."""
+    """Make the last proof of identity `minutes` old, as in a stolen session."""
     UserSession.update(
         verified_at=utcnow() - timedelta(minutes=minutes), confirmed_at=utcnow()
     ).execute()
@@ -87,8 +87,8 @@ def test_an_app_is_added_with_its_first_code(app, as_ana, ana, config):
     assert len(set(shown)) == 10
     assert "In use" in as_ana.get(PAGE).text
     assert elsewhere.get("/").status_code == 303
-    told = [entry.event for entry in AuditEntry.newest(limit=3)]
-    assert told == ["session_ended", "recovery_codes_created", "second_factor_added"]
+    events = [entry.event for entry in AuditEntry.newest(limit=3)]
+    assert events == ["session_ended", "recovery_codes_created", "second_factor_added"]
     assert OutgoingEmail.get().subject == "A second factor was added to your Aura account"
 
 
@@ -103,7 +103,7 @@ def test_secret_and_codes_are_shown_once(as_ana):
         assert not set(codes_on(text)) & set(shown)
     log = "".join(entry.body for entry in AuditEntry.select())
     assert secret not in log
-    assert not any(one in log for one in shown)
+    assert not any(code in log for code in shown)
 
 
 def test_a_wrong_first_code_changes_nothing(as_ana, ana):
@@ -129,7 +129,7 @@ def test_a_new_app_replaces_the_old_one_only_with_its_code(as_ana, with_app, ana
     assert RecoveryCode.unused(ana.id) == 10
 
 
-def test_the_code_that_added_an_app_does_not_sign_in_as_well(app, as_ana):
+def test_the_code_that_added_an_app_cannot_sign_in(app, as_ana):
     as_ana.post(f"{PAGE}/app")
     code = pyotp.TOTP(secret_on(as_ana.get(f"{PAGE}/app").text)).now()
     as_ana.post(f"{PAGE}/app/confirm", data={"code": code})
@@ -138,7 +138,7 @@ def test_the_code_that_added_an_app_does_not_sign_in_as_well(app, as_ana):
     assert other.post("/sign-in/second-factor", data={"code": code}).status_code == 422
 
 
-def test_a_secret_waits_half_an_hour(as_ana):
+def test_a_pending_secret_expires_after_half_an_hour(as_ana):
     as_ana.post(f"{PAGE}/app")
     SecondFactor.update(pending_at=utcnow() - timedelta(minutes=30)).execute()
     assert as_ana.get(f"{PAGE}/app").headers["Location"] == PAGE
@@ -148,7 +148,7 @@ def test_a_secret_waits_half_an_hour(as_ana):
 # ---- removing ----
 
 
-def test_without_a_factor_recovery_codes_are_gone_too(as_ana, with_app, ana, config):
+def test_removing_the_last_factor_deletes_the_recovery_codes(as_ana, with_app, ana, config):
     turn_email_on(ana, config, utcnow())
     assert as_ana.post(f"{PAGE}/app/remove").status_code == 303
     assert not RecoveryCode.select().exists()
@@ -176,11 +176,11 @@ def test_new_recovery_codes_replace_the_former_ones(as_ana, with_app, ana):
     assert RecoveryCode.select().count() == 10
 
 
-def test_nobody_has_recovery_codes_without_a_factor(as_ana):
+def test_recovery_codes_need_a_factor(as_ana):
     assert as_ana.post(f"{PAGE}/recovery-codes").status_code == 409
 
 
-def test_nobody_removes_the_passkey_of_somebody_else(as_ana, with_app, ben):
+def test_a_person_cannot_remove_the_passkey_of_another_person(as_ana, with_app, ben):
     other = make_passkey(User.get_by_id(ben.id), utcnow())
     assert as_ana.post(f"{PAGE}/passkeys/{other.id}/remove").status_code == 404
     assert Passkey.select().count() == 1
@@ -189,7 +189,7 @@ def test_nobody_removes_the_passkey_of_somebody_else(as_ana, with_app, ben):
 # ---- a stolen session ----
 
 
-def test_every_route_that_changes_a_factor_is_among_these(app):
+def test_every_route_that_changes_a_factor_is_tested(app):
     found = {
         rule.endpoint
         for rule in app.url_map.iter_rules()
@@ -231,18 +231,18 @@ def test_a_stolen_session_does_not_see_a_secret(as_ana, with_app):
     assert not secret_on(answer.text)
 
 
-def test_password_and_code_continue_what_was_begun(as_ana, with_app, ana, config):
+def test_password_and_code_continue_the_interrupted_action(as_ana, with_app, ana, config):
     steal()
-    asked = as_ana.post(f"{PAGE}/app/remove")
-    held = {name: html.unescape(value) for name, value in HIDDEN.findall(asked.text)}
+    prompt = as_ana.post(f"{PAGE}/app/remove")
+    fields = {name: html.unescape(value) for name, value in HIDDEN.findall(prompt.text)}
     code = app_code(User.get_by_id(ana.id), config, utcnow())
     proof = {"own_password": PASSWORD, "own_code": code}
-    assert as_ana.post(f"{PAGE}/app/remove", data=held | proof).status_code == 303
+    assert as_ana.post(f"{PAGE}/app/remove", data=fields | proof).status_code == 303
     assert not SecondFactor.get().has_app
     assert "with a password and a code" in as_ana.get("/activity").text
 
 
-def test_a_recovery_code_proves_it_too_and_once(as_ana, with_app):
+def test_a_recovery_code_confirms_the_identity_once(as_ana, with_app):
     steal()
     proof = {"own_password": PASSWORD, "own_code": with_app[0]}
     assert as_ana.post(f"{PAGE}/app", data=proof).status_code == 303
@@ -264,7 +264,7 @@ def test_without_a_factor_the_password_is_the_proof(as_ana):
     assert as_ana.post(f"{PAGE}/app", data={"own_password": PASSWORD}).status_code == 303
 
 
-def test_a_session_from_before_this_release_has_proven_nothing(as_ana):
+def test_a_session_of_an_older_release_has_proven_nothing(as_ana):
     UserSession.update(verified_at=None).execute()
     assert as_ana.post(f"{PAGE}/app").status_code == 403
 
@@ -288,6 +288,6 @@ def test_the_password_is_not_changed_without_the_factor(as_ana, with_app, ana, c
 def test_other_sensitive_actions_still_need_the_password_alone(as_ana, with_app):
     UserSession.update(confirmed_at=utcnow() - timedelta(hours=1), verified_at=None).execute()
     invited = {"name": "Eve", "email": "eve@agency.example", "role": "viewer"}
-    asked = as_ana.post("/team", data=invited)
-    assert "Code of your" not in asked.text
+    prompt = as_ana.post("/team", data=invited)
+    assert "Code of your" not in prompt.text
     assert as_ana.post("/team", data={**invited, "own_password": PASSWORD}).status_code == 303

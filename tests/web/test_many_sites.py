@@ -1,4 +1,4 @@
-"""With many sites, each list says how many there are and shows all of them, page by page."""
+"""With many sites, each list shows their number and has pages."""
 
 from __future__ import annotations
 
@@ -53,21 +53,21 @@ def test_the_list_of_sites_has_pages(as_ana: Any, many: None) -> None:
 
 
 def test_a_filter_is_kept_from_page_to_page(as_ana: Any, many: None) -> None:
-    again = as_ana.get("/sites?q=Site&sort=-added").text
-    assert re.search(r'href="/sites\?page=2&amp;q=Site&amp;sort=-added"', again)
-    assert "Show all sites" in again
+    page = as_ana.get("/sites?q=Site&sort=-added").text
+    assert re.search(r'href="/sites\?page=2&amp;q=Site&amp;sort=-added"', page)
+    assert "Show all sites" in page
 
 
-@pytest.mark.parametrize(("asked", "shown"), [("0", "001"), ("99", "229"), ("x", "001")])
-def test_a_page_that_is_not_there_is_the_nearest(
-    as_ana: Any, many: None, asked: str, shown: str
+@pytest.mark.parametrize(("number", "shown"), [("0", "001"), ("99", "229"), ("x", "001")])
+def test_an_invalid_page_number_shows_the_nearest_page(
+    as_ana: Any, many: None, number: str, shown: str
 ) -> None:
-    assert f"Site {shown}" in as_ana.get(f"/sites?page={asked}").text
+    assert f"Site {shown}" in as_ana.get(f"/sites?page={number}").text
 
 
 @pytest.fixture
 def thousand(ana: Actor) -> None:
-    """A thousand connected sites of a hundred clients, with tags, names of usual length."""
+    """Add a thousand connected sites of a hundred clients, with tags and usual names."""
     client_ids = [Client.create(name=f"Client of the agency {n:03}").id for n in range(100)]
     rows = [
         {
@@ -82,15 +82,15 @@ def thousand(ana: Actor) -> None:
         }
         for number in range(1000)
     ]
-    for some in chunked(rows, 100):
-        Site.insert_many(some).execute()
+    for chunk in chunked(rows, 100):
+        Site.insert_many(chunk).execute()
     tagged = [
         {"site": site.id, "text": text, "folded": text}
         for site in Site.select(Site.id)
         for text in ("shop", "care plan plus")
     ]
-    for some in chunked(tagged, 200):
-        SiteTag.insert_many(some).execute()
+    for chunk in chunked(tagged, 200):
+        SiteTag.insert_many(chunk).execute()
     reports = [
         {
             "site": site.id,
@@ -103,8 +103,8 @@ def thousand(ana: Actor) -> None:
         }
         for site in Site.select(Site.id)
     ]
-    for some in chunked(reports, 100):
-        Report.insert_many(some).execute()
+    for chunk in chunked(reports, 100):
+        Report.insert_many(chunk).execute()
 
 
 @pytest.mark.parametrize("path", ["/sites", "/sites?state=updates&sort=-updates&tag=shop&page=3"])
@@ -136,15 +136,15 @@ def test_a_form_offers_all_sites_while_they_are_few(as_ana: Any, ready: Site, pa
     assert f'<option value="{ready.id}">{ready.name}</option>' in as_ana.get(path).text
 
 
-def test_of_many_sites_a_filter_offers_those_of_a_client(as_ana: Any, thousand: None) -> None:
+def test_with_many_sites_a_filter_offers_those_of_a_client(as_ana: Any, thousand: None) -> None:
     client = Client.get()
-    theirs = Site.select().where(Site.client == client)
+    sites_of_client = Site.select().where(Site.client == client)
     option = re.compile(r'<option value="\d+">Harbour Bakery and Café \d{3}</option>')
     assert option.findall(as_ana.get("/activity").text) == []
     found = as_ana.get(f"/activity?client={client.id}").text
-    assert len(option.findall(found)) == theirs.count() == 10
-    chosen = as_ana.get(f"/activity?site={theirs[0].id}").text
-    assert f'<option value="{theirs[0].id}" selected>' in chosen
+    assert len(option.findall(found)) == sites_of_client.count() == 10
+    chosen = as_ana.get(f"/activity?site={sites_of_client[0].id}").text
+    assert f'<option value="{sites_of_client[0].id}" selected>' in chosen
 
 
 def test_the_list_of_clients_has_pages(as_ana: Any, thousand: None) -> None:
@@ -163,7 +163,7 @@ def test_a_rule_can_name_every_site(as_ana: Any, many: None) -> None:
     assert len(found) == MANY
 
 
-def test_the_history_of_a_component_is_whole(as_ana: Any, proposed: Change) -> None:
+def test_the_history_of_a_component_is_complete(as_ana: Any, proposed: Change) -> None:
     Change.update(state="expired", ended_at=utcnow()).execute()
     ended = Change.get().__data__
     for number in range(60):

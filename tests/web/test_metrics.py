@@ -1,4 +1,4 @@
-"""A monitoring system reads numbers about Aura, with a token of its own."""
+"""Metrics for a monitoring system, protected by a token."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def redis(app: Flask, monitored: Config, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-def ask(person: Person, authorization: str = f"Bearer {TOKEN}") -> TestResponse:
+def request_metrics(person: Person, authorization: str = f"Bearer {TOKEN}") -> TestResponse:
     return person.get("/metrics", headers={"Authorization": authorization})
 
 
-def read(person: Person) -> dict[tuple[str, ...], float]:
-    """Each value by the name of its metric and its labels."""
-    answer = ask(person)
+def read_metrics(person: Person) -> dict[tuple[str, ...], float]:
+    """Return each value by the name of its metric and its labels."""
+    answer = request_metrics(person)
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
     return {
@@ -68,7 +68,7 @@ def test_sites_calls_and_syncs_are_counted(
         SiteCall.note(f"n{number}", paired.id, op, now - timedelta(minutes=ago))
         SiteCall.finish([f"n{number}"], outcome, 5, 1)
     paired.note(when=(paired.state,), last_success_at=now - timedelta(minutes=7))
-    found = read(as_nobody)
+    found = read_metrics(as_nobody)
     assert found["aura_sites", "new"] == 1
     assert sum(count for key, count in found.items() if key[0] == "aura_sites") == 2
     calls = {key[1:]: value for key, value in found.items() if key[0] == "aura_calls_last_hour"}
@@ -82,7 +82,7 @@ def test_jobs_and_processes_are_counted(as_nobody: Person, redis: str) -> None:
     jobs.enqueue("jobs.tasks.sync_site", 1)
     jobs.enqueue_in(timedelta(hours=1), "jobs.tasks.sync_site", 2)
     queue.connect(redis).set(queue.SCHEDULE_SEEN, (utcnow() - timedelta(seconds=30)).isoformat())
-    found = read(as_nobody)
+    found = read_metrics(as_nobody)
     states = {key[1]: value for key, value in found.items() if key[0] == "aura_jobs"}
     assert states == {"waiting": 1, "delayed": 1, "failed": 0}
     assert (found["aura_queue_up",], found["aura_workers",]) == (1, 0)
@@ -90,8 +90,8 @@ def test_jobs_and_processes_are_counted(as_nobody: Person, redis: str) -> None:
     assert 30 <= found["aura_scheduler_silent_seconds",] < 60
 
 
-def test_without_the_queue_the_rest_is_there(as_nobody: Person, monitored: Config) -> None:
-    found = read(as_nobody)
+def test_without_the_queue_other_metrics_remain(as_nobody: Person, monitored: Config) -> None:
+    found = read_metrics(as_nobody)
     assert found["aura_queue_up",] == 0
     assert not {"aura_jobs", "aura_workers"} & {key[0] for key in found}
     # No site answers either, so there is no lag.
@@ -99,15 +99,15 @@ def test_without_the_queue_the_rest_is_there(as_nobody: Person, monitored: Confi
 
 
 @pytest.mark.parametrize("sent", ["", "Bearer ", f"Bearer {TOKEN}0", f"Basic {TOKEN}", "Bearer ü"])
-def test_nobody_else_learns_that_there_are_metrics(
+def test_a_wrong_token_does_not_reveal_that_there_are_metrics(
     as_nobody: Person, monitored: Config, sent: str
 ) -> None:
-    assert ask(as_nobody, sent).status_code == 404
+    assert request_metrics(as_nobody, sent).status_code == 404
 
 
-def test_without_a_token_in_the_settings_there_are_none(as_nobody: Person) -> None:
-    assert ask(as_nobody).status_code == 404
-    assert ask(as_nobody, "Bearer ").status_code == 404
+def test_without_a_configured_token_there_are_no_metrics(as_nobody: Person) -> None:
+    assert request_metrics(as_nobody).status_code == 404
+    assert request_metrics(as_nobody, "Bearer ").status_code == 404
 
 
 def test_a_short_token_is_refused_at_the_start(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The tabs of a site: each has its address, the same head, and a way back to it."""
+"""The tabs of a site: each has its address and the same header, and a sync returns to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_client_user_has_no_tab_for_the_activity(as_dora, dora, ana, clock, jo
 
 
 @pytest.mark.parametrize("tab", TABS)
-def test_a_sync_leads_back_to_the_tab_it_was_asked_on(as_ben, today, tab):
+def test_a_sync_leads_back_to_the_tab_it_was_requested_on(as_ben, today, tab):
     path = f"/sites/{today.id}{tab}"
     referrer = {"Referer": f"http://localhost{path}"}
     answer = as_ben.post(f"/sites/{today.id}/sync", headers=referrer)
@@ -51,9 +51,9 @@ def test_a_sync_from_elsewhere_leads_to_the_overview(as_ben, today):
 def test_the_part_that_refreshes_leads_back_to_its_tab(as_ben, paired, fake, config):
     as_ben.post(f"/sites/{paired.id}/sync")
     text = as_ben.get(f"/sites/{paired.id}/health").text
-    asked = re.search(r'hx-get="([^"]+)"', text).group(1).replace("&amp;", "&")
-    assert f"/sites/{paired.id}/progress?seen=sync&tab=health" == asked
+    poll = re.search(r'hx-get="([^"]+)"', text).group(1).replace("&amp;", "&")
+    assert f"/sites/{paired.id}/progress?seen=sync&tab=health" == poll
     read_report(paired, fake, config=config)
-    assert as_ben.get(asked).headers["HX-Redirect"] == f"/sites/{paired.id}/health"
+    assert as_ben.get(poll).headers["HX-Redirect"] == f"/sites/{paired.id}/health"
     other = as_ben.get(f"/sites/{paired.id}/progress?seen=sync&tab=nonsense")
     assert other.headers["HX-Redirect"] == f"/sites/{paired.id}"

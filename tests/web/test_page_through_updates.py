@@ -1,4 +1,4 @@
-"""Go through long lists of updates page by page, by their links."""
+"""Page through long lists of updates by their links."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def fill(path: str, by: Actor) -> None:
 
 
 def links(text: str) -> dict[str, str]:
-    """Return the addresses of the pages beside this one by their words."""
+    """Return the addresses of the previous and the next page by their link text."""
     found = re.findall(r'<a [^>]*href="([^"]+)"[^>]*>(?:<[^>]+>)*((?:Next|Previous) page)', text)
     return {words: html.unescape(address) for address, words in found}
 
 
 def rows(text: str) -> list[str]:
-    """Return the rows of the list without what only one of them has at a time."""
+    """Return the rows of the list without their input fields."""
     found = re.findall(
         r'<tr role="row">\s*(?:<td.*?)?<th role="rowheader".*?</tr>', text, re.DOTALL
     )
@@ -64,25 +64,23 @@ def test_the_links_lead_through_the_whole_list_and_back(
     assert set(links(third)) == {"Previous page"}
     back = as_ana.get(links(third)["Previous page"]).text
     assert rows(back) == rows(second)
-    again = as_ana.get(links(back)["Previous page"]).text
-    assert rows(again) == rows(first)
-    assert set(links(again)) == {"Next page"}
+    start = as_ana.get(links(back)["Previous page"]).text
+    assert rows(start) == rows(first)
+    assert set(links(start)) == {"Next page"}
 
 
 @LISTS
-def test_the_words_say_which_page_it_is_and_how_many_there_are(
-    as_ana: Person, ana: Actor, path: str
-) -> None:
+def test_each_page_shows_its_number_and_the_total(as_ana: Person, ana: Actor, path: str) -> None:
     fill(path, ana)
-    text, said = as_ana.get(path).text, []
+    text, labels = as_ana.get(path).text, []
     while True:
-        said.append(page_words(text))
+        labels.append(page_words(text))
         following = links(text).get("Next page")
         if following is None:
             break
         text = as_ana.get(following).text
-    total = said[0].split(", ", 1)[1]
-    assert said == [f"Page {number} of 3, {total}" for number in (1, 2, 3)]
+    total = labels[0].split(", ", 1)[1]
+    assert labels == [f"Page {number} of 3, {total}" for number in (1, 2, 3)]
     assert re.fullmatch(r"\d{3} (updates|sites|blocked updates)", total)
 
 
@@ -114,7 +112,7 @@ def test_no_page_takes_more_queries_than_the_first(as_ana: Person, ana: Actor, p
         "after=\U0010fffd&after=b&after=c&after=99999999&after=d&after=e",
     ],
 )
-def test_an_address_with_no_such_place_shows_the_first_page(
+def test_an_invalid_position_shows_the_first_page(
     as_ana: Person, ana: Actor, path: str, start: str
 ) -> None:
     fill(path, ana)
@@ -124,7 +122,7 @@ def test_an_address_with_no_such_place_shows_the_first_page(
     assert rows(answer.text) == rows(as_ana.get(path).text)
 
 
-def test_a_page_is_kept_while_updates_before_it_are_made(as_ana: Person, ana: Actor) -> None:
+def test_a_page_stays_the_same_when_earlier_updates_disappear(as_ana: Person, ana: Actor) -> None:
     fill("/updates", ana)
     address = links(as_ana.get("/updates").text)["Next page"]
     before = rows(as_ana.get(address).text)

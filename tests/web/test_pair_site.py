@@ -1,4 +1,4 @@
-"""Somebody connects a site: token, waiting, fingerprint, and every way it can go wrong."""
+"""Connect a site: the token, the wait, the fingerprint and every failure."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def token_in(text: str) -> str:
 
 @pytest.fixture
 def clock() -> Clock:
-    """Views read the real clock, so the site behind them has to live in the same hour."""
+    """Return a clock at the real time, because views read the real clock."""
     return Clock(utcnow())
 
 
 @pytest.fixture
 def attempt(site, fake, config):
-    """Let the worker try once, at once."""
+    """Return a function that runs one pairing attempt of the worker now."""
 
     def run() -> str:
         token = SiteRecord.known(site.id).token
@@ -72,7 +72,7 @@ def test_the_waiting_page_polls_and_can_be_refreshed_without_scripts(as_ben, sit
     assert f'<a href="/sites/{site.id}">Refresh now</a>' in text
 
 
-def test_the_fragment_sends_the_page_on_when_pairing_has_ended(as_ben, site, fake, attempt):
+def test_the_page_redirects_when_pairing_has_ended(as_ben, site, fake, attempt):
     fake.paste(token_in(as_ben.post(f"/sites/{site.id}/token", follow_redirects=True).text))
     path = f"/sites/{site.id}/progress?seen=pairing"
     waiting = as_ben.get(path)
@@ -82,7 +82,7 @@ def test_the_fragment_sends_the_page_on_when_pairing_has_ended(as_ben, site, fak
     assert as_ben.get(path).headers["HX-Redirect"] == f"/sites/{site.id}"
 
 
-def test_an_unpasted_token_is_told_apart_from_a_missing_plugin(as_ben, site, fake, attempt):
+def test_an_unpasted_token_differs_from_a_missing_plugin(as_ben, site, fake, attempt):
     as_ben.post(f"/sites/{site.id}/token")
     attempt()
     assert "It does not know the token yet" in as_ben.get(f"/sites/{site.id}").text
@@ -98,7 +98,7 @@ def test_an_unreachable_site_is_named_while_waiting(as_ben, site, fake, attempt)
     assert "certificate has expired" in as_ben.get(f"/sites/{site.id}").text
 
 
-def test_saying_it_is_pasted_asks_the_site_at_once(as_ben, site, jobs):
+def test_connect_now_queues_a_pairing_attempt(as_ben, site, jobs):
     as_ben.post(f"/sites/{site.id}/token")
     jobs.jobs.clear()
     answer = as_ben.post(f"/sites/{site.id}/pairing/try")
@@ -114,14 +114,14 @@ def test_a_cancelled_token_is_gone_and_the_page_says_so(as_ben, site):
     assert "Create pairing token" in text
 
 
-def test_cancelling_twice_is_refused_in_words(as_ben, site):
+def test_cancelling_twice_is_refused(as_ben, site):
     as_ben.post(f"/sites/{site.id}/token")
     as_ben.post(f"/sites/{site.id}/pairing/cancel")
     assert as_ben.post(f"/sites/{site.id}/pairing/cancel").status_code == 409
     assert as_ben.post(f"/sites/{site.id}/pairing/try").status_code == 409
 
 
-def test_an_expired_token_is_told(as_ben, site, fake, attempt):
+def test_the_page_says_that_a_token_expired(as_ben, site, fake, attempt):
     as_ben.post(f"/sites/{site.id}/token")
     fake.clock.advance(minutes=31)
     attempt()
@@ -139,7 +139,7 @@ def test_a_token_pasted_in_another_site_names_both_addresses(as_ben, site, fake,
     assert Site.get().state == "new"
 
 
-def test_one_who_may_only_look_gets_no_token(as_cleo, site):
+def test_a_viewer_gets_no_token(as_cleo, site):
     assert "Create pairing token" not in as_cleo.get(f"/sites/{site.id}").text
     for path in ("token", "pairing/try", "pairing/cancel"):
         assert as_cleo.post(f"/sites/{site.id}/{path}").status_code == 403
@@ -150,14 +150,14 @@ def test_a_paired_site_gives_no_second_token(as_ben, paired):
     assert as_ben.post(f"/sites/{paired.id}/token").status_code == 409
 
 
-def test_nothing_unsafe_happens_by_following_a_link(as_ben, site):
+def test_following_a_link_changes_nothing(as_ben, site):
     for path in ("pairing/try", "pairing/cancel", "sync", "revoke", "forget"):
         assert as_ben.get(f"/sites/{site.id}/{path}").status_code == 405
     assert as_ben.get(f"/sites/{site.id}/token").headers["Location"] == f"/sites/{site.id}"
     assert Pairing.select().count() == 0
 
 
-def test_loading_the_page_of_the_token_again_makes_no_other_one(as_ben, site, fake, attempt):
+def test_reloading_the_token_page_creates_no_second_token(as_ben, site, fake, attempt):
     page = as_ben.post(f"/sites/{site.id}/token").headers["Location"]
     token = token_in(as_ben.get(page).text)
     again = as_ben.get(page, follow_redirects=True).text

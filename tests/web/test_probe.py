@@ -1,4 +1,4 @@
-"""A load balancer asks whether Aura is alive and ready, without an account."""
+"""Liveness and readiness probes for a load balancer, without an account."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ def redis(app: Flask, config: Config, tmp_path: Path) -> Iterator[None]:
         yield
 
 
-def ask(person: Person, path: str) -> tuple[int, str]:
+def probe(person: Person, path: str) -> tuple[int, str]:
     answer = person.get(path)
     assert answer.headers["Cache-Control"] == "no-store"
     assert "Set-Cookie" not in answer.headers
     return answer.status_code, answer.text
 
 
-def test_a_living_process_asks_nobody_else(as_nobody: Person) -> None:
+def test_the_liveness_probe_sends_no_query(as_nobody: Person) -> None:
     with counted_queries() as statements:
-        assert ask(as_nobody, "/healthz") == (200, "ok\n")
+        assert probe(as_nobody, "/healthz") == (200, "ok\n")
     assert statements == []
 
 
-def test_it_is_ready_when_database_and_queue_answer(as_nobody: Person, redis: None) -> None:
-    assert ask(as_nobody, "/readyz") == (200, "ok\n")
+def test_aura_is_ready_when_database_and_queue_respond(as_nobody: Person, redis: None) -> None:
+    assert probe(as_nobody, "/readyz") == (200, "ok\n")
 
 
-def test_without_the_queue_it_is_not_ready(as_nobody: Person) -> None:
-    assert ask(as_nobody, "/readyz") == (503, "queue\n")
+def test_aura_is_not_ready_without_the_queue(as_nobody: Person) -> None:
+    assert probe(as_nobody, "/readyz") == (503, "queue\n")
 
 
-def test_without_the_database_it_is_not_ready(
+def test_aura_is_not_ready_without_the_database(
     as_nobody: Person, redis: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away() -> None:
+    def fail() -> None:
         raise OperationalError("unable to open database file")
 
-    monkeypatch.setattr(migrate, "read_status", away)
-    assert ask(as_nobody, "/readyz") == (503, "database\n")
+    monkeypatch.setattr(migrate, "read_status", fail)
+    assert probe(as_nobody, "/readyz") == (503, "database\n")
 
 
-def test_with_an_older_schema_it_is_not_ready(
+def test_aura_is_not_ready_with_an_older_schema(
     as_nobody: Person, redis: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate, "read_status", lambda: ([], ["0002_call_log"]))
-    assert ask(as_nobody, "/readyz") == (503, "schema\n")
+    assert probe(as_nobody, "/readyz") == (503, "schema\n")

@@ -1,4 +1,4 @@
-"""A person sees what may be updated and what stands against the rest, and proposes some of it."""
+"""See which updates are available and what blocks the others, and propose updates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def core_update(version, kind):
     }
 
 
-# ---- shown before anybody proposes ----
+# ---- before a proposal ----
 
 
 def test_the_sites_page_says_what_may_be_updated_and_why_not(as_ben, today, fake, config):
@@ -45,9 +45,7 @@ def test_the_sites_page_says_what_may_be_updated_and_why_not(as_ben, today, fake
     assert "Update 1…" in text
 
 
-def test_a_site_that_tells_nothing_of_its_owners_wishes_allows_nothing(
-    as_ben, paired, fake, config
-):
+def test_a_site_that_reports_no_permissions_allows_nothing(as_ben, paired, fake, config):
     fake.report.pop("agent")
     read_report(paired, fake, config=config)
     text = as_ben.get(f"/sites/{paired.id}/updates").text
@@ -55,7 +53,7 @@ def test_a_site_that_tells_nothing_of_its_owners_wishes_allows_nothing(
     assert "Update 1…" not in text
 
 
-def test_what_cannot_be_proposed_is_listed_with_its_reasons(as_ben, today, fake, config):
+def test_blocked_updates_are_listed_with_their_reasons(as_ben, today, fake, config):
     fake.report["agent"]["permissions"]["plugins"] = False
     read_report(today, fake, config=config)
     text = as_ben.get(f"/updates?site={today.id}").text
@@ -67,7 +65,7 @@ def test_what_cannot_be_proposed_is_listed_with_its_reasons(as_ben, today, fake,
     assert "Turn on in wp-admin" in blocked
 
 
-# ---- it works ----
+# ---- proposals ----
 
 
 def test_an_update_is_reviewed_and_its_page_follows_it(as_ben, today, fake, config, jobs):
@@ -100,9 +98,9 @@ def test_an_update_is_reviewed_and_its_page_follows_it(as_ben, today, fake, conf
 
 def test_several_sites_at_once_share_a_page(as_ben, today, ana, fake, config):
     other = make_site(ana, now=fake.clock(), url="https://florist.example", name="Florist")
-    there = FakeSite(other.url, fake.clock, report())
-    pair(other, there, by=ana, config=config)
-    read_report(other, there, config=config)
+    other_fake = FakeSite(other.url, fake.clock, report())
+    pair(other, other_fake, by=ana, config=config)
+    read_report(other, other_fake, config=config)
     page = as_ben.get("/updates").text
     assert "2 updates ready on 2 sites" in page
     by_site = as_ben.get("/updates?by=site").text
@@ -140,7 +138,7 @@ def test_siteagent_itself_is_reviewed_apart_with_its_own_risks(as_ben, today, fa
     assert "SiteAgent itself" in shown
     assert "If the new SiteAgent does not respond" in shown
     assert "agent.update" in shown
-    # Its history is one, whichever list somebody comes from.
+    # Both lists lead to the same history.
     for kind in ("plugin", "siteagent"):
         history = as_ben.get(
             f"/sites/{today.id}/component", query_string={"kind": kind, "ident": SITEAGENT}
@@ -175,7 +173,7 @@ def test_wordpress_itself_is_reviewed_apart(as_ben, today, fake, config):
     assert "Test it on a staging copy" in as_ben.get(made.location).text
 
 
-# ---- what cannot be used ----
+# ---- refusals ----
 
 
 @pytest.mark.parametrize(
@@ -192,12 +190,12 @@ def test_wordpress_itself_is_reviewed_apart(as_ben, today, fake, config):
         ({"want": WANT, "site": "4711"}, 409),
     ],
 )
-def test_what_no_form_of_ours_sent_is_refused(as_ben, today, form, status):
+def test_a_choice_that_no_form_offers_is_refused(as_ben, today, form, status):
     assert as_ben.post("/updates/review", data=form).status_code == status
     assert Change.select().count() == 0
 
 
-def test_a_second_click_is_told_that_it_is_in_progress(as_ben, today):
+def test_a_second_click_is_refused_while_an_update_is_in_progress(as_ben, today):
     as_ben.post("/updates/review", data={"want": WANT})
     again = as_ben.post("/updates/review", data={"want": WANT})
     assert again.status_code == 409
@@ -205,7 +203,7 @@ def test_a_second_click_is_told_that_it_is_in_progress(as_ben, today):
     assert Change.select().count() == 1
 
 
-def test_one_who_may_only_look_sees_and_proposes_nothing(as_cleo, today, proposed):
+def test_a_viewer_sees_no_choices_and_proposes_nothing(as_cleo, today, proposed):
     listed = as_cleo.get("/updates").text
     assert 'name="want"' not in listed
     assert "Review" not in listed
@@ -227,7 +225,7 @@ def test_a_change_of_a_removed_site_is_gone(as_ben, proposed, today):
 # ---- one component ----
 
 
-def test_the_history_of_a_component_is_whole(as_ben, proposed, today):
+def test_the_history_of_a_component_is_complete(as_ben, proposed, today):
     text = as_ben.get(f"/sites/{today.id}/component?kind=plugin&ident={AKISMET}").text
     assert f"Update {proposed.id}" in text
     assert "Waiting for approval" in text
@@ -235,20 +233,20 @@ def test_the_history_of_a_component_is_whole(as_ben, proposed, today):
     assert "No updates have been proposed yet." in nothing
 
 
-def test_a_component_is_left_alone_and_let_go(as_ben, as_cleo, today):
-    place, named = f"/sites/{today.id}/component", {"kind": "plugin", "ident": AKISMET}
-    assert as_ben.post(f"{place}/hold", data=named).status_code == 422
-    bad = {**named, "hold_reason": "a", "until": "31.12.2026"}
+def test_updates_of_a_component_are_ignored_and_resumed(as_ben, as_cleo, today):
+    place, component = f"/sites/{today.id}/component", {"kind": "plugin", "ident": AKISMET}
+    assert as_ben.post(f"{place}/hold", data=component).status_code == 422
+    bad = {**component, "hold_reason": "a", "until": "31.12.2026"}
     assert as_ben.post(f"{place}/hold", data=bad).status_code == 422
-    good = {**named, "hold_reason": HOSTILE, "until": ""}
+    good = {**component, "hold_reason": HOSTILE, "until": ""}
     assert as_cleo.post(f"{place}/hold", data=good).status_code == 403
     assert as_ben.post(f"{place}/hold", data=good).status_code == 303
     text = as_ben.get(f"/sites/{today.id}/updates").text
     assert "Updates are ignored" in text
     assert "<img src=x" not in text
-    assert as_ben.post(f"{place}/release", data=named).status_code == 303
+    assert as_ben.post(f"{place}/release", data=component).status_code == 303
     assert UpdateHold.select().count() == 0
-    assert as_ben.post(f"{place}/release", data=named).status_code == 409
+    assert as_ben.post(f"{place}/release", data=component).status_code == 409
 
 
 # ---- words ----
@@ -265,26 +263,26 @@ def test_every_reason_against_an_update_has_its_sentence(words):
     facts = {"needed": "8.4", "present": "8.2", "permission": "plugins", "method": "ftp"}
     facts |= {"available": "1.0", "free": "100", "least": "200", "reason": "it broke", "until": ""}
     for code in eligibility.CODES:
-        said = str(words.against(Reason(code, facts)))
-        assert said.endswith((".", "”"))
-        assert "%" not in said
+        sentence = str(words.against(Reason(code, facts)))
+        assert sentence.endswith((".", "”"))
+        assert "%" not in sentence
 
 
-def test_every_state_and_every_reason_of_ours_has_words(words):
+def test_every_state_and_reason_has_words(words):
     assert set(words.STATES) == set(STATES)
-    ours = {outcomes.NO_EVIDENCE, NEVER_ARRIVED, outcomes.STILL_WATCHED}
-    ours |= {outcomes.BROKE_OUTSIDE, outcomes.CONNECTION_ENDED, *outcomes._NOTHING_DONE}
-    assert ours <= set(words.REASONS)
+    reasons = {outcomes.NO_EVIDENCE, NEVER_ARRIVED, outcomes.STILL_WATCHED}
+    reasons |= {outcomes.BROKE_OUTSIDE, outcomes.CONNECTION_ENDED, *outcomes._NOTHING_DONE}
+    assert reasons <= set(words.REASONS)
     assert set(words.PERMISSIONS) == set(eligibility.PERMISSIONS)
     assert set(words.PROBES) == set(outcomes.PROBES)
 
 
-def test_a_component_that_is_not_there_has_no_page(as_ben, today):
+def test_an_unknown_component_has_no_page(as_ben, today):
     for query in ("kind=plugin", "kind=plugin&ident=gone/gone.php", "kind=odd&ident=x"):
         assert as_ben.get(f"/sites/{today.id}/component?{query}").status_code == 404
 
 
 def test_a_choice_with_a_zero_byte_is_refused(as_ben, today):
-    # The browser's encoding is one, and the one inside a choice another.
-    for wanted in (f"{WANT}%00", WANT.replace(AKISMET, "%00")):
-        assert as_ben.post("/updates/review", data={"want": wanted}).status_code == 422
+    # The form encodes the value, and the choice encodes each of its parts.
+    for choice in (f"{WANT}%00", WANT.replace(AKISMET, "%00")):
+        assert as_ben.post("/updates/review", data={"want": choice}).status_code == 422

@@ -1,4 +1,4 @@
-"""Sites fetch SiteAgent's releases from the dashboard, as anybody may."""
+"""Publish SiteAgent releases: sites and people download them from the dashboard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def release(config):
     return make_release(new_signing_key(), config.plugin_release)
 
 
-def test_the_release_is_offered_to_anybody_and_may_be_cached(as_nobody, release):
+def test_the_release_is_public_and_may_be_cached(as_nobody, release):
     described = as_nobody.get("/siteagent/release.json")
     assert described.status_code == 200
     assert described.json["sha256"] == release.sha256
@@ -40,5 +40,5 @@ def test_no_other_file_can_be_fetched(as_nobody, release):
         assert as_nobody.get(f"/siteagent/{name}").status_code == 404
 
 
-def test_people_download_the_release_too(as_ben, release):
+def test_a_team_member_downloads_the_release(as_ben, release):
     assert as_ben.get("/plugin/siteagent.zip").data == release.package

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, a page says what happened and what to do next."""
+"""Error pages say what happened and what to do next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.views import errors
 
 @pytest.fixture
 def broken(app, monkeypatch):
-    """The list of sites fails, as it would for a person: the page, not the traceback."""
+    """Make the list of sites fail with an error page instead of a traceback."""
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
     def fail(*_args, **_kwargs):
@@ -41,17 +41,17 @@ def test_each_refusal_is_a_page_with_a_next_step(as_ana, method, path, status, w
     assert "Ana" in answer.text
 
 
-def test_a_stranger_gets_the_page_without_the_frame(as_nobody):
+def test_a_visitor_gets_the_error_page_without_navigation(as_nobody):
     text = as_nobody.get("/nothing").text
     assert "Next step" in text
     assert "Sign out" not in text
 
 
-def test_405_names_what_is_allowed(as_ana):
+def test_405_names_the_allowed_methods(as_ana):
     assert "POST" in as_ana.get("/sign-out").headers["Allow"]
 
 
-def test_too_much_is_refused_before_it_is_read(as_ana):
+def test_a_large_body_is_refused_before_it_is_read(as_ana):
     assert as_ana.post("/sites/new", data={"name": "x" * 300_000}).status_code == 413
 
 
@@ -67,23 +67,23 @@ def test_too_much_is_refused_before_it_is_read(as_ana):
         "/sites?q=%ff%fe",
     ],
 )
-def test_numbers_and_texts_beyond_all_measure_break_nothing(as_ana, path):
+def test_huge_numbers_and_texts_cause_no_error(as_ana, path):
     assert as_ana.get(path).status_code in (200, 404)
 
 
-def test_a_text_that_no_database_keeps_is_refused(as_ana):
+def test_a_text_that_no_database_can_store_is_refused(as_ana):
     assert as_ana.get("/sites?q=a%00b").status_code == 400
     assert as_ana.post("/sites/new", data={"name": "a\0b", "url": "a.example"}).status_code == 400
 
 
 def test_every_refusal_of_the_domain_has_a_page():
     def below(kind):
-        return {kind} | {one for child in kind.__subclasses__() for one in below(child)}
+        return {kind} | {sub for child in kind.__subclasses__() for sub in below(child)}
 
-    known = tuple(kind for kind, _ in errors._REFUSALS)
-    # Those are a question, and have a form.
+    handled = tuple(kind for kind, _ in errors._REFUSALS)
+    # These ask for a confirmation and have a form.
     refusals = below(AuraError) - {AuraError} - below(ReauthenticationRequired)
-    assert all(issubclass(kind, known) for kind in refusals)
+    assert all(issubclass(kind, handled) for kind in refusals)
 
 
 def test_a_failure_shows_a_reference_that_the_log_has_too(broken, as_ana, caplog):

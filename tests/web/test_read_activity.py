@@ -1,4 +1,4 @@
-"""The activity by day: what people and Aura decided by default, routine calls on request."""
+"""The activity by day: decisions of people and Aura by default, routine calls on request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def shown(person, query=""):
     return answer.text.split('id="entries"')[1]
 
 
-def test_routine_calls_are_left_out_until_they_are_asked_for(as_cleo, today):
+def test_routine_calls_are_left_out_until_requested(as_cleo, today):
     usual = shown(as_cleo)
     assert "added the site" in usual
     assert "The site was paired" in usual
@@ -61,7 +61,7 @@ def test_the_subjects_narrow_the_entries(as_cleo, today):
     assert "added the site" in shown(as_cleo, "?subject=nonsense")
 
 
-def test_what_a_person_requested_is_shown_and_the_schedule_is_not(as_cleo, ana, today):
+def test_requests_of_people_are_shown_and_scheduled_ones_are_not(as_cleo, ana, today):
     before = shown(as_cleo).count("requested a sync")
     with transaction():
         audit.record(SyncRequested(site_id=today.id, sync_id=8), SCHEDULE)
@@ -76,7 +76,7 @@ def test_a_search_for_an_event_or_words_covers_everything(as_cleo, today):
     assert "called the site" in shown(as_cleo, "?words=pair.hello")
 
 
-def test_entries_stand_below_their_day_with_a_link_to_each(as_cleo, site):
+def test_entries_are_listed_by_day_with_a_link_to_each(as_cleo, site):
     text = shown(as_cleo)
     entry = AuditEntry.newest(event="site_added", limit=1)[0]
     assert f'id="day-{entry.at.date()}"' in text
@@ -92,7 +92,7 @@ def test_the_days_of_the_filters_are_the_days_of_the_list(as_cleo, cleo, ana, da
     assert "No entries found" in shown(as_cleo, "?since=2026-11-24&until=2026-11-24")
 
 
-def test_a_day_before_all_time_is_told_beside_its_field(as_cleo, cleo):
+def test_a_day_out_of_range_is_refused_beside_its_field(as_cleo, cleo):
     User.update(time_zone="Australia/Sydney").where(User.id == cleo.id).execute()
     answer = as_cleo.get("/activity?since=0001-01-01")
     assert (answer.status_code, 'id="f-since-error"' in answer.text) == (422, True)
@@ -121,7 +121,7 @@ def test_an_entry_has_the_icon_of_its_outcome_or_subject(event, outcome, symbol)
         (date(2026, 11, 27), "Friday, 27 Nov 2026"),
     ],
 )
-def test_a_day_is_named_as_people_name_it(at, heading):
+def test_recent_days_have_relative_headings(at, heading):
     assert day_heading(at, datetime(2026, 11, 26, tzinfo=UTC).date()) == heading
 
 
@@ -131,7 +131,7 @@ def test_every_event_belongs_to_a_subject():
     assert all(conditions(subject) for subject in SUBJECTS if subject != "everything")
 
 
-def ended(site, number: int, outcome: str = "succeeded") -> None:
+def record_result(site, number: int, outcome: str = "succeeded") -> None:
     """Record the result of an update of this site."""
     about = {"op_id": str(uuid4()), "kind": "plugin", "ident": AKISMET, "name": "Akismet"}
     result = {"outcome": outcome, "reason": "", "how": "answer", "evidence": {}}
@@ -148,11 +148,11 @@ def ended(site, number: int, outcome: str = "succeeded") -> None:
         audit.record(entry, SCHEDULE)
 
 
-def test_a_night_of_updates_is_one_line_that_opens(as_ana, today, ana):
+def test_a_night_of_updates_is_folded_into_one_line(as_ana, today, ana):
     other = make_site(ana, now=utcnow(), url="https://florist.example", name="Florist")
     for number in range(1, 4):
-        ended(today, number)
-    ended(other, 4)
+        record_result(today, number)
+    record_result(other, 4)
     for page in (shown(as_ana), as_ana.get("/").text):
         assert "4 updates on 2 sites succeeded." in page
     page = shown(as_ana)
@@ -164,7 +164,7 @@ def test_a_night_of_updates_is_one_line_that_opens(as_ana, today, ana):
 
 def test_an_unusual_result_keeps_its_own_line(as_ana, today):
     for number, outcome in enumerate(["succeeded", "succeeded", "rolled_back", "succeeded"], 1):
-        ended(today, number, outcome)
+        record_result(today, number, outcome)
     for page in (shown(as_ana), as_ana.get("/").text):
         assert "updates on one site" not in page
         assert "<strong>rolled back</strong>" in page
@@ -177,6 +177,6 @@ def test_folding_loses_no_entry_and_keeps_the_order(rows):
         for seq, (event, site) in enumerate(rows)
     ]
     groups = entry_groups(entries)
-    assert [one for group in groups for one in group.entries] == entries
+    assert [item for group in groups for item in group.entries] == entries
     assert all(len(group.entries) not in (0, 2) for group in groups)
-    assert all(one.first.event == "change_ended" for one in groups if one.is_folded)
+    assert all(item.first.event == "change_ended" for item in groups if item.is_folded)

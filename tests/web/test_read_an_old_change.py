@@ -1,4 +1,4 @@
-"""The page of a change shows its own entries however long ago it was."""
+"""The page of a change shows its own entries, no matter how old they are."""
 
 from __future__ import annotations
 

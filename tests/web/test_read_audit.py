@@ -1,4 +1,4 @@
-"""Somebody reads the audit log: newest first, by event, by site, page by page."""
+"""Read the audit log: newest first, by event, by site, page by page."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_audit_log_is_narrowed_to_an_event(as_ana, site, paired):
     assert as_ana.get("/activity?event=nonsense&site=x&before=y").status_code == 200
 
 
-def test_older_entries_are_a_link_away(as_ana, ana, site):
+def test_a_link_leads_to_older_entries(as_ana, ana, site):
     with transaction():
         for number in range(60):
             audit.record(SyncRequested(site_id=site.id, sync_id=number), ana)
@@ -67,7 +67,7 @@ def test_a_stranger_reads_nothing(as_nobody, site):
     assert as_nobody.get(f"/sites/{site.id}/activity").status_code in (302, 303)
 
 
-# ---- finding ----
+# ---- filters ----
 
 
 def listed(person, query):
@@ -76,18 +76,16 @@ def listed(person, query):
     return answer.text.split('id="entries"')[1]
 
 
-def test_it_is_narrowed_by_client_person_outcome_component_words_and_days(
-    as_ana, ana, ben, ready, fake, config, clock
-):
+def test_filters_narrow_the_audit_log(as_ana, ana, ben, ready, fake, config, clock):
     other = make_site(ben, now=clock(), url="https://rival.example", name="Rival", client="Rival")
     change = check(propose(ready, ben, clock()), fake, config)
     approve(change, ana, config, clock())
     run_change(change, fake, config)
     assert "Rival" in listed(as_ana, f"client={other.client_id}")
     assert "Bakery" not in listed(as_ana, f"client={other.client_id}")
-    theirs = listed(as_ana, f"person={ben.id}")
-    assert "Ben proposed update 1" in theirs
-    assert "Ana approved" not in theirs
+    by_ben = listed(as_ana, f"person={ben.id}")
+    assert "Ben proposed update 1" in by_ben
+    assert "Ana approved" not in by_ben
     ended = listed(as_ana, "outcome=succeeded&kind=plugin")
     assert ended.count('class="entry-text"') == 1
     assert "No entries found" in listed(as_ana, "kind=database")
@@ -112,7 +110,7 @@ def test_filters_are_kept_on_the_next_page_and_shown_as_typed(as_ana, ana, site)
     assert {"words=sync", f"site={site.id}"} <= set(html.unescape(older).split("?")[1].split("&"))
 
 
-def test_a_day_that_is_none_is_told_beside_its_field(as_ana, site):
+def test_an_invalid_day_is_refused_beside_its_field(as_ana, site):
     answer = as_ana.get("/activity?since=yesterday&words=akismet")
     assert answer.status_code == 422
     assert 'id="f-since-error"' in answer.text
@@ -122,7 +120,7 @@ def test_a_day_that_is_none_is_told_beside_its_field(as_ana, site):
 # ---- one entry ----
 
 
-def test_an_entry_has_an_address_of_its_own_with_its_facts_and_its_place(
+def test_an_entry_has_a_page_with_its_facts_and_neighbors(
     as_ana, ana, ben, ready, fake, config, clock
 ):
     change = check(propose(ready, ben, clock()), fake, config)
@@ -138,32 +136,32 @@ def test_an_entry_has_an_address_of_its_own_with_its_facts_and_its_place(
     assert "from 192.0.2.1" in as_ana.get(f"/activity/{approved.seq}").text
 
 
-def test_an_entry_nobody_wrote_is_not_found(as_ana, site):
+def test_an_unknown_entry_is_not_found(as_ana, site):
     assert as_ana.get("/activity/4711").status_code == 404
 
 
-def test_somebody_at_a_client_reads_what_concerns_them_and_no_address(as_dora, as_ana, ana, clock):
-    hers = make_site(ana, now=clock(), client="Bakery Ltd")
-    mine = audit.find_entries(audit.EntryFilter(site=hers.id))[0].seq
-    others = make_site(ana, now=clock(), url="https://rival.example", client="Rival Ltd")
-    theirs = audit.find_entries(audit.EntryFilter(site=others.id))[0].seq
-    text = as_dora.get(f"/activity/{mine}").text
+def test_a_client_user_reads_their_own_entries_without_addresses(as_dora, as_ana, ana, clock):
+    own_site = make_site(ana, now=clock(), client="Bakery Ltd")
+    own_seq = audit.find_entries(audit.EntryFilter(site=own_site.id))[0].seq
+    other_site = make_site(ana, now=clock(), url="https://rival.example", client="Rival Ltd")
+    other_seq = audit.find_entries(audit.EntryFilter(site=other_site.id))[0].seq
+    text = as_dora.get(f"/activity/{own_seq}").text
     assert "added the site" in text
     assert "192.0.2.1" not in text
-    assert as_dora.get(f"/activity/{theirs}").status_code == 404
+    assert as_dora.get(f"/activity/{other_seq}").status_code == 404
     assert as_dora.get("/activity").status_code == 403
 
 
-def test_somebody_at_a_client_reads_no_entry_that_no_report_names(as_dora, as_ana, ana, clock):
-    hers = make_site(ana, now=clock(), client="Bakery Ltd")
-    notes.set_site_notes(hers, "They pay late.", by=ana, now=clock())
+def test_a_client_user_reads_no_internal_entry(as_dora, as_ana, ana, clock):
+    own_site = make_site(ana, now=clock(), client="Bakery Ltd")
+    notes.set_site_notes(own_site, "They pay late.", by=ana, now=clock())
     entry = AuditEntry.head()
     assert entry.event == "site_notes_changed"
     assert "the notes about the site" in as_ana.get(f"/activity/{entry.seq}").text
     assert as_dora.get(f"/activity/{entry.seq}").status_code == 404
 
 
-def test_what_was_erased_is_named_as_such(as_ana, ben, clock):
+def test_an_entry_says_that_its_personal_data_was_erased(as_ana, ben, clock):
     make_site(ben, now=clock(), url="https://florist.example", name="Florist")
     seq = audit.find_entries(audit.EntryFilter(person=ben.id))[0].seq
     as_ana.post(f"/team/{ben.id}/disable")

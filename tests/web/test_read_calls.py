@@ -1,4 +1,4 @@
-"""Somebody reads which requests Aura sent to a site."""
+"""Read which requests Aura sent to a site."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def test_each_call_has_its_result(
     SiteCall.note("under way", ready.id, "ping", utcnow() + timedelta(days=9))
     page = as_ana.get(f"/sites/{ready.id}/calls").text
     rows = re.findall(r'<tr role="row">(.+?)</tr>', page.partition("<tbody")[2], re.DOTALL)
-    told = [re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", row)).strip() for row in rows]
-    assert "Connection test No result yet –" in told[0]
-    assert "Site report" in told[1]
-    assert "3000 ms" in told[1]
-    assert "Answered" not in told[1]
-    assert "SiteAgent&#39;s log Answered" in told[2]
+    texts = [re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", row)).strip() for row in rows]
+    assert "Connection test No result yet –" in texts[0]
+    assert "Site report" in texts[1]
+    assert "3000 ms" in texts[1]
+    assert "Answered" not in texts[1]
+    assert "SiteAgent&#39;s log Answered" in texts[2]
 
 
 def test_a_long_list_is_read_page_by_page(as_ana: Person, ready: Site) -> None:
@@ -49,7 +49,7 @@ def test_a_long_list_is_read_page_by_page(as_ana: Person, ready: Site) -> None:
     assert SiteCall.select().count() == len(seen)
 
 
-def test_the_activity_of_a_site_leads_there(as_ana: Person, ready: Site) -> None:
+def test_the_activity_of_a_site_links_to_its_calls(as_ana: Person, ready: Site) -> None:
     assert f'href="/sites/{ready.id}/calls"' in as_ana.get(f"/sites/{ready.id}/activity").text
 
 

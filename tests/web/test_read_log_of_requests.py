@@ -1,4 +1,4 @@
-"""The operator reads in the log what was asked of Aura, and learns no secret from it."""
+"""The log of requests: one line for each request, and no secrets."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def test_the_reference_of_an_error_page_leads_to_its_cause(app, as_ana, log, mon
     page = as_ana.get("/sites")
     assert page.status_code == 500
     reference = re.search(r"Reference: <code>([0-9a-f]{8})</code>", page.text)[1]
-    failed, asked = (line for line in log.lines if line["reference"] == reference)
+    failed, access = (line for line in log.lines if line["reference"] == reference)
     assert failed["level"] == "error"
     assert failed["exception"].startswith("Traceback (most recent call last)")
     assert failed["exception"].endswith("ZeroDivisionError: the cause")
-    assert (asked["logger"], asked["status"]) == (ACCESS, 500)
+    assert (access["logger"], access["status"]) == (ACCESS, 500)
 
 
 def test_no_line_contains_a_one_time_link(config, as_nobody, log):
@@ -100,7 +100,7 @@ def test_no_line_contains_the_values_of_a_row(log):
     assert "olga@agency.example" not in log.text
 
 
-def test_what_a_person_types_is_in_no_line(as_nobody, ana, log):
+def test_no_line_contains_what_a_person_types(as_nobody, ana, log):
     email = User.get_by_id(ana.id).email
     as_nobody.post("/sign-in", data={"email": email, "password": "a wrong password"})
     as_nobody.get("/sites?q=a-secret-word", headers={"User-Agent": "a browser", "Cookie": "a=b"})

@@ -21,7 +21,7 @@ from tests.support.rules import terms
 
 @pytest.fixture
 def by_rule(today: Site, ana: Actor, fake: FakeSite, config: Config) -> Change:
-    """A change that a rule proposed."""
+    """Return a change that a rule proposed."""
     now = fake.clock()
     auto_update_rules.create_rule(terms(fake.clock), by=ana, confirmed_at=now, now=now)
     auto_update_rules.propose_due(now)
@@ -44,13 +44,13 @@ def test_updates_that_are_ignored_are_named_and_cannot_be_approved(
     assert "Stop ignoring them first" in answer.text
 
 
-def test_the_rule_that_proposed_it_is_named(as_ana: Any, by_rule: Change) -> None:
+def test_the_page_names_the_rule_that_proposed_the_update(as_ana: Any, by_rule: Change) -> None:
     page = as_ana.get(f"/changes/{by_rule.id}").text
     assert "Proposed by the auto-update rule “Patches”" in page
     assert "The rule approves it during its hours." in page
 
 
-def test_what_a_person_proposed_is_not_left_to_the_rule(
+def test_a_rule_does_not_approve_what_a_person_proposed(
     as_ana: Any, proposed: Change, ana: Actor, fake: FakeSite
 ) -> None:
     auto_update_rules.create_rule(terms(fake.clock), by=ana, confirmed_at=utcnow(), now=utcnow())
@@ -59,12 +59,12 @@ def test_what_a_person_proposed_is_not_left_to_the_rule(
     assert "Ben proposed this update, so a person has to approve it." in page
 
 
-def test_a_rule_says_that_it_tries_again_and_when_it_does_not(as_ana: Any, by_rule: Change) -> None:
+def test_the_page_says_whether_the_rule_tries_again(as_ana: Any, by_rule: Change) -> None:
     ended = utcnow() - timedelta(hours=1)
     Change.update(state=EXPIRED, ended_at=ended).execute()
     assert "The rule tries again after" in as_ana.get(f"/changes/{by_rule.id}").text
-    ended_so = Change.get().__data__
+    columns = Change.get().__data__
     for number in range(2):
-        Change.create(**{**ended_so, "id": None, "op_id": f"other {number}"})
+        Change.create(**{**columns, "id": None, "op_id": f"other {number}"})
     last = Change.select().order_by(Change.id.desc()).get()
     assert "does not try again" in as_ana.get(f"/changes/{last.id}").text

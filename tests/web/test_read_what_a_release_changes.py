@@ -1,4 +1,4 @@
-"""A person who approves an update reads what the release changes, down to the lines of a file."""
+"""Review what a release changes, down to the lines of a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOSTILE = "</td><script>alert(1)</script>{{7*7}} \u202eevil\u202c \x1b[31m"
 
 @pytest.fixture
 def review(as_ben, today, ben, fake, config):
-    """Review an update whose packages have these files more than usual; return its page."""
+    """Return a function that offers an update with these extra files and returns its page."""
 
     def begin(new=None, old=None, *, is_compared=True):
         server = offer(fake, new, old)
@@ -44,7 +44,7 @@ def shown(answer) -> str:
 
 
 def compared(site: Site, *names: str, version: str = "5.3", state: str = "different") -> None:
-    """The site has compared the files of the installed version, and these differ."""
+    """Store that the site compared its installed files and found these different."""
     ComparedComponent.create(
         site=site,
         kind="plugin",
@@ -78,7 +78,7 @@ def test_edits_on_this_site_that_the_update_overwrites_are_named(as_ben, review,
         ([], {"state": "same"}, "No edits found"),
     ],
 )
-def test_edits_that_are_not_known_are_not_denied(as_ben, review, today, names, about, words):
+def test_the_page_says_whether_edits_are_known(as_ben, review, today, names, about, words):
     if names is not None:
         compared(today, *names, **about)
     text = as_ben.get(review()).text
@@ -116,7 +116,7 @@ def test_the_card_says_what_changes(as_ben, review):
     assert "Look at this before you approve" not in text
 
 
-def test_a_file_named_like_one_of_wordpress_stands_out(as_ben, review):
+def test_a_file_named_like_one_of_wordpress_is_highlighted(as_ben, review):
     page = review({CORE_LIKE: b"<?php eval($_POST['x']);"})
     text = shown(as_ben.get(page))
     assert "Look at this before you approve" in text
@@ -133,9 +133,7 @@ def change_of(page):
     return Change.get_by_id(int(page.rpartition("/")[2]))
 
 
-def test_the_page_of_a_rule_s_update_says_why_the_rule_does_not_approve_it(
-    as_ben, review, ana, fake
-):
+def test_the_page_says_why_the_rule_does_not_approve_a_release(as_ben, review, ana, fake):
     now = fake.clock()
     page = review({CORE_LIKE: b"<?php"})
     rule = auto_update_rules.create_rule(terms(fake.clock), by=ana, confirmed_at=now, now=now)
@@ -167,7 +165,7 @@ def test_the_review_says_what_each_release_changes(as_ben, review):
     assert "With risks" not in text
 
 
-def test_until_it_is_compared_the_card_says_so(as_ben, review):
+def test_the_card_says_that_the_comparison_is_running(as_ben, review):
     text = shown(as_ben.get(review(is_compared=False)))
     assert "Aura is comparing the packages of both versions." in text
 
@@ -190,13 +188,13 @@ def test_a_package_that_only_the_site_has_cannot_be_shown(as_ben, today, ben, fa
         ("", "too large to compare in time"),
     ],
 )
-def test_why_it_cannot_be_compared_is_said(as_ben, review, problem, words):
+def test_the_page_says_why_releases_cannot_be_compared(as_ben, review, problem, words):
     page = review()
     ReleaseComparison.update(state="failed", problem=problem, findings={}).execute()
     assert words in shown(as_ben.get(page))
 
 
-def test_a_look_that_did_not_end_in_time_is_said(as_ben, review):
+def test_the_page_says_that_the_analysis_did_not_finish(as_ben, review):
     page = review()
     row = ReleaseComparison.get()
     row.update_if(findings={**row.findings, "is_complete": False})
@@ -211,10 +209,10 @@ def test_every_code_has_its_words(app):
     assert set(words.NO_DIFFERENCE) == {BINARY, TOO_LARGE, TOO_DIFFERENT, NOT_KEPT}
 
 
-# ---- files, and what differs in one ----
+# ---- files and their differences ----
 
 
-def test_all_files_are_listed_by_what_happened_to_them(as_ben, review):
+def test_all_files_are_listed_by_kind_of_change(as_ben, review):
     page = review({f"inc/{number:03}.php": b"<?php" for number in range(120)}, {"old.css": b"a"})
     text = shown(as_ben.get(f"{page}/files"))
     assert "inc/099.php" in text
@@ -239,7 +237,7 @@ def test_the_lines_of_a_file_that_differ_are_shown(as_ben, review):
     assert ">one</code>" in text
 
 
-def test_what_is_in_a_file_is_text_and_nothing_else(as_ben, review):
+def test_the_content_of_a_file_is_shown_as_text(as_ben, review):
     page = review({"a.php": HOSTILE.encode()}, {"a.php": b"old"})
     text = difference(as_ben, page, "a.php").text
     assert "<script>alert" not in text
@@ -268,7 +266,7 @@ def test_a_name_that_reverses_text_is_spelled_out_and_found(as_ben, review):
     ],
     ids=["binary", "large", "long", "rewritten"],
 )
-def test_what_cannot_be_shown_is_named(as_ben, review, content, words):
+def test_the_page_says_why_a_difference_cannot_be_shown(as_ben, review, content, words):
     page = review({"a.txt": content}, {"a.txt": b"old\n"})
     assert words in shown(difference(as_ben, page, "a.txt"))
 
@@ -289,7 +287,7 @@ def test_long_differences_have_pages(as_ben, review):
     assert "line 699." in last
 
 
-def test_other_files_and_packages_that_are_gone_are_said(as_ben, review, config):
+def test_unknown_files_and_deleted_packages_are_reported(as_ben, review, config):
     page = review()
     for file in ("../../etc/passwd", "", "akismet/akismet.php", "\u202e"):
         assert difference(as_ben, page, file).status_code == 404
@@ -298,7 +296,7 @@ def test_other_files_and_packages_that_are_gone_are_said(as_ben, review, config)
     assert "no longer has the packages" in shown(difference(as_ben, page, "akismet.php"))
 
 
-def test_who_may_not_see_the_site_sees_no_files(as_dora, as_nobody, review):
+def test_a_person_who_may_not_see_the_site_sees_no_files(as_dora, as_nobody, review):
     page = review()
     Site.update(client=None).execute()
     for address in (f"{page}/files", f"{page}/difference?file=akismet.php"):

@@ -1,4 +1,4 @@
-"""Somebody reads in a sentence why a package was refused, before or during the update."""
+"""Each reason why a package was refused has a sentence, before and during the update."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def reasons(app):
         yield app.jinja_env.get_template("changes/_words.html").module.REASONS
 
 
-def answers(monkeypatch, fake, reason: str) -> None:
+def refuse_package(monkeypatch, fake, reason: str) -> None:
     monkeypatch.setattr(fake.changes, "_unmet", lambda site, item: [reason])
 
 
@@ -33,7 +33,7 @@ BEFORE = [*REFUSALS, "download_failed", "package_host", packages.UNPINNED, packa
 def test_each_reason_of_a_pre_check_has_its_sentence(
     as_ben, today, fake, ben, config, reasons, monkeypatch, code
 ):
-    answers(monkeypatch, fake, code)
+    refuse_package(monkeypatch, fake, code)
     change = check(propose(today, ben, fake.clock()), fake, config)
     text = unescape(as_ben.get(f"/changes/{change.id}").text)
     assert reasons[code][1:] in text
@@ -46,14 +46,14 @@ def test_each_refusal_of_an_approved_update_has_its_sentence(
 ):
     change = check(propose(today, ben, fake.clock()), fake, config)
     approve(change, ana, config, fake.clock())
-    answers(monkeypatch, fake, code)
+    refuse_package(monkeypatch, fake, code)
     assert run_change(change, fake, config) == "refused"
     text = unescape(as_ben.get(f"/changes/{change.id}").text)
     assert reasons[code][1:] in text
     assert code not in text
 
 
-def test_files_that_were_not_those_of_the_package_have_their_sentence(
+def test_files_that_differ_from_the_package_have_their_sentence(
     as_ben, today, fake, ben, ana, config, reasons
 ):
     change = check(propose(today, ben, fake.clock()), fake, config)

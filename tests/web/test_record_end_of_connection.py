@@ -1,4 +1,4 @@
-"""Somebody takes along the record of how a connection ended: true for each way it can end."""
+"""The record of how a connection ended, for each way in which it can end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BY_SITE = "The site, in its wp-admin"
 
 
 class EndedConnection:
-    """The ways a connection can end, as buttons and outages."""
+    """Run the steps that can end a connection: clicks, notices and outages."""
 
     def __init__(self, site: Site, fake: FakeSite, config, ana: Actor) -> None:
         self.site, self.fake, self.config, self.ana = site, fake, config, ana
@@ -32,7 +32,7 @@ class EndedConnection:
             self.site, by=self.ana, reason="contract ended", now=self.fake.clock()
         )
 
-    def tell(self) -> None:
+    def deliver(self) -> None:
         revocation.deliver_revocation(
             self.site.id,
             config=self.config,
@@ -49,68 +49,68 @@ class EndedConnection:
         read_report(self.site, self.fake, config=self.config)
 
 
-def revoked(it: EndedConnection) -> None:
-    it.revoke()
-    it.tell()
+def revoked(connection: EndedConnection) -> None:
+    connection.revoke()
+    connection.deliver()
 
 
-def acknowledged_late(it: EndedConnection) -> None:
-    it.revoke()
-    it.fake.failing = [ErrorCode.connect_timeout] * 4
-    it.tell()
-    it.fake.failing = []
-    it.fake.clock.advance(hours=1)
-    it.tell()
+def acknowledged_late(connection: EndedConnection) -> None:
+    connection.revoke()
+    connection.fake.failing = [ErrorCode.connect_timeout] * 4
+    connection.deliver()
+    connection.fake.failing = []
+    connection.fake.clock.advance(hours=1)
+    connection.deliver()
 
 
-def unreached(it: EndedConnection) -> None:
-    it.revoke()
-    it.fake.failing = [ErrorCode.connect_timeout] * 4
-    it.tell()
+def unreached(connection: EndedConnection) -> None:
+    connection.revoke()
+    connection.fake.failing = [ErrorCode.connect_timeout] * 4
+    connection.deliver()
 
 
-def given_up(it: EndedConnection) -> None:
-    unreached(it)
-    it.fake.clock.advance(days=91)
-    it.tell()
+def given_up(connection: EndedConnection) -> None:
+    unreached(connection)
+    connection.fake.clock.advance(days=91)
+    connection.deliver()
 
 
-def refused_without_proof(it: EndedConnection) -> None:
-    it.revoke()
-    it.fake.paired = None
-    it.tell()
+def refused_without_proof(connection: EndedConnection) -> None:
+    connection.revoke()
+    connection.fake.paired = None
+    connection.deliver()
 
 
-def left_by_notice(it: EndedConnection) -> None:
-    it.notice()
+def left_by_notice(connection: EndedConnection) -> None:
+    connection.notice()
 
 
-def left_by_notice_and_told(it: EndedConnection) -> None:
-    it.notice()
-    it.fake.disconnect()
-    it.tell()
+def left_by_notice_and_confirmed(connection: EndedConnection) -> None:
+    connection.notice()
+    connection.fake.disconnect()
+    connection.deliver()
 
 
-def found_in_an_answer(it: EndedConnection) -> None:
-    it.fake.disconnect()
-    it.sync()
+def found_in_a_reply(connection: EndedConnection) -> None:
+    connection.fake.disconnect()
+    connection.sync()
 
 
-def left_before_it_was_revoked(it: EndedConnection) -> None:
-    it.revoke()
-    it.fake.disconnect()
-    it.tell()
+def left_before_it_was_revoked(connection: EndedConnection) -> None:
+    connection.revoke()
+    connection.fake.disconnect()
+    connection.deliver()
 
 
-def said_in_its_name(it: EndedConnection) -> None:
-    it.notice()
-    it.tell()
+def forged_notice(connection: EndedConnection) -> None:
+    connection.notice()
+    connection.deliver()
 
 
-def refused_three_times(it: EndedConnection) -> None:
-    it.fake.paired = None
+def refused_three_times(connection: EndedConnection) -> None:
+    connection.fake.paired = None
     for _ in range(3):
-        it.sync()
+        connection.sync()
 
 
 WAYS: list[tuple[Callable[[EndedConnection], None], str, str, dict[str, str]]] = [
@@ -120,21 +120,21 @@ WAYS: list[tuple[Callable[[EndedConnection], None], str, str, dict[str, str]]] =
     (given_up, "revoked_unreached", "Ana", {"Acknowledged": "Not seen", "Stopped trying": "20"}),
     (refused_without_proof, "revoked_unproven", "Ana", {"Acknowledged": "Not seen"}),
     (left_by_notice, "disconnected", BY_SITE, {"Proved by the site": "in a signed notice"}),
-    (left_by_notice_and_told, "disconnected", BY_SITE, {"Proved": "in a signed notice"}),
-    (found_in_an_answer, "disconnected", BY_SITE, {"Proved": "in its answer to a call"}),
+    (left_by_notice_and_confirmed, "disconnected", BY_SITE, {"Proved": "in a signed notice"}),
+    (found_in_a_reply, "disconnected", BY_SITE, {"Proved": "in its answer to a call"}),
     (
         left_before_it_was_revoked,
         "disconnected",
         BY_SITE,
         {"Proved": "in its answer to the revocation", "Revocation requested by": "Ana"},
     ),
-    (said_in_its_name, "revoked_unproven", "Aura. Before that, someone", {"Acknowledged": "Yes"}),
+    (forged_notice, "revoked_unproven", "Aura. Before that, someone", {"Acknowledged": "Yes"}),
     (refused_three_times, "disconnected_unconfirmed", "Not known", {"Proved": "No."}),
 ]
 
 
 def lines(page: str) -> dict[str, str]:
-    """The terms and values of the evidence on a page."""
+    """Return the terms and values of the evidence on a page."""
     found = re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)</dd></div>", page, re.DOTALL)
     return {
         term: " ".join(html.unescape(re.sub(r"<[^>]+>", " ", value)).split())
@@ -143,10 +143,10 @@ def lines(page: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("way", "state", "by", "said"), WAYS, ids=[one[0].__name__ for one in WAYS]
+    ("way", "state", "by", "expected"), WAYS, ids=[label[0].__name__ for label in WAYS]
 )
-def test_page_and_record_say_the_same_and_what_happened(
-    as_ana, today, fake, config, ana, way, state, by, said
+def test_page_and_record_agree_with_what_happened(
+    as_ana, today, fake, config, ana, way, state, by, expected
 ):
     fake.clock.now = utcnow() - timedelta(days=92)
     way(EndedConnection(today, fake, config, ana))
@@ -158,14 +158,14 @@ def test_page_and_record_say_the_same_and_what_happened(
     assert "Ended by" in evidence
     assert {term: page[term] for term in evidence} == {term: record[term] for term in evidence}
     assert record["Ended by"].startswith(by)
-    for term, value in said.items():
-        name = next(one for one in record if one.startswith(term))
+    for term, value in expected.items():
+        name = next(label for label in record if label.startswith(term))
         assert value in record[name]
     if state.startswith("disconnected"):
         assert "Acknowledged by the site" not in record
 
 
-def test_every_end_there_is_was_tried():
+def test_every_way_to_end_a_connection_is_covered():
     assert {state for _, state, _, _ in WAYS} == {
         "revoked", "revoked_unproven", "revoked_unreached", "disconnected",
         "disconnected_unconfirmed",

@@ -1,4 +1,4 @@
-"""Somebody has new keys made for a site, and decides what a quarantined site is."""
+"""Renew the keys of a site, and decide about a site in quarantine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NEW = "https://new.example"
 
 @pytest.fixture
 def moved(paired, fake, config):
-    """An administrator of the site asks to be followed to another address."""
+    """Return a site whose administrator asks Aura to follow it to another address."""
     read_report(paired, fake, config=config)
     evidence = {"paired": paired.url, "now": NEW, "how": "notice", "endpoints": []}
     paired.note(when=(paired.state,), quarantine=MOVED, quarantine_evidence=evidence)
@@ -30,30 +30,30 @@ def forked(paired, fake, config):
     return paired
 
 
-def carry_out(asked, fake, config):
-    """What the worker does, at the time at which the page was used."""
+def carry_out(renewal, fake, config):
+    """Renew the keys as the worker does, at the current time."""
     fake.clock.now = utcnow()
-    rotation.run_rotation(asked.id, config=config, call=fake.call, now=fake.clock)
+    rotation.run_rotation(renewal.id, config=config, call=fake.call, now=fake.clock)
 
 
-def test_new_keys_are_asked_for_shown_and_made(as_ben, paired, fake, config, jobs):
+def test_new_keys_are_requested_shown_and_made(as_ben, paired, fake, config, jobs):
     answer = as_ben.post(f"/sites/{paired.id}/keys/rotate")
     assert answer.status_code == 303
-    asked = Rotation.get()
-    assert asked.requested_by == "Ben"
-    assert jobs.jobs == [("rotate_keys", (asked.id,), 0)]
+    renewal = Rotation.get()
+    assert renewal.requested_by == "Ben"
+    assert jobs.jobs == [("rotate_keys", (renewal.id,), 0)]
     shown = as_ben.get(f"/sites/{paired.id}/connection").text
     assert "The current keys work until the new ones are confirmed" in shown
     assert "data-poll" in shown
     assert "Renew keys" not in shown
-    carry_out(asked, fake, config)
+    carry_out(renewal, fake, config)
     after = as_ben.get(f"/sites/{paired.id}/connection").text
     assert "The keys were last renewed" in after
     assert "Renew keys" in after
     assert Site.get_by_id(paired.id).key_id in after
 
 
-def test_a_second_click_is_told_that_it_runs_already(as_ben, paired):
+def test_a_second_click_is_refused_while_keys_are_renewed(as_ben, paired):
     as_ben.post(f"/sites/{paired.id}/keys/rotate")
     assert as_ben.post(f"/sites/{paired.id}/keys/rotate").status_code == 409
     assert Rotation.select().count() == 1
@@ -76,22 +76,22 @@ def test_a_moved_site_offers_three_choices(as_ben, moved):
     assert NEW in shown
 
 
-def test_following_it_asks_for_keys_at_the_new_address(as_ben, moved):
+def test_using_the_new_address_requests_keys_there(as_ben, moved):
     assert as_ben.post(f"/sites/{moved.id}/quarantine/follow").status_code == 303
-    asked = Rotation.get()
-    assert asked.home == NEW
-    assert all(one.startswith(f"{NEW}/") for one in asked.endpoints)
+    renewal = Rotation.get()
+    assert renewal.home == NEW
+    assert all(endpoint.startswith(f"{NEW}/") for endpoint in renewal.endpoints)
     assert (
         "Agreeing with the site at new.example" in as_ben.get(f"/sites/{moved.id}/connection").text
     )
 
 
-def test_keeping_the_original_asks_for_keys_where_it_is(as_ben, moved):
+def test_keeping_the_original_requests_keys_at_its_address(as_ben, moved):
     as_ben.post(f"/sites/{moved.id}/keys/rotate")
     assert Rotation.get().home == ""
 
 
-def test_a_forked_site_explains_itself(as_ben, forked):
+def test_the_page_explains_a_forked_site(as_ben, forked):
     shown = as_ben.get(f"/sites/{forked.id}/connection").text
     assert "restored from a backup, or a copy answers" in shown
     assert "Accept site and renew keys" in shown
@@ -103,7 +103,7 @@ def test_a_move_that_is_over_cannot_be_followed(as_ben, paired):
     assert Rotation.select().count() == 0
 
 
-def test_an_address_that_is_another_site_is_not_followed(as_ben, moved, ana, clock):
+def test_the_address_of_another_site_cannot_be_used(as_ben, moved, ana, clock):
     make_site(ana, now=clock(), url=NEW)
     answer = as_ben.post(f"/sites/{moved.id}/quarantine/follow")
     assert answer.status_code == 409
@@ -111,7 +111,7 @@ def test_an_address_that_is_another_site_is_not_followed(as_ben, moved, ana, clo
 
 
 @pytest.mark.parametrize("path", ["keys/rotate", "quarantine/follow", "server-login"])
-def test_one_who_may_only_look_decides_nothing(as_cleo, moved, path):
+def test_a_viewer_decides_nothing(as_cleo, moved, path):
     assert as_cleo.post(f"/sites/{moved.id}/{path}").status_code == 403
     shown = as_cleo.get(f"/sites/{moved.id}/connection").text
     assert "Renew keys" not in shown

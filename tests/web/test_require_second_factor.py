@@ -1,4 +1,4 @@
-"""An owner decides which roles need a second factor; they add one at their next sign-in."""
+"""An owner decides which roles need a second factor; users add one at their next sign-in."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_an_unknown_role_is_refused(as_ana):
     assert not Agency.read().second_factor_roles
 
 
-def test_open_sessions_go_on_until_the_next_sign_in(app, as_ana, ben):
+def test_open_sessions_continue_until_the_next_sign_in(app, as_ana, ben):
     working = signed_in(app, ben)
     require(as_ana, "operator")
     assert working.get("/sites").status_code == 200
@@ -85,7 +85,7 @@ def test_other_roles_sign_in_as_before(as_ana, cleo, as_nobody):
     assert as_nobody.signs_in("cleo@agency.example", PASSWORD).headers["Location"] == "/"
 
 
-def test_an_invited_person_adds_one_at_once(as_ana, as_nobody, config):
+def test_an_invited_person_adds_a_factor_at_once(as_ana, as_nobody, config):
     require(as_ana, "operator")
     user = make_user("Eve", "operator", password_hash="!")
     path = one_time_links.invitation_link(user, config).removeprefix(config.origin)
@@ -101,8 +101,8 @@ def test_adding_needs_the_password_first(as_ana, as_nobody, ben):
         assert as_nobody.post(path, data={"code": "123456"}).headers["Location"] == "/sign-in"
 
 
-def test_one_who_has_a_factor_adds_none_this_way(app, as_ana, ben):
-    """Two browsers had the right password; the thief's is the slower one."""
+def test_a_person_with_a_factor_cannot_add_another_at_sign_in(app, as_ana, ben):
+    """Two browsers typed the right password. The browser of the thief is slower."""
     require(as_ana, "operator")
     owner, thief = app.test_client(), app.test_client()
     for person in (owner, thief):
@@ -132,6 +132,6 @@ def test_a_thief_with_the_password_adds_no_factor_beside_the_owners(
 
 
 @pytest.mark.parametrize("role", ["operator", "viewer", "client"])
-def test_only_owners_decide(app, ana, role):
+def test_only_owners_choose_the_roles(app, ana, role):
     person = signed_in(app, Actor.of(make_user("Finn", role), "192.0.2.7"))
     assert require(person, "viewer").status_code == 403

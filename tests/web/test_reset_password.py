@@ -1,4 +1,4 @@
-"""Somebody forgot the password and gets a link by e-mail; nobody learns which addresses exist."""
+"""Reset a forgotten password by e-mail, without revealing which addresses have an account."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def email_on(app, ana, config):
     turn_email_on(ana, config, utcnow())
 
 
-def ask(visitor, email="ana@agency.example"):
+def request_link(visitor, email="ana@agency.example"):
     return visitor.post("/password", data={"email": email})
 
 
@@ -37,11 +37,11 @@ def test_the_link_arrives_and_chooses_a_new_password(app, as_nobody, ana, config
     with running_smtp() as relay:
         turn_email_on(ana, config, utcnow(), port=relay.port)
         assert 'href="/password"' in as_nobody.get("/sign-in").text
-        assert ask(as_nobody, " Ana@Agency.example ").headers["Location"] == "/sign-in"
+        assert request_link(as_nobody, " Ana@Agency.example ").headers["Location"] == "/sign-in"
         assert deliver_all(config, utcnow) == ["sent"]
-    (got,) = relay.received
-    assert got.recipients == ["ana@agency.example"]
-    path = re.search(r"http://aura\.test(/password/\S+)", got.text)[1]
+    (message,) = relay.received
+    assert message.recipients == ["ana@agency.example"]
+    path = re.search(r"http://aura\.test(/password/\S+)", message.text)[1]
     assert path.rpartition("/")[2] not in str(OutgoingEmail.get().__data__)
     assert "ana@agency.example" in as_nobody.get(path).text
     assert as_nobody.post(path, data=CHOSEN).headers["Location"] == "/"
@@ -56,36 +56,36 @@ def test_the_answer_is_the_same_for_every_address(app, ana, cleo, email_on):
     pages = set()
     for email in ("ana@agency.example", "cleo@agency.example", "eve@evil.example", "", "x" * 400):
         visitor = app.test_client()
-        assert ask(visitor, email).headers["Location"] == "/sign-in"
+        assert request_link(visitor, email).headers["Location"] == "/sign-in"
         page = visitor.get("/sign-in").text
         assert "a link is on its way" in page
         pages.add(re.sub(r'value="[^"]+"', "", page))
     assert len(pages) == 1
     assert [email.user_id for email in OutgoingEmail.select()] == [ana.id]
-    told = [entry for entry in AuditEntry.newest() if entry.event == "password_reset_requested"]
-    assert len(told) == 5
-    assert "eve@evil.example" not in "".join(entry.body for entry in told)
+    requests = [entry for entry in AuditEntry.newest() if entry.event == "password_reset_requested"]
+    assert len(requests) == 5
+    assert "eve@evil.example" not in "".join(entry.body for entry in requests)
 
 
 def test_the_same_work_is_done_for_every_address(app, ana, email_on, jobs):
-    """One job each, so that the time of the answer says little."""
+    """Each request queues one job, so the response time does not reveal an account."""
     jobs.jobs.clear()
-    ask(app.test_client())
-    ask(app.test_client(), "eve@evil.example")
+    request_link(app.test_client())
+    request_link(app.test_client(), "eve@evil.example")
     assert [name for name, *_ in jobs.jobs] == ["send_email", "send_email"]
 
 
 @pytest.mark.usefixtures("slow_guessing")
 def test_requests_are_limited_and_a_mailbox_is_not_filled(app, ana, email_on):
     for _ in range(30):
-        assert ask(app.test_client()).status_code == 303
+        assert request_link(app.test_client()).status_code == 303
     assert OutgoingEmail.select().count() == 1
     events = [entry.event for entry in AuditEntry.newest(limit=200)]
     assert events.count("password_reset_requested") == 5
 
 
 def test_nothing_changes_until_the_link_is_used(app, as_ana, ana, email_on):
-    ask(app.test_client())
+    request_link(app.test_client())
     assert as_ana.get("/").status_code == 200
     assert User.get_by_id(ana.id).session_epoch == 1
     assert app.test_client().signs_in("ana@agency.example", PASSWORD).status_code == 303
@@ -98,7 +98,7 @@ def test_a_new_password_ends_all_sessions(app, as_ana, ana, email_on, config):
     assert open_sessions.count() == 1
 
 
-def test_the_link_dies_after_an_hour_and_is_no_invitation(as_nobody, ana, config, monkeypatch):
+def test_the_link_expires_after_an_hour_and_is_no_invitation(as_nobody, ana, config, monkeypatch):
     path = link_for(ana.id, config)
     token = path.rpartition("/")[2]
     assert as_nobody.get(f"/invitation/{token}").status_code == 410
@@ -122,7 +122,7 @@ def test_a_weak_password_is_refused_and_the_link_goes_on_working(as_nobody, ana,
 def test_without_a_server_the_sign_in_page_points_to_an_owner(as_nobody, ana):
     assert "Ask an owner" in as_nobody.get("/sign-in").text
     assert as_nobody.get("/password").status_code == 404
-    assert ask(as_nobody).headers["Location"] == "/sign-in"
+    assert request_link(as_nobody).headers["Location"] == "/sign-in"
     assert not OutgoingEmail.select().exists()
 
 

@@ -1,4 +1,4 @@
-"""An owner helps a person who lost their phone; no one else removes factors of others."""
+"""An owner resets the factors of a person who lost their phone; no one else can."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.second_factors import add_app, make_passkey
 
 @pytest.fixture
 def path(as_ana, ben, config) -> str:
-    """Where Ana resets what Ben has: an app and a passkey."""
+    """Add an app and a passkey for Ben; return the path where Ana resets them."""
     user = User.get_by_id(ben.id)
     add_app(user, config, utcnow())
     make_passkey(user, utcnow())
@@ -51,12 +51,12 @@ def test_a_stolen_session_of_an_owner_resets_nothing(as_ana, path):
     assert SecondFactor.get().has_app
 
 
-def test_nobody_but_an_owner_may(as_cleo, path):
+def test_only_an_owner_resets_factors(as_cleo, path):
     assert as_cleo.post(path).status_code == 403
     assert SecondFactor.get().has_app
 
 
-def test_ones_own_factors_are_not_reset_there(as_ana, ana, path):
+def test_an_owner_cannot_reset_their_own_factors(as_ana, ana, path):
     answer = as_ana.post(f"/team/{ana.id}/second-factor/reset")
     assert answer.status_code == 409
     assert "Change your own factors" in answer.text

@@ -1,4 +1,4 @@
-"""A person reviews a batch, requests approval, leaves an update out, stops or ignores it."""
+"""Review a batch of updates: request approval, leave one out, stop or ignore updates."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ WANT = f"plugin|{AKISMET}|5.3|5.3.1"
 
 @pytest.fixture
 def reviewed(as_ben, today, fake, config) -> Change:
-    """What Ben reviews on the page of its batch."""
+    """Return an update that Ben reviews on the page of its batch."""
     as_ben.post("/updates/review", data={"want": WANT})
     fake.clock.now = utcnow()
     return check(Change.get(), fake, config)
 
 
-def decided_by(site: Site, approvals: str) -> None:
+def set_approval_mode(site: Site, approvals: str) -> None:
     client = Client.named("Bakery Ltd")
     Client.update(approvals=approvals).where(Client.id == client.id).execute()
     Site.update(client=client).where(Site.id == site.id).execute()
@@ -35,7 +35,7 @@ def state(change: Change) -> str:
 
 
 def test_a_second_person_is_asked_and_then_approves(as_ben, as_ana, today, reviewed):
-    decided_by(today, FOUR_EYES)
+    set_approval_mode(today, FOUR_EYES)
     path = f"/updates/{reviewed.batch}"
     ben = Clicker(as_ben, path)
     assert "Approve and update" not in ben.text
@@ -53,7 +53,7 @@ def test_a_second_person_is_asked_and_then_approves(as_ben, as_ana, today, revie
 
 
 def test_a_client_sees_an_update_only_after_the_request(as_ben, as_dora, today, reviewed, ben):
-    decided_by(today, CLIENT_APPROVAL)
+    set_approval_mode(today, CLIENT_APPROVAL)
     pages = (f"/updates/{reviewed.batch}", f"/changes/{reviewed.id}")
     assert [as_dora.get(page).status_code for page in pages] == [404, 404]
     assert "Akismet" not in as_dora.get("/updates/waiting").text
@@ -69,7 +69,7 @@ def test_a_client_sees_an_update_only_after_the_request(as_ben, as_dora, today, 
     assert state(reviewed) == APPROVED
 
 
-def test_the_start_is_put_off_until_the_night(as_ben, reviewed):
+def test_the_start_is_delayed_until_the_night(as_ben, reviewed):
     form = {"seen": f"{reviewed.id}:{reviewed.digest}", "start": "tonight"}
     assert as_ben.post(f"/updates/{reviewed.batch}/approve", data=form).status_code == 303
     change = Change.get_by_id(reviewed.id)
@@ -78,13 +78,13 @@ def test_the_start_is_put_off_until_the_night(as_ben, reviewed):
 
 
 @pytest.mark.parametrize("wrong", [{"start": "soon"}, {"start": "336"}, {"reason": "x" * 501}])
-def test_what_the_form_does_not_offer_approves_nothing(as_ben, reviewed, wrong):
+def test_invalid_choices_approve_nothing(as_ben, reviewed, wrong):
     form = {"seen": f"{reviewed.id}:{reviewed.digest}", **wrong}
     assert as_ben.post(f"/updates/{reviewed.batch}/approve", data=form).status_code == 422
     assert state(reviewed) == PROPOSED
 
 
-def test_a_batch_is_stopped_by_one_who_may_propose(as_ben, as_cleo, reviewed):
+def test_an_operator_stops_a_batch_and_a_viewer_cannot(as_ben, as_cleo, reviewed):
     path = f"/updates/{reviewed.batch}/stop"
     assert as_cleo.post(path).status_code == 403
     page = Clicker(as_ben, f"/updates/{reviewed.batch}")
@@ -131,7 +131,7 @@ def test_selected_updates_are_ignored_with_a_reason(as_ben, today):
 
 
 @pytest.mark.parametrize("path", ["/updates/review", "/updates/ignore"])
-def test_nothing_selected_is_told(as_ben, today, path):
+def test_an_empty_selection_is_refused(as_ben, today, path):
     answer = as_ben.post(path, data={})
     assert answer.status_code == 422
     assert "Choose at least one update." in answer.text

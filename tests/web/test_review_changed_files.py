@@ -1,4 +1,4 @@
-"""Read which files of a site differ from their releases, and accept what someone meant to do."""
+"""Read which files of a site differ from their releases, and accept expected changes."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ REASONS = {
 
 @pytest.fixture
 def edited(today: Site, fake: FakeSite, config: Config) -> Site:
-    """A site that compared its files: one plugin differs."""
+    """Return a site that compared its files: one plugin differs."""
     loader = compared("mu_plugin", "loader.php", "", fingerprint="b" * 64)
     results = [compared("core", "wordpress", "6.9"), EDITED, loader]
-    return told(today, fake, config, *results)
+    return report_files(today, fake, config, *results)
 
 
-def told(site: Site, fake: FakeSite, config: Config, *results: dict[str, Any]) -> Site:
+def report_files(site: Site, fake: FakeSite, config: Config, *results: dict[str, Any]) -> Site:
     fake.clock.now = utcnow()
     fake.report["integrity"] = {"components": list(results)}
     fake.files_checked_at = int(fake.clock().timestamp())
@@ -75,7 +75,7 @@ def accept(person: Person, site: Site, because: str = "Our own filter", digit: s
     return person.post(f"/sites/{site.id}/files/{row().id}/accept", data=form)
 
 
-def test_the_health_of_the_site_names_what_differs(edited: Site, as_cleo: Person) -> None:
+def test_the_health_tab_lists_the_different_files(edited: Site, as_cleo: Person) -> None:
     page = as_cleo.get(f"/sites/{edited.id}/health").text
     assert (
         "Akismet 5.3: 2 files differ from the release, 1 file is missing, "
@@ -89,7 +89,7 @@ def test_the_health_of_the_site_names_what_differs(edited: Site, as_cleo: Person
     assert f"/files/{row().id}/accept" not in page
 
 
-def test_the_overview_and_the_list_of_sites_lead_there(edited: Site, as_ben: Person) -> None:
+def test_overview_and_list_of_sites_show_changed_files(edited: Site, as_ben: Person) -> None:
     page = as_ben.get("/").text
     assert "Files of Bakery differ from their releases" in page
     assert "Akismet 5.3, " in page
@@ -129,40 +129,40 @@ def test_an_acceptance_can_be_withdrawn(edited: Site, as_ben: Person) -> None:
     assert row().state == "different"
 
 
-def test_one_who_may_only_look_accepts_nothing(edited: Site, as_cleo: Person) -> None:
+def test_a_viewer_accepts_nothing(edited: Site, as_cleo: Person) -> None:
     assert accept(as_cleo, edited).status_code == 403
     path = f"/sites/{edited.id}/files/{row().id}/withdraw"
     assert as_cleo.post(path).status_code == 403
 
 
-def test_what_was_not_compared_is_unknown_and_has_a_sentence(
+def test_a_component_that_was_not_compared_shows_the_reason(
     today: Site, fake: FakeSite, config: Config, as_ben: Person
 ) -> None:
     results = [uncompared(f"{word}/a.php", "1.0", word) for word in REASONS]
-    told(today, fake, config, *results)
+    report_files(today, fake, config, *results)
     page = as_ben.get(f"/sites/{today.id}/health").text
     assert f"{len(REASONS)} of {len(REASONS)} were not compared" in page
     for sentence in REASONS.values():
         assert sentence in page
 
 
-def test_a_site_that_never_compared_says_so_and_a_late_one_too(
+def test_the_page_says_that_a_comparison_is_missing_or_late(
     today: Site, fake: FakeSite, config: Config, as_ben: Person
 ) -> None:
     page = as_ben.get(f"/sites/{today.id}/health").text
     assert "have not been compared with their releases yet" in page
-    told(today, fake, config, EDITED)
+    report_files(today, fake, config, EDITED)
     late = utcnow() - timedelta(days=3)
     SiteFileCheck.update(checked_at=late).execute()
     page = as_ben.get(f"/sites/{today.id}/health").text
     assert "The files should have been compared again by now" in page
 
 
-def test_the_file_has_one_line_for_each_and_no_formula(
+def test_the_export_has_a_line_for_each_component_and_no_formula(
     today: Site, fake: FakeSite, config: Config, as_ben: Person, as_dora: Person
 ) -> None:
     formula = differing("x/x.php", "=1", changed=["=HYPERLINK(1).php"], digit="d")
-    told(today, fake, config, EDITED, formula, compared("core", "wordpress", "6.9"))
+    report_files(today, fake, config, EDITED, formula, compared("core", "wordpress", "6.9"))
     accept(as_ben, today)
     answer = as_ben.get("/changed-files/export.csv")
     lines = list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"))))

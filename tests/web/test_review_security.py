@@ -1,4 +1,4 @@
-"""An owner reviews accounts and keys, renews all keys, and finds what is known and kept."""
+"""Review accounts and keys, renew all keys, and read which data Aura keeps."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_page_names_keys_and_shows_none(as_ana, as_ben, paired, config):
         assert secret not in page.text
 
 
-def test_an_older_key_says_what_still_needs_it(as_ana, paired, config, app):
+def test_an_older_key_shows_how_many_secrets_still_need_it(as_ana, paired, config, app):
     newer = ("t2", bytes(range(32, 64)))
     app.config["AURA"] = replace(config, sealing_keys=(newer, *config.sealing_keys))
     text = text_of(as_ana.get(PAGE))
@@ -67,7 +67,7 @@ def test_an_older_key_says_what_still_needs_it(as_ana, paired, config, app):
     assert "t1 Present, only decrypts 1 secret " in text_of(as_ana.get(PAGE))
 
 
-def test_a_missing_sealing_key_is_said_and_no_error(as_ana, paired, config, app):
+def test_the_page_names_a_missing_sealing_key(as_ana, paired, config, app):
     app.config["AURA"] = replace(config, sealing_keys=(("t2", bytes(32)),))
     page = as_ana.get(PAGE)
     assert page.status_code == 200
@@ -83,11 +83,11 @@ def test_all_keys_are_renewed_with_an_entry_that_names_the_owner(as_ana, paired,
     assert (answer.status_code, answer.headers["Location"]) == (303, PAGE)
     (rotation,) = Rotation.select()
     assert rotation.site_id == paired.id
-    assert [one.event for one in AuditEntry.newest(limit=2)] == [
+    assert [entry.event for entry in AuditEntry.newest(limit=2)] == [
         "key_rotation_requested",
         "signing_key_renewed",
     ]
-    assert all(one.actor == "user:1" for one in AuditEntry.newest(limit=2))
+    assert all(entry.actor == "user:1" for entry in AuditEntry.newest(limit=2))
     assert "Key renewal started for 1 site." in text_of(as_ana.get(PAGE))
     assert "2 signing keys so far." in text_of(as_ana.get(PAGE))
 
@@ -109,7 +109,7 @@ def test_a_form_from_elsewhere_renews_nothing(as_ana, paired):
 # ---- data and privacy ----
 
 
-def test_everyone_finds_what_is_known_and_for_how_long(as_ana, as_dora):
+def test_everyone_reads_which_data_is_kept_and_for_how_long(as_ana, as_dora):
     for person in (as_ana, as_dora):
         text = text_of(person.get(PRIVACY))
         assert timedelta(minutes=30) == sessions.IDLE_TIMEOUT

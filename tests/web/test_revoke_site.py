@@ -1,4 +1,4 @@
-"""Somebody ends a connection with one click and sees exactly what is proven."""
+"""Revoke a connection with one click, and see exactly what is proven."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.factories import read_report
 
 @pytest.fixture
 def disconnect(paired, fake, config):
-    """Let the worker say disconnect notice once."""
+    """Return a function that delivers the revocation once and returns the site's state."""
 
     def run() -> str:
         paired.refresh()
@@ -36,7 +36,7 @@ def test_the_page_says_what_stops_and_what_stays_beside_the_one_button(as_ana, p
     assert "Revoke access to Bakery" in text
 
 
-def test_one_click_starts_it(as_ana, paired, jobs):
+def test_one_click_starts_the_revocation(as_ana, paired, jobs):
     answer = as_ana.post(f"/sites/{paired.id}/revoke")
     assert (answer.status_code, answer.headers["Location"]) == (
         303,
@@ -48,7 +48,7 @@ def test_one_click_starts_it(as_ana, paired, jobs):
     assert f'hx-get="/sites/{paired.id}/progress?seen=revoking&amp;tab=connection"' in text
 
 
-def test_acknowledged_and_refused_is_shown_as_confirmed(as_ana, paired, fake, config, disconnect):
+def test_an_acknowledged_revocation_is_shown_as_confirmed(as_ana, paired, fake, config, disconnect):
     read_report(paired, fake, config=config)
     as_ana.post(f"/sites/{paired.id}/revoke")
     assert disconnect() == "revoked"
@@ -62,7 +62,7 @@ def test_acknowledged_and_refused_is_shown_as_confirmed(as_ana, paired, fake, co
     assert "Akismet" in overview
 
 
-def test_an_unreached_site_is_not_called_revoked_there(as_ana, paired, fake, disconnect):
+def test_an_unreached_site_is_not_shown_as_revoked(as_ana, paired, fake, disconnect):
     as_ana.post(f"/sites/{paired.id}/revoke")
     fake.failing = [ErrorCode.connect_timeout] * 4
     assert disconnect() == "revoked_unreached"
@@ -73,7 +73,7 @@ def test_an_unreached_site_is_not_called_revoked_there(as_ana, paired, fake, dis
     assert "Not seen." in text
 
 
-def test_a_late_acknowledgement_is_not_rounded_up_to_proof(as_ana, paired, fake, disconnect):
+def test_a_late_acknowledgement_is_no_proof(as_ana, paired, fake, disconnect):
     as_ana.post(f"/sites/{paired.id}/revoke")
     fake.failing = [ErrorCode.connect_timeout] * 4
     disconnect()
@@ -92,21 +92,21 @@ def test_a_late_acknowledgement_is_not_rounded_up_to_proof(as_ana, paired, fake,
         (False, "Disconnected by the site, unconfirmed"),
     ],
 )
-def test_a_site_that_left_is_shown_as_far_as_it_is_proven(as_ana, paired, clock, confirmed, words):
+def test_a_disconnected_site_shows_if_this_is_confirmed(as_ana, paired, clock, confirmed, words):
     with transaction():
         health.mark_disconnected(paired, confirmed=confirmed, how="notice", by=SYSTEM, now=clock())
     text = as_ana.get(f"/sites/{paired.id}/connection").text
     assert words in text
-    # Without proof the keys are still here, and so is the button that ends them.
+    # Without proof Aura still has the keys and offers to revoke access.
     assert ("Revoke access to Bakery" in text) is not confirmed
 
 
-def test_a_second_click_is_refused_in_words(as_ana, paired):
+def test_a_second_click_is_refused(as_ana, paired):
     as_ana.post(f"/sites/{paired.id}/revoke")
     assert as_ana.post(f"/sites/{paired.id}/revoke").status_code == 409
 
 
-def test_one_who_may_only_look_cannot_revoke(as_cleo, paired):
+def test_a_viewer_cannot_revoke(as_cleo, paired):
     assert "Revoke access to" not in as_cleo.get(f"/sites/{paired.id}/connection").text
     assert as_cleo.post(f"/sites/{paired.id}/revoke").status_code == 403
     paired.refresh()
@@ -157,7 +157,7 @@ def test_an_incomplete_proof_is_no_certificate_of_revocation(as_ana, paired, fak
     assert "It is not proven that the site has deleted its half" in text
 
 
-def test_a_connection_that_stands_has_no_certificate(as_ana, paired):
+def test_an_open_connection_has_no_certificate(as_ana, paired):
     assert as_ana.get(f"/sites/{paired.id}/certificate").status_code == 404
     as_ana.post(f"/sites/{paired.id}/revoke")
     assert as_ana.get(f"/sites/{paired.id}/certificate").status_code == 404

@@ -1,4 +1,4 @@
-"""A person approves a batch in waves, follows it, and decides when it has stopped."""
+"""Approve a batch in waves, follow the rollout, and decide when it has stopped."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def world(ana, config, clock, jobs) -> RolloutWorld:
 
 @pytest.fixture
 def path(world) -> str:
-    """The page of a batch that Ana reviews."""
+    """Return the page of a batch that Ana reviews."""
     return f"/updates/{world.review()[0].batch}"
 
 
 def work(world: RolloutWorld) -> None:
-    """Workers run what is due: pages judge by the clock on the wall."""
+    """Run due jobs at the current time, because pages use the real clock."""
     world.clock.now = utcnow()
     world.work()
 
 
-def stop_it(world: RolloutWorld) -> None:
+def stop_rollout(world: RolloutWorld) -> None:
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     work(world)
     world.advance()
@@ -59,14 +59,14 @@ def test_a_person_approves_in_waves_and_follows_them(as_ana, world, path):
     assert all_facts("rollout_started")[0]["wait_hours"] == 24
 
 
-def test_all_at_once_is_the_usual_way(as_ana, world, path):
+def test_all_updates_start_at_once_by_default(as_ana, world, path):
     Clicker(as_ana, path).press("Approve and update 5 sites")
     assert Rollout.select().count() == 0
     work(world)
     assert world.states().count("succeeded") == 5
 
 
-def test_two_sites_are_not_divided(as_ana, ana, config, clock, jobs):
+def test_two_sites_are_not_divided_into_waves(as_ana, ana, config, clock, jobs):
     clock.now = utcnow()
     world = RolloutWorld.make(ana, config, clock, count=2)
     page = Clicker(as_ana, f"/updates/{world.review()[0].batch}")
@@ -94,7 +94,7 @@ def test_wrong_waves_are_refused_with_a_sentence(as_ana, world, path, wrong):
     assert Change.select().where(Change.state == "approved").count() == 0
 
 
-def test_after_an_error_the_form_has_what_was_chosen(as_ana, world, path):
+def test_after_an_error_the_form_keeps_the_choices(as_ana, world, path):
     seen = [f"{change.id}:{change.digest}" for change in Change.select()]
     chosen = {"waves": "1", "percent": "10", "wait": "48", "start": "tonight"}
     form = {**chosen, "first": "5", "reason": "After the sale", "seen": seen}
@@ -127,7 +127,7 @@ def test_a_stopped_rollout_names_the_site_on_its_page_and_the_overview(as_ana, w
     Clicker(as_ana, path).press(
         "Approve and update 5 sites", waves="1", first="1", percent="0", wait="24"
     )
-    stop_it(world)
+    stop_rollout(world)
     page = Clicker(as_ana, path)
     assert "Stopped in wave 1 of 2: no further site starts" in page.text
     assert "A: the update was rolled back" in page.text
@@ -160,7 +160,7 @@ def test_a_paused_rollout_shows_what_a_person_accepts_by_resuming_it(as_ana, wor
     assert Rollout.get().state == RUNNING
 
 
-def test_pages_that_stopped_it_are_answered_where_its_page_leads(as_ana, ana, world, path):
+def test_pages_that_stopped_a_rollout_are_judged_on_the_linked_page(as_ana, ana, world, path):
     watch_shop(world.site("A"), ana, world.fake("A"))
     change_shop(world.fake("A"))
     Clicker(as_ana, path).press(
@@ -182,7 +182,7 @@ def test_pages_that_stopped_it_are_answered_where_its_page_leads(as_ana, ana, wo
     assert "/shop/ looks right (“The new button is meant”)" in activity
 
 
-def test_a_person_pauses_leaves_a_site_out_and_ends_it(as_ben, world, path):
+def test_a_person_pauses_a_rollout_leaves_a_site_out_and_ends_it(as_ben, world, path):
     ben = Clicker(as_ben, path)
     ben.press("Approve and update 5 sites", waves="1", first="3", percent="0", wait="4")
     ben.press("Pause rollout")
@@ -206,7 +206,7 @@ def test_stopping_the_batch_ends_its_rollout(as_ana, world, path):
     assert (Rollout.get().state, world.states().count("cancelled")) == (ENDED, 5)
 
 
-def test_two_persons_press_at_once(as_ana, as_ben, world, path):
+def test_a_rollout_is_paused_once(as_ana, as_ben, world, path):
     Clicker(as_ana, path).press(
         "Approve and update 5 sites", waves="1", first="1", percent="0", wait="4"
     )
@@ -267,7 +267,7 @@ def test_the_page_of_a_rollout_needs_few_queries(as_ana, world, path, is_stopped
         "Approve and update 5 sites", waves="1", first="1", percent="0", wait="4"
     )
     if is_stopped:
-        stop_it(world)
+        stop_rollout(world)
     for page in (path, f"/changes/{world.change('C').id}"):
         as_ana.get(page)
         with counted_queries() as statements:

@@ -1,4 +1,4 @@
-"""Somebody types a part of a name and finds the site, client, plugin or person."""
+"""Search sites, clients, plugins and people by a part of their name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.factories import make_site
 
 
 def found(person, text: str) -> dict[str, str]:
-    """The text of each group of results."""
+    """Return the text of each group of results."""
     page = person.get("/search", query_string={"q": text}).text
     groups = re.findall(r'<section class="section" id="found-(\w+)".*?</section>', page, re.DOTALL)
     parts = re.findall(r'(<section class="section" id="found-.*?</section>)', page, re.DOTALL)
@@ -22,7 +22,7 @@ def found(person, text: str) -> dict[str, str]:
 
 @pytest.fixture
 def florist(ana, clock, jobs) -> Site:
-    """A site of a client that Dora does not belong to."""
+    """Return a site of a client that Dora does not belong to."""
     return make_site(ana, now=clock(), url="https://roses.example", name="Roses", client="Florist")
 
 
@@ -42,7 +42,7 @@ def test_each_kind_is_found_by_a_part_of_its_name(as_ana, ben, today, florist, t
     assert found(as_ana, text).keys() == kinds
 
 
-def test_what_is_found_leads_to_its_page(as_ana, today, florist):
+def test_results_lead_to_their_pages(as_ana, today, florist):
     assert f'href="/sites/{florist.id}"' in found(as_ana, "roses")["sites"]
     assert "on 1 site" in found(as_ana, "akismet")["components"]
     assert "Nothing contains “nope”" in as_ana.get("/search?q=nope").text
@@ -55,7 +55,7 @@ def test_a_removed_site_and_its_plugins_are_not_found(as_ana, today, clock):
     assert found(as_ana, "akismet") == {}
 
 
-def test_a_client_finds_only_what_is_theirs(as_dora, dora, today, florist, ben):
+def test_a_client_user_finds_only_their_own_data(as_dora, dora, today, florist, ben):
     assert found(as_dora, "florist") == found(as_dora, "akismet") == found(as_dora, "ben") == {}
     Site.update(client=Client.get_by_id(dora.client_id)).where(Site.id == today.id).execute()
     assert found(as_dora, "akismet").keys() == {"components"}
@@ -67,7 +67,7 @@ def test_only_owners_find_people(as_ana, as_ben, cleo):
     assert "people" not in found(as_ben, "cleo")
 
 
-def test_what_is_typed_stays_text_and_the_box_is_on_every_page(as_ana, today):
+def test_the_search_text_stays_text_and_every_page_has_the_box(as_ana, today):
     Component.update(name="<b>akismet</b>").execute()
     text = as_ana.get("/search?q=<script>akismet").text
     assert "<script>akismet" not in text

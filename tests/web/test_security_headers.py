@@ -1,4 +1,4 @@
-"""Every answer, page, file or refusal, tells the browser to do no more than it must."""
+"""Every response has headers that restrict what the browser may do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGES = ("/", "/sign-in", "/account", "/nothing-here", "/static/css/base.css", "
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_answer_carries_them(as_ana, path):
+def test_every_response_has_the_security_headers(as_ana, path):
     with as_ana.get(path) as answer:
         for name, value in security_headers.ALWAYS.items():
             assert answer.headers[name] == value
@@ -38,13 +38,13 @@ def test_pages_are_never_stored(as_ana, path):
     assert as_ana.get(path).headers["Cache-Control"] == "no-store"
 
 
-def test_files_are_kept_under_an_address_that_changes_with_them(as_ana):
+def test_static_files_are_cached_under_a_versioned_address(as_ana):
     link = re.search(r'href="(/static/css/base\.css\?v=[0-9a-f]{12})"', as_ana.get("/").text).group(
         1
     )
-    with as_ana.get(link) as kept, as_ana.get("/static/css/base.css") as asked_for_again:
-        assert "immutable" in kept.headers["Cache-Control"]
-        assert "immutable" not in asked_for_again.headers["Cache-Control"]
+    with as_ana.get(link) as versioned, as_ana.get("/static/css/base.css") as unversioned:
+        assert "immutable" in versioned.headers["Cache-Control"]
+        assert "immutable" not in unversioned.headers["Cache-Control"]
     assert as_ana.get("/static/none.css?v=1").headers["Cache-Control"] == "no-store"
 
 
@@ -61,19 +61,19 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(as_nobody):
 
 @pytest.fixture
 def https(database, jobs):
-    """A function that starts Aura for an https origin, with so many proxies in front."""
+    """Return a function that starts Aura for an https origin, with changed settings."""
 
     def start(**changes):
-        made = create_app(replace(database, origin="https://aura.test", **changes))
-        made.test_client_class = Person
+        app = create_app(replace(database, origin="https://aura.test", **changes))
+        app.test_client_class = Person
         queue.use(jobs)
-        return made.test_client()
+        return app.test_client()
 
     yield start
     db.close()
 
 
-def test_https_makes_cookies_secure_and_is_demanded_from_then_on(https):
+def test_https_makes_cookies_secure_and_sends_hsts(https):
     answer = https().get("/sign-in", base_url="https://aura.test")
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("__Host-aura=")
@@ -91,7 +91,7 @@ def test_a_form_under_https_needs_no_referrer(https):
     assert browser.post("/sign-in", base_url="https://aura.test", **sent).status_code == 422
 
 
-def test_a_forwarded_address_counts_only_from_a_proxy_that_was_announced(https):
+def test_forwarded_headers_count_only_with_a_configured_proxy(https):
     sent = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Host": "evil.example"}
     assert https().get("/sign-in", headers=sent).status_code == 200
     assert https(proxy_hops=1).get("/sign-in", headers=sent).status_code == 400
@@ -99,7 +99,7 @@ def test_a_forwarded_address_counts_only_from_a_proxy_that_was_announced(https):
 
 @pytest.mark.parametrize("host", ["evil.example", "aura.test.evil.example", "", "aura.test@evil"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_another_name_gets_no_page(app, host, method):
+def test_another_host_name_gets_no_page(app, host, method):
     browser = app.test_client()
     answer = getattr(super(Person, browser), method)("/sign-in", headers={"Host": host})
     assert answer.status_code == 400

@@ -1,4 +1,4 @@
-"""What blocks updates: a reason that many sites share is one row that names them."""
+"""Blocked updates: sites that share a reason are one row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OFF = [["permission_off", {"permission": "plugins"}]]
 
 @pytest.fixture
 def block(ana):
-    """A function that adds a connected site with an update that is blocked."""
+    """Return a function that adds a connected site with a blocked update."""
 
     def add(
         name: str, *, reasons=OFF, installed: str = "1.0", ident: str = "shop/shop.php"
@@ -40,7 +40,7 @@ def rows(person) -> list[str]:
     return re.findall(r'<tr role="row"><th role="rowheader".*?</tr>', text, re.DOTALL)
 
 
-def test_sites_with_the_same_reason_are_one_row_with_the_cure_of_each(as_ana, block):
+def test_sites_with_the_same_reason_share_a_row_with_their_links(as_ana, block):
     for name, installed in (("Alder", "1.0"), ("Birch", "1.0"), ("Cedar", "1.1")):
         block(name, installed=installed)
     (row,) = rows(as_ana)

@@ -45,7 +45,7 @@ def test_the_page_shows_its_sites_and_who_approves(as_ana, client):
     assert 'value="Jansen"' in as_ana.get("/sites/new?client=Jansen").text
 
 
-def test_reports_that_were_saved_are_listed(as_ben, client):
+def test_saved_reports_are_listed(as_ben, client):
     days = {"from": "2026-11-01", "to": "2026-11-24"}
     assert as_ben.post(f"/clients/{client.id}/report.pdf", data=days).status_code == 200
     text = as_ben.get(f"/clients/{client.id}").text
@@ -53,12 +53,12 @@ def test_reports_that_were_saved_are_listed(as_ben, client):
     assert f'href="/clients/{client.id}/report?from=2026-11-01&amp;to=2026-11-24"' in text
 
 
-def test_its_users_are_listed(as_ana, as_dora, dora):
+def test_the_users_of_a_client_are_listed(as_ana, as_dora, dora):
     text = as_ana.get(f"/clients/{dora.client_id}").text
     assert "dora@agency.example" in text
 
 
-def test_a_contact_is_kept(as_ben, client):
+def test_a_contact_is_saved(as_ben, client):
     data = {"contact_name": "Margaret Hale", "contact_email": "m@jansen.example"}
     answer = as_ben.post(f"/clients/{client.id}/contact", data=data)
     assert answer.headers["Location"] == f"/clients/{client.id}"
@@ -70,7 +70,7 @@ def test_a_contact_is_kept(as_ben, client):
     assert 'id="f-contact_email-error"' in wrong.text
 
 
-def test_notes_of_a_client_are_kept_and_not_shown_to_it(as_ben, as_dora, dora):
+def test_notes_of_a_client_are_saved_and_hidden_from_the_client(as_ben, as_dora, dora):
     path = f"/clients/{dora.client_id}"
     assert as_ben.post(f"{path}/notes", data={"notes": "Pays <b>late</b>"}).status_code == 303
     assert "Pays &lt;b&gt;late&lt;/b&gt;" in as_ben.get(path).text
@@ -80,7 +80,7 @@ def test_notes_of_a_client_are_kept_and_not_shown_to_it(as_ben, as_dora, dora):
     assert 'id="f-notes-error"' in too_long.text
 
 
-def test_notes_of_a_site_are_kept_and_not_shown_to_its_client(as_ben, as_dora, dora, ana, clock):
+def test_notes_of_a_site_are_saved_and_hidden_from_the_client(as_ben, as_dora, dora, ana, clock):
     name = Client.get_by_id(dora.client_id).name
     site = make_site(ana, now=clock(), url="https://hers.example", client=name)
     path = f"/sites/{site.id}"

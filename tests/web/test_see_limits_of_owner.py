@@ -1,4 +1,4 @@
-"""A person sees that the owner of a site has paused or limited updates, and since when and why."""
+"""Pages show that the owner of a site has paused or limited updates, since when and why."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ HOSTILE = "<img src=x onerror=alert(1)>{{7*7}} %(why)s"
 
 
 def words(answer: Any) -> str:
-    """What is on a page, with its tags."""
+    """Return the unescaped text of a page, with single spaces."""
     return " ".join(html.unescape(answer.text).split())
 
 
 @pytest.fixture
 def owner_sets(today: Site, fake: FakeSite, config: Config):
-    """The owner sets limits in wp-admin, and Aura has synced the site since."""
+    """Return a function that sets limits as the owner in wp-admin and syncs the site."""
 
-    def set_limits(**said: Any) -> None:
-        fake.report["agent"]["limits"] = limits(**said)
+    def set_limits(**changes: Any) -> None:
+        fake.report["agent"]["limits"] = limits(**changes)
         assert read_report(today, fake, config=config).state == "done"
 
     return set_limits
@@ -83,7 +83,7 @@ def test_the_list_of_blocked_updates_gives_the_reason_and_a_link(as_ben, today, 
 
 
 @pytest.mark.parametrize(
-    ("releases", "available", "said"),
+    ("releases", "available", "sentence"),
     [
         ("none", "5.3.1", "The site's owner has excluded this from updates."),
         ("patch", "5.4", "only patch releases, and 5.4 is not one."),
@@ -91,19 +91,19 @@ def test_the_list_of_blocked_updates_gives_the_reason_and_a_link(as_ben, today, 
     ],
 )
 def test_an_excluded_update_is_listed_as_blocked(
-    as_ben, today, fake, config, owner_sets, releases, available, said
+    as_ben, today, fake, config, owner_sets, releases, available, sentence
 ) -> None:
     fake.report["plugins"][0]["releases"] = releases
     fake.report["updates"]["plugins"][0]["version"] = available
     owner_sets()
-    assert said in words(as_ben.get("/updates/blocked"))
-    assert said in words(as_ben.get(f"/sites/{today.id}/updates"))
+    assert sentence in words(as_ben.get("/updates/blocked"))
+    assert sentence in words(as_ben.get(f"/sites/{today.id}/updates"))
     for want in (f"site:{today.id}", f"plugin|{AKISMET}|5.3|{available}"):
         as_ben.post("/updates/review", data={"want": want})
     assert Change.select().count() == 0
 
 
-def test_what_an_owner_wrote_is_shown_as_text(as_ben, today, owner_sets) -> None:
+def test_the_reason_of_an_owner_is_shown_as_text(as_ben, today, owner_sets) -> None:
     owner_sets(paused_at=an_hour_ago(), reason=HOSTILE)
     for page in (f"/sites/{today.id}", "/updates/blocked"):
         text = as_ben.get(page).text
@@ -141,7 +141,7 @@ def test_an_approved_update_says_that_it_waits_for_the_owner(
     assert "Nothing was changed." in text
 
 
-def test_the_hours_of_the_owner_are_shown_and_kept(as_ana, today, proposed, owner_sets) -> None:
+def test_the_owners_hours_are_shown_and_respected(as_ana, today, proposed, owner_sets) -> None:
     opens = utcnow() + timedelta(days=2)
     zone = {"from_hour": 2, "to_hour": 5, "time_zone": "+05:30"}
     owner_sets(window={**zone, "days": [opens.isoweekday()]})

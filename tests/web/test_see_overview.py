@@ -1,4 +1,4 @@
-"""Somebody opens Aura in the morning and sees how the sites are."""
+"""The overview: figures, charts, widespread updates and recent activity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.factories import AKISMET, make_site
 
 @pytest.fixture
 def queries(monkeypatch):
-    """The statements that are sent to the database."""
+    """Record the statements that are sent to the database."""
     seen: list[str] = []
     send = db.obj.execute_sql
 
@@ -34,7 +34,7 @@ def figures(text: str) -> list[str]:
 
 
 def add_sites(ana, count: int) -> None:
-    """Sites that have reported, as rows alone."""
+    """Add rows of sites that have reported."""
     now = utcnow()
     for number in range(count):
         url = f"https://site{number}.example"
@@ -51,7 +51,7 @@ def add_sites(ana, count: int) -> None:
         )  # fmt: skip
 
 
-def test_figures_count_what_they_name_and_lead_there(as_ana, ana, today, jobs):
+def test_figures_link_to_what_they_count(as_ana, ana, today, jobs):
     add_sites(ana, 4)
     text = as_ana.get("/").text
     assert figures(text) == ["5", "5", "0", "1"]
@@ -93,16 +93,16 @@ def test_the_most_widespread_update_comes_first_and_can_be_proposed(as_ana, as_c
     assert "/updates/review" not in as_cleo.get(link).text
 
 
-def test_a_version_of_any_length_fits_into_the_list_of_widespread_updates(as_ana, ana, today):
+def test_a_long_version_fits_into_the_list_of_widespread_updates(as_ana, ana, today):
     add_sites(ana, 3)
     text = as_ana.get("/").text
     steps = re.findall(r'<span class="step">(.*?)</b>', text, re.DOTALL)
     assert len(steps) == 2
-    # The class cuts what is too long. A plugin may call its version anything.
+    # The class cuts long text. A plugin may use any text as its version.
     assert [step.count('class="version"') for step in steps] == [2, 2], steps
 
 
-def test_decisions_and_results_of_the_last_day_are_told(as_ana, as_dora, today):
+def test_decisions_and_results_of_the_last_day_are_listed(as_ana, as_dora, today):
     as_ana.post(f"/sites/{today.id}/revoke")
     assert "Ana revoked access." in as_ana.get("/").text
     assert "Ana signed in" not in as_ana.get("/").text
@@ -118,7 +118,7 @@ def test_the_first_steps_are_shown_until_a_site_is_paired(as_ana, as_cleo, ana, 
     assert "First steps" not in as_cleo.get("/").text
 
 
-def test_it_costs_the_same_queries_at_any_number_of_sites(as_ana, ana, today, jobs, queries):
+def test_queries_do_not_grow_with_the_number_of_sites(as_ana, ana, today, jobs, queries):
     add_sites(ana, 2)
     as_ana.get("/")
     queries.clear()

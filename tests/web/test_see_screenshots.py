@@ -1,4 +1,4 @@
-"""Everyone who sees an update sees the screenshots of its pages, and no one else does."""
+"""Screenshots of pages are shown to everyone who sees the update, and to no one else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ERROR = "TypeError: <b>cart</b> is not a function (/wp-content/plugins/cart/app.
 
 @pytest.fixture
 def updated(ready, ben, ana, fake, config, clock) -> Change:
-    """An update after which the console of a page has a new error."""
+    """Return an update after which the console of a page has a new error."""
     fake.pages["/shop/"] = lambda: (200, SHOP)
     settings.add_page(ready, TypedPage("/shop/"), by=ben, now=clock())
     change = check(propose(ready, ben, clock()), fake, config)
@@ -65,7 +65,7 @@ def test_a_screenshot_is_a_picture_and_nothing_else(as_cleo, updated):
     "part",
     ["1/after/phone", "0/later/phone", "0/after/watch", "0/../phone", "99999/after/phone"],
 )
-def test_what_is_not_kept_says_so(as_cleo, updated, part):
+def test_an_unknown_screenshot_is_not_found(as_cleo, updated, part):
     answer = as_cleo.get(f"/changes/{updated.id}/screenshots/{part}")
     assert answer.status_code == 404
 
@@ -86,12 +86,12 @@ def test_a_person_who_does_not_see_the_site_sees_no_screenshot(app, updated):
     assert answer.status_code == 404
 
 
-def test_nobody_sees_a_screenshot_without_signing_in(as_nobody, updated):
+def test_a_screenshot_needs_a_sign_in(as_nobody, updated):
     answer = as_nobody.get(f"/changes/{updated.id}/screenshots/0/after/phone")
     assert answer.status_code == 303
 
 
-# ---- what must be without errors ----
+# ---- checks of the console ----
 
 
 def test_an_owner_requires_a_console_without_new_errors(as_ben, ready):
@@ -117,7 +117,7 @@ def test_without_a_browser_the_page_says_how_to_get_one(as_ben, app, ready):
 
 
 @pytest.mark.parametrize(
-    ("says", "words"),
+    ("console", "words"),
     [
         (("Old", "Older"), "2\n      errors in the console now. Only new ones count."),
         ((), "No error in the console."),
@@ -125,10 +125,10 @@ def test_without_a_browser_the_page_says_how_to_get_one(as_ben, app, ready):
         ("absent", "The browser was not found."),
     ],
 )
-def test_a_look_that_a_person_asked_for_shows_the_console(as_ben, ready, fake, config, says, words):
+def test_a_requested_page_check_shows_the_console(as_ben, ready, fake, config, console, words):
     fake.pages["/shop/"] = lambda: (200, SHOP)
     as_ben.post(f"/sites/{ready.id}/pages", data={"path": "/shop/", "status": 200})
     looks.look_now(
-        ready.id, config=config, probe=fake.look, now=fake.clock, browse=FakeBrowser([says])
+        ready.id, config=config, probe=fake.look, now=fake.clock, browse=FakeBrowser([console])
     )
     assert words in as_ben.get(f"/sites/{ready.id}/pages").text

@@ -1,4 +1,4 @@
-"""A person reads what a site runs and how it is, also when it lies or is away."""
+"""The pages of a site show what it runs and how it is, also if its data is false or missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TABS = ("", "updates", "components", "health")
 
 @pytest.fixture
 def see(as_cleo, paired, fake, config):
-    """Have the site report, then look at some of its pages, or at all that show the report."""
+    """Return a function that syncs the site and returns some of its pages, or all."""
 
     def look(*tabs: str, **changes: object) -> str:
         fake.report = report(**changes)
@@ -28,7 +28,7 @@ def see(as_cleo, paired, fake, config):
     return look
 
 
-def test_versions_components_and_offers_are_shown(see):
+def test_versions_components_and_updates_are_shown(see):
     text = see()
     for words in ("6.8.1", "8.2.36", "MariaDB 10.11.6", "Akismet", "akismet/akismet.php", "5.3.1"):
         assert words in text
@@ -47,7 +47,7 @@ def updates(**changes: object) -> dict[str, object]:
     return {**report()["updates"], **changes}
 
 
-def test_a_site_that_cannot_look_into_its_own_wp_admin_says_that_updates_may_be_missing(see):
+def test_the_page_says_that_updates_of_paid_plugins_may_be_missing(see):
     missing = "Updates of some paid plugins may be missing"
     assert missing in see("updates", updates=updates(as_in_admin=False))
     assert missing not in see(updates=updates(as_in_admin=True))
@@ -55,7 +55,7 @@ def test_a_site_that_cannot_look_into_its_own_wp_admin_says_that_updates_may_be_
 
 
 def test_both_wordpress_releases_are_shown_with_their_kind(see):
-    """The security release of its branch and the newest one, each to be decided about (W2)."""
+    """The site may install the security release of its branch or the newest release."""
     release = {"requires_php": "7.4", "requires_mysql": "5.5", "package": True}
     text = see(
         "updates",
@@ -70,26 +70,26 @@ def test_both_wordpress_releases_are_shown_with_their_kind(see):
     assert text.count("Major release") == 1
 
 
-def test_an_offer_without_a_package_names_the_licence_once(see):
+def test_an_update_without_a_package_names_the_license_once(see):
     text = see("updates", updates=updates(plugins=[update(package=False)]))
     assert text.count("The package cannot be downloaded, often because of a license.") == 1
     assert text.count("license") == 1
 
 
-def test_an_offer_that_needs_a_newer_php_says_so_once(see):
+def test_an_update_that_needs_a_newer_php_says_so_once(see):
     text = see("updates", updates=updates(plugins=[update(requires_php="8.3")]))
     assert text.count("Requires PHP 8.3. The site has 8.2.36.") == 1
     assert text.count("Requires PHP") == 1
 
 
-def test_an_offer_that_fits_carries_no_warning(see):
+def test_an_update_that_fits_has_no_warning(see):
     text = see(updates=updates(plugins=[update(requires_php="8.2")]))
     assert "Requires PHP" not in text
     assert "license" not in text
 
 
 @pytest.mark.parametrize("tab", ["", "/updates", "/components"])
-def test_what_blocks_every_update_of_a_site_is_said_once(as_ben, today, fake, config, tab):
+def test_a_reason_that_blocks_every_update_is_shown_once(as_ben, today, fake, config, tab):
     idents = [f"{name}/{name}.php" for name in ("one", "two", "three")]
     fake.report |= {
         "plugins": [plugin(ident) for ident in idents],
@@ -155,7 +155,7 @@ def test_critical_health_comes_before_good_health(see):
     assert text.index("Use an object cache") < text.index("All is well")
 
 
-def test_a_database_that_waits_for_its_upgrade_is_shown_with_the_way_to_it(see):
+def test_the_health_tab_links_to_a_waiting_database_upgrade(see):
     upgrades = [
         {"id": "wordpress", "from": "58975", "to": "60421"},
         {"id": "woocommerce", "from": "9.1.0", "to": "9.4.2"},
@@ -180,7 +180,7 @@ def test_a_site_cannot_make_the_link_to_wp_admin_run_a_script(see):
     assert "<img src=x" not in text
 
 
-def test_an_older_plugin_that_tells_less_still_has_a_page(see, fake):
+def test_a_site_that_reports_less_still_has_a_page(see, fake):
     fake.report = report()
     text = see(health={}, updates={}, database={}, server={}, php={})
     assert "Free space unknown" in text
@@ -198,7 +198,7 @@ def test_words_of_a_site_never_become_markup(see):
     assert "{{7*7}}" in text
 
 
-def test_a_failed_call_is_told_and_the_last_good_report_stays(see, as_cleo, paired, fake, config):
+def test_a_failed_call_is_shown_and_the_last_good_report_stays(see, as_cleo, paired, fake, config):
     see()
     fake.failing = [ErrorCode.blocked] * 4  # at every address
     read_report(paired, fake, config=config)
@@ -216,18 +216,18 @@ def test_every_error_has_its_panel_on_the_page(as_ben, paired, fake, config, err
     read_report(paired, fake, config=config)
     text = as_ben.get(f"/sites/{paired.id}").text
     if error_code == ErrorCode.identity_changed:
-        # Not an error to mend but a question to answer.
+        # This is a question to answer, not an error to fix.
         assert "What is this site?" in text
         return
     assert "Next step" in text
     assert "To send to the host or to support" in text
 
 
-def test_what_was_not_read_yet_is_said_so(as_cleo, paired):
+def test_the_page_says_that_a_site_is_not_synced_yet(as_cleo, paired):
     assert "not synced yet" in as_cleo.get(f"/sites/{paired.id}").text
 
 
-def test_a_site_nobody_has_is_not_found(as_cleo):
+def test_an_unknown_site_is_not_found(as_cleo):
     assert as_cleo.get("/sites/999").status_code == 404
     assert as_cleo.get("/sites/999/progress").status_code == 404
 

@@ -1,4 +1,4 @@
-"""Somebody works on the pages and looks at every part of the design."""
+"""The style guide shows every part of the design, only during development."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from tests.support.browsers import signed_in
 
 
-def test_the_page_is_only_there_while_developing(app, ana, as_ana):
+def test_the_style_guide_exists_only_during_development(app, ana, as_ana):
     assert as_ana.get("/style").status_code == 404
     app.config["AURA"] = replace(app.config["AURA"], is_development=True)
     text = signed_in(app, ana).get("/style").text

@@ -10,7 +10,7 @@ from tests.support.factories import read_report
 
 
 @pytest.mark.parametrize(
-    ("wordpress", "offered", "php", "said"),
+    ("wordpress", "newest", "php", "sentences"),
     [
         (
             "7.1.2",
@@ -39,16 +39,16 @@ from tests.support.factories import read_report
         ("4.6.30", None, "8.4.3", ["WordPress 4.6.30 has had no security fixes since 31 Jul 2025"]),
     ],
 )
-def test_it_is_said_for_the_versions_of_the_site(
-    as_cleo, ready, fake, config, wordpress, offered, php, said
+def test_the_health_tab_says_how_long_the_versions_are_supported(
+    as_cleo, ready, fake, config, wordpress, newest, php, sentences
 ):
     fake.report["wordpress"]["version"] = wordpress
     fake.report["php"]["version"] = php
     fake.report["updates"]["core"] = (
-        [{"version": offered, "kind": "major", "package": True}] if offered else []
+        [{"version": newest, "kind": "major", "package": True}] if newest else []
     )
     assert read_report(ready, fake, config=config).state == "done"
     text = re.sub(r"\s+", " ", as_cleo.get(f"/sites/{ready.id}/health").text)
-    for words in said:
+    for words in sentences:
         assert words in text
     assert "As of 30 Nov 2026" in text

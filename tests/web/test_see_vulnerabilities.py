@@ -1,4 +1,4 @@
-"""Known vulnerabilities on pages: the worst first, what fixes them, and one button for that."""
+"""Known vulnerabilities on pages: the worst first, what fixes them, and a button for that."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def import_feed(config: Config, clock: Clock, *records: dict[str, Any]) -> None:
 
 @pytest.fixture
 def vulnerable(ready: Site, config: Config, clock: Clock) -> Site:
-    """The site, with a plugin that has a critical vulnerability, a fixed one and a lesser one."""
+    """Return a site with a plugin that has a critical and a less severe vulnerability."""
     import_feed(config, clock, record(1, UP_TO_5_3), record(2, UP_TO_5_3, score=5.4))
     # Pages read the real clock, and an update of old site data is blocked.
     Report.update(received_at=utcnow()).execute()
     return ready
 
 
-def test_the_overview_says_what_is_fixed_where(vulnerable: Site, as_ben: Person) -> None:
+def test_the_overview_names_the_version_with_the_fix(vulnerable: Site, as_ben: Person) -> None:
     page = as_ben.get("/").text
     assert "Critical vulnerability in Akismet 5.3: fixed in 5.3.1, Bakery" in page
     assert "CVE-2026-10001 (CVSS 9.8)" in page
@@ -61,14 +61,14 @@ def test_one_click_leads_to_the_review(vulnerable: Site, as_ben: Person) -> None
     assert "No update that fixes Akismet is ready" in answer.text
 
 
-def test_a_viewer_sees_it_and_is_offered_no_button(vulnerable: Site, as_cleo: Person) -> None:
+def test_a_viewer_sees_a_vulnerability_and_no_button(vulnerable: Site, as_cleo: Person) -> None:
     page = as_cleo.get("/").text
     assert "Critical vulnerability in Akismet" in page
     assert "/vulnerabilities/1/review" not in page
     assert as_cleo.post("/vulnerabilities/1/review").status_code == 403
 
 
-def test_the_list_has_all_of_them_with_attribution(vulnerable: Site, as_cleo: Person) -> None:
+def test_the_list_has_all_entries_with_attribution(vulnerable: Site, as_cleo: Person) -> None:
     page = as_cleo.get("/vulnerabilities").text
     assert "2 known vulnerabilities" in page
     assert page.index("CVE-2026-10001") < page.index("CVE-2026-10002")
@@ -90,7 +90,7 @@ def test_a_client_user_sees_the_sites_health_only(
     assert "vulnerability in Akismet" not in as_dora.get("/").text
 
 
-def test_the_file_has_one_line_for_each_and_no_formula(
+def test_the_export_has_a_line_for_each_and_no_formula(
     ready: Site, as_ana: Person, config: Config, clock: Clock
 ) -> None:
     import_feed(config, clock, record(1, UP_TO_5_3, title="=HYPERLINK(1)"), record(2, UP_TO_5_3))
@@ -125,7 +125,7 @@ def test_the_review_of_an_update_says_what_it_fixes(
     assert "CVE-2026-10001" in text
 
 
-def test_the_review_says_what_is_still_there(
+def test_the_review_says_what_the_update_does_not_fix(
     ready: Site, as_ben: Person, proposed: Change, config: Config, clock: Clock
 ) -> None:
     import_feed(config, clock, record(1, software("akismet", bounds("6.0"), patched=("6.1",))))
@@ -145,12 +145,12 @@ def test_ignoring_updates_says_what_it_leaves_open(vulnerable: Site, as_ben: Per
     assert "Fixes a critical vulnerability" in as_ben.get("/updates/blocked").text
 
 
-def test_old_data_is_said_to_be_old(vulnerable: Site, as_ben: Person, clock: Clock) -> None:
+def test_the_list_says_that_its_data_is_old(vulnerable: Site, as_ben: Person, clock: Clock) -> None:
     VulnerabilityFeed.write(checked_at=clock.advance(days=-9) or clock())
     assert "The data is old" in as_ben.get("/vulnerabilities").text
 
 
-def test_who_sees_some_clients_only_sees_nothing_of_others(
+def test_a_limited_user_sees_no_vulnerability_of_other_clients(
     vulnerable: Site, app: Flask, ben: Actor, ana: Actor, config: Config, clock: Clock
 ) -> None:
     other = Client.named("Other Ltd")
@@ -160,9 +160,9 @@ def test_who_sees_some_clients_only_sees_nothing_of_others(
         assert "Akismet" not in person.get(address).text, address
     assert person.post("/vulnerabilities/1/review").status_code == 404
     assert Change.select().count() == 0
-    # Nor is it told by e-mail.
+    # E-mails do not mention the vulnerability either.
     findings, limited = attention.read_findings(), Actor.of(User.get_by_id(ben.id))
     assert attention.urgent_from(findings, limited) == []
-    assert [one.id for one in findings.vulnerabilities] == [1]
+    assert [vulnerability.id for vulnerability in findings.vulnerabilities] == [1]
     User.update(limited_to=None).where(User.id == ben.id).execute()
     assert "Akismet" in signed_in(app, ben).get("/vulnerabilities").text

@@ -1,4 +1,4 @@
-"""A person sees on the overview, in the navigation and on a site's page what needs attention."""
+"""The overview, the navigation and the page of a site show what needs attention."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from tests.support.rules import terms
 
 
 def count_of(text: str, label: str) -> int:
-    """What the navigation shows beside `label`."""
+    """Return the number that the navigation shows beside `label`."""
     found = re.search(rf'</svg>{label} <span class="count[^"]*">(\d+)', text)
     return int(found.group(1)) if found else 0
 
 
-def answer(text: str) -> str:
-    """The h1 of the overview."""
+def headline(text: str) -> str:
+    """Return the h1 of the overview."""
     return re.search(r"<h1>(.*?)</h1>", text).group(1)
 
 
 def tasks(text: str) -> list[tuple[str, str]]:
-    """The severity and the title of each row."""
+    """Return the severity and the title of each row."""
     return re.findall(
         r'<li class="task[^"]*">.*?<span>(\w+)</span></span></div>\s*'
         r'<div><p class="task-title">(.*?)</p>',
@@ -46,14 +46,14 @@ def tasks(text: str) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def failed(proposed) -> Change:
-    """An update that failed halfway, which pauses its site."""
+    """Return an update that failed halfway, which pauses its site."""
     row = {"state": "failed", "is_incident": True, "ended_at": utcnow()}
     Change.update(**row).where(Change.id == proposed.id).execute()
     return Change.get_by_id(proposed.id)
 
 
 def make_sites(ana, count: int, **columns) -> list[Site]:
-    """Paired sites that were never called, in the state that `columns` give them."""
+    """Add paired sites that were never called, with the values of `columns`."""
     made = []
     for number in range(count):
         url = f"https://site{number}.example"
@@ -67,9 +67,9 @@ def make_sites(ana, count: int, **columns) -> list[Site]:
 DOWN = {"consecutive_failures": 5, "error_code": "server_error"}
 
 
-def test_a_quiet_site_needs_nobody(as_ana, today):
+def test_a_healthy_site_needs_no_attention(as_ana, today):
     text = as_ana.get("/").text
-    assert answer(text) == "Nothing needs you"
+    assert headline(text) == "Nothing needs you"
     assert count_of(text, "Overview") == count_of(text, "Updates") == 0
     assert count_of(text, "Sites") == 1
     assert tasks(text) == []
@@ -79,7 +79,7 @@ def test_a_quiet_site_needs_nobody(as_ana, today):
 def test_a_failed_update_is_counted_and_named_though_the_site_is_connected(as_ana, failed):
     assert failed.site.connection == "healthy"
     text = as_ana.get("/").text
-    assert answer(text) == "1 thing needs you"
+    assert headline(text) == "1 thing needs you"
     assert count_of(text, "Overview") == count_of(text, "Updates") == 1
     assert tasks(text) == [("Critical", "Akismet update failed on Bakery")]
     assert "Updates on this site are paused." in text
@@ -96,13 +96,13 @@ def test_an_open_alert_is_counted_for_the_agency_and_hidden_from_the_client(
     Site.update(client=Client.get_by_id(dora.client_id)).where(Site.id == today.id).execute()
     with transaction():
         alerts.raise_alert(today, alerts.CALL_UNKNOWN, "n", {}, SYSTEM, utcnow())
-    assert answer(as_ana.get("/").text) == "1 thing needs you"
+    assert headline(as_ana.get("/").text) == "1 thing needs you"
     assert "Someone else called" in as_ana.get(f"/sites/{today.id}").text
-    assert answer(as_dora.get("/").text) == "Nothing needs you"
+    assert headline(as_dora.get("/").text) == "Nothing needs you"
     assert "Someone else called" not in as_dora.get(f"/sites/{today.id}").text
 
 
-def test_a_client_sees_only_what_concerns_their_sites(as_dora, failed, ana, clock, jobs):
+def test_a_client_user_sees_only_tasks_of_their_own_sites(as_dora, failed, ana, clock, jobs):
     text = as_dora.get("/").text
     assert tasks(text) == []
     assert "Bakery" not in text.partition("<main")[2]
@@ -116,12 +116,12 @@ def test_pages_with_and_without_the_sites_count_the_same(as_ana, ana, failed):
     Site.update(quarantine="moved").where(Site.id == sites[0].id).execute()
     with_sites, without = as_ana.get("/").text, as_ana.get("/search").text
     # The failed update, the paused site, and one task for four sites that cannot be reached.
-    assert [count_of(one, "Overview") for one in (with_sites, without)] == [3, 3]
-    assert [count_of(one, "Sites") for one in (with_sites, without)] == [6, 6]
+    assert [count_of(text, "Overview") for text in (with_sites, without)] == [3, 3]
+    assert [count_of(text, "Sites") for text in (with_sites, without)] == [6, 6]
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_every_state_of_a_connection_is_judged(state, today, ana):
+def test_every_state_of_a_connection_is_covered(state, today, ana):
     Site.update(state=state).where(Site.id == today.id).execute()
     site = Site.get_by_id(today.id)
     items = attention.grouped_by_site(attention.urgent(ana, fleet(EVERYTHING))).get(site.id, [])
@@ -135,7 +135,7 @@ def test_every_connection_that_needs_attention_has_a_title(app):
     assert tuple(rows.SEVERITIES) == attention.SEVERITIES
 
 
-def test_what_waits_for_this_person_is_counted_in_the_navigation(as_ana, as_ben, proposed):
+def test_approvals_of_this_person_are_counted_in_the_navigation(as_ana, as_ben, proposed):
     proposed.site.client = Client.named("Bakery Ltd")
     proposed.site.save()
     Client.update(approvals="second").execute()
@@ -159,10 +159,10 @@ def test_two_sites_that_are_down_are_named_and_more_are_one_task(as_ana, ana, jo
     text = as_ana.get("/").text
     assert tasks(text)[0] == ("Critical", "3 sites are unreachable")
     assert all(site.name in text for site in (*two, third))
-    assert answer(text) == "1 thing needs you"
+    assert headline(text) == "1 thing needs you"
 
 
-def test_what_can_wait_is_listed_and_not_counted(as_ana, ana, today):
+def test_tasks_that_can_wait_are_listed_and_not_counted(as_ana, ana, today):
     Report.update(php="7.4.33").execute()
     AutoUpdateRule.create(
         name="Nightly", permissions=["plugins"], release_types=["patch"], weekdays=[0],
@@ -170,7 +170,7 @@ def test_what_can_wait_is_listed_and_not_counted(as_ana, ana, today):
         expires_at=utcnow() + timedelta(days=5, minutes=1),
     )  # fmt: skip
     text = as_ana.get("/").text
-    assert answer(text) == "Nothing needs you"
+    assert headline(text) == "Nothing needs you"
     assert [severity for severity, _ in tasks(text)] == ["Soon", "Soon"]
     assert "Bakery runs a PHP version without security fixes" in text
     assert "in 5 days" in dict(map(reversed, tasks(text))).popitem()[0] + text
@@ -184,7 +184,7 @@ def test_the_most_urgent_comes_first_and_seven_rows_are_shown(as_ana, ana, faile
         for number, kind in enumerate(alerts.KINDS):
             alerts.raise_alert(failed.site, kind, str(number), {}, SYSTEM, utcnow())
     text = as_ana.get("/").text
-    assert answer(text) == f"{len(alerts.KINDS) + 1} things need you"
+    assert headline(text) == f"{len(alerts.KINDS) + 1} things need you"
     assert len(tasks(text)) == 7
     assert f"Show {len(alerts.KINDS) - 6} more" in text
     every = [severity for severity, _ in tasks(as_ana.get("/?tasks=all").text)]
@@ -192,7 +192,7 @@ def test_the_most_urgent_comes_first_and_seven_rows_are_shown(as_ana, ana, faile
     assert len(every) == len(alerts.KINDS) + 1
 
 
-def test_what_waits_for_approval_is_never_pushed_out_of_the_rows(as_ana, ana, proposed):
+def test_a_waiting_approval_is_always_among_the_rows(as_ana, ana, proposed):
     with transaction():
         for number, kind in enumerate(alerts.KINDS):
             alerts.raise_alert(proposed.site, kind, str(number), {}, SYSTEM, utcnow())
@@ -208,7 +208,7 @@ def test_updates_wait_before_a_newer_report():
     assert [task.first for task in attention.tasks([report, update])] == [update, report]
 
 
-def test_several_bad_ends_of_one_kind_are_one_task(as_ana, failed):
+def test_several_failed_updates_are_one_task(as_ana, failed):
     row = Change.select().where(Change.id == failed.id).dicts().get()
     for name in ("Forms", "Shop"):
         copied = {**row, "name": name, "ident": name, "op_id": name}

@@ -1,4 +1,4 @@
-"""A person sees where a plugin comes from and what changed, and accepts exactly that change."""
+"""See where a plugin comes from and what changed, and accept exactly that change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 @pytest.fixture
 def site(ready: Site, config) -> Site:
-    """Has Akismet, about which WordPress.org was asked."""
+    """Return a site with Akismet, after Aura has asked WordPress.org about it."""
     sources.check_site(ready.id, utcnow())
     asking.ask_due(config, ask=Directory().ask)
     return ready
@@ -69,7 +69,7 @@ def test_each_state_has_words(as_cleo, site: Site, columns, expected: str) -> No
     assert expected in as_cleo.get(PAGE).text
 
 
-def test_what_is_not_from_wordpress_org_says_so(as_cleo, site: Site) -> None:
+def test_the_page_says_that_a_plugin_is_not_from_wordpress_org(as_cleo, site: Site) -> None:
     DirectoryEntry.delete().execute()
     assert "Not from WordPress.org" in as_cleo.get(PAGE).text
 
@@ -83,7 +83,7 @@ def test_a_change_is_shown_with_old_and_new_and_never_as_markup(as_ana, sold) ->
     assert "Akismet has a new owner at WordPress.org" in as_ana.get("/").text
 
 
-@pytest.mark.parametrize("what", [one for one in KINDS_OF_CHANGE if one != LISTED_AGAIN])
+@pytest.mark.parametrize("what", [kind for kind in KINDS_OF_CHANGE if kind != LISTED_AGAIN])
 def test_each_kind_of_change_has_a_title_for_one_and_for_many(as_ana, site: Site, what) -> None:
     change_of(what)
     title = as_ana.get("/").text.split('class="task-title">')[1].split("<")[0]
@@ -109,11 +109,11 @@ def test_the_pages_of_the_site_and_of_its_update_warn(
         f"/updates/{proposed.batch}",
     ):
         assert "Akismet has a new owner at WordPress.org" in as_ben.get(page).text
-    # They may still approve it.
+    # The warning does not prevent an approval.
     assert "Approve" in as_ben.get(f"/changes/{proposed.id}").text
 
 
-def test_a_manager_accepts_it_with_a_reason(as_mia, sold) -> None:
+def test_a_manager_accepts_a_change_with_a_reason(as_mia, sold) -> None:
     assert "Accept this change" in as_mia.get(PAGE).text
     answer = accept(as_mia, sold)
     assert (answer.status_code, answer.location) == (303, f"{PAGE}#source")
@@ -133,19 +133,17 @@ def test_without_a_reason_nothing_is_accepted(as_ana, sold) -> None:
     assert ProvenanceChange.get().is_open
 
 
-def test_who_may_not_accept_is_told_who_may(as_ben, as_cleo, sold) -> None:
+def test_the_page_says_who_may_accept(as_ben, as_cleo, sold) -> None:
     for client in (as_ben, as_cleo):
         assert "An owner or a manager who sees all clients accepts it." in client.get(PAGE).text
         assert accept(client, sold).status_code == 403
     assert ProvenanceChange.get().is_open
 
 
-def test_a_manager_of_some_clients_sees_it_and_does_not_accept(
-    as_mia, mia: Actor, sold, site
-) -> None:
-    hers = Client.named("Hers")
-    Site.update(client=hers).execute()
-    User.update(limited_to=[hers.id]).where(User.id == mia.id).execute()
+def test_a_limited_manager_sees_a_change_and_cannot_accept(as_mia, mia: Actor, sold, site) -> None:
+    own_client = Client.named("Hers")
+    Site.update(client=own_client).execute()
+    User.update(limited_to=[own_client.id]).where(User.id == mia.id).execute()
     text = as_mia.get(PAGE).text
     assert "Akismet has a new owner" in text
     assert "Accept this change" not in text
@@ -156,7 +154,7 @@ def test_a_manager_of_some_clients_sees_it_and_does_not_accept(
     assert "Akismet" not in as_mia.get("/").text
 
 
-def test_an_old_password_is_asked_for_again(as_ana, sold) -> None:
+def test_accepting_needs_a_recent_password(as_ana, sold) -> None:
     UserSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
     answer = accept(as_ana, sold)
     assert "Confirm your identity" in answer.text
@@ -164,7 +162,7 @@ def test_an_old_password_is_asked_for_again(as_ana, sold) -> None:
     assert ProvenanceChange.get().is_open
 
 
-def test_the_second_of_two_is_told_that_it_is_done(as_ana, sold) -> None:
+def test_a_change_is_accepted_once(as_ana, sold) -> None:
     accept(as_ana, sold)
     assert accept(as_ana, sold).status_code == 409
 
@@ -174,5 +172,5 @@ def test_a_change_that_does_not_exist_is_not_found(as_ana, site: Site) -> None:
     assert as_ana.post("/plugins/sources/99/accept", data=data).status_code == 404
 
 
-def test_without_changes_the_list_says_what_will_be_there(as_cleo, site: Site) -> None:
+def test_an_empty_list_says_what_will_appear(as_cleo, site: Site) -> None:
     assert "Nothing has changed" in as_cleo.get("/plugins/sources").text

@@ -1,4 +1,4 @@
-"""A person sets up a schedule, reads a report that waits, adds a note, and sends or discards it."""
+"""Schedule client reports; read, annotate, send or discard a report that waits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FORM = {
 
 @pytest.fixture
 def client(today: Site) -> Client:
-    """The client that Dora belongs to, with a site that has just reported."""
+    """Return the client that Dora belongs to, with a site that has just reported."""
     found = Client.named("Bakery Ltd")
     Site.update(client=found).execute()
     return found
@@ -46,7 +46,7 @@ def client(today: Site) -> Client:
 
 @pytest.fixture
 def waiting(client: Client, ana: Actor, config: Config) -> SentReport:
-    """A German report that waits for approval."""
+    """Return a German report that waits for approval."""
     turn_email_on(ana, config, utcnow())
     make_due(client, ana, utcnow(), language="de")
     return prepare(config, utcnow())[0]
@@ -142,8 +142,8 @@ def test_a_refused_message_is_shown_in_the_words_of_the_server(
         raise SendingFailed("recipient", "550 5.1.1 No <such> user", is_final=True)
 
     send(as_ana, waiting)
-    (one,) = ReportDelivery.select()
-    delivery.deliver_report(one.id, config=config, send=refuse)
+    (attempt,) = ReportDelivery.select()
+    delivery.deliver_report(attempt.id, config=config, send=refuse)
     page = as_ana.get(path_of(waiting)).text
     assert "Not delivered" in page
     assert "550 5.1.1 No &lt;such&gt; user" in page
@@ -234,8 +234,8 @@ def test_a_report_that_is_not_ready_has_no_preview(client: Client, as_ana: Perso
 
 def test_every_state_has_words(app: Flask) -> None:
     words = app.jinja_env.get_template("client_reports/_words.html").module
-    known = {"preparing", "prepared", "waiting", "sending", SENT, FAILED, UNKNOWN, "discarded"}
-    assert words.STATES.keys() == known
+    states = {"preparing", "prepared", "waiting", "sending", SENT, FAILED, UNKNOWN, "discarded"}
+    assert words.STATES.keys() == states
     titles = app.jinja_env.get_template("components/attention_words.html").module
     needing = {"waiting", "no_recipients", "no_server", FAILED, UNKNOWN, "preparing", "prepared"}
     assert titles.REPORT_TITLES.keys() == titles.REPORT_STEPS.keys() == needing

@@ -1,4 +1,4 @@
-"""Somebody sends a form after their session has ended, and does not lose what they typed."""
+"""A form sent after the session ended is kept until the person has signed in again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def end_session() -> None:
 
 
 def hidden(text: str) -> list[tuple[str, str]]:
-    """The hidden fields of the page, as the browser sends them."""
+    """Return the hidden fields of the page, as the browser sends them."""
     found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', text)
     return [(name, html.unescape(value)) for name, value in found]
 
@@ -34,7 +34,7 @@ def sign_in(person, page: str, email: str = "ana@agency.example", password: str 
     return answer
 
 
-def test_what_was_typed_is_sent_after_signing_in_and_by_hand(as_ana, jobs):
+def test_a_kept_form_is_sent_by_hand_after_signing_in(as_ana, jobs):
     as_ana.get("/sites/new")
     token = as_ana.token()
     end_session()
@@ -54,7 +54,7 @@ def test_what_was_typed_is_sent_after_signing_in_and_by_hand(as_ana, jobs):
     assert (site.name, site.client.name) == ("Café <Rosa>", "Rosa & Söhne")
 
 
-def test_boxes_with_one_name_are_all_kept_and_so_is_the_address(as_ana, today):
+def test_all_checkboxes_and_the_address_are_kept(as_ana, today):
     as_ana.token()
     end_session()
     path = f"/sites/{today.id}/component/hold?x=1"
@@ -65,7 +65,7 @@ def test_boxes_with_one_name_are_all_kept_and_so_is_the_address(as_ana, today):
     assert [value for name, value in sent if name == "want"] == ["1|plugin|5.3.1|a", "1|plugin|2|b"]
 
 
-def test_a_wrong_password_loses_nothing(as_ana, jobs):
+def test_a_wrong_password_does_not_lose_the_form(as_ana, jobs):
     as_ana.token()
     end_session()
     ended = as_ana.post("/sites/new", data=TYPED)
@@ -74,7 +74,7 @@ def test_a_wrong_password_loses_nothing(as_ana, jobs):
     assert "rosa.example" in sign_in(as_ana, again.text).text
 
 
-def test_who_signs_in_instead_is_asked_under_their_own_name_and_role(as_ana, cleo, jobs):
+def test_another_person_continues_with_their_own_name_and_role(as_ana, cleo, jobs):
     as_ana.token()
     end_session()
     ended = as_ana.post("/sites/new", data=TYPED)
@@ -91,7 +91,7 @@ def test_who_signs_in_instead_is_asked_under_their_own_name_and_role(as_ana, cle
         {"name": "x" * 30000},
     ],
 )
-def test_passwords_and_long_forms_are_not_carried_and_the_page_says_so(as_ana, form):
+def test_the_page_says_that_passwords_and_long_forms_are_not_kept(as_ana, form):
     as_ana.token()
     end_session()
     path = "/account/password" if "new" in form else "/sites/new"
@@ -101,7 +101,7 @@ def test_passwords_and_long_forms_are_not_carried_and_the_page_says_so(as_ana, f
     assert form.get("new", "x" * 200) not in ended.text
 
 
-def test_a_page_that_was_asked_for_comes_after_signing_in(as_ana):
+def test_the_requested_page_opens_after_signing_in(as_ana):
     end_session()
     answer = as_ana.get("/updates")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?next=/updates")
@@ -109,20 +109,20 @@ def test_a_page_that_was_asked_for_comes_after_signing_in(as_ana):
     assert "Your session has ended" not in as_ana.get("/sign-in").text
 
 
-def test_an_open_page_says_it_and_keeps_what_is_typed(as_ana, paired):
+def test_an_open_page_says_that_the_session_ended_and_stays(as_ana, paired):
     end_session()
     answer = as_ana.get(
         f"/sites/{paired.id}/progress?seen=healthy",
         headers={"HX-Request": "true", "HX-Current-URL": f"http://localhost/sites/{paired.id}"},
     )
-    # 286 is what htmx takes for the last answer to a poll.
+    # Status 286 makes htmx stop polling.
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (286, "#session-note")
     assert "HX-Redirect" not in answer.headers
     assert f'href="/sign-in?next=/sites/{paired.id}"' in answer.text
 
 
 @pytest.mark.parametrize("kept", ["", "x", "[]", '["/", 1]', '["/", [[1, 2]]]', '["/", [["a"]]]'])
-def test_what_no_page_of_ours_wrote_is_not_carried(as_nobody, ana, kept):
+def test_an_invalid_kept_form_is_ignored(as_nobody, ana, kept):
     data = {"email": "ana@agency.example", "password": PASSWORD, "kept": kept}
     assert as_nobody.post("/sign-in", data=data).status_code == 303
 

@@ -1,4 +1,4 @@
-"""What no browser sends is refused as that, and is never a failure of ours."""
+"""A malformed request is refused and never causes an internal error."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from app.models.accounts import UserSession
 from app.models.base import utcnow
 from app.models.sites import Site
 
-# What is no address: urlsplit raises ValueError for it.
-NO_ADDRESS = "http://["
+# urlsplit() raises ValueError for this text.
+BROKEN_URL = "http://["
 
 
-def test_a_page_that_a_refresh_names_may_be_no_address(as_nobody: Any, paired: Site) -> None:
-    headers = {"HX-Request": "true", "HX-Current-URL": NO_ADDRESS}
+def test_a_refresh_may_name_an_invalid_address(as_nobody: Any, paired: Site) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": BROKEN_URL}
     answer = as_nobody.get(f"/sites/{paired.id}/progress", headers=headers)
     assert answer.status_code == 286
     assert 'href="/sign-in"' in answer.text
 
 
-def test_the_page_one_came_from_may_be_no_address(as_ana: Any, ana: Any) -> None:
+def test_the_referrer_may_be_an_invalid_address(as_ana: Any, ana: Any) -> None:
     UserSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
-    answer = as_ana.post("/activity/exports", data={"form": "zip"}, headers={"Referer": NO_ADDRESS})
+    answer = as_ana.post("/activity/exports", data={"form": "zip"}, headers={"Referer": BROKEN_URL})
     assert answer.status_code == 403
     assert 'name="back" value="/"' in answer.text
 

@@ -1,4 +1,4 @@
-"""An owner gives the pages and reports the agency's name, color and logo."""
+"""An owner sets the name, the color and the logo of the agency for pages and reports."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def address(pattern, page):
     return re.search(pattern, page.text).group(1)
 
 
-def test_what_is_saved_is_on_the_page_and_recorded(as_ana):
+def test_saved_settings_are_shown_and_recorded(as_ana):
     answer = as_ana.post(PAGE, data=SETTINGS)
     assert (answer.status_code, answer.headers["Location"]) == (303, PAGE)
     page = as_ana.get(PAGE).text
@@ -47,7 +47,7 @@ def test_what_is_saved_is_on_the_page_and_recorded(as_ana):
 
 
 @pytest.mark.parametrize("person", ["as_ben", "as_cleo", "as_dora"])
-def test_others_see_no_form_and_change_nothing(person, request, as_ana):
+def test_only_an_owner_changes_the_agency(person, request, as_ana):
     person = request.getfixturevalue(person)
     for answer in (
         person.get(PAGE),
@@ -140,7 +140,7 @@ def test_a_removed_logo_is_gone(as_ana):
     assert "brand-logo" not in as_ana.get("/").text
     answer = as_ana.get("/brand/logo.png")
     assert (answer.status_code, answer.headers["Cache-Control"]) == (404, "no-store")
-    assert [one.event for one in AuditEntry.newest(limit=2)] == [
+    assert [entry.event for entry in AuditEntry.newest(limit=2)] == [
         "agency_logo_removed",
         "agency_logo_changed",
     ]
@@ -173,7 +173,7 @@ def test_too_large_a_file_is_named_and_a_huge_one_is_not_read(as_ana):
 # ---- everywhere ----
 
 
-def test_the_name_replaces_that_of_aura_and_is_text(as_ana, as_nobody):
+def test_the_agency_name_replaces_auras_and_is_escaped(as_ana, as_nobody):
     as_ana.post(PAGE, data={**SETTINGS, "name": "<b>Nord</b>"})
     for page in (as_ana.get("/").text, as_nobody.get("/sign-in").text):
         assert '<span class="brand-name">&lt;b&gt;Nord&lt;/b&gt;</span>' in page
@@ -181,20 +181,20 @@ def test_the_name_replaces_that_of_aura_and_is_text(as_ana, as_nobody):
 
 def test_a_page_reads_the_agency_once(as_ana):
     as_ana.post(PAGE, data=SETTINGS)
-    read = []
+    statements = []
     execute = db.obj.execute_sql
 
-    def noted(sql, *values, **more):
-        read.append(sql)
+    def record(sql, *values, **more):
+        statements.append(sql)
         return execute(sql, *values, **more)
 
     with watched(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(db.obj, "execute_sql", noted)
+        patch.setattr(db.obj, "execute_sql", record)
         as_ana.get("/")
-    assert sum('"agency"' in sql for sql in read) == 1
+    assert sum('"agency"' in sql for sql in statements) == 1
 
 
-def test_without_a_database_pages_show_auras_own_look(as_ana, app, monkeypatch):
+def test_without_a_database_pages_have_auras_design(as_ana, app, monkeypatch):
     as_ana.post(PAGE, data=SETTINGS)
     db.close()
     monkeypatch.setattr(db.obj, "database", "/nowhere/at/all.db")
@@ -254,12 +254,12 @@ def test_the_pdf_has_the_logo_and_the_color(as_ana, client_id):
 
 
 def colors_of_text(pdf):
-    """The fill colors that the streams of a PDF set."""
+    """Return the fill colors that the streams of a PDF set."""
     found = set()
     for stream in re.findall(rb"stream\n(.*?)\nendstream", pdf, re.DOTALL):
         try:
             text = zlib.decompress(stream)
         except zlib.error:
             continue
-        found |= {one.decode() for one in re.findall(rb"[\d.]+ [\d.]+ [\d.]+ rg", text)}
+        found |= {color.decode() for color in re.findall(rb"[\d.]+ [\d.]+ [\d.]+ rg", text)}
     return found

@@ -1,4 +1,4 @@
-"""An owner enters the e-mail server, sends a test message and sees what became of each message."""
+"""An owner sets up the e-mail server, sends a test message and follows each message."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_each_problem_has_words_and_a_next_step(app, as_ana, ana, config, email_
     assert "&lt;b&gt;own words&lt;/b&gt;" in page
 
 
-def test_the_words_are_those_of_the_code(app):
+def test_every_code_has_words(app):
     words = app.jinja_env.get_template("settings/_email_words.html").module
     assert words.PROBLEMS.keys() == {*smtp.PROBLEMS, *delivery.OWN_PROBLEMS}
     assert words.STATES.keys() == {"queued", "sending", "sent", "failed", "unknown", "cancelled"}
@@ -171,7 +171,7 @@ def test_the_words_are_those_of_the_code(app):
     assert set(DIGESTS) == {"daily", "weekly", "off"}
 
 
-def test_what_may_have_arrived_is_said(as_ana, ana, config, email_on):
+def test_the_page_says_that_a_message_may_have_arrived(as_ana, ana, config, email_on):
     as_ana.post("/settings/email/test")
 
     def send(*_):
@@ -219,5 +219,5 @@ def test_only_owners_see_the_settings(as_ben, as_cleo, as_dora, email_on):
         assert save(person).status_code == 403
 
 
-def test_the_settings_lead_there(as_ana):
+def test_the_settings_link_to_email(as_ana):
     assert 'href="/settings/email"' in as_ana.get("/settings").text

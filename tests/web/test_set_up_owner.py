@@ -1,4 +1,4 @@
-"""The first person follows the link that was printed, and owns the agency from then on."""
+"""The first person opens the printed setup link and becomes the owner."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ TYPED = {
 
 @pytest.fixture
 def link(app, config) -> str:
-    """The path of the link as it was printed."""
+    """Return the path of the printed setup link."""
     return one_time_links.setup_link(config).removeprefix(config.origin)
 
 
-def test_the_link_makes_the_owner_and_signs_them_in(as_nobody, link):
+def test_the_link_creates_the_owner_and_signs_them_in(as_nobody, link):
     assert "Set up Aura" in as_nobody.get(link).text
     answer = as_nobody.post(link, data=TYPED)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
@@ -46,12 +46,12 @@ def test_the_link_works_once(app, as_nobody, link, config):
     assert one_time_links.setup_link(config) is None
 
 
-def test_the_link_of_an_earlier_start_works_beside_the_newer_one(as_nobody, link, config):
+def test_an_earlier_link_works_beside_a_newer_one(as_nobody, link, config):
     assert one_time_links.setup_link(config)
     assert as_nobody.get(link).status_code == 200
 
 
-def test_the_link_dies_after_an_hour(as_nobody, link, config, monkeypatch):
+def test_the_link_expires_after_an_hour(as_nobody, link, config, monkeypatch):
     token = link.rsplit("/", 1)[1]
     monkeypatch.setattr(one_time_links, "SETUP_MAX_AGE", timedelta(seconds=-1))
     assert as_nobody.get(f"/setup/{token}").status_code == 410
@@ -82,7 +82,7 @@ def test_a_link_of_another_purpose_or_installation_opens_nothing(as_nobody, link
         ({"again": "something else entirely"}, "again"),
     ],
 )
-def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_nobody, link, changes, field):
+def test_a_mistake_is_shown_beside_its_field_and_the_rest_is_kept(as_nobody, link, changes, field):
     answer = as_nobody.post(link, data={**TYPED, **changes})
     assert answer.status_code == 422
     assert f'id="f-{field}-error"' in answer.text
@@ -92,12 +92,12 @@ def test_a_mistake_is_told_beside_its_field_and_the_rest_is_kept(as_nobody, link
     assert not User.any_exists()
 
 
-def test_several_mistakes_are_told_at_once(as_nobody, link):
+def test_several_mistakes_are_shown_at_once(as_nobody, link):
     answer = as_nobody.post(link, data={"name": "", "email": "", "password": "", "again": ""})
     assert "Fix these 3 fields and send the form again" in answer.text
 
 
-def test_whoever_comes_without_the_link_is_told_where_it_is(as_nobody):
+def test_the_sign_in_page_says_how_to_get_the_link(as_nobody):
     text = as_nobody.get("/sign-in").text
     assert "No account exists yet" in text
     assert "flask --app wsgi setup-link" in text

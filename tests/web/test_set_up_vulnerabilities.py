@@ -83,7 +83,7 @@ def test_a_refused_file_says_why_and_changes_nothing(
     ("content", "reason"),
     [(b"", "not empty"), (b"PK\x03\x04", "begins with"), (b"[1]", "begins with")],
 )
-def test_what_is_no_feed_is_refused_at_once(
+def test_a_file_that_is_no_feed_is_refused_at_once(
     as_ana: Person, config: Config, content: bytes, reason: str
 ) -> None:
     answer = upload(as_ana, content)
@@ -93,11 +93,11 @@ def test_what_is_no_feed_is_refused_at_once(
     assert not list(config.var_dir.glob("vulnerabilities.upload*"))
 
 
-def test_no_file_is_refused(as_ana: Person) -> None:
+def test_a_form_without_a_file_is_refused(as_ana: Person) -> None:
     assert "Choose a file." in as_ana.post(f"{PAGE}/file", data={}).text
 
 
-def test_only_an_owner_may(as_ben: Person, as_cleo: Person) -> None:
+def test_only_an_owner_changes_the_settings(as_ben: Person, as_cleo: Person) -> None:
     for person in (as_ben, as_cleo):
         assert person.get(PAGE).status_code == 403
         assert person.post(f"{PAGE}/key", data={"key": KEY}).status_code == 403
@@ -116,7 +116,7 @@ def test_only_an_owner_may_send_a_large_file(
     assert upload(as_ana, large).status_code == 413
 
 
-def test_update_now_is_for_those_with_a_key(as_ana: Person, clock: Clock) -> None:
+def test_update_now_needs_a_key(as_ana: Person, clock: Clock) -> None:
     assert as_ana.post(f"{PAGE}/fetch").status_code == 409
     as_ana.post(f"{PAGE}/key", data={"key": KEY})
     assert "Update requested" in as_ana.post(f"{PAGE}/fetch", follow_redirects=True).text

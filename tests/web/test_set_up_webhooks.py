@@ -1,4 +1,4 @@
-"""An owner adds a webhook, tests it, sees what was delivered, and ends it."""
+"""An owner adds a webhook, tests it, reads its deliveries and deletes it."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_clients_that_no_longer_exist_are_not_all_clients(as_ana, endpoint):
     assert "All clients" not in page
 
 
-def test_there_is_a_limit(as_ana, ana, config, monkeypatch):
+def test_the_number_of_webhooks_is_limited(as_ana, ana, config, monkeypatch):
     monkeypatch.setattr(endpoints, "MAX_ENDPOINTS", 1)
     add(as_ana)
     assert add(as_ana, name="Other").status_code == 409
@@ -173,7 +173,7 @@ def test_a_webhook_is_turned_off_and_deleted(as_ana, endpoint):
     assert as_ana.post("/settings/webhooks/messages/1/resend").status_code == 404
 
 
-def test_a_replaced_secret_is_another_one(as_ana, endpoint, config):
+def test_a_replaced_secret_is_new(as_ana, endpoint, config):
     (before,) = endpoints.open_target(endpoint, config, utcnow()).secrets
     page = as_ana.post(path(endpoint, "/secret"), follow_redirects=True).text
     endpoint.refresh()
@@ -190,7 +190,7 @@ def test_addresses_and_secrets_count_among_the_secrets_of_the_sealing_key(as_ana
     assert after.seals == before.seals + 2
 
 
-def test_only_owners_may(as_ben, as_ana, endpoint):
+def test_only_owners_manage_webhooks(as_ben, as_ana, endpoint):
     for address in ("", "/new", f"/{endpoint.id}", f"/{endpoint.id}/edit", f"/{endpoint.id}/log"):
         assert as_ben.get("/settings/webhooks" + address).status_code == 403
     for action in ("/test", "/off", "/on", "/delete", "/secret", "/edit"):

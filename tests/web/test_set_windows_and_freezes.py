@@ -1,4 +1,4 @@
-"""A person stops all updates, adds and ends freezes, and sets maintenance windows."""
+"""Stop all updates, add and end freezes, and set maintenance windows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def offered(text: str) -> list[str]:
     return re.findall(r'<option value="(site:\d+)"', text)
 
 
-def test_of_many_sites_only_the_one_is_offered_whose_page_led_here(as_ana, today, monkeypatch):
+def test_with_many_sites_the_form_offers_the_linked_site(as_ana, today, monkeypatch):
     assert offered(as_ana.get(PAGE).text) == [f"site:{today.id}"] * 2
     monkeypatch.setattr(site_choices, "MOST_OFFERED", 0)
     assert not offered(as_ana.get(PAGE).text)
@@ -73,7 +73,7 @@ def test_an_operator_stops_everything_and_every_page_says_so(
     assert "broken into" not in seen_by_client
 
 
-def test_only_an_owner_starts_again(as_ana, as_ben, today):
+def test_an_operator_cannot_start_updates_again(as_ana, as_ben, today):
     as_ben.post(f"{PAGE}/stop", data={"reason": "why"})
     assert "Start updates again" not in as_ben.get(PAGE).text
     assert as_ben.post(f"{PAGE}/start").status_code == 403
@@ -91,7 +91,7 @@ def test_without_a_reason_nothing_is_stopped(as_ana):
     assert ChangeStop.current() is None
 
 
-def test_stopping_twice_is_told_and_changes_nothing(as_ana, as_ben):
+def test_stopping_twice_is_refused_and_changes_nothing(as_ana, as_ben):
     as_ben.post(f"{PAGE}/stop", data={"reason": "first"})
     assert as_ana.post(f"{PAGE}/stop", data={"reason": "second"}).status_code == 409
     assert ChangeStop.get().reason == "first"
@@ -147,21 +147,21 @@ def test_a_freeze_without_a_name_or_days_is_not_added(as_ana, wrong):
 
 
 @pytest.mark.parametrize("covers", ["site:999", "client:x", "all"])
-def test_a_freeze_for_nobody_is_not_added(as_ana, covers):
+def test_a_freeze_for_an_unknown_site_or_client_is_not_added(as_ana, covers):
     assert as_ana.post(f"{PAGE}/freezes", data=freeze(covers=covers)).status_code == 404
     assert not Freeze.select().exists()
 
 
 def test_a_freeze_of_one_client_is_shown_there_and_nowhere_else(as_ana, today):
-    mine, other = Client.named("Bakery Ltd"), Client.named("Florist Ltd")
-    Site.update(client=mine).execute()
-    as_ana.post(f"{PAGE}/freezes", data=freeze(covers=f"client:{mine.id}"))
-    assert "Black Friday" in as_ana.get(f"/clients/{mine.id}").text
+    frozen, other = Client.named("Bakery Ltd"), Client.named("Florist Ltd")
+    Site.update(client=frozen).execute()
+    as_ana.post(f"{PAGE}/freezes", data=freeze(covers=f"client:{frozen.id}"))
+    assert "Black Friday" in as_ana.get(f"/clients/{frozen.id}").text
     assert "Black Friday" in as_ana.get(f"/sites/{today.id}").text
     assert "Black Friday" not in as_ana.get(f"/clients/{other.id}").text
 
 
-def test_a_client_user_reads_of_their_own_freezes_only(as_ana, as_dora, dora, today):
+def test_a_client_user_sees_only_their_own_freezes(as_ana, as_dora, dora, today):
     other = Client.named("Florist Ltd")
     as_ana.post(f"{PAGE}/freezes", data=freeze(name="Theirs", covers=f"client:{other.id}"))
     as_ana.post(f"{PAGE}/freezes", data=freeze(name="Ours", covers=f"client:{dora.client_id}"))
@@ -174,9 +174,7 @@ def test_a_client_user_reads_of_their_own_freezes_only(as_ana, as_dora, dora, to
     assert "Theirs" not in text
 
 
-def test_a_frozen_update_is_approved_for_later_or_by_an_owner_with_a_reason(
-    as_ana, as_ben, proposed
-):
+def test_an_owner_approves_a_frozen_update_with_a_reason(as_ana, as_ben, proposed):
     as_ana.post(f"{PAGE}/freezes", data=freeze())
     path = f"/changes/{proposed.id}"
     operator = as_ben.get(path).text
@@ -247,7 +245,7 @@ def test_the_window_of_a_client_is_on_its_page_and_on_those_of_its_sites(as_ana,
         ("time_zone", {"time_zone": "Mars/Base"}),
     ],
 )
-def test_a_window_that_makes_no_sense_is_not_set(as_ana, today, field, wrong):
+def test_an_invalid_window_is_not_set(as_ana, today, field, wrong):
     data = window(**{"owner": f"site:{today.id}", **wrong})
     answer = as_ana.post(f"{PAGE}/maintenance", data=data)
     assert answer.status_code == 422

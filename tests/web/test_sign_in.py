@@ -1,4 +1,4 @@
-"""Somebody signs in; everybody else gets one and the same answer."""
+"""Sign in with a password; every failure gets the same response."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_case_and_spaces_of_the_address_do_not_matter(as_nobody, ana):
     assert as_nobody.signs_in(f" {ANA.upper()} ", PASSWORD).status_code == 303
 
 
-def test_the_page_one_wanted_opens_after_signing_in(as_nobody, ana):
+def test_the_requested_page_opens_after_signing_in(as_nobody, ana):
     sent = as_nobody.get("/activity?event=site_added")
     assert sent.headers["Location"] == "/sign-in?next=/activity?event%3Dsite_added"
     assert 'value="/activity?event=site_added"' in as_nobody.get(sent.headers["Location"]).text
@@ -52,7 +52,7 @@ def test_only_a_hash_of_the_session_is_stored(as_nobody, ana):
     assert secret not in str(list(UserSession.select().dicts()))
 
 
-def test_signing_in_leaves_nothing_of_the_cookie_before(as_nobody, ana):
+def test_signing_in_discards_the_earlier_cookie(as_nobody, ana):
     with as_nobody.session_transaction() as cookie:
         cookie["planted"] = "by an attacker"
     before = as_nobody.token()
@@ -62,11 +62,11 @@ def test_signing_in_leaves_nothing_of_the_cookie_before(as_nobody, ana):
     assert as_nobody.post("/sign-out", data={"csrf_token": before}).status_code == 400
 
 
-def test_one_who_is_signed_in_is_not_asked_again(as_ana):
+def test_a_signed_in_person_is_not_asked_again(as_ana):
     assert as_ana.get("/sign-in?next=/activity").headers["Location"] == "/activity"
 
 
-# ---- who may not ----
+# ---- failures ----
 
 
 def test_every_failure_gets_the_same_answer(as_nobody, ana, ben, cleo):
@@ -89,11 +89,11 @@ def test_every_failure_gets_the_same_answer(as_nobody, ana, ben, cleo):
         LoginFailure.update(at=utcnow()).execute()
         more.append(as_nobody.signs_in(ANA, "still not it, sorry"))
     assert {answer.status_code for answer in more} == {422}
-    # Some of them were not even looked at.
+    # Aura refused some attempts without checking the password.
     assert LoginFailure.select().count() < len(answers) + len(more)
 
 
-def test_the_address_typed_is_kept_the_password_is_not(as_nobody, ana):
+def test_the_form_keeps_the_address_and_not_the_password(as_nobody, ana):
     answer = as_nobody.signs_in(ANA, "not the password at all")
     assert f'value="{ANA}"' in answer.text
     assert "not the password" not in answer.text
@@ -107,8 +107,8 @@ def test_a_failure_is_in_the_audit_log_without_the_address(as_nobody, ana):
     assert "secret-address" not in str(list(LoginFailure.select().dicts()))
 
 
-def test_a_name_nobody_has_takes_as_long_as_one_somebody_has(as_nobody, ana, monkeypatch):
-    """The slow part runs once for each of them; a clock would only guess."""
+def test_an_unknown_address_takes_as_long_as_a_known_one(as_nobody, ana, monkeypatch):
+    """Count the slow hashes, because a measured time varies."""
     checked = []
     real = passwords._hasher.verify
 
@@ -130,7 +130,7 @@ def test_a_name_nobody_has_takes_as_long_as_one_somebody_has(as_nobody, ana, mon
 def test_guessing_is_slowed_and_even_the_right_password_has_to_wait(as_nobody, ana):
     for _ in range(5):
         as_nobody.signs_in(ANA, "not the password at all")
-    # However slowly this machine checks passwords, the last attempt was just now.
+    # On a slow machine the last attempt may be too old, so set its time to now.
     LoginFailure.update(at=utcnow()).execute()
     assert as_nobody.signs_in(ANA, PASSWORD).status_code == 422
     LoginFailure.update(at=utcnow() - timedelta(seconds=3)).execute()
@@ -150,18 +150,18 @@ def test_a_stranger_cannot_lock_out_a_browser_the_person_used_before(app, as_nob
     assert as_nobody.signs_in(ANA, PASSWORD).status_code == 303
 
 
-def test_an_outdated_hash_is_replaced_without_asking(as_nobody, ana):
+def test_an_outdated_hash_is_replaced_at_sign_in(as_nobody, ana):
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     User.update(password_hash=weak).where(User.id == ana.id).execute()
     assert as_nobody.signs_in(ANA, PASSWORD).status_code == 303
     assert not passwords.is_outdated(User.get_by_id(ana.id).password_hash)
 
 
-# ---- where one is sent ----
+# ---- redirects ----
 
 
 @pytest.mark.parametrize("path", ["/", "/sites/3", "/activity?event=x&site=1", "/a#b"])
-def test_pages_of_aura_may_be_asked_for(path):
+def test_a_redirect_to_a_page_of_aura_is_allowed(path):
     assert safe_next(path) == path
 
 
@@ -183,11 +183,11 @@ def test_pages_of_aura_may_be_asked_for(path):
         "/\x7f",
     ],
 )
-def test_nobody_is_sent_to_another_site(path):
+def test_a_redirect_to_another_site_is_refused(path):
     assert safe_next(path) == "/"
 
 
-def test_a_foreign_address_in_the_form_leads_home(as_nobody, ana):
+def test_a_foreign_address_in_the_form_leads_to_the_overview(as_nobody, ana):
     assert as_nobody.signs_in(ANA, PASSWORD, next="//evil.example").headers["Location"] == "/"
 
 
@@ -196,7 +196,7 @@ def test_a_form_sent_without_a_session_leads_back_to_its_page(as_nobody, ana):
     assert as_nobody.post("/sites/1/sync").headers["Location"] == "/sign-in"
 
 
-def test_a_refreshing_part_says_it_and_leaves_the_page_as_it_is(as_nobody, paired):
+def test_a_refreshing_part_links_to_the_sign_in_page(as_nobody, paired):
     headers = {"HX-Request": "true", "HX-Current-URL": f"http://localhost/sites/{paired.id}"}
     answer = as_nobody.get(f"/sites/{paired.id}/progress", headers=headers)
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (286, "#session-note")
@@ -204,7 +204,7 @@ def test_a_refreshing_part_says_it_and_leaves_the_page_as_it_is(as_nobody, paire
 
 
 @pytest.mark.parametrize("email", [ANA, "nobody@agency.example"])
-def test_a_paused_sign_in_says_so_and_tells_nobody_who_has_an_account(as_nobody, ana, email):
+def test_a_paused_sign_in_does_not_reveal_who_has_an_account(as_nobody, ana, email):
     for _ in range(5):
         as_nobody.signs_in(email, "not the password at all")
     assert "Sign-in is paused" not in as_nobody.get("/sign-in").text

@@ -1,4 +1,4 @@
-"""A person signs in with a password and a code: of the authenticator app, or for recovery."""
+"""Sign in with a password and a code of the authenticator app or a recovery code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEW = "five unrelated words suffice"
 
 @pytest.fixture
 def recovery(app, ana, config) -> list[str]:
-    """The recovery codes of Ana, who has an authenticator app."""
+    """Add an authenticator app for Ana and return her recovery codes."""
     created = add_app(User.get_by_id(ana.id), config, utcnow())
     forget_used_codes()
     return created
@@ -34,14 +34,14 @@ def recovery(app, ana, config) -> list[str]:
 
 @pytest.fixture
 def code(recovery, ana, config):
-    """What Ana's app shows, now or some time later."""
+    """Return a function that returns the code of Ana's app, now or later."""
     user = User.get_by_id(ana.id)
     return lambda **later: app_code(user, config, utcnow() + timedelta(**later))
 
 
 @pytest.fixture
 def past_password(as_nobody, recovery):
-    """A browser in which the right password was typed."""
+    """Return a browser in which the right password was typed."""
     as_nobody.signs_in(ANA, PASSWORD)
     return as_nobody
 
@@ -83,7 +83,7 @@ def test_a_code_is_accepted_once(app, past_password, code):
     answer = other.post(STEP, data={"code": shown})
     assert answer.status_code == 422
     assert "was used before" in answer.text
-    # Nor is one from before the newest.
+    # A code older than the last accepted one is refused, too.
     assert other.post(STEP, data={"code": code(seconds=-30)}).status_code == 422
     assert other.post(STEP, data={"code": code(seconds=30)}).status_code == 303
 
@@ -96,7 +96,7 @@ def test_clocks_may_differ_by_one_code(past_password, code, seconds, status):
 @pytest.mark.parametrize(
     "typed", ["", "000000", "12345", "１２３４５６", "a" * 16, "x" * 4000, "\u0660" * 6, "-1 234 5"]
 )
-def test_anything_else_is_refused(past_password, recovery, typed):
+def test_any_other_input_is_refused(past_password, recovery, typed):
     SecondFactor.update(last_step=2**40).execute()
     answer = past_password.post(STEP, data={"code": typed})
     assert answer.status_code == 422
@@ -123,7 +123,7 @@ def test_a_recovery_code_signs_in_once(app, past_password, recovery, ana, config
     assert RecoveryCode.unused(ana.id) == 9
 
 
-def test_the_code_of_somebody_else_is_none(past_password, recovery, ben, config):
+def test_a_recovery_code_of_another_person_is_refused(past_password, recovery, ben, config):
     other = add_app(User.get_by_id(ben.id), config, utcnow())
     assert past_password.post(STEP, data={"code": other[0]}).status_code == 422
 
@@ -131,7 +131,7 @@ def test_the_code_of_somebody_else_is_none(past_password, recovery, ben, config)
 def test_only_hashes_of_recovery_codes_are_stored(recovery):
     stored = str(list(RecoveryCode.select().dicts()))
     assert len(set(recovery)) == 10
-    assert not any(one in stored or one.replace("-", "") in stored for one in recovery)
+    assert not any(code in stored or code.replace("-", "") in stored for code in recovery)
 
 
 def test_the_secret_of_the_app_is_stored_encrypted(recovery, ana, config):
@@ -190,7 +190,7 @@ def test_a_right_password_does_not_reset_the_guesses_of_codes(past_password, cod
     assert "Codes are paused" in past_password.post(STEP, data={"code": code()}).text
 
 
-# ---- how long a sign-in stays unfinished ----
+# ---- unfinished sign-ins ----
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_the_second_step_without_the_first_leads_to_the_first(as_nobody, code):
     assert as_nobody.post(STEP, data={"code": code()}).headers["Location"] == "/sign-in"
 
 
-def test_the_first_step_of_one_person_is_none_for_another(as_nobody, recovery, ben, config):
+def test_an_app_code_of_another_person_is_refused(as_nobody, recovery, ben, config):
     add_app(User.get_by_id(ben.id), config, utcnow())
     forget_used_codes()
     as_nobody.signs_in(ANA, PASSWORD)
@@ -234,7 +234,7 @@ def test_the_form_that_was_kept_is_still_there_after_the_code(as_nobody, code):
     assert 'name="name" value="Rosa"' in answer.text
 
 
-# ---- what gets around the password does not get around the factor ----
+# ---- a link replaces the password and not the factor ----
 
 
 def link_path(link: str, config) -> str:

@@ -1,4 +1,4 @@
-"""A person signs in at an OpenID provider, and no one gets an account that is not theirs."""
+"""Sign in at an OpenID provider; a response that does not fit starts no session."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.openid_provider import (
 from tests.support.second_factors import add_app, app_code, forget_used_codes
 
 pytestmark = pytest.mark.both_databases
-# What every database refuses alike.
+# The refusals are the same on every database.
 NO_SQL = pytest.mark.both_databases(every_run=False)
 
 
@@ -47,8 +47,8 @@ def provider(server):
 
 
 @pytest.fixture
-def on(provider, ana, database):
-    """Single sign-on is turned on, with changes to what the owner entered."""
+def enable(provider, ana, database):
+    """Return a function that turns on single sign-on, with changes to the settings."""
 
     def turn_on(**changes):
         typed = {
@@ -67,12 +67,12 @@ def on(provider, ana, database):
 
 @pytest.fixture
 def eva(database):
-    """Was invited, and has no password yet."""
+    """Return a person who was invited and has no password yet."""
     return make_user("Eva", "operator", password_hash=NO_PASSWORD)
 
 
 def at_provider(browser, path="/sign-in/provider"):
-    """Start in Aura and sign in there; return the address with which the browser comes back."""
+    """Start in Aura, sign in at the provider and return the address of the way back."""
     begun = browser.get(path)
     assert begun.status_code == 303, begun.text
     return back_from(begun.headers["Location"])
@@ -88,7 +88,7 @@ def signs_in(browser, path="/sign-in/provider"):
     return browser.get(at_provider(browser, path))
 
 
-def is_in(browser):
+def is_signed_in(browser):
     return browser.get("/account").status_code == 200
 
 
@@ -101,44 +101,44 @@ def refusals():
 
 
 def test_an_invited_person_signs_in_without_ever_choosing_a_password(
-    app, as_nobody, as_ana, on, provider, eva
+    app, as_nobody, as_ana, enable, provider, eva
 ):
-    on()
+    enable()
     assert "Sign in with Okta" in as_nobody.get("/sign-in").text
     provider.email = "Eva@Agency.example"
     answer = signs_in(as_nobody, "/sign-in/provider?next=/sites")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sites")
-    assert is_in(as_nobody)
+    assert is_signed_in(as_nobody)
     assert "Eva" in as_nobody.get("/account").text
     assert as_ana.get("/team").text.count("Invited") == 0, "she is active now"
     for password in ("", "!", "!provider", PASSWORD):
         assert app.test_client().signs_in(eva.email, password).status_code == 422
     linked = AuditEntry.newest(event="identity_linked")
     assert len(linked) == 1
-    asked = provider.token_requests[0]
-    assert asked["redirect_uri"] == "http://aura.test/sign-in/answer"
+    token_request = provider.token_requests[0]
+    assert token_request["redirect_uri"] == "http://aura.test/sign-in/answer"
     assert SECRET not in "".join(entry.body for entry in AuditEntry.newest(limit=500))
 
 
-def test_the_subject_counts_from_then_on_and_not_the_address(app, as_nobody, on, provider, eva):
-    on()
+def test_the_subject_identifies_the_account(app, as_nobody, enable, provider, eva):
+    enable()
     provider.email = eva.email
     signs_in(as_nobody)
     provider.email = "married@agency.example"
     again = app.test_client()
     signs_in(again)
-    assert is_in(again)
+    assert is_signed_in(again)
     assert OpenIdIdentity.select().count() == 1
 
 
-def test_whoever_gets_a_former_address_does_not_get_the_account(app, as_nobody, on, provider, eva):
-    on()
+def test_a_reused_address_does_not_open_the_account(app, as_nobody, enable, provider, eva):
+    enable()
     provider.email = eva.email
     signs_in(as_nobody)
     provider.subject = "person-2"
     other = app.test_client()
     answer = signs_in(other)
-    assert (answer.status_code, is_in(other)) == (422, False)
+    assert (answer.status_code, is_signed_in(other)) == (422, False)
     assert "No account here belongs to this sign-in." in answer.text
     assert "another subject" in refusals()[0].body
 
@@ -148,15 +148,15 @@ def test_whoever_gets_a_former_address_does_not_get_the_account(app, as_nobody, 
     [{"kty": "EC", "crv": "P-999", "x": "AQ", "y": "AQ"}, {"kty": "moon"}, {}, None, "key", 5],
     ids=str,
 )
-def test_keys_of_kinds_that_are_not_known_are_ignored(as_nobody, on, provider, eva, key):
-    on()
+def test_keys_of_unknown_kinds_are_ignored(as_nobody, enable, provider, eva, key):
+    enable()
     provider.email, provider.more_keys = eva.email, [key]
     signs_in(as_nobody)
-    assert is_in(as_nobody)
+    assert is_signed_in(as_nobody)
 
 
-def test_a_sign_in_of_long_ago_confirms_nothing_sensitive(as_nobody, on, provider, eva):
-    on()
+def test_an_old_sign_in_confirms_nothing_sensitive(as_nobody, enable, provider, eva):
+    enable()
     provider.email = eva.email
     provider.claims = {"auth_time": int(time.time()) - 3600}
     signs_in(as_nobody)
@@ -169,13 +169,13 @@ def test_a_sign_in_of_long_ago_confirms_nothing_sensitive(as_nobody, on, provide
     assert "max_age=0" in begun
     assert as_nobody.get(back_from(begun)).headers["Location"] == "/activity"
     answer = as_nobody.post("/activity/exports", data={"form": "csv", "client": "1"})
-    assert answer.status_code == 404, "there is no such client, and no question any more"
+    assert answer.status_code == 404, "the client is unknown, and no confirmation is needed"
     assert AuditEntry.newest(event="identity_confirmed")
 
 
 @pytest.mark.parametrize("claims", [{"auth_time": 1_000_000_000}, {"auth_time": None}])
-def test_a_provider_that_does_not_ask_again_confirms_nothing(as_nobody, on, provider, eva, claims):
-    on()
+def test_a_provider_that_does_not_ask_confirms_nothing(as_nobody, enable, provider, eva, claims):
+    enable()
     provider.email = eva.email
     signs_in(as_nobody)
     UserSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
@@ -184,8 +184,8 @@ def test_a_provider_that_does_not_ask_again_confirms_nothing(as_nobody, on, prov
     assert UserSession.get().confirmed_at < utcnow() - timedelta(minutes=59)
 
 
-def test_another_person_at_the_provider_confirms_nothing(as_nobody, on, provider, eva):
-    on()
+def test_another_person_at_the_provider_confirms_nothing(as_nobody, enable, provider, eva):
+    enable()
     provider.email = eva.email
     signs_in(as_nobody)
     provider.subject = "person-2"
@@ -193,32 +193,32 @@ def test_another_person_at_the_provider_confirms_nothing(as_nobody, on, provider
     assert "another person" in refusals()[0].body
 
 
-def test_new_people_become_viewers_who_see_no_client(as_nobody, on, provider, today):
-    on(domains="@Agency.example, other.example", creates_viewers=True)
+def test_new_people_become_viewers_who_see_no_client(as_nobody, enable, provider, today):
+    enable(domains="@Agency.example, other.example", creates_viewers=True)
     provider.email = "newcomer@agency.example"
     signs_in(as_nobody)
     user = User.get(User.email == "newcomer@agency.example")
     assert (user.role, user.limited_to, user.is_invited) == ("viewer", [], False)
-    assert is_in(as_nobody)
+    assert is_signed_in(as_nobody)
     assert "Bakery" not in as_nobody.get("/sites").text
 
 
-def test_an_owner_without_a_password_is_not_the_last_one(as_ana, as_nobody, ana, on, provider):
-    on()
+def test_an_owner_without_a_password_is_not_the_last_one(as_ana, as_nobody, ana, enable, provider):
+    enable()
     olga = make_user("Olga", "owner", password_hash=NO_PASSWORD)
     provider.email = olga.email
     signs_in(as_nobody)
-    assert is_in(as_nobody)
+    assert is_signed_in(as_nobody)
     assert as_ana.post(f"/team/{ana.id}/disable").status_code == 409
     assert not User.get_by_id(ana.id).is_disabled
 
 
-def test_signing_out_ends_the_session_here(as_nobody, on, provider, eva):
-    on()
+def test_signing_out_ends_the_session_here(as_nobody, enable, provider, eva):
+    enable()
     provider.email = eva.email
     signs_in(as_nobody)
     as_nobody.post("/sign-out")
-    assert not is_in(as_nobody)
+    assert not is_signed_in(as_nobody)
 
 
 # ---- what is refused ----
@@ -252,11 +252,11 @@ def test_signing_out_ends_the_session_here(as_nobody, on, provider, eva):
     ],
     ids=str,
 )
-def test_a_token_that_does_not_fit_starts_no_session(as_nobody, on, provider, eva, claims):
-    on()
+def test_a_token_that_does_not_fit_starts_no_session(as_nobody, enable, provider, eva, claims):
+    enable()
     provider.email, provider.claims = eva.email, claims
     answer = signs_in(as_nobody)
-    assert (answer.status_code, is_in(as_nobody)) == (422, False)
+    assert (answer.status_code, is_signed_in(as_nobody)) == (422, False)
     assert OpenIdIdentity.select().count() == 0
     assert len(refusals()) == 1
 
@@ -270,7 +270,7 @@ def alg_none(claims):
 
 
 def signed_with_public_key(claims):
-    """The public key as the secret of a symmetric signature: a classic confusion."""
+    """Use the public key as the secret of a symmetric signature, a known attack."""
     secret = OctKey.import_key(KEY.as_pem(private=False))
     return jwt.encode({"alg": "HS256", "kid": "first"}, claims, secret)
 
@@ -300,17 +300,17 @@ def changed_after(claims):
     ],
 )
 def test_a_token_that_the_provider_did_not_sign_starts_no_session(
-    as_nobody, on, provider, eva, sign
+    as_nobody, enable, provider, eva, sign
 ):
-    on()
+    enable()
     provider.email, provider.sign = eva.email, sign
     answer = signs_in(as_nobody)
-    assert (answer.status_code, is_in(as_nobody)) == (422, False)
+    assert (answer.status_code, is_signed_in(as_nobody)) == (422, False)
     assert "Try again, or sign in with your password." in answer.text
 
 
-def test_an_answer_counts_once_and_in_the_browser_where_it_began(app, as_nobody, on, provider, eva):
-    on()
+def test_an_answer_counts_once_and_in_one_browser(app, as_nobody, enable, provider, eva):
+    enable()
     provider.email = eva.email
     back = at_provider(as_nobody)
     other = app.test_client()
@@ -318,7 +318,7 @@ def test_an_answer_counts_once_and_in_the_browser_where_it_began(app, as_nobody,
     assert as_nobody.get(back).status_code == 303
     as_nobody.post("/sign-out")
     assert as_nobody.get(back).status_code == 422, "once more"
-    assert not is_in(as_nobody)
+    assert not is_signed_in(as_nobody)
     back = at_provider(as_nobody)
     assert as_nobody.get("/sign-in/answer?state=guessed&code=x").status_code == 422
     assert as_nobody.get(back).status_code == 422, "a refused answer ends the attempt"
@@ -340,18 +340,18 @@ def test_an_answer_counts_once_and_in_the_browser_where_it_began(app, as_nobody,
     ids=str,
 )
 def test_an_answer_that_does_not_belong_here_starts_no_session(
-    as_nobody, on, provider, eva, answer
+    as_nobody, enable, provider, eva, answer
 ):
-    on()
+    enable()
     provider.email, provider.answer = eva.email, answer
     refused = signs_in(as_nobody)
-    assert (refused.status_code, is_in(as_nobody)) == (422, False)
+    assert (refused.status_code, is_signed_in(as_nobody)) == (422, False)
     assert "<script>" not in refused.text
     assert len(refusals()) == 1
 
 
-def test_an_answer_after_ten_minutes_comes_too_late(on, provider, eva, database):
-    on()
+def test_an_answer_after_ten_minutes_comes_too_late(enable, provider, eva, database):
+    enable()
     provider.email = eva.email
     began = utcnow() - timedelta(minutes=11)
     attempt, _ = openid_sign_in.begin("/", config=database, now=began)
@@ -366,18 +366,18 @@ def test_an_answer_after_ten_minutes_comes_too_late(on, provider, eva, database)
     assert provider.token_requests == []
 
 
-def test_an_answer_to_a_provider_that_was_replaced_does_not_count(as_nobody, on, provider, eva):
-    on()
+def test_an_answer_to_a_provider_that_was_replaced_does_not_count(as_nobody, enable, provider, eva):
+    enable()
     provider.email = eva.email
     back = at_provider(as_nobody)
     with local_provider() as other:
-        on(issuer=other.issuer)
+        enable(issuer=other.issuer)
         assert as_nobody.get(back).status_code == 422
         assert other.token_requests == provider.token_requests == [], "no code went anywhere"
 
 
-def test_the_verifier_of_the_browser_is_needed(as_nobody, on, provider, eva):
-    on()
+def test_the_verifier_of_the_browser_is_needed(as_nobody, enable, provider, eva):
+    enable()
     provider.email = eva.email
     back = at_provider(as_nobody)
     code = next(iter(provider.codes))
@@ -385,20 +385,20 @@ def test_the_verifier_of_the_browser_is_needed(as_nobody, on, provider, eva):
     assert as_nobody.get(back).status_code == 422
 
 
-def test_whoever_is_disabled_or_of_another_domain_stays_out(app, as_nobody, on, provider, ana, eva):
-    on(domains="other.example")
+def test_a_disabled_person_or_another_domain_is_refused(app, as_nobody, enable, provider, ana, eva):
+    enable(domains="other.example")
     provider.email = eva.email
     assert signs_in(as_nobody).status_code == 422
-    on()
+    enable()
     assert signs_in(as_nobody).status_code == 303
     users.disable_user(User.get_by_id(eva.id), by=ana, now=utcnow())
     again = app.test_client()
     assert signs_in(again).status_code == 422
-    assert not is_in(again)
+    assert not is_signed_in(again)
 
 
-def test_a_provider_that_is_down_leaves_the_password(as_nobody, on, provider, ana):
-    on()
+def test_the_password_works_while_the_provider_is_down(as_nobody, enable, provider, ana):
+    enable()
     back = at_provider(as_nobody)
     OpenIdProvider.update(token="http://127.0.0.1:9/token").execute()
     answer = as_nobody.get(back)
@@ -408,7 +408,7 @@ def test_a_provider_that_is_down_leaves_the_password(as_nobody, on, provider, an
     assert as_nobody.signs_in("ana@agency.example", PASSWORD).status_code == 303
 
 
-def test_without_a_provider_there_is_no_such_way(as_nobody, ana):
+def test_without_a_provider_its_pages_are_not_found(as_nobody, ana):
     assert "Sign in with" not in as_nobody.get("/sign-in").text
     for path in ("/sign-in/provider", "/sign-in/answer?state=x&code=y"):
         assert as_nobody.get(path).status_code == 404
@@ -418,11 +418,11 @@ def test_without_a_provider_there_is_no_such_way(as_nobody, ana):
 
 
 def form(provider, **changes):
-    known = {"issuer": provider.issuer, "client_id": CLIENT_ID, "secret": SECRET, "label": "Okta"}
-    return {**known, **changes}
+    usual = {"issuer": provider.issuer, "client_id": CLIENT_ID, "secret": SECRET, "label": "Okta"}
+    return {**usual, **changes}
 
 
-def test_an_owner_sets_it_up_and_turns_it_off(as_ana, provider):
+def test_an_owner_sets_up_single_sign_on_and_turns_it_off(as_ana, provider):
     assert "http://aura.test/sign-in/answer" in as_ana.get("/settings/single-sign-on").text
     answer = as_ana.post("/settings/single-sign-on", data=form(provider))
     assert answer.status_code == 303
@@ -461,7 +461,7 @@ def test_an_owner_sets_it_up_and_turns_it_off(as_ana, provider):
     ],
     ids=str,
 )
-def test_a_mistake_is_told_beside_its_field(as_ana, provider, changes, field):
+def test_a_mistake_is_shown_beside_its_field(as_ana, provider, changes, field):
     answer = as_ana.post("/settings/single-sign-on", data=form(provider, **changes))
     assert (answer.status_code, f'id="f-{field}-error"' in answer.text) == (422, True)
     assert OpenIdProvider.read() is None
@@ -492,8 +492,8 @@ def test_the_secret_is_entered_again_for_another_provider(as_ana, provider):
         assert (answer.status_code, 'id="f-secret-error"' in answer.text) == (422, True)
 
 
-def test_an_erased_person_is_forgotten_there_as_well(as_ana, as_nobody, on, provider, eva):
-    on()
+def test_erasing_a_person_deletes_their_identity(as_ana, as_nobody, enable, provider, eva):
+    enable()
     provider.email = eva.email
     signs_in(as_nobody)
     as_ana.post(f"/team/{eva.id}/disable")
@@ -504,33 +504,33 @@ def test_an_erased_person_is_forgotten_there_as_well(as_ana, as_nobody, on, prov
 # ---- a second factor of Aura ----
 
 
-def test_a_sign_in_at_the_provider_does_not_get_around_the_second_factor(
-    as_nobody, on, provider, eva, database
+def test_the_provider_does_not_replace_the_second_factor(
+    as_nobody, enable, provider, eva, database
 ):
-    on()
+    enable()
     add_app(eva, database, utcnow())
     forget_used_codes()
     provider.email = eva.email
     answer = signs_in(as_nobody, "/sign-in/provider?next=/sites")
     assert answer.headers["Location"] == "/sign-in/second-factor?next=/sites"
-    assert not is_in(as_nobody)
+    assert not is_signed_in(as_nobody)
     shown = app_code(eva, database, utcnow())
     assert as_nobody.post("/sign-in/second-factor", data={"code": shown}).status_code == 303
-    assert is_in(as_nobody)
+    assert is_signed_in(as_nobody)
 
 
 def test_a_role_that_needs_a_second_factor_adds_it_after_the_provider(
-    as_nobody, as_ana, on, provider, eva
+    as_nobody, as_ana, enable, provider, eva
 ):
-    on()
+    enable()
     as_ana.post("/settings/security/second-factor", data={"roles": ["operator"]})
     provider.email = eva.email
     assert signs_in(as_nobody).headers["Location"].startswith("/sign-in/add-factor")
-    assert not is_in(as_nobody)
+    assert not is_signed_in(as_nobody)
 
 
-def test_a_provider_that_checks_a_second_factor_is_enough_by_decision_of_an_owner(
-    app, as_nobody, as_ana, on, provider, eva, database
+def test_an_owner_can_trust_the_second_factor_of_the_provider(
+    app, as_nobody, as_ana, enable, provider, eva, database
 ):
     answer = as_ana.post("/settings/single-sign-on", data=form(provider, checks_factor="1"))
     assert answer.status_code == 303
@@ -540,40 +540,38 @@ def test_a_provider_that_checks_a_second_factor_is_enough_by_decision_of_an_owne
     add_app(eva, database, utcnow())
     provider.email = eva.email
     assert signs_in(as_nobody, "/sign-in/provider?next=/sites").headers["Location"] == "/sites"
-    assert is_in(as_nobody)
+    assert is_signed_in(as_nobody)
     assert "at a provider that checks a second factor" in as_ana.get("/activity").text
-    # Aura itself has seen no factor, so none is changed with this session alone.
+    # Aura itself has checked no factor, so this session cannot change one.
     as_ana.post("/settings/security/second-factor", data={"roles": []})
     as_nobody.forget_token()
     assert as_nobody.post("/account/second-factor/app/remove").status_code == 403
-    # The other ways to sign in are as before.
+    # Other ways to sign in still need the factor.
     User.update(password_hash=hash_password(PASSWORD)).where(User.id == eva.id).execute()
     other = app.test_client().signs_in(eva.email, PASSWORD)
     assert other.headers["Location"].startswith("/sign-in/second-factor")
 
 
-def test_without_that_decision_a_role_that_needs_a_factor_is_still_asked(
-    as_nobody, as_ana, on, provider, eva
-):
-    on(checks_factor=True)
-    on(checks_factor=False)
+def test_without_that_trust_the_role_still_needs_a_factor(as_nobody, as_ana, enable, provider, eva):
+    enable(checks_factor=True)
+    enable(checks_factor=False)
     as_ana.post("/settings/security/second-factor", data={"roles": ["operator"]})
     provider.email = eva.email
     assert signs_in(as_nobody).headers["Location"].startswith("/sign-in/add-factor")
 
 
-def test_a_person_without_a_factor_is_in_after_a_provider_that_checks_one(
-    as_nobody, as_ana, on, provider, eva
+def test_a_trusted_provider_signs_in_a_person_without_a_factor(
+    as_nobody, as_ana, enable, provider, eva
 ):
-    on(checks_factor=True)
+    enable(checks_factor=True)
     as_ana.post("/settings/security/second-factor", data={"roles": ["operator"]})
     provider.email = eva.email
     signs_in(as_nobody)
-    assert is_in(as_nobody)
+    assert is_signed_in(as_nobody)
 
 
-def test_an_old_sign_in_at_the_provider_changes_no_factor(as_nobody, on, provider, eva, database):
-    on()
+def test_an_old_provider_sign_in_changes_no_factor(as_nobody, enable, provider, eva, database):
+    enable()
     add_app(eva, database, utcnow())
     forget_used_codes()
     provider.email = eva.email
@@ -582,14 +580,14 @@ def test_an_old_sign_in_at_the_provider_changes_no_factor(as_nobody, on, provide
     shown = app_code(eva, database, utcnow())
     as_nobody.post("/sign-in/second-factor", data={"code": shown})
     as_nobody.forget_token()
-    assert is_in(as_nobody)
+    assert is_signed_in(as_nobody)
     assert as_nobody.post("/account/second-factor/app/remove").status_code == 403
 
 
-def test_a_person_without_a_password_proves_it_with_the_code_soon_after_the_provider(
-    as_nobody, on, provider, eva, database
+def test_a_person_without_a_password_confirms_with_a_code(
+    as_nobody, enable, provider, eva, database
 ):
-    on()
+    enable()
     add_app(eva, database, utcnow())
     forget_used_codes()
     provider.email = eva.email

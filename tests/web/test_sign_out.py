@@ -1,4 +1,4 @@
-"""Somebody signs out, and a copy of their cookie is worth nothing."""
+"""Sign out: the session ends, and with it every copy of its cookie."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from app.models.audit import AuditEntry
 
 
 def copy_of(person, app):
-    """A second browser with the same cookie."""
+    """Return a second browser with the same cookie."""
     thief = app.test_client()
     with person.session_transaction() as cookie:
         stolen = dict(cookie)
@@ -25,7 +25,7 @@ def test_signing_out_ends_the_session_and_says_so(as_ana):
     assert AuditEntry.newest(limit=1)[0].event == "signed_out"
 
 
-def test_a_copied_cookie_dies_with_the_session(app, as_ana):
+def test_a_copied_cookie_ends_with_the_session(app, as_ana):
     thief = copy_of(as_ana, app)
     assert thief.get("/").status_code == 200
     as_ana.post("/sign-out")
@@ -38,6 +38,6 @@ def test_signing_out_twice_harms_nothing(as_ana):
     assert as_ana.post("/sign-out").headers["Location"] == "/sign-in"
 
 
-def test_a_link_cannot_sign_anybody_out(as_ana):
+def test_a_link_cannot_sign_a_person_out(as_ana):
     assert as_ana.get("/sign-out").status_code == 405
     assert as_ana.get("/").status_code == 200

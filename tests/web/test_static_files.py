@@ -1,4 +1,4 @@
-"""Style, scripts and templates keep their word: pinned bytes, readable colours, nothing inline."""
+"""Static files and templates: pinned scripts, readable colors, nothing inline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STATIC = APP / "static"
 TEMPLATES = sorted((APP / "templates").rglob("*.html"))
 CSS = "\n".join(path.read_text("utf-8") for path in sorted((STATIC / "css").glob("*.css")))
 
-# (text, ground, least contrast): 4.5 for words, 3 for the edges of things one operates.
+# (text, ground, least contrast): 4.5 for text, 3 for the edges of controls.
 PAIRS = [
     *[(ink, ground, 4.5) for ink in ("ink", "ink-2") for ground in ("canvas", "surface", "sunk")],
     ("ink", "hover", 4.5),
@@ -45,7 +45,7 @@ PAIRS = [
 
 
 def _themes() -> dict[str, dict[str, str]]:
-    """The colors of both themes, read from `--name: light-dark(#light, #dark)`."""
+    """Return the colors of both themes, read from `--name: light-dark(#light, #dark)`."""
     pattern = r"--([a-z0-9-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);"
     found = re.findall(pattern, CSS)
     return {
@@ -54,14 +54,14 @@ def _themes() -> dict[str, dict[str, str]]:
     }
 
 
-def _luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+def _luminance(color: str) -> float:
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def contrast(one: str, other: str) -> float:
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+def contrast(first: str, second: str) -> float:
+    light, dark = sorted((_luminance(first), _luminance(second)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -72,13 +72,13 @@ def test_contrast_is_measured_as_the_standard_says():
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("text", "ground", "least"), PAIRS)
-def test_colours_can_be_read_in_both_themes(theme, text, ground, least):
-    colours = _themes()[theme]
-    assert contrast(colours[text], colours[ground]) >= least
+def test_colors_are_readable_in_both_themes(theme, text, ground, least):
+    colors = _themes()[theme]
+    assert contrast(colors[text], colors[ground]) >= least
 
 
 def test_every_color_is_a_token_of_both_themes():
-    """Outside of the tokens no rule names a color, so none is forgotten in one of the themes."""
+    """Rules use tokens instead of colors, so that both themes define every color."""
     layers = [
         path for path in (STATIC / "css").glob("*.css") if path.stem not in ("tokens", "print")
     ]
@@ -108,7 +108,7 @@ def test_templates_hold_no_inline_code_or_style():
 
 
 def inline_parts(template):
-    """What a template says that the Content Security Policy forbids, or that is not escaped."""
+    """Return what the Content Security Policy forbids, and what is not escaped."""
     text = re.sub(r"\{#.*?#\}", "", template, flags=re.DOTALL)
     inline = r"\sstyle\s*=|<style\b|\son[a-z]+\s*=|<script(?![^>]*\bsrc=)"
     unescaped = r"\|safe|autoescapefalse"
@@ -126,7 +126,7 @@ def inline_parts(template):
         "{% autoescape false %}",
     ],
 )
-def test_inline_code_and_what_is_not_escaped_are_seen(template):
+def test_inline_code_and_unescaped_output_are_found(template):
     assert inline_parts(template)
     assert not inline_parts('<script src="a.js"></script>{# <style> #}<p class="style">')
 
@@ -137,16 +137,16 @@ def test_templates_use_every_macro_they_import():
 
 
 def unused_macros(template):
-    """The macros that a template imports for nothing."""
+    """Return the macros that a template imports and does not use."""
     body = re.sub(r"\{% (?:from|import) .*?%\}|\{#.*?#\}", "", template, flags=re.DOTALL)
     imported = re.findall(r"\{% from \"[^\"]+\" import ([^%]+)%\}", template)
     names = [
-        one.strip() for line in imported for one in line.replace("with context", "").split(",")
+        macro.strip() for line in imported for macro in line.replace("with context", "").split(",")
     ]
     return [name for name in names if not re.search(rf"\b{name}\b", body)]
 
 
-def test_a_macro_that_is_imported_for_nothing_is_seen():
+def test_an_unused_macro_is_found():
     line = '{% from "a.html" import one, two with context %}'
     assert unused_macros(line + "{{ one() }}{# two #}") == ["two"]
     assert unused_macros(line + "{{ one(two) }}") == []
@@ -181,7 +181,7 @@ def test_every_icon_a_page_names_is_in_the_sprite():
 
 
 def classes_in(template: str) -> tuple[set[str], set[str]]:
-    """The classes a template names, and the beginnings of those it puts together."""
+    """Return the classes that a template names, and the beginnings of composed ones."""
     text = re.sub(r"\{#.*?#\}", "", template, flags=re.DOTALL)
     named, begun = set(), set()
     for value in re.findall(r'\sclass="((?:\{\{.*?\}\}|\{%.*?%\}|[^"])*)"', text):
@@ -194,34 +194,34 @@ def classes_in(template: str) -> tuple[set[str], set[str]]:
 
 
 def classes_ruled(css: str) -> set[str]:
-    """The classes that a rule of the stylesheet selects."""
+    """Return the classes that a rule of the stylesheet selects."""
     return set(re.findall(r"\.([a-z][a-z0-9-]*)", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)))
 
 
 def orphans(templates: list[str], css: str) -> set[str]:
-    """Classes without a rule, and rules without a class."""
+    """Return classes without a rule, and rules without a class."""
     named, begun = set(), set()
     for template in templates:
         some, parts = classes_in(template)
         named, begun = named | some, begun | parts
     ruled = classes_ruled(css)
-    composed = {one for one in ruled if one.startswith(tuple(begun))}
-    lost = {one for one in begun if not any(name.startswith(one) for name in ruled)}
+    composed = {word for word in ruled if word.startswith(tuple(begun))}
+    lost = {word for word in begun if not any(name.startswith(word) for name in ruled)}
     return (named - ruled) | (ruled - named - composed) | lost
 
 
-def test_without_scripts_nothing_says_that_it_updates_automatically():
-    """app.js shows these words, because it is what updates the part."""
+def test_without_scripts_no_page_promises_automatic_updates():
+    """app.js shows these words, because only app.js updates the page."""
     for template in TEMPLATES:
-        for said in re.finditer(
+        for found in re.finditer(
             r"(<[^>]*>)[^<>]*(?:updates automatically|stop live updates)",
             template.read_text("utf-8"),
         ):
-            assert "data-refreshes" in said[1] or said[1].startswith("<a "), template
+            assert "data-refreshes" in found[1] or found[1].startswith("<a "), template
 
 
-def test_an_icon_stands_for_one_thing():
-    """Round arrows are on the button that starts something, and never on what is running."""
+def test_an_icon_has_one_meaning():
+    """Round arrows mark a button that starts something, never something that is running."""
     for template in TEMPLATES:
         text = template.read_text("utf-8")
         assert not re.search(r'badge\([^)]*"refresh-cw"', text), template
@@ -233,7 +233,7 @@ def test_an_icon_stands_for_one_thing():
 
 
 def test_forms_and_texts_have_a_width_of_their_own():
-    """So that lines stay readable and edges line up on a wide screen."""
+    """Lines stay readable and edges line up on a wide screen."""
     for selector, width in ((r"\.form", "36rem"), (r"\.prose", "80ch"), ("p, li, dd", "80ch")):
         assert re.search(rf"^  {selector} {{[^}}]*max-width: {width};", CSS, re.MULTILINE), selector
 
@@ -253,5 +253,5 @@ def test_every_class_has_a_rule_and_every_rule_a_class():
         ('<p class="tick{% if x %} more{% endif %}">', ".tick { color: red }"),
     ],
 )
-def test_an_orphan_is_seen(template, css):
+def test_an_orphan_is_found(template, css):
     assert orphans([template], css)

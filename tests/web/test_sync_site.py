@@ -1,4 +1,4 @@
-"""Somebody asks a site for a fresh report and watches it arrive."""
+"""Request a sync of a site and follow its progress."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.models.sites import Site
 from tests.support.factories import read_report
 
 
-def test_asking_queues_one_sync_and_shows_its_progress(as_ben, paired, fake, config, jobs):
+def test_a_request_queues_one_sync_and_shows_its_progress(as_ben, paired, fake, config, jobs):
     read_report(paired, fake, config=config)
     jobs.jobs.clear()
     answer = as_ben.post(f"/sites/{paired.id}/sync")
@@ -25,7 +25,7 @@ def test_asking_queues_one_sync_and_shows_its_progress(as_ben, paired, fake, con
     assert "Akismet" in text
 
 
-def test_a_second_click_does_not_ask_twice(as_ben, paired):
+def test_a_second_click_queues_no_second_sync(as_ben, paired):
     as_ben.post(f"/sites/{paired.id}/sync")
     as_ben.post(f"/sites/{paired.id}/sync")
     assert Sync.select().where(Sync.site == paired).count() == 1
@@ -46,7 +46,7 @@ def _step_now(text: str) -> str:
     return text.split('aria-current="step"', 1)[1].split("<span>", 1)[1].split("</span>", 1)[0]
 
 
-def test_the_poll_ends_by_itself(as_ben, paired, fake, config):
+def test_polling_stops_when_the_sync_is_done(as_ben, paired, fake, config):
     path = f"/sites/{paired.id}/progress?seen=sync"
     assert "HX-Redirect" not in as_ben.get(path).headers
     read_report(paired, fake, config=config)
@@ -65,17 +65,17 @@ def test_an_open_page_follows_its_connection(as_ben, today):
     assert as_ben.get(path).headers["HX-Redirect"] == f"/sites/{today.id}"
 
 
-def test_one_who_may_only_look_cannot_ask(as_cleo, paired, fake, config):
+def test_a_viewer_cannot_request_a_sync(as_cleo, paired, fake, config):
     read_report(paired, fake, config=config)
     assert "Sync now" not in as_cleo.get(f"/sites/{paired.id}").text
     assert as_cleo.post(f"/sites/{paired.id}/sync").status_code == 403
 
 
-def test_a_site_that_is_not_paired_cannot_be_asked(as_ben, site):
+def test_a_site_that_is_not_paired_cannot_be_synced(as_ben, site):
     assert as_ben.post(f"/sites/{site.id}/sync").status_code == 409
 
 
-def test_a_site_that_cannot_write_is_not_told_as_one_that_left(as_ben, paired, fake, config):
+def test_a_site_that_cannot_write_is_not_shown_as_disconnected(as_ben, paired, fake, config):
     fake.refusing["report"] = "nonce_store_unavailable"
     for _ in range(UNCONFIRMED_AFTER + 1):
         sync = read_report(paired, fake, config=config)

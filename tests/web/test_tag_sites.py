@@ -1,4 +1,4 @@
-"""Sites are sorted by tags and filtered by them, and nobody approves anything by a tag unasked."""
+"""Tag sites and filter by tags; a tag that makes a rule apply needs a confirmation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def shop(site, as_ben):
 
 @pytest.fixture
 def rule(as_ana, shop):
-    """Ana approves in advance what the tagged sites are offered."""
+    """Return a rule by which Ana approves updates of tagged sites in advance."""
     as_ana.post("/auto-update-rules", data=rule_form(tags=["care plan"]))
     return AutoUpdateRule.get()
 
@@ -66,14 +66,14 @@ def test_the_list_is_filtered_by_a_tag(as_ana, ana, shop, clock, query, found):
     assert site_names(as_ana.get(f"/sites{query}")) == found
 
 
-def test_a_tag_that_is_gone_finds_nothing_and_the_page_says_what_is_filtered(as_ana, shop):
+def test_an_unknown_tag_finds_no_site_and_stays_in_the_filter(as_ana, shop):
     text = as_ana.get("/sites?tag=gone").text
     assert "<option selected>gone</option>" in text
     assert "No sites found" in text
     assert "Show all sites" in text
 
 
-def test_what_cannot_be_a_tag_is_told_beside_the_field_and_stays_typed(as_ben, shop):
+def test_an_invalid_tag_is_refused_and_stays_in_its_field(as_ben, shop):
     answer = save(as_ben, shop, "good, " + "x" * 31)
     assert answer.status_code == 422
     assert "longer than 30 characters" in answer.text
@@ -91,7 +91,7 @@ def test_hostile_text_stays_text_wherever_a_tag_is_shown(as_ana, as_ben, shop):
         assert "<img" not in text
 
 
-def test_a_client_does_not_see_how_the_agency_sorts_them(as_dora, as_ben, shop):
+def test_a_client_user_sees_no_tags(as_dora, as_ben, shop):
     Site.update(client=Client.named("Bakery Ltd")).execute()
     for page in ("/sites", f"/sites/{shop.id}", "/sites?tag=nothing"):
         text = as_dora.get(page).text
@@ -110,20 +110,20 @@ def test_an_auto_update_rule_covers_the_tagged_sites_in_words(as_ana, rule, shop
     assert "Patches at night" in page
 
 
-def test_before_a_tag_approves_anything_the_page_asks(as_ana, as_ben, ana, rule, clock):
+def test_a_tag_that_makes_a_rule_apply_needs_a_confirmation(as_ana, as_ben, ana, rule, clock):
     florist = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
-    asked = save(as_ben, florist, "Care Plan, new")
-    assert asked.status_code == 409
+    question = save(as_ben, florist, "Care Plan, new")
+    assert question.status_code == 409
     for words in ("Patches at night", "agreed with every client", 'value="Care Plan, new"'):
-        assert words in asked.text
+        assert words in question.text
     assert texts(florist) == []
     assert save(as_ben, florist, "Care Plan, new", rule.id).status_code == 303
     assert texts(florist) == ["Care Plan", "new"]
-    said = as_ben.get("/activity").text
-    assert f"Auto-update rules that now apply: {rule.id} “Patches at night”" in said
+    activity = as_ben.get("/activity").text
+    assert f"Auto-update rules that now apply: {rule.id} “Patches at night”" in activity
 
 
-def test_before_a_tag_approves_anything_the_password_is_asked_for(as_ben, ana, rule, clock, as_ana):
+def test_a_tag_that_makes_a_rule_apply_needs_a_recent_password(as_ben, ana, rule, clock, as_ana):
     florist = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
     UserSession.update(confirmed_at=utcnow() - timedelta(minutes=16)).execute()
     assert save(as_ben, florist, "new").status_code == 303
@@ -133,7 +133,7 @@ def test_before_a_tag_approves_anything_the_password_is_asked_for(as_ben, ana, r
     assert texts(florist) == ["new"]
 
 
-def test_an_auto_update_rule_is_not_made_of_anything_but_tags(as_ana, shop):
+def test_a_rule_accepts_only_valid_tags(as_ana, shop):
     answer = as_ana.post("/auto-update-rules", data=rule_form(tags=["a,b"]))
     assert answer.status_code == 422
     assert "Choose tags that sites have." in answer.text

@@ -1,4 +1,4 @@
-"""Somebody has the connection to a site tested, and reads what is in the way."""
+"""Test the connection to a site, and read what blocks it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def diagnosed(site, fake: FakeSite, config, by, eyes: Eyes) -> DiagnosticRun:
-    wish = runs.request_diagnostics(site, by=by, now=fake.clock())
-    runs.run_diagnostics(wish.id, config=config, call=fake.call, look=eyes, now=fake.clock)
-    return DiagnosticRun.get_by_id(wish.id)
+    requested = runs.request_diagnostics(site, by=by, now=fake.clock())
+    runs.run_diagnostics(requested.id, config=config, call=fake.call, look=eyes, now=fake.clock)
+    return DiagnosticRun.get_by_id(requested.id)
 
 
 def card(text: str) -> str:
-    """The card's markup, up to whatever card comes next."""
+    """Return the markup of the card, up to the next card."""
     inside = text.split('<section class="section" id="connection-check"', 1)[1]
     return re.split(r'<section class="section[^>]* id="', inside, maxsplit=1)[0]
 
@@ -39,7 +39,7 @@ def copyable(text: str) -> str:
     return html.unescape(found.group(1))
 
 
-def test_asking_queues_one_diagnostic_run_and_shows_its_progress(as_ben, paired, jobs):
+def test_a_request_queues_one_run_and_shows_its_progress(as_ben, paired, jobs):
     answer = as_ben.post(f"/sites/{paired.id}/examine")
     assert answer.status_code == 303
     assert answer.headers["Location"] == f"/sites/{paired.id}/connection#connection-check"
@@ -52,26 +52,26 @@ def test_asking_queues_one_diagnostic_run_and_shows_its_progress(as_ben, paired,
     assert DiagnosticRun.select().count() == 1
 
 
-def test_each_step_is_shown_as_it_happens_and_the_poll_ends_by_itself(as_ben, paired, ana, clock):
-    wish = runs.request_diagnostics(paired, by=ana, now=clock())
+def test_each_step_is_shown_until_polling_stops(as_ben, paired, ana, clock):
+    requested = runs.request_diagnostics(paired, by=ana, now=clock())
     path = f"/sites/{paired.id}/diagnostic_run"
     waiting = as_ben.get(f"{path}?seen=queued")
     assert "HX-Refresh" not in waiting.headers
     assert waiting.headers["Cache-Control"] == "no-store"
-    wish.move(to=DIAGNOSING, when=(QUEUED,), started_at=clock())
+    requested.move(to=DIAGNOSING, when=(QUEUED,), started_at=clock())
     assert as_ben.get(f"{path}?seen=queued").headers["HX-Refresh"] == "true"
     now = as_ben.get(f"{path}?seen=diagnosing")
     assert "HX-Refresh" not in now.headers
     step = now.text.split('aria-current="step"', 1)[1]
     assert "Testing DNS, HTTPS" in step.split("</li>", 1)[0]
-    wish.move(to=ABANDONED, when=(DIAGNOSING,), ended_at=clock())
+    requested.move(to=ABANDONED, when=(DIAGNOSING,), ended_at=clock())
     ended = as_ben.get(f"{path}?seen=diagnosing")
     assert ended.headers["HX-Refresh"] == "true"
     assert "hx-get" not in ended.text
     assert "interrupted before it had a result" in ended.text
 
 
-def test_a_site_with_nothing_in_the_way(as_ben, paired, fake, config, ana):
+def test_a_site_without_a_problem(as_ben, paired, fake, config, ana):
     diagnosed(paired, fake, config, ana, Eyes())
     text = as_ben.get(f"/sites/{paired.id}/connection").text
     assert "No problem found: the site answered a signed call" in card(text)
@@ -99,7 +99,7 @@ def test_a_blocker_is_named_with_evidence_and_remedy(as_ben, paired, fake, confi
     assert HOSTILE in copyable(text)
 
 
-def test_page_and_terminal_show_the_same_text(app, as_ben, paired, fake, config, ana):
+def test_page_and_command_show_the_same_text(app, as_ben, paired, fake, config, ana):
     done = diagnosed(paired, fake, config, ana, Eyes())
     with app.app_context():
         assert copyable(as_ben.get(f"/sites/{paired.id}/connection").text) == as_text(
@@ -107,7 +107,7 @@ def test_page_and_terminal_show_the_same_text(app, as_ben, paired, fake, config,
         )
 
 
-def test_one_who_may_only_look_reads_and_cannot_ask(as_cleo, paired, fake, config, ana):
+def test_a_viewer_reads_a_result_and_cannot_request_a_test(as_cleo, paired, fake, config, ana):
     diagnosed(paired, fake, config, ana, Eyes())
     text = as_cleo.get(f"/sites/{paired.id}/connection").text
     assert "No problem found" in text
@@ -131,16 +131,16 @@ def test_a_revoked_site_offers_no_connection_test(as_ben, paired, fake, config, 
     assert as_ben.post(f"/sites/{paired.id}/examine").status_code == 409
 
 
-def test_a_site_that_was_removed_has_none(as_ben):
+def test_a_removed_site_has_no_connection_test(as_ben):
     assert as_ben.post("/sites/4711/examine").status_code == 404
     assert as_ben.get("/sites/4711/diagnostic_run").status_code == 404
 
 
-def test_it_can_only_be_posted(as_ben, paired):
+def test_a_connection_test_needs_a_post(as_ben, paired):
     assert as_ben.get(f"/sites/{paired.id}/examine").status_code == 405
 
 
-# ---- at the terminal
+# ---- on the command line
 
 
 @pytest.fixture
@@ -148,25 +148,25 @@ def run(app):
     return app.test_cli_runner().invoke
 
 
-def test_the_terminal_says_what_is_in_the_way_and_ends_with_one(run):
-    told = run(args=["test-connection", "http://127.0.0.1:9"])
-    assert told.exit_code == 1
-    assert "Result: Blocked: " in told.output
-    assert told.output.startswith("Aura: connection test\nSite: http://127.0.0.1:9\n")
-    assert "&" not in told.output
+def test_the_command_names_the_problem_and_exits_with_1(run):
+    result = run(args=["test-connection", "http://127.0.0.1:9"])
+    assert result.exit_code == 1
+    assert "Result: Blocked: " in result.output
+    assert result.output.startswith("Aura: connection test\nSite: http://127.0.0.1:9\n")
+    assert "&" not in result.output
 
 
 @pytest.mark.parametrize("address", ["ftp://x.example", "", "https://", "https://a b"])
-def test_the_terminal_refuses_what_is_no_address_with_two(run, address):
+def test_the_command_refuses_an_invalid_address_with_2(run, address):
     refused = run(args=["test-connection", address])
     assert refused.exit_code == 2
     assert "Invalid value for URL" in refused.output
 
 
-def test_the_terminal_ends_with_zero_when_nothing_is_in_the_way(run, app):
+def test_the_command_exits_with_0_without_a_problem(run, app):
     db.close()
     with HostileServer(WordPress()) as server:
-        told = run(args=["test-connection", f"{server.url}/wp-admin/"])
-    assert told.exit_code == 0
-    assert "Result: Reachable, and SiteAgent answers" in told.output
-    assert "Not paired: signed calls were not tested. Test again after pairing." in told.output
+        result = run(args=["test-connection", f"{server.url}/wp-admin/"])
+    assert result.exit_code == 0
+    assert "Result: Reachable, and SiteAgent answers" in result.output
+    assert "Not paired: signed calls were not tested. Test again after pairing." in result.output

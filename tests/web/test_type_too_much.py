@@ -1,4 +1,4 @@
-"""Whatever is typed into a form, however long, is refused before it can take long."""
+"""Long text in any form is refused before it takes long to process."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ FAR_TOO_MUCH = 3000
 
 
 def hostile(chars: int) -> str:
-    """Checkpoints out of order, which take quadratic time to normalize."""
+    """Return combining marks out of order, which take quadratic time to normalize."""
     half = (chars - 1) // 2
     return "a" + "\u0315" * half + "\u0300" * (chars - 1 - half)
 
 
 @pytest.fixture
 def normalized(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The lengths of the texts that are normalized during the test."""
+    """Record the lengths of the texts that are normalized during the test."""
     lengths: list[int] = []
-    really = unicodedata.normalize
+    normalize = unicodedata.normalize
 
-    def counting(form: Any, text: str) -> str:
+    def count(form: Any, text: str) -> str:
         lengths.append(len(text))
-        return really(form, text)
+        return normalize(form, text)
 
-    monkeypatch.setattr(unicodedata, "normalize", counting)
+    monkeypatch.setattr(unicodedata, "normalize", count)
     return lengths
 
 
@@ -57,7 +57,7 @@ def send(person: Any, form: Form, name: str, text: str, at: str) -> Any:
 
 
 def judge_forms(person: Any, path: str, normalized: list[int]) -> int:
-    """Type into each field of each form of a page; how many fields it has."""
+    """Type into each field of each form of a page; return the number of fields."""
     page = person.get(path)
     assert page.status_code == 200, path
     fields = 0
@@ -78,7 +78,7 @@ def judge_forms(person: Any, path: str, normalized: list[int]) -> int:
 
 @pytest.fixture
 def pages(proposed: Change, today: Site, ana: Actor, cleo: Actor) -> list[str]:
-    """Every page with something to type for somebody who owns the agency."""
+    """Return every page on which an owner of the agency can type."""
     client = Client.named("Florist Ltd")
     gone = make_user("Gerd", "viewer", disabled_at=utcnow())
     with transaction():
@@ -119,9 +119,7 @@ def test_no_form_of_a_stranger_takes_more_than_its_field_holds(
     assert judge_forms(as_nobody, "/sign-in", normalized) == 2
 
 
-def test_the_password_that_is_asked_for_once_more_has_a_limit(
-    as_ana: Any, ana: Actor, normalized: list[int]
-) -> None:
+def test_the_current_password_has_a_limit(as_ana: Any, ana: Actor, normalized: list[int]) -> None:
     answer = as_ana.post("/account", data={})
     assert answer.status_code == 405
     normalized.clear()
@@ -136,8 +134,8 @@ def test_the_password_that_is_asked_for_once_more_has_a_limit(
 def test_four_hostile_sign_ins_at_once_hold_up_no_other_visitor(
     app: Flask, ana: Actor, normalized: list[int]
 ) -> None:
-    """Python normalizes under the one lock of its process, and every other thread waits: so
-    it is enough that no long text ever gets that far."""
+    """Python holds the lock of its process while it normalizes, and other threads wait. So no
+    long text may be normalized at all."""
     browsers: list[Any] = [app.test_client() for _ in range(5)]
     for browser in browsers:
         browser.token()
@@ -161,7 +159,7 @@ def test_a_body_larger_than_any_form_of_its_route_is_not_read(as_ana: Any, path:
     assert as_ana.post(path, data={"password": "x" * 40_000}).status_code == 413
 
 
-def test_a_form_with_hundreds_of_boxes_is_taken(as_ana: Any, today: Site) -> None:
+def test_a_form_with_hundreds_of_checkboxes_is_accepted(as_ana: Any, today: Site) -> None:
     many = [f"plugin|{'p' * 280}/p.php|1.0|1.{number}" for number in range(201)]
     assert as_ana.post("/updates/review", data={"want": many}).status_code == 409
 
@@ -177,7 +175,7 @@ def test_a_form_with_hundreds_of_boxes_is_taken(as_ana: Any, today: Site) -> Non
     ],
     ids=["new password", "password", "address", "tags", "address of a site"],
 )
-def test_what_is_too_long_is_refused_before_it_is_normalized(
+def test_long_text_is_refused_before_it_is_normalized(
     judge: Any, refused: bool, normalized: list[int]
 ) -> None:
     passwords.hash_password(PASSWORD)

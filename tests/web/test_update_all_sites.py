@@ -32,7 +32,7 @@ MAX_BYTES = 60_000
 
 @dataclass
 class Agency:
-    """The sites by id, as they answer Aura."""
+    """Hold the fake sites of the agency by id."""
 
     fakes: dict[int, FakeSite]
 
@@ -45,7 +45,7 @@ class Agency:
 
 @pytest.fixture
 def agency(ana, config, clock, jobs) -> Agency:
-    """Forty sites with the same three outdated plugins."""
+    """Return an agency of forty sites with the same three outdated plugins."""
     clock.now = utcnow()
     idents = [AKISMET, *(f"{name.lower()}/{name.lower()}.php" for name in PLUGINS[1:])]
     plugins = [plugin(ident, name=name) for ident, name in zip(idents, PLUGINS, strict=True)]
@@ -65,20 +65,18 @@ def agency(ana, config, clock, jobs) -> Agency:
 
 @pytest.fixture
 def costs(caplog):
-    """A function that returns the queries since it was last called."""
+    """Return a function that returns the number of queries since its last call."""
     caplog.set_level(logging.DEBUG, logger="peewee")
 
     def queries() -> int:
-        found = [one for one in caplog.records if one.name == "peewee"]
+        found = [record for record in caplog.records if record.name == "peewee"]
         caplog.clear()
-        return sum("SELECT" in str(one.msg) for one in found)
+        return sum("SELECT" in str(record.msg) for record in found)
 
     return queries
 
 
-def test_a_hundred_updates_are_approved_with_ten_clicks_and_one_password(
-    as_ana, agency, config, costs
-):
+def test_a_hundred_updates_need_ten_clicks_and_one_password(as_ana, agency, config, costs):
     UserSession.update(confirmed_at=utcnow().replace(year=2025)).execute()
     ana = Clicker(as_ana, "/")
     ana.follow("Updates")
@@ -111,9 +109,7 @@ def test_a_hundred_updates_are_approved_with_ten_clicks_and_one_password(
         assert len(page.data) <= MAX_BYTES, path
 
 
-def test_one_plugin_is_updated_on_all_sites_with_six_clicks_and_one_password(
-    as_ana, agency, config, costs
-):
+def test_one_plugin_on_all_sites_needs_six_clicks_and_one_password(as_ana, agency, config, costs):
     UserSession.update(confirmed_at=utcnow().replace(year=2025)).execute()
     costs()
     for path in ("/updates", "/updates?by=site", f"/plugins/plugin?ident={AKISMET}"):

@@ -1,4 +1,4 @@
-"""The upgrade of a site's database on every page that shows updates, from offered to done."""
+"""Every page that lists updates shows the upgrade of a database, from available to done."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.support.factories import approve, check, propose, read_report, run_ch
 from tests.support.factories import report as usual_report
 
 
-def test_every_page_that_lists_it_works_and_names_it(
+def test_every_page_that_lists_a_database_upgrade_names_it(
     as_ana, ready, fake, config, clock, ben, ana
 ) -> None:
     waiting = [{"id": "wordpress", "from": "58975", "to": "60421"}]
@@ -24,8 +24,8 @@ def test_every_page_that_lists_it_works_and_names_it(
         "/updates/waiting",
         "/updates/done",
     ]
-    told = {"kind": "database", "ident": "wordpress", "to": "60421"}
-    change = check(propose(ready, ben, clock(), **told), fake, config)
+    upgrade = {"kind": "database", "ident": "wordpress", "to": "60421"}
+    change = check(propose(ready, ben, clock(), **upgrade), fake, config)
     pages += [f"/changes/{change.id}", f"/updates/{change.batch}"]
 
     def read() -> dict[str, str]:

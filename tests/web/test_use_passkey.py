@@ -1,4 +1,4 @@
-"""A person adds a passkey and signs in with it; every answer that is not quite right is refused."""
+"""Add a passkey and sign in with it; every invalid response is refused."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ REFUSED = "This passkey was not accepted"
 
 
 @pytest.fixture(autouse=True)
-def _at_its_own_address(app, config):
-    """Passkeys work at the address that these browsers open."""
+def _passkey_origin(app, config):
+    """Set the origin that these browsers open, because passkeys work only there."""
     app.config["AURA"] = replace(config, origin="http://localhost")
 
 
@@ -51,7 +51,7 @@ def sign_in(person, answer: str, path: str = f"/sign-in/passkey{ALONE}", **more:
 
 @pytest.fixture
 def device(app, ana) -> Device:
-    """Ana's, with a passkey for this Aura."""
+    """Return a device of Ana with a passkey for this Aura."""
     made = Device()
     assert add(signed_in(app, ana), made).status_code == 303
     return made
@@ -63,19 +63,19 @@ def device(app, ana) -> Device:
 def test_a_passkey_is_added_and_listed(as_ana, ana):
     device = Device()
     assert "Your browser asks where to keep" in as_ana.get(f"{PAGE}/new").text
-    asked = options(as_ana, f"{PAGE}/options")
-    assert asked["attestation"] == "none"
-    assert asked["rp"] == {"name": "Aura", "id": "localhost"}
-    assert asked["authenticatorSelection"]["userVerification"] == "required"
-    assert asked["authenticatorSelection"]["residentKey"] == "required"
-    assert "ana" not in asked["user"]["id"].lower()
+    requested = options(as_ana, f"{PAGE}/options")
+    assert requested["attestation"] == "none"
+    assert requested["rp"] == {"name": "Aura", "id": "localhost"}
+    assert requested["authenticatorSelection"]["userVerification"] == "required"
+    assert requested["authenticatorSelection"]["residentKey"] == "required"
+    assert "ana" not in requested["user"]["id"].lower()
     answer = add(as_ana, device, "  Blue   key ")
     assert answer.headers["Location"] == "/account/second-factor/recovery-codes"
     assert "Blue key" in as_ana.get("/account/second-factor").text
     assert Passkey.get().name == "Blue key"
     assert RecoveryCode.unused(ana.id) == 10
-    known = options(as_ana, f"{PAGE}/options")["excludeCredentials"]
-    assert [one["id"] for one in known] == [b64u(device.credential_id)]
+    excluded = options(as_ana, f"{PAGE}/options")["excludeCredentials"]
+    assert [credential["id"] for credential in excluded] == [b64u(device.credential_id)]
 
 
 def test_a_second_passkey_keeps_handle_and_recovery_codes(as_ana, ana):
@@ -85,7 +85,7 @@ def test_a_second_passkey_keeps_handle_and_recovery_codes(as_ana, ana):
     assert add(as_ana, second, "Key").headers["Location"] == "/account/second-factor"
     assert first.handle == second.handle
     assert list(RecoveryCode.select().dicts()) == codes
-    assert [one.name for one in Passkey.of(ana.id)] == ["Phone", "Key"]
+    assert [passkey.name for passkey in Passkey.of(ana.id)] == ["Phone", "Key"]
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_a_second_passkey_keeps_handle_and_recovery_codes(as_ana, ana):
         ({}, "a\u202eb"),
     ],
 )
-def test_what_is_not_right_is_not_added(as_ana, changes, name):
+def test_an_invalid_passkey_is_not_added(as_ana, changes, name):
     assert add(as_ana, Device(**changes), name).status_code == 422
     assert not Passkey.select().exists()
 
 
 @pytest.mark.parametrize("answer", ["", "{}", "null", "[]", "[" * 8_000, '{"id": "a"}'])
-def test_what_is_no_answer_is_not_added(as_ana, answer):
+def test_a_malformed_response_is_not_added(as_ana, answer):
     options(as_ana, f"{PAGE}/options")
     sent = as_ana.post(f"{PAGE}/new", data={"name": "Phone", "passkey": answer})
     assert sent.status_code == 422
@@ -116,8 +116,8 @@ def test_what_is_no_answer_is_not_added(as_ana, answer):
 
 
 def test_a_challenge_adds_one_passkey(as_ana):
-    asked = options(as_ana, f"{PAGE}/options")
-    first, second = Device().create(asked), Device().create(asked)
+    requested = options(as_ana, f"{PAGE}/options")
+    first, second = Device().create(requested), Device().create(requested)
     data = {"name": "Phone"}
     assert as_ana.post(f"{PAGE}/new", data={**data, "passkey": first}).status_code == 303
     assert as_ana.post(f"{PAGE}/new", data={**data, "passkey": second}).status_code == 422
@@ -131,7 +131,7 @@ def test_the_same_passkey_is_not_added_twice(app, as_ana, ben):
     assert "already added" in answer.text
 
 
-def test_a_person_has_at_most_twenty(as_ana):
+def test_a_person_has_at_most_twenty_passkeys(as_ana):
     for _ in range(20):
         add(as_ana, Device())
     assert as_ana.post(f"{PAGE}/options").status_code == 409
@@ -142,10 +142,10 @@ def test_a_person_has_at_most_twenty(as_ana):
 
 def test_a_passkey_signs_in_without_a_password(as_nobody, device, ana):
     assert "Sign in with a passkey" in as_nobody.get("/sign-in").text
-    asked = options(as_nobody)
-    assert asked["allowCredentials"] == []
-    assert asked["userVerification"] == "required"
-    answer = sign_in(as_nobody, device.use(asked), next="/sites")
+    requested = options(as_nobody)
+    assert requested["allowCredentials"] == []
+    assert requested["userVerification"] == "required"
+    answer = sign_in(as_nobody, device.use(requested), next="/sites")
     assert answer.headers["Location"] == "/sites"
     assert as_nobody.get("/sites").status_code == 200
     assert AuditEntry.head().event == "signed_in"
@@ -159,9 +159,9 @@ def test_a_passkey_replaces_the_code_after_the_password(as_nobody, device):
     page = as_nobody.get("/sign-in/second-factor").text
     assert "Use a passkey" in page
     assert "Recovery code" in page
-    asked = options(as_nobody, "/sign-in/passkey/options")
-    assert [one["id"] for one in asked["allowCredentials"]] == [b64u(device.credential_id)]
-    assert sign_in(as_nobody, device.use(asked), "/sign-in/passkey").status_code == 303
+    requested = options(as_nobody, "/sign-in/passkey/options")
+    assert [item["id"] for item in requested["allowCredentials"]] == [b64u(device.credential_id)]
+    assert sign_in(as_nobody, device.use(requested), "/sign-in/passkey").status_code == 303
     assert as_nobody.get("/").status_code == 200
 
 
@@ -169,19 +169,19 @@ def test_the_passkey_of_another_person_is_no_second_factor(app, as_nobody, devic
     other = Device()
     add(signed_in(app, ben), other)
     as_nobody.signs_in(ANA, PASSWORD)
-    asked = options(as_nobody, "/sign-in/passkey/options")
-    answer = as_nobody.post("/sign-in/passkey", data={"passkey": other.use(asked)})
+    requested = options(as_nobody, "/sign-in/passkey/options")
+    answer = as_nobody.post("/sign-in/passkey", data={"passkey": other.use(requested)})
     assert answer.status_code == 422
     assert as_nobody.get("/").status_code == 303
 
 
 def cheated(**changes: Any) -> Callable[[Device, dict[str, Any]], str]:
-    return lambda device, asked: replace(device, **changes).use(asked)
+    return lambda device, requested: replace(device, **changes).use(requested)
 
 
 def with_response(**changes: str) -> Callable[[Device, dict[str, Any]], str]:
-    def use(device: Device, asked: dict[str, Any]) -> str:
-        answer = json.loads(device.use(asked))
+    def use(device: Device, requested: dict[str, Any]) -> str:
+        answer = json.loads(device.use(requested))
         answer["response"] |= changes
         return json.dumps(answer)
 
@@ -202,14 +202,14 @@ def with_response(**changes: str) -> Callable[[Device, dict[str, Any]], str]:
         with_response(signature=b64u(b"x" * 70)),
         with_response(authenticatorData=""),
         with_response(clientDataJSON=b64u(b"{}")),
-        lambda device, asked: device.use({**asked, "challenge": b64u(bytes(32))}),
-        lambda device, asked: device.create({**asked, "user": {"id": device.handle}}),
+        lambda device, requested: device.use({**requested, "challenge": b64u(bytes(32))}),
+        lambda device, requested: device.create({**requested, "user": {"id": device.handle}}),
         lambda *_: "",
         lambda *_: "[]",
         lambda *_: "[" * 8_000,
     ],
 )
-def test_an_answer_that_is_not_right_opens_nothing(as_nobody, device, cheat):
+def test_an_invalid_response_does_not_sign_in(as_nobody, device, cheat):
     answer = sign_in(as_nobody, cheat(device, options(as_nobody)))
     assert answer.status_code == 422
     assert REFUSED in answer.text
@@ -217,39 +217,39 @@ def test_an_answer_that_is_not_right_opens_nothing(as_nobody, device, cheat):
     assert AuditEntry.head().event == "second_factor_refused"
 
 
-def test_an_answer_works_once(app, as_nobody, device):
-    given = device.use(options(as_nobody))
+def test_a_response_works_once(app, as_nobody, device):
+    response = device.use(options(as_nobody))
     with as_nobody.session_transaction() as cookie:
         stolen = dict(cookie)
-    assert sign_in(as_nobody, given).status_code == 303
+    assert sign_in(as_nobody, response).status_code == 303
     thief = app.test_client()
     thief.token()
     with thief.session_transaction() as cookie:
         cookie["passkey_challenge"] = stolen["passkey_challenge"]
-    assert sign_in(thief, given).status_code == 422
+    assert sign_in(thief, response).status_code == 422
     assert "the challenge expired or was used" in AuditEntry.head().body
 
 
-def test_a_challenge_is_good_for_five_minutes(as_nobody, device):
-    asked = options(as_nobody)
+def test_a_challenge_expires_after_five_minutes(as_nobody, device):
+    requested = options(as_nobody)
     PasskeyChallenge.update(created_at=utcnow() - timedelta(minutes=5)).execute()
-    assert sign_in(as_nobody, device.use(asked)).status_code == 422
+    assert sign_in(as_nobody, device.use(requested)).status_code == 422
 
 
-def test_a_challenge_for_something_else_signs_nobody_in(app, as_nobody, device, ana):
+def test_a_challenge_for_another_purpose_does_not_sign_in(app, as_nobody, device, ana):
     working = signed_in(app, ana)
-    asked = options(working, "/account/verify/passkey-options")
+    requested = options(working, "/account/verify/passkey-options")
     with working.session_transaction() as cookie:
         ticket = cookie["passkey_challenge"]
     as_nobody.signs_in(ANA, PASSWORD)
     as_nobody.token()
     with as_nobody.session_transaction() as cookie:
         cookie["passkey_challenge"] = ticket
-    assert sign_in(as_nobody, device.use(asked), "/sign-in/passkey").status_code == 422
+    assert sign_in(as_nobody, device.use(requested), "/sign-in/passkey").status_code == 422
     assert PasskeyChallenge.select().count() == 1
 
 
-def test_a_counter_that_goes_back_is_refused_and_told(app, as_nobody, device, as_ana):
+def test_a_counter_that_goes_back_is_refused_and_recorded(app, as_nobody, device, as_ana):
     copy = replace(device)
     assert sign_in(as_nobody, device.use(options(as_nobody))).status_code == 303
     thief = app.test_client()
@@ -263,7 +263,7 @@ def test_a_counter_that_goes_back_is_refused_and_told(app, as_nobody, device, as
     )
 
 
-def test_a_passkey_that_does_not_count_works_again_and_again(app, ana):
+def test_a_passkey_without_a_counter_works_repeatedly(app, ana):
     device = Device(counter=0)
     add(signed_in(app, ana), device)
     for _ in range(2):
@@ -277,20 +277,20 @@ def test_a_disabled_person_does_not_sign_in(as_nobody, device, ana):
     assert sign_in(as_nobody, device.use(options(as_nobody))).status_code == 422
 
 
-def test_a_removed_passkey_signs_nobody_in(app, as_nobody, device, as_ana):
+def test_a_removed_passkey_does_not_sign_in(app, as_nobody, device, as_ana):
     assert as_ana.post(f"{PAGE}/{Passkey.get().id}/remove").status_code == 303
     assert not RecoveryCode.select().exists()
     assert sign_in(as_nobody, device.use(options(as_nobody))).status_code == 422
 
 
-# ---- who is in front of an open session ----
+# ---- confirming an open session ----
 
 
-def test_a_passkey_proves_who_it_is(as_ana, device):
+def test_a_passkey_confirms_the_identity(as_ana, device):
     long_ago = utcnow() - timedelta(hours=1)
     UserSession.update(verified_at=long_ago, confirmed_at=long_ago, ended_at=None).execute()
-    asked = as_ana.post("/account/second-factor/app")
-    assert "Use a passkey instead" in asked.text
+    prompt = as_ana.post("/account/second-factor/app")
+    assert "Use a passkey instead" in prompt.text
     answer = device.use(options(as_ana, "/account/verify/passkey-options"))
     sent = as_ana.post("/account/second-factor/app", data={"own_passkey": answer})
     assert sent.headers["Location"] == "/account/second-factor/app"
@@ -320,7 +320,7 @@ def test_the_page_says_where_passkeys_work(config, origin, opened, words):
     assert (words in problem) if words else problem == ""
 
 
-def test_at_another_address_no_passkey_is_asked_for(app, as_nobody, as_ana, device, config):
+def test_passkeys_are_not_offered_at_another_address(app, as_nobody, as_ana, device, config):
     app.config["AURA"] = replace(config, origin="https://aura.test")
     assert "Passkeys work only at https://aura.test" in as_nobody.get("/sign-in").text
     page = as_ana.get("/account/second-factor", follow_redirects=True).text
@@ -330,7 +330,7 @@ def test_at_another_address_no_passkey_is_asked_for(app, as_nobody, as_ana, devi
     assert not PasskeyChallenge.select().exists()
 
 
-def test_one_network_keeps_few_challenges_open(as_nobody, device):
+def test_a_network_has_few_open_challenges(as_nobody, device):
     for _ in range(55):
         options(as_nobody)
     assert PasskeyChallenge.select().count() == 50

@@ -1,4 +1,4 @@
-"""Times, sizes and addresses as people read them."""
+"""Format times, sizes and addresses as people read them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         (-1740, "in 29 minutes"),
     ],
 )
-def test_times_are_told_relative_to_now(seconds, text):
+def test_times_are_shown_relative_to_now(seconds, text):
     assert filters.ago(NOW - timedelta(seconds=seconds), NOW) == text
 
 
@@ -43,13 +43,13 @@ def test_times_are_short_in_a_narrow_column(seconds, text):
     assert filters.ago_short(datetime.now(UTC) - timedelta(seconds=seconds)) == text
 
 
-def test_times_are_told_in_utc_whatever_their_zone():
+def test_times_are_shown_in_utc_whatever_their_zone():
     at = datetime(2026, 11, 24, 1, 2, 3, tzinfo=timezone(timedelta(hours=2)))
     assert filters.full_time(at) == "23 Nov 2026, 23:02:03 UTC"
     assert filters.iso_time(at) == "2026-11-23T23:02:03Z"
 
 
-def test_a_text_that_is_no_time_stays_as_it_is():
+def test_a_text_that_is_no_time_is_unchanged():
     assert filters.stamp("2026-11-24T10:00:00+00:00") == "24 Nov 2026, 10:00:00 UTC"
     assert filters.stamp("soon") == "soon"
 
@@ -57,7 +57,7 @@ def test_a_text_that_is_no_time_stays_as_it_is():
 @pytest.mark.parametrize(
     ("seconds", "year"), [(0, 1970), (-5, 1970), (10**15, 9999), (1795463815, 2026)]
 )
-def test_moments_a_site_names_never_break_the_page(seconds, year):
+def test_timestamps_of_a_site_never_break_the_page(seconds, year):
     assert filters.from_unix(seconds).year == year
 
 
@@ -65,7 +65,7 @@ def test_moments_a_site_names_never_break_the_page(seconds, year):
     ("count", "text"),
     [(0, "0 B"), (999, "999 B"), (1500, "1.5 KB"), (740_000_000, "740 MB"), (10**16, "10000 TB")],
 )
-def test_sizes_are_told_in_decimal_units(count, text):
+def test_sizes_are_shown_in_decimal_units(count, text):
     assert filters.file_size(count) == text
 
 

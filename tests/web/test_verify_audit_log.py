@@ -1,5 +1,4 @@
-"""Somebody has the audit log read again and sees how it goes; what is found stands on every
-page."""
+"""Verify the audit log, follow the progress, and show a changed log on every page."""
 
 from __future__ import annotations
 
@@ -13,22 +12,22 @@ from tests.support.fakes import at
 pytestmark = pytest.mark.both_databases
 
 
-def carried_out():
+def run_verification():
     return verification.run_verification(
         Verification.latest().id, now=lambda: at("2026-11-24 10:00")
     )
 
 
 @pytest.fixture
-def found(as_ana, site):
-    """A reading that found an entry changed."""
+def changed_log(as_ana, site):
+    """Run a verification that finds a changed entry."""
     as_ana.post("/activity/verify")
     without_guards()
     AuditEntry.update(body=AuditEntry.body.concat(" ")).where(AuditEntry.seq == 1).execute()
-    assert carried_out() == BROKEN
+    assert run_verification() == BROKEN
 
 
-def test_the_button_shows_progress_and_then_what_was_found(as_cleo, site):
+def test_the_button_shows_progress_and_then_the_result(as_cleo, site):
     assert "Not verified yet" in as_cleo.get("/activity").text
     assert as_cleo.post("/activity/verify").headers["Location"] == "/activity/verification"
     waiting = as_cleo.get("/activity/verification").text
@@ -41,7 +40,7 @@ def test_the_button_shows_progress_and_then_what_was_found(as_cleo, site):
     assert 'value="2"' in part.text
     assert "HX-Redirect" not in part.headers
     Verification.latest().move(to=QUEUED, when=(RUNNING,))
-    assert carried_out() == "whole"
+    assert run_verification() == "whole"
     assert as_cleo.get("/activity/progress").headers["HX-Redirect"] == "/activity/verification"
     done = as_cleo.get("/activity/verification").text
     assert "Intact" in done
@@ -49,13 +48,13 @@ def test_the_button_shows_progress_and_then_what_was_found(as_cleo, site):
     assert "Audit log verified" in as_cleo.get("/activity").text
 
 
-def test_a_reading_that_was_lost_claims_nothing(as_ana, site):
+def test_an_abandoned_verification_claims_nothing(as_ana, site):
     as_ana.post("/activity/verify")
     Verification.latest().move(to="abandoned", when=(QUEUED,))
     assert "did not finish" in as_ana.get("/activity/verification").text
 
 
-def test_what_is_wrong_stands_on_every_page_until_an_owner_looked(as_ana, as_cleo, found):
+def test_every_page_shows_a_changed_log_until_an_owner_dismisses_it(as_ana, as_cleo, changed_log):
     for path in ("/", "/updates", "/activity", "/account"):
         for person in (as_ana, as_cleo):
             assert "The audit log has been changed" in person.get(path).text
@@ -68,18 +67,18 @@ def test_what_is_wrong_stands_on_every_page_until_an_owner_looked(as_ana, as_cle
     assert "Changed" in as_ana.get("/activity").text
 
 
-def test_somebody_at_a_client_is_told_nothing_of_it(as_dora, found):
+def test_a_client_user_sees_nothing_of_a_changed_log(as_dora, changed_log):
     assert "The audit log" not in as_dora.get("/").text
     assert as_dora.post("/activity/verify").status_code == 403
 
 
-def test_nobody_reads_who_was_erased(as_ana, as_ben, ben, site):
+def test_no_page_names_an_erased_person(as_ana, as_ben, ben, site):
     as_ben.post("/sites/new", data={"url": "florist.example"})
     assert "Erase" not in as_ana.get("/team").text
     as_ana.post(f"/team/{ben.id}/disable")
     assert f'href="/team/{ben.id}/erase"' in as_ana.get("/team").text
-    asked = as_ana.get(f"/team/{ben.id}/erase").text
-    assert "What stays" in asked
+    page = as_ana.get(f"/team/{ben.id}/erase").text
+    assert "What stays" in page
     assert as_ana.post(f"/team/{ben.id}/erase", data={"reason": ""}).status_code == 422
     done = as_ana.post(f"/team/{ben.id}/erase", data={"reason": "asked for it"})
     assert done.status_code == 303

@@ -1,4 +1,4 @@
-"""People read how visitors find a site, and those who edit sites choose how it is checked."""
+"""Read the uptime of a site, and change how it is checked."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.support.front_pages import FrontPages, failing, page, play
 
 @pytest.fixture
 def pages():
-    """The internet, beginning five hours ago."""
+    """Return the front pages of the internet, beginning five hours ago."""
     return FrontPages(Clock(utcnow() - timedelta(hours=5)))
 
 
 @pytest.fixture
 def watched(today, pages, config):
-    """A site that was down for twenty minutes four hours ago."""
+    """Return a site that was down for twenty minutes four hours ago."""
     clock = pages.clock
     rounds.request_due(clock())
     SiteWatch.update(next_check_at=clock()).execute()
@@ -41,7 +41,7 @@ def save(person, site, **form):
     return person.post(f"/sites/{site.id}/uptime", data={"every_minutes": 5, "phrase": "", **form})
 
 
-def test_the_page_says_how_it_was(as_ben, watched):
+def test_the_page_shows_uptime_and_outages(as_ben, watched):
     text = as_ben.get(f"/sites/{watched.id}/uptime").text
     assert "Checked every 5 minutes" in text
     assert "1 day with an outage" in text
@@ -53,7 +53,7 @@ def test_the_page_says_how_it_was(as_ben, watched):
     assert "Connected, up" in as_ben.get("/sites").text
 
 
-def test_a_domain_is_unknown_where_registries_are_not_asked(as_ben, watched, app, config):
+def test_the_page_says_why_the_domain_is_unknown(as_ben, watched, app, config):
     text = as_ben.get(f"/sites/{watched.id}/uptime").text
     assert "Not known yet." in text
     app.config["AURA"] = replace(config, asks_registries=False)
@@ -130,7 +130,7 @@ def test_a_check_that_runs_while_checks_are_turned_off_stores_nothing(
         ({"phrase": "a\u202eb"}, "Remove characters that are invisible"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(as_ben, watched, form, message):
+def test_invalid_settings_are_refused(as_ben, watched, form, message):
     answer = save(as_ben, watched, **form)
     assert answer.status_code == 422
     assert message in answer.text
@@ -147,7 +147,7 @@ def test_a_viewer_and_a_client_may_read_but_not_change(as_cleo, as_dora, dora, w
     assert save(as_dora, watched).status_code == 403
 
 
-def test_the_client_and_the_client_report_see_it(as_ben, dora, watched):
+def test_client_page_and_client_report_show_the_uptime(as_ben, dora, watched):
     watched.client = dora.client_id
     watched.save()
     length = f"{round(Outage.get().counted_s / 60)} min"
