@@ -70,10 +70,10 @@ def test_a_theme_that_breaks_pages_is_rolled_back(wp, paired, active_theme) -> N
 
 def test_the_parent_of_the_active_theme_counts_as_active(wp, paired, coast) -> None:
     style = "/*\nTheme Name: Harbour\nTemplate: coastline\nVersion: 1.0\n*/\n"
-    was = wp.evaluate(
-        "$was = get_stylesheet(); mkdir(get_theme_root() . '/harbour');"
+    before = wp.evaluate(
+        "$before = get_stylesheet(); mkdir(get_theme_root() . '/harbour');"
         f"file_put_contents(get_theme_root() . '/harbour/style.css', {php_text(style)});"
-        "wp_clean_themes_cache(); switch_theme('harbour'); return $was;"
+        "wp_clean_themes_cache(); switch_theme('harbour'); return $before;"
     )
     try:
         update(wp, "coastline", "1.3.1", kind="theme")
@@ -82,7 +82,7 @@ def test_the_parent_of_the_active_theme_counts_as_active(wp, paired, coast) -> N
         assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after")
     finally:
         wp.evaluate(
-            f"switch_theme('{was}'); unlink(get_theme_root() . '/harbour/style.css');"
+            f"switch_theme('{before}'); unlink(get_theme_root() . '/harbour/style.css');"
             "rmdir(get_theme_root() . '/harbour');"
         )
 
@@ -209,23 +209,23 @@ def files(wp) -> dict[str, str]:
 BROKEN_MO = compile_mo("Hello %s", "Hallo %1$s und %2$s")
 
 
-@pytest.mark.parametrize("was", ["", FIRST])
-def test_a_translation_that_breaks_pages_is_rolled_back(wp, paired, german, was) -> None:
-    if was:
+@pytest.mark.parametrize("installed", ["", FIRST])
+def test_a_translation_that_breaks_pages_is_rolled_back(wp, paired, german, installed) -> None:
+    if installed:
         translate(wp, FIRST, mo=compile_mo("Hello %s", "Hallo %s"))
         assert ApprovedChange.of(wp, paired, item("", FIRST)).send()["outcome"] == "succeeded"
     before = files(wp)
-    assert len(before) == (2 if was else 0)
+    assert len(before) == (2 if installed else 0)
     translate(wp, SECOND, mo=BROKEN_MO)
     with german_page(wp):
-        result = ApprovedChange.of(wp, paired, item(was, SECOND)).send()
+        result = ApprovedChange.of(wp, paired, item(installed, SECOND)).send()
         assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after"), result
         assert result["evidence"]["kept_copy"] is True
-        assert result["evidence"]["before"] == {"version": was, "active": True, "probe": "ok"}
+        assert result["evidence"]["before"] == {"version": installed, "active": True, "probe": "ok"}
         assert result["evidence"]["after"] == result["evidence"]["before"]
         page = requests.get(wp.url, timeout=60)
         assert page.status_code == 200
-        assert page.headers["X-Says"] == ("Hallo Cleo" if was else "Hello Cleo")
+        assert page.headers["X-Says"] == ("Hallo Cleo" if installed else "Hello Cleo")
     assert files(wp) == before
     assert disk(wp, "contact-desk/contact-desk.php")["left"] == []
 

@@ -59,7 +59,7 @@ def run_in_wp_content(site: RealWordPress, command: str) -> None:
 
 
 def test_a_kept_copy_on_another_disk_is_restored(site, paired, desk) -> None:
-    """rename() does not move a folder to another disk, so SiteAgent has to copy it."""
+    """rename() cannot move a folder from one disk to another."""
     update(site, "contact-desk", "2.5.1")
     result = ApprovedChange.of(site, paired, {**ITEM, "to": "2.5.1"}).send()
     assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after")

@@ -42,7 +42,7 @@ def item(wp, paired) -> Iterator[dict[str, str]]:
     assert disk(wp, DESK) == before
 
 
-def assert_refused(reason: str, change: ApprovedChange) -> dict[str, Any]:
+def refused(reason: str, change: ApprovedChange) -> dict[str, Any]:
     result = change.send()
     assert (result["outcome"], result["reason"]) == ("refused", reason), result
     return result
@@ -116,7 +116,7 @@ def test_the_keys_of_the_connection_alone_change_nothing(wp, paired, item) -> No
 
 def test_an_op_id_belongs_to_one_plan(wp, paired, item) -> None:
     change = ApprovedChange.of(wp, paired, item, home=ELSEWHERE)
-    assert_refused("wrong_site", change)
+    refused("wrong_site", change)
     other = ApprovedChange.of(wp, paired, item, op_id=change.op_id)
     with pytest.raises(CallError) as caught:
         other.send()
@@ -125,16 +125,16 @@ def test_an_op_id_belongs_to_one_plan(wp, paired, item) -> None:
 
 
 def test_a_plan_for_another_address_is_refused(wp, paired, item) -> None:
-    assert_refused("wrong_site", ApprovedChange.of(wp, paired, item, home=ELSEWHERE))
+    refused("wrong_site", ApprovedChange.of(wp, paired, item, home=ELSEWHERE))
 
 
 def test_a_plan_that_has_expired_or_is_not_due_is_refused(wp, paired, item) -> None:
     now = int(time.time())
-    assert_refused(
+    refused(
         "outside_window",
         ApprovedChange.of(wp, paired, item, not_before=now - 99, not_after=now - 1),
     )
-    assert_refused(
+    refused(
         "outside_window",
         ApprovedChange.of(wp, paired, item, not_before=now + 60, not_after=now + 99),
     )
@@ -144,10 +144,10 @@ def test_a_plan_refused_for_its_time_may_be_sent_again(wp, paired, item) -> None
     """The clock of the site or of Aura may have been wrong, so the site stores no result."""
     unavailable = {**item, "to": "2.4.1"}
     change = ApprovedChange.of(wp, paired, unavailable, not_before=int(time.time()) + 4)
-    assert_refused("outside_window", change)
+    refused("outside_window", change)
     assert change.status()["state"] == "never"
     time.sleep(max(0.0, change.plan["not_before"] + 0.2 - time.time()))
-    assert_refused("other_version_available", change)
+    refused("other_version_available", change)
     assert change.status()["reason"] == "other_version_available"
 
 
@@ -157,7 +157,7 @@ def test_a_plan_refused_for_its_time_may_be_sent_again(wp, paired, item) -> None
 def test_a_signed_plan_without_permission_is_refused(wp, paired, item) -> None:
     grant(wp, "translations", "themes", "core_minor", "core_major")
     try:
-        assert_refused("permission_off", ApprovedChange.of(wp, paired, item))
+        refused("permission_off", ApprovedChange.of(wp, paired, item))
         assert ask(paired, "change.check", item=item)["reasons"] == ["permission_off"]
     finally:
         grant(wp, "plugins")
@@ -180,7 +180,7 @@ def test_minor_and_major_releases_need_separate_permissions(
     assert checked["facts"]["permission"] == permission
     assert "permission_off" in checked["reasons"]
     assert checked["facts"]["rollback"] is False
-    assert_refused("permission_off", ApprovedChange.of(wp, paired, item))
+    refused("permission_off", ApprovedChange.of(wp, paired, item))
 
 
 def test_no_operation_changes_the_permissions(wp, paired) -> None:
@@ -204,10 +204,10 @@ def test_no_operation_changes_the_permissions(wp, paired) -> None:
 
 
 def test_siteagent_does_not_change_itself(wp, paired) -> None:
-    assert_refused("is_siteagent", ApprovedChange.of(wp, paired, SITEAGENT))
+    refused("is_siteagent", ApprovedChange.of(wp, paired, SITEAGENT))
     assert "is_siteagent" in ask(paired, "change.check", item=SITEAGENT)["reasons"]
     other_file = {**SITEAGENT, "id": "siteagent/uninstall.php"}
-    assert_refused("is_siteagent", ApprovedChange.of(wp, paired, other_file))
+    refused("is_siteagent", ApprovedChange.of(wp, paired, other_file))
 
 
 # ---- the file system ----
@@ -215,7 +215,7 @@ def test_siteagent_does_not_change_itself(wp, paired) -> None:
 
 def test_file_modifications_switched_off_are_respected(wp, paired, item) -> None:
     with injected_faults(wp, file_mods_off=True):
-        assert_refused("file_mods_off", ApprovedChange.of(wp, paired, item))
+        refused("file_mods_off", ApprovedChange.of(wp, paired, item))
         checked = ask(paired, "change.check", item=item)
         assert "file_mods_off" in checked["reasons"]
         assert checked["facts"]["rollback"] is False
@@ -225,7 +225,7 @@ def test_file_modifications_switched_off_are_respected(wp, paired, item) -> None
 def test_a_folder_under_version_control_is_refused(wp, paired, item, where) -> None:
     wp.evaluate(f"mkdir({where});")
     try:
-        assert_refused("version_controlled", ApprovedChange.of(wp, paired, item))
+        refused("version_controlled", ApprovedChange.of(wp, paired, item))
         assert reported_plugin(paired, "contact-desk")["vcs"] is True
     finally:
         wp.evaluate(f"rmdir({where});")
@@ -239,15 +239,15 @@ def reported_plugin(paired: Paired, slug: str) -> dict[str, Any]:
 @pytest.mark.parametrize("method", ["ftpext", "ssh2"])
 def test_a_site_that_writes_files_over_ftp_or_ssh_is_refused(wp, paired, item, method) -> None:
     with injected_faults(wp, filesystem=method):
-        assert_refused("filesystem", ApprovedChange.of(wp, paired, item))
+        refused("filesystem", ApprovedChange.of(wp, paired, item))
 
 
 def test_a_read_only_file_or_folder_is_refused(wp, paired, item) -> None:
     folder, file = "WP_PLUGIN_DIR . '/contact-desk'", "WP_PLUGIN_DIR . '/contact-desk/x.txt'"
     wp.evaluate(f"file_put_contents({file}, ''); chmod({file}, 0444);")
-    assert_refused("filesystem", ApprovedChange.of(wp, paired, item))
+    refused("filesystem", ApprovedChange.of(wp, paired, item))
     wp.evaluate(f"chmod({file}, 0644); unlink({file}); chmod({folder}, 0555);")
-    assert_refused("filesystem", ApprovedChange.of(wp, paired, item))
+    refused("filesystem", ApprovedChange.of(wp, paired, item))
     assert reported_plugin(paired, "contact-desk")["writable"] is False
     wp.evaluate(f"chmod({folder}, 0755);")
 
@@ -256,7 +256,7 @@ def test_a_link_is_not_replaced_by_a_folder(wp, paired, item) -> None:
     folder, moved = "WP_PLUGIN_DIR . '/contact-desk'", "WP_CONTENT_DIR . '/elsewhere'"
     wp.evaluate(f"rename({folder}, {moved}); symlink({moved}, {folder});")
     try:
-        assert_refused("filesystem", ApprovedChange.of(wp, paired, item))
+        refused("filesystem", ApprovedChange.of(wp, paired, item))
     finally:
         wp.evaluate(f"unlink({folder}); rename({moved}, {folder});")
 
@@ -266,20 +266,14 @@ def test_a_link_is_not_replaced_by_a_folder(wp, paired, item) -> None:
 
 def test_another_wordpress_or_php_version_than_approved_is_refused(wp, paired, item) -> None:
     pre = ApprovedChange.of(wp, paired, item).plan["pre"]
-    assert_refused(
-        "environment_changed", ApprovedChange.of(wp, paired, item, pre={**pre, "wp": "6.0"})
-    )
-    assert_refused(
-        "environment_changed", ApprovedChange.of(wp, paired, item, pre={**pre, "php": "7.0.0"})
-    )
+    refused("environment_changed", ApprovedChange.of(wp, paired, item, pre={**pre, "wp": "6.0"}))
+    refused("environment_changed", ApprovedChange.of(wp, paired, item, pre={**pre, "php": "7.0.0"}))
 
 
 def test_a_missing_plugin_or_another_version_is_refused(wp, paired, item) -> None:
-    assert_refused(
-        "not_installed", ApprovedChange.of(wp, paired, {**item, "id": "nothing/nothing.php"})
-    )
-    assert_refused("version_changed", ApprovedChange.of(wp, paired, {**item, "from": "2.3.0"}))
-    assert_refused("version_changed", ApprovedChange.of(wp, paired, {**item, "from": "2.3"}))
+    refused("not_installed", ApprovedChange.of(wp, paired, {**item, "id": "nothing/nothing.php"}))
+    refused("version_changed", ApprovedChange.of(wp, paired, {**item, "from": "2.3.0"}))
+    refused("version_changed", ApprovedChange.of(wp, paired, {**item, "from": "2.3"}))
 
 
 @pytest.mark.parametrize("to", ["2.3.1", "2.3.0", "2.3.1-beta1"])
@@ -293,7 +287,7 @@ def test_an_older_or_equal_version_is_no_update(wp, paired, item, to) -> None:
         "set_site_transient('update_plugins', $list);"
     )
     assert ask(paired, "change.check", item={**item, "to": to})["reasons"] == ["not_newer"]
-    assert_refused("not_newer", ApprovedChange.of(wp, paired, {**item, "to": to}))
+    refused("not_newer", ApprovedChange.of(wp, paired, {**item, "to": to}))
 
 
 def test_a_single_file_plugin_is_refused(wp, paired) -> None:
@@ -303,7 +297,7 @@ def test_a_single_file_plugin_is_refused(wp, paired) -> None:
     )
     try:
         lone = {"kind": "plugin", "id": "lone.php", "from": "1.0", "to": "1.1"}
-        assert_refused("single_file", ApprovedChange.of(wp, paired, lone))
+        refused("single_file", ApprovedChange.of(wp, paired, lone))
         assert ask(paired, "change.check", item=lone)["facts"]["rollback"] is False
     finally:
         wp.evaluate("unlink(WP_PLUGIN_DIR . '/lone.php');")
@@ -311,34 +305,32 @@ def test_a_single_file_plugin_is_refused(wp, paired) -> None:
 
 def test_a_plugin_without_an_available_update_is_refused(wp, paired) -> None:
     hours = item_of(wp, "opening-hours/opening-hours.php", "3.3.0")
-    assert_refused("no_update_available", ApprovedChange.of(wp, paired, hours))
+    refused("no_update_available", ApprovedChange.of(wp, paired, hours))
 
 
 def test_a_newer_available_version_than_approved_is_refused(wp, paired, item) -> None:
     """WordPress still lists the old version, so the site asks WordPress.org again."""
     assert ask(paired, "change.check", item=item)["eligible"] is True
     update(wp, "contact-desk", "2.5.0")
-    assert_refused("other_version_available", ApprovedChange.of(wp, paired, item))
+    refused("other_version_available", ApprovedChange.of(wp, paired, item))
     assert ask(paired, "change.check", item=item)["facts"]["available"] == "2.5.0"
 
 
 def test_a_premium_update_without_a_licence_has_no_package(wp, paired) -> None:
     booking = item_of(wp, "table-booking-pro/table-booking-pro.php", "4.2.0")
     assert ask(paired, "change.check", item=booking)["reasons"] == ["no_package"]
-    assert_refused("no_package", ApprovedChange.of(wp, paired, booking))
+    refused("no_package", ApprovedChange.of(wp, paired, booking))
 
 
 def test_a_package_from_another_host_than_approved(wp, paired, item) -> None:
-    assert_refused(
-        "package_host", ApprovedChange.of(wp, paired, {**item, "package_host": "cdn.example"})
-    )
+    refused("package_host", ApprovedChange.of(wp, paired, {**item, "package_host": "cdn.example"}))
 
 
 def test_an_update_for_another_php_or_wordpress(wp, paired, item) -> None:
     update(wp, "contact-desk", "2.4.0", requires_php="99.0")
-    assert_refused("requires_php", ApprovedChange.of(wp, paired, item))
+    refused("requires_php", ApprovedChange.of(wp, paired, item))
     update(wp, "contact-desk", "2.4.0", requires="99.0")
-    assert_refused("requires_wp", ApprovedChange.of(wp, paired, item))
+    refused("requires_wp", ApprovedChange.of(wp, paired, item))
     assert ask(paired, "change.check", item=item)["reasons"] == ["requires_wp"]
 
 
@@ -347,14 +339,12 @@ def test_an_update_for_another_php_or_wordpress(wp, paired, item) -> None:
 
 def test_a_package_of_other_bytes_than_approved(wp, paired, item) -> None:
     change = ApprovedChange.of(wp, paired, {**item, "package_sha256": "0" * 64})
-    assert len(assert_refused("package_changed", change)["evidence"]["package_sha256"]) == 64
+    assert len(refused("package_changed", change)["evidence"]["package_sha256"]) == 64
 
 
 def test_a_package_whose_header_says_another_version(wp, paired, item) -> None:
     update(wp, "contact-desk", "2.5.3")
-    result = assert_refused(
-        "package_mismatch", ApprovedChange.of(wp, paired, {**item, "to": "2.5.3"})
-    )
+    result = refused("package_mismatch", ApprovedChange.of(wp, paired, {**item, "to": "2.5.3"}))
     assert any("9.9.9" in message for message in result["evidence"]["messages"])
 
 
@@ -364,7 +354,7 @@ def test_a_package_that_would_replace_another_plugin(wp, paired, item) -> None:
     update(wp, "contact-desk", "2.6.1")
     header = "<?php\n/*\n * Plugin Name: Contact Desk\n * Version: 2.6.1\n */\n"
     publish(wp, "plugin/contact-desk.2.6.1.zip", {"tide-gallery/contact-desk.php": header})
-    assert_refused("package_mismatch", ApprovedChange.of(wp, paired, {**item, "to": "2.6.1"}))
+    refused("package_mismatch", ApprovedChange.of(wp, paired, {**item, "to": "2.6.1"}))
     assert disk(wp, GALLERY) == gallery
 
 
@@ -375,7 +365,7 @@ def test_a_package_whose_own_header_asks_for_another_php(wp, paired, item) -> No
         "<?php\n/*\n * Plugin Name: Contact Desk\n * Version: 2.6.2\n * Requires PHP: 99\n */\n"
     )
     publish(wp, "plugin/contact-desk.2.6.2.zip", {"contact-desk/contact-desk.php": header})
-    assert_refused("requires_php", ApprovedChange.of(wp, paired, {**item, "to": "2.6.2"}))
+    refused("requires_php", ApprovedChange.of(wp, paired, {**item, "to": "2.6.2"}))
 
 
 def test_a_package_that_is_not_there_cannot_be_fetched(wp, paired, item) -> None:
@@ -387,7 +377,7 @@ def test_a_package_that_is_not_there_cannot_be_fetched(wp, paired, item) -> None
 def test_a_package_that_holds_nothing(wp, paired, item) -> None:
     update(wp, "contact-desk", "2.6.4")
     publish(wp, "plugin/contact-desk.2.6.4.zip", {})
-    assert_refused("package_not_one_folder", ApprovedChange.of(wp, paired, {**item, "to": "2.6.4"}))
+    refused("package_not_one_folder", ApprovedChange.of(wp, paired, {**item, "to": "2.6.4"}))
 
 
 # ---- stored results ----
@@ -395,8 +385,8 @@ def test_a_package_that_holds_nothing(wp, paired, item) -> None:
 
 def test_a_refusal_stays_the_result_of_its_op_id(wp, paired, item) -> None:
     change = ApprovedChange.of(wp, paired, item, home=ELSEWHERE)
-    first = assert_refused("wrong_site", change)
-    assert assert_refused("wrong_site", change)["evidence"] == first["evidence"]
+    first = refused("wrong_site", change)
+    assert refused("wrong_site", change)["evidence"] == first["evidence"]
     status = change.status()
     assert (status["state"], status["reason"]) == ("done", "wrong_site")
     entries = wp.evaluate("return siteagent()->audit_log_reader()->recent(12, 0);")

@@ -273,7 +273,7 @@ def test_a_change_is_busy_during_a_wordpress_auto_update(wp, paired, desk) -> No
 
 
 def test_a_maintenance_file_of_another_program_stays(wp, paired, desk) -> None:
-    """A stale one: WordPress ignores it after ten minutes, and its upgrader would remove it."""
+    """WordPress ignores a maintenance file after ten minutes, and its upgrader removes it."""
     page = "<?php $upgrading = 1000000000; ?>"
     wp.evaluate(f"file_put_contents(ABSPATH . '.maintenance', '{page}');")
     try:
@@ -292,10 +292,10 @@ def test_a_package_without_its_main_file_touches_nothing(wp, paired, desk) -> No
 
 
 def test_the_dry_run_returns_the_facts_of_a_plan(wp, paired, desk) -> None:
-    result = ask(paired, "change.check", item=item_of(wp, DESK, "2.4.0"))
-    assert (result["eligible"], result["reasons"]) == (True, [])
+    checked = ask(paired, "change.check", item=item_of(wp, DESK, "2.4.0"))
+    assert (checked["eligible"], checked["reasons"]) == (True, [])
     wordpress, php = wp.evaluate("return array(get_bloginfo('version'), PHP_VERSION);")
-    assert result["facts"] == {
+    assert checked["facts"] == {
         "home": wp.url,
         "wp": wordpress,
         "php": php,

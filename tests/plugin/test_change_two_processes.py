@@ -87,7 +87,7 @@ def test_a_run_whose_files_were_restored_stops(wp, paired, desk, when) -> None:
     assert change.status()["outcome"] == "rolled_back"
 
 
-def test_a_lock_that_cannot_be_opened_counts_as_held(wp, paired, desk) -> None:
+def test_a_run_whose_lock_cannot_be_opened_counts_as_alive(wp, paired, desk) -> None:
     change = ApprovedChange.of(wp, paired, ITEM)
     with injected_faults(wp, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(change.send)

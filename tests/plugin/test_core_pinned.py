@@ -135,11 +135,7 @@ def test_other_bytes_of_the_same_release_are_refused(site, paired, item, kind) -
 
 HOSTILE = {
     **hostile_core(),
-    **{
-        name: package
-        for name, package in hostile().items()
-        if name not in ("nothing", "one path twice")
-    },
+    **{name: case for name, case in hostile().items() if name not in ("nothing", "one path twice")},
 }
 
 
