@@ -63,7 +63,7 @@ def kill_while(wp, change: ApprovedChange, when: str) -> None:
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
         sender.join(30)
         assert isinstance(results[0], str), results
-        # The next request restores the old version, while the injected faults still apply.
+        # This request recovers the run. The injected faults still apply to it.
         assert requests.get(wp.url, timeout=60).status_code == 200
 
 

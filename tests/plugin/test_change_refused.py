@@ -316,7 +316,7 @@ def test_a_newer_available_version_than_approved_is_refused(wp, paired, item) ->
     assert ask(paired, "change.check", item=item)["facts"]["available"] == "2.5.0"
 
 
-def test_a_premium_update_without_a_licence_has_no_package(wp, paired) -> None:
+def test_a_premium_update_without_a_license_has_no_package(wp, paired) -> None:
     booking = item_of(wp, "table-booking-pro/table-booking-pro.php", "4.2.0")
     assert ask(paired, "change.check", item=booking)["reasons"] == ["no_package"]
     refused("no_package", ApprovedChange.of(wp, paired, booking))
