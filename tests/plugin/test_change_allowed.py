@@ -1,4 +1,4 @@
-"""What the owner of a site lets a dashboard change: said in wp-admin, and nowhere else."""
+"""Permissions and approvals that a site's owner gives in wp-admin, and only there."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ def ana(wp) -> Person:
     return Person(wp.url, wp.admin, wp.password)
 
 
-def save(ana: Person, *permissions: str, here: bool = False) -> str:
-    fields = {f"permissions[{at}]": permission for at, permission in enumerate(permissions)}
-    fields |= {"approval_on_site": "1"} if here else {}
+def save(ana: Person, *permissions: str, approval_on_site: bool = False) -> str:
+    """Submit the permissions form and return the text of the next page."""
+    fields = {f"permissions[{index}]": permission for index, permission in enumerate(permissions)}
+    fields |= {"approval_on_site": "1"} if approval_on_site else {}
     return words(ana.submit(ana.page("&tab=permissions").text, "siteagent_permissions", **fields))
 
 
@@ -53,18 +54,18 @@ def permissions(wp) -> dict[str, bool]:
     return wp.evaluate("return siteagent()->permissions()->all();")
 
 
-def told(wp, event: str) -> list[dict]:
+def audit_entries(wp, event: str) -> list[dict]:
     entries = wp.evaluate("return siteagent()->audit_log_reader()->recent(40, 0);")
-    return [one for one in entries if one["event"] == event]
+    return [entry for entry in entries if entry["event"] == event]
 
 
 def refused(change: ApprovedChange) -> str:
-    answer = change.send()
-    assert answer["outcome"] == "refused"
-    return answer["reason"]
+    result = change.send()
+    assert result["outcome"] == "refused"
+    return result["reason"]
 
 
-# ---- kinds of changes ----
+# ---- permissions ----
 
 
 def test_at_first_nothing_is_allowed_and_the_screen_says_so(wp, ana, paired) -> None:
@@ -74,7 +75,7 @@ def test_at_first_nothing_is_allowed_and_the_screen_says_so(wp, ana, paired) -> 
     assert refused(ApprovedChange.of(wp, paired, ITEM)) == "permission_off"
 
 
-def test_the_owner_allows_plugins_and_it_is_told_and_written_down(wp, ana, paired) -> None:
+def test_saved_permissions_are_reported_and_logged(wp, ana, paired) -> None:
     assert "Permissions saved" in save(ana, "plugins", "translations")
     assert permissions(wp) == {**OFF, "plugins": True, "translations": True}
     assert "Can update: Translations, Plugins." in words(ana.page().text)
@@ -82,7 +83,7 @@ def test_the_owner_allows_plugins_and_it_is_told_and_written_down(wp, ana, paire
     assert report["permissions"] == {**OFF, "plugins": True, "translations": True}
     assert report["approval_on_site"] is False
     assert report["rollback"] is True
-    entry = told(wp, "permissions_changed")[0]
+    entry = audit_entries(wp, "permissions_changed")[0]
     assert entry["actor"] == "user:1"
     assert entry["facts"] == {
         "before": {"granted": "", "approval_on_site": False},
@@ -91,7 +92,7 @@ def test_the_owner_allows_plugins_and_it_is_told_and_written_down(wp, ana, paire
     assert ApprovedChange.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
 
 
-def test_taking_it_back_holds_from_the_next_request_on(wp, ana, paired) -> None:
+def test_a_revoked_permission_is_refused_from_the_next_request(wp, ana, paired) -> None:
     save(ana, "plugins")
     save(ana)
     assert permissions(wp) == OFF
@@ -99,22 +100,22 @@ def test_taking_it_back_holds_from_the_next_request_on(wp, ana, paired) -> None:
     assert "No changes to save" in save(ana)
 
 
-def test_what_is_no_permission_is_dropped(wp, ana, paired) -> None:
+def test_an_unknown_permission_is_ignored(wp, ana, paired) -> None:
     save(ana, "everything", "core")
     assert permissions(wp) == OFF
 
 
 @pytest.mark.parametrize("role", ["subscriber", "author", "editor"])
-def test_nobody_but_an_administrator_allows_anything(wp, paired, role) -> None:
+def test_only_an_administrator_grants_permissions(wp, paired, role) -> None:
     person = somebody(wp, role)
     for action in ("siteagent_permissions", "siteagent_decide"):
         nonce = nonce_of(wp, person, action)
-        answer = person.send(action, _wpnonce=nonce, **{"permissions[0]": "plugins"})
-        assert answer.status_code == 403
+        response = person.send(action, _wpnonce=nonce, **{"permissions[0]": "plugins"})
+        assert response.status_code == 403
     assert permissions(wp) == OFF
 
 
-def test_a_form_from_elsewhere_allows_nothing(wp, ana, paired) -> None:
+def test_a_form_with_a_wrong_nonce_grants_nothing(wp, ana, paired) -> None:
     for nonce in ("", "0123456789", nonce_of(wp, ana, "siteagent_decide")):
         answer = ana.send("siteagent_permissions", _wpnonce=nonce, **{"permissions[0]": "plugins"})
         assert answer.status_code == 403
@@ -122,11 +123,11 @@ def test_a_form_from_elsewhere_allows_nothing(wp, ana, paired) -> None:
     assert permissions(wp) == OFF
 
 
-def test_new_keys_keep_what_the_owner_said_and_a_new_pairing_does_not(wp, ana, paired) -> None:
-    save(ana, "plugins", here=True)
+def test_new_keys_keep_the_permissions_and_a_new_pairing_resets_them(wp, ana, paired) -> None:
+    save(ana, "plugins", approval_on_site=True)
     plan = Plan.of(wp, paired)
-    fresh = plan.next(plan.send())
-    fresh.ask("ping")
+    rotated = plan.next(plan.send())
+    rotated.ask("ping")
     assert permissions(wp)["plugins"] is True
     assert wp.evaluate("return siteagent()->permissions()->requires_approval();") is True
     token = new_token(wp.url)
@@ -137,7 +138,7 @@ def test_new_keys_keep_what_the_owner_said_and_a_new_pairing_does_not(wp, ana, p
     assert wp.evaluate("return siteagent()->permissions()->requires_approval();") is False
 
 
-def test_without_a_dashboard_there_is_nobody_to_allow_anything(wp, ana) -> None:
+def test_without_a_dashboard_no_permission_is_granted(wp, ana) -> None:
     forget(wp)
     assert "At first it can update nothing." in words(ana.page("&tab=permissions").text)
     answer = ana.send("siteagent_permissions", _wpnonce=nonce_of(wp, ana, "siteagent_permissions"))
@@ -145,17 +146,17 @@ def test_without_a_dashboard_there_is_nobody_to_allow_anything(wp, ana) -> None:
     assert permissions(wp) == OFF
 
 
-# ---- every single change ----
+# ---- approval on the site ----
 
 
-def test_a_change_waits_until_it_is_approved_here(wp, ana, paired) -> None:
-    save(ana, "plugins", here=True)
+def test_a_change_waits_for_approval_on_the_site(wp, ana, paired) -> None:
+    save(ana, "plugins", approval_on_site=True)
     assert "No updates are waiting for your approval." in words(ana.page("&tab=permissions").text)
     before = disk(wp, GALLERY)
     change = ApprovedChange.of(wp, paired, ITEM)
     for _ in range(2):
-        answer = change.send()
-        assert (answer["outcome"], answer["reason"]) == ("waiting", "approval_on_site")
+        result = change.send()
+        assert (result["outcome"], result["reason"]) == ("waiting", "approval_on_site")
         assert change.status()["state"] == "waiting"
     assert disk(wp, GALLERY) == before
     page = ana.page("&tab=permissions").text
@@ -166,13 +167,13 @@ def test_a_change_waits_until_it_is_approved_here(wp, ana, paired) -> None:
     assert "Update approved. It is installed within minutes" in after
     assert disk(wp, GALLERY) == before
     assert change.send()["outcome"] == "succeeded"
-    entry = told(wp, "update_approved")[0]
+    entry = audit_entries(wp, "update_approved")[0]
     assert entry["actor"] == "user:1"
     assert (entry["facts"]["id"], entry["facts"]["to"]) == (GALLERY, "1.1.0")
 
 
-def test_a_change_that_is_refused_here_is_not_made(wp, ana, paired) -> None:
-    save(ana, "plugins", here=True)
+def test_a_change_refused_on_the_site_is_not_installed(wp, ana, paired) -> None:
+    save(ana, "plugins", approval_on_site=True)
     change = ApprovedChange.of(wp, paired, ITEM)
     change.send()
     page = ana.page("&tab=permissions").text
@@ -180,15 +181,15 @@ def test_a_change_that_is_refused_here_is_not_made(wp, ana, paired) -> None:
     assert refused(change) == "approval_on_site"
     assert change.status()["state"] == "done"
     assert version(wp, GALLERY) == "1.0.0"
-    # The same form once more: it was decided about.
+    # A decision is final, so submitting the same form again changes nothing.
     assert "This update is no longer pending." in words(
         ana.submit(page, "siteagent_decide", verdict="approved")
     )
     assert refused(change) == "approval_on_site"
 
 
-def test_an_approval_here_is_for_that_plan_alone(wp, ana, paired) -> None:
-    save(ana, "plugins", here=True)
+def test_an_approval_on_the_site_is_for_one_plan(wp, ana, paired) -> None:
+    save(ana, "plugins", approval_on_site=True)
     change = ApprovedChange.of(wp, paired, ITEM)
     change.send()
     ana.submit(ana.page("&tab=permissions").text, "siteagent_decide", verdict="approved")
@@ -200,8 +201,8 @@ def test_an_approval_here_is_for_that_plan_alone(wp, ana, paired) -> None:
     assert version(wp, GALLERY) == "1.0.0"
 
 
-def test_an_approval_here_does_not_outlive_its_window_or_the_permission(wp, ana, paired) -> None:
-    save(ana, "plugins", here=True)
+def test_an_approval_ends_with_its_window_and_its_permission(wp, ana, paired) -> None:
+    save(ana, "plugins", approval_on_site=True)
     change = ApprovedChange.of(wp, paired, ITEM, not_after=int(time.time()) + 4)
     change.send()
     ana.submit(ana.page("&tab=permissions").text, "siteagent_decide", verdict="approved")
@@ -210,14 +211,12 @@ def test_an_approval_here_does_not_outlive_its_window_or_the_permission(wp, ana,
     later = ApprovedChange.of(wp, paired, ITEM)
     later.send()
     ana.submit(ana.page("&tab=permissions").text, "siteagent_decide", verdict="approved")
-    save(ana, here=True)
+    save(ana, approval_on_site=True)
     assert refused(later) == "permission_off"
 
 
-def test_what_waits_is_forgotten_with_the_connection_and_never_fills_the_database(
-    wp, ana, paired
-) -> None:
-    save(ana, "plugins", here=True)
+def test_pending_approvals_are_limited_and_deleted_with_the_connection(wp, ana, paired) -> None:
+    save(ana, "plugins", approval_on_site=True)
     grant(wp, "plugins", here=True)
     wp.evaluate(
         "global $wpdb; $store = new Siteagent_Option_Store($wpdb, false);"

@@ -1,4 +1,4 @@
-"""Updates where PHP goes on running code it compiled before: no success before the new code ran."""
+"""Updates while PHP runs cached code: none succeeds before the new code has run."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.plugin.support.servers import php_settings
 from tests.wordpress.engine import docker
 
 _PLUGIN = "/var/www/wordpress/wp-content/plugins/contact-desk"
-# What hosts set so that one customer's code cannot empty the cache of another's.
-CLOSED = {
+# Hosts restrict the cache API so that one customer cannot empty the cache of another.
+CACHE_SETTINGS = {
     "restrict_api": "opcache.restrict_api=/nowhere",
     "disabled function": "disable_functions=opcache_invalidate,opcache_reset",
     "rarely looked at": "opcache.restrict_api=/nowhere\nopcache.revalidate_freq=10",
@@ -43,8 +43,8 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
     assert disk(wp, DESK)["left"] == []
 
 
-def compiled(wp) -> None:
-    """Have the web server compile what is on disk now, and keep it."""
+def fill_code_cache(wp) -> None:
+    """Let the web server compile and cache the files on disk."""
     # Files younger than two seconds are not cached (opcache.file_update_protection).
     docker("exec", wp.container, "find", _PLUGIN, "-exec", "touch", "-d", "1 hour ago", "{}", "+")
     for _ in range(4):
@@ -52,8 +52,8 @@ def compiled(wp) -> None:
 
 
 @contextmanager
-def no_watchdog(wp) -> Iterator[None]:
-    """Must-use plugins cannot be added, so no request can be made past the cache."""
+def without_watchdog(wp) -> Iterator[None]:
+    """Make the must-use folder read-only, so SiteAgent cannot bypass the cache."""
     folder = "/var/www/wordpress/wp-content/mu-plugins"
     docker("exec", wp.container, "sh", "-c", f"chown root {folder} && chmod 0755 {folder}")
     try:
@@ -66,59 +66,57 @@ def no_watchdog(wp) -> Iterator[None]:
     "settings",
     [
         pytest.param(settings, id=name, marks=() if name in _EVERY_RUN else pytest.mark.nightly)
-        for name, settings in CLOSED.items()
+        for name, settings in CACHE_SETTINGS.items()
     ],
 )
-def test_a_version_that_breaks_the_site_is_no_success_while_old_code_answers(
-    wp, paired, desk, settings
-) -> None:
+def test_a_broken_version_is_rolled_back_while_cached_code_runs(wp, paired, desk, settings) -> None:
     update(wp, "contact-desk", "2.5.1")
     with php_settings(wp, settings):
-        compiled(wp)
-        told = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.5.1")).send()
-        assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
-        assert told["evidence"]["during"]["probe"] == "fatal"
+        fill_code_cache(wp)
+        result = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.5.1")).send()
+        assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after"), result
+        assert result["evidence"]["during"]["probe"] == "fatal"
         assert requests.get(wp.url, timeout=60).status_code == 200
     assert same_files(desk, disk(wp, DESK))
 
 
-def test_a_good_version_is_a_success_that_was_seen(wp, paired, desk) -> None:
-    with php_settings(wp, CLOSED["rarely looked at"]):
-        compiled(wp)
-        told = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()
-    assert (told["outcome"], told["evidence"]["after"]["probe"]) == ("succeeded", "ok"), told
-    assert told["evidence"]["watched_until"] is None
+def test_a_good_version_is_confirmed_despite_the_code_cache(wp, paired, desk) -> None:
+    with php_settings(wp, CACHE_SETTINGS["rarely looked at"]):
+        fill_code_cache(wp)
+        result = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()
+    assert (result["outcome"], result["evidence"]["after"]["probe"]) == ("succeeded", "ok"), result
+    assert result["evidence"]["watched_until"] is None
 
 
-def test_without_a_watchdog_the_time_is_waited_out_where_it_is_short(wp, paired, desk) -> None:
+def test_without_a_watchdog_the_run_waits_for_a_short_cache_lifetime(wp, paired, desk) -> None:
     update(wp, "contact-desk", "2.5.1")
-    with php_settings(wp, CLOSED["rarely looked at"]), no_watchdog(wp):
-        compiled(wp)
-        told = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.5.1")).send()
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
-    assert told["evidence"]["took_ms"] >= 10_000
+    with php_settings(wp, CACHE_SETTINGS["rarely looked at"]), without_watchdog(wp):
+        fill_code_cache(wp)
+        result = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.5.1")).send()
+    assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after"), result
+    assert result["evidence"]["took_ms"] >= 10_000
     assert version(wp, DESK) == "2.3.1"
 
 
-def test_without_a_watchdog_and_without_an_end_nobody_can_tell(wp, paired, desk) -> None:
-    """The copy is kept, and put back when PHP was restarted and the new code shows."""
+def test_without_a_watchdog_a_permanent_cache_stays_unconfirmed(wp, paired, desk) -> None:
+    """SiteAgent keeps the copy and restores it once a restarted PHP runs the new code."""
     update(wp, "contact-desk", "2.5.1")
     change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.5.1"))
-    with no_watchdog(wp):
-        with php_settings(wp, CLOSED["never looked at"]):
-            compiled(wp)
-            told = change.send()
-            assert told["outcome"] == "succeeded"
-            assert told["evidence"]["after"]["probe"] == "could_not_tell"
-            assert told["evidence"]["watched_until"] > time.time() + 3600
-            assert any("go on running" in one for one in told["evidence"]["messages"])
+    with without_watchdog(wp):
+        with php_settings(wp, CACHE_SETTINGS["never looked at"]):
+            fill_code_cache(wp)
+            result = change.send()
+            assert result["outcome"] == "succeeded"
+            assert result["evidence"]["after"]["probe"] == "could_not_tell"
+            assert result["evidence"]["watched_until"] > time.time() + 3600
+            assert any("go on running" in message for message in result["evidence"]["messages"])
             assert change.status()["evidence"]["watched_until"] is not None
-        # Leaving the block restarted PHP.
+        # PHP restarts at the end of php_settings().
         assert requests.get(wp.url, timeout=60).status_code == 500
         wp.evaluate(
             "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
             " { $data['run']['look_at'] = time() - 1; return $data; });"
         )
-        told = change.status()
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
+        result = change.status()
+    assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after"), result
     assert requests.get(wp.url, timeout=60).status_code == 200

@@ -1,6 +1,6 @@
-"""WordPress itself: a minor and a major release, from packages made of the site's own WordPress.
+"""Update WordPress itself to minor and major releases, packed from the site's own files.
 
-Each test leaves its site with a newer WordPress, so these have sites of their own.
+Each test leaves a newer WordPress behind, so the module starts its own sites.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def site(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
         started.stop()
 
 
-def left(site: RealWordPress) -> list[Any]:
-    """What an update could have forgotten."""
+def leftovers(site: RealWordPress) -> list[Any]:
+    """Return the files and locks that an update has to remove."""
     return site.evaluate(
         "return array(glob(WP_CONTENT_DIR . '/siteagent-probation*'),"
         " glob(WPMU_PLUGIN_DIR . '/siteagent*'),"
@@ -49,14 +49,14 @@ def test_a_minor_release_is_installed_as_approved_and_nothing_else(site) -> None
     assert (checked["eligible"], checked["facts"]["rollback"]) == (True, False)
 
     release(site, item["to"], "6.0.1")
-    told = ApprovedChange.of(site, paired, item).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
+    result = ApprovedChange.of(site, paired, item).send()
+    assert (result["outcome"], result["reason"]) == ("refused", "package_mismatch")
     assert core(site) == item
 
     release(site, item["to"], item["to"], whole=True)
-    told = ApprovedChange.of(site, paired, item).send()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
-    evidence = told["evidence"]
+    result = ApprovedChange.of(site, paired, item).send()
+    assert (result["outcome"], result["reason"]) == ("succeeded", None), result
+    evidence = result["evidence"]
     assert evidence["before"] == {"version": item["from"], "active": True, "probe": "ok"}
     assert evidence["after"] == {"version": item["to"], "active": True, "probe": "ok"}
     assert evidence["kept_copy"] is False
@@ -64,12 +64,12 @@ def test_a_minor_release_is_installed_as_approved_and_nothing_else(site) -> None
     assert site.evaluate("return get_bloginfo('version');") == item["to"]
     assert site.evaluate("return array_keys(wp_get_themes());") == themes
     assert requests.get(site.url, timeout=60).status_code == 200
-    assert left(site) == [[], [], False, False, False]
+    assert leftovers(site) == [[], [], False, False, False]
     assert paired.ask("report", have=None).document["report"]["wordpress"]["version"] == item["to"]
 
 
-def offer_major(site: RealWordPress) -> str:
-    """WordPress.org has the next major release; its number."""
+def announce_major(site: RealWordPress) -> str:
+    """Announce the next major release on WordPress.org, and return its version."""
     return site.evaluate(
         "$parts = explode('.', get_bloginfo('version'));"
         "$to = $parts[0] . '.' . ((int) $parts[1] + 1);"
@@ -81,8 +81,8 @@ def offer_major(site: RealWordPress) -> str:
     )
 
 
-def offer_branches(site: RealWordPress) -> tuple[str, str]:
-    """WordPress.org has a newer branch, and a security release of this one; both numbers."""
+def announce_branches(site: RealWordPress) -> tuple[str, str]:
+    """Announce a release of a newer branch and one of this branch; return (minor, major)."""
     return site.evaluate(
         "$parts = explode('.', get_bloginfo('version') . '.0');"
         "$major = $parts[0] . '.' . ((int) $parts[1] + 1) . '.2';"
@@ -97,12 +97,12 @@ def offer_branches(site: RealWordPress) -> tuple[str, str]:
 
 
 def test_a_security_release_of_an_older_branch_is_reported_and_installed(site) -> None:
-    """WordPress.org names it for the background alone once there is a newer branch (W2)."""
+    """Once a newer branch exists, WordPress.org lists it only for background updates (W2)."""
     forget(site)
     paired = connect(site)
-    minor, major = offer_branches(site)
+    minor, major = announce_branches(site)
     available = paired.ask("report", have=None).document["report"]["updates"]["core"]
-    assert [(one["version"], one["kind"]) for one in available] == [
+    assert [(update["version"], update["kind"]) for update in available] == [
         (minor, "minor"),
         (major, "major"),
     ]
@@ -118,17 +118,17 @@ def test_a_security_release_of_an_older_branch_is_reported_and_installed(site) -
     assert other["reasons"] == ["other_version_available"]
 
     release(site, minor, minor)
-    told = ApprovedChange.of(site, paired, item).send()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    result = ApprovedChange.of(site, paired, item).send()
+    assert (result["outcome"], result["reason"]) == ("succeeded", None), result
     assert site.evaluate("return get_bloginfo('version');") == minor
     available = paired.ask("report", have=None).document["report"]["updates"]["core"]
-    assert [one["version"] for one in available] == [major]
+    assert [update["version"] for update in available] == [major]
 
 
 def test_a_major_release_is_installed_under_a_permission_of_its_own(site) -> None:
     forget(site)
     paired = connect(site)
-    to = offer_major(site)
+    to = announce_major(site)
     item = core(site)
     assert item["to"] == to
     grant(site, "core_minor", "plugins", "themes")
@@ -140,16 +140,16 @@ def test_a_major_release_is_installed_under_a_permission_of_its_own(site) -> Non
     assert ApprovedChange.of(site, paired, item).send()["reason"] == "permission_off"
     grant(site, "core_major")
     available = paired.ask("report", have=None).document["report"]["updates"]["core"]
-    assert [(one["version"], one["kind"]) for one in available] == [(to, "major")]
+    assert [(update["version"], update["kind"]) for update in available] == [(to, "major")]
 
     release(site, to, to)
-    told = ApprovedChange.of(site, paired, item).send()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
-    assert told["evidence"]["before"]["version"] == item["from"]
-    assert told["evidence"]["after"] == {"version": to, "active": True, "probe": "ok"}
-    assert told["evidence"]["kept_copy"] is False
+    result = ApprovedChange.of(site, paired, item).send()
+    assert (result["outcome"], result["reason"]) == ("succeeded", None), result
+    assert result["evidence"]["before"]["version"] == item["from"]
+    assert result["evidence"]["after"] == {"version": to, "active": True, "probe": "ok"}
+    assert result["evidence"]["kept_copy"] is False
     assert site.evaluate("return get_bloginfo('version');") == to
     assert requests.get(site.url, timeout=60).status_code == 200
-    assert left(site) == [[], [], False, False, False]
+    assert leftovers(site) == [[], [], False, False, False]
     report = paired.ask("report", have=None).document["report"]
     assert report["wordpress"]["version"] == to

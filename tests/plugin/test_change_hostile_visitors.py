@@ -1,4 +1,4 @@
-"""Strangers while a new version is watched: a request made to fail does not undo an update."""
+"""Requests that visitors make to fail do not undo an update that SiteAgent watches."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from tests.plugin.support.dashboard import Paired
 
 GRANTED = ("plugins",)
 
-# A thousand take minutes on a small machine.
+# A thousand requests take minutes on a small machine, so only the nightly run sends them.
 HOSTILE_REQUESTS = (40, pytest.param(1000, marks=pytest.mark.nightly))
 
 
 def desk_files(number: str, code: str) -> dict[str, str]:
-    """Contact Desk in this version, with this code in it."""
+    """Return the files of Contact Desk in this version, with this code."""
     head = f"<?php\n/**\n * Plugin Name: Contact Desk\n * Version: {number}\n */\n"
     text = f"{head}defined( 'ABSPATH' ) || exit;\n{textwrap.dedent(code)}"
     return {"contact-desk/contact-desk.php": text}
 
 
-# What PHP 8 made a fatal error: a stranger sends a list where the plugin expects a text.
+# PHP 8 raises a TypeError if a visitor sends a list where the plugin expects a text.
 SEARCH = """
 add_action( 'init', static function (): void {
     if ( isset( $_GET['q'] ) ) {
@@ -70,13 +70,13 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
 
 
 def install(wp, paired: Paired, number: str, code: str) -> ApprovedChange:
-    """An update to this version that is watched, as the site cannot ask itself just then."""
+    """Update to this version; SiteAgent then watches it, as the loopback is blocked."""
     publish(wp, f"plugin/contact-desk.{number}.zip", desk_files(number, code))
     update(wp, "contact-desk", number)
     change = ApprovedChange.of(wp, paired, item_of(wp, DESK, number))
-    told = change.send()
-    assert told["outcome"] == "succeeded", told
-    assert told["evidence"]["watched_until"] > 0
+    result = change.send()
+    assert result["outcome"] == "succeeded", result
+    assert result["evidence"]["watched_until"] > 0
     return change
 
 
@@ -86,7 +86,7 @@ def get(wp, query: str) -> int:
 
 @pytest.mark.parametrize("loopback", ["open again", "blocked"])
 @pytest.mark.parametrize("code", [SEARCH, AT_LOAD], ids=["on init", "at load"])
-def test_a_list_where_a_text_belongs_undoes_no_security_release(
+def test_a_list_for_a_text_parameter_does_not_undo_an_update(
     wp, paired, desk, code, loopback
 ) -> None:
     with injected_faults(wp, loopback="blocked"):
@@ -103,8 +103,8 @@ def test_hostile_requests_however_many_undo_nothing(wp, paired, desk, requests_s
     with injected_faults(wp, loopback="blocked"):
         install(wp, paired, "2.9.0", SEARCH)
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: get(wp, "?q[]=shoes"), range(requests_sent)))
-    assert answers.count(500) == requests_sent
+        statuses = list(pool.map(lambda _: get(wp, "?q[]=shoes"), range(requests_sent)))
+    assert statuses.count(500) == requests_sent
     assert get(wp, "") == 200
     assert version(wp, DESK) == "2.9.0"
 
@@ -117,20 +117,20 @@ def test_memory_and_time_that_run_out_undo_nothing(wp, paired, desk) -> None:
     assert version(wp, DESK) == "2.9.0"
 
 
-def test_a_front_page_that_fails_for_everybody_is_undone(wp, paired, desk) -> None:
+def test_a_front_page_that_fails_for_every_visitor_is_rolled_back(wp, paired, desk) -> None:
     broken = "add_action( 'template_redirect', static function (): void { nobody_wrote_this(); } );"
     with injected_faults(wp, loopback="blocked"):
         change = install(wp, paired, "2.9.1", broken)
-    # Whoever meets it, with whatever request: the site asks itself, and knows.
+    # The first visitor with an error makes the site request its own front page.
     assert get(wp, "?anything=1") == 500
     assert get(wp, "") == 200
-    told = change.status()
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
-    assert told["evidence"]["during"]["version"] == "2.9.1"
-    assert "nobody_wrote_this" in told["evidence"]["during"]["error"]
+    result = change.status()
+    assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after")
+    assert result["evidence"]["during"]["version"] == "2.9.1"
+    assert "nobody_wrote_this" in result["evidence"]["during"]["error"]
 
 
-def test_where_the_site_cannot_ask_itself_ordinary_visitors_decide(wp, paired, desk) -> None:
+def test_without_a_loopback_ordinary_page_views_decide(wp, paired, desk) -> None:
     broken = "add_action( 'template_redirect', static function (): void { nobody_wrote_this(); } );"
     with injected_faults(wp, loopback="blocked"):
         install(wp, paired, "2.9.1", broken)
@@ -140,8 +140,8 @@ def test_where_the_site_cannot_ask_itself_ordinary_visitors_decide(wp, paired, d
     assert version(wp, DESK) == "2.3.1"
 
 
-# What the watchdog makes of one error after the other; the site cannot ask itself.
-_JUDGED = """
+# Ask the watchdog about one error after the other while the loopback is blocked.
+_JUDGE_ERRORS = """
 add_filter('pre_http_request', function () { return new WP_Error('blocked', 'blocked'); });
 $folder = get_temp_dir() . 'judged-' . bin2hex(random_bytes(4));
 mkdir($folder);
@@ -156,14 +156,14 @@ $judge = function ($line, $message) use ($error) {
     return array_map(function () use ($error, $line, $message) {
         return $error($line, $message)->proves_failure(); }, range(1, 4));
 };
-$told = array($judge(9, 'TypeError: trim()'), $judge(9, 'Error: gone()'));
+$results = array($judge(9, 'TypeError: trim()'), $judge(9, 'Error: gone()'));
 Siteagent_Filesystem::remove($folder);
-return $told;
+return $results;
 """
 
 
-def test_an_error_the_old_version_had_too_is_not_the_new_one_s(wp, paired) -> None:
-    """In another line of the new version; an error of its own counts when it comes again."""
-    known, new = wp.evaluate(_JUDGED)
-    assert known == [False] * 4
+def test_an_error_of_the_old_version_does_not_count(wp, paired) -> None:
+    """The line may differ. A new error counts from its third occurrence."""
+    old, new = wp.evaluate(_JUDGE_ERRORS)
+    assert old == [False] * 4
     assert new == [False, False, True, True]

@@ -1,4 +1,4 @@
-"""The process that installs is killed: what is left half done is mended, and told as it is."""
+"""Updates that are killed, delayed or cut off: SiteAgent rolls back and reports the outcome."""
 
 from __future__ import annotations
 
@@ -48,29 +48,27 @@ def approved_change(wp, paired: Paired, component: str = DESK) -> ApprovedChange
 
 
 def kill_while(wp, change: ApprovedChange, when: str) -> None:
-    """Send the change and kill the process that runs it, without a chance to clean up."""
+    """Send the change and kill its process with SIGKILL at this step."""
     with injected_faults(wp, sleep={when: 30}):
-        lost: list[object] = []
+        results: list[object] = []
 
         def send() -> None:
             try:
-                lost.append(change.send())
-            except CallError as why:
-                lost.append(why.error_code)
+                results.append(change.send())
+            except CallError as error:
+                results.append(error.error_code)
 
         sender = threading.Thread(target=send)
         sender.start()
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
         sender.join(30)
-        assert isinstance(lost[0], str), lost
-        # The first request afterwards; the injected faults are still there.
+        assert isinstance(results[0], str), results
+        # This request recovers the run. The injected faults still apply to it.
         assert requests.get(wp.url, timeout=60).status_code == 200
 
 
 @pytest.mark.parametrize("when", ["before", "half_way", "behind"])
-def test_a_run_that_is_killed_is_taken_back_with_the_next_request_of_any_kind(
-    wp, paired, desk, when
-) -> None:
+def test_a_killed_run_is_rolled_back_by_the_next_request(wp, paired, desk, when) -> None:
     change = approved_change(wp, paired)
     kill_while(wp, change, when)
     assert version(wp, DESK) == "2.3.1"
@@ -84,7 +82,7 @@ def test_a_run_that_is_killed_is_taken_back_with_the_next_request_of_any_kind(
     assert approved_change(wp, paired).send()["outcome"] == "succeeded"
 
 
-def test_a_run_that_is_killed_before_it_touched_anything_says_so(wp, paired, desk) -> None:
+def test_a_run_killed_before_it_changes_files_is_reported_as_failed(wp, paired, desk) -> None:
     change = approved_change(wp, paired)
     kill_while(wp, change, "download")
     status = change.status()
@@ -94,9 +92,7 @@ def test_a_run_that_is_killed_before_it_touched_anything_says_so(wp, paired, des
     assert approved_change(wp, paired).send()["outcome"] == "succeeded"
 
 
-def test_a_run_in_which_another_plugin_throws_is_taken_back_and_not_forgotten(
-    wp, paired, desk
-) -> None:
+def test_a_run_with_an_exception_of_another_plugin_is_rolled_back(wp, paired, desk) -> None:
     change = approved_change(wp, paired)
     with injected_faults(wp, throws=True):
         with pytest.raises(CallError) as caught:
@@ -117,12 +113,12 @@ def test_a_run_goes_on_when_the_dashboard_hangs_up(wp, paired, desk) -> None:
         assert change.status()["state"] == "running"
         reached(wp)
         wake(wp)
-        assert settled(change)["outcome"] == "succeeded"
+        assert wait_until_done(change)["outcome"] == "succeeded"
     assert version(wp, DESK) == "2.4.0"
 
 
-def test_a_run_that_takes_longer_than_a_quarter_of_an_hour_has_not_failed(wp, paired, desk) -> None:
-    """A slow download, or a large database: its process is alive, so its result is not known."""
+def test_a_run_of_more_than_15_minutes_is_still_running(wp, paired, desk) -> None:
+    """A download may be slow or a database large: the run is open while its process lives."""
     change = approved_change(wp, paired)
     with injected_faults(wp, sleep={"download": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(change.send)
@@ -137,15 +133,15 @@ def test_a_run_that_takes_longer_than_a_quarter_of_an_hour_has_not_failed(wp, pa
     assert change.status()["outcome"] == "succeeded"
 
 
-# A run writes .htaccess into the place before it holds its lock. A pipe of that name lets nobody
-# write who is not read, and so stops the run exactly there for as long as the test likes.
+# A run writes .htaccess before it holds its lock. A named pipe of that name blocks the write until
+# the test reads from it, so it pauses the run exactly there.
 _PLACE = "/var/www/wordpress/wp-content/siteagent-probation"
-_CLOSE = f"""
+_PAUSE = f"""
 install -d -o www-data {_PLACE}
 mkfifo {_PLACE}/.htaccess
 chown www-data {_PLACE}/.htaccess
 """
-_HELD = f"""
+_WAIT_FOR_RUN = f"""
 until ls -d {_PLACE}/{{}}* 2>&-; do sleep 0.05; done
 """
 
@@ -155,9 +151,9 @@ def shell(wp, script: str) -> str:
 
 
 @contextmanager
-def held_before_its_lock(wp) -> Iterator[ThreadPoolExecutor]:
-    """A run stands where its folder is made and its lock is not held yet, until this ends."""
-    shell(wp, _CLOSE)
+def paused_before_its_lock(wp) -> Iterator[ThreadPoolExecutor]:
+    """Pause each run between creating its folder and holding its lock, until this ends."""
+    shell(wp, _PAUSE)
     with ThreadPoolExecutor(1) as pool:
         try:
             yield pool
@@ -165,29 +161,27 @@ def held_before_its_lock(wp) -> Iterator[ThreadPoolExecutor]:
             shell(wp, f"if test -p {_PLACE}/.htaccess; then cat {_PLACE}/.htaccess; fi")
 
 
-def test_a_run_whose_lock_is_not_held_yet_is_not_taken_for_dead(wp, paired, desk) -> None:
+def test_a_run_that_has_no_lock_yet_counts_as_alive(wp, paired, desk) -> None:
     change = approved_change(wp, paired)
-    with held_before_its_lock(wp) as pool:
+    with paused_before_its_lock(wp) as pool:
         running = pool.submit(change.send)
-        shell(wp, _HELD.format(change.op_id))
-        # Each of these looks whether the run is alive, and would settle it if it were not.
+        shell(wp, _WAIT_FOR_RUN.format(change.op_id))
+        # Each request checks whether the run is alive, and would settle a dead one.
         for _ in range(3):
             assert change.status()["state"] == "running"
         assert approved_change(wp, paired).send()["reason"] == "busy"
-    told = running.result()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None)
+    result = running.result()
+    assert (result["outcome"], result["reason"]) == ("succeeded", None)
     assert change.status()["outcome"] == "succeeded"
     assert version(wp, DESK) == "2.4.0"
 
 
-def test_a_run_that_dies_before_its_lock_is_held_is_noticed_at_its_deadline(
-    wp, paired, desk
-) -> None:
+def test_a_run_that_dies_before_its_lock_ends_at_its_deadline(wp, paired, desk) -> None:
     change = approved_change(wp, paired)
     with injected_faults(wp, begins=True), ThreadPoolExecutor(1) as pool:
-        shell(wp, _CLOSE)
+        shell(wp, _PAUSE)
         running = pool.submit(change.send)
-        shell(wp, _HELD.format(change.op_id))
+        shell(wp, _WAIT_FOR_RUN.format(change.op_id))
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
         assert isinstance(running.exception(30), CallError)
     assert change.status()["state"] == "running"
@@ -201,8 +195,8 @@ def test_a_run_that_dies_before_its_lock_is_held_is_noticed_at_its_deadline(
     assert approved_change(wp, paired).send()["outcome"] == "succeeded"
 
 
-# What the site's process does once the change was admitted, so long after it was signed.
-_LATE = """
+# Run a change that the site has accepted, this many seconds after it was signed.
+_RUN_LATE = """
 $document = json_decode(%s);
 try {
     return siteagent()->update_controller()->run('change.run', $document, time() - %d,
@@ -213,34 +207,30 @@ try {
 """
 
 
-def test_an_order_that_was_held_up_in_the_site_s_own_process_is_not_carried_out(
-    wp, paired, desk
-) -> None:
-    """By then the dashboard was told that nothing was done, and believes it."""
+def test_a_change_delayed_inside_the_site_expires(wp, paired, desk) -> None:
+    """By then the dashboard has recorded that the site changed nothing."""
     change = approved_change(wp, paired)
-    told = php_text(json.dumps(change.signed()))
-    assert wp.evaluate(_LATE % (told, 361)) == "expired"
+    document = php_text(json.dumps(change.signed()))
+    assert wp.evaluate(_RUN_LATE % (document, 361)) == "expired"
     assert change.status()["state"] == "never"
     assert {**disk(wp, DESK), "left": []} == desk
-    assert wp.evaluate(_LATE % (told, 355)) == "succeeded"
+    assert wp.evaluate(_RUN_LATE % (document, 355)) == "succeeded"
 
 
-def settled(change: ApprovedChange) -> dict:
+def wait_until_done(change: ApprovedChange) -> dict:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
             status = change.status()
         except CallError:
-            status = {"state": "running"}  # in maintenance, for the moment of the exchange
+            status = {"state": "running"}  # The site is in maintenance mode.
         if status["state"] == "done":
             return status
         time.sleep(0.3)
-    raise AssertionError("it never ended")
+    raise AssertionError("the run did not end within 30 seconds")
 
 
-def test_visitors_see_the_maintenance_page_while_files_are_exchanged_and_no_longer(
-    wp, paired, desk
-) -> None:
+def test_visitors_see_maintenance_only_while_files_are_replaced(wp, paired, desk) -> None:
     change = approved_change(wp, paired)
     with injected_faults(wp, sleep={"half_way": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(change.send)
@@ -251,7 +241,7 @@ def test_visitors_see_the_maintenance_page_while_files_are_exchanged_and_no_long
         assert requests.get(wp.url, timeout=60).status_code == 200
 
 
-def test_a_fatal_error_of_another_plugin_takes_nothing_back(wp, paired, desk) -> None:
+def test_a_fatal_error_of_another_plugin_rolls_nothing_back(wp, paired, desk) -> None:
     broken = "WPMU_PLUGIN_DIR . '/zz-broken.php'"
     change = approved_change(wp, paired)
     with injected_faults(wp, loopback="blocked"):

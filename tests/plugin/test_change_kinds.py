@@ -1,4 +1,4 @@
-"""Themes and translations: the same rules as for plugins, each with what is its own."""
+"""Update themes and translations, and roll them back if they break pages."""
 
 from __future__ import annotations
 
@@ -40,65 +40,65 @@ def coast(wp, paired) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def worn(wp, coast) -> Iterator[dict[str, Any]]:
-    """The theme is the one visitors see."""
-    before = wp.evaluate("$was = get_stylesheet(); switch_theme('coastline'); return $was;")
+def active_theme(wp, coast) -> Iterator[dict[str, Any]]:
+    """Activate the theme for the duration of a test."""
+    before = wp.evaluate("$before = get_stylesheet(); switch_theme('coastline'); return $before;")
     yield coast
     wp.evaluate(f"switch_theme('{before}');")
 
 
-def test_a_theme_nobody_wears_is_updated(wp, paired, coast) -> None:
-    told = ApprovedChange.of(wp, paired, COAST).send()
-    assert (told["outcome"], told["evidence"]["after"]["active"]) == ("succeeded", False)
+def test_an_inactive_theme_is_updated(wp, paired, coast) -> None:
+    result = ApprovedChange.of(wp, paired, COAST).send()
+    assert (result["outcome"], result["evidence"]["after"]["active"]) == ("succeeded", False)
     assert disk(wp, "coastline", kind="theme")["version"] == "1.3.0"
 
 
-def test_the_theme_visitors_see_is_updated_and_still_worn(wp, paired, worn) -> None:
-    told = ApprovedChange.of(wp, paired, COAST).send()
-    assert told["outcome"] == "succeeded"
-    assert told["evidence"]["after"] == {"version": "1.3.0", "active": True, "probe": "ok"}
+def test_the_active_theme_is_updated_and_stays_active(wp, paired, active_theme) -> None:
+    result = ApprovedChange.of(wp, paired, COAST).send()
+    assert result["outcome"] == "succeeded"
+    assert result["evidence"]["after"] == {"version": "1.3.0", "active": True, "probe": "ok"}
     assert wp.evaluate("return get_stylesheet();") == "coastline"
 
 
-def test_a_theme_that_breaks_pages_is_taken_back(wp, paired, worn) -> None:
+def test_a_theme_that_breaks_pages_is_rolled_back(wp, paired, active_theme) -> None:
     update(wp, "coastline", "1.3.1", kind="theme")
-    told = ApprovedChange.of(wp, paired, {**COAST, "to": "1.3.1"}).send()
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
-    assert same_files(worn, disk(wp, "coastline", kind="theme"))
+    result = ApprovedChange.of(wp, paired, {**COAST, "to": "1.3.1"}).send()
+    assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after")
+    assert same_files(active_theme, disk(wp, "coastline", kind="theme"))
     assert wp.evaluate("return get_stylesheet();") == "coastline"
 
 
-def test_the_parent_of_the_theme_visitors_see_counts_as_active(wp, paired, coast) -> None:
+def test_the_parent_of_the_active_theme_counts_as_active(wp, paired, coast) -> None:
     style = "/*\nTheme Name: Harbour\nTemplate: coastline\nVersion: 1.0\n*/\n"
-    was = wp.evaluate(
-        "$was = get_stylesheet(); mkdir(get_theme_root() . '/harbour');"
+    before = wp.evaluate(
+        "$before = get_stylesheet(); mkdir(get_theme_root() . '/harbour');"
         f"file_put_contents(get_theme_root() . '/harbour/style.css', {php_text(style)});"
-        "wp_clean_themes_cache(); switch_theme('harbour'); return $was;"
+        "wp_clean_themes_cache(); switch_theme('harbour'); return $before;"
     )
     try:
         update(wp, "coastline", "1.3.1", kind="theme")
-        told = ApprovedChange.of(wp, paired, {**COAST, "to": "1.3.1"}).send()
-        assert told["evidence"]["before"]["active"] is True
-        assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
+        result = ApprovedChange.of(wp, paired, {**COAST, "to": "1.3.1"}).send()
+        assert result["evidence"]["before"]["active"] is True
+        assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after")
     finally:
         wp.evaluate(
-            f"switch_theme('{was}'); unlink(get_theme_root() . '/harbour/style.css');"
+            f"switch_theme('{before}'); unlink(get_theme_root() . '/harbour/style.css');"
             "rmdir(get_theme_root() . '/harbour');"
         )
 
 
-def test_a_theme_package_that_lies_touches_nothing(wp, paired, coast) -> None:
+def test_a_theme_package_with_another_name_or_version_is_refused(wp, paired, coast) -> None:
     update(wp, "coastline", "1.4.0", kind="theme")
     style = "/*\nTheme Name: Coastline\nVersion: 1.4.0\n*/\n"
     for folder, version in (("coastline", "1.3.9"), ("twentytwentyfive", "1.4.0")):
-        lie = {f"{folder}/style.css": style.replace("1.4.0", version), f"{folder}/index.php": ""}
-        publish(wp, "theme/coastline.1.4.0.zip", lie)
-        told = ApprovedChange.of(wp, paired, {**COAST, "to": "1.4.0"}).send()
-        assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
+        files = {f"{folder}/style.css": style.replace("1.4.0", version), f"{folder}/index.php": ""}
+        publish(wp, "theme/coastline.1.4.0.zip", files)
+        result = ApprovedChange.of(wp, paired, {**COAST, "to": "1.4.0"}).send()
+        assert (result["outcome"], result["reason"]) == ("refused", "package_mismatch")
     assert disk(wp, "coastline", kind="theme") == coast
 
 
-def test_a_plugin_is_another_permission(wp, paired) -> None:
+def test_a_plugin_needs_its_own_permission(wp, paired) -> None:
     item = {"kind": "plugin", "id": "tide-gallery/tide-gallery.php", "from": "1.0.0", "to": "1.1.0"}
     assert ApprovedChange.of(wp, paired, item).send()["reason"] == "permission_off"
 
@@ -108,7 +108,7 @@ def test_a_plugin_is_another_permission(wp, paired) -> None:
 
 @pytest.fixture
 def german(wp, paired) -> Iterator[None]:
-    """The catalogue as it was, and no German texts of the plugin."""
+    """Start without German texts of the plugin, and restore the catalog afterwards."""
     clear = "array_map('unlink', (array) glob(WP_LANG_DIR . '/plugins/contact-desk-*'));"
     before = wp.evaluate(f"{clear} return file_get_contents('{CATALOGUE}');")
     reset(wp, "contact-desk", "2.3.1")
@@ -120,43 +120,43 @@ def item(before: str, after: str) -> dict[str, str]:
     return {"kind": "translation", "id": GERMAN, "from": before, "to": after}
 
 
-def stamp(wp) -> str:
+def revision(wp) -> str:
     return wp.evaluate(
         "Siteagent_Report::load_admin_includes();"
         f"return (new Siteagent_Component('translation', '{GERMAN}'))->version();"
     )
 
 
-def test_a_translation_arrives_and_is_revised(wp, paired, german) -> None:
+def test_a_translation_is_installed_and_updated(wp, paired, german) -> None:
     translate(wp, FIRST)
     assert ask(paired, "change.check", item=item("", FIRST))["eligible"] is True
     assert ApprovedChange.of(wp, paired, item("", FIRST)).send()["outcome"] == "succeeded"
-    assert stamp(wp) == FIRST
+    assert revision(wp) == FIRST
     translate(wp, SECOND)
-    report = paired.ask("report", have=None).document["report"]["updates"]["translations"]
-    told = ApprovedChange.of(wp, paired, item(FIRST, SECOND)).send()
-    assert told["outcome"] == "succeeded"
-    assert told["evidence"]["before"]["version"] == FIRST
-    assert told["evidence"]["after"] == {"version": SECOND, "active": True, "probe": "ok"}
-    assert stamp(wp) == SECOND
-    assert all(one["updated"] and "installed" in one for one in report)
+    updates = paired.ask("report", have=None).document["report"]["updates"]["translations"]
+    result = ApprovedChange.of(wp, paired, item(FIRST, SECOND)).send()
+    assert result["outcome"] == "succeeded"
+    assert result["evidence"]["before"]["version"] == FIRST
+    assert result["evidence"]["after"] == {"version": SECOND, "active": True, "probe": "ok"}
+    assert revision(wp) == SECOND
+    assert all(update["updated"] and "installed" in update for update in updates)
 
 
-def test_a_translation_whose_file_is_another_one_touches_nothing(wp, paired, german) -> None:
+def test_a_translation_package_with_another_revision_is_refused(wp, paired, german) -> None:
     translate(wp, FIRST)
     ApprovedChange.of(wp, paired, item("", FIRST)).send()
     translate(wp, SECOND, inside="2020-01-01 00:00:00")
-    told = ApprovedChange.of(wp, paired, item(FIRST, SECOND)).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
-    assert stamp(wp) == FIRST
+    result = ApprovedChange.of(wp, paired, item(FIRST, SECOND)).send()
+    assert (result["outcome"], result["reason"]) == ("refused", "package_mismatch")
+    assert revision(wp) == FIRST
 
 
-def test_a_translation_that_was_not_installed_after_all(wp, paired, german) -> None:
+def test_a_refused_translation_names_its_reason(wp, paired, german) -> None:
     translate(wp, FIRST)
     with injected_faults(wp, filesystem="ftpext"):
-        told = ApprovedChange.of(wp, paired, item("", FIRST)).send()
-        assert (told["outcome"], told["reason"]) == ("refused", "filesystem")
-    assert stamp(wp) == ""
+        result = ApprovedChange.of(wp, paired, item("", FIRST)).send()
+        assert (result["outcome"], result["reason"]) == ("refused", "filesystem")
+    assert revision(wp) == ""
     assert (
         ApprovedChange.of(wp, paired, item("", SECOND)).send()["reason"]
         == "other_version_available"
@@ -164,22 +164,22 @@ def test_a_translation_that_was_not_installed_after_all(wp, paired, german) -> N
     assert ApprovedChange.of(wp, paired, item(SECOND, FIRST)).send()["reason"] == "not_installed"
 
 
-def compiled(original: str, text: str) -> bytes:
-    """A translation of one sentence, as WordPress loads it."""
+def compile_mo(original: str, text: str) -> bytes:
+    """Return a .mo file with the translation of one sentence."""
     head = b"Content-Type: text/plain; charset=UTF-8\n"
     pairs = [(b"", head), (original.encode(), text.encode())]
-    tables, strings, at = [b"", b""], b"", 28 + 2 * 8 * len(pairs)
+    tables, strings, start = [b"", b""], b"", 28 + 2 * 8 * len(pairs)
     for column in (0, 1):
         for pair in pairs:
-            tables[column] += struct.pack("<2I", len(pair[column]), at + len(strings))
+            tables[column] += struct.pack("<2I", len(pair[column]), start + len(strings))
             strings += pair[column] + b"\0"
     size = 8 * len(pairs)
     header = struct.pack("<7I", 0x950412DE, 0, len(pairs), 28, 28 + size, 0, 28 + 2 * size)
     return header + tables[0] + tables[1] + strings
 
 
-# A page that says something in German, as themes and plugins do.
-_SAYS = """<?php
+# Send a translated text in a header of each page, as themes and plugins print theirs.
+_GERMAN_PAGE = """<?php
 add_action('template_redirect', function () {
     load_textdomain('says', WP_LANG_DIR . '/plugins/contact-desk-de_DE.mo');
     header('X-Says: ' . sprintf(__('Hello %s', 'says'), 'Cleo'));
@@ -189,52 +189,52 @@ add_action('template_redirect', function () {
 
 @contextmanager
 def german_page(wp) -> Iterator[None]:
-    there = "WPMU_PLUGIN_DIR . '/says.php'"
-    wp.evaluate(f"file_put_contents({there}, {php_text(_SAYS)});")
+    file = "WPMU_PLUGIN_DIR . '/says.php'"
+    wp.evaluate(f"file_put_contents({file}, {php_text(_GERMAN_PAGE)});")
     try:
         yield
     finally:
-        wp.evaluate(f"unlink({there});")
+        wp.evaluate(f"unlink({file});")
 
 
 def files(wp) -> dict[str, str]:
-    """The German texts of the plugin, to the byte."""
+    """Return the hash of each German file of the plugin, by name."""
     return wp.evaluate(
         "$all = (array) glob(WP_LANG_DIR . '/plugins/contact-desk-*');"
         "return (object) array_combine(array_map('basename', $all), array_map('md5_file', $all));"
     )
 
 
-# More places than the page fills: PHP ends in an error.
-SPOILT = compiled("Hello %s", "Hallo %1$s und %2$s")
+# The text has more placeholders than the page has values, so sprintf() throws an error.
+BROKEN_MO = compile_mo("Hello %s", "Hallo %1$s und %2$s")
 
 
-@pytest.mark.parametrize("was", ["", FIRST])
-def test_a_translation_that_breaks_pages_is_taken_back(wp, paired, german, was) -> None:
-    if was:
-        translate(wp, FIRST, mo=compiled("Hello %s", "Hallo %s"))
+@pytest.mark.parametrize("installed", ["", FIRST])
+def test_a_translation_that_breaks_pages_is_rolled_back(wp, paired, german, installed) -> None:
+    if installed:
+        translate(wp, FIRST, mo=compile_mo("Hello %s", "Hallo %s"))
         assert ApprovedChange.of(wp, paired, item("", FIRST)).send()["outcome"] == "succeeded"
     before = files(wp)
-    assert len(before) == (2 if was else 0)
-    translate(wp, SECOND, mo=SPOILT)
+    assert len(before) == (2 if installed else 0)
+    translate(wp, SECOND, mo=BROKEN_MO)
     with german_page(wp):
-        told = ApprovedChange.of(wp, paired, item(was, SECOND)).send()
-        assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
-        assert told["evidence"]["kept_copy"] is True
-        assert told["evidence"]["before"] == {"version": was, "active": True, "probe": "ok"}
-        assert told["evidence"]["after"] == told["evidence"]["before"]
+        result = ApprovedChange.of(wp, paired, item(installed, SECOND)).send()
+        assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after"), result
+        assert result["evidence"]["kept_copy"] is True
+        assert result["evidence"]["before"] == {"version": installed, "active": True, "probe": "ok"}
+        assert result["evidence"]["after"] == result["evidence"]["before"]
         page = requests.get(wp.url, timeout=60)
         assert page.status_code == 200
-        assert page.headers["X-Says"] == ("Hallo Cleo" if was else "Hello Cleo")
+        assert page.headers["X-Says"] == ("Hallo Cleo" if installed else "Hello Cleo")
     assert files(wp) == before
     assert disk(wp, "contact-desk/contact-desk.php")["left"] == []
 
 
-def test_a_translation_whose_process_is_killed_is_taken_back(wp, paired, german) -> None:
+def test_a_translation_is_rolled_back_when_its_process_is_killed(wp, paired, german) -> None:
     translate(wp, FIRST)
     ApprovedChange.of(wp, paired, item("", FIRST)).send()
     before = files(wp)
-    translate(wp, SECOND, mo=SPOILT)
+    translate(wp, SECOND, mo=BROKEN_MO)
     change = ApprovedChange.of(wp, paired, item(FIRST, SECOND))
     with injected_faults(wp, sleep={"done": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(change.send)

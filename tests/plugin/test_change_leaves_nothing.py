@@ -1,4 +1,4 @@
-"""What an update leaves on the disk: nothing a browser could call, nothing that stays for ever."""
+"""Files during and after an update: none can be run over HTTP, and none stay behind."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ GRANTED = ("plugins",)
 def desk(wp, paired) -> Iterator[dict[str, Any]]:
     yield reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     assert disk(wp, DESK)["left"] == []
-    assert unpacked(wp) == []
+    assert package_files(wp) == []
 
 
-def unpacked(wp) -> list[str]:
-    """What lies where WordPress unpacks packages, and where it downloads them to."""
+def package_files(wp) -> list[str]:
+    """List the files where WordPress downloads and unpacks packages."""
     listed = f"ls -A {CONTENT}/upgrade/ 2>&- || :; ls /tmp/*.zip /tmp/*.tmp 2>&- || :"
     return shell(wp, listed).split()
 
@@ -61,9 +61,7 @@ def kill_while(wp, change: ApprovedChange, when: str) -> None:
 # ---- V7: the maintenance page and the kept copy ----
 
 
-def test_the_maintenance_page_names_no_path_and_the_copy_holds_nothing_to_execute(
-    wp, paired, desk
-) -> None:
+def test_the_maintenance_page_has_no_path_and_the_copy_no_php_files(wp, paired, desk) -> None:
     change = ApprovedChange.of(wp, paired, ITEM)
     with injected_faults(wp, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(change.send)
@@ -84,19 +82,19 @@ def test_names_modes_and_links_come_back_exactly(wp, paired, desk) -> None:
     odd = ["a.b.php", "50%25.php", "50%2E.php", ".hidden", "no-dot", "Ü.txt"]
     shell(
         wp,
-        f"cd {FOLDER}; for one in {' '.join(odd)}; do echo $one > $one; done; mkdir sub.dir;"
+        f"cd {FOLDER}; for name in {' '.join(odd)}; do echo $name > $name; done; mkdir sub.dir;"
         " echo x > sub.dir/x.inc; ln -s ../contact-desk.php sub.dir/link.php;"
         " chown -R www-data .; chmod 0600 a.b.php; chmod 0755 no-dot; chmod 0775 sub.dir",
     )
     listed = f"cd {FOLDER} && find . -printf '%p %m %l\\n' | sort"
     before = shell(wp, listed)
     update(wp, "contact-desk", "2.5.1")
-    told = ApprovedChange.of(wp, paired, {**ITEM, "to": "2.5.1"}).send()
-    assert told["outcome"] == "rolled_back", told
+    result = ApprovedChange.of(wp, paired, {**ITEM, "to": "2.5.1"}).send()
+    assert result["outcome"] == "rolled_back", result
     assert shell(wp, listed) == before
 
 
-def test_a_stale_maintenance_page_of_another_stays_and_visitors_see_ours(wp, paired, desk) -> None:
+def test_a_stale_maintenance_file_stays_and_visitors_see_maintenance(wp, paired, desk) -> None:
     page = "/var/www/wordpress/.maintenance"
     shell(wp, f"echo '<?php $upgrading = 1000000000;' > {page}; chown www-data {page}")
     try:
@@ -118,9 +116,9 @@ def test_a_refused_package_is_removed_at_once(wp, paired, desk) -> None:
     update(wp, "contact-desk", "2.6.0")
     files = {"another/another.php": "<?php\n/* Plugin Name: Another */ echo 'EXECUTED';"}
     publish(wp, "plugin/contact-desk.2.6.0.zip", files)
-    told = ApprovedChange.of(wp, paired, {**ITEM, "to": "2.6.0"}).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
-    assert unpacked(wp) == []
+    result = ApprovedChange.of(wp, paired, {**ITEM, "to": "2.6.0"}).send()
+    assert (result["outcome"], result["reason"]) == ("refused", "package_mismatch")
+    assert package_files(wp) == []
 
 
 @pytest.mark.parametrize("when", ["before", "download"])
@@ -128,7 +126,7 @@ def test_a_package_of_a_killed_run_is_removed_when_it_is_settled(wp, paired, des
     change = ApprovedChange.of(wp, paired, ITEM)
     kill_while(wp, change, when)
     change.status()
-    assert unpacked(wp) == []
+    assert package_files(wp) == []
     assert version(wp, DESK) == "2.3.1"
 
 
@@ -137,7 +135,7 @@ def test_a_package_of_a_killed_run_is_removed_when_it_is_settled(wp, paired, des
 
 @contextmanager
 def host_answers(wp, code: str) -> Iterator[None]:
-    """What the server of the package answers; `$url` is what was asked for."""
+    """Answer requests for the package with this PHP code; `$url` is the requested address."""
     file = "WPMU_PLUGIN_DIR . '/host.php'"
     hook = (
         "<?php add_filter( 'pre_http_request', function ( $a, $b, $url ) {"
@@ -167,24 +165,24 @@ def redirect(to: str) -> str:
 )
 def test_a_package_from_another_host_or_without_encryption_is_refused(wp, paired, desk, to) -> None:
     with host_answers(wp, redirect(to)):
-        told = ApprovedChange.of(wp, paired, ITEM).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "package_host"), told
+        result = ApprovedChange.of(wp, paired, ITEM).send()
+    assert (result["outcome"], result["reason"]) == ("refused", "package_host"), result
     assert {**disk(wp, DESK), "left": []} == desk
 
 
 def test_a_redirect_within_the_host_is_followed_and_the_host_recorded(wp, paired, desk) -> None:
-    there = "https://downloads.wordpress.org/plugin/contact-desk.2.4.0.zip?moved=1"
-    code = f"if ( false === strpos( $url, 'moved' ) ) {{ {redirect(there)} }} return $a;"
+    target = "https://downloads.wordpress.org/plugin/contact-desk.2.4.0.zip?moved=1"
+    code = f"if ( false === strpos( $url, 'moved' ) ) {{ {redirect(target)} }} return $a;"
     with host_answers(wp, code):
-        told = ApprovedChange.of(wp, paired, ITEM).send()
-    assert told["outcome"] == "succeeded", told
-    assert told["evidence"]["package_host"] == "downloads.wordpress.org"
+        result = ApprovedChange.of(wp, paired, ITEM).send()
+    assert result["outcome"] == "succeeded", result
+    assert result["evidence"]["package_host"] == "downloads.wordpress.org"
 
 
-# ---- W5, W18, K12: what others left, and what hosts switch off ----
+# ---- W5, W18, K12: files of earlier runs, and functions that hosts disable ----
 
 
-def test_folders_of_runs_that_nobody_remembers_are_removed(wp, paired, desk) -> None:
+def test_folders_of_unknown_runs_are_removed(wp, paired, desk) -> None:
     lost = f"{PLACE}/11111111-2222-3333-4444-555555555555-a1b2c3d4e5f60718"
     shell(
         wp,
@@ -207,7 +205,7 @@ def test_deactivation_settles_a_run_that_died(wp, paired, desk) -> None:
     assert change.status()["outcome"] == "rolled_back"
 
 
-def test_a_lock_that_wordpress_has_taken_meanwhile_is_not_released(wp, paired, desk) -> None:
+def test_a_lock_that_wordpress_holds_is_not_released(wp, paired, desk) -> None:
     change = ApprovedChange.of(wp, paired, ITEM)
     kill_while(wp, change, "download")
     wp.evaluate("update_option('auto_updater.lock', time() + 5, false);")
@@ -219,15 +217,13 @@ def test_a_lock_that_wordpress_has_taken_meanwhile_is_not_released(wp, paired, d
 
 
 @pytest.mark.parametrize("name", ["flock", "rename", "copy", "touch"])
-def test_a_host_without_a_function_that_is_needed_is_refused_beforehand(
-    wp, paired, desk, name
-) -> None:
+def test_a_disabled_php_function_fails_the_pre_check(wp, paired, desk, name) -> None:
     with php_settings(wp, f"disable_functions={name}"):
         checked = ask(paired, "change.check", item=ITEM)
         assert (checked["eligible"], checked["facts"]["rollback"]) == (False, False)
         assert "filesystem" in checked["reasons"]
-        told = ApprovedChange.of(wp, paired, ITEM).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "filesystem")
+        result = ApprovedChange.of(wp, paired, ITEM).send()
+    assert (result["outcome"], result["reason"]) == ("refused", "filesystem")
     assert ask(paired, "change.check", item=ITEM)["facts"]["busy"] is False
 
 
@@ -240,17 +236,17 @@ def test_a_plan_for_months_is_refused(wp, paired, desk) -> None:
 
 
 def test_a_marker_that_names_another_folder_deletes_nothing(wp, paired, desk) -> None:
-    """Whoever could write one option must not have SiteAgent delete a folder."""
+    """An attacker who can write an option must not be able to delete a folder."""
     change = ApprovedChange.of(wp, paired, ITEM)
     with injected_faults(wp, loopback="blocked"):
         assert change.send()["outcome"] == "succeeded"
     run = shell(wp, f"basename {PLACE}/*/").strip()
     shell(wp, f"mkdir -p {CONTENT}/uploads/{run}/kept; echo mine > {CONTENT}/uploads/{run}/mine")
     shell(wp, f"chown -R www-data {CONTENT}/uploads")
-    there = json.dumps(f"{CONTENT}/uploads/{run}")
+    folder = json.dumps(f"{CONTENT}/uploads/{run}")
     wp.evaluate(
         "global $wpdb; (new Siteagent_Option_Store($wpdb, false))->change(function ($data)"
-        f" {{ $data['run']['folder'] = {there}; $data['run']['deadline'] = 0; return $data; }});"
+        f" {{ $data['run']['folder'] = {folder}; $data['run']['deadline'] = 0; return $data; }});"
     )
     assert change.status()["outcome"] == "succeeded"
     assert shell(wp, f"cat {CONTENT}/uploads/{run}/mine") == "mine\n"
@@ -258,7 +254,7 @@ def test_a_marker_that_names_another_folder_deletes_nothing(wp, paired, desk) ->
 
 
 def test_objects_in_the_option_stay_data(wp, paired) -> None:
-    told = wp.evaluate(
+    class_name = wp.evaluate(
         "global $wpdb;"
         "$read = new ReflectionMethod('Siteagent_Option_Store', 'decode'); "
         "$read->setAccessible(true);"
@@ -266,4 +262,4 @@ def test_objects_in_the_option_stay_data(wp, paired) -> None:
         "$data = $read->invoke(new Siteagent_Option_Store($wpdb, false), $kept);"
         "return get_class($data['run']);"
     )
-    assert told == "__PHP_Incomplete_Class"
+    assert class_name == "__PHP_Incomplete_Class"

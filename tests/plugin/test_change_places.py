@@ -1,4 +1,4 @@
-"""Sites on which a change meets a full disk, a network of sites, or no room for a watchdog."""
+"""Updates on a full disk, on separate disks, without a watchdog and on a multisite network."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COPIES = "siteagent-copies"
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[RealWordPress]:
-    """Backups have a disk of their own, of 20 MB, and kept copies one of 65 MB."""
+    """Start a site with a 20 MB disk for backups and a 65 MB disk for kept copies."""
     started = WordPress.start("newest", small={PLACE: "20m", COPIES: "65m"})
     try:
         yield RealWordPress(started)
@@ -54,66 +54,62 @@ def desk(site, paired) -> dict[str, Any]:
     return reset(site, "contact-desk", "2.3.1", available="2.4.0")
 
 
-def in_container(site: RealWordPress, command: str) -> None:
+def run_in_wp_content(site: RealWordPress, command: str) -> None:
     docker("exec", site.container, "sh", "-c", f"cd /var/www/wordpress/wp-content && {command}")
 
 
-def test_another_disk_for_kept_copies_takes_back_as_well(site, paired, desk) -> None:
-    """A folder cannot be renamed from one disk to another."""
+def test_a_kept_copy_on_another_disk_is_restored(site, paired, desk) -> None:
+    """rename() cannot move a folder from one disk to another."""
     update(site, "contact-desk", "2.5.1")
-    told = ApprovedChange.of(site, paired, {**ITEM, "to": "2.5.1"}).send()
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after")
+    result = ApprovedChange.of(site, paired, {**ITEM, "to": "2.5.1"}).send()
+    assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after")
     assert disk(site, DESK)["version"] == "2.3.1"
 
 
 def test_a_full_disk_is_seen_before_anything_is_touched(site, paired, desk) -> None:
-    in_container(site, f"head -c 15m /dev/zero > {PLACE}/filler")
+    run_in_wp_content(site, f"head -c 15m /dev/zero > {PLACE}/filler")
     try:
-        told = ApprovedChange.of(site, paired, ITEM).send()
-        assert (told["outcome"], told["reason"]) == ("refused", "disk_full")
+        result = ApprovedChange.of(site, paired, ITEM).send()
+        assert (result["outcome"], result["reason"]) == ("refused", "disk_full")
         assert "disk_full" in ask(paired, "change.check", item=ITEM)["reasons"]
     finally:
-        in_container(site, f"rm {PLACE}/filler")
+        run_in_wp_content(site, f"rm {PLACE}/filler")
     assert disk(site, DESK)["files"] == desk["files"]
     assert ApprovedChange.of(site, paired, ITEM).send()["outcome"] == "succeeded"
 
 
-def test_without_room_for_a_kept_copy_the_update_goes_on_and_the_log_says_so(
-    site, paired, desk
-) -> None:
+def test_a_copy_that_does_not_fit_is_logged_and_the_update_goes_on(site, paired, desk) -> None:
     archives = f"return glob(WP_CONTENT_DIR . '/{COPIES}/*/*.zip');"
     before = site.evaluate(archives)
-    in_container(site, f"head -c 5m /dev/zero > {COPIES}/filler")
+    run_in_wp_content(site, f"head -c 5m /dev/zero > {COPIES}/filler")
     try:
         assert ApprovedChange.of(site, paired, ITEM).send()["outcome"] == "succeeded"
     finally:
-        in_container(site, f"rm {COPIES}/filler")
+        run_in_wp_content(site, f"rm {COPIES}/filler")
     newest = site.evaluate("return siteagent()->audit_log_reader()->recent(9, 0);")
-    [told] = [one for one in newest if one["event"] == "copy_not_kept"]
-    assert (told["facts"]["id"], told["facts"]["reason"]) == (DESK, "disk_full")
+    [entry] = [logged for logged in newest if logged["event"] == "copy_not_kept"]
+    assert (entry["facts"]["id"], entry["facts"]["reason"]) == (DESK, "disk_full")
     assert site.evaluate(archives) == before
 
 
-def test_without_room_for_a_watchdog_it_is_said_beforehand_and_the_site_mends_itself(
-    site, paired, desk
-) -> None:
+def test_without_a_watchdog_the_pre_check_warns_and_rollback_works(site, paired, desk) -> None:
     update(site, "contact-desk", "2.5.1")
-    in_container(site, "chown root mu-plugins && chmod 0755 mu-plugins")
+    run_in_wp_content(site, "chown root mu-plugins && chmod 0755 mu-plugins")
     try:
         item = {**ITEM, "to": "2.5.1"}
         checked = ask(paired, "change.check", item=item)
         assert (checked["eligible"], checked["facts"]["rollback"]) == (True, False)
         report = paired.ask("report", have=None).document["report"]
         assert report["agent"]["rollback"] is False
-        told = ApprovedChange.of(site, paired, item).send()
+        result = ApprovedChange.of(site, paired, item).send()
     finally:
-        in_container(site, "chown www-data mu-plugins")
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
+        run_in_wp_content(site, "chown www-data mu-plugins")
+    assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after"), result
     assert disk(site, DESK)["version"] == "2.3.1"
     assert requests.get(site.url, timeout=60).status_code == 200
 
 
-def test_deleting_siteagent_takes_the_watchdog_and_the_copy_along(site, paired, desk) -> None:
+def test_deleting_siteagent_removes_the_watchdog_and_the_copy(site, paired, desk) -> None:
     with injected_faults(site, loopback="blocked"):
         assert ApprovedChange.of(site, paired, ITEM).send()["evidence"]["watched_until"] > 0
     left = disk(site, DESK)["left"]
@@ -126,8 +122,8 @@ def test_deleting_siteagent_takes_the_watchdog_and_the_copy_along(site, paired, 
     assert disk(site, DESK)["version"] == "2.4.0"
 
 
-def test_a_plugin_active_on_a_whole_network_stays_so(site) -> None:
-    """The last test here: it makes a network of the site."""
+def test_a_network_active_plugin_stays_active(site) -> None:
+    """This test must run last, because it turns the site into a network."""
     domain = site.url.removeprefix("http://")
     site.evaluate(
         "define('WP_INSTALLING_NETWORK', true);"
@@ -162,7 +158,7 @@ def test_a_plugin_active_on_a_whole_network_stays_so(site) -> None:
     assert site.evaluate(on % (GALLERY, GALLERY)) == [True, True]
     assert site.evaluate(on % (DESK, DESK)) == [False, True]
 
-    # Whoever administers one of its sites decides nothing about files that all of them share.
+    # An administrator of one site may not decide about files that all sites share.
     admin = somebody(site, "administrator")
     assert admin.page().status_code == 200
     assert "a network administrator sets the permissions" in words(

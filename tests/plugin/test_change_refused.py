@@ -1,4 +1,4 @@
-"""Every reason for which a site does not do what it was told, and that nothing was touched then."""
+"""Every reason for which a site refuses an update, and that a refusal changes no file."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ GRANTED = ("plugins",)
 
 @pytest.fixture
 def item(wp, paired) -> Iterator[dict[str, str]]:
-    """A step that could be done; afterwards the component is as it was, to the byte and second."""
+    """Return an update that the site could install; a test must change no byte and no file time."""
     before = reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     yield {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
     assert disk(wp, DESK) == before
 
 
 def refused(reason: str, change: ApprovedChange) -> dict[str, Any]:
-    told = change.send()
-    assert (told["outcome"], told["reason"]) == ("refused", reason), told
-    return told
+    result = change.send()
+    assert (result["outcome"], result["reason"]) == ("refused", reason), result
+    return result
 
 
-def no_plan(argument: str, change: ApprovedChange, **changed: Any) -> None:
-    """It is no plan of this connection: a signed error, and nothing is remembered."""
+def assert_invalid(argument: str, change: ApprovedChange, **changed: Any) -> None:
+    """Expect a signed error that names this argument, and no stored operation."""
     with pytest.raises(CallError) as caught:
         change.send(**changed)
     assert caught.value.evidence["code"] == "invalid_arguments"
@@ -60,15 +60,15 @@ def no_plan(argument: str, change: ApprovedChange, **changed: Any) -> None:
 # ---- the plan ----
 
 
-def test_a_plan_of_anybody_else_is_none(wp, paired, item) -> None:
+def test_a_plan_of_another_signer_or_connection_is_invalid(wp, paired, item) -> None:
     change = ApprovedChange.of(wp, paired, item)
     forged = replace(change, seed=keys.new_signing_key())
-    no_plan("sig", forged)
-    no_plan("sig", change, sig=b64u(bytes(64)))
+    assert_invalid("sig", forged)
+    assert_invalid("sig", change, sig=b64u(bytes(64)))
     other = "8a52c9b1-1d0e-4f0e-8a4e-3a1f5a0c9d22"
-    no_plan("site", ApprovedChange.of(wp, paired, item, site=other))
-    no_plan("kid", ApprovedChange.of(wp, paired, item, kid="other.1"))
-    no_plan("do", ApprovedChange.of(wp, paired, item, do="keys.rotate"))
+    assert_invalid("site", ApprovedChange.of(wp, paired, item, site=other))
+    assert_invalid("kid", ApprovedChange.of(wp, paired, item, kid="other.1"))
+    assert_invalid("do", ApprovedChange.of(wp, paired, item, do="keys.rotate"))
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,11 @@ def test_a_plan_of_anybody_else_is_none(wp, paired, item) -> None:
         ("home", {"home": None}),
     ],
 )
-def test_a_plan_that_leaves_out_what_decides_is_none(wp, paired, item, argument, changed) -> None:
+def test_a_plan_with_a_missing_or_wrong_field_is_invalid(
+    wp, paired, item, argument, changed
+) -> None:
     change = ApprovedChange.of(wp, paired, item)
-    no_plan(argument, replace(change, plan={**change.plan, **changed}))
+    assert_invalid(argument, replace(change, plan={**change.plan, **changed}))
 
 
 @pytest.mark.parametrize(
@@ -100,19 +102,19 @@ def test_a_plan_that_leaves_out_what_decides_is_none(wp, paired, item, argument,
         ("file", "wp-config.php"),
     ],
 )
-def test_no_name_of_a_component_leads_elsewhere(wp, paired, kind, ident) -> None:
+def test_a_component_id_cannot_leave_its_folder(wp, paired, kind, ident) -> None:
     with pytest.raises(CallError) as caught:
         ask(paired, "change.check", item={"kind": kind, "id": ident, "from": "1", "to": "2"})
     assert caught.value.evidence["argument"] == "item"
 
 
 def test_the_keys_of_the_connection_alone_change_nothing(wp, paired, item) -> None:
-    """Whoever has a full copy of the site can sign requests, and no plan."""
+    """A thief with a full copy of the site can sign requests, but no plans."""
     change = ApprovedChange.of(wp, paired, item)
-    no_plan("sig", replace(change, seed=bytes(32)))
+    assert_invalid("sig", replace(change, seed=bytes(32)))
 
 
-def test_an_op_id_stands_for_one_plan(wp, paired, item) -> None:
+def test_an_op_id_belongs_to_one_plan(wp, paired, item) -> None:
     change = ApprovedChange.of(wp, paired, item, home=ELSEWHERE)
     refused("wrong_site", change)
     other = ApprovedChange.of(wp, paired, item, op_id=change.op_id)
@@ -139,7 +141,7 @@ def test_a_plan_that_has_expired_or_is_not_due_is_refused(wp, paired, item) -> N
 
 
 def test_a_plan_refused_for_its_time_may_be_sent_again(wp, paired, item) -> None:
-    """The clock of the site or of Aura was wrong: that says nothing about the plan."""
+    """The clock of the site or of Aura may have been wrong, so the site stores no result."""
     unavailable = {**item, "to": "2.4.1"}
     change = ApprovedChange.of(wp, paired, unavailable, not_before=int(time.time()) + 4)
     refused("outside_window", change)
@@ -149,12 +151,10 @@ def test_a_plan_refused_for_its_time_may_be_sent_again(wp, paired, item) -> None
     assert change.status()["reason"] == "other_version_available"
 
 
-# ---- the owner ----
+# ---- permissions ----
 
 
-def test_what_the_owner_does_not_allow_is_refused_with_the_best_of_signatures(
-    wp, paired, item
-) -> None:
+def test_a_signed_plan_without_permission_is_refused(wp, paired, item) -> None:
     grant(wp, "translations", "themes", "core_minor", "core_major")
     try:
         refused("permission_off", ApprovedChange.of(wp, paired, item))
@@ -164,39 +164,39 @@ def test_what_the_owner_does_not_allow_is_refused_with_the_best_of_signatures(
 
 
 @pytest.mark.parametrize(
-    ("release_type_of_core", "permission"),
+    ("versions", "permission"),
     [(("6.8.1", "6.8.2"), "core_minor"), (("6.8", "6.9"), "core_major")],
 )
-def test_minor_and_major_releases_of_wordpress_are_allowed_apart(
-    wp, paired, release_type_of_core, permission
+def test_minor_and_major_releases_need_separate_permissions(
+    wp, paired, versions, permission
 ) -> None:
     item = {
         "kind": "core",
         "id": "core",
-        "from": release_type_of_core[0],
-        "to": release_type_of_core[1],
+        "from": versions[0],
+        "to": versions[1],
     }
-    told = ask(paired, "change.check", item=item)
-    assert told["facts"]["permission"] == permission
-    assert "permission_off" in told["reasons"]
-    assert told["facts"]["rollback"] is False
+    checked = ask(paired, "change.check", item=item)
+    assert checked["facts"]["permission"] == permission
+    assert "permission_off" in checked["reasons"]
+    assert checked["facts"]["rollback"] is False
     refused("permission_off", ApprovedChange.of(wp, paired, item))
 
 
-def test_no_operation_raises_what_is_allowed(wp, paired) -> None:
-    """Every operation, as the dashboard may call it, and with arguments that name permissions."""
+def test_no_operation_changes_the_permissions(wp, paired) -> None:
+    """Call every operation of a dashboard with arguments that name permissions."""
     grant(wp)
     before = wp.evaluate("return siteagent()->permissions()->all();")
     assert set(before.values()) == {False}
     operations = wp.evaluate("return Siteagent_Operation_Registry::ALL;")
     for name in sorted(set(operations) - {"revoke"}):
-        for given in (
+        for arguments in (
             {"permissions": {"plugins": True}},
             {"permissions": {"granted": ["plugins"], "approval_on_site": False}},
             dict.fromkeys(operations[name]["schema"] or ["permissions"], "plugins"),
         ):
             with pytest.raises(CallError) as caught:
-                ask(paired, name, **given)
+                ask(paired, name, **arguments)
             assert caught.value.evidence["code"] in ("invalid_arguments", "not_permitted"), name
     ask(paired, "report", have=None)
     assert wp.evaluate("return siteagent()->permissions()->all();") == before
@@ -210,69 +210,67 @@ def test_siteagent_does_not_change_itself(wp, paired) -> None:
     refused("is_siteagent", ApprovedChange.of(wp, paired, other_file))
 
 
-# ---- the place ----
+# ---- the file system ----
 
 
 def test_file_modifications_switched_off_are_respected(wp, paired, item) -> None:
     with injected_faults(wp, file_mods_off=True):
         refused("file_mods_off", ApprovedChange.of(wp, paired, item))
-        told = ask(paired, "change.check", item=item)
-        assert "file_mods_off" in told["reasons"]
-        assert told["facts"]["rollback"] is False
+        checked = ask(paired, "change.check", item=item)
+        assert "file_mods_off" in checked["reasons"]
+        assert checked["facts"]["rollback"] is False
 
 
 @pytest.mark.parametrize("where", ["WP_PLUGIN_DIR . '/contact-desk/.git'", "ABSPATH . '.svn'"])
-def test_a_folder_under_version_control_is_changed_from_there(wp, paired, item, where) -> None:
+def test_a_folder_under_version_control_is_refused(wp, paired, item, where) -> None:
     wp.evaluate(f"mkdir({where});")
     try:
         refused("version_controlled", ApprovedChange.of(wp, paired, item))
-        assert told_of(paired, "contact-desk")["vcs"] is True
+        assert reported_plugin(paired, "contact-desk")["vcs"] is True
     finally:
         wp.evaluate(f"rmdir({where});")
 
 
-def told_of(paired: Paired, slug: str) -> dict[str, Any]:
+def reported_plugin(paired: Paired, slug: str) -> dict[str, Any]:
     report = paired.ask("report", have=None).document["report"]
-    return next(one for one in report["plugins"] if one["id"].startswith(slug + "/"))
+    return next(plugin for plugin in report["plugins"] if plugin["id"].startswith(slug + "/"))
 
 
 @pytest.mark.parametrize("method", ["ftpext", "ssh2"])
-def test_a_site_that_asks_for_a_password_to_write_files_is_left_alone(
-    wp, paired, item, method
-) -> None:
+def test_a_site_that_writes_files_over_ftp_or_ssh_is_refused(wp, paired, item, method) -> None:
     with injected_faults(wp, filesystem=method):
         refused("filesystem", ApprovedChange.of(wp, paired, item))
 
 
-def test_a_folder_or_file_that_cannot_be_replaced_is_left_alone(wp, paired, item) -> None:
+def test_a_read_only_file_or_folder_is_refused(wp, paired, item) -> None:
     folder, file = "WP_PLUGIN_DIR . '/contact-desk'", "WP_PLUGIN_DIR . '/contact-desk/x.txt'"
     wp.evaluate(f"file_put_contents({file}, ''); chmod({file}, 0444);")
     refused("filesystem", ApprovedChange.of(wp, paired, item))
     wp.evaluate(f"chmod({file}, 0644); unlink({file}); chmod({folder}, 0555);")
     refused("filesystem", ApprovedChange.of(wp, paired, item))
-    assert told_of(paired, "contact-desk")["writable"] is False
+    assert reported_plugin(paired, "contact-desk")["writable"] is False
     wp.evaluate(f"chmod({folder}, 0755);")
 
 
 def test_a_link_is_not_replaced_by_a_folder(wp, paired, item) -> None:
-    there, moved = "WP_PLUGIN_DIR . '/contact-desk'", "WP_CONTENT_DIR . '/elsewhere'"
-    wp.evaluate(f"rename({there}, {moved}); symlink({moved}, {there});")
+    folder, moved = "WP_PLUGIN_DIR . '/contact-desk'", "WP_CONTENT_DIR . '/elsewhere'"
+    wp.evaluate(f"rename({folder}, {moved}); symlink({moved}, {folder});")
     try:
         refused("filesystem", ApprovedChange.of(wp, paired, item))
     finally:
-        wp.evaluate(f"unlink({there}); rename({moved}, {there});")
+        wp.evaluate(f"unlink({folder}); rename({moved}, {folder});")
 
 
-# ---- the component and the offer ----
+# ---- the component and its available update ----
 
 
-def test_another_wordpress_or_php_than_when_it_was_approved(wp, paired, item) -> None:
+def test_another_wordpress_or_php_version_than_approved_is_refused(wp, paired, item) -> None:
     pre = ApprovedChange.of(wp, paired, item).plan["pre"]
     refused("environment_changed", ApprovedChange.of(wp, paired, item, pre={**pre, "wp": "6.0"}))
     refused("environment_changed", ApprovedChange.of(wp, paired, item, pre={**pre, "php": "7.0.0"}))
 
 
-def test_what_is_not_installed_or_in_another_version(wp, paired, item) -> None:
+def test_a_missing_plugin_or_another_version_is_refused(wp, paired, item) -> None:
     refused("not_installed", ApprovedChange.of(wp, paired, {**item, "id": "nothing/nothing.php"}))
     refused("version_changed", ApprovedChange.of(wp, paired, {**item, "from": "2.3.0"}))
     refused("version_changed", ApprovedChange.of(wp, paired, {**item, "from": "2.3"}))
@@ -280,7 +278,7 @@ def test_what_is_not_installed_or_in_another_version(wp, paired, item) -> None:
 
 @pytest.mark.parametrize("to", ["2.3.1", "2.3.0", "2.3.1-beta1"])
 def test_an_older_or_equal_version_is_no_update(wp, paired, item, to) -> None:
-    """Whatever the list says: the site compares the two versions itself (W20)."""
+    """The site compares the two versions itself and does not trust the update list (W20)."""
     update(wp, "contact-desk", to)
     wp.evaluate(
         "$list = (object) array('last_checked' => time(), 'response' => array("
@@ -292,7 +290,7 @@ def test_an_older_or_equal_version_is_no_update(wp, paired, item, to) -> None:
     refused("not_newer", ApprovedChange.of(wp, paired, {**item, "to": to}))
 
 
-def test_a_plugin_that_is_a_single_file_has_no_folder_to_keep(wp, paired) -> None:
+def test_a_single_file_plugin_is_refused(wp, paired) -> None:
     wp.evaluate(
         "file_put_contents(WP_PLUGIN_DIR . '/lone.php',"
         ' "<?php\\n// Plugin Name: Lone\\n// Version: 1.0\\n");'
@@ -305,20 +303,20 @@ def test_a_plugin_that_is_a_single_file_has_no_folder_to_keep(wp, paired) -> Non
         wp.evaluate("unlink(WP_PLUGIN_DIR . '/lone.php');")
 
 
-def test_nothing_is_offered(wp, paired) -> None:
+def test_a_plugin_without_an_available_update_is_refused(wp, paired) -> None:
     hours = item_of(wp, "opening-hours/opening-hours.php", "3.3.0")
     refused("no_update_available", ApprovedChange.of(wp, paired, hours))
 
 
-def test_an_offer_that_moved_on_is_not_what_was_approved(wp, paired, item) -> None:
-    """WordPress still has the old offer in its own list: it is asked for again."""
+def test_a_newer_available_version_than_approved_is_refused(wp, paired, item) -> None:
+    """WordPress still lists the old version, so the site asks WordPress.org again."""
     assert ask(paired, "change.check", item=item)["eligible"] is True
     update(wp, "contact-desk", "2.5.0")
     refused("other_version_available", ApprovedChange.of(wp, paired, item))
     assert ask(paired, "change.check", item=item)["facts"]["available"] == "2.5.0"
 
 
-def test_a_premium_update_without_a_licence_has_no_package(wp, paired) -> None:
+def test_a_premium_update_without_a_license_has_no_package(wp, paired) -> None:
     booking = item_of(wp, "table-booking-pro/table-booking-pro.php", "4.2.0")
     assert ask(paired, "change.check", item=booking)["reasons"] == ["no_package"]
     refused("no_package", ApprovedChange.of(wp, paired, booking))
@@ -346,12 +344,12 @@ def test_a_package_of_other_bytes_than_approved(wp, paired, item) -> None:
 
 def test_a_package_whose_header_says_another_version(wp, paired, item) -> None:
     update(wp, "contact-desk", "2.5.3")
-    told = refused("package_mismatch", ApprovedChange.of(wp, paired, {**item, "to": "2.5.3"}))
-    assert any("9.9.9" in one for one in told["evidence"]["messages"])
+    result = refused("package_mismatch", ApprovedChange.of(wp, paired, {**item, "to": "2.5.3"}))
+    assert any("9.9.9" in message for message in result["evidence"]["messages"])
 
 
 def test_a_package_that_would_replace_another_plugin(wp, paired, item) -> None:
-    """WordPress installs into whichever folder a package names."""
+    """WordPress installs into the folder that a package names."""
     gallery = disk(wp, GALLERY)
     update(wp, "contact-desk", "2.6.1")
     header = "<?php\n/*\n * Plugin Name: Contact Desk\n * Version: 2.6.1\n */\n"
@@ -361,7 +359,7 @@ def test_a_package_that_would_replace_another_plugin(wp, paired, item) -> None:
 
 
 def test_a_package_whose_own_header_asks_for_another_php(wp, paired, item) -> None:
-    """The offer kept quiet about it."""
+    """The available update does not mention the requirement."""
     update(wp, "contact-desk", "2.6.2")
     header = (
         "<?php\n/*\n * Plugin Name: Contact Desk\n * Version: 2.6.2\n * Requires PHP: 99\n */\n"
@@ -372,8 +370,8 @@ def test_a_package_whose_own_header_asks_for_another_php(wp, paired, item) -> No
 
 def test_a_package_that_is_not_there_cannot_be_fetched(wp, paired, item) -> None:
     update(wp, "contact-desk", "2.6.3")
-    told = ApprovedChange.of(wp, paired, {**item, "to": "2.6.3"}).send()
-    assert (told["outcome"], told["reason"]) == ("failed", "download_failed")
+    result = ApprovedChange.of(wp, paired, {**item, "to": "2.6.3"}).send()
+    assert (result["outcome"], result["reason"]) == ("failed", "download_failed")
 
 
 def test_a_package_that_holds_nothing(wp, paired, item) -> None:
@@ -382,15 +380,15 @@ def test_a_package_that_holds_nothing(wp, paired, item) -> None:
     refused("package_not_one_folder", ApprovedChange.of(wp, paired, {**item, "to": "2.6.4"}))
 
 
-# ---- what is remembered ----
+# ---- stored results ----
 
 
-def test_a_refusal_is_the_answer_to_that_op_id_for_good(wp, paired, item) -> None:
+def test_a_refusal_stays_the_result_of_its_op_id(wp, paired, item) -> None:
     change = ApprovedChange.of(wp, paired, item, home=ELSEWHERE)
     first = refused("wrong_site", change)
     assert refused("wrong_site", change)["evidence"] == first["evidence"]
     status = change.status()
     assert (status["state"], status["reason"]) == ("done", "wrong_site")
-    told = wp.evaluate("return siteagent()->audit_log_reader()->recent(12, 0);")
-    answered = [one for one in told if one["event"] == "update_answered"]
+    entries = wp.evaluate("return siteagent()->audit_log_reader()->recent(12, 0);")
+    answered = [entry for entry in entries if entry["event"] == "update_answered"]
     assert json.dumps(answered).count("wrong_site") == 1

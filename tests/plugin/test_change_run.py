@@ -1,4 +1,4 @@
-"""One approved change on a real site: what is installed, what is taken back, and what is told."""
+"""Run one approved change on a real site: install, roll back and report the outcome."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ GRANTED = ("plugins",)
 
 @pytest.fixture
 def desk(wp, paired) -> Iterator[dict[str, Any]]:
-    """An active plugin with an update that works, as the disk holds it."""
+    """Return the disk state of an active plugin that has a working update."""
     before = reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     assert (before["version"], before["active"], before["left"]) == ("2.3.1", True, [])
     yield before
@@ -48,27 +48,29 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
     assert requests.get(wp.url, timeout=60).status_code == 200
 
 
-def run(wp, paired: Paired, to: str, component: str = DESK, **changed: Any) -> dict[str, Any]:
+def run_change(
+    wp, paired: Paired, to: str, component: str = DESK, **changed: Any
+) -> dict[str, Any]:
     return ApprovedChange.of(wp, paired, item_of(wp, component, to), **changed).send()
 
 
-def broken(wp, paired: Paired, to: str) -> dict[str, Any]:
-    """What came of a version that is no good."""
+def run_broken_version(wp, paired: Paired, to: str) -> dict[str, Any]:
+    """Publish a broken version and return the result of the update to it."""
     update(wp, "contact-desk", to)
-    return run(wp, paired, to)
+    return run_change(wp, paired, to)
 
 
 @pytest.mark.smoke
-# ---- what works ----
+# ---- versions that work ----
 
 
-def test_what_was_approved_is_on_disk_and_as_active_as_before(wp, paired, desk) -> None:
+def test_the_approved_version_is_installed_and_stays_active(wp, paired, desk) -> None:
     accounts = wp.evaluate(SESSIONS)
     change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
     assert change.status()["state"] == "never"
-    told = change.send()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None)
-    evidence = told["evidence"]
+    result = change.send()
+    assert (result["outcome"], result["reason"]) == ("succeeded", None)
+    evidence = result["evidence"]
     assert evidence["before"] == {"version": "2.3.1", "active": True, "probe": "ok"}
     assert evidence["after"] == {"version": "2.4.0", "active": True, "probe": "ok"}
     assert evidence["package_host"] == "downloads.wordpress.org"
@@ -85,15 +87,15 @@ def test_what_was_approved_is_on_disk_and_as_active_as_before(wp, paired, desk) 
 @pytest.mark.smoke
 def test_an_inactive_plugin_stays_inactive(wp, paired) -> None:
     reset(wp, "tide-gallery", "1.0.0")
-    told = run(wp, paired, "1.1.0", GALLERY)
-    assert told["outcome"] == "succeeded"
+    result = run_change(wp, paired, "1.1.0", GALLERY)
+    assert result["outcome"] == "succeeded"
     after = disk(wp, GALLERY)
     assert (after["version"], after["active"], after["left"]) == ("1.1.0", False, [])
 
 
-def test_translations_nobody_approved_are_not_installed_beside_it(wp, paired, desk) -> None:
-    """WordPress's own upgrader fetches them after every plugin, by a hook of its own."""
-    there = "return glob(WP_LANG_DIR . '/plugins/contact-desk-*');"
+def test_unapproved_translations_are_not_installed(wp, paired, desk) -> None:
+    """A hook of WordPress installs pending translations after each plugin update."""
+    translations = "return glob(WP_LANG_DIR . '/plugins/contact-desk-*');"
     wp.evaluate(
         "array_map('unlink', (array) glob(WP_LANG_DIR . '/plugins/contact-desk-*'));"
         "$file = '/srv/wordpress.org/catalogue.json';"
@@ -101,22 +103,22 @@ def test_translations_nobody_approved_are_not_installed_beside_it(wp, paired, de
         "$all['translations'][0]['autoupdate'] = true;"
         "return file_put_contents($file, json_encode($all));"
     )
-    told = run(wp, paired, "2.4.0")
-    assert told["outcome"] == "succeeded"
-    assert "translations" not in " ".join(told["evidence"]["messages"])
-    assert wp.evaluate(there) == []
+    result = run_change(wp, paired, "2.4.0")
+    assert result["outcome"] == "succeeded"
+    assert "translations" not in " ".join(result["evidence"]["messages"])
+    assert wp.evaluate(translations) == []
 
 
 def test_messages_name_no_path_and_no_address(wp, paired, desk) -> None:
-    told = broken(wp, paired, "2.5.0")
-    assert told["evidence"]["messages"]
-    text = " ".join(told["evidence"]["messages"])
+    result = run_broken_version(wp, paired, "2.5.0")
+    assert result["evidence"]["messages"]
+    text = " ".join(result["evidence"]["messages"])
     assert "/var/www" not in text
     assert "://" not in text
     assert "wp-content/plugins/contact-desk/contact-desk.php" in text
 
 
-# ---- a version that is no good ----
+# ---- versions that break the site ----
 
 
 @pytest.mark.smoke
@@ -127,29 +129,29 @@ def test_messages_name_no_path_and_no_address(wp, paired, desk) -> None:
         ("2.5.0", "fatal_after"),  # on load
         ("2.5.1", "fatal_after"),  # only on pages that visitors see
         ("2.5.2", "inactive_after"),
-        ("2.5.4", "fatal_after"),  # the error shows in a file of WordPress's own
+        ("2.5.4", "fatal_after"),  # the error is raised in a file of WordPress
     ],
 )
-def test_a_version_that_breaks_the_site_is_taken_back(wp, paired, desk, to, reason) -> None:
-    told = broken(wp, paired, to)
-    assert (told["outcome"], told["reason"]) == ("rolled_back", reason), told
-    assert told["evidence"]["after"] == {"version": "2.3.1", "active": True, "probe": "ok"}
+def test_a_version_that_breaks_the_site_is_rolled_back(wp, paired, desk, to, reason) -> None:
+    result = run_broken_version(wp, paired, to)
+    assert (result["outcome"], result["reason"]) == ("rolled_back", reason), result
+    assert result["evidence"]["after"] == {"version": "2.3.1", "active": True, "probe": "ok"}
     after = disk(wp, DESK)
     assert same_files(desk, after)
     assert after["active"] is True
 
 
-def test_a_site_that_cannot_ask_itself_is_watched_until_somebody_looks(wp, paired, desk) -> None:
-    """Fatal on load, but the loopback is blocked: the first visitor pays with one broken page."""
+def test_without_a_loopback_the_first_visitor_triggers_the_rollback(wp, paired, desk) -> None:
+    """The version is fatal on load, so the first visitor sees one broken page."""
     update(wp, "contact-desk", "2.5.0")
     change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.5.0"))
     with injected_faults(wp, loopback="blocked"):
-        told = change.send()
+        result = change.send()
         assert requests.get(wp.url, timeout=60).status_code == 500
         assert requests.get(wp.url, timeout=60).status_code == 200
-    assert told["outcome"] == "succeeded"
-    assert told["evidence"]["after"]["probe"] == "could_not_tell"
-    assert told["evidence"]["watched_until"] > 0
+    assert result["outcome"] == "succeeded"
+    assert result["evidence"]["after"]["probe"] == "could_not_tell"
+    assert result["evidence"]["watched_until"] > 0
     status = change.status()
     assert (status["outcome"], status["reason"]) == ("rolled_back", "fatal_after")
     assert status["evidence"]["after"]["version"] == "2.3.1"
@@ -157,7 +159,7 @@ def test_a_site_that_cannot_ask_itself_is_watched_until_somebody_looks(wp, paire
     assert same_files(desk, disk(wp, DESK))
 
 
-def test_watching_ends_by_itself_and_leaves_the_new_version(wp, paired, desk) -> None:
+def test_the_watch_ends_and_keeps_the_new_version(wp, paired, desk) -> None:
     with injected_faults(wp, loopback="cached"):
         change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
         assert change.send()["evidence"]["after"]["probe"] == "could_not_tell"
@@ -177,42 +179,40 @@ def test_watching_ends_by_itself_and_leaves_the_new_version(wp, paired, desk) ->
     assert version(wp, DESK) == "2.4.0"
 
 
-# ---- what an upgrader says is not believed ----
+# ---- return values of WordPress's upgrader ----
 
 
-@pytest.mark.parametrize("said", ["true", "false", "null", "error"])
-def test_whatever_an_upgrader_answers_an_unchanged_version_is_no_success(
-    wp, paired, desk, said
+@pytest.mark.parametrize("returned", ["true", "false", "null", "error"])
+def test_an_unchanged_version_fails_whatever_the_upgrader_returns(
+    wp, paired, desk, returned
 ) -> None:
-    with injected_faults(wp, upgrader=said):
-        told = run(wp, paired, "2.4.0")
-    assert (told["outcome"], told["reason"]) == ("failed", "install_failed")
+    with injected_faults(wp, upgrader=returned):
+        result = run_change(wp, paired, "2.4.0")
+    assert (result["outcome"], result["reason"]) == ("failed", "install_failed")
     assert disk(wp, DESK) == desk
 
 
-def test_a_new_version_that_works_is_a_success_whatever_the_upgrader_complains(
-    wp, paired, desk
-) -> None:
+def test_a_working_version_succeeds_despite_upgrader_errors(wp, paired, desk) -> None:
     with injected_faults(wp, complains=True):
-        told = run(wp, paired, "2.4.0")
-    assert told["outcome"] == "succeeded"
-    assert "Something was wrong at the end." in told["evidence"]["messages"]
+        result = run_change(wp, paired, "2.4.0")
+    assert result["outcome"] == "succeeded"
+    assert "Something was wrong at the end." in result["evidence"]["messages"]
     assert version(wp, DESK) == "2.4.0"
 
 
-# ---- once ----
+# ---- repeated and simultaneous changes ----
 
 
-def test_the_same_order_again_gets_the_same_answer_and_is_not_done_twice(wp, paired, desk) -> None:
+def test_a_repeated_change_gets_the_first_result(wp, paired, desk) -> None:
     change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
     first = change.send()
     reset(wp, "contact-desk", "2.3.1")
-    again = change.send()
-    assert (again["outcome"], again["evidence"]) == (first["outcome"], first["evidence"])
+    second = change.send()
+    assert (second["outcome"], second["evidence"]) == (first["outcome"], first["evidence"])
     assert version(wp, DESK) == "2.3.1"
 
 
-def test_eight_at_once_with_one_op_id_install_once(wp, paired) -> None:
+def test_eight_requests_with_one_op_id_install_once(wp, paired) -> None:
     reset(wp, "tide-gallery", "1.0.0")
     change = ApprovedChange.of(wp, paired, item_of(wp, GALLERY, "1.1.0"))
     gate = threading.Barrier(8)
@@ -220,36 +220,36 @@ def test_eight_at_once_with_one_op_id_install_once(wp, paired) -> None:
     def send(_: int) -> str:
         gate.wait()
         try:
-            told = change.send()
-        except CallError as why:
-            return str(why.evidence.get("state", why.error_code))
-        return f"{told['outcome']} {told['reason'] or ''}".rstrip()
+            result = change.send()
+        except CallError as error:
+            return str(error.evidence.get("state", error.error_code))
+        return f"{result['outcome']} {result['reason'] or ''}".rstrip()
 
     with ThreadPoolExecutor(8) as pool:
-        said = list(pool.map(send, range(8)))
-    assert said.count("succeeded") >= 1, said
-    assert set(said) <= {"succeeded", "running"}
-    assert installed(wp) == 1
+        outcomes = list(pool.map(send, range(8)))
+    assert outcomes.count("succeeded") >= 1, outcomes
+    assert set(outcomes) <= {"succeeded", "running"}
+    assert count_installations(wp) == 1
 
 
 @pytest.mark.smoke
-def installed(wp) -> int:
-    """How often the log tells that this plugin was changed since it was put back last."""
+def count_installations(wp) -> int:
+    """Count the log entries that answer the plan of the newest `update_answered` entry."""
     entries = wp.evaluate("return siteagent()->audit_log_reader()->recent(40, 0);")
-    told = [one for one in entries if one["event"] == "update_answered"]
-    return len({one["seq"] for one in told if one["facts"]["plan"] == told[0]["facts"]["plan"]})
+    found = [log for log in entries if log["event"] == "update_answered"]
+    return len({log["seq"] for log in found if log["facts"]["plan"] == found[0]["facts"]["plan"]})
 
 
 @pytest.mark.smoke
-def test_two_changes_at_once_one_is_told_to_come_again(wp, paired, desk) -> None:
+def test_a_second_change_at_the_same_time_is_refused_as_busy(wp, paired, desk) -> None:
     reset(wp, "tide-gallery", "1.0.0")
     first = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
     second = ApprovedChange.of(wp, paired, item_of(wp, GALLERY, "1.1.0"))
     with injected_faults(wp, sleep={"download": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(first.send)
         reached(wp)
-        told = second.send()
-        assert (told["outcome"], told["reason"]) == ("refused", "busy")
+        result = second.send()
+        assert (result["outcome"], result["reason"]) == ("refused", "busy")
         assert second.status()["state"] == "never"
         assert first.status()["state"] == "running"
         wake(wp)
@@ -257,27 +257,27 @@ def test_two_changes_at_once_one_is_told_to_come_again(wp, paired, desk) -> None
     assert second.send()["outcome"] == "succeeded"
 
 
-def test_wordpress_updating_by_itself_comes_first(wp, paired, desk) -> None:
+def test_a_change_is_busy_during_a_wordpress_auto_update(wp, paired, desk) -> None:
     wp.evaluate("update_option('auto_updater.lock', time(), false);")
     try:
-        told = run(wp, paired, "2.4.0")
-        assert (told["outcome"], told["reason"]) == ("refused", "busy")
+        result = run_change(wp, paired, "2.4.0")
+        assert (result["outcome"], result["reason"]) == ("refused", "busy")
     finally:
         wp.evaluate("delete_option('auto_updater.lock');")
     wp.evaluate("update_option('core_updater.lock', time(), false);")
     try:
-        assert run(wp, paired, "2.4.0")["reason"] == "busy"
+        assert run_change(wp, paired, "2.4.0")["reason"] == "busy"
     finally:
         wp.evaluate("delete_option('core_updater.lock');")
     assert disk(wp, DESK) == desk
 
 
-def test_a_maintenance_page_of_somebody_else_stays(wp, paired, desk) -> None:
-    """A stale one: WordPress ignores it after ten minutes, and its upgrader would remove it."""
+def test_a_maintenance_file_of_another_program_stays(wp, paired, desk) -> None:
+    """WordPress ignores a maintenance file after ten minutes, and its upgrader removes it."""
     page = "<?php $upgrading = 1000000000; ?>"
     wp.evaluate(f"file_put_contents(ABSPATH . '.maintenance', '{page}');")
     try:
-        assert run(wp, paired, "2.4.0")["outcome"] == "succeeded"
+        assert run_change(wp, paired, "2.4.0")["outcome"] == "succeeded"
         assert wp.evaluate("return file_get_contents(ABSPATH . '.maintenance');") == page
     finally:
         wp.evaluate("unlink(ABSPATH . '.maintenance');")
@@ -286,16 +286,16 @@ def test_a_maintenance_page_of_somebody_else_stays(wp, paired, desk) -> None:
 def test_a_package_without_its_main_file_touches_nothing(wp, paired, desk) -> None:
     update(wp, "contact-desk", "2.6.0")
     publish(wp, "plugin/contact-desk.2.6.0.zip", {"contact-desk/readme.txt": "Nothing here."})
-    told = run(wp, paired, "2.6.0")
-    assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
+    result = run_change(wp, paired, "2.6.0")
+    assert (result["outcome"], result["reason"]) == ("refused", "package_mismatch")
     assert disk(wp, DESK) == desk
 
 
-def test_the_dry_run_tells_what_a_plan_has_to_name(wp, paired, desk) -> None:
-    told = ask(paired, "change.check", item=item_of(wp, DESK, "2.4.0"))
-    assert (told["eligible"], told["reasons"]) == (True, [])
+def test_the_dry_run_returns_the_facts_of_a_plan(wp, paired, desk) -> None:
+    checked = ask(paired, "change.check", item=item_of(wp, DESK, "2.4.0"))
+    assert (checked["eligible"], checked["reasons"]) == (True, [])
     wordpress, php = wp.evaluate("return array(get_bloginfo('version'), PHP_VERSION);")
-    assert told["facts"] == {
+    assert checked["facts"] == {
         "home": wp.url,
         "wp": wordpress,
         "php": php,

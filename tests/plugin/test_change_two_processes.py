@@ -1,4 +1,4 @@
-"""A run that another process takes for dead: it stops, and what it says of the disk is true."""
+"""Runs whose files another process restores, on one web server and on two with one disk."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ ITEM = {"kind": "plugin", "id": DESK, "from": "2.3.1", "to": "2.4.0"}
 CONTENT = "/var/www/wordpress/wp-content"
 PLACE = f"{CONTENT}/siteagent-probation"
 
-# What the watchdog of another web server does, without a WordPress that may be in maintenance.
-_ABOUT = """<?php
+# Load the watchdog without WordPress, which may be in maintenance mode.
+_LOAD_WATCHDOG = """<?php
 define('ABSPATH', '/var/www/wordpress/');
 foreach (array('filesystem', 'rollback-watchdog') as $name) {
     require ABSPATH . "wp-content/plugins/siteagent/includes/rollback/class-siteagent-$name.php";
@@ -47,15 +47,15 @@ foreach (array('filesystem', 'rollback-watchdog') as $name) {
 $folder = dirname(glob(ABSPATH . 'wp-content/siteagent-probation/*/run.lock')[0]);
 """
 _RESTORE = (
-    _ABOUT
+    _LOAD_WATCHDOG
     + """
 $run = array('op_id' => substr(basename($folder), 0, 36), 'folder' => $folder,
     'target' => ABSPATH . 'wp-content/plugins/contact-desk', 'needs_confirmation' => false);
 echo json_encode((new Siteagent_Rollback_Watchdog('/nowhere', $run))->restore('interrupted'));
 """
 )
-_STATE = (
-    _ABOUT
+_LOCK_STATE = (
+    _LOAD_WATCHDOG
     + """
 $state = Siteagent_Rollback_Watchdog::lock_state($folder);
 echo json_encode(array($state, Siteagent_Rollback_Watchdog::is_alive($folder)));
@@ -73,44 +73,42 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("when", ["before", "half_way", "behind", "done"])
-def test_a_run_that_was_restored_from_under_it_stops_and_leaves_the_old_version(
-    wp, paired, desk, when
-) -> None:
+def test_a_run_whose_files_were_restored_stops(wp, paired, desk, when) -> None:
     change = ApprovedChange.of(wp, paired, ITEM)
     with injected_faults(wp, sleep={when: 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(change.send)
         reached(wp)
         assert json.loads(wp.run_php(_RESTORE)) is True
         wake(wp)
-        told = running.result()
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "interrupted"), told
-    assert told["evidence"]["after"] == {"version": "2.3.1", "active": True, "probe": "ok"}
+        result = running.result()
+    assert (result["outcome"], result["reason"]) == ("rolled_back", "interrupted"), result
+    assert result["evidence"]["after"] == {"version": "2.3.1", "active": True, "probe": "ok"}
     assert same_files(desk, disk(wp, DESK))
     assert change.status()["outcome"] == "rolled_back"
 
 
-def test_a_lock_that_cannot_be_opened_does_not_mean_that_nobody_holds_it(wp, paired, desk) -> None:
+def test_a_run_whose_lock_cannot_be_opened_counts_as_alive(wp, paired, desk) -> None:
     change = ApprovedChange.of(wp, paired, ITEM)
     with injected_faults(wp, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(change.send)
         reached(wp)
-        assert json.loads(wp.run_php(_STATE)) == ["held", True]
+        assert json.loads(wp.run_php(_LOCK_STATE)) == ["held", True]
         shell(wp, f"chown root {PLACE}/*/run.lock; chmod 0600 {PLACE}/*/run.lock")
-        assert json.loads(wp.run_php(_STATE)) == ["unknown", True]
+        assert json.loads(wp.run_php(_LOCK_STATE)) == ["unknown", True]
         assert requests.get(wp.url, timeout=60).status_code == 503
         wake(wp)
         assert running.result()["outcome"] == "succeeded"
 
 
-def test_a_link_to_a_larger_disk_stays_the_owner_s(wp, paired, desk) -> None:
+def test_a_symlink_to_another_disk_stays(wp, paired, desk) -> None:
     shell(wp, f"install -d -o www-data /tmp/larger; ln -s /tmp/larger {PLACE}")
     try:
         assert ApprovedChange.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
         assert shell(wp, f"readlink {PLACE}").strip() == "/tmp/larger"
         update(wp, "contact-desk", "2.5.1")
-        again = {**ITEM, "from": "2.4.0", "to": "2.5.1"}
-        told = ApprovedChange.of(wp, paired, again).send()
-        assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
+        broken = {**ITEM, "from": "2.4.0", "to": "2.5.1"}
+        result = ApprovedChange.of(wp, paired, broken).send()
+        assert (result["outcome"], result["reason"]) == ("rolled_back", "fatal_after"), result
         assert version(wp, DESK) == "2.4.0"
         assert shell(wp, f"readlink {PLACE}").strip() == "/tmp/larger"
         assert set(shell(wp, f"ls -A {PLACE}/").split()) == {".htaccess", "index.php"}
@@ -118,7 +116,7 @@ def test_a_link_to_a_larger_disk_stays_the_owner_s(wp, paired, desk) -> None:
         shell(wp, f"rm -rf {PLACE} /tmp/larger")
 
 
-def test_a_link_to_shared_must_use_plugins_stays_the_owner_s(wp, paired, desk) -> None:
+def test_a_symlink_to_shared_must_use_plugins_stays(wp, paired, desk) -> None:
     folder = f"{CONTENT}/mu-plugins"
     shell(wp, f"mv {folder} /tmp/shared-mu; ln -s /tmp/shared-mu {folder}")
     try:
@@ -128,17 +126,17 @@ def test_a_link_to_shared_must_use_plugins_stays_the_owner_s(wp, paired, desk) -
         shell(wp, f"rm {folder}; mv /tmp/shared-mu {folder}")
 
 
-# ---- two web servers on one disk, where locks do not travel ----
+# ---- two web servers on one disk that do not see the locks of each other ----
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Locks are had on this machine and show on no other, as on NFS mounted with `nolock`."""
+def lock_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile a flock() that always succeeds, as on NFS mounted with `nolock`."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     assert compiler, "a C compiler is needed: apt-get install gcc"
     folder = tmp_path_factory.mktemp("locks")
     source = folder / "locks.c"
-    source.write_text("int flock(int fd, int how) { (void)fd; (void)how; return 0; }\n")
+    source.write_text("int flock(int fd, int operation) { (void)fd; (void)operation; return 0; }\n")
     built = folder / "locks.so"
     flags = ("-shared", "-fPIC", "-nostdlib", "-O1")
     subprocess.run([compiler, *flags, "-o", str(built), str(source)], check=True)
@@ -147,33 +145,33 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def servers(library: Path) -> Iterator[tuple[RealWordPress, RealWordPress]]:
+def servers(lock_library: Path) -> Iterator[tuple[RealWordPress, RealWordPress]]:
     first = WordPress.start("newest", shared=True)
     try:
-        with first.second_server(library) as second:
+        with first.second_server(lock_library) as second:
             yield RealWordPress(first), RealWordPress(second)
     finally:
         first.stop()
 
 
 @pytest.fixture(scope="module")
-def joined(servers) -> Paired:
+def shared_pairing(servers) -> Paired:
     connected = connect(servers[0])
     grant(servers[0], "plugins")
     return connected
 
 
-def visit(first: RealWordPress, server: RealWordPress) -> int:
-    """The front page of the one site, at this server."""
+def front_page_status(first: RealWordPress, server: RealWordPress) -> int:
+    """Request the front page of the shared site from this server; return the HTTP status."""
     host = first.url.removeprefix("http://")
     return requests.get(server.url, headers={"Host": host}, timeout=60).status_code
 
 
-def state_at(server: RealWordPress) -> list[object]:
+def lock_state_at(server: RealWordPress) -> list[object]:
     with_library = ("env", "LD_PRELOAD=/preload.so", "php")
     done = subprocess.run(
         ["docker", "exec", "-i", "-u", "www-data", server.container, *with_library],
-        input=_STATE,
+        input=_LOCK_STATE,
         capture_output=True,
         text=True,
         check=True,
@@ -181,35 +179,37 @@ def state_at(server: RealWordPress) -> list[object]:
     return list(json.loads(done.stdout))
 
 
-def test_a_server_that_does_not_see_the_lock_leaves_a_living_run_alone(servers, joined) -> None:
+def test_a_server_that_cannot_see_the_lock_does_not_restore_a_live_run(
+    servers, shared_pairing
+) -> None:
     first, second = servers
     reset(first, "contact-desk", "2.3.1", available="2.4.0")
-    change = ApprovedChange.of(first, joined, ITEM)
+    change = ApprovedChange.of(first, shared_pairing, ITEM)
     with injected_faults(first, sleep={"before": 30}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(change.send)
         reached(first)
-        assert json.loads(first.run_php(_STATE)) == ["held", True]
-        assert state_at(second) == ["unknown", True]
-        assert {visit(first, server) for server in (first, second)} == {503}
+        assert json.loads(first.run_php(_LOCK_STATE)) == ["held", True]
+        assert lock_state_at(second) == ["unknown", True]
+        assert {front_page_status(first, server) for server in (first, second)} == {503}
         wake(first)
-        told = running.result()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
-    assert {visit(first, server) for server in (first, second)} == {200}
+        result = running.result()
+    assert (result["outcome"], result["reason"]) == ("succeeded", None), result
+    assert {front_page_status(first, server) for server in (first, second)} == {200}
     assert disk(first, DESK)["version"] == "2.4.0"
 
 
-def test_a_run_that_died_on_one_server_is_restored_by_the_other(servers, joined) -> None:
+def test_a_run_that_died_on_one_server_is_restored_by_the_other(servers, shared_pairing) -> None:
     first, second = servers
     reset(first, "contact-desk", "2.3.1", available="2.4.0")
-    change = ApprovedChange.of(first, joined, ITEM)
+    change = ApprovedChange.of(first, shared_pairing, ITEM)
     with injected_faults(first, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(change.send)
         docker("exec", first.container, "kill", "-9", str(reached(first)))
         assert isinstance(running.exception(60), CallError)
-        # The other server cannot know yet; it waits for a sign of life that does not come.
-        assert visit(first, second) == 503
+        # The other server cannot see the lock, so it waits until the heartbeat is too old.
+        assert front_page_status(first, second) == 503
         shell(first, f"touch -d '10 minutes ago' {PLACE}/*/beat")
-        assert visit(first, second) == 200
+        assert front_page_status(first, second) == 200
     assert disk(first, DESK)["version"] == "2.3.1"
-    told = change.status()
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "interrupted")
+    result = change.status()
+    assert (result["outcome"], result["reason"]) == ("rolled_back", "interrupted")

@@ -1,6 +1,6 @@
-"""A site names the package of WordPress itself before anyone approves it, and proves its files.
+"""A site names the package of a WordPress release before approval, and checks its files.
 
-Each test may leave its site with a newer WordPress, so these have sites of their own.
+Each test may leave a newer WordPress behind, so the module starts its own sites.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from tests.wordpress.site import WordPress
 
 LANGUAGE = "wp-content/languages/xx_XX.mo"
 BUNDLED = "wp-content/plugins/bundled.php"
-# A hash of each file of WordPress, and of its translations.
+# Hash each file of WordPress and of its translations.
 _FILES = """
 $found = array();
 foreach (array('wp-admin', 'wp-includes', 'wp-content/languages', 'wp-content/plugins') as $top) {
-    $inside = new RecursiveDirectoryIterator(ABSPATH . $top, FilesystemIterator::SKIP_DOTS);
-    foreach (is_dir(ABSPATH . $top) ? new RecursiveIteratorIterator($inside) : array() as $one) {
-        $path = $one->getPathname();
+    $files = new RecursiveDirectoryIterator(ABSPATH . $top, FilesystemIterator::SKIP_DOTS);
+    foreach (is_dir(ABSPATH . $top) ? new RecursiveIteratorIterator($files) : array() as $file) {
+        $path = $file->getPathname();
         $found[substr($path, strlen(ABSPATH))] = hash_file('%(hash)s', $path);
     }
 }
-foreach (array_filter(glob(ABSPATH . '*'), 'is_file') as $one) {
-    $found[basename($one)] = hash_file('%(hash)s', $one);
+foreach (array_filter(glob(ABSPATH . '*'), 'is_file') as $file) {
+    $found[basename($file)] = hash_file('%(hash)s', $file);
 }
 return $found;
 """
@@ -67,18 +67,18 @@ def paired(site: RealWordPress) -> Paired:
 
 
 @pytest.fixture
-def offered(site: RealWordPress, paired: Paired) -> dict[str, Any]:
-    """The next minor release, without a package yet."""
+def available(site: RealWordPress, paired: Paired) -> dict[str, Any]:
+    """Make the next minor release available, without a package yet."""
     site.evaluate(f"{FORGET_ANSWERS} wp_version_check(array(), true);")
     about.cache_clear()
     return core(site)
 
 
 @pytest.fixture
-def item(site: RealWordPress, offered: dict[str, Any]) -> dict[str, Any]:
-    """The next minor release, with its real package."""
-    release(site, offered["to"], offered["to"])
-    return offered
+def item(site: RealWordPress, available: dict[str, Any]) -> dict[str, Any]:
+    """Make the next minor release available, with its real package."""
+    release(site, available["to"], available["to"])
+    return available
 
 
 def zip_of(item: dict[str, Any]) -> str:
@@ -89,7 +89,7 @@ def file_of(item: dict[str, Any]) -> str:
     return f"/srv/wordpress.org/downloads.wordpress.org/{zip_of(item)}"
 
 
-def altered(site: RealWordPress, item: dict[str, Any], change: str) -> None:
+def change_package(site: RealWordPress, item: dict[str, Any], change: str) -> None:
     """Change the package on WordPress.org."""
     opened = f"$zip = new ZipArchive(); $zip->open('{file_of(item)}');"
     assert site.evaluate(f"{opened} {change}; return $zip->close();") is True
@@ -101,7 +101,7 @@ def downloaded(site: RealWordPress, item: dict[str, Any], folder: Path) -> bytes
 
 
 def files(site: RealWordPress, hashed_by: str = "xxh128") -> dict[str, str]:
-    """A hash of each file of WordPress by its path; the usual one is quick."""
+    """Return the hash of each file of WordPress by path."""
     return site.evaluate(_FILES % {"hash": hashed_by})
 
 
@@ -114,47 +114,47 @@ def test_both_sides_name_the_same_package(site, paired, item, tmp_path) -> None:
     assert checked["reasons"] == []
     assert checked["facts"]["package_sha256"] == sha256(archive).hexdigest()
     assert checked["facts"]["tree_sha256"] == tree_of(archive, tmp_path, layout_of("core", "core"))
-    known = ask(
+    skipped = ask(
         paired,
         "change.check",
         item={**item, "package": True, "package_paths": [f"/{zip_of(item)}"]},
     )
-    assert (known["reasons"], known["facts"]["package_sha256"]) == ([], None)
+    assert (skipped["reasons"], skipped["facts"]["package_sha256"]) == ([], None)
     assert files(site) == before
 
 
 @pytest.mark.parametrize("kind", CHANGES)
 def test_other_bytes_of_the_same_release_are_refused(site, paired, item, kind) -> None:
     before, planned = files(site), pinned(precheck(paired, item)["facts"], item)
-    altered(site, item, CHANGES[kind])
-    told = ApprovedChange.of(site, paired, planned).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "package_changed"), told
-    assert told["evidence"]["package_sha256"] != planned["package_sha256"]
+    change_package(site, item, CHANGES[kind])
+    result = ApprovedChange.of(site, paired, planned).send()
+    assert (result["outcome"], result["reason"]) == ("refused", "package_changed"), result
+    assert result["evidence"]["package_sha256"] != planned["package_sha256"]
     assert files(site) == before
 
 
 HOSTILE = {
     **hostile_core(),
-    **{name: one for name, one in hostile().items() if name not in ("nothing", "one path twice")},
+    **{name: case for name, case in hostile().items() if name not in ("nothing", "one path twice")},
 }
 
 
-def test_what_no_release_needs_is_never_unpacked(site, paired, offered) -> None:
+def test_a_hostile_release_is_never_unpacked(site, paired, available) -> None:
     before = files(site)
     for name, (archive, code) in HOSTILE.items():
-        publish_package(site, zip_of(offered), archive)
+        publish_package(site, zip_of(available), archive)
         site.evaluate(FORGET_ANSWERS)
-        checked = precheck(paired, offered)
+        checked = precheck(paired, available)
         assert (checked["eligible"], checked["reasons"]) == (False, [code]), name
-        told = ApprovedChange.of(site, paired, offered).send()
-        assert (told["outcome"], told["reason"]) == ("refused", code), (name, told)
+        result = ApprovedChange.of(site, paired, available).send()
+        assert (result["outcome"], result["reason"]) == ("refused", code), (name, result)
     assert files(site) == before
 
 
 def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
     site, paired, item, tmp_path
 ) -> None:
-    altered(
+    change_package(
         site,
         item,
         f"$zip->addFromString('wordpress/{LANGUAGE}', 'mo');"
@@ -162,10 +162,10 @@ def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
     )
     site.evaluate("wp_mkdir_p(WP_LANG_DIR);")
     planned = pinned(precheck(paired, item)["facts"], item)
-    told = ApprovedChange.of(site, paired, planned).send()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
-    assert told["evidence"]["package_sha256"] == planned["package_sha256"]
-    assert told["evidence"]["tree_sha256"] == planned["tree_sha256"]
+    result = ApprovedChange.of(site, paired, planned).send()
+    assert (result["outcome"], result["reason"]) == ("succeeded", None), result
+    assert result["evidence"]["package_sha256"] == planned["package_sha256"]
+    assert result["evidence"]["tree_sha256"] == planned["tree_sha256"]
     downloaded(site, item, tmp_path)
     with zipfile.ZipFile(tmp_path / "core.zip") as archive:
         expected = {
@@ -173,30 +173,30 @@ def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
             for name in archive.namelist()
             if not name.endswith("/")
         }
-    there = files(site, "sha256")
+    on_disk = files(site, "sha256")
     assert len(expected) > 900
     del expected[BUNDLED]
-    assert BUNDLED not in there
-    assert {name: there.get(name) for name in expected} == expected
+    assert BUNDLED not in on_disk
+    assert {name: on_disk.get(name) for name in expected} == expected
 
 
 @pytest.mark.parametrize(
-    ("left", "words"),
+    ("altering", "message"),
     [
-        # Another plugin changes a file while WordPress copies.
+        # Another plugin changes a file during the installation.
         ("file_put_contents(ABSPATH . 'readme.html', 'Hacked');", ""),
         ("unlink(ABSPATH . 'readme.html');", "readme.html is missing"),
-        # WordPress could not delete what the release no longer has.
+        # WordPress could not delete a file that the release no longer has.
         (f"file_put_contents(ABSPATH . {OLD_FILE}, '<?php');", "could not remove"),
     ],
 )
-def test_a_release_that_left_other_files_is_no_success(site, paired, item, left, words) -> None:
+def test_a_release_with_wrong_files_on_disk_fails(site, paired, item, altering, message) -> None:
     planned = pinned(precheck(paired, item)["facts"], item)
-    code = f"add_action('_core_updated_successfully', function () {{ {left} }}, PHP_INT_MIN);"
+    code = f"add_action('_core_updated_successfully', function () {{ {altering} }}, PHP_INT_MIN);"
     with must_use_code(site, code):
-        told = ApprovedChange.of(site, paired, planned).send()
-    # WordPress itself is not rolled back, so the site keeps the new version and needs a person.
-    assert (told["outcome"], told["reason"]) == ("failed", "tree_mismatch"), told
-    assert told["evidence"]["after"]["version"] == item["to"]
-    assert told["evidence"]["tree_sha256"] != planned["tree_sha256"]
-    assert words in " ".join(told["evidence"]["messages"])
+        result = ApprovedChange.of(site, paired, planned).send()
+    # SiteAgent does not roll back WordPress itself, so the site keeps the new version.
+    assert (result["outcome"], result["reason"]) == ("failed", "tree_mismatch"), result
+    assert result["evidence"]["after"]["version"] == item["to"]
+    assert result["evidence"]["tree_sha256"] != planned["tree_sha256"]
+    assert message in " ".join(result["evidence"]["messages"])

@@ -38,7 +38,7 @@ GRANTED = ("plugins",)
 
 @pytest.fixture
 def desk(wp, paired) -> dict[str, Any]:
-    """Contact Desk in its old version, with the real package of the new one on offer."""
+    """Install the old version of Contact Desk and publish the package of the new one."""
     wp.evaluate(FORGET_ANSWERS)
     publish_package(wp, ZIP, packed(files()))
     return reset(wp, "contact-desk", "2.3.1", available="2.4.0")
@@ -51,12 +51,12 @@ def files(**more: bytes) -> dict[str, bytes]:
     }
 
 
-def refused(told: dict[str, Any], reason: str, wp: Any, before: dict[str, Any]) -> None:
-    assert (told["outcome"], told["reason"]) == ("refused", reason), told
+def assert_refused(result: dict[str, Any], reason: str, wp: Any, before: dict[str, Any]) -> None:
+    assert (result["outcome"], result["reason"]) == ("refused", reason), result
     assert {**disk(wp, DESK), "left": []} == before
 
 
-def test_the_pre_check_names_the_package_only_when_asked(wp, paired, desk, tmp_path) -> None:
+def test_the_pre_check_names_the_package_on_request(wp, paired, desk, tmp_path) -> None:
     plain = ask(paired, "change.check", item=ITEM)["facts"]
     assert plain["package_path"] == f"/{ZIP}"
     assert (plain["package_sha256"], plain["tree_sha256"]) == (None, None)
@@ -66,23 +66,23 @@ def test_the_pre_check_names_the_package_only_when_asked(wp, paired, desk, tmp_p
     assert {**disk(wp, DESK), "left": []} == desk
 
 
-def test_the_site_downloads_nothing_that_the_dashboard_has_already(wp, paired, desk) -> None:
+def test_the_site_skips_a_package_that_the_dashboard_has(wp, paired, desk) -> None:
     other = "/plugin/contact-desk.2.4.1.zip"
-    known = precheck(paired, {**ITEM, "package_paths": [other, f"/{ZIP}"]})
-    assert known["reasons"] == []
-    assert (known["facts"]["package_sha256"], known["facts"]["tree_sha256"]) == (None, None)
-    unknown = precheck(paired, {**ITEM, "package_paths": [other]})
-    assert len(unknown["facts"]["package_sha256"]) == 64
+    skipped = precheck(paired, {**ITEM, "package_paths": [other, f"/{ZIP}"]})
+    assert skipped["reasons"] == []
+    assert (skipped["facts"]["package_sha256"], skipped["facts"]["tree_sha256"]) == (None, None)
+    downloaded = precheck(paired, {**ITEM, "package_paths": [other]})
+    assert len(downloaded["facts"]["package_sha256"]) == 64
 
 
 def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
     wp, paired, desk, tmp_path
 ) -> None:
     facts = precheck(paired, ITEM)["facts"]
-    told = ApprovedChange.of(wp, paired, pinned(facts, ITEM)).send()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
-    assert told["evidence"]["tree_sha256"] == facts["tree_sha256"]
-    assert told["evidence"]["package_sha256"] == facts["package_sha256"]
+    result = ApprovedChange.of(wp, paired, pinned(facts, ITEM)).send()
+    assert (result["outcome"], result["reason"]) == ("succeeded", None), result
+    assert result["evidence"]["tree_sha256"] == facts["tree_sha256"]
+    assert result["evidence"]["package_sha256"] == facts["package_sha256"]
     assert wp.evaluate(_TREE) == tree_of(packed(files()), tmp_path)
 
 
@@ -97,12 +97,12 @@ def test_after_a_success_every_file_on_disk_is_of_the_approved_package(
 def test_other_bytes_under_the_same_version_are_refused(wp, paired, desk, kind, archive) -> None:
     item = pinned(precheck(paired, ITEM)["facts"], ITEM)
     publish_package(wp, ZIP, archive)
-    told = ApprovedChange.of(wp, paired, item).send()
-    refused(told, "package_changed", wp, desk)
-    assert told["evidence"]["package_sha256"] == sha256(archive).hexdigest()
+    result = ApprovedChange.of(wp, paired, item).send()
+    assert_refused(result, "package_changed", wp, desk)
+    assert result["evidence"]["package_sha256"] == sha256(archive).hexdigest()
 
 
-def test_a_package_that_no_plugin_needs_is_never_unpacked(wp, paired, desk) -> None:
+def test_a_hostile_package_is_never_unpacked(wp, paired, desk) -> None:
     for name, (archive, code) in hostile().items():
         if name == "nothing":
             continue
@@ -111,11 +111,11 @@ def test_a_package_that_no_plugin_needs_is_never_unpacked(wp, paired, desk) -> N
         checked = precheck(paired, ITEM)
         assert (checked["eligible"], checked["reasons"]) == (False, [code]), name
         assert checked["facts"]["package_sha256"] is None, name
-        # The same without a pre-check that looked: by a plan that names no package.
-        refused(ApprovedChange.of(wp, paired, ITEM).send(), code, wp, desk)
+        # The site inspects the package at installation too, for plans without a pre-check.
+        assert_refused(ApprovedChange.of(wp, paired, ITEM).send(), code, wp, desk)
 
 
-def test_files_that_are_not_of_the_package_are_rolled_back(wp, paired, desk) -> None:
+def test_an_update_with_an_extra_file_is_rolled_back(wp, paired, desk) -> None:
     """Another plugin adds a file while WordPress installs the update."""
     item = pinned(precheck(paired, ITEM)["facts"], ITEM)
     code = (
@@ -124,29 +124,27 @@ def test_files_that_are_not_of_the_package_are_rolled_back(wp, paired, desk) -> 
         " }, 10, 3);"
     )
     with must_use_code(wp, code):
-        told = ApprovedChange.of(wp, paired, item).send()
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "tree_mismatch"), told
-    assert told["evidence"]["tree_sha256"] not in (None, item["tree_sha256"])
+        result = ApprovedChange.of(wp, paired, item).send()
+    assert (result["outcome"], result["reason"]) == ("rolled_back", "tree_mismatch"), result
+    assert result["evidence"]["tree_sha256"] not in (None, item["tree_sha256"])
     assert same_files(desk, disk(wp, DESK))
 
 
-def test_a_plan_that_names_other_files_is_rolled_back(wp, paired, desk) -> None:
+def test_a_plan_with_another_tree_hash_is_rolled_back(wp, paired, desk) -> None:
     item = {**pinned(precheck(paired, ITEM)["facts"], ITEM), "tree_sha256": "0" * 64}
-    told = ApprovedChange.of(wp, paired, item).send()
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "tree_mismatch"), told
+    result = ApprovedChange.of(wp, paired, item).send()
+    assert (result["outcome"], result["reason"]) == ("rolled_back", "tree_mismatch"), result
     assert same_files(desk, disk(wp, DESK))
 
 
-def test_a_plan_of_a_dashboard_that_names_no_package_still_runs(wp, paired, desk) -> None:
-    told = ApprovedChange.of(wp, paired, ITEM).send()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
-    assert len(told["evidence"]["tree_sha256"]) == 64
+def test_a_plan_that_names_no_package_still_runs(wp, paired, desk) -> None:
+    result = ApprovedChange.of(wp, paired, ITEM).send()
+    assert (result["outcome"], result["reason"]) == ("succeeded", None), result
+    assert len(result["evidence"]["tree_sha256"]) == 64
 
 
 @pytest.mark.parametrize("package", ["http://shop.example/paid.2.0.zip", "https://shop.example/x"])
-def test_a_pre_check_downloads_over_https_and_says_when_it_could_not(
-    wp, paired, desk, package
-) -> None:
+def test_a_pre_check_reports_http_and_failed_downloads(wp, paired, desk, package) -> None:
     item = {"kind": "plugin", "id": sellers.file_of("paid"), "from": "1.0", "to": "2.0"}
     with must_use_code(wp, sellers.SHOP.read_text("utf-8").removeprefix("<?php")):
         sellers.install(wp, "paid", "a seller", "when_stored();", f"'{package}'")
@@ -155,12 +153,12 @@ def test_a_pre_check_downloads_over_https_and_says_when_it_could_not(
     assert reasons == ["package_host" if package.startswith("http:") else "download_failed"]
 
 
-# Writes down every request that WordPress makes, whole.
+# Record the URL and arguments of every request that WordPress makes.
 _RECORDED = "/tmp/requests-of-a-paid-package"
 _RECORD = (
-    "add_filter('http_request_args', function ($given, $url) {"
-    " $line = wp_json_encode(array($url, $given)) . PHP_EOL;"
-    f" file_put_contents('{_RECORDED}', $line, FILE_APPEND); return $given; }}, 10, 2);"
+    "add_filter('http_request_args', function ($args, $url) {"
+    " $line = wp_json_encode(array($url, $args)) . PHP_EOL;"
+    f" file_put_contents('{_RECORDED}', $line, FILE_APPEND); return $args; }}, 10, 2);"
 )
 
 
@@ -175,13 +173,13 @@ def test_the_address_of_a_paid_package_stays_on_the_site(wp, paired, desk) -> No
         assert (checked["reasons"], checked["facts"]["package_host"]) == ([], "shop.example")
         assert checked["facts"]["package_path"] is None
         change = ApprovedChange.of(wp, paired, pinned(checked["facts"], item))
-        told = change.send()
-        heard = [checked, told, change.status(), paired.ask("report", have=None).document]
-    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
-    assert told["evidence"]["tree_sha256"] == checked["facts"]["tree_sha256"]
-    assert secret not in json.dumps(heard)
+        result = change.send()
+        documents = [checked, result, change.status(), paired.ask("report", have=None).document]
+    assert (result["outcome"], result["reason"]) == ("succeeded", None), result
+    assert result["evidence"]["tree_sha256"] == checked["facts"]["tree_sha256"]
+    assert secret not in json.dumps(documents)
     sent = wp.evaluate(f"return file('{_RECORDED}');")
     with_secret = [json.loads(line)[0] for line in sent if secret in line]
-    # Once for the pre-check and once for the update, and only to the seller.
+    # The pre-check and the update each send the license once, and only to the seller.
     assert [urlsplit(url).hostname for url in with_secret] == ["shop.example"] * 2
     assert len(sent) > len(with_secret)
