@@ -1,4 +1,4 @@
-"""Activating SiteAgent on WordPress's Plugins page leads to where a token is pasted."""
+"""Activate SiteAgent: the Plugins page leads to the field for the pairing token."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _LINK = re.compile(r'href="(plugins\.php\?action=activate&[^"]*plugin=siteagent[
 
 @pytest.fixture
 def ana(wp) -> Person:
-    """The administrator of a site that is not connected."""
+    """Return the administrator of a site that is not connected."""
     forget(wp)
     return Person(wp.url, wp.admin, wp.password)
 
 
 def activate(ana: Person, page: str = "plugins.php") -> requests.Response:
-    """Follow the link Activate on the Plugins page."""
+    """Follow the "Activate" link on the Plugins page."""
     plugins = f"{ana.url}/wp-admin/{page}"
     link = _LINK.search(ana.session.get(plugins, timeout=60).text)
     assert link, "there is no link to activate SiteAgent"

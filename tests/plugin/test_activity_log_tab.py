@@ -1,4 +1,4 @@
-"""The tab "Activity log": what matters first, each kind by itself, and plain words."""
+"""Show the "Activity log" tab: important entries first, filters by kind and plain words."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ana(wp) -> Person:
 
 
 def rows(page: str) -> list[str]:
-    """Each entry of the table, as it is read without opening its technical details."""
+    """Return the text of each table entry without its technical details."""
     table = page.split("<tbody>")[1].split("</tbody>")[0]
     shown = re.sub(r"<details.*?</details>", "", table, flags=re.DOTALL)
     return [words(row) for row in shown.split("<tr>")[1:]]
@@ -59,24 +59,24 @@ def test_routine_requests_do_not_hide_what_matters(ana) -> None:
         ("none such", 3, "Connected to the dashboard."),
     ],
 )
-def test_each_kind_of_entry_is_listed_by_itself(ana, kind, count, text) -> None:
+def test_a_filter_lists_one_kind_of_entry(ana, kind, count, text) -> None:
     found = rows(ana.page(f"&tab=log&kind={kind}").text)
     assert len(found) == count
     assert any(text in row for row in found)
 
 
-def test_other_pages_keep_the_kind_and_the_search(ana) -> None:
+def test_other_pages_keep_the_filter_and_the_search(ana) -> None:
     page = ana.page("&tab=log&kind=routine&words=ana").text
-    older = re.findall(r'href="([^"]+)">Older<', page)
-    assert len(older) == 2
-    followed = ana.session.get(older[0].replace("&#038;", "&"), timeout=60).text
-    assert len(rows(followed)) == 10
-    assert "Page 2 of 2" in words(followed)
-    assert 'name="words" value="ana"' in followed
-    assert re.search(r'class="current"[^>]*>Routine requests', followed)
+    links = re.findall(r'href="([^"]+)">Older<', page)
+    assert len(links) == 2
+    older = ana.session.get(links[0].replace("&#038;", "&"), timeout=60).text
+    assert len(rows(older)) == 10
+    assert "Page 2 of 2" in words(older)
+    assert 'name="words" value="ana"' in older
+    assert re.search(r'class="current"[^>]*>Routine requests', older)
 
 
-def test_a_search_looks_at_all_kinds(ana) -> None:
+def test_a_search_covers_all_kinds(ana) -> None:
     (row,) = rows(ana.page("&tab=log&words=ana%2059").text)
     assert "Answered a connection test. Requested by: ana 59" in row
 
@@ -92,7 +92,7 @@ def test_an_entry_is_read_without_internal_names(ana) -> None:
     assert "op-7" not in update
 
 
-def test_internal_values_are_folded_below_the_entry(ana) -> None:
+def test_internal_values_are_in_the_technical_details(ana) -> None:
     page = ana.page("&tab=log").text
     folded = words(" ".join(re.findall(r"<details.*?</details>", page, re.DOTALL)))
     for text in ("Operation ID op-7", "Digest of the plan abc", "Event update_answered"):
@@ -111,7 +111,7 @@ return 0;
 
 
 @pytest.mark.parametrize("tab", ["log", "history"])
-def test_a_log_that_was_altered_is_still_shown(wp, ana, tab) -> None:
+def test_an_altered_log_is_still_shown(wp, ana, tab) -> None:
     """An entry that breaks the page would hide that the log was altered."""
     wp.evaluate(ALTERED)
     page = ana.page(f"&tab={tab}")

@@ -1,4 +1,4 @@
-"""Settings → SiteAgent on a real WordPress: who may, every state, every way a token is wrong."""
+"""Use Settings → SiteAgent on a real WordPress: permissions, every state and wrong tokens."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from tests.plugin.support.wp_admin import Person, hidden, words
 
 @pytest.fixture
 def ana(wp) -> Person:
-    """The administrator; nothing is connected and nothing was pasted."""
+    """Return the administrator of a site without a connection or a pasted token."""
     forget(wp)
     return Person(wp.url, wp.admin, wp.password)
 
 
 @pytest.fixture
 def connected(wp, ana):
-    """A dashboard that is paired with this site."""
+    """Return a dashboard that is paired with this site."""
     return connect_by_forms(wp, ana)
 
 
 def state(wp) -> str:
-    """The state of this site's connection."""
+    """Return the state of this site's connection."""
     return wp.evaluate("return siteagent()->connection_store()->state();")
 
 
@@ -44,7 +44,7 @@ def state(wp) -> str:
 # What works
 
 
-def test_a_token_is_pasted_seen_through_and_agreed_to(wp, ana):
+def test_a_pasted_and_accepted_token_connects_the_site(wp, ana):
     token = new_token(wp.url)
     consent = words(paste(ana, token.text()))
     assert ORIGIN in consent
@@ -60,12 +60,12 @@ def test_a_token_is_pasted_seen_through_and_agreed_to(wp, ana):
     assert "ago)" in page
 
 
-def test_white_space_around_a_token_does_no_harm(wp, ana):
+def test_white_space_around_a_token_is_ignored(wp, ana):
     text = new_token(wp.url).text()
     assert ORIGIN in words(paste(ana, f"  \n{text}\r\n "))
 
 
-def test_waiting_looks_again_by_itself_and_can_be_cancelled(wp, ana):
+def test_the_waiting_page_refreshes_and_can_be_canceled(wp, ana):
     token = new_token(wp.url)
     page = agree(ana, token.text())
     assert ana.page().headers["Refresh"].startswith("5;")
@@ -83,7 +83,7 @@ def test_cancel_on_the_consent_page_forgets_the_token(wp, ana):
     assert "Connect this site to a dashboard" in words(ana.page("&step=consent").text)
 
 
-def test_disconnecting_says_first_what_stops_and_what_stays(wp, ana, connected):
+def test_the_disconnect_page_says_what_stops_and_what_stays(wp, ana, connected):
     danger = ana.page("&step=disconnect").text
     assert "What stops" in words(danger)
     assert "What stays" in words(danger)
@@ -94,7 +94,7 @@ def test_disconnecting_says_first_what_stops_and_what_stays(wp, ana, connected):
     assert state(wp) == "unpaired"
 
 
-def test_a_message_is_told_once(wp, ana, connected):
+def test_a_message_is_shown_once(wp, ana, connected):
     ana.submit(ana.page("&step=disconnect").text, "siteagent_disconnect")
     assert "Disconnected." not in words(ana.page().text)
 
@@ -106,7 +106,7 @@ def test_a_second_disconnect_does_no_harm(wp, ana, connected):
     assert "This site is not connected." in words(ana.submit(danger, "siteagent_disconnect"))
 
 
-def test_a_connected_site_keeps_its_connection_unless_the_box_is_ticked(wp, ana, connected):
+def test_a_connection_is_replaced_only_if_the_box_is_checked(wp, ana, connected):
     token = new_token(wp.url, origin="http://127.0.0.1:10")
     consent = paste(ana, token.text())
     assert "Replace the existing connection" in words(consent)
@@ -119,10 +119,10 @@ def test_a_connected_site_keeps_its_connection_unless_the_box_is_ticked(wp, ana,
 
 
 @pytest.mark.smoke
-# Tokens that are wrong
+# Wrong tokens
 
 
-def test_each_wrong_token_gets_its_own_answer(wp, ana):
+def test_each_wrong_token_gets_its_own_message(wp, ana):
     good = new_token(wp.url).text()
     wrong = {
         "hello": "This is not a pairing token.",
@@ -131,9 +131,9 @@ def test_each_wrong_token_gets_its_own_answer(wp, ana):
         new_token(wp.url, age_s=3600).text(): "This token has expired.",
         new_token("https://other.example").text(): "This token is for another site.",
     }
-    for text, answer in wrong.items():
+    for text, message in wrong.items():
         page = words(paste(ana, text))
-        assert answer in page, page
+        assert message in page, page
         assert "Connect this site to this dashboard?" not in page
     assert state(wp) == "unpaired"
 
@@ -145,23 +145,23 @@ def test_a_token_for_another_address_names_both_addresses(wp, ana):
     assert f"add it to your dashboard as {wp.url} and create a new token" in page
 
 
-def test_nothing_pasted_is_told(ana):
+def test_an_empty_token_is_reported(ana):
     assert "No token entered." in words(paste(ana, "   "))
 
 
-def test_a_used_token_is_told(wp, ana):
+def test_a_used_token_is_reported(wp, ana):
     token = new_token(wp.url)
     agree(ana, token.text())
     pair(token)
     assert "This token has already been used." in words(paste(ana, token.text()))
 
 
-def test_what_was_typed_wrongly_is_not_lost(ana):
+def test_a_mistyped_token_stays_in_the_field(ana):
     page = paste(ana, 'SA1.<b>"half"</b>')
     assert html.escape('SA1.<b>"half"</b>', quote=True) in page
 
 
-def test_a_token_that_works_is_never_shown_again(wp, ana):
+def test_a_valid_token_is_never_shown_again(wp, ana):
     elsewhere = new_token("https://other.example")
     assert elsewhere.text().split(".")[2] not in paste(ana, elsewhere.text())
     token = new_token(wp.url)
@@ -171,23 +171,23 @@ def test_a_token_that_works_is_never_shown_again(wp, ana):
     assert secret not in ana.submit(ana.page("&step=consent").text, "siteagent_accept")
 
 
-def test_a_pasted_token_is_in_no_readable_row(wp, ana):
+def test_a_pasted_token_is_not_stored_in_plain_text(wp, ana):
     token = new_token(wp.url)
     paste(ana, token.text())
     rows = wp.evaluate(
         "global $wpdb; return $wpdb->get_col('SELECT option_value FROM ' . $wpdb->options);"
     )
-    assert token.text().split(".")[2] not in "".join(one or "" for one in rows)
+    assert token.text().split(".")[2] not in "".join(value or "" for value in rows)
 
 
-def test_another_sign_in_of_the_same_account_does_not_see_the_token(wp, ana):
+def test_another_session_of_the_same_account_does_not_see_the_token(wp, ana):
     paste(ana, new_token(wp.url).text())
     elsewhere = Person(wp.url, wp.admin, wp.password)
     assert "siteagent-origin" in ana.page("&step=consent").text
     assert "siteagent-origin" not in elsewhere.page("&step=consent").text
 
 
-def test_agreeing_without_a_token_asks_for_it_again(wp, ana):
+def test_accepting_without_a_token_asks_for_it_again(wp, ana):
     consent = paste(ana, new_token(wp.url).text())
     forget(wp)
     assert "Please paste it again." in words(ana.submit(consent, "siteagent_accept"))
@@ -199,70 +199,70 @@ def test_a_dashboard_without_https_is_pointed_out(wp, ana):
     assert "not encrypted" not in words(paste(ana, safe))
 
 
-# Who may not
+# Visitors and other roles
 
 
 def test_the_nonces_of_these_tests_are_the_real_ones(wp, ana):
     page = ana.page().text
-    made = nonces_of(wp, ana)["siteagent_read_token"]
-    assert hidden(page, "siteagent_read_token")["_wpnonce"] == made
+    expected = nonces_of(wp, ana)["siteagent_read_token"]
+    assert hidden(page, "siteagent_read_token")["_wpnonce"] == expected
 
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("role", ["subscriber", "contributor", "author", "editor"])
-def test_nobody_but_an_administrator_sees_the_screen(wp, role):
+def test_only_an_administrator_sees_the_screen(wp, role):
     person = somebody(wp, role)
     for query in TABS:
-        answer = person.page(query)
-        assert answer.status_code == 403
-        assert "Pairing token" not in answer.text
+        response = person.page(query)
+        assert response.status_code == 403
+        assert "Pairing token" not in response.text
 
 
-def test_a_stranger_is_sent_to_sign_in(wp):
-    answer = Person(wp.url).page(allow_redirects=False)
-    assert answer.status_code == 302
-    assert "wp-login.php" in answer.headers["Location"]
+def test_a_visitor_is_sent_to_sign_in(wp):
+    response = Person(wp.url).page(allow_redirects=False)
+    assert response.status_code == 302
+    assert "wp-login.php" in response.headers["Location"]
 
 
 @pytest.mark.parametrize("role", ["subscriber", "contributor", "author", "editor"])
-def test_nobody_but_an_administrator_sends_a_form(wp, ana, connected, role):
+def test_only_an_administrator_can_send_a_form(wp, ana, connected, role):
     person = somebody(wp, role)
     token = new_token(wp.url).text()
     for form, nonce in nonces_of(wp, person).items():
-        answer = person.send(form, _wpnonce=nonce, token=token, replace="1")
-        assert answer.status_code == 403, form
+        response = person.send(form, _wpnonce=nonce, token=token, replace="1")
+        assert response.status_code == 403, form
         assert state(wp) == "paired", form
 
 
 @pytest.mark.smoke
-def test_a_stranger_sends_a_form_in_vain(wp, ana, connected):
-    stranger = Person(wp.url)
+def test_a_visitor_cannot_send_a_form(wp, ana, connected):
+    visitor = Person(wp.url)
     for form in FORMS:
-        answer = stranger.send(form, token="x", replace="1")
-        assert answer.status_code in (200, 302, 400, 403), form
-        assert answer.text.strip() in ("", "0") or answer.status_code != 200, form
+        response = visitor.send(form, token="x", replace="1")
+        assert response.status_code in (200, 302, 400, 403), form
+        assert response.text.strip() in ("", "0") or response.status_code != 200, form
         assert state(wp) == "paired", form
 
 
 def test_a_form_without_this_persons_nonce_does_nothing(wp, ana, connected):
-    anas, bens = nonces_of(wp, ana), nonces_of(wp, somebody(wp, "administrator"))
+    ana_nonces, ben_nonces = nonces_of(wp, ana), nonces_of(wp, somebody(wp, "administrator"))
     for form in FORMS:
         other = "siteagent_cancel" if form != "siteagent_cancel" else "siteagent_disconnect"
-        nobodys = wp.evaluate(f"wp_set_current_user(0); return wp_create_nonce('{form}');")
-        for nonce in ("", "nonsense", bens[form], nobodys, anas[other]):
-            answer = ana.send(form, _wpnonce=nonce, token="x", replace="1")
-            assert answer.status_code == 403, form
+        visitor_nonce = wp.evaluate(f"wp_set_current_user(0); return wp_create_nonce('{form}');")
+        for nonce in ("", "nonsense", ben_nonces[form], visitor_nonce, ana_nonces[other]):
+            response = ana.send(form, _wpnonce=nonce, token="x", replace="1")
+            assert response.status_code == 403, form
         assert state(wp) == "paired", form
 
 
 def test_a_link_cannot_send_a_form(wp, ana, connected):
     for form, nonce in nonces_of(wp, ana).items():
-        answer = ana.session.get(
+        response = ana.session.get(
             f"{wp.url}/wp-admin/admin-post.php?action={form}&_wpnonce={nonce}",
             allow_redirects=False,
             timeout=60,
         )
-        assert answer.status_code == 405, form
+        assert response.status_code == 405, form
         assert state(wp) == "paired", form
 
 
@@ -280,7 +280,7 @@ def test_unreadable_keys_are_explained(wp, ana, connected):
     assert "No dashboard is connected" in after
 
 
-# What leaves, and the log
+# The reported data and the log
 
 
 @pytest.mark.smoke
@@ -294,22 +294,22 @@ def test_the_exact_json_is_shown_before_and_after_pairing(wp, ana):
     before = ana.page("&tab=data").text
     assert "No dashboard is connected, so no data leaves this site." in words(before)
     paired = connect_by_forms(wp, ana)
-    left = paired.ask("report", have=None).document["report"]
-    # The clock moves on, and other tests use the disk; both are rounded in the report.
-    moving = (left.pop("taken_at"), left["health"].pop("disk_free"))
-    assert min(moving) > 0
+    report = paired.ask("report", have=None).document["report"]
+    # Time passes and other tests use the disk, so these two values change between reports.
+    changing = (report.pop("taken_at"), report["health"].pop("disk_free"))
+    assert min(changing) > 0
     after = ana.page("&tab=data").text
-    told = "the activity log since it was connected, and the result of each update it"
-    assert f"{ORIGIN} receives this report on request, {told}" in words(after)
+    contents = "the activity log since it was connected, and the result of each update it"
+    assert f"{ORIGIN} receives this report on request, {contents}" in words(after)
     for page in (before, after):
         shown = shown_json(page)
         assert shown.pop("taken_at") > 0
         assert shown["health"].pop("disk_free") > 0
-        assert shown == left
+        assert shown == report
 
 
 @pytest.mark.smoke
-def test_every_field_stands_there_with_its_reason(wp, ana):
+def test_every_field_is_listed_with_its_reason(wp, ana):
     from app.domain.inventory import report_schema
 
     page = words(ana.page("&tab=data").text)
@@ -318,7 +318,7 @@ def test_every_field_stands_there_with_its_reason(wp, ana):
         assert field.why in page
 
 
-def test_the_log_tells_what_happened_and_by_whom(wp, ana):
+def test_the_log_shows_what_happened_and_who_did_it(wp, ana):
     connect_by_forms(wp, ana).ask("ping")
     ana.submit(ana.page("&step=disconnect").text, "siteagent_disconnect")
     page = words(ana.page("&tab=log").text)
@@ -366,7 +366,7 @@ def test_hostile_facts_stay_text_in_the_log(wp, ana):
     assert "<u>who</u>" not in page
 
 
-def test_the_stylesheet_is_on_this_screen_alone(wp, ana):
+def test_the_stylesheet_is_only_on_this_screen(wp, ana):
     assert "assets/admin.css" in ana.page().text
     dashboard = ana.session.get(f"{wp.url}/wp-admin/index.php", timeout=60).text
     assert "assets/admin.css" not in dashboard
@@ -378,7 +378,7 @@ def test_the_plugins_list_links_to_the_screen(wp, ana):
     assert "options-general.php?page=siteagent" in page
 
 
-def test_wordpress_offers_a_text_for_the_privacy_policy(wp, ana):
+def test_wordpress_suggests_a_text_for_the_privacy_policy(wp, ana):
     guide = ana.session.get(
         f"{wp.url}/wp-admin/options-privacy.php?tab=policyguide", timeout=60
     ).text

@@ -1,7 +1,6 @@
-"""SiteAgent updates itself by an operation of its own, and stays answered whatever comes of it.
+"""Update SiteAgent itself: the site keeps answering whether or not the new version works.
 
-The versions are made here from the plugin's own folder: the same plugin under another number,
-good or spoilt.
+The versions are built from the plugin's own folder under another number, working or broken.
 """
 
 from __future__ import annotations
@@ -43,21 +42,23 @@ from tests.wordpress.site import WordPress
 
 ITEM = {"kind": "siteagent", "id": AGENT, "from": HERE, "to": NEXT}
 
-FATAL: Spoilt = {"hooks.php": ("register_activation_hook(", "nobody_wrote_this(")}
-DEAF: Spoilt = {
+FATAL: Spoilt = {"hooks.php": ("register_activation_hook(", "undefined_function(")}
+SILENT: Spoilt = {
     "includes/http/class-siteagent-rest-controller.php": (
         "private function authenticate( bool $is_slashed ) {",
         "private function authenticate( bool $is_slashed ) { echo 'Hello.'; exit;",
     )
 }
-NAMELESS: Spoilt = {"siteagent.php": (f"SITEAGENT_VERSION = '{NEXT}'", "SITEAGENT_VERSION = '9'")}
-KEYLESS: Spoilt = {
+WRONG_VERSION: Spoilt = {
+    "siteagent.php": (f"SITEAGENT_VERSION = '{NEXT}'", "SITEAGENT_VERSION = '9'")
+}
+WITHOUT_KEYS: Spoilt = {
     "includes/connection/class-siteagent-connection-store.php": (
         "public function channel( string $keyid ): ?array {",
         "public function channel( string $keyid ): ?array { return null;",
     )
 }
-BROKEN_ANSWER: Spoilt = {
+FAILING_PING: Spoilt = {
     "includes/operations/class-siteagent-operation-registry.php": (
         "case 'ping':",
         "case 'ping': throw new LogicException( 'broken' );",
@@ -78,7 +79,7 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def agent(wp, paired) -> Iterator[dict[str, Any]]:
-    """SiteAgent as it is in this repository, whatever a test made of it."""
+    """Restore SiteAgent as it is in this repository and check that the test leaves nothing."""
     put_back(wp)
     before = disk(wp, AGENT, kind="siteagent")
     assert (before["version"], before["active"], before["left"]) == (HERE, True, [])
@@ -92,8 +93,8 @@ def update(wp, paired: Paired, **changed: Any) -> ApprovedChange:
     return ApprovedChange.of(wp, paired, item, op="agent.update", **changed)
 
 
-def answering(paired: Paired) -> str:
-    """The version that answers the dashboard under the keys of this pairing."""
+def answering_version(paired: Paired) -> str:
+    """Return the version that answers the dashboard with the keys of this pairing."""
     return str(paired.ask("ping").document["plugin"])
 
 
@@ -101,7 +102,7 @@ def assert_back(wp, paired: Paired, before: dict[str, Any]) -> None:
     after = disk(wp, AGENT, kind="siteagent")
     assert same_files(before, after)
     assert (after["version"], after["active"]) == (HERE, True)
-    assert answering(paired) == HERE
+    assert answering_version(paired) == HERE
 
 
 # ---- what works ----
@@ -118,13 +119,13 @@ def test_the_new_version_answers_under_the_same_keys(wp, paired, agent) -> None:
     assert (checked["eligible"], checked["facts"]["permission"]) == (True, "siteagent")
     change = update(wp, paired)
     assert change.status()["state"] == "never"
-    told = change.send()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
-    evidence = told["evidence"]
+    reply = change.send()
+    assert (reply["outcome"], reply["reason"]) == ("succeeded", None), reply
+    evidence = reply["evidence"]
     assert evidence["before"] == {"version": HERE, "active": True, "probe": "ok"}
     assert evidence["after"] == {"version": NEXT, "active": True, "probe": "ok"}
     assert (evidence["kept_copy"], evidence["watched_until"]) == (True, None)
-    assert answering(paired) == NEXT
+    assert answering_version(paired) == NEXT
     status = change.status()
     assert (status["state"], status["outcome"]) == ("done", "succeeded")
     assert change.send()["evidence"] == evidence
@@ -137,72 +138,70 @@ def test_the_new_version_answers_under_the_same_keys(wp, paired, agent) -> None:
     assert mixed(wp) is False
 
 
-def test_what_the_site_logged_before_is_in_the_new_version_s_log(wp, paired, agent) -> None:
+def test_the_new_version_keeps_the_log(wp, paired, agent) -> None:
     available(wp)
     first = head_of(paired.ask("ping"))
     assert update(wp, paired).send()["outcome"] == "succeeded"
-    there = paired.ask("ping", log=first)
-    assert there.document["knows"] is True
-    assert head_of(there)["n"] > first["n"]
+    reply = paired.ask("ping", log=first)
+    assert reply.document["knows"] is True
+    assert head_of(reply)["n"] > first["n"]
 
 
-# ---- a version that is no good ----
+# ---- a version that does not work ----
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "reason"),
+    ("broken", "reason"),
     [
         (FATAL, "fatal_after"),
-        (DEAF, "no_answer_after"),
-        (NAMELESS, "no_answer_after"),
-        (KEYLESS, "no_answer_after"),
-        (BROKEN_ANSWER, "no_answer_after"),
+        (SILENT, "no_answer_after"),
+        (WRONG_VERSION, "no_answer_after"),
+        (WITHOUT_KEYS, "no_answer_after"),
+        (FAILING_PING, "no_answer_after"),
     ],
-    ids=["fatal", "deaf", "nameless", "keyless", "broken answer"],
+    ids=["fatal", "silent", "wrong version", "no keys", "failing ping"],
 )
-def test_a_version_that_does_not_answer_is_taken_back(wp, paired, agent, spoilt, reason) -> None:
-    available(wp, spoilt=spoilt)
+def test_a_version_that_does_not_answer_is_rolled_back(wp, paired, agent, broken, reason) -> None:
+    available(wp, spoilt=broken)
     change = update(wp, paired)
-    told = change.send()
-    assert (told["outcome"], told["reason"]) == ("rolled_back", reason), told
-    assert told["evidence"]["after"] == {"version": HERE, "active": True, "probe": "ok"}
+    reply = change.send()
+    assert (reply["outcome"], reply["reason"]) == ("rolled_back", reason), reply
+    assert reply["evidence"]["after"] == {"version": HERE, "active": True, "probe": "ok"}
     assert_back(wp, paired, agent)
     assert change.status()["outcome"] == "rolled_back"
     assert mixed(wp) is False
 
 
-def test_where_the_site_cannot_ask_itself_the_dashboard_s_question_is_the_word_of_it(
-    wp, paired, agent
-) -> None:
+def test_without_loopback_the_dashboards_request_confirms_the_update(wp, paired, agent) -> None:
     available(wp)
     change = update(wp, paired)
     with injected_faults(wp, loopback="blocked"):
-        told = change.send()
-        assert told["outcome"] == "succeeded"
-        assert told["evidence"]["after"]["probe"] == "could_not_tell"
-        assert told["evidence"]["watched_until"] > 0
+        reply = change.send()
+        assert reply["outcome"] == "succeeded"
+        assert reply["evidence"]["after"]["probe"] == "could_not_tell"
+        assert reply["evidence"]["watched_until"] > 0
         status = change.status()
     assert (status["state"], status["outcome"]) == ("done", "succeeded")
     assert status["evidence"]["watched_until"] is None
-    assert answering(paired) == NEXT
+    assert answering_version(paired) == NEXT
 
 
-def test_a_silent_version_goes_back_by_itself_where_nobody_could_ask(wp, paired, agent) -> None:
-    """The connection dies with it; the truth is told by the version that comes back."""
-    available(wp, spoilt=DEAF)
+def test_without_loopback_a_visit_rolls_a_silent_version_back(wp, paired, agent) -> None:
+    """The silent version breaks the connection; the restored version reports the result."""
+    available(wp, spoilt=SILENT)
     change = update(wp, paired)
     with injected_faults(wp, loopback="blocked"):
         assert change.send()["evidence"]["watched_until"] > 0
-        for ask_again in (change.status, lambda: answering(paired)):
+        for request in (change.status, lambda: answering_version(paired)):
             with pytest.raises(CallError):
-                ask_again()
+                request()
         docker(
             "exec",
             wp.container,
             "sh",
             "-c",
-            "for one in /var/www/wordpress/wp-content/siteagent-probation/*/settled;"
-            " do echo 1 > $one; done",
+            "for file in /var/www/wordpress/wp-content/siteagent-probation/*/settled;"
+            " do echo 1 > $file; done",
         )
         assert requests.get(wp.url, timeout=60).status_code == 200
         status = change.status()
@@ -211,60 +210,58 @@ def test_a_silent_version_goes_back_by_itself_where_nobody_could_ask(wp, paired,
 
 
 @pytest.mark.parametrize("when", ["before", "half_way", "behind"])
-def test_an_update_that_is_killed_is_taken_back(wp, paired, agent, when) -> None:
+def test_a_killed_update_is_rolled_back(wp, paired, agent, when) -> None:
     available(wp)
     change = update(wp, paired)
     with injected_faults(wp, sleep={when: 30}), ThreadPoolExecutor(1) as pool:
-        running = pool.submit(change.send)
+        sent = pool.submit(change.send)
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
-        assert isinstance(running.exception(30), CallError)
+        assert isinstance(sent.exception(30), CallError)
         assert requests.get(wp.url, timeout=60).status_code == 200
     status = change.status()
     assert (status["outcome"], status["reason"]) == ("rolled_back", "interrupted")
     assert_back(wp, paired, agent)
 
 
-# ---- what is refused, with nothing touched ----
+# ---- what is refused without changing a file ----
 
 
-def test_a_package_that_lies_touches_nothing(wp, paired, agent) -> None:
+def test_a_package_with_another_version_changes_nothing(wp, paired, agent) -> None:
     available(wp, header="0.1.9")
-    told = update(wp, paired).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "package_mismatch")
+    reply = update(wp, paired).send()
+    assert (reply["outcome"], reply["reason"]) == ("refused", "package_mismatch")
     assert disk(wp, AGENT, kind="siteagent") == agent
 
 
-@pytest.mark.parametrize("said", ["Data format:       2", "Text: none"])
-def test_a_version_whose_data_this_one_could_not_read_touches_nothing(
-    wp, paired, agent, said
-) -> None:
-    available(wp, spoilt={"siteagent.php": ("Data format:       1", said)})
-    told = update(wp, paired).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "rollback_impossible")
+@pytest.mark.parametrize("header", ["Data format:       2", "Text: none"])
+def test_a_version_with_another_data_format_changes_nothing(wp, paired, agent, header) -> None:
+    available(wp, spoilt={"siteagent.php": ("Data format:       1", header)})
+    reply = update(wp, paired).send()
+    assert (reply["outcome"], reply["reason"]) == ("refused", "rollback_impossible")
     assert disk(wp, AGENT, kind="siteagent") == agent
 
 
-def test_it_is_a_permission_of_its_own(wp, paired, agent) -> None:
+def test_updating_siteagent_needs_its_own_permission(wp, paired, agent) -> None:
     available(wp)
     grant(wp, "plugins", "themes", "translations", "core_minor", "core_major")
     try:
         assert ask(paired, "change.check", item=ITEM)["reasons"] == ["permission_off"]
-        told = update(wp, paired).send()
-        assert (told["outcome"], told["reason"]) == ("refused", "permission_off")
+        reply = update(wp, paired).send()
+        assert (reply["outcome"], reply["reason"]) == ("refused", "permission_off")
     finally:
         grant(wp, "siteagent")
     assert disk(wp, AGENT, kind="siteagent") == agent
 
 
-def test_the_general_operation_goes_on_refusing_it(wp, paired, agent) -> None:
+def test_change_run_refuses_to_update_siteagent(wp, paired, agent) -> None:
     available(wp)
     grant(wp, "siteagent", "plugins")
     try:
         for kind in ("plugin", "siteagent"):
-            told = ApprovedChange.of(wp, paired, {**ITEM, "kind": kind}).send()
-            assert (told["outcome"], told["reason"]) == ("refused", "is_siteagent")
-        asked = ask(paired, "change.check", item={**ITEM, "kind": "plugin"})
-        assert "is_siteagent" in asked["reasons"]
+            reply = ApprovedChange.of(wp, paired, {**ITEM, "kind": kind}).send()
+            assert (reply["outcome"], reply["reason"]) == ("refused", "is_siteagent")
+        check = ask(paired, "change.check", item={**ITEM, "kind": "plugin"})
+        assert "is_siteagent" in check["reasons"]
     finally:
         grant(wp, "siteagent")
     assert disk(wp, AGENT, kind="siteagent") == agent
@@ -279,7 +276,7 @@ def test_the_general_operation_goes_on_refusing_it(wp, paired, agent) -> None:
         {**ITEM, "id": "siteagent/hooks.php"},
     ],
 )
-def test_nothing_else_is_updated_in_its_name(wp, paired, agent, item) -> None:
+def test_agent_update_refuses_other_components(wp, paired, agent, item) -> None:
     grant(wp, "siteagent", "plugins")
     try:
         with pytest.raises(CallError) as caught:
@@ -290,7 +287,7 @@ def test_nothing_else_is_updated_in_its_name(wp, paired, agent, item) -> None:
         grant(wp, "siteagent")
 
 
-def test_an_order_of_one_operation_is_none_for_the_other(wp, paired, agent) -> None:
+def test_change_run_refuses_a_plan_for_agent_update(wp, paired, agent) -> None:
     available(wp)
     change = update(wp, paired)
     with pytest.raises(CallError) as caught:
@@ -299,11 +296,11 @@ def test_an_order_of_one_operation_is_none_for_the_other(wp, paired, agent) -> N
     assert disk(wp, AGENT, kind="siteagent") == agent
 
 
-# ---- an older version than the one that stored ----
+# ---- data of a newer version ----
 
 
-def test_what_a_newer_version_stored_is_neither_used_nor_lost(wp, paired, agent) -> None:
-    """Somebody uploads an older SiteAgent by hand."""
+def test_data_of_a_newer_version_is_neither_used_nor_lost(wp, paired, agent) -> None:
+    """An administrator uploads an older SiteAgent by hand."""
     change = (
         'global $wpdb; $all = maybe_unserialize($wpdb->get_var("SELECT option_value FROM'
         " $wpdb->options WHERE option_name = 'siteagent'\")); $all['format'] = %d;"
@@ -313,7 +310,7 @@ def test_what_a_newer_version_stored_is_neither_used_nor_lost(wp, paired, agent)
     wp.evaluate(change % 2)
     try:
         with pytest.raises(CallError):
-            answering(paired)
+            answering_version(paired)
         state = (
             "return array(siteagent()->connection_store()->state(), "
             "siteagent()->permissions()->all());"
@@ -324,7 +321,7 @@ def test_what_a_newer_version_stored_is_neither_used_nor_lost(wp, paired, agent)
             wp.evaluate("return siteagent()->site_identity()->uuid();")
     finally:
         wp.evaluate(change % 1)
-    assert answering(paired) == HERE
+    assert answering_version(paired) == HERE
 
 
 # ---- a network of sites ----
@@ -332,7 +329,7 @@ def test_what_a_newer_version_stored_is_neither_used_nor_lost(wp, paired, agent)
 
 @pytest.fixture(params=WORDPRESSES)
 def network(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
-    """Sites that share one connection."""
+    """Start a network of sites that share one connection."""
     site = WordPress.start(request.param, siteagent="installed", network="paths")
     try:
         main = RealWordPress(site)
@@ -342,23 +339,26 @@ def network(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
         site.stop()
 
 
-def test_active_on_a_whole_network_it_stays_so_whatever_comes_of_it(network) -> None:
+def test_an_update_keeps_siteagent_active_on_the_network(network) -> None:
     paired = connect(network, DASHBOARD)
     trust_test_key(network)
     grant(network, "siteagent")
-    for version, spoilt, outcome in ((NEXT, KEYLESS, "rolled_back"), (NEXT, None, "succeeded")):
-        available(network, version, spoilt)
-        told = update(network, paired).send()
-        assert told["outcome"] == outcome, told
-        expected = HERE if spoilt else NEXT
-        assert told["evidence"]["after"] == {"version": expected, "active": True, "probe": "ok"}
-        assert answering(paired) == expected
+    for version, broken, outcome in (
+        (NEXT, WITHOUT_KEYS, "rolled_back"),
+        (NEXT, None, "succeeded"),
+    ):
+        available(network, version, broken)
+        reply = update(network, paired).send()
+        assert reply["outcome"] == outcome, reply
+        expected = HERE if broken else NEXT
+        assert reply["evidence"]["after"] == {"version": expected, "active": True, "probe": "ok"}
+        assert answering_version(paired) == expected
         assert network.evaluate(f"return is_plugin_active_for_network('{AGENT}');") is True
     assert disk(network, AGENT, kind="siteagent")["left"] == []
 
 
-def test_a_check_that_outlives_its_sender_has_loaded_all_before_others_act(wp, paired) -> None:
-    """Another plugin may wait for its server until the sender gives up and updates SiteAgent."""
+def test_a_background_check_loads_all_files_before_other_plugins_run(wp, paired) -> None:
+    """Another plugin may delay the check until its sender gives up and updates SiteAgent."""
     with must_use(wp, LOADED_FILES):
         wp.evaluate(
             "delete_site_transient('update_plugins');"

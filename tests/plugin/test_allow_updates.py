@@ -1,4 +1,4 @@
-"""Allowing the dashboard an update takes the capability to install it oneself."""
+"""Allow updates: only a user who may install an update may let the dashboard install it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def paired(wp) -> Iterator[Paired]:
 
 @pytest.fixture
 def manager(wp) -> Iterator[Person]:
-    """Somebody who may change options and install no updates, as agencies give it to clients."""
+    """Return an agency's client, who may change options but not install updates."""
     wp.evaluate(
         "require_once ABSPATH . 'wp-admin/includes/user.php';"
         "add_role('manager', 'Manager', array('read' => true, 'manage_options' => true));"
@@ -57,29 +57,29 @@ def submit(person: Person, *, here: str = "", **fields: Any) -> str:
     return words(person.submit(page, "siteagent_permissions", approval_on_site=here, **fields))
 
 
-def test_who_may_not_install_updates_cannot_allow_them(wp, paired, manager) -> None:
+def test_a_user_who_may_not_install_updates_cannot_allow_them(wp, paired, manager) -> None:
     assert "disabled" in manager.page("&tab=permissions").text
-    told = submit(manager, **{"permissions[]": "plugins"})
-    assert "you are not allowed to install such updates" in told
+    page = submit(manager, **{"permissions[]": "plugins"})
+    assert "you are not allowed to install such updates" in page
     assert permissions(wp) == []
 
 
-def test_but_can_withdraw_them(wp, paired, manager) -> None:
+def test_a_user_who_may_not_install_updates_can_disallow_them(wp, paired, manager) -> None:
     grant(wp, "plugins", "themes")
     submit(manager, **{"permissions[]": "plugins"})
     assert permissions(wp) == ["plugins"]
 
 
-def test_cannot_give_up_the_approval_here_of_what_they_may_not_install(wp, paired, manager) -> None:
+def test_a_user_who_may_not_install_updates_cannot_turn_off_approval(wp, paired, manager) -> None:
     grant(wp, "plugins", here=True)
-    told = submit(manager, **{"permissions[]": "plugins"})
-    assert "you are not allowed to install such updates" in told
+    page = submit(manager, **{"permissions[]": "plugins"})
+    assert "you are not allowed to install such updates" in page
     assert wp.evaluate("return siteagent()->permissions()->requires_approval();") is True
 
 
-def test_an_administrator_can(wp, paired) -> None:
-    told = submit(Person(wp.url, wp.admin, wp.password), **{"permissions[]": "core_major"})
-    assert "Permissions saved" in told
+def test_an_administrator_can_allow_updates(wp, paired) -> None:
+    page = submit(Person(wp.url, wp.admin, wp.password), **{"permissions[]": "core_major"})
+    assert "Permissions saved" in page
     assert permissions(wp) == ["core_major"]
 
 
@@ -95,7 +95,7 @@ $store->change(function (array $data) {
 DIGEST = "ab" * 32
 
 
-def test_what_waits_is_announced_where_an_administrator_looks(wp, paired) -> None:
+def test_a_waiting_update_is_announced_in_wp_admin(wp, paired) -> None:
     wp.evaluate(WAITING % DIGEST)
     ana = Person(wp.url, wp.admin, wp.password)
     dashboard = ana.session.get(f"{wp.url}/wp-admin/index.php", timeout=60).text
@@ -104,13 +104,13 @@ def test_what_waits_is_announced_where_an_administrator_looks(wp, paired) -> Non
     assert "1 update is waiting for your approval" in words(ana.page().text)
 
 
-def test_who_may_not_install_it_cannot_approve_it_and_can_refuse_it(wp, paired, manager) -> None:
+def test_a_user_who_may_not_install_an_update_can_only_refuse_it(wp, paired, manager) -> None:
     wp.evaluate(WAITING % DIGEST)
     fields = {"plan": DIGEST, "verdict": "approved"}
-    told = words(
+    page = words(
         manager.submit(manager.page("&tab=permissions").text, "siteagent_decide", **fields)
     )
-    assert "you are not allowed to install such updates" in told
+    assert "you are not allowed to install such updates" in page
     assert len(wp.evaluate("return siteagent()->pending_approvals()->waiting(time());")) == 1
     fields["verdict"] = "refused"
     manager.submit(manager.page("&tab=permissions").text, "siteagent_decide", **fields)
@@ -123,13 +123,11 @@ def test_who_may_not_install_it_cannot_approve_it_and_can_refuse_it(wp, paired, 
     ids=["withdrawn", "disconnected"],
 )
 @pytest.mark.parametrize("moment", ["download", "before"])
-def test_a_permission_that_ends_while_an_update_begins_stops_it(
-    wp, paired, moment, decision
-) -> None:
+def test_withdrawing_a_permission_stops_an_update_that_begins(wp, paired, moment, decision) -> None:
     """The package is downloaded or even unpacked, but no file of the site is replaced."""
     reset(wp, "tide-gallery", "1.0.0", available="1.1.0")
     admin = "require_once ABSPATH . 'wp-admin/includes/admin.php';"
-    # An inactive plugin, because no form can be sent to a site in maintenance.
+    # Use an inactive plugin because a site in maintenance mode accepts no form.
     wp.evaluate(f"{admin} deactivate_plugins('{GALLERY}', true);")
     grant(wp, "plugins", "themes")
     before = disk(wp, GALLERY)
@@ -139,7 +137,7 @@ def test_a_permission_that_ends_while_an_update_begins_stops_it(
         reached(wp)
         wp.evaluate(f"siteagent()->{decision};")
         wake(wp)
-        answer = sent.result()
-    assert (answer["outcome"], answer["reason"]) == ("refused", "permission_off")
+        reply = sent.result()
+    assert (reply["outcome"], reply["reason"]) == ("refused", "permission_off")
     assert disk(wp, GALLERY) == before
     wp.evaluate(f"{admin} activate_plugin('{GALLERY}', '', false, true);")

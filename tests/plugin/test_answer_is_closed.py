@@ -1,4 +1,4 @@
-"""Other plugins print while WordPress shuts down: the signed answer has left before."""
+"""Send the signed response before other plugins print while WordPress shuts down."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.plugin.support.changing import php_text
 PRINTERS = {
     "a shutdown action": "add_action( 'shutdown', function () { print '<!-- served -->'; } );",
     "a shutdown function": "register_shutdown_function(function () { print '<!-- served -->'; });",
-    "one that ends every buffer": (
+    "an action that ends every buffer": (
         "add_action( 'shutdown', function () { while ( ob_get_level() ) { ob_end_clean(); } }, 0 );"
     ),
 }
 
 
-# Only where SiteAgent answers: tests ask for values by requests too.
+# Print only in responses of SiteAgent: the tests read values by HTTP requests too.
 _FOR_SITEAGENT = "<?php if ( false !== strpos( $_SERVER['REQUEST_URI'], 'siteagent' ) ) { %s }"
 
 
@@ -34,7 +34,7 @@ def plugin(wp, code: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("code", PRINTERS.values(), ids=list(PRINTERS))
 @pytest.mark.parametrize("op", ["ping", "report"])
-def test_what_is_printed_at_shutdown_does_not_reach_the_answer(wp, paired, code, op) -> None:
-    given = {"have": None} if op == "report" else {}
+def test_output_at_shutdown_does_not_reach_the_response(wp, paired, code, op) -> None:
+    arguments = {"have": None} if op == "report" else {}
     with plugin(wp, code):
-        assert paired.ask(op, **given).document["ok"] is True
+        assert paired.ask(op, **arguments).document["ok"] is True

@@ -1,4 +1,4 @@
-"""What WordPress updates by itself, as the report tells it: the same as WordPress would decide."""
+"""Report what WordPress updates automatically: the same as WordPress would decide."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ NOTHING = {"core_minor": False, "core_major": False, "core_dev": False, "transla
 OFF = {"constants": {"AUTOMATIC_UPDATER_DISABLED": True}}
 
 
-def told(paired: Paired) -> dict[str, Any]:
+def site_report(paired: Paired) -> dict[str, Any]:
     return paired.ask("report", have=None).document["report"]
 
 
-def by_itself(paired: Paired) -> dict[str, bool]:
-    return told(paired)["health"]["auto_updates"]
+def auto_updates(paired: Paired) -> dict[str, bool]:
+    return site_report(paired)["health"]["auto_updates"]
 
 
 @pytest.mark.parametrize(
@@ -54,37 +54,37 @@ def by_itself(paired: Paired) -> dict[str, bool]:
 )
 def test_the_report_says_what_wordpress_would_do(wp, paired, fault_injection, expected) -> None:
     if not fault_injection:
-        assert by_itself(paired) == NOTHING | expected
+        assert auto_updates(paired) == NOTHING | expected
         return
     with injected_faults(wp, **fault_injection):
-        assert by_itself(paired) == NOTHING | expected
+        assert auto_updates(paired) == NOTHING | expected
 
 
-def test_an_administrator_s_choice_counts(wp, paired) -> None:
+def test_the_administrators_choice_counts(wp, paired) -> None:
     wp.evaluate("update_site_option('auto_update_core_major', 'disabled');")
     try:
-        assert by_itself(paired)["core_major"] is False
-        assert by_itself(paired)["core_minor"] is True
+        assert auto_updates(paired)["core_major"] is False
+        assert auto_updates(paired)["core_minor"] is True
     finally:
         wp.evaluate("update_site_option('auto_update_core_major', 'enabled');")
 
 
 @pytest.mark.parametrize("autoupdate", [True, False])
-def test_each_translation_says_so_for_itself(wp, paired, autoupdate) -> None:
+def test_each_translation_has_its_own_setting(wp, paired, autoupdate) -> None:
     before = wp.evaluate(
         "array_map('unlink', (array) glob(WP_LANG_DIR . '/plugins/contact-desk-*'));"
         f"return file_get_contents('{CATALOGUE}');"
     )
-    all_ = json.loads(before)
-    all_["translations"][0]["autoupdate"] = autoupdate
+    catalogue = json.loads(before)
+    catalogue["translations"][0]["autoupdate"] = autoupdate
     wp.evaluate(
-        f"file_put_contents('{CATALOGUE}', {php_text(json.dumps(all_))});"
+        f"file_put_contents('{CATALOGUE}', {php_text(json.dumps(catalogue))});"
         "delete_site_transient('update_plugins'); wp_update_plugins();"
     )
     try:
-        available = told(paired)["updates"]["translations"]
-        assert [one["auto_update"] for one in available] == [autoupdate]
+        available = site_report(paired)["updates"]["translations"]
+        assert [item["auto_update"] for item in available] == [autoupdate]
         with injected_faults(wp, **OFF):
-            assert told(paired)["updates"]["translations"][0]["auto_update"] is False
+            assert site_report(paired)["updates"]["translations"][0]["auto_update"] is False
     finally:
         wp.evaluate(f"file_put_contents('{CATALOGUE}', {php_text(before)});")

@@ -1,4 +1,4 @@
-"""What the site tells of a new version: its public changelog, as plain text and within bounds."""
+"""Send the public changelog of a new version as plain text and within limits."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ GRANTED = ("plugins", "themes", "core_minor")
 
 
 @pytest.fixture(autouse=True)
-def forgetful(wp, paired) -> None:
-    """Nothing kept of an earlier test."""
+def old_version(wp, paired) -> None:
+    """Install the old version and delete the changelogs that an earlier test cached."""
     reset(wp, "contact-desk", "2.3.1")
-    forget_kept(wp)
+    delete_cached_changelogs(wp)
 
 
-def forget_kept(wp: Any) -> None:
+def delete_cached_changelogs(wp: Any) -> None:
     wp.evaluate(
         'global $wpdb; $wpdb->query("DELETE FROM $wpdb->options'
         " WHERE option_name LIKE '%siteagent_changelog_%'\"); wp_cache_flush();"
     )
 
 
-def checked(paired: Paired, item: dict[str, str] = ITEM) -> Any:
-    told = ask(paired, "change.check", item=item)
-    assert told["eligible"] is True, told
-    return told["facts"]["changelog"]
+def checked_changelog(paired: Paired, item: dict[str, str] = ITEM) -> Any:
+    check = ask(paired, "change.check", item=item)
+    assert check["eligible"] is True, check
+    return check["facts"]["changelog"]
 
 
 def absent(why: str) -> dict[str, Any]:
     return {"text": None, "part": None, "cut": False, "source": None, "why": why}
 
 
-def answered(wp: Any, php: str) -> dict[str, Any]:
-    """What is told when WordPress.org answers with what this PHP returns."""
+def changelog_with_response(wp: Any, php: str) -> dict[str, Any]:
+    """Return the changelog when WordPress.org sends the response that this PHP returns."""
     return wp.evaluate(
         "Siteagent_Report::load_admin_includes();"
         "add_filter('pre_http_request', static function ($answer, $arguments, $url) {"
@@ -59,21 +59,21 @@ def answered(wp: Any, php: str) -> dict[str, Any]:
     )
 
 
-def body(php: str) -> str:
-    """An answer of 200 with this body."""
+def response_with(php: str) -> str:
+    """Return PHP for a response with status 200 and this body."""
     return (
         "return array('headers' => array(), 'cookies' => array(),"
         f"'response' => array('code' => 200, 'message' => 'OK'), 'body' => {php});"
     )
 
 
-def plain(wp: Any, html: str) -> str:
+def to_plain_text(wp: Any, html: str) -> str:
     return str(wp.evaluate(f"return Siteagent_Changelog::to_plain_text({php_text(html)});"))
 
 
-def test_the_versions_in_between_are_told_as_plain_text(wp, paired) -> None:
+def test_the_versions_in_between_are_sent_as_plain_text(wp, paired) -> None:
     update(wp, "contact-desk", "2.4.0", changelog=CHANGELOG)
-    assert checked(paired) == {
+    assert checked_changelog(paired) == {
         "text": "= 2.4.0 – 2026-10-01\nThanks & more:\n* Closes a hole\n* Faster\n"
         "= 2.3.2\n* A patch",
         "part": "versions",
@@ -83,51 +83,51 @@ def test_the_versions_in_between_are_told_as_plain_text(wp, paired) -> None:
     }
 
 
-def test_it_is_asked_for_once_in_twelve_hours_and_leaves_with_the_plugin(wp, paired) -> None:
+def test_a_changelog_is_cached_and_deleted_with_the_plugin(wp, paired) -> None:
     update(wp, "contact-desk", "2.4.0", changelog=CHANGELOG)
-    first = checked(paired)
+    first = checked_changelog(paired)
     update(wp, "contact-desk", "2.4.0", changelog="<h4>2.4.0</h4><p>Other words</p>")
-    assert checked(paired) == first
-    kept = wp.evaluate(
+    assert checked_changelog(paired) == first
+    cached = wp.evaluate(
         'global $wpdb; return $wpdb->get_col("SELECT option_name FROM $wpdb->options'
         " WHERE option_name LIKE '%siteagent_changelog_%'\");"
     )
     prefixes = wp.evaluate("return Siteagent_Uninstaller::TRANSIENTS;")
-    assert len(kept) == 2
-    assert all(any(prefix in name for prefix in prefixes) for name in kept)
+    assert len(cached) == 2
+    assert all(any(prefix in name for prefix in prefixes) for name in cached)
 
 
-def test_where_versions_cannot_be_told_apart_the_beginning_is_told(wp, paired) -> None:
+def test_without_version_headings_the_beginning_is_sent(wp, paired) -> None:
     update(wp, "contact-desk", "2.4.0", changelog="<p>We improve all the time.</p>")
-    told = checked(paired)
-    assert (told["part"], told["text"]) == ("beginning", "We improve all the time.")
+    changelog = checked_changelog(paired)
+    assert (changelog["part"], changelog["text"]) == ("beginning", "We improve all the time.")
 
 
-def test_a_changelog_that_does_not_name_the_version_is_not_guessed_from(wp, paired) -> None:
+def test_a_changelog_without_the_version_is_not_sent(wp, paired) -> None:
     update(wp, "contact-desk", "2.4.0", changelog="<h4>1.0</h4><p>First.</p>")
-    assert checked(paired) == absent("not_named")
+    assert checked_changelog(paired) == absent("not_named")
 
 
-def test_without_a_changelog_that_is_told(wp, paired) -> None:
+def test_a_missing_changelog_is_reported(wp, paired) -> None:
     update(wp, "contact-desk", "2.4.0")
-    assert checked(paired) == absent("none")
+    assert checked_changelog(paired) == absent("none")
 
 
-def test_a_theme_is_asked_for_as_a_theme(wp, paired) -> None:
+def test_a_theme_is_looked_up_as_a_theme(wp, paired) -> None:
     reset(wp, "coastline", "1.2.0", kind="theme")
     update(wp, "coastline", "1.3.0", kind="theme", changelog="<h4>1.3.0</h4><p>Wider.</p>")
     item = {"kind": "theme", "id": "coastline", "from": "1.2.0", "to": "1.3.0"}
-    assert checked(paired, item)["text"] == "= 1.3.0\nWider."
+    assert checked_changelog(paired, item)["text"] == "= 1.3.0\nWider."
 
 
-def test_for_wordpress_itself_and_where_nothing_may_be_done_none_is_sought(wp, paired) -> None:
+def test_no_changelog_is_requested_for_an_ineligible_update(wp, paired) -> None:
     update(wp, "contact-desk", "2.4.0", changelog=CHANGELOG)
-    told = ask(paired, "change.check", item={**ITEM, "to": "2.4.1"})
-    assert (told["eligible"], told["facts"]["changelog"]) == (False, None)
+    check = ask(paired, "change.check", item={**ITEM, "to": "2.4.1"})
+    assert (check["eligible"], check["facts"]["changelog"]) == (False, None)
 
 
-def test_what_comes_from_elsewhere_has_none(wp, paired) -> None:
-    told = wp.evaluate(
+def test_a_package_from_elsewhere_has_no_changelog(wp, paired) -> None:
+    changelog = wp.evaluate(
         "Siteagent_Report::load_admin_includes();"
         "set_site_transient('update_plugins', (object) array('last_checked' => time(),"
         f"'response' => array('{DESK}' => (object) array('slug' => 'contact-desk',"
@@ -136,35 +136,35 @@ def test_what_comes_from_elsewhere_has_none(wp, paired) -> None:
         "return (new Siteagent_Changelog())->for_update("
         f"new Siteagent_Component('plugin', '{DESK}'), $item);"
     )
-    assert told == absent("elsewhere")
+    assert changelog == absent("elsewhere")
 
 
 @pytest.mark.parametrize(
     ("php", "why"),
     [
         ("return new WP_Error('http_request_failed', 'timed out');", "unreachable"),
-        (body("'<html>a captcha</html>'"), "unreadable"),
-        (body("'[1'"), "unreadable"),
-        (body("'\"text\"'"), "unreadable"),
-        (body("'{}'"), "none"),
-        (body('\'{"sections":"x"}\''), "none"),
-        (body('\'{"sections":{"changelog":[1]}}\''), "none"),
-        (body("str_repeat('x', 5000000)"), "too_large"),
-        (body("str_repeat('[', 100000)"), "unreadable"),
+        (response_with("'<html>a captcha</html>'"), "unreadable"),
+        (response_with("'[1'"), "unreadable"),
+        (response_with("'\"text\"'"), "unreadable"),
+        (response_with("'{}'"), "none"),
+        (response_with('\'{"sections":"x"}\''), "none"),
+        (response_with('\'{"sections":{"changelog":[1]}}\''), "none"),
+        (response_with("str_repeat('x', 5000000)"), "too_large"),
+        (response_with("str_repeat('[', 100000)"), "unreadable"),
     ],
 )
-def test_what_cannot_be_had_is_told_with_the_reason(wp, paired, php, why) -> None:
+def test_an_unavailable_changelog_is_reported_with_the_reason(wp, paired, php, why) -> None:
     update(wp, "contact-desk", "2.4.0")
-    checked(paired)
-    forget_kept(wp)
-    assert answered(wp, php) == absent(why)
+    checked_changelog(paired)
+    delete_cached_changelogs(wp)
+    assert changelog_with_response(wp, php) == absent(why)
 
 
-def test_only_https_is_asked_and_within_bounds(wp, paired) -> None:
+def test_the_request_uses_https_and_has_limits(wp, paired) -> None:
     update(wp, "contact-desk", "2.4.0")
-    checked(paired)
-    forget_kept(wp)
-    answered(
+    checked_changelog(paired)
+    delete_cached_changelogs(wp)
+    changelog_with_response(
         wp,
         "$seen = (array) get_option('seen_calls', array());"
         "$seen[] = array($url, $arguments['timeout'], $arguments['limit_response_size']);"
@@ -179,16 +179,16 @@ def test_only_https_is_asked_and_within_bounds(wp, paired) -> None:
     assert seen[0][1:] == [5, 2 * 1024 * 1024]
 
 
-def test_a_long_one_is_cut_at_four_kilobytes_between_characters(wp, paired) -> None:
+def test_a_long_changelog_is_cut_at_four_kilobytes_between_characters(wp, paired) -> None:
     update(wp, "contact-desk", "2.4.0", changelog=f"<h4>2.4.0</h4><p>{'é' * 5000}</p>")
-    told = checked(paired)
-    assert told["cut"] is True
-    assert 4090 <= len(told["text"].encode()) <= 4096
-    assert set(told["text"].removeprefix("= 2.4.0\n")) == {"é"}
+    changelog = checked_changelog(paired)
+    assert changelog["cut"] is True
+    assert 4090 <= len(changelog["text"].encode()) <= 4096
+    assert set(changelog["text"].removeprefix("= 2.4.0\n")) == {"é"}
 
 
-def test_the_upgrade_notice_stands_in_where_the_changelog_cannot_be_had(wp, paired) -> None:
-    told = wp.evaluate(
+def test_the_upgrade_notice_replaces_an_unavailable_changelog(wp, paired) -> None:
+    changelog = wp.evaluate(
         "Siteagent_Report::load_admin_includes();"
         "add_filter('pre_http_request', static function () {"
         "return new WP_Error('http_request_failed', 'no way out'); }, 1);"
@@ -200,7 +200,7 @@ def test_the_upgrade_notice_stands_in_where_the_changelog_cannot_be_had(wp, pair
         "return (new Siteagent_Changelog())->for_update("
         f"new Siteagent_Component('plugin', '{DESK}'), $item);"
     )
-    assert (told["part"], told["text"]) == ("notice", "Back up first.")
+    assert (changelog["part"], changelog["text"]) == ("notice", "Back up first.")
 
 
 @pytest.mark.parametrize(
@@ -216,8 +216,8 @@ def test_the_upgrade_notice_stands_in_where_the_changelog_cannot_be_had(wp, pair
         ("<h4></h4><ul><li></li></ul>\n\n\n", ""),
     ],
 )
-def test_html_of_strangers_becomes_plain_text(wp, html, text) -> None:
-    assert plain(wp, html) == text
+def test_untrusted_html_becomes_plain_text(wp, html, text) -> None:
+    assert to_plain_text(wp, html) == text
 
 
 def test_invalid_bytes_are_dropped_and_size_is_bounded(wp) -> None:
@@ -242,6 +242,6 @@ def test_invalid_bytes_are_dropped_and_size_is_bounded(wp) -> None:
         ("= 2.4.0-beta1\na\n= 2.4.0\nb\n= 2.10.0\nc", "= 2.4.0-beta1\na\n= 2.4.0\nb"),
     ],
 )
-def test_versions_are_told_apart_as_readmes_write_them(wp, text, chosen) -> None:
+def test_version_headings_of_common_readmes_are_recognized(wp, text, chosen) -> None:
     call = f"Siteagent_Changelog::between({php_text(text)}, '2.3.1', '2.4.0')"
     assert wp.evaluate(f"return {call};") == [chosen, "versions"]

@@ -1,4 +1,4 @@
-"""Once a day a site compares its files with what was released, and names those that differ."""
+"""Compare a site's files with their releases once a day and name those that differ."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.wordpress.repository import FIXTURES, files_below
 
 LIST = "plugin-checksums/contact-desk/2.3.1.json"
 ADDRESS = f"https://{DOWNLOADS}/{LIST}"
-# WordPress.org's list of core's files, made from the files themselves.
+# Answer with a list of core's files like WordPress.org's, made from the files themselves.
 _CORE = """
 add_filter('pre_http_request', static function ($answer, $arguments, $url) {
     $list = 'https://api.wordpress.org/core/checksums/1.0/?version=';
@@ -45,7 +45,7 @@ add_filter('pre_http_request', static function ($answer, $arguments, $url) {
         'response' => array('code' => 200, 'message' => 'OK'));
 }, 1, 3);
 """
-# Every slice of one check, as WP-Cron would run them.
+# Run every slice of one check, as WP-Cron would.
 _CHECK = """
 wp_cache_flush(); delete_option('siteagent_files');
 Siteagent_Report::load_admin_includes(); wp_update_plugins();
@@ -59,9 +59,9 @@ GRANTED = ("plugins", "themes")
 
 @pytest.fixture
 def desk(wp, paired) -> Iterator[Any]:
-    """Contact Desk as it was released, and its list at WordPress.org."""
+    """Install Contact Desk as released and publish its list at WordPress.org."""
     reset(wp, "contact-desk", "2.3.1", available="2.4.0")
-    publish(wp, listed())
+    publish(wp, file_list())
     yield wp
     wp.evaluate(f"@unlink('/srv/wordpress.org/downloads.wordpress.org/{LIST}'); return 1;")
 
@@ -70,8 +70,8 @@ def released(version: str = "2.3.1") -> dict[str, bytes]:
     return dict(files_below(FIXTURES / "plugins" / "contact-desk" / version))
 
 
-def listed(**more: Any) -> dict[str, Any]:
-    """The list of WordPress.org's documented shape."""
+def file_list(**more: Any) -> dict[str, Any]:
+    """Return a list of files in the format that WordPress.org documents."""
     files = {
         name: {"md5": "0" * 32, "sha256": sha256(text).hexdigest()}
         for name, text in released().items()
@@ -99,9 +99,9 @@ def write(wp: Any, name: str, text: str) -> None:
 
 
 def check(wp: Any, kind: str = "plugin", ident: str = DESK, *, before: str = "") -> dict[str, Any]:
-    """What a whole check found about one component."""
+    """Run a whole check and return its result for one component."""
     results = wp.evaluate(before + _CHECK)
-    return next(one for one in results if (one["kind"], one["id"]) == (kind, ident))
+    return next(result for result in results if (result["kind"], result["id"]) == (kind, ident))
 
 
 def counts(found: dict[str, Any]) -> tuple[int, int, int, int]:
@@ -121,24 +121,24 @@ def test_changed_missing_and_unknown_files_are_named(desk) -> None:
     found = check(desk)
     assert found["changed_files"] == ["contact-desk.php"]
     assert found["unknown_files"] == ["inc/class-wp-cache.php"]
-    publish(desk, listed(files=listed()["files"] | {"inc/gone.php": {"sha256": "a" * 64}}))
+    publish(desk, file_list(files=file_list()["files"] | {"inc/gone.php": {"sha256": "a" * 64}}))
     assert check(desk)["missing_files"] == ["inc/gone.php"]
 
 
 def test_a_changed_readme_is_counted_and_not_named(desk) -> None:
-    files = listed()["files"] | {"readme.txt": {"sha256": "a" * 64}}
-    publish(desk, listed(files=files))
+    files = file_list()["files"] | {"readme.txt": {"sha256": "a" * 64}}
+    publish(desk, file_list(files=files))
     write(desk, "readme.txt", "our words")
     assert counts(check(desk)) == (0, 0, 0, 1)
 
 
 def test_a_version_that_was_built_twice_has_a_set_of_allowed_files(desk) -> None:
     files = {
-        name: {"sha256": ["b" * 64, hashes["sha256"]]} for name, hashes in listed()["files"].items()
+        name: {"sha256": ["b" * 64, row["sha256"]]} for name, row in file_list()["files"].items()
     }
     files["of-the-first-build.php"] = {"sha256": ["c" * 64]}
-    archives = [listed()["zip"], listed()["zip"] + "?2"]
-    publish(desk, listed(files=files, zip=archives))
+    archives = [file_list()["zip"], file_list()["zip"] + "?2"]
+    publish(desk, file_list(files=files, zip=archives))
     assert counts(check(desk)) == (0, 0, 0, 0)
     write(desk, "contact-desk.php", released()["contact-desk.php"].decode() + "// ours")
     write(desk, "of-the-first-build.php", "<?php // not that one")
@@ -168,8 +168,8 @@ def test_no_more_than_fifty_names_are_kept_and_programs_come_first(desk) -> None
     assert found["unknown_files"][0] == "zz.php"
 
 
-def answered(php: str) -> str:
-    """PHP that answers the request for the list in place of WordPress.org."""
+def intercept_list_request(php: str) -> str:
+    """Return PHP that answers the request for the list in place of WordPress.org."""
     return (
         "add_filter('pre_http_request', static function ($answer, $arguments, $url) {"
         f"if ({php_text(ADDRESS)} !== $url) {{ return $answer; }} {php}"
@@ -185,7 +185,7 @@ def response(code: int, body: str, headers: str = "array()") -> str:
 
 
 HASH = "'" + "a" * 64 + "'"
-TROUBLES = {
+LIST_PROBLEMS = {
     "absent": (response(404, "''"), "no_list"),
     "another host": (
         response(302, "''", "array('location' => 'https://mirror.example/list.json')"),
@@ -226,27 +226,27 @@ TROUBLES = {
 }
 
 
-@pytest.mark.parametrize(("php", "reason"), TROUBLES.values(), ids=list(TROUBLES))
-def test_without_a_list_nothing_is_said_to_be_unchanged(desk, php: str, reason: str) -> None:
-    found = check(desk, before=answered(php))
+@pytest.mark.parametrize(("php", "reason"), LIST_PROBLEMS.values(), ids=list(LIST_PROBLEMS))
+def test_without_a_list_no_file_is_reported_as_unchanged(desk, php: str, reason: str) -> None:
+    found = check(desk, before=intercept_list_request(php))
     assert (found["compared_with"], found["reason"]) == ("nothing", reason)
     assert counts(found) == (0, 0, 0, 0)
 
 
-def test_the_list_is_asked_for_over_https_without_following_redirects(desk) -> None:
-    asked = desk.evaluate(
-        "$GLOBALS['asked'] = array();"
+def test_the_list_is_requested_over_https_without_redirects(desk) -> None:
+    requested = desk.evaluate(
+        "$GLOBALS['calls'] = array();"
         "add_filter('pre_http_request', static function ($answer, $arguments, $url) {"
         "if (strpos($url, 'checksums') && ! strpos($url, '//127.0.0.1:')) {"
-        " $GLOBALS['asked'][] = array($url, "
+        " $GLOBALS['calls'][] = array($url, "
         "$arguments['redirection'], $arguments['timeout'], $arguments['sslverify']); }"
-        "return $answer; }, 0, 3);" + _CHECK.replace("return Site", "return $GLOBALS['asked']; //")
+        "return $answer; }, 0, 3);" + _CHECK.replace("return Site", "return $GLOBALS['calls']; //")
     )
-    assert [ADDRESS, 0, 10, True] in asked
-    assert all(one[0].startswith("https://") and one[1] == 0 for one in asked)
+    assert [ADDRESS, 0, 10, True] in requested
+    assert all(request[0].startswith("https://") and request[1] == 0 for request in requested)
 
 
-def test_a_plugin_from_elsewhere_is_not_asked_about(desk) -> None:
+def test_no_list_is_requested_for_a_plugin_from_elsewhere(desk) -> None:
     found = check(desk, ident="table-booking-pro/table-booking-pro.php")
     assert (found["compared_with"], found["reason"]) == ("nothing", "not_published")
 
@@ -257,7 +257,7 @@ def test_wordpress_is_compared_with_its_own_list(desk) -> None:
     assert found["compared_with"] == "wordpress_org"
 
 
-def test_a_changed_and_a_strange_file_of_wordpress_are_named(desk) -> None:
+def test_changed_and_unknown_files_of_wordpress_are_named(desk) -> None:
     desk.evaluate("return file_put_contents(ABSPATH . 'wp-l0gin.php', '<?php');")
     try:
         change = (
@@ -276,8 +276,8 @@ def test_must_use_plugins_have_a_fingerprint(desk) -> None:
     assert len(found["fingerprint"]) == 64
 
 
-def test_what_an_approved_update_installed_is_what_counts_without_a_list(desk, paired) -> None:
-    """Nothing is published about the new version, as about a theme or a paid plugin."""
+def test_without_a_list_files_are_compared_with_the_installed_update(desk, paired) -> None:
+    """No list is published for the new version, as for a theme or a paid plugin."""
     package = {f"contact-desk/{name}": text for name, text in released("2.4.0").items()}
     archive = packed(package)
     publish_package(desk, "plugin/contact-desk.2.4.0.zip", archive)
@@ -302,23 +302,23 @@ def tree(files: dict[str, bytes]) -> str:
     return tree_digest((name.encode(), sha256(text).digest()) for name, text in files.items())
 
 
-def test_a_check_that_finds_the_same_leaves_the_report_as_it_is(desk, paired) -> None:
+def test_a_check_with_the_same_result_leaves_the_report_unchanged(desk, paired) -> None:
     write(desk, "inc/extra.php", "<?php")
     check(desk)
     first = paired.ask("report", have=None).document
-    named = [one for one in first["report"]["integrity"]["components"] if one["id"] == DESK]
-    assert named[0]["unknown_files"] == ["inc/extra.php"]
+    results = [item for item in first["report"]["integrity"]["components"] if item["id"] == DESK]
+    assert results[0]["unknown_files"] == ["inc/extra.php"]
     check(desk)
-    again = paired.ask("report", have=None).document
-    assert again["report"]["integrity"] == first["report"]["integrity"]
-    assert again["files_checked_at"] >= first["files_checked_at"] > 0
-    # A check is known by its second, and this one is not a day later.
+    second = paired.ask("report", have=None).document
+    assert second["report"]["integrity"] == first["report"]["integrity"]
+    assert second["files_checked_at"] >= first["files_checked_at"] > 0
+    # A check is identified by its second, so the next one must run in another second.
     time.sleep(1.1)
-    # Deep in its folder, where nothing else makes the site build the report again.
+    # A change this deep in the folder does not make the site rebuild the report on its own.
     write(desk, "inc/extra.php", "<?php // another")
     check(desk)
-    changed = paired.ask("report", have=again["digest"]).document
-    assert changed["report"]["integrity"] != again["report"]["integrity"]
+    changed = paired.ask("report", have=second["digest"]).document
+    assert changed["report"]["integrity"] != second["report"]["integrity"]
 
 
 def test_the_dashboards_request_schedules_a_check_once_a_day(desk, paired) -> None:
@@ -333,7 +333,7 @@ def test_the_dashboards_request_schedules_a_check_once_a_day(desk, paired) -> No
     assert not desk.evaluate(is_scheduled)
 
 
-# A check is due while this is in the folder of updates: the name of a run, and a file in it.
+# Run a due check while the updates folder holds a run of this name with this file.
 _DUE = """
 wp_cache_flush(); delete_option('siteagent_files'); wp_unschedule_hook('siteagent_check_files');
 $run = Siteagent_Rollback::base_folder() . '/%s'; wp_mkdir_p($run); touch("$run/%s");
@@ -355,12 +355,12 @@ def test_a_check_waits_for_an_update_that_is_running_or_watched(desk) -> None:
     [(_RUN, "needed"), ("", ".htaccess")],
     ids=["a backup that a person may need", "a disk of the owner"],
 )
-def test_a_check_does_not_wait_for_what_only_stays_there(desk, folder: str, file: str) -> None:
+def test_a_check_does_not_wait_for_leftover_files(desk, folder: str, file: str) -> None:
     state, _ = desk.evaluate(_DUE % (folder, file))
     assert state["began_at"] > 0
 
 
-# The process ends while it compares Contact Desk, in one check after the other.
+# Run slices until the check is complete; each process ends while it compares Contact Desk.
 _ENDED = """
 wp_cache_flush(); delete_option('siteagent_files');
 Siteagent_Report::load_admin_includes(); wp_update_plugins();
@@ -374,10 +374,10 @@ return $ended ? Siteagent_File_Check::results() : array();
 
 
 def test_a_component_that_ends_the_process_counts_as_not_compared(desk) -> None:
-    """Left out of the report, it would read as if its differences were gone."""
+    """If the report omitted the component, its differences would seem to be gone."""
     write(desk, "inc/extra.php", "<?php")
-    results = desk.evaluate(answered("throw new Error('out of memory');") + _ENDED)
-    [found] = [one for one in results if one["id"] == DESK]
+    results = desk.evaluate(intercept_list_request("throw new Error('out of memory');") + _ENDED)
+    [found] = [component for component in results if component["id"] == DESK]
     assert (found["compared_with"], found["reason"]) == ("nothing", "too_slow")
     assert found["version"] == "2.3.1"
 
@@ -386,7 +386,7 @@ def test_a_check_ends_even_if_its_last_component_ends_the_process(desk) -> None:
     results = desk.evaluate(
         "update_option('siteagent_files', array('at' => 0, 'results' => array(), 'began_at' => 1,"
         f" 'waiting' => array(array('plugin', '{DESK}')), 'done' => array()), false);"
-        + answered("throw new Error('out of memory');")
+        + intercept_list_request("throw new Error('out of memory');")
         + _ENDED.replace("delete_option('siteagent_files');", "")
     )
-    assert [(one["id"], one["reason"]) for one in results] == [(DESK, "too_slow")]
+    assert [(component["id"], component["reason"]) for component in results] == [(DESK, "too_slow")]

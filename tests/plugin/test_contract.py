@@ -1,6 +1,6 @@
-"""The plugin speaks the same protocol: every vector, every altered byte, the independent peer.
+"""Check that the plugin follows the protocol: vectors, altered bytes and an independent peer.
 
-All of it on every PHP; what Hypothesis tries, on the oldest, the machine's own and the newest.
+All tests run on every PHP; the Hypothesis tests run on the oldest, the system's and the newest.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def php(request: pytest.FixtureRequest) -> Iterator[Php]:
 
 
 @pytest.fixture(scope="module")
-def each() -> Iterator[list[Php]]:
-    """The oldest PHP, the machine's own, and the newest, side by side."""
+def all_phps() -> Iterator[list[Php]]:
+    """Start the oldest PHP, the system's and the newest."""
     phps.install()
-    processes = [Php(one.script(DRIVE)) for one in (phps.OLDEST, phps.SYSTEM, phps.NEWEST)]
+    processes = [Php(php.script(DRIVE)) for php in (phps.OLDEST, phps.SYSTEM, phps.NEWEST)]
     yield processes
-    assert [one.close() for one in processes] == ["", "", ""]
+    assert [php.close() for php in processes] == ["", "", ""]
 
 
 def headers_of(sent: protocol.SentRequest) -> dict[str, str]:
@@ -60,7 +60,7 @@ def signed(body: bytes = b'{"by":"Ben","op":"ping","v":1}') -> protocol.SentRequ
 
 
 def verify(php: Php, headers: dict[str, str], body: bytes, **changed: Any) -> dict[str, Any]:
-    question = {
+    arguments = {
         "method": "POST",
         "urls": URLS,
         "headers": headers,
@@ -69,7 +69,7 @@ def verify(php: Php, headers: dict[str, str], body: bytes, **changed: Any) -> di
         "now": NOW,
         "tag": protocol.REQUEST_TAG,
     }
-    return php.ask("verify_request", **{**question, **changed})
+    return php.ask("verify_request", **{**arguments, **changed})
 
 
 # ---- the vectors ----
@@ -92,47 +92,47 @@ def test_a_message_is_signed_as_in_the_vector(php: Php) -> None:
 
 
 def sign_vector(php: Php, row: dict[str, Any]) -> tuple[dict[str, str], str]:
-    """Return the headers of this message as the plugin signs it, and what it signs."""
-    given_ = row["sign"]
-    body, key = b64decode(given_["body_b64"]), b64decode(given_["key_b64"])
+    """Return the headers and the signature base of this message as the plugin signs it."""
+    inputs = row["sign"]
+    body, key = b64decode(inputs["body_b64"]), b64decode(inputs["key_b64"])
     parameters = row["headers"]["Signature-Input"].removeprefix("sa=")
     digest = row["headers"]["Content-Digest"]
     if row["kind"] == "response":
-        asked = given_["request"]
-        request = {**asked, "digest": asked["content_digest"]}
-        made = php.ask(
+        request_fields = inputs["request"]
+        request = {**request_fields, "digest": request_fields["content_digest"]}
+        headers = php.ask(
             "sign_response",
             request=request,
-            status=given_["status"],
+            status=inputs["status"],
             body=body,
             key=key,
-            created=given_["created"],
+            created=inputs["created"],
         )
         base = php.ask(
             "response_base",
-            status=given_["status"],
+            status=inputs["status"],
             digest=digest,
-            url=asked["url"],
-            asked=asked["content_digest"],
+            url=request_fields["url"],
+            asked=request_fields["content_digest"],
             parameters=parameters,
         )
     else:
         names = ("url", "keyid", "created", "nonce", "tag")
-        wanted = {name: given_[name] for name in names}
-        made = php.ask("sign_request", body=body, key=key, **wanted)["headers"]
-        base = php.ask("request_base", url=given_["url"], digest=digest, parameters=parameters)
-    return made, base
+        fields = {name: inputs[name] for name in names}
+        headers = php.ask("sign_request", body=body, key=key, **fields)["headers"]
+        base = php.ask("request_base", url=inputs["url"], digest=digest, parameters=parameters)
+    return headers, base
 
 
-def judged(php: Php, what: str, **question: Any) -> tuple[str, Any]:
-    """Return "ok" and the answer, or the word of a refusal and None."""
+def outcome_of(php: Php, operation: str, **arguments: Any) -> tuple[str, Any]:
+    """Return "ok" and the reply, or the code of a refusal and None."""
     try:
-        return "ok", php.ask(what, **question)
-    except Refused as why:
-        return why.code, None
+        return "ok", php.ask(operation, **arguments)
+    except Refused as refusal:
+        return refusal.code, None
 
 
-def test_a_patch_release_is_what_the_vector_calls_one(php: Php) -> None:
+def test_patch_releases_match_the_vector(php: Php) -> None:
     for row in VECTORS["release_types"]:
         found = php.ask("is_patch", **{"from": row["from"], "to": row["to"]})
         assert found is row["is_patch"], f"from {row['from']} to {row['to']}"
@@ -148,8 +148,8 @@ def test_a_message_is_judged_as_in_the_vector(php: Php) -> None:
     for row in TO_VERIFY:
         case = dict(row["verify"])
         expected, url = case.pop("expect"), case.pop("expect_url", None)
-        what = "verify_response" if row["kind"] == "response" else "verify_request"
-        outcome, found = judged(php, what, **case)
+        operation = "verify_response" if row["kind"] == "response" else "verify_request"
+        outcome, found = outcome_of(php, operation, **case)
         assert outcome == expected, row["name"]
         assert outcome != "ok" or found is True or found["url"] == url, row["name"]
 
@@ -157,7 +157,7 @@ def test_a_message_is_judged_as_in_the_vector(php: Php) -> None:
 def test_a_document_is_read_as_in_the_vector(php: Php) -> None:
     for row in VECTORS["parse"]:
         if row["expect"] == "ok" or "php" in row["sides"]:
-            found = judged(php, "canonical", raw=b64decode(row["raw_b64"]))
+            found = outcome_of(php, "canonical", raw=b64decode(row["raw_b64"]))
             is_read = row["expect"] == "ok"
             assert found == (("ok", row["canonical_b64"]) if is_read else ("malformed", None)), row
 
@@ -165,37 +165,37 @@ def test_a_document_is_read_as_in_the_vector(php: Php) -> None:
 def test_packages_are_judged_as_the_dashboard_judges_them(php: Php) -> None:
     for row in VECTORS["packages"]:
         about = {name: row[name] for name in ("kind", "id") if name in row}
-        found = judged(php, "package", zip=b64decode(row["zip_b64"]), **about)
+        found = outcome_of(php, "package", zip=b64decode(row["zip_b64"]), **about)
         assert found == (row["expect"], row.get("tree_hex")), row["name"]
 
 
 @pytest.mark.parametrize("name", damaged())
-def test_a_package_that_lies_about_its_content_is_refused(php: Php, name: str) -> None:
+def test_a_damaged_package_is_refused(php: Php, name: str) -> None:
     with pytest.raises(Refused) as caught:
         php.ask("package", zip=damaged()[name])
     is_longer = name == "a file longer than its list says"
     assert caught.value.code == ("package_too_large" if is_longer else "package_unreadable")
 
 
-def test_only_the_files_of_a_package_count_and_not_how_they_are_packed(php: Php) -> None:
+def test_the_digest_of_a_package_does_not_depend_on_its_packing(php: Php) -> None:
     archives = [*harmless().values(), packed(FILES, level=9)]
-    assert len({php.ask("package", zip=one) for one in archives}) == 1
+    assert len({php.ask("package", zip=archive) for archive in archives}) == 1
 
 
 @pytest.mark.parametrize("row", by_name(VECTORS["tokens"]))
 def test_a_token_is_judged_as_in_the_vector(php: Php, row: dict[str, Any]) -> None:
-    question = {name: row[name] for name in ("text", "now", "home")}
+    arguments = {name: row[name] for name in ("text", "now", "home")}
     if row["expect"] == "ok":
-        found, token = php.ask("token", **question), keys.Token.read(row["text"])
+        found, token = php.ask("token", **arguments), keys.Token.read(row["text"])
         assert (found["pid"], found["origin"]) == (protocol.b64u(token.pid), token.origin)
         assert found["auth_b64"] == b64(keys.pairing_keys(token.secret, token.pid).auth)
         return
     with pytest.raises(Refused) as refused:
-        php.ask("token", **question)
+        php.ask("token", **arguments)
     assert refused.value.code == row["expect"]
 
 
-def test_the_key_schedule_is_the_one_of_the_vector(php: Php) -> None:
+def test_the_key_schedule_matches_the_vector(php: Php) -> None:
     row = VECTORS["pairing"]
     found = php.ask(
         "session",
@@ -207,18 +207,18 @@ def test_the_key_schedule_is_the_one_of_the_vector(php: Php) -> None:
     )
     assert (found["th_hex"], found["kid"]) == (row["th_hex"], row["kid"])
     assert found["fingerprint"] == row["fingerprint"]
-    made = found["keys_b64"]
+    derived_keys = found["keys_b64"]
     for name in ("d2s", "s2d", "revoke", "revoke-ack", "disconnect"):
-        assert made[name] == row[f"{name.replace('-', '_')}_b64"]
+        assert derived_keys[name] == row[f"{name.replace('-', '_')}_b64"]
     for name in ("d2s", "s2d", "note"):
-        assert made[f"pair {name}"] == row[f"pair_{name}_b64"]
+        assert derived_keys[f"pair {name}"] == row[f"pair_{name}_b64"]
     assert found["hashes_hex"]["disconnect"] == row["disconnect_sha256_hex"]
     for side in ("dashboard", "site"):
         public = php.ask("signing_public", seed_b64=row[side]["ed25519_seed_b64"])
         assert public == row[side]["ed25519_public_b64"]
 
 
-def test_a_rotation_is_the_one_of_the_vector(php: Php) -> None:
+def test_a_rotation_matches_the_vector(php: Php) -> None:
     row = VECTORS["rotation"]
     found = php.ask(
         "rotation",
@@ -239,7 +239,7 @@ def test_a_rotation_is_the_one_of_the_vector(php: Php) -> None:
 
 def plan_of(row: dict[str, Any], **changed: Any) -> dict[str, Any]:
     document = protocol.parse_json(b64decode(row["plan_b64"]))
-    question = {
+    arguments = {
         "plan": protocol.b64u(b64decode(row["plan_b64"])),
         "sig": protocol.b64u(b64decode(row["plan_signature_b64"])),
         "sig_next": protocol.b64u(b64decode(row["next_plan_signature_b64"])),
@@ -253,10 +253,10 @@ def plan_of(row: dict[str, Any], **changed: Any) -> dict[str, Any]:
         },
         "uuid": document["site"],
     }
-    return {**question, **changed}
+    return {**arguments, **changed}
 
 
-def test_a_signed_plan_is_opened_and_one_for_anything_else_refused(php: Php) -> None:
+def test_a_signed_plan_is_accepted_only_for_its_own_purpose(php: Php) -> None:
     row = VECTORS["rotation"]
     found = php.ask("plan", **plan_of(row))
     assert found == {
@@ -272,7 +272,7 @@ def test_a_signed_plan_is_opened_and_one_for_anything_else_refused(php: Php) -> 
 def test_the_plan_of_an_update_is_read(php: Php) -> None:
     row = VECTORS["update_plan"]
     plan, signature = b64decode(row["plan_b64"]), b64decode(row["plan_signature_b64"])
-    question = {
+    arguments = {
         "plan": protocol.b64u(plan),
         "sig": protocol.b64u(signature),
         "op_id": row["op_id"],
@@ -280,47 +280,47 @@ def test_the_plan_of_an_update_is_read(php: Php) -> None:
         "uuid": row["site"],
     }
     item = protocol.parse_json(plan)["item"]
-    assert php.ask("update_plan", **question) == {
+    assert php.ask("update_plan", **arguments) == {
         "item": {name: item[name] for name in ("kind", "id", "from", "to")},
         "digest_hex": row["plan_digest_hex"],
         "tree_sha256": item["tree_sha256"],
     }
     with pytest.raises(Refused):
-        php.ask("update_plan", **question | {"uuid": "x"})
+        php.ask("update_plan", **arguments | {"uuid": "x"})
 
 
-def test_the_next_signing_key_has_to_sign_the_plan_too(php: Php) -> None:
+def test_the_next_signing_key_must_sign_the_plan_too(php: Php) -> None:
     row = VECTORS["rotation"]
-    stranger = keys.sign_plan(keys.new_signing_key(), b64decode(row["plan_b64"]))
-    for sig_next in (None, protocol.b64u(stranger), "A", plan_of(row)["sig"]):
+    other_signature = keys.sign_plan(keys.new_signing_key(), b64decode(row["plan_b64"]))
+    for sig_next in (None, protocol.b64u(other_signature), "A", plan_of(row)["sig"]):
         with pytest.raises(Refused, match="invalid_arguments"):
             php.ask("plan", **plan_of(row, sig_next=sig_next))
 
 
-def test_a_release_is_accepted_only_newer_and_with_the_right_signature(php: Php) -> None:
+def test_only_a_newer_release_with_the_right_signature_is_accepted(php: Php) -> None:
     row = VECTORS["release"]
     fields = {"slug": "siteagent", **{name: row[name] for name in ("version", "sha256", "sig")}}
-    question = {"fields": fields, "present": "1.2.2", "key": row["public_b64u"]}
-    assert php.ask("release", **question) is True
+    arguments = {"fields": fields, "present": "1.2.2", "key": row["public_b64u"]}
+    assert php.ask("release", **arguments) is True
     for present in ("1.2.3", "1.3.0"):
-        assert php.ask("release", **{**question, "present": present}) is False
-    assert php.ask("release", **{**question, "key": ""}) is False
-    stranger = protocol.b64u(keys.signing_public(keys.new_signing_key()))
-    assert php.ask("release", **{**question, "key": stranger}) is False
-    spoilt = {"slug": "other", "version": "1.2.4", "sha256": "0" * 64, "sig": "A" * 86}
-    for name, value in spoilt.items():
-        assert php.ask("release", **{**question, "fields": {**fields, name: value}}) is False
-    assert php.ask("release", **{**question, "fields": {}}) is False
+        assert php.ask("release", **{**arguments, "present": present}) is False
+    assert php.ask("release", **{**arguments, "key": ""}) is False
+    other_key = protocol.b64u(keys.signing_public(keys.new_signing_key()))
+    assert php.ask("release", **{**arguments, "key": other_key}) is False
+    altered = {"slug": "other", "version": "1.2.4", "sha256": "0" * 64, "sig": "A" * 86}
+    for name, value in altered.items():
+        assert php.ask("release", **{**arguments, "fields": {**fields, name: value}}) is False
+    assert php.ask("release", **{**arguments, "fields": {}}) is False
 
 
 @pytest.mark.parametrize("item", [70, pytest.param(7, marks=pytest.mark.nightly)])
-def test_an_altered_plan_is_refused(each: list[Php], item: int) -> None:
+def test_an_altered_plan_is_refused(all_phps: list[Php], item: int) -> None:
     good = plan_of(VECTORS["rotation"])
     for name in ("plan", "sig"):
         for at in range(0, len(good[name]), item):
             other = "A" if good[name][at] != "A" else "B"
             altered = good[name][:at] + other + good[name][at + 1 :]
-            for php in each:
+            for php in all_phps:
                 with pytest.raises(Refused):
                     php.ask("plan", **{**good, name: altered})
 
@@ -343,9 +343,9 @@ def test_a_peer_key_of_small_order_is_refused(php: Php, peer_key: str) -> None:
 
 
 @given(data=st.data())
-def test_any_altered_byte_of_a_request_is_refused(each: list[Php], data: st.DataObject) -> None:
+def test_any_altered_byte_of_a_request_is_refused(all_phps: list[Php], data: st.DataObject) -> None:
     sent = signed()
-    # Not covered: it asks for something and says nothing.
+    # The signature does not cover Accept-Encoding, which carries no data.
     headers = {name: text for name, text in headers_of(sent).items() if name != "accept-encoding"}
     message = {**headers, "body": sent.body, "url": URL, "method": "POST"}
     part = data.draw(st.sampled_from(list(message)))
@@ -361,13 +361,13 @@ def test_any_altered_byte_of_a_request_is_refused(each: list[Php], data: st.Data
             key_for={KEYID: KEY}.get,
             now=NOW,
         )
-    for php in each:
+    for php in all_phps:
         with pytest.raises(Refused):
             verify(php, message, body, urls=[url], method=method)
 
 
 @given(data=st.data())
-def test_any_altered_byte_of_a_reply_is_refused(each: list[Php], data: st.DataObject) -> None:
+def test_any_altered_byte_of_a_reply_is_refused(all_phps: list[Php], data: st.DataObject) -> None:
     sent = signed()
     request = protocol.VerifiedRequest(
         KEYID, sent.nonce, NOW, NOW + 60, URL, sent.headers["Content-Digest"]
@@ -387,16 +387,16 @@ def test_any_altered_byte_of_a_reply_is_refused(each: list[Php], data: st.DataOb
         headers[part] = alter(data, headers[part].encode()).decode("latin-1")
     with pytest.raises(protocol.ProtocolError):
         protocol.verify_response(sent, status=status, headers=headers, body=body, key=KEY)
-    asked = {
+    facts = {
         "url": URL,
         "keyid": KEYID,
         "nonce": sent.nonce,
         "content_digest": sent.headers["Content-Digest"],
     }
-    for php in each:
+    for php in all_phps:
         with pytest.raises(Refused):
             php.ask(
-                "verify_response", request=asked, status=status, headers=headers, body=body, key=KEY
+                "verify_response", request=facts, status=status, headers=headers, body=body, key=KEY
             )
 
 
@@ -405,7 +405,7 @@ def as_bytes(text: str | bytes) -> bytes:
 
 
 def alter(data: st.DataObject, text: bytes) -> bytes:
-    """One byte changed, put in or taken out."""
+    """Change, insert or remove one byte."""
     at = data.draw(st.integers(0, len(text) - 1))
     byte = bytes([data.draw(st.integers(1, 255))])
     how = data.draw(st.sampled_from(["change", "insert", "remove"]))
@@ -418,7 +418,7 @@ def alter(data: st.DataObject, text: bytes) -> bytes:
 
 
 def test_an_unaltered_request_and_reply_are_accepted(php: Php) -> None:
-    """Without this one the two tests above could pass because everything is refused."""
+    """Without this test, the two tests above would also pass if everything were refused."""
     sent = signed()
     assert verify(php, headers_of(sent), sent.body)["url"] == URL
     request = {
@@ -438,7 +438,7 @@ def test_an_unaltered_request_and_reply_are_accepted(php: Php) -> None:
 
 LEAVES = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text()
 KEYS = st.text(st.characters(max_codepoint=127), max_size=8).filter(
-    # PHP's parser refuses a name that begins with NUL, which nobody needs.
+    # PHP's parser refuses a name that begins with NUL; the protocol has no such name.
     lambda name: not name.startswith("\0")
 )
 DOCUMENTS = st.recursive(
@@ -449,12 +449,12 @@ DOCUMENTS = st.recursive(
 
 
 @given(document=st.dictionaries(KEYS, DOCUMENTS, max_size=5))
-def test_both_sides_spell_a_document_the_same(each: list[Php], document: dict[str, Any]) -> None:
+def test_both_sides_encode_documents_alike(all_phps: list[Php], document: dict[str, Any]) -> None:
     try:
         exact = protocol.canonical(document)
     except protocol.ProtocolError:
         return
-    for php in each:
+    for php in all_phps:
         assert php.ask("canonical", raw=exact) == b64(exact)
 
 
@@ -462,7 +462,7 @@ def test_both_sides_spell_a_document_the_same(each: list[Php], document: dict[st
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("https://a.example", "http://www.a.example/"),
         ("https://a.example:443/x/", "http://a.example:80/x"),
@@ -476,17 +476,17 @@ def test_both_sides_spell_a_document_the_same(each: list[Php], document: dict[st
         ("no address", "no address"),
     ],
 )
-def test_both_sides_mean_the_same_by_one_site(php: Php, one: str, other: str) -> None:
-    assert php.ask("same_home", one=one, other=other) is same_home(one, other)
+def test_both_sides_compare_two_addresses_alike(php: Php, first: str, second: str) -> None:
+    assert php.ask("same_home", one=first, other=second) is same_home(first, second)
 
 
-# ---- what is kept ----
+# ---- sealed secrets ----
 
 
-def test_a_sealed_secret_opens_under_its_own_keys_alone(php: Php) -> None:
-    told = php.ask("seal_roundtrip", secret="of wp-config.php", plain=b"\x00secret\xff")
-    assert b64decode(told["opened_b64"]) == b"\x00secret\xff"
-    assert (told["elsewhere"], told["altered"], told["cut"]) == (None, None, None)
+def test_a_sealed_secret_opens_only_with_its_own_keys(php: Php) -> None:
+    result = php.ask("seal_roundtrip", secret="of wp-config.php", plain=b"\x00secret\xff")
+    assert b64decode(result["opened_b64"]) == b"\x00secret\xff"
+    assert (result["elsewhere"], result["altered"], result["cut"]) == (None, None, None)
 
 
 # ---- the independent peer ----
@@ -519,7 +519,7 @@ def test_the_peer_signs_and_the_plugin_accepts(php: Php) -> None:
 
 def test_the_plugin_signs_and_the_peer_accepts(php: Php) -> None:
     now, nonce = peer.now_s(), protocol.new_nonce()
-    made = php.ask(
+    signed_message = php.ask(
         "sign_request",
         url=peer.URL,
         body=peer.BODY,
@@ -529,20 +529,20 @@ def test_the_plugin_signs_and_the_peer_accepts(php: Php) -> None:
         nonce=nonce,
         tag=protocol.REQUEST_TAG,
     )
-    asked = peer.Message(peer.URL, made["headers"])
-    found = peer.peer_verifies(asked, peer.D2S, protocol.REQUEST_TAG, peer.BODY, peer.REQUEST_PARTS)
+    sent = peer.Message(peer.URL, signed_message["headers"])
+    found = peer.peer_verifies(sent, peer.D2S, protocol.REQUEST_TAG, peer.BODY, peer.REQUEST_PARTS)
     assert found.parameters["nonce"] == nonce
     request = {
         "url": peer.URL,
         "keyid": peer.KEYID,
         "nonce": nonce,
-        "digest": made["headers"]["Content-Digest"],
+        "digest": signed_message["headers"]["Content-Digest"],
     }
     headers = php.ask(
         "sign_response", request=request, status=200, body=peer.ANSWER, key=peer.S2D, created=now
     )
-    answer = peer.Response(asked, 200, headers)
+    response = peer.Response(sent, 200, headers)
     found = peer.peer_verifies(
-        answer, peer.S2D, protocol.RESPONSE_TAG, peer.ANSWER, peer.RESPONSE_PARTS
+        response, peer.S2D, protocol.RESPONSE_TAG, peer.ANSWER, peer.RESPONSE_PARTS
     )
     assert found.parameters["nonce"] == nonce

@@ -1,4 +1,4 @@
-"""The owner excludes plugins and themes from updates, altogether or except for patch releases."""
+"""Exclude plugins and themes from updates, entirely or except for patch releases."""
 
 from __future__ import annotations
 
@@ -63,25 +63,25 @@ def item(to: str, component: str = GALLERY, before: str = "1.0.0") -> dict[str, 
 
 def releases(paired: Paired, kind: str = "plugins") -> dict[str, str]:
     report = paired.ask("report", have=None).document["report"]
-    return {one["id"]: one["releases"] for one in report[kind]}
+    return {component["id"]: component["releases"] for component in report[kind]}
 
 
-def refused(wp: Any, paired: Paired, what: dict[str, str]) -> str:
-    """The reason, which the pre-check gives as well."""
-    change = ApprovedChange.of(wp, paired, what)
-    answer = change.send()
-    assert answer["outcome"] == "refused", answer
-    # The owner's rule is the answer to this plan for good.
+def refusal_reason(wp: Any, paired: Paired, plan_item: dict[str, str]) -> str:
+    """Return the reason of the refusal, which the pre-check gives as well."""
+    change = ApprovedChange.of(wp, paired, plan_item)
+    reply = change.send()
+    assert reply["outcome"] == "refused", reply
+    # The owner's rule refuses this plan permanently.
     assert change.status()["state"] == "done"
-    assert answer["reason"] in ask(paired, "change.check", item=what)["reasons"]
-    return answer["reason"]
+    assert reply["reason"] in ask(paired, "change.check", item=plan_item)["reasons"]
+    return reply["reason"]
 
 
-def test_what_is_never_updated_is_refused_and_reported(wp, ana, paired) -> None:
+def test_an_excluded_plugin_is_refused_and_reported(wp, ana, paired) -> None:
     before = disk(wp, GALLERY)
     assert releases(paired)[GALLERY] == "all"
     assert "Limits saved." in exclude(ana, GALLERY, "none")
-    assert refused(wp, paired, item("1.1.0")) == "excluded_by_owner"
+    assert refusal_reason(wp, paired, item("1.1.0")) == "excluded_by_owner"
     assert disk(wp, GALLERY) == before
     assert releases(paired)[GALLERY] == "none"
     assert releases(paired)[DESK] == "all"
@@ -93,10 +93,10 @@ def test_only_patch_releases_are_installed(wp, ana, paired) -> None:
     exclude(ana, DESK, "patch")
     exclude(ana, GALLERY, "patch")
     before = disk(wp, GALLERY)
-    assert refused(wp, paired, item("1.1.0")) == "not_a_patch_release"
-    assert refused(wp, paired, item("1.0.1-beta1")) == "release_unclear"
+    assert refusal_reason(wp, paired, item("1.1.0")) == "not_a_patch_release"
+    assert refusal_reason(wp, paired, item("1.0.1-beta1")) == "release_unclear"
     assert disk(wp, GALLERY) == before
-    # No version of a fixture is a patch of another, so the next step of this one is there already.
+    # The fixtures have no patch release of another version, so publish one here.
     update(wp, "contact-desk", "2.4.1")
     reset(wp, "contact-desk", "2.4.0")
     assert (
@@ -110,7 +110,7 @@ def test_a_theme_can_be_excluded_as_well(wp, ana, paired) -> None:
     before = reset(wp, COAST, "1.2.0", kind="theme", available="1.3.0")
     exclude(ana, COAST, "none", kind="theme")
     theme = {"kind": "theme", "id": COAST, "from": "1.2.0", "to": "1.3.0"}
-    assert refused(wp, paired, theme) == "excluded_by_owner"
+    assert refusal_reason(wp, paired, theme) == "excluded_by_owner"
     assert disk(wp, COAST, kind="theme") == before
     assert releases(paired, "themes")[COAST] == "none"
 
@@ -126,9 +126,9 @@ def test_code_on_the_site_can_only_be_stricter(wp, ana, paired, tmp_path) -> Non
     with must_use(wp, rules):
         assert releases(paired)[GALLERY] == "none"
         assert releases(paired)[DESK] == "patch"
-        # In doubt, nothing is installed.
+        # An invalid rule excludes the theme.
         assert releases(paired, "themes")[COAST] == "none"
-        assert refused(wp, paired, item("1.1.0")) == "excluded_by_owner"
+        assert refusal_reason(wp, paired, item("1.1.0")) == "excluded_by_owner"
         page = words(ana.page(LIMITS).text)
         assert "Code on this site allows less: Never" in page
     assert releases(paired)[GALLERY] == "all"
@@ -144,7 +144,7 @@ def test_the_log_says_what_was_changed(wp, ana, paired) -> None:
     assert "No changes to save." in exclude(ana, GALLERY, "patch")
 
 
-def test_a_rule_outlives_its_plugin_and_can_still_be_removed(wp, ana, paired) -> None:
+def test_the_rule_of_a_deleted_plugin_can_be_removed(wp, ana, paired) -> None:
     wp.evaluate(
         "siteagent()->limit_decisions()->save_exclusions("
         "array('plugin' => array('gone/gone.php' => 'none')), 'user:1');"
@@ -156,9 +156,9 @@ def test_a_rule_outlives_its_plugin_and_can_still_be_removed(wp, ana, paired) ->
     assert "gone/gone.php" not in words(ana.page(LIMITS).text)
 
 
-def test_nothing_that_is_no_rule_is_stored(wp, ana, paired) -> None:
+def test_an_invalid_rule_is_not_stored(wp, ana, paired) -> None:
     for rule in ("sometimes", "", "none'; DROP TABLE wp_options"):
         assert "No changes to save." in exclude(ana, GALLERY, rule)
     assert "No changes to save." in exclude(ana, "not/there.php", "none")
-    # SiteAgent has a permission of its own.
+    # SiteAgent's own updates have a separate permission instead.
     assert "siteagent/siteagent.php" not in words(ana.page(LIMITS).text)

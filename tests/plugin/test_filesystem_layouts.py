@@ -1,4 +1,4 @@
-"""Aura pairs, reads and revokes a site however it lies on its server."""
+"""Pair, sync and revoke a site in different layouts of folders and addresses."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from tests.support.selection import WORDPRESSES
 from tests.wordpress.places import NAME, PASSWORD, PLACES
 from tests.wordpress.site import WordPress
 
-# Where the first address that answers is another one than the usual.
-ELSEWHERE = {"plain links": "/?rest_route=/siteagent/v1/rpc"}
-_USUAL = "/wp-json/siteagent/v1/rpc"
+# The layouts in which the first address that responds is not the usual one.
+OTHER_ENDPOINTS = {"plain links": "/?rest_route=/siteagent/v1/rpc"}
+_USUAL_ENDPOINT = "/wp-json/siteagent/v1/rpc"
 _ACCEPT = "$p = siteagent()->pairing(); $p->accept($p->read_token('%s'), true, 'user:1');"
 
 
 @pytest.fixture(scope="module", params=WORDPRESSES)
 def wordpress(request: pytest.FixtureRequest) -> Iterator[WordPress]:
-    started = WordPress.start(request.param)
-    yield started
-    started.stop()
+    site = WordPress.start(request.param)
+    yield site
+    site.stop()
 
 
 def connect(site: Site, wordpress: WordPress, ana: Actor, config: Config) -> str:
-    """What became of a token that was pasted and agreed to."""
+    """Paste and accept a pairing token; return the state of the pairing."""
     token, text = pairing.issue_token(site, by=ana, config=config, now=utcnow())
     RealWordPress(wordpress, site.url).evaluate(_ACCEPT % text)
     state = pairing.attempt_pairing(token.id, config=config)
@@ -46,7 +46,7 @@ def connect(site: Site, wordpress: WordPress, ana: Actor, config: Config) -> str
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_a_site_is_paired_read_and_revoked_wherever_it_lies(
+def test_a_site_is_paired_synced_and_revoked_in_every_layout(
     name: str, wordpress: WordPress, ana: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
     place = PLACES[name]
@@ -57,7 +57,7 @@ def test_a_site_is_paired_read_and_revoked_wherever_it_lies(
                 site, name=NAME, password=PASSWORD, by=ana, config=config, now=utcnow()
             )
         assert connect(site, wordpress, ana, config) == "used"
-        assert site.endpoint == url + ELSEWHERE.get(name, _USUAL)
+        assert site.endpoint == url + OTHER_ENDPOINTS.get(name, _USUAL_ENDPOINT)
         sync = Sync.open_for(site)
         site_sync.run_sync(sync.id, config=config)
         site.refresh()
@@ -67,7 +67,7 @@ def test_a_site_is_paired_read_and_revoked_wherever_it_lies(
         assert revocation.deliver_revocation(site.id, config=config) == "revoked"
 
 
-def test_without_the_servers_password_the_pairing_says_what_is_in_the_way(
+def test_pairing_without_the_server_password_reports_the_cause(
     wordpress: WordPress, ana: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
     with PLACES["password"].on(wordpress) as url:

@@ -1,4 +1,4 @@
-"""Requests to a real site: strangers get one refusal, the key's holder an exact and signed one."""
+"""Send requests to a real site: only the key holder gets an exact and signed reply."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ pytestmark = pytest.mark.smoke
 # ---- what works ----
 
 
-def test_a_signed_request_is_answered_and_the_answer_is_signed(wp, paired) -> None:
+def test_a_signed_request_gets_a_signed_response(wp, paired) -> None:
     sent = ping(paired)
-    answer = send(sent)
-    assert document_of(paired, sent, answer)["ok"] is True
-    assert answer.headers["Cache-Control"] == "no-store, no-transform"
-    assert "Set-Cookie" not in answer.headers
+    response = send(sent)
+    assert document_of(paired, sent, response)["ok"] is True
+    assert response.headers["Cache-Control"] == "no-store, no-transform"
+    assert "Set-Cookie" not in response.headers
 
 
 @pytest.mark.parametrize("path", ["/wp-json/siteagent/v1/rpc", "/?rest_route=/siteagent/v1/rpc"])
@@ -45,20 +45,20 @@ def test_every_address_of_the_site_answers(wp, paired, path) -> None:
     assert document_of(paired, sent, send(sent))["ok"] is True
 
 
-def test_the_report_is_sent_once_and_named_afterwards(wp, paired) -> None:
+def test_an_unchanged_report_is_sent_only_once(wp, paired) -> None:
     digest = paired.ask("report", have=None).document["digest"]
     # Free disk space and overdue cron events change between two reports, but not each time.
     for _ in range(5):
-        again = dict(paired.ask("report", have=digest).document)
-        if "report" not in again:
+        reply = dict(paired.ask("report", have=digest).document)
+        if "report" not in reply:
             break
-        digest = again["digest"]
-    assert (again.pop("knows"), again.pop("seen"), set(again.pop("checkpoint"))) == (
+        digest = reply["digest"]
+    assert (reply.pop("knows"), reply.pop("seen"), set(reply.pop("checkpoint"))) == (
         None,
         None,
         {"body", "sig"},
     )
-    assert again == {
+    assert reply == {
         "v": 1,
         "ok": True,
         "op": "report",
@@ -68,7 +68,7 @@ def test_the_report_is_sent_once_and_named_afterwards(wp, paired) -> None:
     }
 
 
-# ---- strangers ----
+# ---- requests without the key ----
 
 
 @pytest.mark.parametrize("name", ["Signature", "Signature-Input", "Content-Digest", "Content-Type"])
@@ -81,23 +81,23 @@ def test_missing_empty_and_doubled_headers_are_turned_away(wp, paired, name) -> 
     assert is_turned_away(send(sent, headers={**others, name: doubled}))
 
 
-def test_a_header_beyond_its_size_is_turned_away(wp, paired) -> None:
+def test_an_oversized_header_is_turned_away(wp, paired) -> None:
     sent = ping(paired)
-    huge = sent.headers | {"Signature-Input": sent.headers["Signature-Input"] + "A" * 5000}
-    answer = send(sent, headers=huge)
-    assert answer.status_code in (400, 413, 431)
-    assert not protocol.is_signed(answer.headers)
+    headers = sent.headers | {"Signature-Input": sent.headers["Signature-Input"] + "A" * 5000}
+    response = send(sent, headers=headers)
+    assert response.status_code in (400, 413, 431)
+    assert not protocol.is_signed(response.headers)
 
 
 def test_unknown_key_wrong_mac_and_no_signature_get_the_same_bytes(wp, paired) -> None:
-    answers = [
+    responses = [
         send(ping(paired, keyid="nobody.1")),
         send(ping(paired, key=b"x" * 32)),
         requests.post(paired.channel.endpoint, data=b"{}", timeout=30),
         requests.post(paired.channel.endpoint, timeout=30),
     ]
-    assert all(is_turned_away(answer) for answer in answers)
-    assert len({answer.content for answer in answers}) == 1
+    assert all(is_turned_away(response) for response in responses)
+    assert len({response.content for response in responses}) == 1
 
 
 def test_a_request_for_another_site_is_turned_away(wp, paired) -> None:
@@ -107,59 +107,59 @@ def test_a_request_for_another_site_is_turned_away(wp, paired) -> None:
 
 def test_a_message_reflected_in_the_other_direction_is_turned_away(wp, paired) -> None:
     sent = ping(paired)
-    answer = send(sent)
-    back = {name: answer.headers[name] for name in sent.headers if name in answer.headers}
-    assert is_turned_away(send(sent, headers=back, data=answer.content))
+    response = send(sent)
+    headers = {name: response.headers[name] for name in sent.headers if name in response.headers}
+    assert is_turned_away(send(sent, headers=headers, data=response.content))
     own_key = ping(paired, key=paired.channel.receive_key)
     assert is_turned_away(send(own_key))
 
 
 def test_a_swapped_algorithm_or_another_version_is_turned_away(wp, paired) -> None:
     sent = ping(paired)
-    given = sent.headers["Signature-Input"]
+    signature_input = sent.headers["Signature-Input"]
     for old, new in (
         ("hmac-sha256", "none"),
         ("hmac-sha256", "ed25519"),
         ("siteagent-req/1", "siteagent-req/0"),
         ("siteagent-req/1", "siteagent-note/1"),
     ):
-        changed = sent.headers | {"Signature-Input": given.replace(old, new)}
+        changed = sent.headers | {"Signature-Input": signature_input.replace(old, new)}
         assert is_turned_away(send(sent, headers=changed))
 
 
 @pytest.mark.parametrize("created", [-1, 1.5, "x", 10**13])
 def test_an_impossible_moment_is_turned_away(wp, paired, created) -> None:
     sent = ping(paired)
-    given = sent.headers["Signature-Input"]
-    now = given.split("created=")[1].split(";")[0]
-    changed = sent.headers | {"Signature-Input": given.replace(now, str(created))}
+    signature_input = sent.headers["Signature-Input"]
+    now = signature_input.split("created=")[1].split(";")[0]
+    changed = sent.headers | {"Signature-Input": signature_input.replace(now, str(created))}
     assert is_turned_away(send(sent, headers=changed))
 
 
-def test_too_much_is_turned_away_before_it_is_looked_at(wp, paired) -> None:
-    answer = requests.post(
+def test_an_oversized_body_is_turned_away_unread(wp, paired) -> None:
+    response = requests.post(
         paired.channel.endpoint, data=b"x" * (10 * 1024 * 1024), headers=ping(paired).headers,
         timeout=60,
     )  # fmt: skip
-    assert answer.status_code == 413
-    assert answer.json() == {"siteagent": 1, "code": "too_large"}
+    assert response.status_code == 413
+    assert response.json() == {"siteagent": 1, "code": "too_large"}
 
 
-def test_an_administrators_cookie_alone_opens_nothing(wp, paired) -> None:
+def test_an_administrators_cookie_alone_gives_no_access(wp, paired) -> None:
     ana = Person(wp.url, wp.admin, wp.password)
     nonce = wp.evaluate("wp_set_current_user(1); return wp_create_nonce('wp_rest');")
     for headers in ({}, {"X-WP-Nonce": nonce}):
-        answer = ana.session.post(
+        response = ana.session.post(
             paired.channel.endpoint, json={"v": 1, "op": "report"}, headers=headers, timeout=30
         )
-        assert is_turned_away(answer)
+        assert is_turned_away(response)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_other_methods_open_nothing(wp, paired, method) -> None:
-    answer = send(ping(paired), method=method)
-    assert not protocol.is_signed(answer.headers)
-    assert b'"ok":true' not in answer.content
+def test_other_methods_give_no_access(wp, paired, method) -> None:
+    response = send(ping(paired), method=method)
+    assert not protocol.is_signed(response.headers)
+    assert b'"ok":true' not in response.content
 
 
 @pytest.mark.parametrize("more", ["_method=GET", "_envelope", "_jsonp=x", "_fields=op", "x=1"])
@@ -176,15 +176,15 @@ def test_an_overridden_method_is_turned_away(wp, paired) -> None:
     assert is_turned_away(send(sent, headers=headers))
 
 
-def test_a_route_named_in_the_body_opens_nothing(wp, paired) -> None:
-    answer = requests.post(
+def test_a_route_named_in_the_body_gives_no_access(wp, paired) -> None:
+    response = requests.post(
         wp.url, data={"rest_route": "/siteagent/v1/rpc"}, timeout=30, allow_redirects=False
     )
-    assert not protocol.is_signed(answer.headers)
-    assert b"siteagent" not in answer.content or is_turned_away(answer)
+    assert not protocol.is_signed(response.headers)
+    assert b"siteagent" not in response.content or is_turned_away(response)
 
 
-def test_strangers_cannot_fill_the_table_or_the_log(wp, paired) -> None:
+def test_rejected_requests_cannot_fill_the_table_or_the_log(wp, paired) -> None:
     count = (
         "global $wpdb; return array((int) $wpdb->get_var('SELECT COUNT(*) FROM '"
         ". $wpdb->base_prefix . 'siteagent_nonce'), siteagent()->audit_log_reader()->count());"
@@ -197,11 +197,9 @@ def test_strangers_cannot_fill_the_table_or_the_log(wp, paired) -> None:
     assert after[1] - before[1] <= 1
 
 
-def test_the_reason_stands_in_the_sites_own_log(wp, paired) -> None:
-    forget_strangers = (
-        "siteagent()->audit_log()->drop(); siteagent()->rejected_requests()->delete();"
-    )
-    wp.evaluate(forget_strangers)
+def test_the_site_logs_the_reason_of_a_refusal(wp, paired) -> None:
+    reset_log = "siteagent()->audit_log()->drop(); siteagent()->rejected_requests()->delete();"
+    wp.evaluate(reset_log)
     send(ping(paired, keyid="nobody.1"))
     (entry,) = wp.evaluate("return siteagent()->audit_log_reader()->recent(1, 0);")
     assert entry["event"] == "unauthenticated_refused"
@@ -211,19 +209,19 @@ def test_the_reason_stands_in_the_sites_own_log(wp, paired) -> None:
 # ---- the holder of the key ----
 
 
-def test_a_byte_changed_on_the_way_is_told_exactly(wp, paired) -> None:
+def test_a_changed_byte_is_reported_exactly(wp, paired) -> None:
     sent = ping(paired)
     error = refused_as("digest_mismatch", paired, sent, data=b"\xef\xbb\xbf" + sent.body)
     assert error["bytes"] == len(sent.body) + 3
 
 
-# The clock goes on while a request travels, so one from the future needs more than one second.
-@pytest.mark.parametrize("apart", [-301, 360, -86400, 86400])
-def test_a_clock_that_is_off_is_told_with_the_sites_time(wp, paired, apart) -> None:
+# Time passes while a request travels, so the future offset is well above the limit of 300.
+@pytest.mark.parametrize("offset", [-301, 360, -86400, 86400])
+def test_a_wrong_clock_is_reported_with_the_sites_time(wp, paired, offset) -> None:
     now = int(time.time())
-    error = refused_as("clock_skew", paired, ping(paired, created=now + apart))
+    error = refused_as("clock_skew", paired, ping(paired, created=now + offset))
     assert abs(error["site_time"] - now) < 10
-    assert error["your_created"] == now + apart
+    assert error["your_created"] == now + offset
 
 
 def test_the_same_request_again_is_refused(wp, paired) -> None:
@@ -250,7 +248,7 @@ def test_an_invalid_signature_burns_no_nonce(wp, paired) -> None:
     assert document_of(paired, good, send(good))["ok"] is True
 
 
-def test_of_eight_at_once_exactly_one_is_answered(wp, paired) -> None:
+def test_only_one_of_eight_identical_requests_is_answered(wp, paired) -> None:
     for _ in range(5):
         sent, start = ping(paired), threading.Barrier(8)
 
@@ -262,7 +260,7 @@ def test_of_eight_at_once_exactly_one_is_answered(wp, paired) -> None:
             assert sum(pool.map(once, range(8))) == 1
 
 
-def test_without_the_table_it_is_made_and_without_a_chance_refused(wp, paired) -> None:
+def test_a_request_needs_the_nonce_table_which_is_created_if_missing(wp, paired) -> None:
     table = "global $wpdb; $t = $wpdb->base_prefix . 'siteagent_nonce';"
     wp.evaluate(table + '$wpdb->query("DROP TABLE $t");')
     sent = ping(paired)
@@ -328,23 +326,23 @@ def test_a_wrong_revocation_secret_ends_nothing(wp, paired) -> None:
 
 
 @pytest.fixture
-def neighbour(wp) -> Iterator[Any]:
-    """Puts a must-use plugin of somebody else beside SiteAgent, for one test."""
+def other_plugin(wp) -> Iterator[Any]:
+    """Return a function that installs another must-use plugin for one test."""
     path = "WPMU_PLUGIN_DIR . '/neighbour.php'"
 
-    def move_in(code: str) -> None:
+    def install(code: str) -> None:
         wp.evaluate(
             f"file_put_contents({path}, <<<'NEIGHBOUR'\n<?php {code}\nNEIGHBOUR\n);"
-            # PHP would run what an earlier test wrote there for two more seconds.
+            # Otherwise PHP would run the code of an earlier test for up to two more seconds.
             f"opcache_invalidate({path}, true);"
         )
 
-    yield move_in
+    yield install
     wp.evaluate(f"unlink({path});")
 
 
-def test_a_plugin_that_closes_the_rest_api_is_not_in_the_way(wp, paired, neighbour) -> None:
-    neighbour(
+def test_a_plugin_that_closes_the_rest_api_has_no_effect(wp, paired, other_plugin) -> None:
+    other_plugin(
         "add_filter('rest_authentication_errors', function () {"
         "return new WP_Error('closed', 'Users only', array('status' => 401)); }, 99);"
         "add_filter('rest_enabled', '__return_false');"
@@ -355,22 +353,22 @@ def test_a_plugin_that_closes_the_rest_api_is_not_in_the_way(wp, paired, neighbo
     assert paired.ask("report", have=None).document["ok"] is True
 
 
-def test_what_others_print_does_not_spoil_the_answer(wp, paired, neighbour) -> None:
-    neighbour(
+def test_output_of_other_plugins_does_not_change_the_response(wp, paired, other_plugin) -> None:
+    other_plugin(
         'echo "\\xEF\\xBB\\xBF\\n<!-- cached -->";'
         "add_action('init', function () { echo 'Deprecated: something'; });"
         "setcookie('neighbour', '1');"
     )
     sent = ping(paired)
-    answer = send(sent)
-    assert document_of(paired, sent, answer)["ok"] is True
-    assert "Set-Cookie" not in answer.headers
+    response = send(sent)
+    assert document_of(paired, sent, response)["ok"] is True
+    assert "Set-Cookie" not in response.headers
     assert paired.ask("report", have=None).document["ok"] is True
 
 
-def test_the_registered_route_stands_in_where_the_early_look_fails(wp, paired, neighbour) -> None:
+def test_the_rest_route_answers_if_the_early_check_fails(wp, paired, other_plugin) -> None:
     # A language plugin may rewrite the address before WordPress routes it.
-    neighbour(
+    other_plugin(
         "$GLOBALS['was'] = $_SERVER['REQUEST_URI']; $_SERVER['REQUEST_URI'] = '/elsewhere';"
         "$_GET['rest_route'] = '/';"
         "add_action('plugins_loaded', function () {"
@@ -386,18 +384,18 @@ def test_the_registered_route_stands_in_where_the_early_look_fails(wp, paired, n
     assert is_turned_away(send(ping(paired, key=b"x" * 32)))
 
 
-def test_a_handler_that_breaks_is_told_as_such_and_no_more(wp, paired, neighbour) -> None:
-    neighbour("add_filter('all_plugins', function () { throw new Exception('secret words'); });")
+def test_a_failing_handler_does_not_reveal_its_message(wp, paired, other_plugin) -> None:
+    other_plugin("add_filter('all_plugins', function () { throw new Exception('secret words'); });")
     sent = sign(paired, {"v": 1, "op": "report", "by": "Ben", "have": None})
-    answer = send(sent)
-    if document_of(paired, sent, answer)["ok"] is False:
-        assert b"secret words" not in answer.content
+    response = send(sent)
+    if document_of(paired, sent, response)["ok"] is False:
+        assert b"secret words" not in response.content
 
 
 # ---- routes ----
 
 
-def test_every_route_of_the_plugin_stands_behind_the_gate(wp) -> None:
+def test_every_route_of_the_plugin_requires_authentication(wp) -> None:
     routes = wp.evaluate(
         "$found = array(); foreach (rest_get_server()->get_routes() as $route => $handlers) {"
         "if (false !== strpos($route, 'siteagent')) { foreach ($handlers as $h) {"
@@ -406,8 +404,8 @@ def test_every_route_of_the_plugin_stands_behind_the_gate(wp) -> None:
         "} } }"
         "return $found;"
     )
-    ours = {route: callbacks for route, callbacks in routes.items() if route != "/siteagent/v1"}
-    assert ours == {"/siteagent/v1/rpc": [True]}, "a route that lets anyone in"
+    found = {route: callbacks for route, callbacks in routes.items() if route != "/siteagent/v1"}
+    assert found == {"/siteagent/v1/rpc": [True]}, "a route answers without authentication"
 
 
 def test_nothing_of_the_plugin_answers_to_ajax_or_heartbeat(wp) -> None:
@@ -420,7 +418,7 @@ def test_nothing_of_the_plugin_answers_to_ajax_or_heartbeat(wp) -> None:
     assert [hook for hook in hooks if "nopriv" in hook] == []
 
 
-# ---- the end ----
+# ---- after disconnecting ----
 
 
 def test_a_thief_with_the_old_keys_is_refused_after_disconnecting(wp) -> None:
@@ -429,7 +427,7 @@ def test_a_thief_with_the_old_keys_is_refused_after_disconnecting(wp) -> None:
     with pytest.raises(CallError) as refused:
         paired.ask("ping")
     assert refused.value.error_code == "disconnected"
-    stranger = replace(paired.channel, keyid="nobody.1")
+    unknown = replace(paired.channel, keyid="nobody.1")
     with pytest.raises(CallError) as refused:
-        replace(paired, channel=stranger).ask("ping")
+        replace(paired, channel=unknown).ask("ping")
     assert refused.value.error_code == "unauthorized"

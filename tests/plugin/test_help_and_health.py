@@ -1,4 +1,4 @@
-"""What people use to help themselves in wp-admin: help, Site Health, a page that stands still."""
+"""Offer help in wp-admin: help tabs, Site Health and a page that can stop refreshing."""
 
 from __future__ import annotations
 
@@ -58,38 +58,38 @@ def test_site_health_lists_the_tests_of_siteagent(wp, ana) -> None:
     assert "SiteAgent can roll back updates" in page
 
 
-def test_site_health_names_what_differs_from_its_release(wp, paired) -> None:
-    result = (
+def test_site_health_names_components_that_differ_from_their_release(wp, paired) -> None:
+    comparison = (
         "array('id' => '%s', 'changed' => %d, 'missing' => 0, 'unknown' => 0, 'version' => '1')"
     )
     files = "add_filter('pre_option_siteagent_files', fn() => array('at' => %s, 'results' => %s));"
-    tested = "return siteagent()->site_health()->test_files();"
-    told = wp.evaluate(files % ("0", "array()") + tested)
-    assert "has not compared" in told["label"]
-    same = f"array({result % ('a/a.php', 0)})"
-    told = wp.evaluate(files % ("time()", same) + tested)
-    assert (told["status"], told["label"]) == ("good", "No file differs from its release")
-    differs = f"array({result % ('a/a.php', 0)}, {result % ('<b>.php', 2)})"
-    told = wp.evaluate(files % ("time()", differs) + tested)
-    assert (told["status"], told["label"]) == (
+    run_test = "return siteagent()->site_health()->test_files();"
+    result = wp.evaluate(files % ("0", "array()") + run_test)
+    assert "has not compared" in result["label"]
+    unchanged = f"array({comparison % ('a/a.php', 0)})"
+    result = wp.evaluate(files % ("time()", unchanged) + run_test)
+    assert (result["status"], result["label"]) == ("good", "No file differs from its release")
+    changed = f"array({comparison % ('a/a.php', 0)}, {comparison % ('<b>.php', 2)})"
+    result = wp.evaluate(files % ("time()", changed) + run_test)
+    assert (result["status"], result["label"]) == (
         "recommended",
         "Some files differ from their releases",
     )
-    assert "of: &lt;b&gt;.php." in told["description"]
+    assert "of: &lt;b&gt;.php." in result["description"]
 
 
-def test_site_health_knows_whether_the_dashboard_still_calls(wp, paired) -> None:
+def test_site_health_reports_whether_the_dashboard_sends_requests(wp, paired) -> None:
     paired.ask("ping")
-    told = health(wp, "connection")
-    assert (told["status"], told["label"]) == ("good", "SiteAgent is connected")
-    assert "Last request: " in told["description"]
+    result = health(wp, "connection")
+    assert (result["status"], result["label"]) == ("good", "SiteAgent is connected")
+    assert "Last request: " in result["description"]
     wp.evaluate(
         "$o = get_option('siteagent'); $o['connection']['paired_at'] -= 400000;"
         "$o['connection']['last_contact_at'] -= 200000; update_option('siteagent', $o); return 0;"
     )
-    told = health(wp, "connection")
-    assert told["status"] == "recommended"
-    assert "has not heard from your dashboard" in told["label"]
+    result = health(wp, "connection")
+    assert result["status"] == "recommended"
+    assert "has not heard from your dashboard" in result["label"]
 
 
 def test_site_health_of_a_site_without_a_dashboard_is_good(wp) -> None:
@@ -97,23 +97,23 @@ def test_site_health_of_a_site_without_a_dashboard_is_good(wp) -> None:
     assert health(wp, "connection")["label"] == "SiteAgent is not connected"
 
 
-def test_site_health_knows_whether_updates_can_be_rolled_back(wp) -> None:
+def test_site_health_reports_whether_updates_can_be_rolled_back(wp) -> None:
     assert health(wp, "rollback")["status"] == "good"
     ftp = "add_filter('filesystem_method', function () { return 'ftpext'; });"
     assert health(wp, "rollback", ftp)["status"] == "recommended"
 
 
-def test_site_health_knows_whether_a_new_version_can_be_checked(wp) -> None:
+def test_site_health_reports_whether_a_new_version_can_be_checked(wp) -> None:
     broken = "add_filter('pre_http_request', function () { return new WP_Error('x', 'No way'); });"
-    told = health(wp, "loopback", broken)
-    assert told["status"] == "recommended"
-    assert "watched for ten minutes instead" in told["description"]
-    answer = "array('response' => array('code' => 200), 'body' => '')"
-    works = f"add_filter('pre_http_request', function () {{ return {answer}; }});"
+    result = health(wp, "loopback", broken)
+    assert result["status"] == "recommended"
+    assert "watched for ten minutes instead" in result["description"]
+    response = "array('response' => array('code' => 200), 'body' => '')"
+    works = f"add_filter('pre_http_request', function () {{ return {response}; }});"
     assert health(wp, "loopback", works)["status"] == "good"
 
 
-def test_the_result_that_comes_later_is_for_administrators_alone(wp, ana) -> None:
+def test_the_asynchronous_test_is_only_for_administrators(wp, ana) -> None:
     page = ana.session.get(f"{wp.url}/wp-admin/site-health.php", timeout=60).text
     (nonce,) = re.findall(r'"site_status":"(\w+)"', page)
     url = f"{wp.url}/wp-admin/admin-ajax.php"
@@ -124,7 +124,7 @@ def test_the_result_that_comes_later_is_for_administrators_alone(wp, ana) -> Non
     assert Person(wp.url).session.post(url, data=fields, timeout=60).text == "0"
 
 
-def test_the_page_that_waits_can_be_stopped_from_refreshing(wp, ana) -> None:
+def test_the_waiting_page_can_stop_refreshing(wp, ana) -> None:
     forget(wp)
     agree(ana, new_token(wp.url).text())
     waiting = ana.page()
@@ -136,7 +136,7 @@ def test_the_page_that_waits_can_be_stopped_from_refreshing(wp, ana) -> None:
     forget(wp)
 
 
-def test_a_site_that_moved_stays_paused_unless_something_else_is_chosen(wp, ana, paired) -> None:
+def test_a_moved_site_stays_paused_by_default(wp, ana, paired) -> None:
     wp.evaluate(
         "$o = get_option('siteagent'); $o['connection']['home'] = 'https://elsewhere.example';"
         "update_option('siteagent', $o); return 0;"

@@ -1,4 +1,4 @@
-"""The report, taken by a real WordPress: whole, nothing beside it, the same for everybody."""
+"""Build the report on a real WordPress: every field, no other data, the same for each user."""
 
 from __future__ import annotations
 
@@ -78,25 +78,25 @@ def test_a_report_has_every_field_of_the_manifest_and_no_other(wp):
     finally:
         wp.evaluate(SAVE_HOURS % "null")
     listed = {field.path for field in report_schema.fields()}
-    assert paths(report) <= listed, "a value left that manifest.json does not name"
+    assert paths(report) <= listed, "the report has a value that manifest.json does not list"
     assert listed - paths(report) <= {"php.extensions_missing[]"}
 
 
-def test_must_use_plugins_and_drop_ins_are_told(wp):
+def test_must_use_plugins_and_drop_ins_are_reported(wp):
     report = wp.evaluate(FIXED + REPORT)
     loader = {"id": "loader.php", "name": "Loader", "version": "1.2", "author": "Loader & Sons"}
     assert loader in report["mu_plugins"]
     assert {"id": "maintenance.php", "name": "Later", "version": "1.2"} in report["dropins"]
 
 
-def test_the_dashboard_accepts_it_whole(wp):
+def test_the_dashboard_accepts_the_whole_report(wp):
     report = wp.evaluate(HOSTILE + AVAILABLE_UPDATES + REPORT)
     checked = report_schema.check(report)
     assert checked.dropped == 0
     assert checked.document == report
 
 
-def test_both_sides_call_it_by_the_same_digest(wp):
+def test_both_sides_compute_the_same_digest(wp):
     report, digest = wp.evaluate(
         HOSTILE + AVAILABLE_UPDATES + "$i = siteagent()->report(); $r = $i->build();"
         "return array($r, $i->digest($r));"
@@ -113,27 +113,27 @@ def test_a_second_report_has_the_same_digest(wp):
     assert first == second
 
 
-def test_it_tells_what_runs_here(wp):
+def test_the_report_lists_the_software_of_the_site(wp):
     report = wp.evaluate(REPORT)
-    about = wp.evaluate(
+    versions = wp.evaluate(
         "global $wpdb; return array('wp' => get_bloginfo('version'), 'php' => PHP_VERSION,"
         "'home' => home_url(), 'db' => $wpdb->get_var('SELECT VERSION()'));"
     )
-    assert report["wordpress"]["version"] == about["wp"]
-    assert report["wordpress"]["home"] == about["home"]
-    assert report["php"]["version"] == about["php"]
+    assert report["wordpress"]["version"] == versions["wp"]
+    assert report["wordpress"]["home"] == versions["home"]
+    assert report["php"]["version"] == versions["php"]
     assert report["database"] == {
         "server": "MariaDB",
-        "version": about["db"].split("-")[0],
+        "version": versions["db"].split("-")[0],
     }
-    ours = [one for one in report["plugins"] if one["id"] == "siteagent/siteagent.php"]
-    assert [one["active"] for one in ours] == [True]
-    assert [one["active"] for one in report["themes"]].count(True) == 1
+    entries = [item for item in report["plugins"] if item["id"] == "siteagent/siteagent.php"]
+    assert [item["active"] for item in entries] == [True]
+    assert [item["active"] for item in report["themes"]].count(True) == 1
 
 
-def test_it_has_the_memory_of_wp_admin_and_names_the_limit_the_site_is_configured_with(wp):
-    """A large site's report needs more than its visitors' pages (W16)."""
-    configured, report, now = wp.evaluate(
+def test_building_the_report_raises_the_memory_limit(wp):
+    """The report of a large site needs more memory than its pages (W16)."""
+    configured, report, limit = wp.evaluate(
         "require_once ABSPATH . 'wp-admin/includes/class-wp-site-health.php';"
         "$configured = WP_Site_Health::get_instance()->php_memory_limit;"
         "ini_set('memory_limit', '64M');"
@@ -141,13 +141,13 @@ def test_it_has_the_memory_of_wp_admin_and_names_the_limit_the_site_is_configure
         "$report = siteagent()->report()->build();"
         "return array($configured, $report, ini_get('memory_limit'));"
     )
-    assert now == "300M"
-    assert report["php"]["memory_limit"] == configured != now
+    assert limit == "300M"
+    assert report["php"]["memory_limit"] == configured != limit
 
 
 def test_a_hostile_name_stays_text(wp):
     report = wp.evaluate(HOSTILE + REPORT)
-    (hostile,) = [one for one in report["plugins"] if one["id"] == "hostile/hostile.php"]
+    (hostile,) = [item for item in report["plugins"] if item["id"] == "hostile/hostile.php"]
     assert hostile["name"] == "Evil & Sons"
     assert hostile["author"] == "Mallory"
     assert hostile["version"] == '1.0">'
@@ -155,11 +155,11 @@ def test_a_hostile_name_stays_text(wp):
     assert "LICENCE-KEY" not in json.dumps(report)
 
 
-def test_offers_appear_with_what_they_require(wp):
+def test_available_updates_are_reported_with_their_requirements(wp):
     updates = wp.evaluate(AVAILABLE_UPDATES + REPORT)["updates"]
     listed = [*updates["plugins"], *updates["themes"], *updates["core"]]
-    seen = [one.pop("first_seen") for one in listed]
-    assert all(0 <= time.time() - moment < 600 for moment in seen)
+    first_seen = [item.pop("first_seen") for item in listed]
+    assert all(0 <= time.time() - time_s < 600 for time_s in first_seen)
     assert updates["plugins"] == [
         update("free/free.php", "2.0", requires_wp="6.0", requires_php="7.4"),
         update("paid/paid.php", "3.1", package=False),
@@ -167,22 +167,22 @@ def test_offers_appear_with_what_they_require(wp):
     ]
     assert updates["themes"] == [update("plain", "9.9")]
     german = {"type": "plugin", "slug": "free", "language": "de_DE", "version": "2.0"}
-    told = {"updated": "2026-01-01", "installed": "", "auto_update": True}
-    assert updates["translations"] == [{**german, **told}]
-    assert [(one["version"], one["kind"]) for one in updates["core"]] == [
+    details = {"updated": "2026-01-01", "installed": "", "auto_update": True}
+    assert updates["translations"] == [{**german, **details}]
+    assert [(item["version"], item["kind"]) for item in updates["core"]] == [
         (updates["core"][0]["version"], "minor"),
         ("99.0", "major"),
     ]
     assert updates["core"][1]["requires_php"] == "7.4.0"
-    assert all(one["package"] for one in updates["core"])
+    assert all(item["package"] for item in updates["core"])
 
 
-def test_download_addresses_stay_here(wp):
+def test_download_addresses_are_not_reported(wp):
     assert "downloads.example" not in json.dumps(wp.evaluate(AVAILABLE_UPDATES + REPORT))
 
 
-def test_it_holds_nothing_of_people_or_secrets(wp):
-    """Everything here that must never leave, looked for in the text that would."""
+def test_the_report_has_no_personal_data_or_secrets(wp):
+    """Search the report for everything that must never leave the site."""
     text, private = wp.evaluate(
         """
         update_option('admin_email', 'ana.owner@private.example');
@@ -201,13 +201,13 @@ def test_it_holds_nothing_of_people_or_secrets(wp):
         return array(siteagent()->report()->preview_json(), $private);
         """
     )
-    private = [one for one in private if len(one) > 3]
+    private = [value for value in private if len(value) > 3]
     assert len(private) > 12
     for secret in private:
         assert secret not in text
 
 
-def test_taking_it_prints_nothing(wp):
+def test_building_the_report_prints_nothing(wp):
     printed = wp.evaluate(
         "add_filter('all_plugins', '__return_empty_array');"
         "add_filter('site_status_tests', function ($t) { echo 'noise'; return $t; });"
@@ -216,7 +216,7 @@ def test_taking_it_prints_nothing(wp):
     assert printed == ""
 
 
-def test_it_leaves_the_language_and_the_buffers_as_they_were(wp):
+def test_building_the_report_keeps_the_language_and_the_buffers(wp):
     before, after = wp.evaluate(
         "add_filter('locale', function () { return 'de_DE'; }, 1);"
         "$before = array(determine_locale(), ob_get_level());"
@@ -226,8 +226,8 @@ def test_it_leaves_the_language_and_the_buffers_as_they_were(wp):
     assert before == after
 
 
-def test_what_an_administrator_previews_is_what_would_leave(wp):
-    shown, left = wp.evaluate(
+def test_the_preview_matches_the_report(wp):
+    shown, sent = wp.evaluate(
         """
         $left = siteagent()->report()->build();
         $admins = get_users(array('role' => 'administrator', 'number' => 1));
@@ -239,10 +239,10 @@ def test_what_an_administrator_previews_is_what_would_leave(wp):
         return array($shown, $left);
         """
     )
-    assert shown == left
+    assert shown == sent
 
 
-def test_health_tests_are_wordpresss_own(wp):
+def test_only_wordpresss_own_health_tests_are_reported(wp):
     tests = wp.evaluate(
         "add_filter('site_status_tests', function ($tests) {"
         "$tests['direct']['mine'] = array('label' => 'x', 'test' => function () {"
@@ -250,30 +250,30 @@ def test_health_tests_are_wordpresss_own(wp):
         "}); $tests['direct']['odd'] = 'text'; $tests['direct'][] = array('test' => 'nope');"
         "return $tests; });" + REPORT
     )["health"]["tests"]
-    names = [one["test"] for one in tests]
+    names = [test["test"] for test in tests]
     assert {"plugin_version", "php_extensions", "sql_server", "debug_enabled"} <= set(names)
     assert not {"mine", "odd", "rest_availability", "loopback_requests"} & set(names)
     assert len(names) == len(set(names))
 
 
-def test_one_test_that_throws_costs_one_line(wp):
+def test_a_failing_health_test_omits_only_its_own_result(wp):
     def tests(before: str) -> set[str]:
-        return {one["test"] for one in wp.evaluate(before)["health"]["tests"]}
+        return {test["test"] for test in wp.evaluate(before)["health"]["tests"]}
 
     throws = (
         "add_filter('site_status_should_suggest_persistent_object_cache', function () {"
         "throw new RuntimeException('boom'); });"
     )
-    whole, without = tests(REPORT), tests(throws + REPORT)
-    assert whole - without == {"persistent_object_cache"}
-    assert without - whole == set()
+    all_tests, remaining = tests(REPORT), tests(throws + REPORT)
+    assert all_tests - remaining == {"persistent_object_cache"}
+    assert remaining - all_tests == set()
 
 
-def test_auto_updates_are_told_as_wordpress_decides_them(wp):
+def test_auto_updates_are_reported_as_wordpress_decides_them(wp):
     def is_on(before: str) -> bool:
         report = wp.evaluate(before + REPORT)
-        (ours,) = [one for one in report["plugins"] if one["id"] == "siteagent/siteagent.php"]
-        return ours["auto_update"]
+        (entry,) = [item for item in report["plugins"] if item["id"] == "siteagent/siteagent.php"]
+        return entry["auto_update"]
 
     on = "update_site_option('auto_update_plugins', array('siteagent/siteagent.php'));"
     off = "update_site_option('auto_update_plugins', array());"
@@ -285,44 +285,44 @@ def test_auto_updates_are_told_as_wordpress_decides_them(wp):
     wp.evaluate(off)
 
 
-ASKED = """
-$asked = array();
-add_filter('pre_http_request', function ($_, $args, $url) use (&$asked) {
-    $asked[] = wp_parse_url($url, PHP_URL_PATH);
+REQUESTED = """
+$requested = array();
+add_filter('pre_http_request', function ($_, $args, $url) use (&$requested) {
+    $requested[] = wp_parse_url($url, PHP_URL_PATH);
     %s
     return new WP_Error('down', 'no way out');
 }, 10, 3);
 foreach (array('core', 'plugins', 'themes') as $list) {
-    $known = get_site_transient('update_' . $list);
-    $known = is_object($known) ? $known : new stdClass();
-    $known->last_checked = time() - %d;
-    set_site_transient('update_' . $list, $known);
+    $updates = get_site_transient('update_' . $list);
+    $updates = is_object($updates) ? $updates : new stdClass();
+    $updates->last_checked = time() - %d;
+    set_site_transient('update_' . $list, $updates);
 }
 set_site_transient('php_check_' . md5(PHP_VERSION), array('is_acceptable' => true), 60);
 $report = siteagent()->report()->build();
-return array($asked, $report['updates']['checked_at']);
+return array($requested, $report['updates']['checked_at']);
 """
 
 
-def test_fresh_offers_are_not_asked_for_again(wp):
-    """The site asks itself what wp-admin shows, and nobody else."""
-    asked, checked_at = wp.evaluate(ASKED % ("", 1800))
-    assert set(asked) <= {"/wp-admin/admin-ajax.php"}
+def test_recent_updates_are_not_requested_again(wp):
+    """The site sends requests only to itself, for the data that wp-admin shows."""
+    requested, checked_at = wp.evaluate(REQUESTED % ("", 1800))
+    assert set(requested) <= {"/wp-admin/admin-ajax.php"}
     assert all(checked_at.values())
 
 
-def test_old_offers_are_asked_for_once_more(wp):
-    asked, _ = wp.evaluate(ASKED % ("", 90000))
+def test_outdated_updates_are_requested_again(wp):
+    requested, _ = wp.evaluate(REQUESTED % ("", 90000))
     for part in ("version-check", "plugins/update-check", "themes/update-check"):
-        assert any(part in path for path in asked), asked
+        assert any(part in path for path in requested), requested
 
 
-def test_a_host_without_a_way_out_does_not_wait_three_times(wp):
-    asked, _ = wp.evaluate(ASKED % ("sleep(7);", 90000))
-    assert len(asked) <= 2
+def test_a_host_without_internet_access_does_not_wait_three_times(wp):
+    requested, _ = wp.evaluate(REQUESTED % ("sleep(7);", 90000))
+    assert len(requested) <= 2
 
 
-def test_late_scheduled_work_is_told_in_steps_of_five_minutes(wp):
+def test_overdue_cron_is_reported_in_steps_of_five_minutes(wp):
     late = wp.evaluate(
         "wp_schedule_single_event(time() - 5000, 'siteagent_test_late');"
         "$report = siteagent()->report()->build();"
@@ -343,14 +343,14 @@ def test_a_database_that_is_up_to_date_needs_no_upgrade(wp):
     assert wp.evaluate(UPGRADES) == []
 
 
-def test_an_upgrade_of_wordpress_that_waits_is_told_with_both_versions(wp):
-    found, wanted = wp.evaluate(
+def test_a_pending_upgrade_of_wordpress_is_reported_with_both_versions(wp):
+    found, required = wp.evaluate(
         "update_option('db_version', '53000');"
         "$found = siteagent()->report()->build()['health']['database_upgrades'];"
         "update_option('db_version', $GLOBALS['wp_db_version']);"
         "return array($found, (string) $GLOBALS['wp_db_version']);"
     )
-    assert found == [{"id": "wordpress", "from": "53000", "to": wanted}]
+    assert found == [{"id": "wordpress", "from": "53000", "to": required}]
 
 
 # One result of a comparison of files, with a name in each list.
@@ -372,17 +372,17 @@ FILES_COMPARED = (
         ('throw new Error("broken");', []),
     ],
 )
-def test_woocommerce_itself_says_whether_its_database_waits(wp, code, found):
+def test_woocommerce_decides_whether_its_database_needs_an_upgrade(wp, code, found):
     delete = "delete_option('woocommerce_db_version');"
-    told = UPGRADES.replace("return", "$told =") + delete + "return $told;"
-    assert wp.evaluate(WOOCOMMERCE % code + told) == found
+    php = UPGRADES.replace("return", "$result =") + delete + "return $result;"
+    assert wp.evaluate(WOOCOMMERCE % code + php) == found
 
 
-def test_elementors_stored_version_says_whether_its_data_waits(wp):
-    told = "define('ELEMENTOR_VERSION', '3.30.0'); $told = array();"
+def test_elementors_stored_version_shows_a_pending_upgrade(wp):
+    php = "define('ELEMENTOR_VERSION', '3.30.0'); $result = array();"
     for stored in ("3.29.2", "3.30.0"):
-        told += f"update_option('elementor_version', '{stored}'); $told[] = " + UPGRADES[7:]
-    older, same = wp.evaluate(told + "delete_option('elementor_version'); return $told;")
+        php += f"update_option('elementor_version', '{stored}'); $result[] = " + UPGRADES[7:]
+    older, same = wp.evaluate(php + "delete_option('elementor_version'); return $result;")
     assert older == [{"id": "elementor", "from": "3.29.2", "to": "3.30.0"}]
     assert same == []
 
@@ -402,7 +402,7 @@ def test_disk_space_is_rounded_down(wp):
         ("my-plugin", "my-plugin"),
     ],
 )
-def test_addresses_lose_what_may_be_secret(wp, address, bare):
+def test_addresses_lose_their_secret_parts(wp, address, bare):
     found = wp.evaluate(
         "siteagent()->report();"
         f"return Siteagent_Installed_Components::strip_url({json.dumps(address)});"

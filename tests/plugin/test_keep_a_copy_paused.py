@@ -1,6 +1,6 @@
-"""A person keeps SiteAgent paused at another address: wp-admin goes on, and reminds no more.
+"""Keep a copy of a site paused: wp-admin works and shows no further reminder.
 
-The form leads back to its page also where wp-admin has another host than the site.
+The form returns to its page even if wp-admin has another host than the site.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ def ana(wp, paired) -> Person:
 
 
 def pages(ana: Person) -> list[str]:
-    """The two pages of WordPress on which SiteAgent shows notices."""
-    answers = [
+    """Return the two pages of WordPress on which SiteAgent shows notices."""
+    responses = [
         ana.session.get(f"{ana.url}/wp-admin/{page}", timeout=60)
         for page in ("index.php", "plugins.php")
     ]
-    for answer in answers:
-        assert answer.status_code == 200
-        assert "</html>" in answer.text
-        assert "critical error" not in answer.text
-    return [answer.text for answer in answers]
+    for response in responses:
+        assert response.status_code == 200
+        assert "</html>" in response.text
+        assert "critical error" not in response.text
+    return [response.text for response in responses]
 
 
-def test_a_copy_whose_person_decides_later_is_not_reminded_again(wp, ana) -> None:
+def test_a_copy_with_a_postponed_decision_shows_no_reminder(wp, ana) -> None:
     wp.evaluate("update_option('home', 'http://staging.example');")
     assert all(REMINDER in page for page in pages(ana))
-    followed = ana.submit(ana.page().text, "siteagent_moved", choice="later")
-    assert "You will not be reminded again." in followed
+    result = ana.submit(ana.page().text, "siteagent_moved", choice="later")
+    assert "You will not be reminded again." in result
     assert not any(REMINDER in page for page in pages(ana))
 
 
-def test_yet_another_address_is_a_new_question(wp, ana) -> None:
+def test_another_address_shows_the_reminder_again(wp, ana) -> None:
     wp.evaluate("update_option('home', 'http://staging.example');")
     ana.submit(ana.page().text, "siteagent_moved", choice="later")
     wp.evaluate("update_option('home', 'http://second.example');")

@@ -1,4 +1,4 @@
-"""What a broken version's error message holds stays on the site."""
+"""Keep the error message of a broken version on the site."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def summary_of(error: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def told(wp, paired) -> dict[str, Any]:
+def reply(wp, paired) -> dict[str, Any]:
     reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     publish(wp, "plugin/contact-desk.2.9.3.zip", {"contact-desk/contact-desk.php": BROKEN})
     update(wp, "contact-desk", "2.9.3")
     return ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.9.3")).send()
 
 
-def test_kind_file_and_line_are_sent_and_the_message_is_not(told) -> None:
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "fatal_after"), told
-    error = told["evidence"]["during"]["error"]
+def test_kind_file_and_line_are_sent_without_the_message(reply) -> None:
+    assert (reply["outcome"], reply["reason"]) == ("rolled_back", "fatal_after"), reply
+    error = reply["evidence"]["during"]["error"]
     assert error == "Uncaught DomainException in wp-content/plugins/contact-desk/contact-desk.php:6"
-    assert "shop_db" not in str(told)
-    assert "jane" not in str(told)
+    assert "shop_db" not in str(reply)
+    assert "jane" not in str(reply)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_only_messages_that_php_writes_about_code_are_sent(wp, message, type_, s
         )
 
 
-def test_the_site_s_developer_can_have_messages_sent(wp) -> None:
+def test_the_sites_developer_can_have_messages_sent(wp) -> None:
     error = {"message": f"Uncaught DomainException: {SECRET}\n#0 {{main}}", "type": 1}
     summary = wp.evaluate(
         f"add_filter('siteagent_send_error_message', '__return_true');return {summary_of(error)};"

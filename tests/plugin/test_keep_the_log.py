@@ -1,4 +1,4 @@
-"""The site's own log keeps what somebody decided, whoever calls the site how often."""
+"""Keep decisions in the site's log, however many requests arrive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.signed_requests import connect, forget, is_turned_away, ping, send
 
-STRANGERS = "siteagent()->audit_log_reader()->recent(100, 0, 'unauthenticated_refused')"
+REJECTED = "siteagent()->audit_log_reader()->recent(100, 0, 'unauthenticated_refused')"
 
 
 @pytest.fixture
@@ -25,33 +25,33 @@ def fresh_log(wp) -> None:
     wp.evaluate("siteagent()->audit_log()->drop(); siteagent()->rejected_requests()->delete();")
 
 
-def test_strangers_are_one_entry_an_hour_with_their_number(wp, paired, fresh_log) -> None:
+def test_rejected_requests_make_one_entry_an_hour_with_their_count(wp, paired, fresh_log) -> None:
     for _ in range(5):
         assert is_turned_away(send(ping(paired, key=b"x" * 32)))
-    (entry,) = wp.evaluate(f"return {STRANGERS};")
+    (entry,) = wp.evaluate(f"return {REJECTED};")
     assert entry["facts"] == {"reason": "bad_signature: "} or "reason" in entry["facts"]
-    later = wp.evaluate(
+    next_hour = wp.evaluate(
         f"siteagent()->rejected_requests()->record('unknown_key', time() + 3600); return "
-        f"{STRANGERS};"
+        f"{REJECTED};"
     )
-    assert len(later) == 2
-    assert later[0]["facts"]["more"] == 4
-    assert later[0]["facts"]["since"].endswith(":00:00Z")
-    again = wp.evaluate(
+    assert len(next_hour) == 2
+    assert next_hour[0]["facts"]["more"] == 4
+    assert next_hour[0]["facts"]["since"].endswith(":00:00Z")
+    same_hour = wp.evaluate(
         f"siteagent()->rejected_requests()->record('unknown_key', time() + 3600); return "
-        f"{STRANGERS};"
+        f"{REJECTED};"
     )
-    assert len(again) == 2
+    assert len(same_hour) == 2
 
 
-def test_of_strangers_at_once_one_begins_the_hour(wp, fresh_log) -> None:
+def test_concurrent_rejected_requests_make_one_entry(wp, fresh_log) -> None:
     wp.evaluate_at_once(["siteagent()->rejected_requests()->record('x', 7200);"] * 6)
-    assert len(wp.evaluate(f"return {STRANGERS};")) == 1
-    counted = wp.evaluate("return get_option('siteagent_unauthenticated');")
-    assert counted == "2 6"
+    assert len(wp.evaluate(f"return {REJECTED};")) == 1
+    count = wp.evaluate("return get_option('siteagent_unauthenticated');")
+    assert count == "2 6"
 
 
-# Rows as append() makes them, many at once: ten thousand single ones take long.
+# Insert rows as append() writes them, because ten thousand single calls are slow.
 FULL = """
 global $wpdb;
 $log = siteagent()->audit_log();
@@ -79,31 +79,31 @@ $log->append('update_approved', array('id' => 'x'), 'user:1');
 """
 
 
-def look(wp) -> dict[str, Any]:
+def log_state(wp) -> dict[str, Any]:
     return wp.evaluate(
         "$log = siteagent()->audit_log_reader(); $names = array();"
-        "foreach ($log->recent(20000, 0) as $one) {"
-        " $names[$one['event']] = ($names[$one['event']] ?? 0) + 1; }"
+        "foreach ($log->recent(20000, 0) as $entry) {"
+        " $names[$entry['event']] = ($names[$entry['event']] ?? 0) + 1; }"
         "$since = $log->entries_after(0); $head = siteagent()->audit_log()->head();"
-        "$first = null; foreach ($log->chain($head['n']) as $one)"
-        " { $first = $one['seq']; break; }"
+        "$first = null; foreach ($log->chain($head['n']) as $entry)"
+        " { $first = $entry['seq']; break; }"
         "$verified = siteagent()->audit_log_verifier()->verify();"
         "return array('names' => $names, 'verified' => $verified, 'from' => $since['from'],"
         " 'first' => $since['entries'][0]['seq'], 'exported' => $first, 'head' => $head);"
     )
 
 
-def test_requests_push_no_decision_out_of_the_log(wp, fresh_log) -> None:
+def test_requests_remove_no_decision_from_the_log(wp, fresh_log) -> None:
     wp.evaluate(FULL % 10500)
-    found = look(wp)
-    assert found["names"]["connected"] == 1
-    assert found["names"]["permissions_changed"] == 1
-    assert found["names"]["update_approved"] == 1
-    assert found["names"]["log_trimmed"] == 1
-    assert found["names"]["answered"] < 10000
-    assert found["verified"]["ok"] is True
-    # What the dashboard reads and what is exported is the part without gaps.
-    assert found["from"] == found["first"] == found["exported"] == 501
+    state = log_state(wp)
+    assert state["names"]["connected"] == 1
+    assert state["names"]["permissions_changed"] == 1
+    assert state["names"]["update_approved"] == 1
+    assert state["names"]["log_trimmed"] == 1
+    assert state["names"]["answered"] < 10000
+    assert state["verified"]["ok"] is True
+    # The dashboard and the export read only the part without gaps.
+    assert state["from"] == state["first"] == state["exported"] == 501
     wp.evaluate(
         'global $wpdb; $wpdb->query("UPDATE {$wpdb->base_prefix}siteagent_log SET body ='
         " REPLACE(body, 'plugins', 'core___') WHERE seq = 2\");"
@@ -111,7 +111,7 @@ def test_requests_push_no_decision_out_of_the_log(wp, fresh_log) -> None:
     assert wp.evaluate("return siteagent()->audit_log_verifier()->verify();")["broken_at"] == 2
 
 
-def test_two_first_entries_at_once_begin_one_chain(wp) -> None:
+def test_concurrent_first_entries_begin_one_chain(wp) -> None:
     for _ in range(5):
         wp.evaluate("siteagent()->audit_log()->drop(); siteagent()->audit_log()->create_table();")
         wp.evaluate_at_once(["siteagent()->audit_log()->append('x', array(), 'site');"] * 3)

@@ -1,4 +1,4 @@
-"""The owner sets the days and hours in which updates may start, on the clocks of the site."""
+"""Limit the start of updates to the owner's days and hours, in the site's time zone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def window(paired: Paired) -> dict[str, Any]:
 
 
 def in_three_days() -> int:
-    """A day of the week that is neither today, yesterday nor tomorrow, in any time zone."""
+    """Return a weekday that is neither today, yesterday nor tomorrow in any time zone."""
     return (datetime.now(UTC) + timedelta(days=3)).isoweekday()
 
 
@@ -56,16 +56,16 @@ def test_outside_of_the_owners_hours_a_signed_plan_is_refused(wp, ana, paired) -
     assert "Limits saved." in save(ana, [in_three_days()], 1, 5)
     assert "No update may start now." in words(ana.page(LIMITS).text)
     change = ApprovedChange.of(wp, paired, ITEM)
-    answer = change.send()
-    assert (answer["outcome"], answer["reason"]) == ("refused", "outside_owner_window")
+    reply = change.send()
+    assert (reply["outcome"], reply["reason"]) == ("refused", "outside_owner_window")
     assert disk(wp, GALLERY) == before
-    # The plan may be sent again, and runs once the hours have come.
+    # The plan may be sent again and runs when the hours begin.
     assert change.status()["state"] == "never"
     save(ana, [1, 2, 3, 4, 5, 6, 7], 0, 24)
     assert change.send()["outcome"] == "succeeded"
 
 
-def test_inside_of_them_the_plan_still_has_times_of_its_own(wp, ana, paired) -> None:
+def test_a_plan_keeps_its_own_times_within_the_owners_hours(wp, ana, paired) -> None:
     save(ana, [1, 2, 3, 4, 5, 6, 7], 0, 24)
     late = ApprovedChange.of(wp, paired, ITEM, not_after=int(time.time()) - 1)
     assert late.send()["reason"] == "outside_window"
@@ -73,20 +73,20 @@ def test_inside_of_them_the_plan_still_has_times_of_its_own(wp, ana, paired) -> 
 
 
 def test_a_pre_check_is_answered_at_any_time(wp, ana, paired) -> None:
-    """A person approves by day what starts at night."""
+    """A person may approve by day an update that starts at night."""
     save(ana, [in_three_days()], 1, 5)
     assert ask(paired, "change.check", item=ITEM)["eligible"] is True
 
 
-def test_the_hours_are_those_of_the_sites_clocks_and_are_reported(wp, ana, paired) -> None:
+def test_the_hours_use_the_sites_time_zone_and_are_reported(wp, ana, paired) -> None:
     nothing = {"days": [], "from_hour": None, "to_hour": None}
     assert window(paired).items() >= nothing.items()
     wp.evaluate("update_option('timezone_string', 'Asia/Kolkata');")
     save(ana, [6, 2], 22, 4)
-    known = {"days": [2, 6], "from_hour": 22, "to_hour": 4, "time_zone": "Asia/Kolkata"}
-    assert window(paired) == known
+    expected = {"days": [2, 6], "from_hour": 22, "to_hour": 4, "time_zone": "Asia/Kolkata"}
+    assert window(paired) == expected
     assert "time zone of this site, Asia/Kolkata" in words(ana.page(LIMITS).text)
-    # Without a city, the site has an offset only.
+    # Without a city, the site's time zone is only an offset.
     wp.evaluate("update_option('timezone_string', ''); update_option('gmt_offset', '5.5');")
     digest = paired.ask("report", have=None).document["digest"]
     assert window(paired)["time_zone"] == "+05:30"
@@ -95,7 +95,7 @@ def test_the_hours_are_those_of_the_sites_clocks_and_are_reported(wp, ana, paire
     wp.evaluate("update_option('gmt_offset', '0');")
 
 
-def test_the_log_says_what_they_were_set_to(wp, ana, paired) -> None:
+def test_the_log_shows_the_new_hours(wp, ana, paired) -> None:
     save(ana, [1, 7], 22, 4)
     entry = wp.evaluate("return siteagent()->audit_log_reader()->recent(1, 0)[0];")
     assert (entry["event"], entry["actor"]) == ("update_window_changed", "user:1")
@@ -108,6 +108,6 @@ def test_the_log_says_what_they_were_set_to(wp, ana, paired) -> None:
 @pytest.mark.parametrize(
     ("days", "hours"), [([1], (5, 5)), ([8], (1, 5)), ([0, 1], (1, 5)), ([1], (1, 25))]
 )
-def test_what_are_no_hours_is_not_saved(wp, ana, paired, days, hours) -> None:
+def test_invalid_hours_are_not_saved(wp, ana, paired, days, hours) -> None:
     assert "Hours not saved" in save(ana, days, *hours)
     assert window(paired)["days"] == []

@@ -1,4 +1,4 @@
-"""WP-CLI loads SiteAgent on a site whose wp-config.php holds no secret keys."""
+"""Load SiteAgent in WP-CLI on a site whose wp-config.php has no secret keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.wordpress.engine import docker
 
 CONFIG = "/var/www/wordpress/wp-config.php"
 
-# What WP-CLI does around WordPress, as far as SiteAgent can see it.
+# Imitate the part of WP-CLI that SiteAgent uses.
 AS_WP_CLI = """<?php
 define('WP_CLI', true);
 class WP_CLI {
@@ -22,7 +22,7 @@ foreach (WP_CLI::$hooks['after_wp_load'] ?? array() as $callback) { $callback();
 """
 
 
-def test_its_commands_are_there_and_every_other_one_works(wp) -> None:
+def test_the_commands_load_without_secret_keys(wp) -> None:
     keys = r"/_(KEY|SALT)'/s/, *'.*'/, 'put your unique phrase here'/"
     docker(
         *("exec", wp.container, "bash", "-euc"),

@@ -1,4 +1,4 @@
-"""The site's own log: chained, raced for, trimmed, and honest when it was touched."""
+"""Write the site's log: one hash chain, concurrent writers, trimming and found changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ $log->append('three', array(), 'site');
 
 def test_entries_come_back_newest_first(wp):
     entries = wp.evaluate(THREE + "return $reader->recent(10, 0);")
-    assert [(one["seq"], one["event"], one["actor"]) for one in entries] == [
+    assert [(entry["seq"], entry["event"], entry["actor"]) for entry in entries] == [
         (3, "three", "site"),
         (2, "two", "dashboard"),
         (1, "one", "user:1"),
@@ -37,22 +37,22 @@ def test_entries_come_back_newest_first(wp):
     assert wp.evaluate(THREE + "return array_column($reader->recent(1, 1), 'seq');") == [2]
 
 
-def test_the_first_entry_makes_the_table(wp):
+def test_the_first_entry_creates_the_table(wp):
     assert wp.evaluate(NEW + "return $log->head();")["n"] == 0
     assert wp.evaluate(THREE + "return $reader->count();") == 3
 
 
-def test_the_chain_is_the_one_of_the_protocol(wp):
+def test_the_chain_follows_the_protocol(wp):
     name, rows = wp.evaluate(
         THREE + "return array(get_site_option('siteagent_log'),"
         '$wpdb->get_results("SELECT seq, prev, body, hash FROM $table ORDER BY seq", ARRAY_A));'
     )
-    before = chain_genesis(name)
+    previous = chain_genesis(name)
     for row in rows:
         body = row["body"].encode()
-        assert row["prev"] == before.hex()
-        before = site_log_hash(int(row["seq"]), before, hashlib.sha256(body).digest())
-        assert row["hash"] == before.hex()
+        assert row["prev"] == previous.hex()
+        previous = site_log_hash(int(row["seq"]), previous, hashlib.sha256(body).digest())
+        assert row["hash"] == previous.hex()
     assert len(rows) == 3
 
 
@@ -71,7 +71,7 @@ def test_the_head_is_the_newest_entry(wp):
     assert head == {"n": 3, "hash": newest["hash"], "at": newest["at"]}
 
 
-def test_an_untouched_log_verifies(wp):
+def test_an_unaltered_log_verifies(wp):
     assert wp.evaluate(THREE + "return $verifier->verify();") == {
         "ok": True,
         "checked": 3,
@@ -81,7 +81,7 @@ def test_an_untouched_log_verifies(wp):
 
 
 @pytest.mark.parametrize(
-    ("touch", "broken_at"),
+    ("statement", "broken_at"),
     [
         ("UPDATE $table SET body = REPLACE(body, 'two', 'tvo') WHERE seq = 2", 2),
         ("UPDATE $table SET hash = REVERSE(hash) WHERE seq = 2", 2),
@@ -95,18 +95,18 @@ def test_an_untouched_log_verifies(wp):
         ("UPDATE $table SET prev = 'none' WHERE seq = 3", 3),
     ],
 )
-def test_a_touched_entry_is_found(wp, touch, broken_at):
-    told = wp.evaluate(THREE + f'$wpdb->query("{touch}"); return $verifier->verify();')
-    assert told["ok"] is False
-    assert told["broken_at"] == broken_at
+def test_an_altered_entry_is_found(wp, statement, broken_at):
+    verified = wp.evaluate(THREE + f'$wpdb->query("{statement}"); return $verifier->verify();')
+    assert verified["ok"] is False
+    assert verified["broken_at"] == broken_at
 
 
-def test_another_logs_entries_do_not_verify_as_this_one(wp):
-    told = wp.evaluate(
+def test_the_entries_of_another_log_do_not_verify(wp):
+    verified = wp.evaluate(
         THREE
         + "update_site_option('siteagent_log', wp_generate_uuid4()); return $verifier->verify();"
     )
-    assert told["broken_at"] == 1
+    assert verified["broken_at"] == 1
 
 
 def test_strange_facts_become_plain_text(wp):
@@ -123,53 +123,53 @@ def test_strange_facts_become_plain_text(wp):
     assert entry["actor"] == "a?"
 
 
-def test_a_log_that_cannot_be_written_says_so(wp):
-    told = wp.evaluate(
+def test_an_unwritable_log_raises_an_error(wp):
+    message = wp.evaluate(
         NEW + '$wpdb->query("CREATE TABLE $table (seq INT)");'
-        "try { $log->append('one', array(), 'site'); $told = 'silence'; }"
-        "catch (RuntimeException $e) { $told = $e->getMessage(); }"
-        "$log->drop(); return $told;"
+        "try { $log->append('one', array(), 'site'); $message = 'silence'; }"
+        "catch (RuntimeException $e) { $message = $e->getMessage(); }"
+        "$log->drop(); return $message;"
     )
-    assert "cannot be written" in told
+    assert "cannot be written" in message
 
 
-def test_the_oldest_go_and_the_rest_still_verifies(wp):
-    counted, told, trimmed = wp.evaluate(
+def test_a_trimmed_log_still_verifies(wp):
+    count, verified, trimmed = wp.evaluate(
         NEW + "for ($i = 0; $i < 10600; $i++) { $log->append('answered', array(), 'dashboard'); }"
         "$trimmed = array_values(array_filter($reader->recent(200, 0), function ($e) {"
         "return 'log_trimmed' === $e['event']; }));"
         "return array($reader->count(), $verifier->verify(), $trimmed);"
     )
-    assert 10000 <= counted <= 10500
-    assert told == {"ok": True, "checked": counted, "broken_at": None}
+    assert 10000 <= count <= 10500
+    assert verified == {"ok": True, "checked": count, "broken_at": None}
     assert trimmed[0]["facts"]["through"] == 500
 
 
-def test_cutting_the_oldest_by_hand_is_found(wp):
-    told = wp.evaluate(
+def test_entries_deleted_by_hand_are_found(wp):
+    verified = wp.evaluate(
         NEW + "for ($i = 0; $i < 10600; $i++) { $log->append('many', array(), 'site'); }"
         '$wpdb->query("DELETE FROM $table WHERE seq <= 600"); return $verifier->verify();'
     )
-    assert told == {"ok": False, "checked": 0, "broken_at": 601}
+    assert verified == {"ok": False, "checked": 0, "broken_at": 601}
 
 
-def test_many_at_once_make_one_chain(wp):
+def test_concurrent_writers_make_one_chain(wp):
     wp.evaluate(THREE + "return 0;")
     append = (
         "global $wpdb; $log = new Siteagent_Audit_Log($wpdb);"
         "for ($i = 0; $i < 40; $i++) { $log->append('race', array('i' => $i), 'site'); }"
     )
     wp.evaluate_at_once([append] * 4)
-    counted, told = wp.evaluate(
+    count, verified = wp.evaluate(
         "return array(siteagent()->audit_log_reader()->count(), "
         "siteagent()->audit_log_verifier()->verify());"
     )
-    assert counted == 163
-    assert told["ok"] is True
+    assert count == 163
+    assert verified["ok"] is True
 
 
-def test_what_somebody_did_can_be_exported_and_holds_no_name(wp):
-    exported, kept, rows = wp.evaluate(
+def test_a_users_entries_can_be_exported_and_hold_no_name(wp):
+    exported, erased, rows = wp.evaluate(
         NEW + "$ana = get_users(array('role' => 'administrator', 'number' => 1))[0];"
         "$log->append('pairing_cancelled', array(), 'user:' . $ana->ID);"
         "$log->append('other', array(), 'user:' . $ana->ID . '99');"
@@ -179,16 +179,16 @@ def test_what_somebody_did_can_be_exported_and_holds_no_name(wp):
     )
     assert len(exported["data"]) == 1
     assert exported["done"] is True
-    assert kept["items_removed"] is False
-    assert kept["items_retained"] is True
-    assert kept["messages"]
+    assert erased["items_removed"] is False
+    assert erased["items_retained"] is True
+    assert erased["messages"]
     assert wp.admin not in rows
 
 
-def test_nobody_is_found_by_an_unknown_address(wp):
-    exported, kept = wp.evaluate(
+def test_an_unknown_address_has_no_entries(wp):
+    exported, erased = wp.evaluate(
         THREE + "$tool = new Siteagent_Privacy($reader);"
         "return array($tool->export('nobody@example.com'), $tool->erase('nobody@example.com'));"
     )
     assert exported == {"data": [], "done": True}
-    assert kept["items_retained"] is False
+    assert erased["items_retained"] is False

@@ -1,4 +1,4 @@
-"""What the site keeps of the dashboard's audit log, and what it gives of its own log."""
+"""Exchange checkpoints: the site stores the dashboard's and sends one of its own log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ global $wpdb;
 $table = $wpdb->prefix . 'siteagent_checkpoint';
 return $wpdb->get_results("SELECT slot, n, hash FROM $table ORDER BY slot", ARRAY_A);
 """
-# What a backup of the database holds of SiteAgent, and its return.
+# Back up SiteAgent's tables, and restore them.
 TABLES = "foreach (array('options', 'siteagent_log', 'siteagent_checkpoint') as $name)"
 KEEP = f"""
 global $wpdb;
@@ -64,18 +64,18 @@ def code(error: pytest.ExceptionInfo[CallError]) -> str:
     return str(error.value.evidence.get("code", error.value.error_code))
 
 
-def go_back(paired: Paired) -> None:
-    """An audit log that was set back: a later checkpoint that reaches less far."""
+def send_older_checkpoint(paired: Paired) -> None:
+    """Send a later checkpoint of fewer entries, as from an audit log that was restored."""
     paired.ask("ping", checkpoint=checkpoint_of(paired, 812, now() - 60))
     paired.ask("ping", checkpoint=checkpoint_of(paired, 791, now()))
 
 
-def seen_in(answer: Any, paired: Paired) -> dict[str, Any]:
-    """The entry that the site shows, in the dashboard's own signed words."""
-    said = answer.document["seen"]
-    body = from_b64u(said["body"])
+def seen_in(reply: Any, paired: Paired) -> dict[str, Any]:
+    """Return the entry that the site has seen, from the dashboard's own signed checkpoint."""
+    signed = reply.document["seen"]
+    body = from_b64u(signed["body"])
     public = keys.signing_public(paired.seed)
-    assert keys.verify_checkpoint(public, body, from_b64u(said["sig"]))
+    assert keys.verify_checkpoint(public, body, from_b64u(signed["sig"]))
     checkpoint = parse_json(body)
     return {"n": checkpoint["n"], "hash": checkpoint["hash"]}
 
@@ -83,12 +83,12 @@ def seen_in(answer: Any, paired: Paired) -> dict[str, Any]:
 # ---- the dashboard's checkpoint ----
 
 
-def test_a_checkpoint_is_kept_noted_and_told_with_the_next_answer(wp, paired):
+def test_a_checkpoint_is_stored_logged_and_returned_in_the_next_reply(wp, paired):
     at = now()
     assert paired.ask("ping", checkpoint=checkpoint_of(paired, 7, at)).document["seen"] is None
-    answer = paired.ask("ping", checkpoint=checkpoint_of(paired, 9, at))
-    assert seen_in(answer, paired) == {"n": 7, "hash": f"{7:064x}"}
-    assert "checkpoint_refused" not in answer.document
+    reply = paired.ask("ping", checkpoint=checkpoint_of(paired, 9, at))
+    assert seen_in(reply, paired) == {"n": 7, "hash": f"{7:064x}"}
+    assert "checkpoint_refused" not in reply.document
     assert [(row["slot"], int(row["n"])) for row in wp.evaluate(CHECKPOINTS)] == [
         (time.strftime("%Y-%m-%d", time.gmtime()), 9),
         ("newest", 9),
@@ -101,43 +101,43 @@ def test_a_checkpoint_is_kept_noted_and_told_with_the_next_answer(wp, paired):
 
 
 def test_the_sites_own_checkpoint_is_signed_and_names_its_newest_entry(wp, paired):
-    answer = paired.ask("ping")
-    said = answer.document["checkpoint"]
+    reply = paired.ask("ping")
+    signed = reply.document["checkpoint"]
     public = from_b64u(wp.evaluate("return siteagent()->site_identity()->signing_public_key();"))
-    assert keys.verify_checkpoint(public, from_b64u(said["body"]), from_b64u(said["sig"]))
-    assert head_of(answer) == {
+    assert keys.verify_checkpoint(public, from_b64u(signed["body"]), from_b64u(signed["sig"]))
+    assert head_of(reply) == {
         key: value
         for key, value in wp.evaluate("return siteagent()->audit_log()->head();").items()
         if key != "at"
     }
 
 
-def test_each_answered_call_adds_one_entry_which_its_answer_names(wp, paired):
-    """So the dashboard knows without reading the log what its new entries are about."""
+def test_each_call_adds_one_entry_and_its_reply_names_it(wp, paired):
+    """The dashboard can match its calls to new entries without reading the log."""
     unchanged = {"checkpoint": checkpoint_of(paired, 7, now())}
-    begins = head_of(paired.ask("ping", **unchanged))["n"]
+    start = head_of(paired.ask("ping", **unchanged))["n"]
     ops = [("ping", {}), ("report", {"have": None}), ("log", {"after": 0}), ("ping", {})]
-    heads = [head_of(paired.ask(op, **given, **unchanged))["n"] for op, given in ops]
-    assert heads == [begins + number for number in range(1, 5)]
+    heads = [head_of(paired.ask(op, **arguments, **unchanged))["n"] for op, arguments in ops]
+    assert heads == [start + number for number in range(1, 5)]
     assert int(wp.evaluate(LAST % 1)[0]["seq"]) == heads[-1]
 
 
-def test_going_back_is_refused_recorded_once_and_reading_goes_on(wp, paired):
-    go_back(paired)
-    answer = paired.ask("report", have=None, checkpoint=checkpoint_of(paired, 792, now()))
-    assert answer.document["checkpoint_refused"] is True
-    assert seen_in(answer, paired) == {"n": 812, "hash": f"{812:064x}"}
-    refused = [one for one in wp.evaluate(LAST % 10) if one["event"] == "checkpoint_refused"]
+def test_an_older_checkpoint_is_recorded_once_and_does_not_block_reading(wp, paired):
+    send_older_checkpoint(paired)
+    reply = paired.ask("report", have=None, checkpoint=checkpoint_of(paired, 792, now()))
+    assert reply.document["checkpoint_refused"] is True
+    assert seen_in(reply, paired) == {"n": 812, "hash": f"{812:064x}"}
+    refused = [entry for entry in wp.evaluate(LAST % 10) if entry["event"] == "checkpoint_refused"]
     assert len(refused) == 1
     assert refused[0]["facts"]["why"] == "goes back"
     assert refused[0]["facts"]["checkpoint"]["n"] == 791
 
 
-def test_another_hash_under_a_known_number_is_refused(wp, paired):
+def test_another_hash_for_a_known_entry_is_refused(wp, paired):
     at = now()
     paired.ask("ping", checkpoint=checkpoint_of(paired, 7, at))
-    answer = paired.ask("ping", checkpoint=checkpoint_of(paired, 7, at, "f" * 64))
-    assert answer.document["checkpoint_refused"] is True
+    reply = paired.ask("ping", checkpoint=checkpoint_of(paired, 7, at, "f" * 64))
+    assert reply.document["checkpoint_refused"] is True
 
 
 def test_a_checkpoint_of_another_log_is_refused(wp, paired):
@@ -147,11 +147,11 @@ def test_a_checkpoint_of_another_log_is_refused(wp, paired):
     from app.protocol import canonical
 
     body = canonical({**other, "log": str(uuid.uuid4())})
-    said = {"body": b64u(body), "sig": b64u(keys.sign_checkpoint(paired.seed, body))}
-    assert paired.ask("ping", checkpoint=said).document["checkpoint_refused"] is True
+    checkpoint = {"body": b64u(body), "sig": b64u(keys.sign_checkpoint(paired.seed, body))}
+    assert paired.ask("ping", checkpoint=checkpoint).document["checkpoint_refused"] is True
 
 
-def test_two_calls_at_once_that_arrive_in_the_other_order_are_no_contradiction(wp, paired):
+def test_concurrent_calls_may_arrive_in_another_order(wp, paired):
     at = now()
     paired.ask("ping", checkpoint=checkpoint_of(paired, 9, at))
     for earlier in (at, at - 1):
@@ -163,16 +163,16 @@ def test_two_calls_at_once_that_arrive_in_the_other_order_are_no_contradiction(w
 
 
 def test_a_checkpoint_the_dashboard_did_not_sign_is_refused(wp, paired):
-    stranger = replace(paired, seed=keys.new_signing_key())
+    other_dashboard = replace(paired, seed=keys.new_signing_key())
     with pytest.raises(CallError) as refused:
-        paired.ask("ping", checkpoint=checkpoint_of(stranger, 7, now()))
+        paired.ask("ping", checkpoint=checkpoint_of(other_dashboard, 7, now()))
     assert code(refused) == "invalid_arguments"
     assert refused.value.evidence["argument"] == "checkpoint"
 
 
 @pytest.mark.parametrize("op", ["change.run", "keys.rotate"])
-def test_while_it_is_refused_nothing_is_changed_and_revoking_works(wp, paired, op):
-    go_back(paired)
+def test_a_refused_checkpoint_blocks_changes_but_not_revoking(wp, paired, op):
+    send_older_checkpoint(paired)
     more = {"sig_next": None} if op == "keys.rotate" else {}
     with pytest.raises(CallError) as refused:
         paired.ask(op, op_id=str(uuid.uuid4()), plan="e30", sig="x", **more)
@@ -184,7 +184,7 @@ def test_while_it_is_refused_nothing_is_changed_and_revoking_works(wp, paired, o
 
 @pytest.mark.parametrize("op", ["change.run", "agent.update", "keys.rotate"])
 def test_nothing_is_changed_without_a_checkpoint(wp, paired, op):
-    """Or whoever has former keys could leave out what would give them away."""
+    """Otherwise a thief with former keys could omit the checkpoint that reveals the theft."""
     more = {"sig_next": None} if op == "keys.rotate" else {}
     with pytest.raises(CallError) as refused:
         paired.ask(op, op_id=str(uuid.uuid4()), plan="e30", sig="x", **more)
@@ -192,8 +192,8 @@ def test_nothing_is_changed_without_a_checkpoint(wp, paired, op):
     assert refused.value.evidence["argument"] == "checkpoint"
 
 
-def test_a_site_restored_from_a_backup_changes_nothing_for_an_aura_that_saw_more(wp, paired):
-    """From before a revocation: the former keys work again."""
+def test_a_site_restored_from_a_backup_refuses_updates(wp, paired):
+    """The backup is older than a revocation, so the revoked keys work again."""
     grant(wp, "plugins")
     paired.ask("ping", checkpoint=checkpoint_of(paired, 7, now() - 60))
     wp.evaluate(KEEP)
@@ -203,16 +203,16 @@ def test_a_site_restored_from_a_backup_changes_nothing_for_an_aura_that_saw_more
     assert paired.ask("ping").document["ok"] is True
     before = disk(wp, DESK)
     change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
-    told = change.send(log=seen)
-    assert (told["outcome"], told["reason"]) == ("refused", "site_log_forked")
+    result = change.send(log=seen)
+    assert (result["outcome"], result["reason"]) == ("refused", "site_log_forked")
     with pytest.raises(CallError) as refused:
         change.send(checkpoint=checkpoint_of(paired, 5, now()))
     assert code(refused) == "audit_log_forked"
     assert disk(wp, DESK) == before
 
 
-def test_an_administrator_goes_on_with_it_and_the_log_says_who(wp, paired):
-    go_back(paired)
+def test_an_administrator_can_accept_the_audit_log_and_is_recorded(wp, paired):
+    send_older_checkpoint(paired)
     ana = Person(wp.url, wp.admin, wp.password)
     page = ana.page().text
     assert "The dashboard’s history does not match this site’s records." in words(page)
@@ -221,40 +221,40 @@ def test_an_administrator_goes_on_with_it_and_the_log_says_who(wp, paired):
     entry = wp.evaluate(LAST % 1)[0]
     assert (entry["event"], entry["facts"]["n"]) == ("checkpoint_accepted", 791)
     assert entry["actor"].startswith("user:")
-    answer = paired.ask("ping", checkpoint=checkpoint_of(paired, 793, now()))
-    assert "checkpoint_refused" not in answer.document
+    reply = paired.ask("ping", checkpoint=checkpoint_of(paired, 793, now()))
+    assert "checkpoint_refused" not in reply.document
 
 
-def test_pairing_again_ends_it_too(wp, paired):
-    go_back(paired)
+def test_pairing_again_accepts_the_audit_log_too(wp, paired):
+    send_older_checkpoint(paired)
     forget(wp)
-    again = connect(wp)
-    answer = again.ask("ping", checkpoint=checkpoint_of(again, 3, now()))
-    assert answer.document["seen"] is None
-    assert "checkpoint_refused" not in answer.document
+    dashboard = connect(wp)
+    reply = dashboard.ask("ping", checkpoint=checkpoint_of(dashboard, 3, now()))
+    assert reply.document["seen"] is None
+    assert "checkpoint_refused" not in reply.document
 
 
 # ---- the site's log ----
 
 
-def read(paired: Paired, after: int = 0) -> tuple[list[dict], dict]:
+def read_log(paired: Paired, after: int = 0) -> tuple[list[dict], dict]:
     document = paired.ask("log", after=after).document
     return document["entries"], document
 
 
-def test_the_log_is_given_from_the_connections_beginning_and_ends_in_the_checkpoint(wp, paired):
+def test_the_log_starts_at_the_connection_and_ends_at_the_checkpoint(wp, paired):
     paired.ask("report", have=None)
-    answer = paired.ask("log", after=0)
-    entries = answer.document["entries"]
-    events = [parse_json(from_b64u(one["body"]))["event"] for one in entries]
+    reply = paired.ask("log", after=0)
+    entries = reply.document["entries"]
+    events = [parse_json(from_b64u(entry["body"]))["event"] for entry in entries]
     assert events == ["connected", "answered", "answered"]
-    assert answer.document["from"] == entries[0]["seq"]
-    assert answer.document["more"] is False
-    before = bytes.fromhex(entries[0]["prev"])
-    for one in entries:
-        before = site_log_hash(one["seq"], before, sha256(from_b64u(one["body"])).digest())
-        assert one["hash"] == before.hex()
-    assert {"n": entries[-1]["seq"], "hash": entries[-1]["hash"]} == head_of(answer)
+    assert reply.document["from"] == entries[0]["seq"]
+    assert reply.document["more"] is False
+    previous = bytes.fromhex(entries[0]["prev"])
+    for entry in entries:
+        previous = site_log_hash(entry["seq"], previous, sha256(from_b64u(entry["body"])).digest())
+        assert entry["hash"] == previous.hex()
+    assert {"n": entries[-1]["seq"], "hash": entries[-1]["hash"]} == head_of(reply)
 
 
 def test_a_long_log_comes_in_batches_of_bounded_size(wp, paired):
@@ -262,29 +262,29 @@ def test_a_long_log_comes_in_batches_of_bounded_size(wp, paired):
         "for ($i = 0; $i < 700; $i++) { siteagent()->audit_log()->append('permissions_changed',"
         " array('n' => $i, 'text' => str_repeat('x', 400)), 'site'); } return 0;"
     )
-    first, document = read(paired)
+    first, document = read_log(paired)
     assert (len(first), document["more"]) == (500, True)
-    rest, document = read(paired, first[-1]["seq"])
+    rest, document = read_log(paired, first[-1]["seq"])
     assert (rest[0]["seq"], document["more"]) == (first[-1]["seq"] + 1, False)
-    assert read(paired, rest[-1]["seq"])[0][0]["seq"] == rest[-1]["seq"] + 1
+    assert read_log(paired, rest[-1]["seq"])[0][0]["seq"] == rest[-1]["seq"] + 1
 
 
-def test_after_trimming_the_oldest_one_kept_is_named(wp, paired):
+def test_a_trimmed_log_names_its_oldest_entry(wp, paired):
     wp.evaluate(
         "for ($i = 0; $i < 10600; $i++) { siteagent()->audit_log()->append('many', array(), "
         "'site'); }"
     )
-    entries, document = read(paired)
+    entries, document = read_log(paired)
     assert document["from"] == entries[0]["seq"] > 1
     assert head_of(paired.ask("ping"))["n"] - document["from"] >= 9_999
 
 
-def test_an_edited_entry_leaves_as_it_is_so_that_the_dashboard_finds_it(wp, paired):
-    entries, _ = read(paired)
+def test_an_edited_entry_is_sent_as_stored(wp, paired):
+    entries, _ = read_log(paired)
     wp.evaluate(
         'global $wpdb; $wpdb->query($wpdb->prepare("UPDATE {$wpdb->prefix}siteagent_log'
         f' SET body = %s WHERE seq = {entries[1]["seq"]}", "caf\\xe9")); return 0;'
     )
-    told, _ = read(paired)
-    assert from_b64u(told[1]["body"]) != from_b64u(entries[1]["body"])
-    assert told[1]["hash"] == entries[1]["hash"]
+    edited, _ = read_log(paired)
+    assert from_b64u(edited[1]["body"]) != from_b64u(entries[1]["body"])
+    assert edited[1]["hash"] == entries[1]["hash"]

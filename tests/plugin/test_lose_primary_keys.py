@@ -1,4 +1,4 @@
-"""A migration tool loses the primary keys of SiteAgent's tables: nothing is accepted twice."""
+"""Lose the primary keys of SiteAgent's tables in a migration: nothing is accepted twice."""
 
 from __future__ import annotations
 
