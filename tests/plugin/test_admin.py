@@ -40,10 +40,10 @@ def state(wp) -> str:
     return wp.evaluate("return siteagent()->connection_store()->state();")
 
 
-@pytest.mark.smoke
 # What works
 
 
+@pytest.mark.smoke
 def test_a_pasted_and_accepted_token_connects_the_site(wp, ana):
     token = new_token(wp.url)
     consent = words(paste(ana, token.text()))
@@ -118,10 +118,10 @@ def test_a_connection_is_replaced_only_if_the_box_is_checked(wp, ana, connected)
     assert pair(token).fingerprint in words(ana.page().text)
 
 
-@pytest.mark.smoke
 # Wrong tokens
 
 
+@pytest.mark.smoke
 def test_each_wrong_token_gets_its_own_message(wp, ana):
     good = new_token(wp.url).text()
     wrong = {
@@ -283,13 +283,13 @@ def test_unreadable_keys_are_explained(wp, ana, connected):
 # The reported data and the log
 
 
-@pytest.mark.smoke
 def shown_json(page: str) -> dict:
     found = re.search(r'<pre class="siteagent-json"[^>]*>(.*?)</pre>', page, re.DOTALL)
     assert found
     return json.loads(html.unescape(found[1]))
 
 
+@pytest.mark.smoke
 def test_the_exact_json_is_shown_before_and_after_pairing(wp, ana):
     before = ana.page("&tab=data").text
     assert "No dashboard is connected, so no data leaves this site." in words(before)

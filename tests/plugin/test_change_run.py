@@ -60,10 +60,10 @@ def run_broken_version(wp, paired: Paired, to: str) -> dict[str, Any]:
     return run_change(wp, paired, to)
 
 
-@pytest.mark.smoke
 # ---- versions that work ----
 
 
+@pytest.mark.smoke
 def test_the_approved_version_is_installed_and_stays_active(wp, paired, desk) -> None:
     accounts = wp.evaluate(SESSIONS)
     change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
@@ -121,7 +121,6 @@ def test_messages_name_no_path_and_no_address(wp, paired, desk) -> None:
 # ---- versions that break the site ----
 
 
-@pytest.mark.smoke
 @pytest.mark.smoke
 @pytest.mark.parametrize(
     ("to", "reason"),
@@ -232,7 +231,6 @@ def test_eight_requests_with_one_op_id_install_once(wp, paired) -> None:
     assert count_installations(wp) == 1
 
 
-@pytest.mark.smoke
 def count_installations(wp) -> int:
     """Count the log entries that answer the plan of the newest `update_answered` entry."""
     entries = wp.evaluate("return siteagent()->audit_log_reader()->recent(40, 0);")

@@ -388,8 +388,8 @@ def test_a_failing_handler_does_not_reveal_its_message(wp, paired, other_plugin)
     other_plugin("add_filter('all_plugins', function () { throw new Exception('secret words'); });")
     sent = sign(paired, {"v": 1, "op": "report", "by": "Ben", "have": None})
     response = send(sent)
-    if document_of(paired, sent, response)["ok"] is False:
-        assert b"secret words" not in response.content
+    assert document_of(paired, sent, response)["ok"] is False
+    assert b"secret words" not in response.content
 
 
 # ---- routes ----

@@ -83,9 +83,7 @@ def test_without_data_the_list_says_how_to_get_it(ready: Site, as_ana: Person) -
     assert "/settings/vulnerabilities" in page
 
 
-def test_a_client_user_sees_the_sites_health_only(
-    vulnerable: Site, as_dora: Person, as_ana: Person
-) -> None:
+def test_a_client_user_sees_the_sites_health_only(vulnerable: Site, as_dora: Person) -> None:
     assert as_dora.get("/vulnerabilities").status_code == 403
     assert "vulnerability in Akismet" not in as_dora.get("/").text
 
