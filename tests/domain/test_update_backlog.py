@@ -1,4 +1,4 @@
-"""The number of available updates is stored once a day, and forgotten after a month."""
+"""Store the number of available updates once a day, and delete it after a month."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_month_is_kept(site: Site) -> None:
         connected(site, day)
         update_backlog.store_today(now - timedelta(days=day))
     assert UpdateBacklog.select().count() == update_backlog.DAYS + 1
-    # The number of today is the present one, not the one that was stored in the night.
+    # Today's number is the current one, not the one stored last night.
     assert counts(77) == [*range(30, 0, -1), 77]
 
 
@@ -68,7 +68,7 @@ def test_days_without_aura_are_missing(site: Site) -> None:
     assert [(now.date() - day).days for day, _ in found.days] == [20, 3, 0]
 
 
-def test_the_first_day_alone_is_not_enough(site: Site) -> None:
+def test_the_first_day_alone_shows_no_trend(site: Site) -> None:
     update_backlog.store_today(utcnow())
     assert not update_backlog.backlog(4, utcnow(), EVERYTHING).is_enough
 

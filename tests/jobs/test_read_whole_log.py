@@ -1,4 +1,4 @@
-"""The operator collects the log of a whole Aura."""
+"""Collect the log of all processes of a running Aura."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATIENCE_S = 30
 
 
 @pytest.mark.nightly
-def test_what_all_processes_write_is_json_and_names_no_link() -> None:
+def test_the_log_of_all_processes_is_json_and_contains_no_link() -> None:
     aura = RunningAura(AURA_LOG="json")
     try:
         token = aura.flask("setup-link").strip().rpartition("/")[2]
