@@ -150,7 +150,7 @@ def create_change(first: First, site: Site, now: datetime) -> None:
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(1_000, marks=pytest.mark.nightly)])
-def test_the_others_follow_exactly_when_they_may(
+def test_the_other_sites_follow_exactly_when_the_rule_allows(
     ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue, count: int
 ) -> None:
     world = CanaryWorld.start(ana, config, clock, jobs, canaries=len(CANARIES))

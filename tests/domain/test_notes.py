@@ -1,4 +1,4 @@
-"""The agency's notes about sites and clients, and whom to contact there."""
+"""Store the agency's notes about sites and clients, and whom to contact there."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_contact_is_stored_and_the_log_names_only_the_fields(client, ben, cl
         (Contact(contact_phone="1" * 41), "contact_phone"),
     ],
 )
-def test_a_contact_that_cannot_be_used_is_refused(client, ben, clock, contact, field):
+def test_an_invalid_contact_is_refused(client, ben, clock, contact, field):
     with pytest.raises(Invalid) as refused:
         clients.set_contact(client, contact, by=ben, now=clock())
     assert list(refused.value.messages) == [field]

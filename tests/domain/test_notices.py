@@ -115,7 +115,7 @@ def test_disconnect_with_its_proof_disconnects_the_site(
     assert last["actor"] == {"kind": "site", "id": paired.id, "name": "Bakery", "ip": "192.0.2.9"}
 
 
-def test_signed_disconnect_with_a_wrong_proof_counts_for_nothing(
+def test_a_disconnect_with_a_wrong_proof_is_ignored(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     answer = deliver(fake.disconnect_notice(config.origin, g=bytes(32)), config, clock)
@@ -157,7 +157,7 @@ def test_changed_permissions_bring_the_next_sync_forward(
     assert (last["event"], last["actor"]["kind"]) == ("sync_requested", "site")
 
 
-def test_changed_permissions_are_known_only_from_the_report_that_follows(
+def test_changed_permissions_count_only_after_the_next_report(
     ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.report["agent"]["permissions"]["plugins"] = False

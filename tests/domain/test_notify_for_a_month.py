@@ -112,7 +112,7 @@ def test_every_critical_event_of_a_month_is_reported_and_no_other(
     outages = plan_outages(_SEED, list(sites), clock())
     program, _ = add_endpoint(ana, config, clock(), name="Program")
     chat, _ = add_endpoint(ana, config, clock(), name="Chat", format="slack", wants="everything")
-    live_through(outages, sites, config, clock)
+    simulate_month(outages, sites, config, clock)
 
     times = [email.requested_at for email in OutgoingEmail.select().order_by(OutgoingEmail.id)]
     assert all(later - earlier >= timedelta(hours=1) for earlier, later in pairwise(times))
@@ -183,7 +183,7 @@ def storms_of(outages: list[Outage]) -> list[list[Outage]]:
     return found
 
 
-def live_through(
+def simulate_month(
     outages: list[Outage], sites: dict[int, Site], config: Config, clock: Clock
 ) -> None:
     changes: dict[datetime, list[tuple[Site, bool]]] = {}

@@ -72,7 +72,7 @@ def all_pages(read: Read, filters: UpdateFilter) -> list[KeyPage[Any]]:
 
 
 @LISTS
-def test_the_pages_have_every_row_once_in_the_order_of_the_list(
+def test_the_pages_contain_every_row_once_in_list_order(
     read: Read, ana: Actor, filters: UpdateFilter
 ) -> None:
     fill_some_pages(read, ana, filters.now)

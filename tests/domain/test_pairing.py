@@ -84,7 +84,7 @@ def test_a_token_is_valid_for_thirty_minutes_and_names_both_sides(
     assert token.expires_at == clock() + timedelta(minutes=30)
 
 
-def test_the_secret_of_a_token_is_stored_nowhere(
+def test_the_secret_of_a_token_is_not_stored(
     site: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
     _, text = issue(site, ana, config, clock)
@@ -150,7 +150,7 @@ def test_a_connected_site_gets_no_token(
         DISCONNECTED_UNCONFIRMED,
     ],
 )
-def test_a_token_that_ends_unused_leaves_the_site_where_it_was(
+def test_an_unused_token_leaves_the_state_of_the_site_unchanged(
     site: Site, ana: Actor, config: Config, clock: Clock, state: str
 ) -> None:
     assert site.move(to=state, when=(NEW,))
@@ -276,7 +276,7 @@ def test_a_new_token_cancels_the_waiting_one(
 
 
 @pytest.mark.parametrize("state", ["used", "expired", "cancelled", "failed"])
-def test_a_closed_token_can_be_neither_cancelled_nor_tried(
+def test_a_closed_token_can_be_neither_cancelled_nor_retried(
     site: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock, state: str
 ) -> None:
     token, _ = issue(site, ana, config, clock)

@@ -1,4 +1,4 @@
-"""A pairing survives lost replies, a killed worker and a second attempt."""
+"""Survive lost replies, a killed worker and a second attempt during a pairing."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_missing_sealing_key_is_shown_as_an_error(
     assert fake.calls == []
 
 
-def test_tokens_of_two_sites_do_not_disturb_each_other(
+def test_tokens_of_two_sites_do_not_affect_each_other(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     second = make_site(ana, now=at("2026-11-24 09:00"), url="https://butcher.example", name="B")

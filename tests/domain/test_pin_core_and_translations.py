@@ -38,7 +38,7 @@ ENGLISH, IN_GERMAN = packed(CORE), packed({**CORE, **BUNDLED, "wordpress/de.txt"
 LAYOUT = layout_of("core", "core")
 TRANSLATION = "/translation/plugin/desk/2.0/de_DE.zip"
 
-Offers = Callable[..., Change]
+PlanCore = Callable[..., Change]
 
 
 def release() -> dict[str, Any]:
@@ -70,7 +70,7 @@ def first(ready: Site, fake: FakeSite, config: Config) -> FakeSite:
 
 
 @pytest.fixture
-def plan_core(first: FakeSite, ben: Actor, config: Config, clock: Clock) -> Offers:
+def plan_core(first: FakeSite, ben: Actor, config: Config, clock: Clock) -> PlanCore:
     """Return a function that proposes WordPress 7.2 on a site that is offered this package."""
 
     def propose_core(fake: FakeSite, archive: bytes, path: str | None) -> Change:
@@ -90,7 +90,7 @@ def check_all(archives: dict[str, bytes], config: Config, clock: Clock) -> list[
 
 
 def test_a_core_plan_names_its_package_and_aura_downloads_the_same(
-    plan_core: Offers, first: FakeSite, ana: Actor, config: Config, clock: Clock
+    plan_core: PlanCore, first: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     change = plan_core(first, ENGLISH, ENGLISH_PATH)
     item = parse_json(change.document.encode())["item"]
@@ -112,7 +112,7 @@ def test_a_core_update_without_a_named_package_cannot_be_approved(
 
 
 def test_each_language_has_its_own_package(
-    plan_core: Offers, first: FakeSite, second: FakeSite, config: Config, clock: Clock
+    plan_core: PlanCore, first: FakeSite, second: FakeSite, config: Config, clock: Clock
 ) -> None:
     english = plan_core(first, ENGLISH, ENGLISH_PATH)
     german = plan_core(second, IN_GERMAN, GERMAN_PATH)
@@ -122,7 +122,7 @@ def test_each_language_has_its_own_package(
     assert Alert.unresolved(EVERYTHING) == []
     found = [packages.find_known(change) for change in (english, german)]
     assert [package.path for package in found if package] == [ENGLISH_PATH, GERMAN_PATH]
-    # Further sites get both paths and report which one is theirs.
+    # Further sites get both paths and need not download these packages: Aura has them.
     german.move(CANCELLED)
     repeated = plan_core(second, IN_GERMAN, GERMAN_PATH)
     assert packages.question_about(repeated)["package_paths"] == [GERMAN_PATH, ENGLISH_PATH]
@@ -130,8 +130,8 @@ def test_each_language_has_its_own_package(
     assert (item["package_sha256"], item["tree_sha256"]) == pins_of(IN_GERMAN, LAYOUT)
 
 
-def test_other_bytes_of_one_language_stop_the_release_for_all(
-    plan_core: Offers, first: FakeSite, second: FakeSite, config: Config
+def test_a_second_package_of_one_language_stops_the_release_for_all(
+    plan_core: PlanCore, first: FakeSite, second: FakeSite, config: Config
 ) -> None:
     change = plan_core(first, ENGLISH, ENGLISH_PATH)
     evil = packed({**CORE, "wordpress/wp-includes/class-wp-cache.php": b"<?php"})
@@ -142,7 +142,7 @@ def test_other_bytes_of_one_language_stop_the_release_for_all(
 
 
 def test_a_later_mismatch_raises_the_alert_about_the_sites_own_package(
-    plan_core: Offers, first: FakeSite, second: FakeSite, ana: Actor, config: Config, clock: Clock
+    plan_core: PlanCore, first: FakeSite, second: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     change = plan_core(first, ENGLISH, ENGLISH_PATH)
     plan_core(second, IN_GERMAN, GERMAN_PATH)
@@ -154,7 +154,7 @@ def test_a_later_mismatch_raises_the_alert_about_the_sites_own_package(
 
 
 def test_packages_from_other_hosts_are_not_compared(
-    plan_core: Offers, first: FakeSite, second: FakeSite
+    plan_core: PlanCore, first: FakeSite, second: FakeSite
 ) -> None:
     """A host's own mirror may serve another language to each site."""
     for fake, archive in ((first, ENGLISH), (second, IN_GERMAN)):
@@ -171,7 +171,7 @@ def test_packages_from_other_hosts_are_not_compared(
     ids=["another release", "no version"],
 )
 def test_another_release_under_the_same_address_proves_nothing(
-    plan_core: Offers, first: FakeSite, config: Config, clock: Clock, archive: bytes
+    plan_core: PlanCore, first: FakeSite, config: Config, clock: Clock, archive: bytes
 ) -> None:
     plan_core(first, ENGLISH, ENGLISH_PATH)
     assert check_all({ENGLISH_PATH: archive}, config, clock) == [UNCHECKED]

@@ -49,7 +49,7 @@ OTHER = ("ef" * 32, "01" * 32)
 
 @pytest.fixture
 def second(ready: Site, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> FakeSite:
-    """A second site with the same plugin, whose server is offered other bytes."""
+    """A second site with the same plugin, whose server gets another package."""
     site = make_site(ana, now=clock(), url="https://second.example", name="Second")
     fake = FakeSite(site.url, clock, report())
     fake.changes.package = OTHER

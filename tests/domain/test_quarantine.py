@@ -69,7 +69,7 @@ def test_a_restored_backup_is_noticed_and_still_synced(
     assert paired.log_n == log_length
 
 
-def test_a_restored_backup_refuses_the_update_that_finds_it(
+def test_a_restored_backup_stops_the_update_that_finds_it(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     """Quarantine comes before the update: the approval was for another state of the site."""

@@ -148,7 +148,7 @@ def test_the_schedule_runs_the_periodic_tasks_once_a_minute(
         assert ran == ["only"] * times
 
 
-def test_the_schedule_enqueues_delayed_jobs_when_their_time_has_come(
+def test_the_schedule_enqueues_delayed_jobs_when_they_are_due(
     own_queue: Redis, backend: queue.RedisBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(periodic, "TASKS", {})

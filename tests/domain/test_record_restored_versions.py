@@ -53,7 +53,7 @@ def test_a_restored_version_is_recorded_once_with_its_versions(
         {"to": {"a": "b"}},
     ],
 )
-def test_a_restore_without_change_or_sense_is_not_recorded(
+def test_a_failed_or_malformed_restore_is_not_recorded(
     changes: dict[str, Any], paired: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.write("restore_ended", "user:1", **{**RESTORED, **changes})

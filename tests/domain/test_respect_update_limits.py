@@ -62,7 +62,7 @@ def test_a_pause_is_known_after_the_next_sync_and_blocks_every_update(
     assert known_pause is not None
     assert (known_pause.at, known_pause.reason) == (PAUSED_AT, "Summer sale")
     assert reasons(ready, clock) == ["paused_by_owner"]
-    # Pages about the whole fleet count it among the blocked ones.
+    # Pages about the whole fleet count the update among the blocked ones.
     row = AvailableUpdate.get(AvailableUpdate.site == ready)
     assert not row.is_fit
     why = {"at": PAUSED_AT.isoformat(), "reason": "Summer sale"}
@@ -143,7 +143,7 @@ def test_a_pause_stops_an_update_that_aura_already_sends(
     assert run_change(proposed, fake, config) == SUCCEEDED
 
 
-def test_a_rule_leaves_a_paused_site_out(
+def test_a_rule_skips_a_paused_site(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     pause(ready, fake, config)
@@ -176,7 +176,7 @@ def test_an_update_starts_in_the_hours_of_the_owner(
     assert run_change(proposed, fake, config) == SUCCEEDED
 
 
-def test_both_the_agencys_window_and_the_owners_hours_count(
+def test_an_update_needs_both_the_agencys_window_and_the_owners_hours(
     proposed: Change, ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     set_limits(ready, fake, config, days=EVERY_DAY, hours=(0, 3))
@@ -191,7 +191,7 @@ def test_both_the_agencys_window_and_the_owners_hours_count(
     ("with_window", "message"),
     [(True, "no maintenance window in the hours that its owner"), (False, "no hours that its")],
 )
-def test_without_a_common_time_it_is_not_approved(
+def test_an_update_without_a_common_time_is_not_approved(
     proposed: Change,
     ready: Site,
     ana: Actor,
@@ -261,7 +261,7 @@ def test_hours_in_an_unknown_time_zone_are_left_to_the_site(
         ("patch", "5.3.1-RC1", ["release_unclear"]),
     ],
 )
-def test_what_the_owner_excludes_is_blocked(
+def test_an_excluded_update_is_blocked(
     ready: Site,
     fake: FakeSite,
     config: Config,

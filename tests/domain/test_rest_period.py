@@ -59,12 +59,12 @@ def make_rule(ana: Actor, clock: Clock, **changes: Any) -> AutoUpdateRule:
     )
 
 
-def set_offer(fake: FakeSite, version: str, **changes: Any) -> None:
+def set_available(fake: FakeSite, version: str, **changes: Any) -> None:
     """Set what the site lists as available for Akismet 5.3."""
     fake.report["updates"]["plugins"][0] |= {"version": version, **changes}
 
 
-def proposed_at(site: Site, fake: FakeSite, config: Config, moment: datetime) -> int:
+def count_proposed(site: Site, fake: FakeSite, config: Config, moment: datetime) -> int:
     """Sync the site at `moment` and return how many updates rules propose."""
     fake.clock.now = moment
     read_report(site, fake, config=config)
@@ -80,28 +80,28 @@ def test_a_patch_release_rests_for_48_hours(
 ) -> None:
     assert seen_at("5.3.1") == SEEN_AT
     rested = SEEN_AT + timedelta(hours=48)
-    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
-    assert proposed_at(ready, fake, config, rested) == 1
+    assert count_proposed(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert count_proposed(ready, fake, config, rested) == 1
 
 
 def test_a_major_release_rests_for_seven_days(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
-    set_offer(fake, "6.0")
-    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=1)) == 0
+    set_available(fake, "6.0")
+    assert count_proposed(ready, fake, config, SEEN_AT + timedelta(hours=1)) == 0
     rested = SEEN_AT + timedelta(hours=1, days=7)
-    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
-    assert proposed_at(ready, fake, config, rested) == 1
+    assert count_proposed(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert count_proposed(ready, fake, config, rested) == 1
 
 
-def test_each_newer_release_begins_to_rest_when_it_is_seen(
+def test_each_newer_release_starts_its_own_rest_period(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
     newer_at = SEEN_AT + timedelta(hours=47)
-    set_offer(fake, "5.3.2")
-    assert proposed_at(ready, fake, config, newer_at) == 0
-    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=48)) == 0
-    assert proposed_at(ready, fake, config, newer_at + timedelta(hours=48)) == 1
+    set_available(fake, "5.3.2")
+    assert count_proposed(ready, fake, config, newer_at) == 0
+    assert count_proposed(ready, fake, config, SEEN_AT + timedelta(hours=48)) == 0
+    assert count_proposed(ready, fake, config, newer_at + timedelta(hours=48)) == 1
     assert the_change().to_version == "5.3.2"
 
 
@@ -112,8 +112,8 @@ def test_the_first_sighting_on_any_site_of_the_fleet_counts(
     url = "https://florist.example"
     fake = FakeSite(url, clock, report())
     site = pair(make_site(ana, now=clock(), url=url, name="Florist"), fake, by=ana, config=config)
-    assert proposed_at(site, fake, config, SEEN_AT + timedelta(hours=47)) == 0
-    assert proposed_at(site, fake, config, SEEN_AT + timedelta(hours=48)) == 1
+    assert count_proposed(site, fake, config, SEEN_AT + timedelta(hours=47)) == 0
+    assert count_proposed(site, fake, config, SEEN_AT + timedelta(hours=48)) == 1
     assert the_change().site_id == site.id
 
 
@@ -121,17 +121,17 @@ def test_the_first_sighting_is_measured_by_auras_clock(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.report["taken_at"] = int((SEEN_AT - timedelta(days=90)).timestamp())
-    set_offer(fake, "5.3.9")
-    proposed_at(ready, fake, config, SEEN_AT + timedelta(minutes=5))
+    set_available(fake, "5.3.9")
+    count_proposed(ready, fake, config, SEEN_AT + timedelta(minutes=5))
     assert seen_at("5.3.9") == SEEN_AT + timedelta(minutes=5)
 
 
-def test_a_clock_that_goes_back_makes_a_release_rest_longer(
+def test_a_clock_that_is_set_back_extends_the_rest_period(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
-    set_offer(fake, "5.3.2")
-    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=6)) == 0
-    assert proposed_at(ready, fake, config, SEEN_AT) == 0
+    set_available(fake, "5.3.2")
+    assert count_proposed(ready, fake, config, SEEN_AT + timedelta(hours=6)) == 0
+    assert count_proposed(ready, fake, config, SEEN_AT) == 0
     assert seen_at("5.3.2") == SEEN_AT + timedelta(hours=6)
 
 
@@ -147,7 +147,7 @@ def test_the_agency_or_a_rule_sets_the_rest_period(
     assert rest_period.rule_hours_of(usual, agency) == agency
     hours = rest_period.rule_hours_of(own, agency)
     assert (hours.small, hours.major) == (2, 20)
-    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=2)) == 1
+    assert count_proposed(ready, fake, config, SEEN_AT + timedelta(hours=2)) == 1
     assert the_change().rule_id == own.id
 
 
@@ -164,7 +164,7 @@ def test_a_longer_rest_period_applies_to_proposed_updates_too(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
     moment = SEEN_AT + timedelta(hours=48)
-    assert proposed_at(ready, fake, config, moment) == 1
+    assert count_proposed(ready, fake, config, moment) == 1
     check(the_change(), fake, config)
     with transaction():
         Agency.write(rest_hours=72)
@@ -186,12 +186,12 @@ def test_a_rule_skips_releases_that_need_a_person(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
     rested = SEEN_AT + timedelta(hours=48)
-    set_offer(fake, "5.3.1", disable_autoupdate=True)
-    assert proposed_at(ready, fake, config, rested) == 0
-    set_offer(fake, "5.3.1", disable_autoupdate=False)
-    assert proposed_at(ready, fake, config, rested) == 1
+    set_available(fake, "5.3.1", disable_autoupdate=True)
+    assert count_proposed(ready, fake, config, rested) == 0
+    set_available(fake, "5.3.1", disable_autoupdate=False)
+    assert count_proposed(ready, fake, config, rested) == 1
     check(the_change(), fake, config)
-    set_offer(fake, "5.3.1", disable_autoupdate=True)
+    set_available(fake, "5.3.1", disable_autoupdate=True)
     read_report(ready, fake, config=config)
     assert auto_update_rules.approve_due(config, rested) == 0
 
@@ -200,7 +200,7 @@ def test_a_rule_approves_no_withdrawn_release(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
     rested = SEEN_AT + timedelta(hours=48)
-    assert proposed_at(ready, fake, config, rested) == 1
+    assert count_proposed(ready, fake, config, rested) == 1
     change = check(the_change(), fake, config)
     listed = fake.report["updates"].pop("plugins")
     fake.report["updates"]["plugins"] = []
@@ -225,12 +225,12 @@ def test_a_later_date_on_wordpress_org_counts(
 ) -> None:
     changed_at = SEEN_AT + timedelta(hours=30)
     set_directory(last_updated=changed_at)
-    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=48)) == 0
+    assert count_proposed(ready, fake, config, SEEN_AT + timedelta(hours=48)) == 0
     age = rest_period.age_of("plugin", AKISMET, "5.3.1")
     assert (age.counts_from, age.counts_from_release) == (changed_at, True)
     rested = changed_at + timedelta(hours=48)
-    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
-    assert proposed_at(ready, fake, config, rested) == 1
+    assert count_proposed(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert count_proposed(ready, fake, config, rested) == 1
 
 
 @pytest.mark.parametrize(
@@ -248,8 +248,8 @@ def test_without_a_later_date_the_first_sighting_counts(
     age = rest_period.age_of("plugin", AKISMET, "5.3.1")
     assert (age.counts_from, age.counts_from_release) == (SEEN_AT, False)
     rested = SEEN_AT + timedelta(hours=48)
-    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
-    assert proposed_at(ready, fake, config, rested) == 1
+    assert count_proposed(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert count_proposed(ready, fake, config, rested) == 1
 
 
 @pytest.mark.parametrize("state", ["closed", "gone"])
@@ -258,9 +258,9 @@ def test_a_rule_skips_a_plugin_closed_on_wordpress_org(
 ) -> None:
     rested = SEEN_AT + timedelta(hours=48)
     set_directory(state=state)
-    assert proposed_at(ready, fake, config, rested) == 0
+    assert count_proposed(ready, fake, config, rested) == 0
     set_directory()
-    assert proposed_at(ready, fake, config, rested) == 1
+    assert count_proposed(ready, fake, config, rested) == 1
     check(the_change(), fake, config)
     set_directory(state=state)
     assert auto_update_rules.approve_due(config, rested) == 0
@@ -279,8 +279,8 @@ def test_a_rule_waits_for_the_rest_period_of_the_sites_owner(
     first_seen = SEEN_AT + timedelta(hours=3)
     set_required_rest(fake, 24, first_seen)
     may_at = first_seen + timedelta(hours=24) + rest_period.CLOCK_MARGIN
-    assert proposed_at(ready, fake, config, may_at - timedelta(seconds=1)) == 0
-    assert proposed_at(ready, fake, config, may_at) == 1
+    assert count_proposed(ready, fake, config, may_at - timedelta(seconds=1)) == 0
+    assert count_proposed(ready, fake, config, may_at) == 1
 
 
 @pytest.mark.parametrize("first_seen", [None, 2**52])
@@ -290,7 +290,7 @@ def test_a_rule_waits_for_a_site_that_does_not_report_the_first_sighting(
     make_rule(ana, clock, rest_hours=0)
     set_required_rest(fake, 1, None)
     fake.report["updates"]["plugins"][0]["first_seen"] = first_seen
-    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(days=9)) == 0
+    assert count_proposed(ready, fake, config, SEEN_AT + timedelta(days=9)) == 0
 
 
 def test_the_plan_names_when_the_release_was_first_seen(
@@ -306,7 +306,7 @@ def test_the_plan_names_when_the_release_was_first_seen(
 def test_first_sightings_are_deleted_once_no_site_lists_the_release(
     ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    set_offer(fake, "5.3.2")
+    set_available(fake, "5.3.2")
     clock.advance(minutes=5)
     read_report(ready, fake, config=config)
     assert release_sightings.forget_old(clock() + release_sightings.KEPT_FOR) == 1

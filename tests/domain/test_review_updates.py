@@ -132,7 +132,7 @@ def test_an_update_cannot_be_postponed_beyond_its_plan(reviewed, ben, fake, conf
     assert reread(reviewed).state == PROPOSED
 
 
-def test_stopping_cancels_what_has_not_started(reviewed, ben, cleo, fake):
+def test_stopping_a_batch_cancels_updates_that_have_not_started(reviewed, ben, cleo, fake):
     with pytest.raises(Forbidden):
         proposals.stop_batch([reviewed], by=cleo, now=fake.clock())
     assert proposals.stop_batch([reviewed], by=ben, now=fake.clock()) == 1

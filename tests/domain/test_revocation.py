@@ -131,7 +131,7 @@ def test_no_revocation_is_sent_in_other_states(
     assert fake.calls == []
 
 
-def test_second_press_of_revoke_changes_nothing(revoked: Site, ana: Actor, clock: Clock) -> None:
+def test_a_second_revocation_changes_nothing(revoked: Site, ana: Actor, clock: Clock) -> None:
     clock.advance(minutes=1)
     with pytest.raises(NotPaired):
         revocation.revoke_access(revoked, by=ana, reason="again", now=clock())

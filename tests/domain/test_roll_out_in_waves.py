@@ -143,7 +143,7 @@ def test_the_next_wave_starts_when_the_evidence_has_held_long_enough(world):
     assert [facts["wave"] for facts in all_facts("rollout_wave_started")] == [2, 3]
 
 
-def test_the_time_counts_from_the_last_success(world):
+def test_the_wait_counts_from_the_last_success(world):
     world.approve(WaveChoice(count=2, percent=0, wait_hours=24))
     world.run("A")
     world.wait(hours=10)

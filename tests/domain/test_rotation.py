@@ -74,13 +74,13 @@ def test_keys_can_be_renewed_again_and_again(
 ) -> None:
     for generation in (2, 3, 4):
         paired.refresh()
-        second = rotation.request_rotation(paired, by=ana, config=config, now=clock())
-        assert run(second) == DONE
+        next_renewal = rotation.request_rotation(paired, by=ana, config=config, now=clock())
+        assert run(next_renewal) == DONE
         paired.refresh()
         assert paired.key_id.endswith(f".{generation}")
 
 
-def test_revoking_with_the_new_keys_is_proven(
+def test_a_revocation_with_the_new_keys_is_proven(
     paired: Site, renewal: Rotation, fake: FakeSite, run: Run, ana: Actor, config: Config
 ) -> None:
     run(renewal)
@@ -99,7 +99,7 @@ def test_the_keys_of_all_sites_are_renewed_and_none_twice(
     pair(second, FakeSite(second.url, clock, {}), by=ana, config=config)
     make_site(ana, now=clock(), url="https://unpaired.example")
     started = rotation.rotate_all_keys(by=SYSTEM, config=config, now=clock())
-    assert [started_renewal.site_id for started_renewal in started] == [second.id]
+    assert [row.site_id for row in started] == [second.id]
     assert started[0].requested_by == "Aura"
 
 

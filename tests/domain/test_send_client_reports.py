@@ -46,9 +46,9 @@ from tests.support.smtp_server import RunningServer
 @pytest.fixture
 def client(ready: Site, jobs: RecordingQueue) -> Client:
     """The client of the site."""
-    agency_client = Client.named("Bäckerei <b>Söhne</b>")
-    Site.update(client=agency_client).execute()
-    return agency_client
+    bakery = Client.named("Bäckerei <b>Söhne</b>")
+    Site.update(client=bakery).execute()
+    return bakery
 
 
 @pytest.fixture
@@ -392,19 +392,19 @@ def test_a_discarded_report_is_not_sent(
 def test_a_client_user_sees_only_reports_sent_to_them(
     waiting: SentReport, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    dora = Actor("user", 99, "Grace", "client", client_id=waiting.client_id)
-    stranger = replace(dora, client_id=waiting.client_id + 1)
-    for actor in (dora, stranger):
+    grace = Actor("user", 99, "Grace", "client", client_id=waiting.client_id)
+    other_user = replace(grace, client_id=waiting.client_id + 1)
+    for actor in (grace, other_user):
         assert sending.reports_of(waiting.client, actor) == []
         with pytest.raises(NotFound):
             sending.get_report(waiting.id, actor)
     send(waiting, ana, config, clock)
-    assert sending.get_report(waiting.id, dora).id == waiting.id
+    assert sending.get_report(waiting.id, grace).id == waiting.id
     with pytest.raises(NotFound):
-        sending.get_report(waiting.id, stranger)
+        sending.get_report(waiting.id, other_user)
 
 
-def test_a_viewer_changes_and_sends_nothing(
+def test_a_viewer_may_not_change_or_send_a_report(
     waiting: SentReport, cleo: Actor, config: Config, clock: Clock
 ) -> None:
     with pytest.raises(Forbidden):
@@ -414,7 +414,7 @@ def test_a_viewer_changes_and_sends_nothing(
     assert not [item for item in attention.urgent(cleo, []) if item.about == "report"]
 
 
-def test_recipients_and_sending_need_a_recent_password(
+def test_changing_recipients_and_sending_need_a_recent_password(
     waiting: SentReport, ana: Actor, config: Config, clock: Clock
 ) -> None:
     long_ago = clock() - timedelta(hours=1)
@@ -456,7 +456,7 @@ def test_invalid_input_is_refused_at_its_field(
 
 
 @pytest.mark.parametrize("note", ["x" * 1001, "hidden \u202e text", "a\x00b"])
-def test_a_note_is_short_plain_text(
+def test_a_note_must_be_short_plain_text(
     waiting: SentReport, ana: Actor, clock: Clock, note: str
 ) -> None:
     with pytest.raises(Invalid):

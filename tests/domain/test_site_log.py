@@ -79,7 +79,7 @@ def steal_a_call(site: Site, fake: FakeSite, config: Config) -> None:
     fake.call(calls.channel_to(site, config), "ping", {}, by="Mallory")
 
 
-def lose_an_entry(site: Site, fake: FakeSite, config: Config) -> None:
+def lose_entry(site: Site, fake: FakeSite, config: Config) -> None:
     del fake.log[-1]
 
 
@@ -93,7 +93,7 @@ def lose_an_answer(site: Site, fake: FakeSite, config: Config) -> None:
     fake.losing.clear()
 
 
-@pytest.mark.parametrize("change", [steal_a_call, lose_an_entry, act_as_owner, lose_an_answer])
+@pytest.mark.parametrize("change", [steal_a_call, lose_entry, act_as_owner, lose_an_answer])
 def test_any_other_entry_makes_the_next_sync_read_the_log(
     change: Callable[[Site, FakeSite, Config], None],
     paired: Site,

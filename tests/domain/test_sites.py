@@ -59,7 +59,7 @@ def test_sites_of_one_client_share_it(ana: Actor) -> None:
     assert Client.select().count() == 1
 
 
-def test_a_site_without_a_name_is_called_by_its_address(ana: Actor) -> None:
+def test_a_site_without_a_name_is_listed_by_its_address(ana: Actor) -> None:
     assert add(ana, "https://www.bakery.example/", name=" ").name == "www.bakery.example"
     assert add(ana, "https://www.bakery.example/blog/", name="").name == "www.bakery.example/blog"
 
@@ -193,7 +193,7 @@ def three_sites(ana: Actor, jobs: RecordingQueue) -> dict[str, Site]:
     ("state", "names"),
     [("new", ["butcher"]), ("healthy", ["Zoo"]), ("unreachable", ["Bakery"]), ("revoked", [])],
 )
-def test_sites_are_found_by_their_state(
+def test_sites_are_filtered_by_their_state(
     three_sites: dict[str, Site], state: str, names: list[str]
 ) -> None:
     assert [site.name for site in fleet(EVERYTHING) if site.connection == state] == names

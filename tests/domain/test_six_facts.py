@@ -42,7 +42,7 @@ def find_entry(entries: list[dict[str, Any]], event: str) -> dict[str, Any]:
     return next(one for one in entries if one["event"] == event)
 
 
-def test_which_site_and_what_state_it_reported(entries: list[dict[str, Any]], ready: Site) -> None:
+def test_the_log_says_which_site_and_its_report(entries: list[dict[str, Any]], ready: Site) -> None:
     checked = find_entry(entries, "change_checked")
     assert (checked["site"], checked["client"]) == (ready.id, ready.client_id)
     facts = checked["facts"]
@@ -53,7 +53,9 @@ def test_which_site_and_what_state_it_reported(entries: list[dict[str, Any]], re
     assert len(facts["report"]) == 64, "and the digest of the report before it"
 
 
-def test_what_was_proposed_by_whom_and_from_where(entries: list[dict[str, Any]]) -> None:
+def test_the_log_says_what_was_proposed_by_whom_and_from_where(
+    entries: list[dict[str, Any]],
+) -> None:
     proposed = find_entry(entries, "change_proposed")
     assert (proposed["actor"]["name"], proposed["actor"]["ip"]) == ("Ben", "192.0.2.2")
     facts = proposed["facts"]
@@ -65,13 +67,13 @@ def test_what_was_proposed_by_whom_and_from_where(entries: list[dict[str, Any]])
     assert (facts["from_version"], facts["to_version"]) == ("5.3", "5.3.1")
 
 
-def test_who_approved_which_bytes_from_where(entries: list[dict[str, Any]]) -> None:
+def test_the_log_says_who_approved_which_plan_from_where(entries: list[dict[str, Any]]) -> None:
     approved = find_entry(entries, "change_approved")
     assert (approved["actor"]["name"], approved["actor"]["ip"]) == ("Ana", "192.0.2.1")
     assert approved["facts"]["digest"] == find_entry(entries, "change_checked")["facts"]["digest"]
 
 
-def test_when_it_ran_and_how_it_ended_with_which_evidence(
+def test_the_log_says_when_the_update_ran_and_how_it_ended(
     entries: list[dict[str, Any]], evidence_digest: str
 ) -> None:
     assert find_entry(entries, "change_started")["at"] <= find_entry(entries, "change_ended")["at"]

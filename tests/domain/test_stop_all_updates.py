@@ -58,7 +58,7 @@ def test_a_stop_is_stored_with_its_reason_actor_and_time(stop, ben, clock, propo
     assert AuditEntry.head().event == "updates_stopped"
 
 
-def test_an_owner_starts_again_and_the_stop_is_kept(stop, ana, ben, clock):
+def test_an_owner_resumes_updates_and_the_stop_stays_recorded(stop, ana, ben, clock):
     stop()
     with pytest.raises(Forbidden):
         start(ben, clock)
@@ -201,7 +201,7 @@ def test_rules_propose_and_release_nothing(stop, ana, ready, fake, config, clock
     assert auto_update_rules.approve_due(config, clock()) == 1
 
 
-def test_syncs_pre_checks_and_revocation_go_on(stop, ready, ben, fake, config, clock):
+def test_syncs_pre_checks_and_revocations_continue(stop, ready, ben, fake, config, clock):
     stop()
     assert read_report(ready, fake, config=config).state == "done"
     assert check(propose(ready, ben, clock()), fake, config).state == PROPOSED

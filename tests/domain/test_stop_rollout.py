@@ -48,7 +48,7 @@ def items(world: RolloutWorld) -> list[attention.Item]:
 # ---- what stops it ----
 
 
-def test_a_fatal_error_of_the_first_site_stops_the_rollout_and_names_the_site(world):
+def test_a_fatal_error_on_the_first_site_stops_the_rollout(world):
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.approve()
     world.work()
@@ -94,7 +94,7 @@ def test_a_broken_page_at_the_end_of_the_wait_stops_the_rollout(running):
     assert Rollout.get().wave == 1
 
 
-def test_a_page_that_cannot_be_judged_is_no_evidence(running):
+def test_a_page_with_an_unclear_result_is_no_evidence(running):
     running.fake("A").front_page = (404, b"nothing here")
     running.wait(hours=25)
     assert halted() == (STOPPED, "page_unclear", "A")

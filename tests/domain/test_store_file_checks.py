@@ -99,7 +99,7 @@ def test_another_difference_in_the_same_plugin_is_recorded_again(
         differing("wordpress", "6.9", kind="core", changed=["wp-login.php"], digit="a"),
     ],
 )
-def test_a_strange_program_and_a_change_of_wordpress_are_critical(
+def test_an_unknown_program_and_a_changed_wordpress_are_critical(
     ready: Site, fake: FakeSite, config: Config, ana: Actor, result: dict[str, Any]
 ) -> None:
     fake.report["integrity"] = {"components": [result]}

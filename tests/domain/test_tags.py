@@ -195,9 +195,7 @@ def test_a_tag_that_adds_no_site_to_a_rule_needs_no_confirmation(
 ) -> None:
     long_ago = clock() - timedelta(hours=3)
     set_tags(tagged, "shop, blue", ben, clock, confirmed_at=long_ago)
-    set_tags(
-        tagged, "shop, night", ben, clock, confirmed_at=long_ago
-    )  # the rule covered the site before
+    set_tags(tagged, "shop, night", ben, clock, confirmed_at=long_ago)  # covered before
     set_tags(tagged, "", ben, clock, confirmed_at=long_ago)
     auto_update_rules.end_rule(rule, by=ana, now=clock())
     set_tags(tagged, "shop", ben, clock, confirmed_at=long_ago)

@@ -49,7 +49,7 @@ def test_only_connected_sites_are_counted(site: Site, ana) -> None:
     assert update_backlog.store_today(utcnow()) == 2
 
 
-def test_a_month_is_kept(site: Site) -> None:
+def test_days_are_kept_for_a_month(site: Site) -> None:
     now = utcnow()
     for day in range(40, -1, -1):
         connected(site, day)
@@ -73,7 +73,7 @@ def test_the_first_day_alone_shows_no_trend(site: Site) -> None:
     assert not update_backlog.backlog(4, utcnow(), EVERYTHING).is_enough
 
 
-def test_each_client_has_its_own(site: Site, ana) -> None:
+def test_each_client_has_its_own_numbers(site: Site, ana) -> None:
     other = connected(make_site(ana, now=utcnow(), url="https://other.example"), 6)
     Site.update(client=Client.create(name="Orchard")).where(Site.id == other.id).execute()
     update_backlog.store_today(utcnow() - timedelta(days=1))

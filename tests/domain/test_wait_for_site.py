@@ -35,7 +35,7 @@ def test_a_clock_within_the_protocol_s_tolerance_refuses_nothing(
     assert run_change(change, fake, config) == SUCCEEDED
 
 
-def test_the_plan_lasts_longer_where_the_site_s_clock_is_fast(
+def test_the_plan_lasts_longer_if_the_site_s_clock_is_fast(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.clock_ahead_s = 120

@@ -115,7 +115,7 @@ class Month:
                                    critical_at, site_id))  # fmt: skip
         return sorted(found, key=lambda one: one.begins)
 
-    def live_through(self) -> None:
+    def simulate(self) -> None:
         for looks in range(self.days * 144 + 30):
             self.clock.now += STEP
             self._happen(looks)
@@ -244,7 +244,7 @@ def test_critical_events_and_no_others_are_reported_in_time(
         Preferences(critical_now=True, digest="daily"), by=ana, now=clock()
     )
     month = Month(ana, config, clock, size)
-    month.live_through()
+    month.simulate()
     sent = list(all_sent_events())
     messages = sorted({one.at for one in sent})
 

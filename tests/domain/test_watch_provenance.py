@@ -306,7 +306,7 @@ def test_a_rule_proposes_nothing_until_a_person_accepts(
     assert auto_update_rules.propose_due(clock()) == 1
 
 
-def test_a_rule_does_not_approve_what_it_proposed_before(
+def test_a_rule_does_not_approve_its_earlier_proposal(
     days: Days, rule: AutoUpdateRule, fake: FakeSite, ready: Site, ana: Actor, ben: Actor,
     config: Config, clock: Clock,
 ) -> None:  # fmt: skip
@@ -399,7 +399,7 @@ def test_an_acceptance_is_for_exactly_one_change(days: Days, mia: Actor, clock: 
     assert first.reason in str(entry.detail.body)
 
 
-def test_an_entry_says_what_changed(days: Days) -> None:
+def test_the_entry_names_what_changed(days: Days) -> None:
     days.see(SOLD)
     facts = facts_of("provenance_changed")
     assert facts["parts"] == [["owner", "automattic", "newbuyer"]]

@@ -59,12 +59,12 @@ def test_a_success_without_its_evidence_is_unknown(
 ) -> None:
     install = fake.changes._install
 
-    def remove_evidence(*args: Any) -> dict[str, Any]:
+    def install_corrupted(*args: Any) -> dict[str, Any]:
         reply = install(*args)
         corrupt(reply["evidence"])
         return reply
 
-    fake.changes._install = remove_evidence
+    fake.changes._install = install_corrupted
     assert run(approved) == UNKNOWN
     assert approved.outcome_reason == "no_evidence"
 

@@ -115,7 +115,7 @@ def test_a_success_that_is_still_watched_is_not_final(
 
 
 @pytest.mark.parametrize("ahead_s", [-50, 50])
-def test_a_success_is_watched_by_the_clock_of_the_site(
+def test_the_watch_after_a_success_uses_the_site_s_clock(
     approved: Change, fake: FakeSite, run: Do, settle: Do, ahead_s: int
 ) -> None:
     fake.clock_ahead_s = ahead_s
@@ -242,8 +242,8 @@ def test_a_worker_that_continues_too_late_does_not_send(
 def test_a_worker_delayed_before_its_request_sends_nothing_valid(
     approved: Change, fake: FakeSite, run: Do, settle: Do, ready: Site
 ) -> None:
-    """The worker pauses for over seven minutes just after it stored that it sends. Meanwhile
-    another worker finds that the site has no such change, and records that.
+    """The worker pauses for over seven minutes just after it recorded that it would send the
+    request. Meanwhile another worker finds that the site has no such change, and records that.
     """
     outcomes: list[str] = []
 
@@ -282,7 +282,7 @@ def test_a_site_whose_clock_is_slow_may_receive_the_request_for_longer(
     assert settle(approved) == "failed"
 
 
-def test_the_periodic_job_queues_what_the_queue_lost(
+def test_the_periodic_job_queues_lost_jobs_again(
     ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock,
     jobs: RecordingQueue,
 ) -> None:  # fmt: skip

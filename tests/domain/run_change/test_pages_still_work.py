@@ -48,8 +48,8 @@ def page(ready: Site, ben: Actor, clock: Clock) -> SitePage:
 def draws(fake: FakeSite, visit: Random) -> Callable[..., None]:
     """Return a function that sets how each visit draws the contact page; the last one stays."""
 
-    def draw(*spoils: Callable[[str], str]) -> None:
-        rest = chain(spoils, repeat(spoils[-1]))
+    def draw(*changes: Callable[[str], str]) -> None:
+        rest = chain(changes, repeat(changes[-1]))
         fake.pages[PATH] = lambda: (200, CONTACT.draw(visit, next(rest)).encode())
 
     return draw
@@ -310,7 +310,7 @@ def test_visits_that_are_too_old_prove_nothing(
     assert fake.changes.reverts == {}
 
 
-def test_a_job_without_time_leaves_the_pages_to_the_next_one(
+def test_a_job_without_enough_time_leaves_the_pages_to_the_next(
     approved: Change,
     fake: FakeSite,
     page: SitePage,

@@ -38,7 +38,7 @@ from tests.support.fakes import Clock, FakeSite, RecordingQueue
 # ---- running a change ----
 
 
-def test_a_change_succeeds_with_evidence_and_the_list_follows(
+def test_a_change_succeeds_with_evidence_and_the_list_is_updated(
     approved: Change, fake: FakeSite, run: Do, ready: Site, jobs: RecordingQueue
 ) -> None:
     assert run(approved) == "succeeded"
@@ -244,7 +244,7 @@ def test_a_site_at_another_address_is_quarantined(
     assert Site.get_by_id(ready.id).quarantine == "moved"
 
 
-# ---- one after the other ----
+# ---- one change at a time ----
 
 
 @pytest.fixture
