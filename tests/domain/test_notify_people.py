@@ -105,7 +105,7 @@ def test_reminders_come_after_a_day_and_then_weekly(
     assert {email.subject for email in emails[1:]} == {"Still open: Bakery is unreachable"}
 
 
-def test_an_outage_of_many_sites_is_one_message_within_the_hour(
+def test_many_sites_are_one_message_and_messages_are_an_hour_apart(
     watched: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
     sites = healthy_sites(ana, clock, 40)

@@ -108,7 +108,7 @@ def test_a_quarantine_is_recorded_once_and_waits_for_a_person(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "checkpoint",
     [
         None,
         7,
