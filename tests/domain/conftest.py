@@ -1,4 +1,4 @@
-"""What tests of more than one file of this folder begin with."""
+"""Provide fixtures that several tests of this folder share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.smtp_server import RunningServer, running_smtp
 
 @pytest.fixture
 def proposed(ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:
-    """Ben proposed an update, and the site could do it."""
+    """An update that Ben proposed and whose pre-check passed."""
     return check(propose(ready, ben, clock()), fake, config)
 
 

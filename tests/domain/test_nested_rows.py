@@ -1,4 +1,4 @@
-"""Rows that are read inside another query are those that the other tables have."""
+"""Nested rows are those of the other tables, read in the same query as their site."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AT = datetime(2026, 11, 30, 23, 59, 59, 123456, UTC)
 
 
 def read_inside(model: type[BaseModel], is_wanted: object, site: Site) -> list[dict[str, object]]:
-    """Return the rows of the model, as they are inside a query of the site."""
+    """Return the rows of the model as a query of the site reads them."""
     column = model.nested(is_wanted).alias("rows")
     found = Site.select(column).where(Site.id == site.id).get().rows
     return [row.__data__ for row in model.read_nested(found)]
@@ -60,7 +60,7 @@ def test_no_rows_are_an_empty_list(ready: Site) -> None:
     assert read_inside(UpdateHold, UpdateHold.site == Site.id, ready) == []
 
 
-def test_only_rows_that_are_wanted_are_read(ready: Site) -> None:
+def test_only_matching_rows_are_read(ready: Site) -> None:
     DailyChecks.create(site=ready, day=date(2026, 11, 29))
     DailyChecks.create(site=ready, day=date(2026, 11, 30))
     is_wanted = DailyChecks.between(Site.id, date(2026, 11, 30), date(2026, 12, 1))

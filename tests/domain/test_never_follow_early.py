@@ -1,4 +1,4 @@
-"""On no schedule do the other sites of a rule follow before the first ones prove a release."""
+"""No schedule lets the other sites of a rule follow before the first sites prove a release."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STATES = (SUCCEEDED,) * 6 + (ROLLED_BACK, FAILED, REFUSED, UNKNOWN, APPROVED, ""
 
 @dataclass
 class First:
-    """What happened on one of the first sites: nothing, if it has no state."""
+    """What happened on one of the first sites; an empty `state` means that nothing happened."""
 
     state: str
     ended_at: datetime
@@ -40,11 +40,11 @@ class First:
     looks: list[tuple[datetime, str]] = field(default_factory=list)
 
     def look_before(self, now: datetime) -> tuple[datetime, str] | None:
-        return max((one for one in self.looks if one[0] <= now), default=None)
+        return max((look for look in self.looks if look[0] <= now), default=None)
 
 
 class Schedule:
-    """A rule, and what happened on its first sites; drawn from a seed."""
+    """A rule and what happened on its first sites, drawn from a seed."""
 
     def __init__(self, seed: int) -> None:
         dice = self.dice = Random(seed)
@@ -72,21 +72,21 @@ class Schedule:
 
     @property
     def until(self) -> datetime:
-        """When the hours of the last success are over."""
-        ends = [one.ended_at for one in self.first.values() if one.state == SUCCEEDED]
+        """Return when the hours after the last success are over."""
+        ends = [first.ended_at for first in self.first.values() if first.state == SUCCEEDED]
         return max(ends, default=self.began_at) + HOUR * self.hours
 
     def readings(self) -> Iterator[datetime]:
-        """Yield what Aura's clock shows, one after the other; it is also put back."""
+        """Yield readings of Aura's clock; the clock is sometimes set back."""
         for seconds in (-1, 0, 1):
             yield self.until + timedelta(seconds=seconds)
         for _ in range(6):
             yield self.until + timedelta(seconds=self.dice.randrange(-7_200, 2 * 86_400))
 
-    # ---- said once more, in other words than the code under test ----
+    # ---- the rule, written independently of the code under test ----
 
     def night_of(self, now: datetime) -> datetime | None:
-        """When the hours of the rule began in which this is; None outside of them."""
+        """Return when the rule's window around `now` began; None outside its hours."""
         for days in (0, 1):
             begins = now.replace(hour=self.from_hour, minute=0, second=0) - timedelta(days=days)
             ends = begins + timedelta(hours=(self.to_hour - self.from_hour - 1) % 24 + 1)
@@ -114,8 +114,8 @@ class Schedule:
         return proving > 0
 
 
-def lay(schedule: Schedule, world: CanaryWorld, now: datetime) -> None:
-    """Make the rows as they are at this moment, in place of all earlier ones."""
+def create_rows(schedule: Schedule, world: CanaryWorld, now: datetime) -> None:
+    """Replace all rows with those that exist at `now`."""
     for model in (CanaryLook, Change, Outage):
         model.delete().execute()
     AvailableUpdate.delete().where(AvailableUpdate.site != world.site("C")).execute()
@@ -131,10 +131,10 @@ def lay(schedule: Schedule, world: CanaryWorld, now: datetime) -> None:
                 site=site, began_at=first.outage_at, ended_at=first.outage_at, cause="timeout"
             )
         if first.state:
-            lay_change(first, site, now)
+            create_change(first, site, now)
 
 
-def lay_change(first: First, site: Site, now: datetime) -> None:
+def create_change(first: First, site: Site, now: datetime) -> None:
     change = Change.create(
         op_id=f"{site.id:032}", batch=f"{site.id}", site=site, kid="", kind="plugin",
         ident=AKISMET, name="Akismet", from_version="5.3", to_version="5.3.1", permission="plugins",
@@ -150,7 +150,7 @@ def lay_change(first: First, site: Site, now: datetime) -> None:
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(1_000, marks=pytest.mark.nightly)])
-def test_the_others_follow_exactly_when_they_may(
+def test_the_other_sites_follow_exactly_when_the_rule_allows(
     ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue, count: int
 ) -> None:
     world = CanaryWorld.start(ana, config, clock, jobs, canaries=len(CANARIES))
@@ -164,7 +164,7 @@ def test_the_others_follow_exactly_when_they_may(
             expires_at=schedule.began_at + timedelta(days=90),
         ).execute()  # fmt: skip
         for now in schedule.readings():
-            lay(schedule, world, now)
+            create_rows(schedule, world, now)
             follows = auto_update_rules.propose_due(now) == 1
             assert follows == schedule.may_follow(now), f"seed {seed} at {now}"
             followed += follows

@@ -1,4 +1,4 @@
-"""The agency's notes about sites and clients, and whom to contact there."""
+"""Store the agency's notes about sites and clients, and whom to contact there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def client(database):
 
 
 def entries(event):
-    return [entry_document(one) for one in reversed(AuditEntry.newest(event=event))]
+    return [entry_document(entry) for entry in reversed(AuditEntry.newest(event=event))]
 
 
 def test_notes_of_a_site_are_kept_with_their_author(site, ben, clock):
@@ -32,7 +32,7 @@ def test_notes_of_a_site_are_kept_with_their_author(site, ben, clock):
     assert site.notes_at == clock()
     notes.set_site_notes(site, "Call first.\nNo Elementor 4.", by=ben, now=clock())
     notes.set_site_notes(site, "", by=ben, now=clock())
-    assert [one["facts"] for one in entries("site_notes_changed")] == [
+    assert [entry["facts"] for entry in entries("site_notes_changed")] == [
         {"length": 27},
         {"length": 0},
     ]
@@ -57,16 +57,16 @@ def test_notes_have_a_limit_and_need_a_site(site, ana, ben, cleo, clock):
         notes.set_site_notes(site, "x", by=ben, now=clock())
 
 
-def test_whom_to_contact_is_kept_and_the_log_names_only_the_fields(client, ben, clock):
+def test_the_contact_is_stored_and_the_log_names_only_the_fields(client, ben, clock):
     clients.set_contact(client, MARGARET, by=ben, now=clock())
     assert client.contact_email == "margaret@harbour.example"
     clients.set_contact(client, MARGARET, by=ben, now=clock())
     clients.set_contact(client, Contact("Margaret Hale"), by=ben, now=clock())
-    assert [one["facts"]["fields"] for one in entries("client_contact_changed")] == [
+    assert [entry["facts"]["fields"] for entry in entries("client_contact_changed")] == [
         "name, email, phone",
         "email, phone",
     ]
-    assert not any("Margaret" in one.body for one in AuditEntry.select())
+    assert not any("Margaret" in entry.body for entry in AuditEntry.select())
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_whom_to_contact_is_kept_and_the_log_names_only_the_fields(client, ben, 
         (Contact(contact_phone="1" * 41), "contact_phone"),
     ],
 )
-def test_a_contact_that_cannot_be_used_is_refused(client, ben, clock, contact, field):
+def test_an_invalid_contact_is_refused(client, ben, clock, contact, field):
     with pytest.raises(Invalid) as refused:
         clients.set_contact(client, contact, by=ben, now=clock())
     assert list(refused.value.messages) == [field]
     assert client.contact_name == ""
 
 
-def test_one_who_may_only_look_changes_no_contact(client, cleo, clock):
+def test_a_viewer_cannot_change_a_contact(client, cleo, clock):
     with pytest.raises(Forbidden):
         clients.set_contact(client, MARGARET, by=cleo, now=clock())

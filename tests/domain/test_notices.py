@@ -1,4 +1,4 @@
-"""A site tells the dashboard something of its own accord."""
+"""Accept signed notices that a site sends to Aura, and refuse all others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNAUTHORIZED = (401, b'{"aura":1,"code":"unauthorized"}')
 
 @pytest.fixture
 def token(site: Site, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> str:
-    """The text of the token that is out."""
+    """Return the text of the waiting pairing token."""
     _, text = pairing.issue_token(site, by=ana, config=config, now=clock())
     jobs.jobs.clear()
     return text
@@ -39,7 +39,7 @@ def deliver(sent: SentRequest, config: Config, clock: Clock, **changes: object) 
 
 
 def read(answer: NoticeResponse, sent: SentRequest, text: str) -> dict[str, object]:
-    """The answer as the plugin reads it: only if it is signed."""
+    """Parse the answer as the plugin does: only if its signature is valid."""
     token = Token.read(text)
     key = pairing_keys(token.secret, token.pid).note
     protocol.verify_response(
@@ -48,10 +48,10 @@ def read(answer: NoticeResponse, sent: SentRequest, text: str) -> dict[str, obje
     return json.loads(answer.body)
 
 
-# ---- the administrator agreed ----
+# ---- pairing is ready ----
 
 
-def test_ready_notice_has_the_site_asked_at_once(
+def test_a_ready_notice_starts_the_pairing_at_once(
     site: Site, token: str, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     sent = fake.ready_notice(config.origin, token)
@@ -70,7 +70,7 @@ def test_ready_notice_has_the_site_asked_at_once(
         ("failed", "cancelled"),
     ],
 )
-def test_a_late_paste_is_told_precisely_why_nothing_happens(
+def test_a_late_paste_gets_the_exact_reason(
     site: Site,
     token: str,
     fake: FakeSite,
@@ -89,7 +89,7 @@ def test_a_late_paste_is_told_precisely_why_nothing_happens(
     assert jobs.jobs == []
 
 
-def test_a_token_that_expired_unnoticed_is_closed_by_the_notice(
+def test_a_notice_closes_an_expired_token(
     site: Site, token: str, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     clock.advance(minutes=30)
@@ -99,7 +99,7 @@ def test_a_token_that_expired_unnoticed_is_closed_by_the_notice(
     assert site.state == NEW
 
 
-# ---- the site left ----
+# ---- the site disconnects ----
 
 
 def test_disconnect_with_its_proof_disconnects_the_site(
@@ -108,14 +108,14 @@ def test_disconnect_with_its_proof_disconnects_the_site(
     answer = deliver(fake.disconnect_notice(config.origin), config, clock)
     assert answer.status == 200
     paired.refresh()
-    # What can only disconnect is kept, for the case that the site never said this.
+    # The revocation secret is kept: it can only disconnect, and the notice may be forged.
     assert (paired.state, set(paired.keys_sealed)) == (DISCONNECTED, {"revoke"})
     last = entry_document(AuditEntry.head())
     assert last["event"] == "site_disconnected"
     assert last["actor"] == {"kind": "site", "id": paired.id, "name": "Bakery", "ip": "192.0.2.9"}
 
 
-def test_signed_disconnect_with_a_wrong_proof_counts_for_nothing(
+def test_a_disconnect_with_a_wrong_proof_is_ignored(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     answer = deliver(fake.disconnect_notice(config.origin, g=bytes(32)), config, clock)
@@ -124,7 +124,7 @@ def test_signed_disconnect_with_a_wrong_proof_counts_for_nothing(
     assert paired.state == ACTIVE
 
 
-def test_nothing_inbound_is_believed_while_revoking(
+def test_no_notice_is_accepted_while_revoking(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     paired.move(to=REVOKING, when=(ACTIVE,))
@@ -134,7 +134,7 @@ def test_nothing_inbound_is_believed_while_revoking(
     assert paired.state == REVOKING
 
 
-# ---- its owner allowed something ----
+# ---- the owner changes permissions ----
 
 
 def test_changed_permissions_bring_the_next_sync_forward(
@@ -157,17 +157,17 @@ def test_changed_permissions_bring_the_next_sync_forward(
     assert (last["event"], last["actor"]["kind"]) == ("sync_requested", "site")
 
 
-def test_changed_permissions_are_known_only_from_the_report_that_follows(
+def test_changed_permissions_count_only_after_the_next_report(
     ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.report["agent"]["permissions"]["plugins"] = False
     deliver(fake.permissions_notice(config.origin), config, clock)
-    assert _against_akismet(ready, clock) == []
+    assert akismet_reasons(ready, clock) == []
     read_report(ready, fake, config=config)
-    assert _against_akismet(ready, clock) == ["permission_off"]
+    assert akismet_reasons(ready, clock) == ["permission_off"]
 
 
-def _against_akismet(site: Site, clock: Clock) -> list[str]:
+def akismet_reasons(site: Site, clock: Clock) -> list[str]:
     found = next(one for one in candidates_on_site(site, clock()) if one.target.ident == AKISMET)
     return [one.code for one in found.verdict.reasons]
 
@@ -187,7 +187,7 @@ def test_notices_all_day_do_not_keep_the_workers_busy(
     assert by_notice.count() == 13
 
 
-# ---- strangers ----
+# ---- refusals ----
 
 
 def test_the_same_notice_again_is_refused(
@@ -210,7 +210,7 @@ def test_a_notice_without_one_of_its_headers_is_refused(
     assert (answer.status, answer.body) == UNAUTHORIZED
 
 
-def test_strangers_all_get_the_same_answer(
+def test_every_unauthenticated_caller_gets_the_same_answer(
     site: Site, token: str, config: Config, clock: Clock
 ) -> None:
     pid = site.waiting_token().pid
@@ -249,7 +249,7 @@ def test_an_altered_notice_is_refused(
 
 
 @pytest.mark.parametrize("seconds", [-301, 301])
-def test_a_notice_from_another_time_is_refused(
+def test_a_notice_with_an_old_or_future_timestamp_is_refused(
     token: str, fake: FakeSite, config: Config, clock: Clock, seconds: int
 ) -> None:
     sent = fake.ready_notice(config.origin, token)
@@ -266,7 +266,7 @@ def test_a_notice_for_another_dashboard_is_refused(
 @pytest.mark.parametrize(
     "changes", [{"op": "disconnect"}, {"pid": "A" * 22}, {"pid": None}, {"op": ["pair.ready"]}]
 )
-def test_a_notice_about_one_token_can_say_nothing_else(
+def test_a_pairing_notice_can_only_be_about_its_own_token(
     token: str, config: Config, clock: Clock, jobs: RecordingQueue, changes: dict
 ) -> None:
     read_token = Token.read(token)
@@ -286,7 +286,7 @@ def test_a_notice_about_one_token_can_say_nothing_else(
     assert jobs.jobs == []
 
 
-def test_knocking_all_day_does_not_fill_the_audit_log(
+def test_refused_notices_all_day_do_not_fill_the_audit_log(
     token: str, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     sent = fake.ready_notice(config.origin, token)
@@ -298,12 +298,12 @@ def test_knocking_all_day_does_not_fill_the_audit_log(
     assert len(AuditEntry.newest(event="notice_refused", limit=100)) == 21
 
 
-# ---- what changes between looking up a key and acting on it ----
+# ---- the key changes after it was looked up ----
 
 
 @pytest.mark.parametrize("op", ["moved", "permissions_changed"])
 @pytest.mark.parametrize("change", [{"kid": "other.1"}, {"keys_sealed": {}}])
-def test_a_site_that_got_other_keys_meanwhile_is_a_stranger(
+def test_a_notice_is_refused_if_the_keys_of_its_site_change_meanwhile(
     paired: Site,
     fake: FakeSite,
     config: Config,
@@ -318,25 +318,25 @@ def test_a_site_that_got_other_keys_meanwhile_is_a_stranger(
     }[op]()
     look = notices._refuse_replay
 
-    def meanwhile(*args: object) -> None:
+    def change_site(*args: object) -> None:
         look(*args)
         Site.update(**change).where(Site.id == paired.id).execute()
 
-    monkeypatch.setattr(notices, "_refuse_replay", meanwhile)
+    monkeypatch.setattr(notices, "_refuse_replay", change_site)
     answer = deliver(sent, config, clock)
     assert (answer.status, answer.body) == UNAUTHORIZED
 
 
-def test_a_token_that_was_deleted_meanwhile_is_a_strangers(
+def test_a_notice_is_refused_if_its_token_is_deleted_meanwhile(
     token: str, fake: FakeSite, config: Config, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = fake.ready_notice(config.origin, token)
     look = notices._refuse_replay
 
-    def meanwhile(*args: object) -> None:
+    def delete_token(*args: object) -> None:
         look(*args)
         Pairing.delete().execute()
 
-    monkeypatch.setattr(notices, "_refuse_replay", meanwhile)
+    monkeypatch.setattr(notices, "_refuse_replay", delete_token)
     answer = deliver(sent, config, clock)
     assert (answer.status, answer.body) == UNAUTHORIZED

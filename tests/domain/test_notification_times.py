@@ -1,4 +1,4 @@
-"""Quiet hours and the hours of digests are in the person's time zone, also where clocks change."""
+"""Quiet hours and digest hours follow the person's time zone, also when clocks change."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BERLIN, AUCKLAND = ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Auckland")
         # In summer, Berlin is two hours ahead.
         ((22, 7), "2026-07-24 20:00", True),
         ((22, 7), "2026-07-25 05:00", False),
-        # The night in which 2:00 is skipped, and the one in which it comes twice.
+        # The nights when 2:00 is skipped and when it occurs twice.
         ((2, 3), "2026-03-29 00:59", False),
         ((2, 3), "2026-03-29 01:00", False),
         ((2, 3), "2026-10-25 00:30", True),
@@ -48,7 +48,7 @@ def test_quiet_hours_are_local_and_may_go_past_midnight(
         ("2026-11-24 06:59", "2026-11-23 07:00"),
         ("2026-11-24 07:00", "2026-11-24 07:00"),
         ("2026-11-24 23:30", "2026-11-24 07:00"),
-        # Summer began on the day before: 8:00 is an hour earlier in UTC.
+        # Daylight saving began the day before: 8:00 is an hour earlier in UTC.
         ("2026-03-28 12:00", "2026-03-28 07:00"),
         ("2026-03-29 06:00", "2026-03-29 06:00"),
         ("2026-10-25 06:59", "2026-10-24 06:00"),

@@ -1,6 +1,6 @@
-"""A month of sixty sites with seeded outages: no critical event is missed, and none is invented.
+"""Simulate a month of sixty sites: exactly the critical events are reported.
 
-It holds for a person and for webhooks. What begins or ends everywhere at once is one message.
+The messages go to a person and to webhooks. A storm of outages and its end are one message each.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ pytestmark = pytest.mark.nightly
 SITES, DAYS = 60, 30
 _SEED = 1
 STEP = timedelta(minutes=10)
-# The time to gather or to wait for the rest of a storm, and a look on each side.
+# The time to collect events or to wait for the rest of a storm, plus one check on each side.
 _LATE = storms.GATHER + storms.ENDS_WITHIN + 2 * STEP
-# With the time between two messages.
+# _LATE plus the minimum time between two messages.
 LATEST = plans.AT_MOST_EVERY + _LATE
 LATEST_FOR_PROGRAMS = webhook_watch.PROGRAM_AT_MOST_EVERY + _LATE
 
@@ -47,9 +47,9 @@ class Outage:
 
 
 def plan_outages(seed: int, sites: list[int], begins: datetime) -> list[Outage]:
-    """Single outages of ten minutes to two days, and twice an outage of everything: it is us.
+    """Plan single outages of ten minutes to two days, and two outages of all sites at once.
 
-    Half of the sites are back a look later than the others, because each has its own next check.
+    Half of the sites recover one check later than the others, because each has its own schedule.
     """
     chance = random.Random(seed)
     found = []
@@ -64,7 +64,7 @@ def plan_outages(seed: int, sites: list[int], begins: datetime) -> list[Outage]:
 
 
 def merged(outages: list[Outage]) -> list[Outage]:
-    """What is down twice at once is one outage, also if it is up for one look between."""
+    """Merge outages of a site that overlap, or that are one check apart."""
     found: list[Outage] = []
     for one in sorted(outages, key=lambda outage: (outage.site, outage.begins)):
         if found and found[-1].site == one.site and one.begins <= found[-1].ends + STEP:
@@ -76,8 +76,8 @@ def merged(outages: list[Outage]) -> list[Outage]:
 
 @pytest.fixture
 def plans_made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[datetime, Plan]]:
-    """Every plan that sends a message, with its time."""
-    made: list[tuple[datetime, Plan]] = []
+    """Collect every plan that sends a message to a person, with its time."""
+    messages: list[tuple[datetime, Plan]] = []
     make_plan = plans.make_plan
 
     def remember(situation: Situation) -> Plan:
@@ -86,14 +86,14 @@ def plans_made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[datetime, Plan]]:
             situation.at_most_every == plans.AT_MOST_EVERY
         )
         if plan.kind and is_for_a_person:
-            made.append((situation.now, plan))
+            messages.append((situation.now, plan))
         return plan
 
     monkeypatch.setattr(watch.plans, "make_plan", remember)
-    return made
+    return messages
 
 
-def test_no_critical_event_of_a_month_is_missed_and_none_is_invented(
+def test_every_critical_event_of_a_month_is_reported_and_no_other(
     ana: Actor,
     config: Config,
     clock: Clock,
@@ -102,78 +102,78 @@ def test_no_critical_event_of_a_month_is_missed_and_none_is_invented(
 ) -> None:
     turn_email_on(ana, config, clock())
     preferences.change_preferences(Preferences(critical_now=True), by=ana, now=clock())
-    made = [
+    sites_made = [
         make_site(ana, now=clock(), url=f"https://s{number}.example", name=f"Site {number}")
         for number in range(SITES)
     ]
-    for site in made:
+    for site in sites_made:
         repair_site(site, clock())
-    sites = {site.id: site for site in made}
+    sites = {site.id: site for site in sites_made}
     outages = plan_outages(_SEED, list(sites), clock())
     program, _ = add_endpoint(ana, config, clock(), name="Program")
     chat, _ = add_endpoint(ana, config, clock(), name="Chat", format="slack", wants="everything")
-    live_through(outages, sites, config, clock)
+    simulate_month(outages, sites, config, clock)
 
     times = [email.requested_at for email in OutgoingEmail.select().order_by(OutgoingEmail.id)]
     assert all(later - earlier >= timedelta(hours=1) for earlier, later in pairwise(times))
-    told = {site: [] for site in sites}
-    over = {site: [] for site in sites}
+    began = {site: [] for site in sites}
+    ended = {site: [] for site in sites}
     for at, plan in plans_made:
         for item in plan.fresh:
-            told[item.site.id].append(at)
+            began[item.site.id].append(at)
         for row in plan.resolved:
-            over[row.site_id].append(at)
+            ended[row.site_id].append(at)
     print(f"\n{len(outages)} outages, {len(times)} messages to a person")
-    check_news(outages, told, over, LATEST)
+    check_news(outages, began, ended, LATEST)
     for endpoint, latest in ((program, LATEST_FOR_PROGRAMS), (chat, LATEST)):
         messages = list(WebhookMessage.select().where(WebhookMessage.endpoint == endpoint))
         print(f"{len(messages)} messages to {endpoint.name}")
-        check_news(outages, *told_by(messages, sites), latest)
+        check_news(outages, *reported_times(messages, sites), latest)
         at = sorted({message.requested_at for message in messages})
         wait = latest - _LATE
         assert all(later - earlier >= wait for earlier, later in pairwise(at))
 
 
-def told_by(
+def reported_times(
     messages: list[WebhookMessage], sites: dict[int, Site]
 ) -> tuple[dict[int, list[datetime]], dict[int, list[datetime]]]:
-    """When each site was told as broken, and as working again."""
-    told = {site: [] for site in sites}
-    over = {site: [] for site in sites}
+    """Return when each site was reported as broken, and when as working again."""
+    began = {site: [] for site in sites}
+    ended = {site: [] for site in sites}
     for message in messages:
         for heading, keys in told_keys(message).items():
-            found = {NEEDS_YOU: told, RESOLVED: over}.get(heading, {})
+            found = {NEEDS_YOU: began, RESOLVED: ended}.get(heading, {})
             for key in keys:
                 about, _, number = key.partition(":")
                 assert about == "connection"
                 found.get(int(number), []).append(message.requested_at)
-    return told, over
+    return began, ended
 
 
 def check_news(
     outages: list[Outage],
-    told: dict[int, list[datetime]],
-    over: dict[int, list[datetime]],
+    began: dict[int, list[datetime]],
+    ended: dict[int, list[datetime]],
     latest: timedelta,
 ) -> None:
-    missed = [one for one in outages if not is_told(one, told, over, latest)]
-    late_ends = [one for one in outages if not within(one.ends, latest, over[one.site])]
+    missed = [one for one in outages if not is_reported(one, began, ended, latest)]
+    late_ends = [one for one in outages if not within(one.ends, latest, ended[one.site])]
     assert (missed, late_ends) == ([], [])
-    # Each message about a site is about one of its outages, and each end is told once.
-    for site in told:
-        mine = [one for one in outages if one.site == site]
-        assert all(any(one.begins <= at <= one.ends for one in mine) for at in told[site])
-        assert len(over[site]) <= len(mine)
+    # Each message about a site is about one of its outages, and each recovery is reported once.
+    for site in began:
+        of_site = [one for one in outages if one.site == site]
+        assert all(any(one.begins <= at <= one.ends for one in of_site) for at in began[site])
+        assert len(ended[site]) <= len(of_site)
     for storm in storms_of(outages):
-        during = {at for one in storm for at in told[one.site] if one.begins <= at <= one.ends}
-        afterwards = {next(at for at in over[one.site] if at >= one.ends) for one in storm}
-        # It may have been over before the next message was allowed.
+        during = {at for one in storm for at in began[one.site] if one.begins <= at <= one.ends}
+        afterwards = {next(at for at in ended[one.site] if at >= one.ends) for one in storm}
+        # The outage may have been over before the next message was allowed.
         assert len(during) <= 1
         assert len(afterwards) == 1
 
 
 def storms_of(outages: list[Outage]) -> list[list[Outage]]:
-    """What began on many sites at once, and ended there within a look."""
+    """Return the outages that began on many sites at once and ended within one check."""
     found = []
     for at in {one.begins for one in outages}:
         together = [one for one in outages if one.begins == at and one.ends - at <= 5 * STEP]
@@ -183,7 +183,7 @@ def storms_of(outages: list[Outage]) -> list[list[Outage]]:
     return found
 
 
-def live_through(
+def simulate_month(
     outages: list[Outage], sites: dict[int, Site], config: Config, clock: Clock
 ) -> None:
     changes: dict[datetime, list[tuple[Site, bool]]] = {}
@@ -198,14 +198,14 @@ def live_through(
         webhook_watch.notify_due(config, clock())
 
 
-def is_told(
+def is_reported(
     one: Outage,
-    told: dict[int, list[datetime]],
-    over: dict[int, list[datetime]],
+    began: dict[int, list[datetime]],
+    ended: dict[int, list[datetime]],
     latest: timedelta,
 ) -> bool:
-    """Whether its beginning was told in time, or its whole if it was over by then."""
-    return within(one.begins, latest, told[one.site]) or within(one.ends, latest, over[one.site])
+    """Return whether the outage was reported in time, or its end if it was over by then."""
+    return within(one.begins, latest, began[one.site]) or within(one.ends, latest, ended[one.site])
 
 
 def within(at: datetime, wait: timedelta, times: list[datetime]) -> bool:

@@ -1,4 +1,4 @@
-"""Pages of the lists of updates: every row once, and the last page as cheap as the first."""
+"""Page through the lists of updates: every row once, and the last page as fast as the first."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _STEPS_PER_CALL = 100
 Read = Callable[..., KeyPage[Any]]
 
 
-def by_component(asked: UpdateFilter, **where: Any) -> KeyPage[Any]:
-    return update_lists.by_component(asked, **where)[0]
+def by_component(filters: UpdateFilter, **where: Any) -> KeyPage[Any]:
+    return update_lists.by_component(filters, **where)[0]
 
 
-def by_site(asked: UpdateFilter, **where: Any) -> KeyPage[Any]:
-    return update_lists.by_site(asked, **where)[0]
+def by_site(filters: UpdateFilter, **where: Any) -> KeyPage[Any]:
+    return update_lists.by_site(filters, **where)[0]
 
 
 LISTS = pytest.mark.parametrize("read", [by_component, by_site, update_lists.blocked])
 
 
 @pytest.fixture
-def asked(clock: Clock) -> UpdateFilter:
+def filters(clock: Clock) -> UpdateFilter:
     return UpdateFilter(clock(), clock() - STALE_AFTER)
 
 
@@ -48,7 +48,7 @@ def fill(read: Read, by: Actor, now: datetime, *, plugins: int = PLUGINS) -> Non
 
 
 def fill_some_pages(read: Read, by: Actor, now: datetime) -> None:
-    """Add updates for some pages of this list; each blocked one is a row of its own."""
+    """Add updates for a few pages of this list; each blocked update is a row of its own."""
     fill(read, by, now, plugins=FEW_PLUGINS if read is update_lists.blocked else PLUGINS)
 
 
@@ -63,52 +63,52 @@ def names(page: KeyPage[Any]) -> list[object]:
     return [name_of(item) for item in page.items]
 
 
-def walk(read: Read, asked: UpdateFilter) -> list[KeyPage[Any]]:
-    """Return all pages from the first to the last, as the links lead."""
-    pages = [read(asked, size=SIZE)]
+def all_pages(read: Read, filters: UpdateFilter) -> list[KeyPage[Any]]:
+    """Follow the links from the first page to the last and return all pages."""
+    pages = [read(filters, size=SIZE)]
     while following := pages[-1].next:
-        pages.append(read(asked, size=SIZE, start=following))
+        pages.append(read(filters, size=SIZE, start=following))
     return pages
 
 
 @LISTS
-def test_the_pages_have_every_row_once_in_the_order_of_the_list(
-    read: Read, ana: Actor, asked: UpdateFilter
+def test_the_pages_contain_every_row_once_in_list_order(
+    read: Read, ana: Actor, filters: UpdateFilter
 ) -> None:
-    fill_some_pages(read, ana, asked.now)
-    whole = names(read(asked, size=10_000))
-    pages = walk(read, asked)
-    assert [name for page in pages for name in names(page)] == whole
+    fill_some_pages(read, ana, filters.now)
+    expected = names(read(filters, size=10_000))
+    pages = all_pages(read, filters)
+    assert [name for page in pages for name in names(page)] == expected
     assert [len(page.items) for page in pages[:-1]] == [SIZE] * (len(pages) - 1)
     assert len(pages) > 3
 
 
 @LISTS
-def test_the_way_back_has_the_same_pages(read: Read, ana: Actor, asked: UpdateFilter) -> None:
-    fill_some_pages(read, ana, asked.now)
-    pages = walk(read, asked)
+def test_the_way_back_has_the_same_pages(read: Read, ana: Actor, filters: UpdateFilter) -> None:
+    fill_some_pages(read, ana, filters.now)
+    pages = all_pages(read, filters)
     assert pages[0].previous is None
     page = pages[-1]
     for before in reversed(pages[:-1]):
         assert page.previous is not None
-        page = read(asked, size=SIZE, start=page.previous)
+        page = read(filters, size=SIZE, start=page.previous)
         assert names(page) == names(before)
         assert page.next == before.next
     assert page.previous is None
 
 
 @LISTS
-def test_what_leaves_the_first_page_hides_nothing_on_the_second(
-    read: Read, ana: Actor, asked: UpdateFilter
+def test_a_row_that_leaves_the_first_page_hides_none_on_the_second(
+    read: Read, ana: Actor, filters: UpdateFilter
 ) -> None:
-    fill_some_pages(read, ana, asked.now)
-    first, second, *_ = walk(read, asked)
-    leaves_list(first.items[0])
+    fill_some_pages(read, ana, filters.now)
+    first, second, *_ = all_pages(read, filters)
+    delete_row(first.items[0])
     assert first.next is not None
-    assert names(read(asked, size=SIZE, start=first.next)) == names(second)
+    assert names(read(filters, size=SIZE, start=first.next)) == names(second)
 
 
-def leaves_list(item: Any) -> None:
+def delete_row(item: Any) -> None:
     """Delete the updates that a row is about."""
     update = AvailableUpdate
     query = update.delete()
@@ -122,45 +122,45 @@ def leaves_list(item: Any) -> None:
 
 
 @LISTS
-def test_the_first_page_is_whole_although_a_page_before_it_began_later(
-    read: Read, ana: Actor, asked: UpdateFilter
+def test_the_first_page_is_full_after_paging_back(
+    read: Read, ana: Actor, filters: UpdateFilter
 ) -> None:
-    fill_some_pages(read, ana, asked.now)
-    first, second, *_ = walk(read, asked)
+    fill_some_pages(read, ana, filters.now)
+    first, second, *_ = all_pages(read, filters)
     assert second.previous is not None
-    leaves_list(first.items[0])
-    page = read(asked, size=SIZE, start=second.previous)
+    delete_row(first.items[0])
+    page = read(filters, size=SIZE, start=second.previous)
     assert names(page) == [*names(first)[1:], names(second)[0]]
     assert (page.previous, page.start) == (None, Start())
 
 
 @LISTS
-def test_after_the_last_row_comes_the_first_page(
-    read: Read, ana: Actor, asked: UpdateFilter
+def test_a_start_after_the_last_row_shows_the_first_page(
+    read: Read, ana: Actor, filters: UpdateFilter
 ) -> None:
-    fill_some_pages(read, ana, asked.now)
-    pages = walk(read, asked)
+    fill_some_pages(read, ana, filters.now)
+    pages = all_pages(read, filters)
     assert pages[1].previous is not None
-    # Greater than any, of the types of the key.
-    key = tuple(10**8 if isinstance(one, int) else "ÿ" for one in pages[1].previous.key)
-    page = read(asked, size=SIZE, start=Start(AFTER, key))
+    # Greater than any key, with the same types.
+    key = tuple(10**8 if isinstance(part, int) else "ÿ" for part in pages[1].previous.key)
+    page = read(filters, size=SIZE, start=Start(AFTER, key))
     assert names(page) == names(pages[0])
 
 
 @LISTS
 @pytest.mark.sqlite_only
-def test_the_last_page_takes_the_database_no_longer_than_the_first(
-    read: Read, ana: Actor, asked: UpdateFilter
+def test_the_last_page_costs_the_database_no_more_than_the_first(
+    read: Read, ana: Actor, filters: UpdateFilter
 ) -> None:
-    fill(read, ana, asked.now)
-    pages = walk(read, asked)
+    fill(read, ana, filters.now)
+    pages = all_pages(read, filters)
     last = pages[-2].start
     with counted_steps() as for_first:
-        read(asked, size=SIZE)
+        read(filters, size=SIZE)
     with counted_steps() as for_last:
-        read(asked, size=SIZE, start=last)
+        read(filters, size=SIZE, start=last)
     with counted_steps() as for_back:
-        read(asked, size=SIZE, start=pages[1].previous or Start(BEFORE))
+        read(filters, size=SIZE, start=pages[1].previous or Start(BEFORE))
     assert for_first[0] > 50
     assert max(for_last[0], for_back[0]) <= 1.15 * for_first[0]
 
@@ -182,12 +182,12 @@ def counted_steps() -> Iterator[list[int]]:
         connection.set_progress_handler(None, 0)
 
 
-def test_a_list_that_fits_a_page_has_no_other(ana: Actor, asked: UpdateFilter) -> None:
-    add_updates(ana, asked.now, sites=2, plugins=2)
-    page, total = update_lists.by_component(asked, size=2)
+def test_a_list_that_fits_on_one_page_has_no_other_page(ana: Actor, filters: UpdateFilter) -> None:
+    add_updates(ana, filters.now, sites=2, plugins=2)
+    page, total = update_lists.by_component(filters, size=2)
     assert (page.previous, page.next, len(page.items), total) == (None, None, 2, 2)
 
 
-def test_a_list_without_rows_is_an_empty_page(ana: Actor, asked: UpdateFilter) -> None:
-    page, total = update_lists.by_component(asked, size=2)
+def test_a_list_without_rows_is_an_empty_page(ana: Actor, filters: UpdateFilter) -> None:
+    page, total = update_lists.by_component(filters, size=2)
     assert (list(page.items), page.previous, page.next, total) == ([], None, None, 0)

@@ -1,4 +1,4 @@
-"""Somebody pairs a site with a one-time token."""
+"""Pair a site with a one-time token."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from tests.support.factories import pair
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 from tests.support.pairings import attempt, issue
 
-# ---- it works ----
+# ---- successful pairing ----
 
 
-def test_pasted_token_pairs_the_site_and_asks_for_its_first_report(
+def test_a_pasted_token_pairs_the_site_and_requests_its_first_report(
     site: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     token, text = issue(site, ben, config, clock)
@@ -62,7 +62,7 @@ def test_pasted_token_pairs_the_site_and_asks_for_its_first_report(
     ]
 
 
-def test_both_sides_hold_the_same_keys_and_the_dashboard_only_sealed(
+def test_site_and_aura_hold_the_same_keys_and_aura_seals_its_copy(
     site: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
     pair(site, fake, by=ana, config=config)
@@ -74,7 +74,7 @@ def test_both_sides_hold_the_same_keys_and_the_dashboard_only_sealed(
             ring.open(site.keys_sealed[name], f"site:{site.id + 1}:{name}:1")
 
 
-def test_token_lives_thirty_minutes_and_names_dashboard_and_site(
+def test_a_token_is_valid_for_thirty_minutes_and_names_both_sides(
     site: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
     token, text = issue(site, ana, config, clock)
@@ -84,7 +84,7 @@ def test_token_lives_thirty_minutes_and_names_dashboard_and_site(
     assert token.expires_at == clock() + timedelta(minutes=30)
 
 
-def test_the_secret_of_a_token_is_stored_nowhere(
+def test_the_secret_of_a_token_is_not_stored(
     site: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
     _, text = issue(site, ana, config, clock)
@@ -113,10 +113,10 @@ def test_a_revoked_site_can_be_paired_again_under_the_next_generation(
     assert paired.revoked_at is None
 
 
-# ---- who may not ----
+# ---- permissions ----
 
 
-def test_viewer_may_not_issue_nor_cancel_nor_hurry_a_token(
+def test_a_viewer_may_not_issue_cancel_or_retry_a_token(
     site: Site, ana: Actor, cleo: Actor, config: Config, clock: Clock
 ) -> None:
     with pytest.raises(Forbidden):
@@ -150,7 +150,7 @@ def test_a_connected_site_gets_no_token(
         DISCONNECTED_UNCONFIRMED,
     ],
 )
-def test_a_token_that_ends_unused_leaves_the_site_where_it_was(
+def test_an_unused_token_leaves_the_state_of_the_site_unchanged(
     site: Site, ana: Actor, config: Config, clock: Clock, state: str
 ) -> None:
     assert site.move(to=state, when=(NEW,))
@@ -161,10 +161,10 @@ def test_a_token_that_ends_unused_leaves_the_site_where_it_was(
     assert site.state == state
 
 
-# ---- waiting ----
+# ---- waiting for the token to be pasted ----
 
 
-def test_while_nobody_pasted_the_token_it_waits_without_a_error(
+def test_a_token_that_is_not_pasted_waits_without_an_error(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     token, _ = issue(site, ana, config, clock)
@@ -179,7 +179,7 @@ def test_while_nobody_pasted_the_token_it_waits_without_a_error(
     "error_code",
     [ErrorCode.dns, ErrorCode.tls_expired, ErrorCode.connect_timeout, ErrorCode.address_refused],
 )
-def test_a_error_is_shown_and_asking_goes_on(
+def test_an_error_is_shown_and_the_attempts_go_on(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, error_code: ErrorCode
 ) -> None:
     token, text = issue(site, ana, config, clock)
@@ -192,7 +192,7 @@ def test_a_error_is_shown_and_asking_goes_on(
     assert attempt(token, fake, config) == "used"
 
 
-def test_the_same_error_again_is_told_once(
+def test_the_same_error_again_is_recorded_once(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     token, _ = issue(site, ana, config, clock)
@@ -203,7 +203,7 @@ def test_the_same_error_again_is_told_once(
     assert events(site).count("site_called") == 2
 
 
-def test_asking_slows_down_when_nobody_pastes(
+def test_attempts_slow_down_while_the_token_is_not_pasted(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     token, _ = issue(site, ana, config, clock)
@@ -213,7 +213,7 @@ def test_asking_slows_down_when_nobody_pastes(
     assert (delays[0], delays[30], delays[-1]) == (5, 10, 30)
 
 
-def test_pressing_i_pasted_it_asks_at_once(
+def test_pressing_i_pasted_it_tries_at_once(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     token, text = issue(site, ana, config, clock)
@@ -225,7 +225,7 @@ def test_pressing_i_pasted_it_asks_at_once(
     assert pairing.attempt_pairing(token.id, config=config, call=fake.call, now=clock) == "used"
 
 
-# ---- tokens that are over ----
+# ---- used, expired and cancelled tokens ----
 
 
 def test_token_expires_after_thirty_minutes(
@@ -263,7 +263,7 @@ def test_cancelled_token_pairs_nothing(
     assert token.note_sealed
 
 
-def test_a_new_token_cancels_the_one_that_is_out(
+def test_a_new_token_cancels_the_waiting_one(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     first, _ = issue(site, ana, config, clock)
@@ -276,7 +276,7 @@ def test_a_new_token_cancels_the_one_that_is_out(
 
 
 @pytest.mark.parametrize("state", ["used", "expired", "cancelled", "failed"])
-def test_a_closed_token_can_be_neither_cancelled_nor_tried(
+def test_a_closed_token_can_be_neither_cancelled_nor_retried(
     site: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock, state: str
 ) -> None:
     token, _ = issue(site, ana, config, clock)
@@ -300,10 +300,10 @@ def test_second_use_of_a_token_is_refused(
     assert len(fake.calls) == before
 
 
-# ---- the wrong site, and bad answers ----
+# ---- wrong site and invalid answers ----
 
 
-def test_another_address_than_the_called_one_stops_the_pairing_and_shows_both(
+def test_a_reply_from_another_address_fails_and_shows_both_addresses(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     fake.says_home = "https://staging.bakery.example"
@@ -318,14 +318,14 @@ def test_another_address_than_the_called_one_stops_the_pairing_and_shows_both(
 
 
 @pytest.mark.parametrize("home", ["http://bakery.example", "https://www.bakery.example/"])
-def test_scheme_and_www_do_not_make_another_site(
+def test_scheme_and_www_do_not_make_it_another_site(
     site: Site, fake: FakeSite, ana: Actor, config: Config, home: str
 ) -> None:
     fake.says_home = home
     assert pair(site, fake, by=ana, config=config).state == ACTIVE
 
 
-def test_a_site_that_has_seen_too_many_hellos_closes_the_token(
+def test_a_site_that_has_received_too_many_hellos_closes_the_token(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     token, text = issue(site, ana, config, clock)
@@ -335,7 +335,7 @@ def test_a_site_that_has_seen_too_many_hellos_closes_the_token(
     assert token.error_code == ErrorCode.pairing_closed
 
 
-def test_a_malformed_hello_is_a_error_and_not_a_pairing(
+def test_a_malformed_hello_is_an_error_and_pairs_nothing(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     fake.says_home = "https://bakery.example\u202e"
@@ -346,7 +346,7 @@ def test_a_malformed_hello_is_a_error_and_not_a_pairing(
     assert token.exchange_sealed is None
 
 
-def test_a_token_pasted_on_another_site_is_never_reached(
+def test_a_site_with_the_token_of_another_site_is_never_called(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     other = FakeSite(home="https://butcher.example", clock=clock, report=fake.report)

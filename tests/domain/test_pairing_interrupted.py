@@ -1,4 +1,4 @@
-"""A pairing survives lost replies, a killed worker and a second attempt."""
+"""Survive lost replies, a killed worker and a second attempt during a pairing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 from tests.support.pairings import attempt, issue
 
 
-def test_lost_hello_is_asked_again(
+def test_a_lost_hello_is_sent_again(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     token, text = issue(site, ana, config, clock)
@@ -32,7 +32,7 @@ def test_lost_hello_is_asked_again(
     assert attempt(token, fake, config) == "used"
 
 
-def test_lost_confirmation_is_asked_again_with_the_same_keys(
+def test_a_lost_confirmation_is_sent_again_with_the_same_keys(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     token, text = issue(site, ana, config, clock)
@@ -70,7 +70,7 @@ def test_worker_killed_between_hello_and_confirmation_recovers(
     assert fake.hellos == 1
 
 
-def test_a_site_that_lost_its_half_of_the_exchange_is_greeted_anew(
+def test_a_site_that_lost_the_exchange_gets_a_new_hello(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     token, text = issue(site, ana, config, clock)
@@ -86,7 +86,7 @@ def test_a_site_that_lost_its_half_of_the_exchange_is_greeted_anew(
     assert fake.hellos == 2
 
 
-def test_confirmation_is_still_sought_shortly_after_the_token_expired(
+def test_the_confirmation_is_still_requested_shortly_after_expiry(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     token, text = issue(site, ana, config, clock)
@@ -98,7 +98,7 @@ def test_confirmation_is_still_sought_shortly_after_the_token_expired(
     assert attempt(token, fake, config) == "used"
 
 
-def test_an_exchange_never_confirmed_fails_and_says_so(
+def test_an_unconfirmed_exchange_fails_with_its_reason(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     token, text = issue(site, ana, config, clock)
@@ -138,24 +138,24 @@ def test_cancelling_during_the_hello_leaves_the_site_unpaired(
     assert site.state == NEW
 
 
-def test_two_attempts_at_once_greet_the_site_once(
+def test_two_attempts_at_once_send_one_hello(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     token, text = issue(site, ana, config, clock)
     fake.paste(text)
     inner: list[str] = []
 
-    def meanwhile(op: str) -> None:
+    def attempt_again(op: str) -> None:
         fake.during = None
         inner.append(pairing.attempt_pairing(token.id, config=config, call=fake.call, now=clock))
 
-    fake.during = meanwhile
+    fake.during = attempt_again
     assert attempt(token, fake, config) == "used"
     assert inner == ["busy"]
     assert fake.hellos == 1
 
 
-def test_a_missing_sealing_key_is_said_and_not_hidden(
+def test_a_missing_sealing_key_is_shown_as_an_error(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     token, text = issue(site, ana, config, clock)
@@ -166,7 +166,7 @@ def test_a_missing_sealing_key_is_said_and_not_hidden(
     assert fake.calls == []
 
 
-def test_tokens_of_two_sites_do_not_disturb_each_other(
+def test_tokens_of_two_sites_do_not_affect_each_other(
     site: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     second = make_site(ana, now=at("2026-11-24 09:00"), url="https://butcher.example", name="B")

@@ -1,4 +1,4 @@
-"""A version of WordPress, or of a translation, may have several packages, each with its bytes."""
+"""Pin core and translation packages: a version may have one package per language or mirror."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ENGLISH, IN_GERMAN = packed(CORE), packed({**CORE, **BUNDLED, "wordpress/de.txt"
 LAYOUT = layout_of("core", "core")
 TRANSLATION = "/translation/plugin/desk/2.0/de_DE.zip"
 
-Offers = Callable[..., Change]
+PlanCore = Callable[..., Change]
 
 
 def release() -> dict[str, Any]:
@@ -53,8 +53,8 @@ def core_report() -> dict[str, Any]:
 
 
 @pytest.fixture
-def there(ready: Site, ana: Actor, config: Config, clock: Clock) -> FakeSite:
-    """A second site."""
+def second(ready: Site, ana: Actor, config: Config, clock: Clock) -> FakeSite:
+    """A second site, called Second."""
     site = make_site(ana, now=clock(), url="https://second.example", name="Second")
     fake = FakeSite(site.url, clock, core_report())
     pair(site, fake, by=ana, config=config)
@@ -63,15 +63,15 @@ def there(ready: Site, ana: Actor, config: Config, clock: Clock) -> FakeSite:
 
 
 @pytest.fixture
-def here(ready: Site, fake: FakeSite, config: Config) -> FakeSite:
+def first(ready: Site, fake: FakeSite, config: Config) -> FakeSite:
     fake.report["updates"]["core"] = [release()]
     read_report(ready, fake, config=config)
     return fake
 
 
 @pytest.fixture
-def offered(here: FakeSite, ben: Actor, config: Config, clock: Clock) -> Offers:
-    """Propose WordPress 7.2 on a site that is offered this package."""
+def plan_core(first: FakeSite, ben: Actor, config: Config, clock: Clock) -> PlanCore:
+    """Return a function that proposes WordPress 7.2 on a site that is offered this package."""
 
     def propose_core(fake: FakeSite, archive: bytes, path: str | None) -> Change:
         fake.changes.package, fake.changes.package_path = pins_of(archive, LAYOUT), path
@@ -81,84 +81,84 @@ def offered(here: FakeSite, ben: Actor, config: Config, clock: Clock) -> Offers:
     return propose_core
 
 
-def compared(archives: dict[str, bytes], config: Config, clock: Clock) -> list[str]:
+def check_all(archives: dict[str, bytes], config: Config, clock: Clock) -> list[str]:
     server = PackageServer(archives)
     return [
-        package_checks.check_package(known.id, config=config, fetch=server.fetch, now=clock)
-        for known in KnownPackage.select().order_by(KnownPackage.id)
+        package_checks.check_package(package.id, config=config, fetch=server.fetch, now=clock)
+        for package in KnownPackage.select().order_by(KnownPackage.id)
     ]
 
 
-def test_a_plan_for_wordpress_names_its_package_and_aura_gets_the_same(
-    offered: Offers, here: FakeSite, ana: Actor, config: Config, clock: Clock
+def test_a_core_plan_names_its_package_and_aura_downloads_the_same(
+    plan_core: PlanCore, first: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    change = offered(here, ENGLISH, ENGLISH_PATH)
+    change = plan_core(first, ENGLISH, ENGLISH_PATH)
     item = parse_json(change.document.encode())["item"]
     assert (item["package_sha256"], item["tree_sha256"]) == pins_of(ENGLISH, LAYOUT)
     assert packages.check_state(change) == UNCHECKED
     assert not packages.may_be_left_to_rule(change)
-    assert compared({ENGLISH_PATH: ENGLISH}, config, clock) == [CHECKED]
+    assert check_all({ENGLISH_PATH: ENGLISH}, config, clock) == [CHECKED]
     assert packages.may_be_left_to_rule(change)
     approve(change, ana, config, clock())
-    assert run_change(change, here, config) == SUCCEEDED
+    assert run_change(change, first, config) == SUCCEEDED
 
 
-def test_wordpress_without_a_named_package_can_be_approved_by_nobody(
-    here: FakeSite, ready: Site, ben: Actor, config: Config, clock: Clock
+def test_a_core_update_without_a_named_package_cannot_be_approved(
+    first: FakeSite, ready: Site, ben: Actor, config: Config, clock: Clock
 ) -> None:
-    here.changes.package = (None, None)
-    change = check(propose(ready, ben, clock(), "core", "7.2", kind="core"), here, config)
+    first.changes.package = (None, None)
+    change = check(propose(ready, ben, clock(), "core", "7.2", kind="core"), first, config)
     assert (change.state, change.outcome_reason) == (REFUSED, "package_unpinned")
 
 
 def test_each_language_has_its_own_package(
-    offered: Offers, here: FakeSite, there: FakeSite, config: Config, clock: Clock
+    plan_core: PlanCore, first: FakeSite, second: FakeSite, config: Config, clock: Clock
 ) -> None:
-    english = offered(here, ENGLISH, ENGLISH_PATH)
-    german = offered(there, IN_GERMAN, GERMAN_PATH)
+    english = plan_core(first, ENGLISH, ENGLISH_PATH)
+    german = plan_core(second, IN_GERMAN, GERMAN_PATH)
     assert (english.state, german.state) == (PROPOSED, PROPOSED)
     served = {ENGLISH_PATH: ENGLISH, GERMAN_PATH: IN_GERMAN}
-    assert compared(served, config, clock) == [CHECKED, CHECKED]
+    assert check_all(served, config, clock) == [CHECKED, CHECKED]
     assert Alert.unresolved(EVERYTHING) == []
     found = [packages.find_known(change) for change in (english, german)]
-    assert [known.path for known in found if known] == [ENGLISH_PATH, GERMAN_PATH]
-    # Further sites are told both, and leave theirs to Aura.
+    assert [package.path for package in found if package] == [ENGLISH_PATH, GERMAN_PATH]
+    # Further sites get both paths and need not download these packages: Aura has them.
     german.move(CANCELLED)
-    again = offered(there, IN_GERMAN, GERMAN_PATH)
-    assert packages.question_about(again)["package_paths"] == [GERMAN_PATH, ENGLISH_PATH]
-    item = parse_json(again.document.encode())["item"]
+    repeated = plan_core(second, IN_GERMAN, GERMAN_PATH)
+    assert packages.question_about(repeated)["package_paths"] == [GERMAN_PATH, ENGLISH_PATH]
+    item = parse_json(repeated.document.encode())["item"]
     assert (item["package_sha256"], item["tree_sha256"]) == pins_of(IN_GERMAN, LAYOUT)
 
 
-def test_other_bytes_of_one_language_stop_the_release_for_all(
-    offered: Offers, here: FakeSite, there: FakeSite, config: Config
+def test_a_second_package_of_one_language_stops_the_release_for_all(
+    plan_core: PlanCore, first: FakeSite, second: FakeSite, config: Config
 ) -> None:
-    mine = offered(here, ENGLISH, ENGLISH_PATH)
+    change = plan_core(first, ENGLISH, ENGLISH_PATH)
     evil = packed({**CORE, "wordpress/wp-includes/class-wp-cache.php": b"<?php"})
-    other = offered(there, evil, ENGLISH_PATH)
+    other = plan_core(second, evil, ENGLISH_PATH)
     assert (other.state, other.outcome_reason) == (REFUSED, "package_differs")
-    assert [one.kind for one in Alert.unresolved(EVERYTHING)] == [alerts.PACKAGE_DIFFERS]
-    assert packages.why_stopped(mine) == packages.DISPUTED
+    assert [alert.kind for alert in Alert.unresolved(EVERYTHING)] == [alerts.PACKAGE_DIFFERS]
+    assert packages.why_stopped(change) == packages.DISPUTED
 
 
-def test_a_site_that_gets_other_bytes_later_raises_the_alert_about_its_own_package(
-    offered: Offers, here: FakeSite, there: FakeSite, ana: Actor, config: Config, clock: Clock
+def test_a_later_mismatch_raises_the_alert_about_the_sites_own_package(
+    plan_core: PlanCore, first: FakeSite, second: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    mine = offered(here, ENGLISH, ENGLISH_PATH)
-    offered(there, IN_GERMAN, GERMAN_PATH)
-    approve(mine, ana, config, clock())
-    here.changes.package = ("ef" * 32, "01" * 32)
-    assert run_change(mine, here, config) == REFUSED
-    disputed = [known.path for known in KnownPackage.select() if known.is_disputed]
+    change = plan_core(first, ENGLISH, ENGLISH_PATH)
+    plan_core(second, IN_GERMAN, GERMAN_PATH)
+    approve(change, ana, config, clock())
+    first.changes.package = ("ef" * 32, "01" * 32)
+    assert run_change(change, first, config) == REFUSED
+    disputed = [package.path for package in KnownPackage.select() if package.is_disputed]
     assert disputed == [ENGLISH_PATH]
 
 
-def test_packages_from_elsewhere_say_nothing_about_each_other(
-    offered: Offers, here: FakeSite, there: FakeSite
+def test_packages_from_other_hosts_are_not_compared(
+    plan_core: PlanCore, first: FakeSite, second: FakeSite
 ) -> None:
     """A host's own mirror may serve another language to each site."""
-    for fake, archive in ((here, ENGLISH), (there, IN_GERMAN)):
-        change = offered(fake, archive, None)
+    for fake, archive in ((first, ENGLISH), (second, IN_GERMAN)):
+        change = plan_core(fake, archive, None)
         assert (change.state, packages.check_state(change)) == (PROPOSED, ELSEWHERE)
 
 
@@ -171,10 +171,10 @@ def test_packages_from_elsewhere_say_nothing_about_each_other(
     ids=["another release", "no version"],
 )
 def test_another_release_under_the_same_address_proves_nothing(
-    offered: Offers, here: FakeSite, config: Config, clock: Clock, archive: bytes
+    plan_core: PlanCore, first: FakeSite, config: Config, clock: Clock, archive: bytes
 ) -> None:
-    offered(here, ENGLISH, ENGLISH_PATH)
-    assert compared({ENGLISH_PATH: archive}, config, clock) == [UNCHECKED]
+    plan_core(first, ENGLISH, ENGLISH_PATH)
+    assert check_all({ENGLISH_PATH: archive}, config, clock) == [UNCHECKED]
     assert KnownPackage.get().problem == "package_mismatch"
 
 
@@ -202,17 +202,15 @@ def known_translation(clock: Clock, archive: bytes, version: str) -> None:
     ("version", "state"),
     [("2026-09-14 08:30:00", CHECKED), ("2026-10-20 09:00:00", UNCHECKED)],
 )
-def test_a_translation_is_compared_if_it_is_of_this_revision(
+def test_a_translation_is_compared_only_for_its_own_revision(
     ready: Site, config: Config, clock: Clock, version: str, state: str
 ) -> None:
     known_translation(clock, packed(GERMAN), version)
-    assert compared({TRANSLATION: packed(GERMAN)}, config, clock) == [state]
+    assert check_all({TRANSLATION: packed(GERMAN)}, config, clock) == [state]
 
 
-def test_a_translation_with_code_of_its_own_is_refused(
-    ready: Site, config: Config, clock: Clock
-) -> None:
+def test_a_translation_with_code_is_refused(ready: Site, config: Config, clock: Clock) -> None:
     known_translation(clock, packed(GERMAN), "2026-09-14 08:30:00")
     evil = packed({**GERMAN, "index.php": b"<?php"})
-    assert compared({TRANSLATION: evil}, config, clock) == ["refused"]
+    assert check_all({TRANSLATION: evil}, config, clock) == ["refused"]
     assert KnownPackage.get().problem == "package_not_translation"

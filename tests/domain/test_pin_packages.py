@@ -1,4 +1,4 @@
-"""A plan names the very package; two packages of one version stop it until a person decides."""
+"""Pin each plan to one package; a second one of the version stops it until a person decides."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ OTHER = ("ef" * 32, "01" * 32)
 
 
 @pytest.fixture
-def there(ready: Site, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> FakeSite:
-    """A second site with the same plugin, whose server is offered other bytes."""
+def second(ready: Site, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> FakeSite:
+    """A second site with the same plugin, whose server gets another package."""
     site = make_site(ana, now=clock(), url="https://second.example", name="Second")
     fake = FakeSite(site.url, clock, report())
     fake.changes.package = OTHER
@@ -58,13 +58,13 @@ def there(ready: Site, ana: Actor, config: Config, clock: Clock, jobs: Recording
     return fake
 
 
-def second_change(ben: Actor, there: FakeSite, config: Config) -> Change:
+def second_change(ben: Actor, second: FakeSite, config: Config) -> Change:
     site = Site.get(Site.name == "Second")
-    return check(propose(site, ben, there.clock()), there, config)
+    return check(propose(site, ben, second.clock()), second, config)
 
 
-def next_try(site: Site, change: Change, clock: Clock) -> Change:
-    """What the rule proposes once its first proposal has expired."""
+def propose_again(site: Site, change: Change, clock: Clock) -> Change:
+    """Return what the rule proposes once its first proposal has expired."""
     change.move(EXPIRED, ended_at=clock())
     clock.advance(hours=21)
     auto_update_rules.propose_due(clock())
@@ -83,7 +83,7 @@ def resolve(by: Actor, now: Any) -> None:
     )
 
 
-def test_what_is_approved_names_the_package_and_its_files(proposed: Change, ready: Site) -> None:
+def test_a_plan_names_the_package_and_its_files(proposed: Change, ready: Site) -> None:
     item = parse_json(proposed.document.encode())["item"]
     assert (item["package_sha256"], item["tree_sha256"]) == (SHA256, TREE)
     entry = AuditEntry.newest(site_id=ready.id, event="change_checked", limit=1)[0]
@@ -94,7 +94,7 @@ def test_what_is_approved_names_the_package_and_its_files(proposed: Change, read
 @pytest.mark.parametrize(
     "package", [(None, None), (SHA256, None), (None, TREE), (SHA256.upper(), TREE), ("ab", "cd")]
 )
-def test_what_names_no_package_can_be_approved_by_nobody(
+def test_an_update_without_a_named_package_cannot_be_approved(
     ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock, package: Any
 ) -> None:
     fake.changes.package = package
@@ -103,7 +103,7 @@ def test_what_names_no_package_can_be_approved_by_nobody(
     assert change.document == ""
 
 
-def test_a_proposal_from_before_plans_named_packages_needs_a_new_pre_check(
+def test_a_proposal_without_a_named_package_needs_a_new_pre_check(
     proposed: Change, ana: Actor, config: Config, clock: Clock
 ) -> None:
     document = parse_json(proposed.document.encode())
@@ -115,7 +115,7 @@ def test_a_proposal_from_before_plans_named_packages_needs_a_new_pre_check(
         approve(proposed, ana, config, clock())
 
 
-def test_a_rule_approves_no_update_that_names_no_package(
+def test_a_rule_approves_no_update_without_a_named_package(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.changes.package = (None, None)
@@ -124,10 +124,10 @@ def test_a_rule_approves_no_update_that_names_no_package(
     assert (change.state, change.outcome_reason) == (REFUSED, "package_unpinned")
 
 
-def test_other_bytes_of_a_version_stop_it_everywhere(
-    proposed: Change, ben: Actor, ana: Actor, there: FakeSite, config: Config, clock: Clock
+def test_a_second_package_of_a_version_stops_it_on_every_site(
+    proposed: Change, ben: Actor, ana: Actor, second: FakeSite, config: Config, clock: Clock
 ) -> None:
-    change = second_change(ben, there, config)
+    change = second_change(ben, second, config)
     assert (change.state, change.outcome_reason) == (REFUSED, "package_differs")
     (alert,) = Alert.unresolved(EVERYTHING)
     assert (alert.site_id, alert.kind) == (change.site_id, alerts.PACKAGE_DIFFERS)
@@ -138,60 +138,60 @@ def test_other_bytes_of_a_version_stop_it_everywhere(
         approve(proposed, ana, config, clock())
 
 
-def test_an_approved_update_of_such_a_version_is_not_sent(
+def test_an_approved_update_of_a_disputed_version_is_not_sent(
     proposed: Change,
     fake: FakeSite,
     ben: Actor,
     ana: Actor,
-    there: FakeSite,
+    second: FakeSite,
     config: Config,
     clock: Clock,
 ) -> None:
     assert approve(proposed, ana, config, clock()).state == APPROVED
-    second_change(ben, there, config)
+    second_change(ben, second, config)
     assert run_change(proposed, fake, config) == CANCELLED
     assert proposed.outcome_reason == "package_disputed"
     assert not fake.changes.asked
 
 
-def test_a_rule_does_not_approve_such_a_version(
+def test_a_rule_does_not_approve_a_disputed_version(
     ready: Site,
     fake: FakeSite,
     ben: Actor,
     ana: Actor,
-    there: FakeSite,
+    second: FakeSite,
     config: Config,
     clock: Clock,
 ) -> None:
     auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=clock(), now=clock())
     auto_update_rules.propose_due(clock())
-    mine, other = Change.get(Change.site == ready), Change.get(Change.site != ready)
-    assert check(mine, fake, config).state == PROPOSED
-    assert check(other, there, config).state == REFUSED
+    change, other = Change.get(Change.site == ready), Change.get(Change.site != ready)
+    assert check(change, fake, config).state == PROPOSED
+    assert check(other, second, config).state == REFUSED
     assert auto_update_rules.approve_due(config, clock()) == 0
     resolve(ana, clock())
-    # What was seen is forgotten, so the rule waits for the next pre-check.
+    # The known package is forgotten, so the rule waits for the next pre-check.
     assert auto_update_rules.approve_due(config, clock()) == 0
-    check(next_try(ready, mine, clock), fake, config)
+    check(propose_again(ready, change, clock), fake, config)
     assert auto_update_rules.approve_due(config, clock()) == 1
 
 
-def test_after_a_person_judged_it_the_next_sight_counts_and_nothing_is_stopped_twice(
-    proposed: Change, ben: Actor, ana: Actor, there: FakeSite, config: Config, clock: Clock
+def test_a_resolved_dispute_starts_over_with_the_next_package_seen(
+    proposed: Change, ben: Actor, ana: Actor, second: FakeSite, config: Config, clock: Clock
 ) -> None:
-    second_change(ben, there, config)
+    second_change(ben, second, config)
     resolve(ana, clock())
     assert KnownPackage.select().count() == 0
     assert approve(proposed, ana, config, clock()).state == APPROVED
-    again = second_change(ben, there, config)
-    assert again.state == PROPOSED
+    next_change = second_change(ben, second, config)
+    assert next_change.state == PROPOSED
     assert KnownPackage.get().sha256 == OTHER[0]
 
 
-def test_who_sees_only_some_clients_does_not_let_a_version_go_everywhere(
-    proposed: Change, ben: Actor, there: FakeSite, config: Config, clock: Clock
+def test_a_person_limited_to_some_clients_cannot_resolve_a_dispute(
+    proposed: Change, ben: Actor, second: FakeSite, config: Config, clock: Clock
 ) -> None:
-    change = second_change(ben, there, config)
+    change = second_change(ben, second, config)
     client = Client.named("Bakery Ltd")
     Site.update(client=client).where(Site.id == change.site_id).execute()
     User.update(limited_to=[client.id]).where(User.id == ben.id).execute()
@@ -204,27 +204,27 @@ def test_who_sees_only_some_clients_does_not_let_a_version_go_everywhere(
     assert len(Alert.unresolved(EVERYTHING)) == 1
 
 
-def test_bytes_that_a_person_has_judged_stop_only_the_site_that_gets_them(
+def test_a_package_that_a_person_has_judged_stops_only_its_own_site(
     ready: Site,
     fake: FakeSite,
     ben: Actor,
     ana: Actor,
-    there: FakeSite,
+    second: FakeSite,
     config: Config,
     clock: Clock,
 ) -> None:
     first = check(propose(ready, ben, clock()), fake, config)
-    second_change(ben, there, config)
+    second_change(ben, second, config)
     resolve(ana, clock())
-    # The first site is asked again before the other.
+    # The first site is checked again before the second.
     first.move(CANCELLED)
     first = check(propose(ready, ben, clock()), fake, config)
-    assert second_change(ben, there, config).outcome_reason == "package_differs"
+    assert second_change(ben, second, config).outcome_reason == "package_differs"
     assert Alert.unresolved(EVERYTHING) == []
     assert approve(first, ana, config, clock()).state == APPROVED
 
 
-def test_a_site_that_is_given_other_bytes_later_refuses_them_and_raises_the_alert(
+def test_a_package_that_changes_later_is_refused_and_raises_the_alert(
     proposed: Change, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     approve(proposed, ana, config, clock())
@@ -249,26 +249,26 @@ def test_a_success_with_other_files_than_approved_is_not_believed(
     approve(proposed, ana, config, clock())
     answer = fake.changes.answer
 
-    def other_files(site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
-        told = answer(site, document)
-        told["evidence"][name] = value
-        return told
+    def report_other_files(site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
+        reply = answer(site, document)
+        reply["evidence"][name] = value
+        return reply
 
-    fake.changes.answer = other_files
+    fake.changes.answer = report_other_files
     assert run_change(proposed, fake, config) == UNKNOWN
     assert proposed.outcome_reason == "no_evidence"
 
 
 def test_one_version_from_two_servers_is_two_packages(
-    proposed: Change, ben: Actor, there: FakeSite, config: Config
+    proposed: Change, ben: Actor, second: FakeSite, config: Config
 ) -> None:
-    answer = there.changes.answer
+    answer = second.changes.answer
 
-    def elsewhere(site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
-        told = answer(site, document)
-        told["facts"]["package_host"] = "shop.example"
-        return told
+    def report_other_host(site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
+        reply = answer(site, document)
+        reply["facts"]["package_host"] = "shop.example"
+        return reply
 
-    there.changes.answer = elsewhere
-    assert second_change(ben, there, config).state == PROPOSED
+    second.changes.answer = report_other_host
+    assert second_change(ben, second, config).state == PROPOSED
     assert KnownPackage.select().count() == 2

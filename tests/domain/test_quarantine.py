@@ -1,4 +1,4 @@
-"""A copy, a restored backup or a move is noticed, and waits for a person."""
+"""Quarantine a site that may be a copy, a restored backup or a move, until a person decides."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def receive(sent: Any, config: Config, clock: Clock) -> notices.NoticeResponse:
 # ---- the head of the log ----
 
 
-def test_a_log_that_goes_on_is_followed(paired: Site, fake: FakeSite, config: Config) -> None:
+def test_a_log_that_continues_is_accepted(paired: Site, fake: FakeSite, config: Config) -> None:
     for _ in range(3):
         read_report(paired, fake, config=config)
         assert (paired.log_n, paired.log_hash) == tuple(fake.head.values())
@@ -52,27 +52,27 @@ def test_a_log_that_goes_on_is_followed(paired: Site, fake: FakeSite, config: Co
     assert paired.connection == "healthy"
 
 
-def test_a_restored_backup_is_noticed_and_still_read(
+def test_a_restored_backup_is_noticed_and_still_synced(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     backup = list(fake.log)
     read_report(paired, fake, config=config)
     read_report(paired, fake, config=config)
-    seen = paired.log_n
+    log_length = paired.log_n
     fake.log = backup
     fake.report = report(server={"software": "restored"})
     assert read_report(paired, fake, config=config).state == "done"
     assert (paired.quarantine, paired.connection) == (FORKED, "quarantined")
-    assert paired.quarantine_evidence == {"seen": seen, "answered": 2}
+    assert paired.quarantine_evidence == {"seen": log_length, "answered": 2}
     assert "restored" in Report.of(paired).body
     assert "site_quarantined" in events(paired)
-    assert paired.log_n == seen
+    assert paired.log_n == log_length
 
 
-def test_a_restored_backup_refuses_the_update_that_finds_it(
+def test_a_restored_backup_stops_the_update_that_finds_it(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    """Before the site is touched: what was approved was approved for another state of it."""
+    """Quarantine comes before the update: the approval was for another state of the site."""
     backup = list(fake.log)
     change = approve(check(propose(ready, ana, clock()), fake, config), ana, config, clock())
     fake.log = backup
@@ -93,7 +93,7 @@ def test_two_copies_that_answer_in_turn_are_noticed(
     assert paired.quarantine == FORKED
 
 
-def test_a_quarantine_is_written_down_once_and_waits_for_a_person(
+def test_a_quarantine_is_recorded_once_and_waits_for_a_person(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
@@ -108,7 +108,7 @@ def test_a_quarantine_is_written_down_once_and_waits_for_a_person(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "checkpoint",
     [
         None,
         7,
@@ -119,9 +119,9 @@ def test_a_quarantine_is_written_down_once_and_waits_for_a_person(
     ],
 )
 def test_an_answer_without_the_sites_own_checkpoint_counts_as_a_fork(
-    paired: Site, fake: FakeSite, config: Config, said: object
+    paired: Site, fake: FakeSite, config: Config, checkpoint: object
 ) -> None:
-    fake.checkpoint = lambda: said
+    fake.checkpoint = lambda: checkpoint
     read_report(paired, fake, config=config)
     assert paired.quarantine == FORKED
 
@@ -129,7 +129,7 @@ def test_an_answer_without_the_sites_own_checkpoint_counts_as_a_fork(
 @pytest.mark.parametrize(
     "changed", [{"n": "1"}, {"n": -1}, {"hash": "0"}, {"log": 7}, {"at": None}, {"v": 2}]
 )
-def test_a_signed_checkpoint_that_names_no_possible_head_counts_as_a_fork(
+def test_a_signed_checkpoint_with_an_impossible_head_counts_as_a_fork(
     paired: Site, fake: FakeSite, config: Config, changed: dict[str, object]
 ) -> None:
     real = protocol.parse_json(protocol.from_b64u(fake.checkpoint()["body"]))
@@ -147,23 +147,23 @@ def test_a_checkpoint_signed_with_another_key_counts_as_a_fork(
     assert "not signed with the site's key" in paired.quarantine_evidence["why"]
 
 
-def test_two_calls_at_once_that_are_answered_in_the_other_order_are_no_fork(
+def test_replies_that_arrive_in_the_other_order_are_no_fork(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
-    overtaken = fake.checkpoint()
+    answer_late = fake.checkpoint()
     fake.clock.advance(seconds=3)
     read_report(paired, fake, config=config)
-    seen, make = paired.log_n, fake.checkpoint
-    fake.checkpoint = lambda: overtaken
+    log_length, make = paired.log_n, fake.checkpoint
+    fake.checkpoint = lambda: answer_late
     read_report(paired, fake, config=config)
-    assert (paired.quarantine, paired.log_n) == ("", seen)
+    assert (paired.quarantine, paired.log_n) == ("", log_length)
     fake.checkpoint = make
     read_report(paired, fake, config=config)
-    assert (paired.quarantine, paired.log_n) == ("", seen + 2)
+    assert (paired.quarantine, paired.log_n) == ("", log_length + 2)
 
 
-def test_a_log_of_another_name_is_another_log(paired: Site, fake: FakeSite, config: Config) -> None:
+def test_a_log_with_another_id_is_another_log(paired: Site, fake: FakeSite, config: Config) -> None:
     read_report(paired, fake, config=config)
     fake.log_uuid = "5d2f9f5e-0000-4000-8000-00000000000b"
     read_report(paired, fake, config=config)
@@ -173,7 +173,7 @@ def test_a_log_of_another_name_is_another_log(paired: Site, fake: FakeSite, conf
 # ---- the address ----
 
 
-def test_a_site_that_says_it_lives_elsewhere_is_put_in_quarantine(
+def test_a_site_that_reports_another_address_is_quarantined(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
@@ -184,7 +184,7 @@ def test_a_site_that_says_it_lives_elsewhere_is_put_in_quarantine(
     assert Report.of(paired).body == before
 
 
-def test_back_under_the_known_address_it_ends_by_itself(
+def test_a_quarantine_ends_when_the_known_address_is_back(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.refusing["report"] = "identity_changed"
@@ -196,7 +196,7 @@ def test_back_under_the_known_address_it_ends_by_itself(
     assert "quarantine_ended" in events(paired)
 
 
-def test_an_administrator_asks_to_be_followed_and_nothing_follows(
+def test_a_site_that_asks_to_move_is_not_followed_automatically(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     answer = receive(fake.moved_notice(config.origin, NEW), config, clock)
@@ -208,7 +208,7 @@ def test_an_administrator_asks_to_be_followed_and_nothing_follows(
     assert paired.quarantine_evidence["how"] == "notice"
 
 
-def test_the_original_still_answering_does_not_end_what_a_copy_began(
+def test_an_answer_of_the_original_does_not_end_a_copys_quarantine(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     receive(fake.moved_notice(config.origin, NEW), config, clock)
@@ -217,7 +217,7 @@ def test_the_original_still_answering_does_not_end_what_a_copy_began(
     assert paired.quarantine == MOVED
 
 
-def test_a_move_to_where_it_is_changes_nothing(
+def test_a_move_to_the_same_address_changes_nothing(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     receive(fake.moved_notice(config.origin, f"http://www.{fake.home[8:]}/"), config, clock)
@@ -226,7 +226,7 @@ def test_a_move_to_where_it_is_changes_nothing(
 
 
 @pytest.mark.parametrize("home", ["", "ftp://x.example", "javascript:alert(1)", "https://a b"])
-def test_a_move_to_no_address_is_refused(
+def test_a_move_to_an_invalid_address_is_refused(
     paired: Site, fake: FakeSite, config: Config, clock: Clock, home: str
 ) -> None:
     answer = receive(fake.moved_notice(config.origin, home), config, clock)
@@ -235,7 +235,7 @@ def test_a_move_to_no_address_is_refused(
     assert paired.quarantine == ""
 
 
-def test_a_stranger_cannot_announce_a_move(
+def test_an_unauthenticated_caller_cannot_announce_a_move(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     document = {"v": 1, "op": "moved", "home": NEW, "endpoints": []}
@@ -250,7 +250,7 @@ def test_a_stranger_cannot_announce_a_move(
 
 
 @pytest.mark.parametrize("ahead", [0, 45, -240])
-def test_the_sites_clock_is_measured_by_every_answer(
+def test_every_answer_measures_the_sites_clock(
     paired: Site, fake: FakeSite, config: Config, ahead: int
 ) -> None:
     fake.clock_ahead_s = ahead
@@ -271,7 +271,7 @@ def test_another_address_of_the_site_is_tried_and_kept(
     assert [endpoint for _, _, endpoint in fake.calls] == [paired.endpoint]
 
 
-def test_a_site_that_is_gone_is_called_once(paired: Site, fake: FakeSite, config: Config) -> None:
+def test_an_unreachable_site_is_called_once(paired: Site, fake: FakeSite, config: Config) -> None:
     fake.failing, before = [ErrorCode.connection_refused], paired.endpoint
     fake.calls.clear()
     assert read_report(paired, fake, config=config).state == "failed"
@@ -279,7 +279,7 @@ def test_a_site_that_is_gone_is_called_once(paired: Site, fake: FakeSite, config
     assert paired.endpoint == before
 
 
-def test_the_system_is_who_puts_in_quarantine(paired: Site, fake: FakeSite, config: Config) -> None:
+def test_the_system_puts_a_site_in_quarantine(paired: Site, fake: FakeSite, config: Config) -> None:
     fake.log = fake.log[:1]
     read_report(paired, fake, config=config)
     fake.log = []
@@ -288,19 +288,19 @@ def test_the_system_is_who_puts_in_quarantine(paired: Site, fake: FakeSite, conf
     assert entry.actor == SYSTEM.label
 
 
-def test_an_answer_that_was_overtaken_does_not_set_back_what_was_seen(
+def test_a_late_answer_does_not_set_back_the_log_length(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     sync = Sync.open_for(paired) or Sync.ask(paired, requested_by="Ana", now=fake.clock())
 
-    def overtaken(*args: Any, **more: Any) -> Any:
+    def answer_late(*args: Any, **more: Any) -> Any:
         early = fake.call(*args, **more)
         for _ in range(3):
             other = Site.get_by_id(paired.id)
             read_log(other, fake, config)
         return early
 
-    site_sync.run_sync(sync.id, config=config, call=overtaken, now=fake.clock)
+    site_sync.run_sync(sync.id, config=config, call=answer_late, now=fake.clock)
     found = Site.get_by_id(paired.id)
     assert (found.log_n, found.log_hash) == tuple(fake.head.values())
     assert found.quarantine == ""

@@ -1,4 +1,4 @@
-"""Work is put into the queue, and is not lost with it."""
+"""Put work into the queue, and lose none of it when the queue fails."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_job_is_a_name_and_ids_as_json(redis: Redis, backend: queue.RedisBacke
     assert zlib.decompress(raw) == b'["jobs.tasks.sync_site", null, [7], {}]'
 
 
-def test_what_waits_is_not_enqueued_twice_and_what_runs_may_be(
+def test_a_waiting_job_is_queued_once_and_a_running_one_may_be_again(
     redis: Redis, backend: queue.RedisBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "sync_site", lambda sync_id: "gone")
@@ -58,14 +58,14 @@ def test_what_waits_is_not_enqueued_twice_and_what_runs_may_be(
         backend.put("sync_site", (8,), 0)
     waiting = queue.open_queue(redis)
     assert sorted(job.args[0] for job in waiting.jobs) == [7, 8]
-    # A worker begins with one of them; it finds no such sync.
+    # A worker starts one of the jobs; it finds no such sync.
     begun = next(job for job in waiting.jobs if job.args == [7])
     begun.perform()
     backend.put("sync_site", (7,), 0)
     assert sorted(job.args[0] for job in waiting.jobs) == [7, 7, 8]
 
 
-def test_what_reads_the_whole_audit_log_has_hours(
+def test_jobs_that_read_the_whole_audit_log_may_take_hours(
     redis: Redis, backend: queue.RedisBackend
 ) -> None:
     backend.put("export_audit_log", (1,), 0)
@@ -81,7 +81,7 @@ def test_a_delayed_job_waits_for_its_time(redis: Redis, backend: queue.RedisBack
     assert waiting.scheduled_job_registry.count == 1
 
 
-def test_a_queue_that_is_down_does_not_undo_what_was_decided(
+def test_a_queue_that_is_down_does_not_undo_a_decision(
     site: Site, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     jobs.down = RedisDown("away")
@@ -92,7 +92,7 @@ def test_a_queue_that_is_down_does_not_undo_what_was_decided(
     assert jobs.jobs == [("pair_site", (token.id,), 0)]
 
 
-def test_an_unreachable_redis_is_survived(
+def test_an_unreachable_redis_raises_nothing(
     paired: Site, ana: Actor, tmp_path: Path, clock: Clock
 ) -> None:
     queue.use(queue.RedisBackend(f"unix://{tmp_path}/nobody"))
@@ -100,7 +100,7 @@ def test_an_unreachable_redis_is_survived(
     assert site_sync.request_sync(paired, by=ana, now=clock()).state == "queued"
 
 
-def test_a_redis_that_hangs_is_not_waited_for_with_each_job(
+def test_a_hanging_redis_does_not_delay_every_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(queue, "_REDIS_ANSWERS_S", 0.3)
@@ -122,8 +122,8 @@ def test_a_redis_that_hangs_is_not_waited_for_with_each_job(
 
 
 @pytest.fixture
-def here(redis: Redis, database: Config, monkeypatch: pytest.MonkeyPatch) -> Redis:
-    """An empty queue that the periodic tasks find in their environment, as they do the database."""
+def own_queue(redis: Redis, database: Config, monkeypatch: pytest.MonkeyPatch) -> Redis:
+    """An empty queue that the periodic tasks find in their environment, like the database."""
     redis.flushall()
     monkeypatch.setenv("AURA_VAR", str(database.var_dir))
     monkeypatch.setenv("DATABASE_URL", database.database_url)
@@ -132,94 +132,94 @@ def here(redis: Redis, database: Config, monkeypatch: pytest.MonkeyPatch) -> Red
 
 
 def test_the_schedule_runs_the_periodic_tasks_once_a_minute(
-    here: Redis, monkeypatch: pytest.MonkeyPatch
+    own_queue: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []
     monkeypatch.setattr(periodic, "TASKS", {"only": lambda *_: len(ran.append("only") or ran)})
     stopwatch = SimpleNamespace(seconds=1000.0)
     monkeypatch.setattr(schedule, "time", SimpleNamespace(monotonic=lambda: stopwatch.seconds))
-    plan = schedule.Schedule(here)
+    plan = schedule.Schedule(own_queue)
     assert [plan.step(), plan.step()] == [2.0, 2.0]
     assert ran == ["only"]
-    assert here.get(queue.SCHEDULE_SEEN) is not None
+    assert own_queue.get(queue.SCHEDULE_SEEN) is not None
     for later, times in ((59.9, 1), (0.1, 2)):
         stopwatch.seconds += later
         plan.step()
         assert ran == ["only"] * times
 
 
-def test_the_schedule_enqueues_delayed_jobs_when_their_time_has_come(
-    here: Redis, backend: queue.RedisBackend, monkeypatch: pytest.MonkeyPatch
+def test_the_schedule_enqueues_delayed_jobs_when_they_are_due(
+    own_queue: Redis, backend: queue.RedisBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(periodic, "TASKS", {})
     backend.put("pair_site", (7,), 30)
     backend.put("pair_site", (8,), 60)
-    plan, waiting = schedule.Schedule(here), queue.open_queue(here)
+    plan, waiting = schedule.Schedule(own_queue), queue.open_queue(own_queue)
     registry = waiting.scheduled_job_registry
     plan.step()
     assert waiting.jobs == []
     soon, later = registry.get_job_ids()
     times = [registry.get_scheduled_time(job).timestamp() - time.time() for job in (soon, later)]
     assert 20 < times[0] < 31 < 50 < times[1] < 61
-    # The time of the first one comes, without waiting for it.
-    here.zadd(registry.key, {soon: int(time.time()) - 1})
+    # Move the time of the first job forward instead of waiting for it.
+    own_queue.zadd(registry.key, {soon: int(time.time()) - 1})
     plan.step()
     assert [job.args for job in waiting.jobs] == [[7]]
     assert registry.get_job_ids() == [later]
 
 
-def test_of_two_schedulers_one_enqueues_delayed_jobs_and_the_other_takes_over(
-    here: Redis, backend: queue.RedisBackend, monkeypatch: pytest.MonkeyPatch
+def test_one_of_two_schedulers_queues_delayed_jobs_until_the_other_must(
+    own_queue: Redis, backend: queue.RedisBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(periodic, "TASKS", {})
     monkeypatch.setattr(schedule, "EVERY_S", 0)
     first, second, waiting = (
-        schedule.Schedule(here),
-        schedule.Schedule(here),
-        queue.open_queue(here),
+        schedule.Schedule(own_queue),
+        schedule.Schedule(own_queue),
+        queue.open_queue(own_queue),
     )
     first.step()
     backend.put("pair_site", (7,), 1)
     time.sleep(1.1)
     second.step()
     assert waiting.jobs == []
-    # The lock of one that was killed expires within a minute or so.
-    (lock,) = here.keys("rq:scheduler-lock:*")
-    assert 0 < here.ttl(lock) <= 61
-    here.delete(lock)
+    # The lock of a killed scheduler expires within about a minute.
+    (lock,) = own_queue.keys("rq:scheduler-lock:*")
+    assert 0 < own_queue.ttl(lock) <= 61
+    own_queue.delete(lock)
     second.step()
     assert [job.args for job in waiting.jobs] == [[7]]
 
 
 def test_a_periodic_task_that_fails_is_logged_and_tried_again(
-    here: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    own_queue: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def break_down(config: Config, now: datetime) -> int:
         raise RuntimeError("out of order")
 
     monkeypatch.setattr(periodic, "TASKS", {"broken": break_down})
     monkeypatch.setattr(schedule, "EVERY_S", 0)
-    plan = schedule.Schedule(here)
+    plan = schedule.Schedule(own_queue)
     plan.step()
     plan.step()
     assert caplog.text.count("RuntimeError: out of order") == 2
 
 
-def test_a_periodic_task_that_hangs_is_ended_and_the_others_run(
-    here: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_periodic_task_that_hangs_is_killed_and_the_others_run(
+    own_queue: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ran: list[str] = []
     hangs = {name: lambda *_: time.sleep(60) for name in ("first", "second")}
     monkeypatch.setattr(periodic, "TASKS", hangs | {"last": lambda *_: ran.append("last")})
     monkeypatch.setattr(queue, "JOB_TIMEOUT_S", 1)
     began = time.monotonic()
-    schedule.Schedule(here).step()
+    schedule.Schedule(own_queue).step()
     assert ran == ["last"]
     assert 2 <= time.monotonic() - began < 30
     assert "JobTimeoutException" in caplog.text
 
 
-def test_a_periodic_task_that_fails_does_not_keep_the_others_from_running(
+def test_a_periodic_task_that_fails_does_not_stop_the_others(
     database: Config, job_environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[str] = []
@@ -234,7 +234,7 @@ def test_a_periodic_task_that_fails_does_not_keep_the_others_from_running(
     assert ran == ["first", "last"]
 
 
-def test_the_schedule_waits_for_a_redis_that_is_away_and_says_so_once(
+def test_the_schedule_waits_for_an_unreachable_redis_and_logs_it_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     ran: list[str] = []

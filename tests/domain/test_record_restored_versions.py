@@ -1,4 +1,4 @@
-"""A former version that a site's owner restored is in Aura's activity too."""
+"""Record in Aura's activity that a site's owner restored a former version."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def recorded() -> list[dict[str, Any]]:
     return [json.loads(one.body)["facts"] for one in newest if one.event == "version_restored"]
 
 
-def test_it_is_recorded_once_with_its_versions(
+def test_a_restored_version_is_recorded_once_with_its_versions(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.write("restore_ended", "user:1", **RESTORED)
     assert read_log(paired, fake, config) == "read"
     [facts] = recorded()
-    wanted = {"name": RESTORED["id"], "from_version": "2.4.0", "to_version": "2.3.1"}
-    assert {**wanted, "kind": "plugin", "outcome": "succeeded"}.items() <= facts.items()
+    expected = {"name": RESTORED["id"], "from_version": "2.4.0", "to_version": "2.3.1"}
+    assert {**expected, "kind": "plugin", "outcome": "succeeded"}.items() <= facts.items()
     assert read_log(paired, fake, config) == "read"
     assert len(recorded()) == 1
 
 
 @pytest.mark.parametrize(
-    "spoilt",
+    "changes",
     [
         {"outcome": "refused"},
         {"outcome": ["succeeded"]},
@@ -53,10 +53,10 @@ def test_it_is_recorded_once_with_its_versions(
         {"to": {"a": "b"}},
     ],
 )
-def test_what_changed_nothing_or_makes_no_sense_is_not_recorded(
-    spoilt: dict[str, Any], paired: Site, fake: FakeSite, config: Config
+def test_a_failed_or_malformed_restore_is_not_recorded(
+    changes: dict[str, Any], paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    fake.write("restore_ended", "user:1", **{**RESTORED, **spoilt})
+    fake.write("restore_ended", "user:1", **{**RESTORED, **changes})
     assert read_log(paired, fake, config) == "read"
     assert recorded() == []
 

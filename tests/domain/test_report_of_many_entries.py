@@ -1,4 +1,4 @@
-"""A client's report over a long audit log: the same words, and no more memory."""
+"""Build a client report from a long audit log: the same text, and no more memory."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def test_no_query_grows_with_the_audit_log(
     assert longest <= 600
 
 
-def test_a_whole_year_is_counted_as_a_short_time_is(
+def test_a_year_is_counted_like_a_shorter_period(
     client: Client, ready: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
     fill_with_failed_syncs(ready, 40, clock())
-    (told,) = report_for(client, ana, config, clock.advance(minutes=1)).sites
-    assert (told.checks.made, told.checks.answered, told.reports) == (41, 1, 1)
-    assert told.first_report == told.last_report is not None
-    (error,) = told.checks.errors
+    (built,) = report_for(client, ana, config, clock.advance(minutes=1)).sites
+    assert (built.checks.made, built.checks.answered, built.reports) == (41, 1, 1)
+    assert built.first_report == built.last_report is not None
+    (error,) = built.checks.errors
     assert (error.name, error.count) == ("timeout", 40)
     assert error.first.at < error.last.at
 

@@ -1,4 +1,4 @@
-"""A client's report over many sites: each with its own numbers, read in the same queries."""
+"""Build a client report over many sites: each with its own numbers, in the same queries."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ def add_branch(number: int, like: Site, ana: Actor, now: datetime) -> None:
     url = f"https://branch{number}.example"
     site = make_site(ana, now=now, url=url, name=name, client="Bakery Ltd")
     Site.update(state=ACTIVE).where(Site.id == site.id).execute()
-    known = Report.of(like)
+    report = Report.of(like)
     columns = ("digest", "taken_at", "received_at", "wordpress", "php", "body")
-    Report.create(site=site, **{column: getattr(known, column) for column in columns})
-    for one in range(number):
-        ident = f"plugin{one}/plugin.php"
+    Report.create(site=site, **{column: getattr(report, column) for column in columns})
+    for index in range(number):
+        ident = f"plugin{index}/plugin.php"
         Component.create(
-            site=site, kind="plugin", ident=ident, name=f"Plugin {one}", version="1.0",
+            site=site, kind="plugin", ident=ident, name=f"Plugin {index}", version="1.0",
             update_version="1.1", update_has_package=True,
         )  # fmt: skip
         UpdateHold.create(
             site=site, kind="plugin", ident=ident, reason=name, created_by="Ana", created_at=now
         )
-        Alert.create(site=site, kind=alerts.AUDIT_LOG_LOST, key=str(one), raised_at=now)
+        Alert.create(site=site, kind=alerts.AUDIT_LOG_LOST, key=str(index), raised_at=now)
 
 
 def test_each_site_of_a_report_has_its_own_numbers(
@@ -74,12 +74,12 @@ def test_each_site_of_a_report_has_its_own_numbers(
         branch = found[f"Branch {number}"]
         plugins = [one for one in branch.available_updates if one.kind == "plugin"]
         assert branch.components == branch.alerts == len(branch.holds) == len(plugins) == number
-        # Each is held, for the reason that was given on this site.
+        # Each update is held, for the reason given on this site.
         held = [why for one in plugins for why in one.against if why.code == "held"]
         assert [why.facts["reason"] for why in held] == [branch.name] * number
-    mine = found[ready.name]
-    assert (mine.alerts, mine.holds) == (0, ())
-    assert mine.components == Component.select().where(Component.site == ready).count() > 0
+    of_ready = found[ready.name]
+    assert (of_ready.alerts, of_ready.holds) == (0, ())
+    assert of_ready.components == Component.select().where(Component.site == ready).count() > 0
 
 
 def test_a_report_takes_as_many_queries_for_five_sites_as_for_one(
@@ -95,7 +95,7 @@ def test_a_report_takes_as_many_queries_for_five_sites_as_for_one(
 
 
 def add_rows(like: Site, ana: Actor, now: datetime, *, more: int) -> None:
-    """Add so many sites with components and a month of uptime, the last of them removed."""
+    """Add that many sites with components and a month of uptime; the last of them is removed."""
     begin = Site.select().count()
     numbers = range(begin, begin + more)
     columns = {"client": like.client_id, "added_at": now, "added_by": ana.id, "state": ACTIVE}
@@ -119,7 +119,7 @@ def add_rows(like: Site, ana: Actor, now: datetime, *, more: int) -> None:
     Site.update(forgotten_at=now).where(Site.id == sites[-1].id).execute()
 
 
-def test_sites_of_a_large_client_are_in_the_report_once_by_name(
+def test_each_site_of_a_large_client_is_in_the_report_once_by_name(
     client: Client, ready: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
     more = 2 * SITES_AT_ONCE + 5
@@ -135,7 +135,7 @@ def test_sites_of_a_large_client_are_in_the_report_once_by_name(
 
 
 @pytest.mark.sqlite_only
-def test_a_report_keeps_little_of_each_site_of_a_large_client(
+def test_a_report_keeps_little_memory_per_site(
     client: Client, ready: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
     like = Site.get_by_id(ready.id)
@@ -148,7 +148,7 @@ def test_a_report_keeps_little_of_each_site_of_a_large_client(
 
 
 def peak_bytes(client: Client, ana: Actor, config: Config, now: datetime) -> int:
-    """Return how much memory the report needs at most while it is computed."""
+    """Return the peak memory of computing the report, in bytes."""
     gc.collect()
     tracemalloc.start()
     report_for(client, ana, config, now)

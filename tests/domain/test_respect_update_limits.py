@@ -1,4 +1,4 @@
-"""The owner of a site pauses updates, sets hours for them, or excludes plugins: Aura obeys."""
+"""Obey the update limits of a site's owner: a pause, hours and excluded plugins."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)
 PAUSED_AT = at("2026-11-24 09:00")
 
 
-def owner_says(site: Site, fake: FakeSite, config: Config | None = None, **said: Any) -> None:
-    """The owner changes the limits; with `config`, Aura has synced the site since."""
-    fake.report["agent"]["limits"] = limits(**said)
+def set_limits(site: Site, fake: FakeSite, config: Config | None = None, **changes: Any) -> None:
+    """Change the owner's limits; with `config`, have Aura sync the site afterwards."""
+    fake.report["agent"]["limits"] = limits(**changes)
     if config is not None:
         read_report(site, fake, config=config)
         site.refresh()
 
 
-def pause(site: Site, fake: FakeSite, config: Config | None = None, **said: Any) -> None:
-    given = {"paused_at": int(PAUSED_AT.timestamp()), "reason": "Summer sale", **said}
-    owner_says(site, fake, config, **given)
+def pause(site: Site, fake: FakeSite, config: Config | None = None, **changes: Any) -> None:
+    values = {"paused_at": int(PAUSED_AT.timestamp()), "reason": "Summer sale", **changes}
+    set_limits(site, fake, config, **values)
 
 
 def reasons(site: Site, clock: Clock) -> list[str]:
-    """What speaks against the update of the one plugin that has one."""
-    (found,) = [one for one in candidates_on_site(site, clock()) if one.target.available]
-    return [one.code for one in found.verdict.reasons]
+    """Return the codes that block the only available update."""
+    (candidate,) = [one for one in candidates_on_site(site, clock()) if one.target.available]
+    return [one.code for one in candidate.verdict.reasons]
 
 
 # ---- a pause ----
@@ -58,16 +58,16 @@ def test_a_pause_is_known_after_the_next_sync_and_blocks_every_update(
 ) -> None:
     assert update_limits.pause_of(ready) is None
     pause(ready, fake, config)
-    known = update_limits.pause_of(ready)
-    assert known is not None
-    assert (known.at, known.reason) == (PAUSED_AT, "Summer sale")
+    known_pause = update_limits.pause_of(ready)
+    assert known_pause is not None
+    assert (known_pause.at, known_pause.reason) == (PAUSED_AT, "Summer sale")
     assert reasons(ready, clock) == ["paused_by_owner"]
-    # Pages about the whole fleet count it among the blocked ones.
+    # Pages about the whole fleet count the update among the blocked ones.
     row = AvailableUpdate.get(AvailableUpdate.site == ready)
     assert not row.is_fit
     why = {"at": PAUSED_AT.isoformat(), "reason": "Summer sale"}
     assert row.reasons == [["paused_by_owner", why]]
-    owner_says(ready, fake, config)
+    set_limits(ready, fake, config)
     assert reasons(ready, clock) == []
     assert Site.get_by_id(ready.id).update_limits is None
 
@@ -96,7 +96,7 @@ def test_an_update_is_not_approved_while_the_site_is_paused(
         with pytest.raises(Conflict, match="has paused updates"):
             release(proposed, ana, config, clock(), terms=Terms(override=override))
     assert proposed.state == PROPOSED
-    owner_says(ready, fake, config)
+    set_limits(ready, fake, config)
     approve(proposed, ana, config, clock())
     assert run_change(proposed, fake, config) == SUCCEEDED
 
@@ -110,11 +110,11 @@ def test_an_approved_update_waits_until_the_owner_resumes(
     assert fake.changes.asked[proposed.op_id] == 0
     calendar = change_times.read_calendar(clock())
     assert calendar.why_not_now(proposed, ready, clock()) == "paused_by_owner"
-    owner_says(ready, fake, config)
+    set_limits(ready, fake, config)
     assert run_change(proposed, fake, config) == SUCCEEDED
 
 
-def test_the_pause_button_stops_an_update_that_aura_sends(
+def test_a_pause_stops_an_update_that_aura_already_sends(
     proposed: Change,
     ready: Site,
     ana: Actor,
@@ -123,7 +123,7 @@ def test_the_pause_button_stops_an_update_that_aura_sends(
     clock: Clock,
     jobs: Any,
 ) -> None:
-    """It was pressed after the last sync. The site refuses, and nothing is used up."""
+    """The owner paused updates after the last sync: the site refuses, and the update waits."""
     approve(proposed, ana, config, clock())
     pause(ready, fake)
     jobs.jobs.clear()
@@ -131,27 +131,27 @@ def test_the_pause_button_stops_an_update_that_aura_sends(
     assert proposed.outcome_reason == "paused_by_owner"
     assert fake.changes.installs[proposed.op_id] == 0
     assert facts_of("change_waiting")["change_id"] == proposed.id
-    # A sync tells Aura what else the owner has set; until then it does not ask every few minutes.
+    # A sync learns what else the owner has set; until then Aura does not ask every few minutes.
     assert jobs.names() == ["sync_site"]
     clock.advance(minutes=10)
     assert run_change(proposed, fake, config) == WAITING
     read_report(ready, fake, config=config)
     clock.advance(minutes=10)
     assert execution.recover_changes(clock()) == 0
-    owner_says(ready, fake, config)
+    set_limits(ready, fake, config)
     assert execution.recover_changes(clock()) == 1
     assert run_change(proposed, fake, config) == SUCCEEDED
 
 
-def test_a_rule_leaves_a_paused_site_out(
+def test_a_rule_skips_a_paused_site(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     pause(ready, fake, config)
     auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=clock(), now=clock())
     assert auto_update_rules.propose_due(clock()) == 0
-    owner_says(ready, fake, config)
+    set_limits(ready, fake, config)
     assert auto_update_rules.propose_due(clock()) == 1
-    # It also releases nothing that it proposed before.
+    # The rule also releases nothing that it proposed before.
     check(the_change(), fake, config)
     pause(ready, fake, config)
     assert auto_update_rules.approve_due(config, clock()) == 0
@@ -164,7 +164,7 @@ def test_a_rule_leaves_a_paused_site_out(
 def test_an_update_starts_in_the_hours_of_the_owner(
     proposed: Change, ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    owner_says(ready, fake, config, days=EVERY_DAY, hours=(2, 5))
+    set_limits(ready, fake, config, days=EVERY_DAY, hours=(2, 5))
     approve(proposed, ana, config, clock())
     opens, closes = at("2026-11-25 01:00"), at("2026-11-25 04:00")
     assert (proposed.not_before, proposed.not_after) == (opens, closes)
@@ -176,10 +176,10 @@ def test_an_update_starts_in_the_hours_of_the_owner(
     assert run_change(proposed, fake, config) == SUCCEEDED
 
 
-def test_both_the_agencys_window_and_the_owners_hours_count(
+def test_an_update_needs_both_the_agencys_window_and_the_owners_hours(
     proposed: Change, ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    owner_says(ready, fake, config, days=EVERY_DAY, hours=(0, 3))
+    set_limits(ready, fake, config, days=EVERY_DAY, hours=(0, 3))
     window = Window(tuple(range(7)), 2, 6, "Europe/Berlin")
     maintenance_windows.set_window(ready, window, by=ana, confirmed_at=clock(), now=clock())
     approve(proposed, ana, config, clock())
@@ -188,10 +188,10 @@ def test_both_the_agencys_window_and_the_owners_hours_count(
 
 
 @pytest.mark.parametrize(
-    ("with_window", "said"),
+    ("with_window", "message"),
     [(True, "no maintenance window in the hours that its owner"), (False, "no hours that its")],
 )
-def test_without_a_common_time_it_is_not_approved(
+def test_an_update_without_a_common_time_is_not_approved(
     proposed: Change,
     ready: Site,
     ana: Actor,
@@ -199,23 +199,23 @@ def test_without_a_common_time_it_is_not_approved(
     config: Config,
     clock: Clock,
     with_window: bool,
-    said: str,
+    message: str,
 ) -> None:
     days = EVERY_DAY if with_window else (1,)
-    owner_says(ready, fake, config, days=days, hours=(0, 2))
+    set_limits(ready, fake, config, days=days, hours=(0, 2))
     if with_window:
         window = Window(tuple(range(7)), 2, 6, "Europe/Berlin")
         maintenance_windows.set_window(ready, window, by=ana, confirmed_at=clock(), now=clock())
     else:
         Change.update(not_after=clock() + timedelta(days=2)).execute()
-    with pytest.raises(Conflict, match=said):
+    with pytest.raises(Conflict, match=message):
         release(proposed, ana, config, clock())
 
 
-def test_an_override_is_not_about_the_owners_hours(
+def test_an_override_does_not_apply_to_the_owners_hours(
     proposed: Change, ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    owner_says(ready, fake, config, days=EVERY_DAY, hours=(2, 5))
+    set_limits(ready, fake, config, days=EVERY_DAY, hours=(2, 5))
     window = Window((0,), 8, 9, "Europe/Berlin")
     maintenance_windows.set_window(ready, window, by=ana, confirmed_at=clock(), now=clock())
     release(proposed, ana, config, clock(), terms=Terms(override="a security hole"))
@@ -229,7 +229,7 @@ def test_hours_that_aura_does_not_know_yet_make_the_site_refuse(
     proposed: Change, ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     approve(proposed, ana, config, clock())
-    owner_says(ready, fake, days=EVERY_DAY, hours=(2, 5))
+    set_limits(ready, fake, days=EVERY_DAY, hours=(2, 5))
     assert run_change(proposed, fake, config) == WAITING
     assert proposed.outcome_reason == "outside_owner_window"
     read_report(ready, fake, config=config)
@@ -238,11 +238,11 @@ def test_hours_that_aura_does_not_know_yet_make_the_site_refuse(
     assert run_change(proposed, fake, config) == SUCCEEDED
 
 
-def test_hours_in_a_zone_that_aura_does_not_know_are_left_to_the_site(
+def test_hours_in_an_unknown_time_zone_are_left_to_the_site(
     proposed: Change, ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     zone = {"days": [2], "from_hour": 1, "to_hour": 2, "time_zone": "Mars/Base"}
-    owner_says(ready, fake, config, window=zone)
+    set_limits(ready, fake, config, window=zone)
     assert change_times.owner_hours_of(ready) is None
     approve(proposed, ana, config, clock())
     assert proposed.not_before <= clock()
@@ -261,7 +261,7 @@ def test_hours_in_a_zone_that_aura_does_not_know_are_left_to_the_site(
         ("patch", "5.3.1-RC1", ["release_unclear"]),
     ],
 )
-def test_what_the_owner_excludes_is_blocked(
+def test_an_excluded_update_is_blocked(
     ready: Site,
     fake: FakeSite,
     config: Config,
@@ -295,13 +295,13 @@ def test_an_exclusion_that_aura_does_not_know_yet_ends_the_update(
 
 
 @pytest.mark.parametrize(
-    ("releases", "said"),
+    ("releases", "message"),
     [
         ("none", "The owner of Bakery has excluded Akismet from updates. Ask them"),
         ("patch", "only patch releases of Akismet, and 5.4 is not one. Ask them"),
     ],
 )
-def test_what_the_owner_excluded_since_the_proposal_is_not_approved(
+def test_an_update_excluded_since_its_proposal_is_not_approved(
     ready: Site,
     ana: Actor,
     ben: Actor,
@@ -309,7 +309,7 @@ def test_what_the_owner_excluded_since_the_proposal_is_not_approved(
     config: Config,
     clock: Clock,
     releases: str,
-    said: str,
+    message: str,
 ) -> None:
     fake.report["updates"]["plugins"][0]["version"] = "5.4"
     read_report(ready, fake, config=config)
@@ -317,7 +317,7 @@ def test_what_the_owner_excluded_since_the_proposal_is_not_approved(
     fake.report["plugins"][0]["releases"] = releases
     read_report(ready, fake, config=config)
     for by in (ana, ben):
-        with pytest.raises(StaleChange, match=said):
+        with pytest.raises(StaleChange, match=message):
             release(proposed, by, config, clock())
     proposed.refresh()
     assert proposed.state == PROPOSED
@@ -326,7 +326,7 @@ def test_what_the_owner_excluded_since_the_proposal_is_not_approved(
     approve(proposed, ana, config, clock())
 
 
-def test_a_rule_does_not_approve_what_the_owner_excluded_since(
+def test_a_rule_does_not_approve_an_update_excluded_since(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=clock(), now=clock())
@@ -374,10 +374,10 @@ def test_the_data_of_an_older_siteagent_has_no_limits(
         {"paused": "yes"},
     ],
 )
-def test_limits_that_make_no_sense_are_refused_with_the_whole_report(
+def test_invalid_limits_refuse_the_whole_report(
     ready: Site, fake: FakeSite, config: Config, wrong: dict[str, Any]
 ) -> None:
-    owner_says(ready, fake, **wrong)
+    set_limits(ready, fake, **wrong)
     sync = read_report(ready, fake, config=config)
     assert (sync.state, sync.error_code) == ("failed", "report_invalid")
     assert Site.get_by_id(ready.id).update_limits is None

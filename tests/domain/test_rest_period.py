@@ -1,4 +1,4 @@
-"""A release rests before an auto-update rule installs it."""
+"""Wait a rest period before an auto-update rule installs a release."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.support.rules import terms, the_change
 
 pytestmark = pytest.mark.both_databases
 
-# When the first report of the site in these tests was read.
+# When Aura read the site's first report in these tests.
 SEEN_AT = at("2026-11-24 10:00")
 USUAL = {"rest_hours": None, "rest_hours_major": None}
 
@@ -52,20 +52,20 @@ def rule(ready: Site, ana: Actor, clock: Clock) -> AutoUpdateRule:
 
 
 def make_rule(ana: Actor, clock: Clock, **changes: Any) -> AutoUpdateRule:
-    """A rule that waits as long as the agency says, unless `changes` says otherwise."""
+    """Create a rule with the agency's rest period, unless `changes` says otherwise."""
     usual = {**USUAL, "release_types": ("patch", "minor", "major"), **changes}
     return auto_update_rules.create_rule(
         terms(clock, **usual), by=ana, confirmed_at=clock(), now=clock()
     )
 
 
-def offer(fake: FakeSite, version: str, **changes: Any) -> None:
-    """What the site lists as available for Akismet 5.3."""
+def set_available(fake: FakeSite, version: str, **changes: Any) -> None:
+    """Set what the site lists as available for Akismet 5.3."""
     fake.report["updates"]["plugins"][0] |= {"version": version, **changes}
 
 
-def proposed_at(site: Site, fake: FakeSite, config: Config, moment: datetime) -> int:
-    """Return how many updates rules propose at this moment, after a sync."""
+def count_proposed(site: Site, fake: FakeSite, config: Config, moment: datetime) -> int:
+    """Sync the site at `moment` and return how many updates rules propose."""
     fake.clock.now = moment
     read_report(site, fake, config=config)
     return auto_update_rules.propose_due(moment)
@@ -80,62 +80,62 @@ def test_a_patch_release_rests_for_48_hours(
 ) -> None:
     assert seen_at("5.3.1") == SEEN_AT
     rested = SEEN_AT + timedelta(hours=48)
-    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
-    assert proposed_at(ready, fake, config, rested) == 1
+    assert count_proposed(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert count_proposed(ready, fake, config, rested) == 1
 
 
 def test_a_major_release_rests_for_seven_days(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
-    offer(fake, "6.0")
-    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=1)) == 0
+    set_available(fake, "6.0")
+    assert count_proposed(ready, fake, config, SEEN_AT + timedelta(hours=1)) == 0
     rested = SEEN_AT + timedelta(hours=1, days=7)
-    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
-    assert proposed_at(ready, fake, config, rested) == 1
+    assert count_proposed(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert count_proposed(ready, fake, config, rested) == 1
 
 
-def test_each_newer_release_begins_to_rest_when_it_is_seen(
+def test_each_newer_release_starts_its_own_rest_period(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
     newer_at = SEEN_AT + timedelta(hours=47)
-    offer(fake, "5.3.2")
-    assert proposed_at(ready, fake, config, newer_at) == 0
-    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=48)) == 0
-    assert proposed_at(ready, fake, config, newer_at + timedelta(hours=48)) == 1
+    set_available(fake, "5.3.2")
+    assert count_proposed(ready, fake, config, newer_at) == 0
+    assert count_proposed(ready, fake, config, SEEN_AT + timedelta(hours=48)) == 0
+    assert count_proposed(ready, fake, config, newer_at + timedelta(hours=48)) == 1
     assert the_change().to_version == "5.3.2"
 
 
-def test_the_first_sight_anywhere_in_the_fleet_counts(
+def test_the_first_sighting_on_any_site_of_the_fleet_counts(
     rule: AutoUpdateRule, ana: Actor, config: Config, clock: Clock
 ) -> None:
     clock.advance(hours=47)
     url = "https://florist.example"
     fake = FakeSite(url, clock, report())
     site = pair(make_site(ana, now=clock(), url=url, name="Florist"), fake, by=ana, config=config)
-    assert proposed_at(site, fake, config, SEEN_AT + timedelta(hours=47)) == 0
-    assert proposed_at(site, fake, config, SEEN_AT + timedelta(hours=48)) == 1
+    assert count_proposed(site, fake, config, SEEN_AT + timedelta(hours=47)) == 0
+    assert count_proposed(site, fake, config, SEEN_AT + timedelta(hours=48)) == 1
     assert the_change().site_id == site.id
 
 
-def test_the_first_sight_is_by_auras_clock(
+def test_the_first_sighting_is_measured_by_auras_clock(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.report["taken_at"] = int((SEEN_AT - timedelta(days=90)).timestamp())
-    offer(fake, "5.3.9")
-    proposed_at(ready, fake, config, SEEN_AT + timedelta(minutes=5))
+    set_available(fake, "5.3.9")
+    count_proposed(ready, fake, config, SEEN_AT + timedelta(minutes=5))
     assert seen_at("5.3.9") == SEEN_AT + timedelta(minutes=5)
 
 
-def test_a_clock_that_goes_back_makes_a_release_rest_longer(
+def test_a_clock_that_is_set_back_extends_the_rest_period(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
-    offer(fake, "5.3.2")
-    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=6)) == 0
-    assert proposed_at(ready, fake, config, SEEN_AT) == 0
+    set_available(fake, "5.3.2")
+    assert count_proposed(ready, fake, config, SEEN_AT + timedelta(hours=6)) == 0
+    assert count_proposed(ready, fake, config, SEEN_AT) == 0
     assert seen_at("5.3.2") == SEEN_AT + timedelta(hours=6)
 
 
-def test_the_agency_and_a_rule_set_how_long(
+def test_the_agency_or_a_rule_sets_the_rest_period(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     with transaction():
@@ -147,12 +147,12 @@ def test_the_agency_and_a_rule_set_how_long(
     assert rest_period.rule_hours_of(usual, agency) == agency
     hours = rest_period.rule_hours_of(own, agency)
     assert (hours.small, hours.major) == (2, 20)
-    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=2)) == 1
+    assert count_proposed(ready, fake, config, SEEN_AT + timedelta(hours=2)) == 1
     assert the_change().rule_id == own.id
 
 
 @pytest.mark.parametrize("hours", [-1, rest_period.MAX_HOURS + 1])
-def test_a_rule_with_other_hours_is_refused(
+def test_a_rule_with_an_unknown_number_of_hours_is_refused(
     ready: Site, ana: Actor, clock: Clock, hours: int
 ) -> None:
     with pytest.raises(Invalid) as refusal:
@@ -160,11 +160,11 @@ def test_a_rule_with_other_hours_is_refused(
     assert refusal.value.messages == {"rest_hours": "Enter 0 to 2160 hours."}
 
 
-def test_a_longer_rest_also_applies_to_what_was_proposed(
+def test_a_longer_rest_period_applies_to_proposed_updates_too(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
     moment = SEEN_AT + timedelta(hours=48)
-    assert proposed_at(ready, fake, config, moment) == 1
+    assert count_proposed(ready, fake, config, moment) == 1
     check(the_change(), fake, config)
     with transaction():
         Agency.write(rest_hours=72)
@@ -182,25 +182,25 @@ def test_a_person_may_approve_at_any_time(
     assert approve(change, ana, config, clock()).state == APPROVED
 
 
-def test_a_rule_leaves_out_what_must_not_be_installed_automatically(
+def test_a_rule_skips_releases_that_need_a_person(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
     rested = SEEN_AT + timedelta(hours=48)
-    offer(fake, "5.3.1", disable_autoupdate=True)
-    assert proposed_at(ready, fake, config, rested) == 0
-    offer(fake, "5.3.1", disable_autoupdate=False)
-    assert proposed_at(ready, fake, config, rested) == 1
+    set_available(fake, "5.3.1", disable_autoupdate=True)
+    assert count_proposed(ready, fake, config, rested) == 0
+    set_available(fake, "5.3.1", disable_autoupdate=False)
+    assert count_proposed(ready, fake, config, rested) == 1
     check(the_change(), fake, config)
-    offer(fake, "5.3.1", disable_autoupdate=True)
+    set_available(fake, "5.3.1", disable_autoupdate=True)
     read_report(ready, fake, config=config)
     assert auto_update_rules.approve_due(config, rested) == 0
 
 
-def test_a_rule_approves_no_release_that_was_withdrawn(
+def test_a_rule_approves_no_withdrawn_release(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
     rested = SEEN_AT + timedelta(hours=48)
-    assert proposed_at(ready, fake, config, rested) == 1
+    assert count_proposed(ready, fake, config, rested) == 1
     change = check(the_change(), fake, config)
     listed = fake.report["updates"].pop("plugins")
     fake.report["updates"]["plugins"] = []
@@ -213,24 +213,24 @@ def test_a_rule_approves_no_release_that_was_withdrawn(
     assert auto_update_rules.approve_due(config, rested) == 1
 
 
-def in_directory(**facts: Any) -> None:
-    """What WordPress.org says of Akismet."""
+def set_directory(**facts: Any) -> None:
+    """Set what WordPress.org reports about Akismet."""
     usual = {"state": "listed", "version": "5.3.1", "last_updated": SEEN_AT}
     DirectoryEntry.delete().execute()
     DirectoryEntry.create(kind="plugin", slug="akismet", **usual | facts)
 
 
-def test_the_date_of_wordpress_org_counts_if_it_is_later(
+def test_a_later_date_on_wordpress_org_counts(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config
 ) -> None:
     changed_at = SEEN_AT + timedelta(hours=30)
-    in_directory(last_updated=changed_at)
-    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(hours=48)) == 0
+    set_directory(last_updated=changed_at)
+    assert count_proposed(ready, fake, config, SEEN_AT + timedelta(hours=48)) == 0
     age = rest_period.age_of("plugin", AKISMET, "5.3.1")
     assert (age.counts_from, age.counts_from_release) == (changed_at, True)
     rested = changed_at + timedelta(hours=48)
-    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
-    assert proposed_at(ready, fake, config, rested) == 1
+    assert count_proposed(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert count_proposed(ready, fake, config, rested) == 1
 
 
 @pytest.mark.parametrize(
@@ -241,56 +241,56 @@ def test_the_date_of_wordpress_org_counts_if_it_is_later(
         {"last_updated": None},
     ],
 )
-def test_otherwise_the_first_sight_counts(
+def test_without_a_later_date_the_first_sighting_counts(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config, facts: dict[str, Any]
 ) -> None:
-    in_directory(**facts)
+    set_directory(**facts)
     age = rest_period.age_of("plugin", AKISMET, "5.3.1")
     assert (age.counts_from, age.counts_from_release) == (SEEN_AT, False)
     rested = SEEN_AT + timedelta(hours=48)
-    assert proposed_at(ready, fake, config, rested - timedelta(seconds=1)) == 0
-    assert proposed_at(ready, fake, config, rested) == 1
+    assert count_proposed(ready, fake, config, rested - timedelta(seconds=1)) == 0
+    assert count_proposed(ready, fake, config, rested) == 1
 
 
 @pytest.mark.parametrize("state", ["closed", "gone"])
-def test_a_rule_leaves_out_what_wordpress_org_has_closed(
+def test_a_rule_skips_a_plugin_closed_on_wordpress_org(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config, state: str
 ) -> None:
     rested = SEEN_AT + timedelta(hours=48)
-    in_directory(state=state)
-    assert proposed_at(ready, fake, config, rested) == 0
-    in_directory()
-    assert proposed_at(ready, fake, config, rested) == 1
+    set_directory(state=state)
+    assert count_proposed(ready, fake, config, rested) == 0
+    set_directory()
+    assert count_proposed(ready, fake, config, rested) == 1
     check(the_change(), fake, config)
-    in_directory(state=state)
+    set_directory(state=state)
     assert auto_update_rules.approve_due(config, rested) == 0
 
 
-def owner_requires(fake: FakeSite, hours: int, first_seen: datetime | None) -> None:
-    seen = None if first_seen is None else int(first_seen.timestamp())
+def set_required_rest(fake: FakeSite, hours: int, first_seen: datetime | None) -> None:
+    first_seen_s = None if first_seen is None else int(first_seen.timestamp())
     fake.report["agent"]["limits"]["min_age_hours"] = hours
-    fake.report["updates"]["plugins"][0]["first_seen"] = seen
+    fake.report["updates"]["plugins"][0]["first_seen"] = first_seen_s
 
 
-def test_a_rule_waits_for_what_the_owner_of_the_site_requires(
+def test_a_rule_waits_for_the_rest_period_of_the_sites_owner(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     make_rule(ana, clock, rest_hours=0)
     first_seen = SEEN_AT + timedelta(hours=3)
-    owner_requires(fake, 24, first_seen)
+    set_required_rest(fake, 24, first_seen)
     may_at = first_seen + timedelta(hours=24) + rest_period.CLOCK_MARGIN
-    assert proposed_at(ready, fake, config, may_at - timedelta(seconds=1)) == 0
-    assert proposed_at(ready, fake, config, may_at) == 1
+    assert count_proposed(ready, fake, config, may_at - timedelta(seconds=1)) == 0
+    assert count_proposed(ready, fake, config, may_at) == 1
 
 
 @pytest.mark.parametrize("first_seen", [None, 2**52])
-def test_a_rule_waits_where_the_site_does_not_say_since_when_it_knows_a_release(
+def test_a_rule_waits_for_a_site_that_does_not_report_the_first_sighting(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock, first_seen: int | None
 ) -> None:
     make_rule(ana, clock, rest_hours=0)
-    owner_requires(fake, 1, None)
+    set_required_rest(fake, 1, None)
     fake.report["updates"]["plugins"][0]["first_seen"] = first_seen
-    assert proposed_at(ready, fake, config, SEEN_AT + timedelta(days=9)) == 0
+    assert count_proposed(ready, fake, config, SEEN_AT + timedelta(days=9)) == 0
 
 
 def test_the_plan_names_when_the_release_was_first_seen(
@@ -303,18 +303,18 @@ def test_the_plan_names_when_the_release_was_first_seen(
     assert plan["release"] == {"first_seen_at": int(SEEN_AT.timestamp()), "released_at": None}
 
 
-def test_first_sights_are_forgotten_once_no_site_lists_the_release(
+def test_first_sightings_are_deleted_once_no_site_lists_the_release(
     ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    offer(fake, "5.3.2")
+    set_available(fake, "5.3.2")
     clock.advance(minutes=5)
     read_report(ready, fake, config=config)
     assert release_sightings.forget_old(clock() + release_sightings.KEPT_FOR) == 1
-    left = [row.version for row in ReleaseSighting.select()]
-    assert left == ["5.3.2"]
+    remaining = [row.version for row in ReleaseSighting.select()]
+    assert remaining == ["5.3.2"]
 
 
-def test_what_has_no_release_does_not_rest(ready: Site, fake: FakeSite, config: Config) -> None:
+def test_no_rest_period_without_a_release(ready: Site, fake: FakeSite, config: Config) -> None:
     fake.report["updates"]["translations"] = [
         {"type": "plugin", "slug": "akismet", "language": "de_DE", "updated": "2026-11-20 10:00:00"}
     ]
@@ -326,12 +326,12 @@ def test_what_has_no_release_does_not_rest(ready: Site, fake: FakeSite, config: 
 # ---- many schedules ----
 
 ZONES = ("Europe/Berlin", "America/New_York", "Pacific/Auckland", "UTC")
-# Around the nights on which clocks change in these zones.
+# Around the nights when clocks change in these zones.
 CHANGES = ("2026-03-08", "2026-03-29", "2026-04-05", "2026-09-27", "2026-10-25", "2026-11-01")
 
 
 class Schedule:
-    """One rule, when its site may be updated, and when the release was seen; drawn from a seed."""
+    """A rule, when its site may be updated and when the release was seen, drawn from a seed."""
 
     def __init__(self, seed: int) -> None:
         dice = self.dice = Random(seed)
@@ -346,7 +346,7 @@ class Schedule:
         self.from_hour, self.to_hour = begins, (begins + dice.randrange(1, 23)) % 24 or 24
 
     def readings(self) -> Iterator[datetime]:
-        """Yield what Aura's clock shows, one after the other; it is also put back."""
+        """Yield readings of Aura's clock; the clock is sometimes set back."""
         for delta in (-1, 0, 1):
             yield self.rested_at + timedelta(seconds=delta)
         for _ in range(5):
@@ -354,7 +354,7 @@ class Schedule:
 
 
 def prepare(schedule: Schedule, site: Site, ana: Actor) -> None:
-    """Make the rows of a schedule, in place of those of the last one."""
+    """Replace the rows of the last schedule with those of this one."""
     dice, now = schedule.dice, schedule.seen_at
     for model in (Change, AutoUpdateRule, Freeze):
         model.delete().execute()
@@ -399,6 +399,6 @@ def test_no_schedule_releases_a_second_early(
                 assert change.not_before >= schedule.rested_at, f"seed {seed} at {now}"
                 waits = rest_period.why_change_waits(change, AutoUpdateRule.get(), ready, now)
                 assert bool(waits) == (now < schedule.rested_at), f"seed {seed} at {now}"
-    # It releases as well, also in the very second in which it may.
+    # The rule must also release at the first second in which it may.
     assert released > count / 3
     assert on_time > count / 20

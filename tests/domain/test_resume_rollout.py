@@ -1,4 +1,4 @@
-"""A person lets a rollout go on in spite of what they read, and of nothing else."""
+"""Resume a rollout despite the findings that the person has read, and no others."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ def world(ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> Rol
 
 
 @pytest.fixture
-def rolling(world: RolloutWorld) -> RolloutWorld:
-    """A was updated; the others wait for their wave."""
+def running(world: RolloutWorld) -> RolloutWorld:
+    """A rollout whose first site A was updated; the others wait for their wave."""
     world.approve()
     world.work()
     return world
 
 
 def restore(world: RolloutWorld, name: str) -> None:
-    """The owner of a site restores the former version, and Aura reads it in the site's log."""
+    """Restore the former version as a site's owner does, and have Aura read the site's log."""
     change = world.change(name)
     about = (change.site_id, change.kind, change.ident, change.to_version)
     page_questions.close_restored(*about, world.clock())
 
 
-# ---- only what was read ----
+# ---- only the findings on the page ----
 
 
-def test_what_came_after_the_page_was_opened_is_not_accepted(world: RolloutWorld) -> None:
+def test_a_finding_that_came_after_the_page_was_opened_is_not_accepted(world: RolloutWorld) -> None:
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.approve()
     world.work()
     world.advance()
-    seen = [one.key for one in evidence.read_evidence(Rollout.get()).findings]
+    shown = [finding.key for finding in evidence.read_evidence(Rollout.get()).findings]
     Change.update(is_incident=True, state=SUCCEEDED).where(Change.state == ROLLED_BACK).execute()
     now = world.clock()
     with pytest.raises(StaleState, match="Reload the page"):
         control.resume_rollout(
-            Rollout.get(), by=world.ana, seen=seen, reason="Fine", confirmed_at=now, now=now
+            Rollout.get(), by=world.ana, seen=shown, reason="Fine", confirmed_at=now, now=now
         )
     update = RolloutUpdate.of_change(world.change("A").id)
     assert update is not None
@@ -62,58 +62,58 @@ def test_what_came_after_the_page_was_opened_is_not_accepted(world: RolloutWorld
     assert all_facts("rollout_resumed") == []
 
 
-def test_what_is_over_meanwhile_keeps_no_person_from_going_on(world: RolloutWorld) -> None:
+def test_a_finding_that_is_over_meanwhile_does_not_prevent_resuming(world: RolloutWorld) -> None:
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.approve()
     world.work()
     world.advance()
     now = world.clock()
-    seen = [f"{world.change('A').id}:{ROLLED_BACK}", f"{world.change('B').id}:outage"]
+    shown = [f"{world.change('A').id}:{ROLLED_BACK}", f"{world.change('B').id}:outage"]
     control.resume_rollout(
-        Rollout.get(), by=world.ana, seen=seen, reason="Fine", confirmed_at=now, now=now
+        Rollout.get(), by=world.ana, seen=shown, reason="Fine", confirmed_at=now, now=now
     )
     assert halted()[0] == RUNNING
 
 
 def unproven(world: RolloutWorld) -> None:
-    """A was installed and not seen working; Ana lets the rollout go on."""
+    """Make site A's update unproven, and have Ana resume the rollout."""
     Change.update(outcome_reason="unproven").where(Change.site == world.site("A")).execute()
     assert (world.advance(), halted()) == ("stopped", (STOPPED, "unproven", "A"))
     world.resume("It is behind a login")
     assert world.advance() == ""
 
 
-def test_an_outage_after_an_update_was_accepted_as_not_seen_working_stops_it_again(
-    rolling: RolloutWorld,
+def test_an_outage_after_an_accepted_unproven_update_stops_it_again(
+    running: RolloutWorld,
 ) -> None:
-    unproven(rolling)
-    rolling.clock.advance(hours=2)
-    Outage.create(site=rolling.site("A"), began_at=rolling.clock(), cause="timeout")
-    assert (rolling.advance(), halted()) == ("stopped", (STOPPED, "outage", "A"))
-    rolling.resume("The host was moved")
-    rolling.wait(hours=25)
-    assert rolling.states() == "A succeeded, B succeeded, C succeeded"
+    unproven(running)
+    running.clock.advance(hours=2)
+    Outage.create(site=running.site("A"), began_at=running.clock(), cause="timeout")
+    assert (running.advance(), halted()) == ("stopped", (STOPPED, "outage", "A"))
+    running.resume("The host was moved")
+    running.wait(hours=25)
+    assert running.states() == "A succeeded, B succeeded, C succeeded"
 
 
-def test_what_was_accepted_as_not_seen_working_may_go_on(rolling: RolloutWorld) -> None:
-    unproven(rolling)
-    rolling.wait(hours=25)
-    assert rolling.states() == "A succeeded, B succeeded, C succeeded"
+def test_an_accepted_unproven_update_lets_the_rollout_go_on(running: RolloutWorld) -> None:
+    unproven(running)
+    running.wait(hours=25)
+    assert running.states() == "A succeeded, B succeeded, C succeeded"
 
 
-# ---- a version that its owner restored ----
+# ---- a version that the owner restored ----
 
 
-def test_a_version_that_was_restored_stops_it_although_no_page_is_watched(
-    rolling: RolloutWorld,
+def test_a_restored_version_stops_the_rollout_without_watched_pages(
+    running: RolloutWorld,
 ) -> None:
-    restore(rolling, "A")
-    assert (rolling.advance(), halted()) == ("stopped", (STOPPED, "version_restored", "A"))
-    rolling.wait(hours=100)
-    assert rolling.states() == "A succeeded, B approved, C approved"
+    restore(running, "A")
+    assert (running.advance(), halted()) == ("stopped", (STOPPED, "version_restored", "A"))
+    running.wait(hours=100)
+    assert running.states() == "A succeeded, B approved, C approved"
 
 
-def test_a_version_that_was_restored_after_its_pages_were_right_stops_it(
+def test_a_version_restored_after_its_pages_were_right_stops_it(
     world: RolloutWorld,
 ) -> None:
     watch_shop(world.site("A"), world.ana, world.fake("A"))
@@ -131,8 +131,8 @@ def test_a_version_that_was_restored_after_its_pages_were_right_stops_it(
     assert world.advance() == "stopped"
 
 
-def test_another_version_that_was_restored_stops_nothing(rolling: RolloutWorld) -> None:
-    change = rolling.change("A")
+def test_restoring_another_version_stops_nothing(running: RolloutWorld) -> None:
+    change = running.change("A")
     about = (change.site_id, change.kind, change.ident, "5.2")
-    page_questions.close_restored(*about, rolling.clock())
-    assert (rolling.advance(), ChangePages.select().count()) == ("", 0)
+    page_questions.close_restored(*about, running.clock())
+    assert (running.advance(), ChangePages.select().count()) == ("", 0)

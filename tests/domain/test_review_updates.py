@@ -1,4 +1,4 @@
-"""A batch of updates: reviewed, approved or requested, postponed, stopped, and one row in lists."""
+"""Review a batch of updates: approve, request approval, postpone, stop, and list it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.factories import AKISMET, approve, check, run_change
 pytestmark = pytest.mark.both_databases
 
 
-def decided_by(site: Site, approvals_: str) -> None:
+def set_approvals(site: Site, approvals_: str) -> None:
     """Give the site a client whose updates are approved this way."""
     client = Client.named("Bakery Ltd")
     Client.update(approvals=approvals_).where(Client.id == client.id).execute()
@@ -35,9 +35,9 @@ def decided_by(site: Site, approvals_: str) -> None:
 
 @pytest.fixture
 def reviewed(ready: Site, ben: Actor, fake, config) -> Change:
-    """What Ben reviews: the site could do it, and no other person was asked."""
-    wanted = [UpdateRequest(Site.get_by_id(ready.id), "plugin", AKISMET, "5.3.1")]
-    return check(proposals.review_changes(wanted, by=ben, now=fake.clock())[0], fake, config)
+    """An update that Ben reviews: the pre-check passed, and no other person was asked."""
+    requests = [UpdateRequest(Site.get_by_id(ready.id), "plugin", AKISMET, "5.3.1")]
+    return check(proposals.review_changes(requests, by=ben, now=fake.clock())[0], fake, config)
 
 
 def approvals_for(actor: Actor) -> list[int]:
@@ -49,7 +49,7 @@ def reread(change: Change) -> Change:
     return Change.get_by_id(change.id)
 
 
-def test_who_reviews_an_update_can_approve_it_where_one_person_is_enough(reviewed, ben, config):
+def test_the_reviewer_can_approve_where_one_person_is_enough(reviewed, ben, config):
     now = reviewed.checked_at
     terms = Terms(reason="security fix")
     approvals.approve_changes(
@@ -67,24 +67,24 @@ def test_who_reviews_an_update_can_approve_it_where_one_person_is_enough(reviewe
 def test_another_person_decides_only_after_the_request(
     ready, reviewed, ana, ben, dora, config, fake, mode
 ):
-    decided_by(ready, mode)
+    set_approvals(ready, mode)
     decider = ana if mode == FOUR_EYES else dora
     assert approvals_for(decider) == []
     with pytest.raises(StaleChange, match="not requested approval"):
         approve(reread(reviewed), decider, config, fake.clock())
-    asked = proposals.request_approval(
+    requested = proposals.request_approval(
         Change.in_batch(reviewed.batch, EVERYTHING), by=ben, reason="new form", now=fake.clock()
     )
-    assert asked == 1
+    assert requested == 1
     assert (reread(reviewed).reason, reread(reviewed).state) == ("new form", PROPOSED)
     assert facts_of("approval_requested")["reason"] == "new form"
     assert approvals_for(decider) == [reviewed.id]
     assert approve(reread(reviewed), decider, config, fake.clock()).state == APPROVED
 
 
-def test_approval_is_requested_once_by_one_who_may_propose(ready, reviewed, ben, cleo, fake):
+def test_a_person_who_may_propose_requests_approval_once(ready, reviewed, ben, cleo, fake):
     assert not proposals.needs_request(Change.in_batch(reviewed.batch, EVERYTHING)[0])
-    decided_by(ready, FOUR_EYES)
+    set_approvals(ready, FOUR_EYES)
     assert proposals.needs_request(Change.in_batch(reviewed.batch, EVERYTHING)[0])
     batch = Change.in_batch(reviewed.batch, EVERYTHING)
     with pytest.raises(Forbidden):
@@ -96,21 +96,19 @@ def test_approval_is_requested_once_by_one_who_may_propose(ready, reviewed, ben,
         proposals.request_approval(batch, by=ben, reason="", now=fake.clock())
 
 
-def test_a_client_user_does_not_see_what_is_still_reviewed(ready, reviewed, ben, dora, fake):
-    decided_by(ready, CLIENT_APPROVAL)
-    theirs = permissions.visibility_of(dora)
-    assert Change.in_batch(reviewed.batch, theirs) == []
-    assert change_batches.listing(TO_APPROVE, visible=theirs, limit=9) == []
+def test_a_client_user_does_not_see_an_update_under_review(ready, reviewed, ben, dora, fake):
+    set_approvals(ready, CLIENT_APPROVAL)
+    clients_view = permissions.visibility_of(dora)
+    assert Change.in_batch(reviewed.batch, clients_view) == []
+    assert change_batches.listing(TO_APPROVE, visible=clients_view, limit=9) == []
     proposals.request_approval(
         Change.in_batch(reviewed.batch, EVERYTHING), by=ben, reason="", now=fake.clock()
     )
-    assert len(Change.in_batch(reviewed.batch, theirs)) == 1
-    assert change_batches.counts(theirs) == {TO_APPROVE: 1, UNDER_WAY: 0, TO_CHECK: 0}
+    assert len(Change.in_batch(reviewed.batch, clients_view)) == 1
+    assert change_batches.counts(clients_view) == {TO_APPROVE: 1, UNDER_WAY: 0, TO_CHECK: 0}
 
 
-def test_a_postponed_update_starts_at_its_time_with_the_plan_that_was_shown(
-    reviewed, ben, fake, config
-):
+def test_a_postponed_update_starts_at_its_time_with_the_plan_shown(reviewed, ben, fake, config):
     now = fake.clock()
     tonight = now + timedelta(hours=9)
     approvals.approve_changes(
@@ -134,7 +132,7 @@ def test_an_update_cannot_be_postponed_beyond_its_plan(reviewed, ben, fake, conf
     assert reread(reviewed).state == PROPOSED
 
 
-def test_stopping_cancels_what_has_not_started(reviewed, ben, cleo, fake):
+def test_stopping_a_batch_cancels_updates_that_have_not_started(reviewed, ben, cleo, fake):
     with pytest.raises(Forbidden):
         proposals.stop_batch([reviewed], by=cleo, now=fake.clock())
     assert proposals.stop_batch([reviewed], by=ben, now=fake.clock()) == 1
@@ -161,7 +159,7 @@ def test_a_batch_is_one_row_in_the_list_of_its_state(reviewed, ana, ben, fake, c
 
 
 def test_a_colleague_can_be_asked_where_one_person_is_enough(ready, reviewed, ana, ben, fake):
-    decided_by(ready, SELF_APPROVAL)
+    set_approvals(ready, SELF_APPROVAL)
     batch = Change.in_batch(reviewed.batch, EVERYTHING)
     assert proposals.request_approval(batch, by=ben, reason="shop", now=fake.clock()) == 1
     assert (reread(reviewed).requested_at, reread(reviewed).reason) == (fake.clock(), "shop")

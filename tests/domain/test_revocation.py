@@ -1,4 +1,4 @@
-"""Somebody ends a connection, from either end, and sees what is proven."""
+"""End a connection from either side, and record what is proven about it."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ def ops(fake: FakeSite) -> list[str]:
 
 @pytest.fixture
 def revoked(paired: Site, fake: FakeSite, ana: Actor, clock: Clock) -> Site:
-    """Ana has pressed Revoke; the site has not been told yet."""
+    """A site whose access Ana has revoked, before Aura has called it."""
     fake.calls.clear()
     revocation.revoke_access(paired, by=ana, reason="contract ended", now=clock())
     return paired
 
 
-# ---- it works ----
+# ---- successful revocation ----
 
 
-def test_acknowledged_and_then_refused_is_confirmed_by_the_site(
+def test_an_acknowledged_and_refused_probe_confirms_the_revocation(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     assert jobs.jobs == [("deliver_revocation", (revoked.id,), 0)]
@@ -75,7 +75,7 @@ def test_acknowledged_and_then_refused_is_confirmed_by_the_site(
     ]
 
 
-def test_revoking_stops_everything_before_the_site_is_told(
+def test_revoking_stops_everything_before_the_site_is_called(
     paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     sync = Sync.open_for(paired)
@@ -89,7 +89,7 @@ def test_revoking_stops_everything_before_the_site_is_told(
         site_sync.request_sync(paired, by=ana, now=clock())
 
 
-def test_a_report_that_arrives_after_revoking_is_not_believed(
+def test_a_report_that_arrives_after_revoking_is_not_accepted(
     paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     fake.during = lambda op: (
@@ -101,10 +101,10 @@ def test_a_report_that_arrives_after_revoking_is_not_believed(
     assert Report.of(paired) is None
 
 
-# ---- who may not, and when not ----
+# ---- permissions and states ----
 
 
-def test_viewer_may_not_revoke(paired: Site, cleo: Actor) -> None:
+def test_a_viewer_may_not_revoke(paired: Site, cleo: Actor) -> None:
     with pytest.raises(Forbidden):
         revocation.revoke_access(paired, by=cleo)
     assert paired.state == ACTIVE
@@ -123,7 +123,7 @@ def test_only_a_connection_can_be_revoked(site: Site, ana: Actor, state: str) ->
 
 
 @pytest.mark.parametrize("state", [NEW, PAIRING, ACTIVE, REVOKED, DISCONNECTED])
-def test_no_disconnect_is_said_in_other_states(
+def test_no_revocation_is_sent_in_other_states(
     site: Site, fake: FakeSite, config: Config, state: str
 ) -> None:
     site.move(to=state, when=(NEW,))
@@ -131,7 +131,7 @@ def test_no_disconnect_is_said_in_other_states(
     assert fake.calls == []
 
 
-def test_second_press_of_revoke_changes_nothing(revoked: Site, ana: Actor, clock: Clock) -> None:
+def test_a_second_revocation_changes_nothing(revoked: Site, ana: Actor, clock: Clock) -> None:
     clock.advance(minutes=1)
     with pytest.raises(NotPaired):
         revocation.revoke_access(revoked, by=ana, reason="again", now=clock())
@@ -139,7 +139,7 @@ def test_second_press_of_revoke_changes_nothing(revoked: Site, ana: Actor, clock
     assert events(revoked).count("revocation_started") == 1
 
 
-# ---- anything less than proven ----
+# ---- unproven revocations ----
 
 
 def test_a_site_whose_old_key_still_works_is_not_proven(
@@ -162,7 +162,7 @@ def test_a_probe_answered_by_something_else_proves_nothing(
     assert revoked.revoke_evidence["probe"] == error_code
 
 
-def test_a_probe_that_does_not_come_through_is_tried_again(
+def test_a_probe_without_an_answer_is_sent_again(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     fake.during = lambda op: fake.failing.append(ErrorCode.too_slow) if op == "ping" else None
@@ -174,7 +174,7 @@ def test_a_probe_that_does_not_come_through_is_tried_again(
     assert ops(fake) == ["revoke", "ping", "ping"]
 
 
-def test_a_probe_that_never_comes_through_ends_unproven(
+def test_a_probe_that_never_gets_an_answer_ends_unproven(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.during = lambda op: fake.failing.append(ErrorCode.too_slow) if op == "ping" else None
@@ -184,7 +184,7 @@ def test_a_probe_that_never_comes_through_ends_unproven(
     assert ops(fake) == ["revoke", *["ping"] * revocation.PROBE_TRIES]
 
 
-def test_lost_acknowledgement_is_asked_for_again_without_a_signature(
+def test_a_lost_acknowledgement_is_requested_again_without_a_signature(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.losing = {"revoke"}
@@ -195,7 +195,7 @@ def test_lost_acknowledgement_is_asked_for_again_without_a_signature(
     assert revoked.revoke_evidence["probe"] == ""
 
 
-def test_a_signature_stripped_on_the_way_is_worked_around_and_still_proven(
+def test_a_signature_stripped_by_a_proxy_is_worked_around(
     revoked: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.during = lambda op: fake.failing.append(ErrorCode.blocked) if not fake.calls[1:] else None
@@ -227,10 +227,10 @@ def test_a_forged_acknowledgement_is_not_believed(
     assert revoked.revoke_evidence["ack"] == "no"
 
 
-# ---- the site is away ----
+# ---- an unreachable site ----
 
 
-def test_unreached_site_leaves_no_key_that_could_command_it(
+def test_an_unreachable_site_leaves_no_key_that_could_command_it(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.failing = [ErrorCode.connection_refused]
@@ -255,7 +255,7 @@ def test_retries_grow_from_five_minutes_to_a_day(
     assert revoked.state == REVOKED_UNREACHED
 
 
-def test_trying_ends_after_ninety_days_and_is_never_called_done(
+def test_retries_end_after_ninety_days_without_a_confirmation(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.failing = [ErrorCode.dns]
@@ -268,7 +268,7 @@ def test_trying_ends_after_ninety_days_and_is_never_called_done(
     assert events(revoked)[-1] == "revocation_abandoned"
 
 
-def test_the_schedule_queues_disconnects_when_their_time_has_come(
+def test_the_schedule_queues_revocations_when_they_are_due(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     fake.failing = [ErrorCode.dns]
@@ -279,7 +279,7 @@ def test_the_schedule_queues_disconnects_when_their_time_has_come(
     assert jobs.jobs == [("deliver_revocation", (revoked.id,), 0)]
 
 
-def test_a_missing_sealing_key_delays_the_disconnect_and_destroys_nothing_that_disconnects(
+def test_a_missing_sealing_key_delays_the_revocation_and_deletes_no_secret(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     other = make_config(config.var_dir, sealing_keys=(("t2", bytes(32)),))
@@ -290,23 +290,23 @@ def test_a_missing_sealing_key_delays_the_disconnect_and_destroys_nothing_that_d
     assert revoked.revoke_evidence["ack"] == "yes"
 
 
-# ---- twice at once, and half way ----
+# ---- two workers and interrupted workers ----
 
 
-def test_two_workers_tell_the_site_once(revoked: Site, fake: FakeSite, config: Config) -> None:
+def test_two_workers_call_the_site_once(revoked: Site, fake: FakeSite, config: Config) -> None:
     inner: list[str] = []
 
-    def meanwhile(op: str) -> None:
+    def disconnect_again(op: str) -> None:
         if op == "revoke":
             inner.append(disconnect(Site.get_by_id(revoked.id), fake, config))
 
-    fake.during = meanwhile
+    fake.during = disconnect_again
     assert disconnect(revoked, fake, config) == REVOKED
     assert inner == ["busy"]
     assert ops(fake) == ["revoke", "ping"]
 
 
-def test_worker_killed_after_the_acknowledgement_goes_on_with_the_probe(
+def test_a_worker_killed_after_the_acknowledgement_repeats_the_probe(
     revoked: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     def die(op: str) -> None:
@@ -323,7 +323,7 @@ def test_worker_killed_after_the_acknowledgement_goes_on_with_the_probe(
     assert ops(fake) == ["revoke", "ping", "ping"]
 
 
-def test_disconnect_delivered_again_after_the_end_is_silent(
+def test_a_revocation_delivered_after_the_end_sends_nothing(
     revoked: Site, fake: FakeSite, config: Config
 ) -> None:
     disconnect(revoked, fake, config)
@@ -332,10 +332,10 @@ def test_disconnect_delivered_again_after_the_end_is_silent(
     assert fake.calls == []
 
 
-# ---- the site ends it ----
+# ---- the site disconnects ----
 
 
-def test_a_site_that_had_left_before_is_disconnected_by_its_own_proof(
+def test_a_site_that_disconnected_before_proves_it_when_revoked(
     revoked: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.disconnect()
@@ -344,7 +344,7 @@ def test_a_site_that_had_left_before_is_disconnected_by_its_own_proof(
     assert events(revoked)[-1] == "site_disconnected"
 
 
-def test_sync_finds_out_that_the_site_has_left(
+def test_a_sync_notices_that_the_site_has_disconnected(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.disconnect()
@@ -357,7 +357,7 @@ def test_sync_finds_out_that_the_site_has_left(
     assert "disconnect_proof_forged" not in events(paired)
 
 
-def test_a_disconnect_the_site_never_said_is_found_out_and_ends_it_for_real(
+def test_a_forged_disconnect_notice_is_found_out_and_the_site_is_revoked(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     """A thief with a full copy knows the secret that proves a disconnect notice."""
@@ -372,7 +372,7 @@ def test_a_disconnect_the_site_never_said_is_found_out_and_ends_it_for_real(
     assert events(paired)[-2:] == ["disconnect_proof_forged", "revocation_unproven"]
 
 
-def test_a_site_that_left_and_is_away_is_told_later(
+def test_a_disconnected_site_that_is_unreachable_is_called_later(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     assert fake.paired is not None
@@ -386,7 +386,7 @@ def test_a_site_that_left_and_is_away_is_told_later(
     assert set(paired.keys_sealed) == {"revoke"}
 
 
-def test_a_wrong_proof_disconnects_nothing_for_certain(
+def test_a_wrong_proof_leaves_the_disconnection_unconfirmed(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     kid = paired.kid
@@ -397,7 +397,7 @@ def test_a_wrong_proof_disconnects_nothing_for_certain(
     assert set(paired.keys_sealed) == {"d2s", "s2d", "revoke"}
 
 
-def test_three_plain_refusals_raise_a_question_and_delete_no_key(
+def test_three_plain_refusals_ask_a_person_and_delete_no_key(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     keys, fake.paired = fake.paired, None
@@ -420,7 +420,7 @@ def test_an_unconfirmed_disconnection_can_be_revoked(
     assert disconnect(paired, fake, config) == REVOKED
 
 
-def test_a_site_can_be_paired_while_an_old_disconnect_is_owed(
+def test_a_site_can_be_paired_while_an_old_revocation_is_pending(
     revoked: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     fake.failing = [ErrorCode.dns]
@@ -431,13 +431,13 @@ def test_a_site_can_be_paired_while_an_old_disconnect_is_owed(
     assert revocation.retry_due_revocations(clock()) == []
 
 
-# ---- a backup of Aura from before ----
+# ---- an older backup of Aura ----
 
 
-def test_a_backup_of_aura_restored_after_revoking_commands_nothing_and_is_noticed(
+def test_a_backup_of_aura_from_before_the_revocation_commands_nothing(
     paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    """Of what was revoked the backup knows nothing, and holds every key."""
+    """The backup does not know of the revocation and holds every key."""
     backup = dict(paired.__data__)
     revocation.revoke_access(paired, by=ana, now=clock())
     assert disconnect(paired, fake, config) == REVOKED

@@ -1,4 +1,4 @@
-"""A rollout in waves: each wave starts when the evidence of the one before holds."""
+"""Roll out in waves: each wave starts once the evidence of the previous one holds."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def world(rollout_world) -> RolloutWorld:
 
 
 def waves() -> list[list[str]]:
-    """The names of the sites of each wave."""
+    """Return the names of the sites of each wave."""
     found: dict[int, list[str]] = {}
-    for one in RolloutUpdate.of_rollout(Rollout.get().id):
-        found.setdefault(one.wave, []).append(one.change.site.name)
+    for update in RolloutUpdate.of_rollout(Rollout.get().id):
+        found.setdefault(update.wave, []).append(update.change.site.name)
     return [found[number] for number in sorted(found)]
 
 
-# ---- dividing ----
+# ---- waves ----
 
 
-def test_the_first_sites_are_some_by_name_then_a_percent_then_the_rest(world):
+def test_the_waves_are_a_number_then_a_percentage_then_the_rest(world):
     world.approve(THREE_WAVES)
     assert waves() == [["A"], ["B", "C"], ["D", "E"]]
 
 
-def test_the_first_sites_are_those_with_a_tag(world):
+def test_the_first_wave_may_be_the_sites_with_a_tag(world):
     for name in ("B", "D"):
         SiteTag.create(site=world.site(name), text="Canary", folded="canary")
     world.approve(WaveChoice(tag="canary", percent=0))
@@ -63,7 +63,7 @@ def test_the_first_sites_are_those_with_a_tag(world):
         (WaveChoice(count=1, wait_hours=500), "wait"),
     ],
 )
-def test_waves_that_cannot_be_are_refused_and_nothing_is_approved(world, choice, field):
+def test_impossible_waves_are_refused_and_nothing_is_approved(world, choice, field):
     batch = world.review()
     with pytest.raises(Invalid) as refusal:
         world.approve_reviewed(batch, choice)
@@ -92,7 +92,7 @@ def test_one_approval_signs_all_plans_and_only_the_first_wave_may_start(world):
     assert rollout.name == "Akismet 5.3.1"
 
 
-def test_the_site_itself_refuses_a_plan_of_a_later_wave_before_its_time(world):
+def test_the_site_refuses_a_plan_of_a_later_wave_before_its_time(world):
     world.approve()
     plan = parse_json(from_b64u(world.change("B").plan))
     earliest = world.clock() + timedelta(hours=24)
@@ -117,7 +117,7 @@ def test_a_batch_is_approved_in_waves_once(world):
         world.approve_reviewed(batch, ONE_THEN_THE_REST)
 
 
-def test_what_is_approved_later_joins_the_last_wave(world):
+def test_an_update_approved_later_joins_the_last_wave(world):
     batch = world.review()
     world.approve_reviewed(batch[:3], ONE_THEN_THE_REST)
     late = batch[4]
@@ -143,7 +143,7 @@ def test_the_next_wave_starts_when_the_evidence_has_held_long_enough(world):
     assert [facts["wave"] for facts in all_facts("rollout_wave_started")] == [2, 3]
 
 
-def test_the_time_counts_from_the_last_success(world):
+def test_the_wait_counts_from_the_last_success(world):
     world.approve(WaveChoice(count=2, percent=0, wait_hours=24))
     world.run("A")
     world.wait(hours=10)
@@ -154,7 +154,7 @@ def test_the_time_counts_from_the_last_success(world):
     assert Rollout.get().wave == 2
 
 
-def test_no_wave_starts_before_each_site_was_looked_at(world):
+def test_no_wave_starts_before_each_site_was_checked(world):
     world.approve()
     world.work()
     world.clock.advance(hours=25)
@@ -162,7 +162,7 @@ def test_no_wave_starts_before_each_site_was_looked_at(world):
     assert Rollout.get().wave == 1
 
 
-def test_tonight_moves_all_waves(world):
+def test_starting_tonight_moves_all_waves(world):
     tonight = world.clock() + timedelta(hours=8)
     world.approve(terms=Terms(starts_at=tonight))
     world.work()
@@ -187,13 +187,13 @@ def test_a_freeze_holds_a_wave_that_has_started(world):
     assert world.states().count("succeeded") == 5
 
 
-def test_what_expires_while_it_waits_has_to_be_approved_again(world):
+def test_an_update_that_expires_while_waiting_needs_a_new_approval(world):
     world.approve()
     world.work()
     world.clock.advance(days=8)
     execution.recover_changes(world.clock())
     assert world.states() == "A succeeded, B expired, C expired, D expired, E expired"
-    # What was approved was not done, so a person hears of it.
+    # Approved updates were not installed, so a person gets a message.
     assert world.advance() == "stopped"
     rollout = Rollout.get()
     assert (rollout.state, rollout.reason, rollout.site.name) == (STOPPED, "expired", "B")
@@ -202,7 +202,7 @@ def test_what_expires_while_it_waits_has_to_be_approved_again(world):
     assert [facts["waves"] for facts in all_facts("rollout_finished")] == [1]
 
 
-# ---- two at once, and workers that die ----
+# ---- two schedulers, and workers that die ----
 
 
 def test_two_schedulers_start_a_wave_once(world):
@@ -212,7 +212,7 @@ def test_two_schedulers_start_a_wave_once(world):
     world.advance()
     world.look()
     first, second = Rollout.get(), Rollout.get()
-    assert [one.start_wave(2, world.clock()) for one in (first, second)] == [True, False]
+    assert [rollout.start_wave(2, world.clock()) for rollout in (first, second)] == [True, False]
 
 
 def test_a_worker_that_dies_after_the_start_of_a_wave_loses_nothing(world, jobs):
@@ -222,7 +222,7 @@ def test_a_worker_that_dies_after_the_start_of_a_wave_loses_nothing(world, jobs)
     world.advance()
     world.look()
     assert world.advance() == "started"
-    # The jobs of the wave are lost with the queue; the periodic task finds them.
+    # The jobs of the wave are lost with the queue; the periodic task queues them again.
     world.clock.advance(minutes=2)
     jobs.jobs.clear()
     execution.recover_changes(world.clock())

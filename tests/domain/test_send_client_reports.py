@@ -1,4 +1,4 @@
-"""A report for a client is prepared when it is due, and sent once, as a person saw it."""
+"""Prepare a client report when it is due, and send it once, exactly as a person saw it."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ from tests.support.smtp_server import RunningServer
 @pytest.fixture
 def client(ready: Site, jobs: RecordingQueue) -> Client:
     """The client of the site."""
-    found = Client.named("Bäckerei <b>Söhne</b>")
-    Site.update(client=found).execute()
-    return found
+    bakery = Client.named("Bäckerei <b>Söhne</b>")
+    Site.update(client=bakery).execute()
+    return bakery
 
 
 @pytest.fixture
@@ -61,14 +61,14 @@ def waiting(client: Client, email_on: None, ana: Actor, config: Config, clock: C
 
 def send(report: SentReport, by: Actor, config: Config, clock: Clock, **changes: Any) -> int:
     arguments = {"by": by, "confirmed_at": clock(), "config": config, "now": clock(), **changes}
-    seen = arguments.pop("seen", sending.seen_digest(report))
+    digest = arguments.pop("seen", sending.seen_digest(report))
     render = arguments.pop("render", no_pdf)
-    return sending.send_report(report, seen, render, **arguments)
+    return sending.send_report(report, digest, render, **arguments)
 
 
 def deliver(config: Config, clock: Clock, **more: Any) -> list[str]:
     due = ReportDelivery.due(clock())
-    return [delivery.deliver_report(one.id, config=config, now=clock, **more) for one in due]
+    return [delivery.deliver_report(row.id, config=config, now=clock, **more) for row in due]
 
 
 def entries(event: str) -> list[dict[str, Any]]:
@@ -83,7 +83,7 @@ def failing(problem: str, **more: bool) -> Any:
     return send
 
 
-# ---- the usual way ----
+# ---- preparing and sending ----
 
 
 def test_a_person_approves_a_report_and_it_arrives_with_its_pdf(
@@ -106,16 +106,16 @@ def test_a_person_approves_a_report_and_it_arrives_with_its_pdf(
     sending.change_note(report, " Danke!\nBis bald \n", by=ana, now=clock())
     assert send(report, ana, config, clock, render=render_report) == 2
     assert deliver(config, clock) == ["sent", "sent"]
-    got = relay.received
-    assert [one.recipients for one in got] == [[address] for address in recipients]
-    headers = got[0].message
+    received = relay.received
+    assert [one.recipients for one in received] == [[address] for address in recipients]
+    headers = received[0].message
     assert headers["From"] == "Ana von Fernwood <aura@agency.example>"
     assert headers["Reply-To"] == "ana@fernwood.example"
     assert headers["Subject"] == "Website-Bericht für Bäckerei <b>Söhne</b>: Oktober 2026"
-    assert "Danke!\nBis bald\n" in got[0].text.replace("\r", "")
-    assert "Bäckerei &lt;b&gt;Söhne&lt;/b&gt;" in got[0].html
-    assert "#0b7a5c" in got[0].html
-    (attached,) = got[0].message.iter_attachments()
+    assert "Danke!\nBis bald\n" in received[0].text.replace("\r", "")
+    assert "Bäckerei &lt;b&gt;Söhne&lt;/b&gt;" in received[0].html
+    assert "#0b7a5c" in received[0].html
+    (attached,) = received[0].message.iter_attachments()
     report.refresh()
     assert attached.get_content() == report.pdf
     assert attached.get_filename() == "backerei-b-sohne-b-2026-10-01-2026-10-31.pdf"
@@ -145,14 +145,14 @@ def test_an_automatic_report_is_sent_without_a_person(
     assert len(relay.received) == 1
 
 
-def test_nothing_of_before_the_schedule_is_sent(
+def test_no_period_before_the_schedule_is_reported(
     client: Client, email_on: None, ana: Actor, config: Config, clock: Clock
 ) -> None:
     schedule.change_schedule(client, MONTHLY_REPORTS, by=ana, confirmed_at=clock(), now=clock())
     assert prepare(config, clock()) == []
 
 
-# ---- once ----
+# ---- only once ----
 
 
 def test_two_schedulers_at_once_prepare_one_report(
@@ -161,12 +161,12 @@ def test_two_schedulers_at_once_prepare_one_report(
     make_due(client, ana, clock())
     barrier = threading.Barrier(4)
 
-    def run() -> None:
+    def prepare_at_once() -> None:
         with db.connection_context():
             barrier.wait(10)
             preparing.prepare_due(config, clock())
 
-    threads = [threading.Thread(target=run) for _ in range(4)]
+    threads = [threading.Thread(target=prepare_at_once) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -177,14 +177,14 @@ def test_two_schedulers_at_once_prepare_one_report(
     assert SentReport.select().count() == 1
 
 
-def test_a_period_is_never_reported_twice_even_if_the_schedule_is_set_back(
+def test_a_period_is_reported_once_even_if_the_schedule_is_set_back(
     waiting: SentReport, client: Client, ana: Actor, config: Config, clock: Clock
 ) -> None:
     make_due(client, ana, clock(), language="de")
     assert [one.id for one in prepare(config, clock())] == [waiting.id]
 
 
-def test_two_people_at_once_send_it_once(
+def test_two_people_at_once_send_a_report_once(
     waiting: SentReport, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
     other = SentReport.known(waiting.id)
@@ -196,7 +196,7 @@ def test_two_people_at_once_send_it_once(
 
 
 def _die_before_sending(config: Config, report_id: int, at: datetime) -> None:
-    """In a process of its own: prepare an automatic report, and be killed before it is sent."""
+    """Prepare an automatic report in a process that is killed before the report is sent."""
 
     def render(*_: object) -> bytes:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -207,7 +207,7 @@ def _die_before_sending(config: Config, report_id: int, at: datetime) -> None:
         preparing.prepare_report(report_id, config=config, render=render, now=lambda: at)
 
 
-def test_a_killed_worker_delays_an_automatic_report_and_sends_no_second_one(
+def test_a_killed_worker_delays_an_automatic_report_and_it_is_sent_once(
     client: Client, email_on: None, relay: RunningServer, ana: Actor, config: Config, clock: Clock
 ) -> None:
     make_due(client, ana, clock(), is_automatic=True)
@@ -241,43 +241,43 @@ def test_a_slow_worker_does_not_overwrite_a_later_one(
     assert report.begin(clock(), clock() + timedelta(minutes=5))
     preparing._store_content(slow, config, clock())
     report.refresh()
-    assert report.state == "preparing", "another worker has begun"
+    assert report.state == "preparing", "another worker has started"
     clock.advance(minutes=6)
     prepare(config, clock())
     report.refresh()
-    made = report.content_digest
+    content_digest = report.content_digest
     preparing._store_content(slow, config, clock() + timedelta(days=1))
     report.refresh()
-    assert (report.state, report.content_digest) == ("waiting", made)
+    assert (report.state, report.content_digest) == ("waiting", content_digest)
 
 
-def test_a_lost_job_is_found_again(
+def test_a_lost_job_is_queued_again(
     waiting: SentReport, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     send(waiting, ana, config, clock)
-    (one,) = ReportDelivery.select()
-    assert ("send_report", (one.id,), 0) in jobs.jobs
+    (row,) = ReportDelivery.select()
+    assert ("send_report", (row.id,), 0) in jobs.jobs
     jobs.jobs.clear()
     assert delivery.recover_deliveries(clock()) == 1
-    assert jobs.jobs == [("send_report", (one.id,), 0)]
+    assert jobs.jobs == [("send_report", (row.id,), 0)]
 
 
-# ---- what goes wrong ----
+# ---- errors ----
 
 
-def test_a_refused_recipient_is_reported_in_the_words_of_the_server(
+def test_a_refused_recipient_is_shown_with_the_server_s_words(
     waiting: SentReport, ana: Actor, config: Config, clock: Clock
 ) -> None:
     send(waiting, ana, config, clock)
     assert deliver(config, clock, send=failing("recipient", is_final=True)) == ["failed"]
     waiting.refresh()
-    (one,) = ReportDelivery.of_report(waiting)
-    assert (waiting.state, one.words) == ("failed", "550 5.1.1 No such user")
+    (row,) = ReportDelivery.of_report(waiting)
+    assert (waiting.state, row.words) == ("failed", "550 5.1.1 No such user")
     (item,) = [item for item in attention.urgent(ana, []) if item.about == "report"]
     assert (item.word, item.severity, item.name) == ("failed", "check", waiting.client.name)
 
 
-def test_a_missing_answer_is_unknown_and_not_sent(
+def test_a_missing_reply_leaves_the_result_unknown_and_is_not_sent_again(
     waiting: SentReport, ana: Actor, config: Config, clock: Clock
 ) -> None:
     send(waiting, ana, config, clock)
@@ -289,7 +289,7 @@ def test_a_missing_answer_is_unknown_and_not_sent(
     assert waiting.state == "unknown"
 
 
-def test_one_refused_address_of_two_makes_the_report_not_delivered(
+def test_one_refused_address_of_two_leaves_the_report_undelivered(
     client: Client, email_on: None, relay: RunningServer, ana: Actor, config: Config, clock: Clock
 ) -> None:
     make_due(client, ana, clock(), recipients=("a@client.example", "b@client.example"))
@@ -326,7 +326,7 @@ def test_sending_again_sends_the_same_bytes(
 
 
 @pytest.mark.parametrize("word", ["no_recipients", "no_server"])
-def test_an_automatic_report_that_cannot_be_sent_waits_and_says_why(
+def test_an_automatic_report_that_cannot_be_sent_waits_with_the_reason(
     word: str, client: Client, email_on: None, ana: Actor, config: Config, clock: Clock
 ) -> None:
     make_due(client, ana, clock(), is_automatic=True)
@@ -342,7 +342,7 @@ def test_an_automatic_report_that_cannot_be_sent_waits_and_says_why(
         send(report, ana, config, clock)
 
 
-def test_a_report_that_does_not_get_ready_needs_a_person(
+def test_a_report_that_cannot_be_prepared_needs_a_person(
     client: Client, email_on: None, ana: Actor, config: Config, clock: Clock
 ) -> None:
     make_due(client, ana, clock())
@@ -357,13 +357,13 @@ def test_a_report_that_does_not_get_ready_needs_a_person(
     ]
 
 
-def test_only_what_the_person_saw_is_sent(
+def test_only_the_report_that_the_person_saw_is_sent(
     waiting: SentReport, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
-    seen = sending.seen_digest(waiting)
+    digest = sending.seen_digest(waiting)
     sending.change_note(waiting, "Added by Ben meanwhile", by=ben, now=clock())
     with pytest.raises(StaleState):
-        send(waiting, ana, config, clock, seen=seen)
+        send(waiting, ana, config, clock, seen=digest)
     other = SentReport.known(waiting.id)
     assert other is not None
     SentReport.update(note="changed in the last moment").execute()
@@ -386,25 +386,25 @@ def test_a_discarded_report_is_not_sent(
     assert [one.id for one in prepare(config, clock())] == [waiting.id]
 
 
-# ---- who may, and what may be typed ----
+# ---- permissions and input ----
 
 
-def test_a_client_user_sees_only_what_was_sent_to_them(
+def test_a_client_user_sees_only_reports_sent_to_them(
     waiting: SentReport, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    theirs = Actor("user", 99, "Grace", "client", client_id=waiting.client_id)
-    stranger = replace(theirs, client_id=waiting.client_id + 1)
-    for actor in (theirs, stranger):
+    grace = Actor("user", 99, "Grace", "client", client_id=waiting.client_id)
+    other_user = replace(grace, client_id=waiting.client_id + 1)
+    for actor in (grace, other_user):
         assert sending.reports_of(waiting.client, actor) == []
         with pytest.raises(NotFound):
             sending.get_report(waiting.id, actor)
     send(waiting, ana, config, clock)
-    assert sending.get_report(waiting.id, theirs).id == waiting.id
+    assert sending.get_report(waiting.id, grace).id == waiting.id
     with pytest.raises(NotFound):
-        sending.get_report(waiting.id, stranger)
+        sending.get_report(waiting.id, other_user)
 
 
-def test_a_viewer_changes_and_sends_nothing(
+def test_a_viewer_may_not_change_or_send_a_report(
     waiting: SentReport, cleo: Actor, config: Config, clock: Clock
 ) -> None:
     with pytest.raises(Forbidden):
@@ -414,7 +414,7 @@ def test_a_viewer_changes_and_sends_nothing(
     assert not [item for item in attention.urgent(cleo, []) if item.about == "report"]
 
 
-def test_recipients_and_sending_need_a_recent_password(
+def test_changing_recipients_and_sending_need_a_recent_password(
     waiting: SentReport, ana: Actor, config: Config, clock: Clock
 ) -> None:
     long_ago = clock() - timedelta(hours=1)
@@ -446,7 +446,7 @@ def test_recipients_and_sending_need_a_recent_password(
         ("language", {"language": "../de"}),
     ],
 )
-def test_what_cannot_be_right_is_refused_where_it_was_typed(
+def test_invalid_input_is_refused_at_its_field(
     client: Client, ana: Actor, clock: Clock, field: str, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(Invalid) as refusal:
@@ -456,7 +456,7 @@ def test_what_cannot_be_right_is_refused_where_it_was_typed(
 
 
 @pytest.mark.parametrize("note", ["x" * 1001, "hidden \u202e text", "a\x00b"])
-def test_a_note_is_short_plain_text(
+def test_a_note_must_be_short_plain_text(
     waiting: SentReport, ana: Actor, clock: Clock, note: str
 ) -> None:
     with pytest.raises(Invalid):
@@ -475,7 +475,7 @@ def test_the_same_schedule_twice_is_one_entry(client: Client, ana: Actor, clock:
         schedule.change_schedule(client, MONTHLY_REPORTS, by=ana, confirmed_at=clock(), now=clock())
     (event,) = entries("report_schedule_changed")
     assert event["cadence"] == "monthly"
-    assert "recipients" not in event, "addresses are kept beside the chain"
+    assert "recipients" not in event, "addresses are kept outside the hash chain"
 
 
 def test_without_a_schedule_no_report_is_due(client: Client) -> None:
@@ -486,23 +486,23 @@ def test_reports_are_deleted_with_their_client_and_no_longer_sent(
     waiting: SentReport, relay: RunningServer, ana: Actor, config: Config, clock: Clock
 ) -> None:
     send(waiting, ana, config, clock)
-    (one,) = ReportDelivery.select()
+    (row,) = ReportDelivery.select()
     site_assignment.merge_clients(
         waiting.client, Client.named("Another"), by=ana, confirmed_at=clock(), now=clock()
     )
     for model in (ReportSchedule, SentReport, ReportDocument, ReportDelivery):
         assert model.select().count() == 0
-    assert delivery.deliver_report(one.id, config=config, now=clock) == "gone"
+    assert delivery.deliver_report(row.id, config=config, now=clock) == "gone"
     assert relay.received == []
 
 
-def test_a_worker_killed_after_the_message_leaves_a_doubt(
+def test_a_worker_killed_after_sending_leaves_the_result_unknown(
     waiting: SentReport, relay: RunningServer, ana: Actor, config: Config, clock: Clock
 ) -> None:
     send(waiting, ana, config, clock)
-    (one,) = ReportDelivery.select()
+    (row,) = ReportDelivery.select()
     process = multiprocessing.get_context("spawn").Process(
-        target=_die_after_data, args=(config, one.id, clock())
+        target=_die_after_data, args=(config, row.id, clock())
     )
     process.start()
     process.join(60)
@@ -510,13 +510,13 @@ def test_a_worker_killed_after_the_message_leaves_a_doubt(
     assert deliver(config, clock) == [], "its lease has not expired"
     clock.advance(minutes=6)
     assert deliver(config, clock) == ["sent"]
-    one.refresh()
-    assert one.may_have_arrived
-    assert {got.message["Message-ID"] for got in relay.received} == {one.message_id}
+    row.refresh()
+    assert row.may_have_arrived
+    assert {email.message["Message-ID"] for email in relay.received} == {row.message_id}
 
 
 def _die_after_data(config: Config, delivery_id: int, at: datetime) -> None:
-    """In a process of its own: hand the message over, and be killed before the row is written."""
+    """Send the message in a process that is killed before it stores the result."""
 
     def send(*arguments: Any) -> str:
         smtp.send(*arguments)

@@ -1,4 +1,4 @@
-"""A site's own log reaches Aura, whole and to the byte, or an alert says what is wrong with it."""
+"""Read a site's own log completely and byte for byte, or raise an alert about what is wrong."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOG = "5d2f9f5e-0000-4000-8000-00000000000a"
 GENESIS = chain_genesis(LOG).hex()
 
 
-def kept(site: Site) -> list[tuple[int, str, str]]:
+def stored(site: Site) -> list[tuple[int, str, str]]:
     rows = (
         SiteLogEntry.select()
         .where(SiteLogEntry.site == site)
@@ -42,15 +42,15 @@ def kept(site: Site) -> list[tuple[int, str, str]]:
     return [(row.seq, row.body, row.hash) for row in rows]
 
 
-def open_kinds() -> list[str]:
+def open_alert_kinds() -> list[str]:
     return [alert.kind for alert in Alert.unresolved(EVERYTHING)]
 
 
 # ---- reading ----
 
 
-def asks_for_log(site: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> bool:
-    """Whether an hourly sync has the site's log read."""
+def queues_log_read(site: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> bool:
+    """Return whether an hourly sync queues a read of the site's log."""
     jobs.jobs.clear()
     fake.clock.advance(hours=1)
     assert read_report(site, fake, config=config).state == "done"
@@ -60,26 +60,26 @@ def asks_for_log(site: Site, fake: FakeSite, config: Config, jobs: RecordingQueu
 def test_the_log_is_read_after_the_first_report(
     paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue
 ) -> None:
-    assert asks_for_log(paired, fake, config, jobs)
+    assert queues_log_read(paired, fake, config, jobs)
 
 
-def test_entries_of_auras_own_calls_are_left_until_the_next_day(
+def test_entries_of_auras_own_calls_are_not_read_until_the_next_day(
     paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue
 ) -> None:
     read_log(paired, fake, config)
-    asked = [asks_for_log(paired, fake, config, jobs) for _ in range(24)]
-    assert asked == [False] * 23 + [True]
+    queued = [queues_log_read(paired, fake, config, jobs) for _ in range(24)]
+    assert queued == [False] * 23 + [True]
     assert read_log(paired, fake, config) == "read"
-    assert kept(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
-    assert open_kinds() == []
-    assert not asks_for_log(paired, fake, config, jobs)
+    assert stored(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
+    assert open_alert_kinds() == []
+    assert not queues_log_read(paired, fake, config, jobs)
 
 
 def steal_a_call(site: Site, fake: FakeSite, config: Config) -> None:
     fake.call(calls.channel_to(site, config), "ping", {}, by="Mallory")
 
 
-def lose_an_entry(site: Site, fake: FakeSite, config: Config) -> None:
+def lose_entry(site: Site, fake: FakeSite, config: Config) -> None:
     del fake.log[-1]
 
 
@@ -93,8 +93,8 @@ def lose_an_answer(site: Site, fake: FakeSite, config: Config) -> None:
     fake.losing.clear()
 
 
-@pytest.mark.parametrize("change", [steal_a_call, lose_an_entry, act_as_owner, lose_an_answer])
-def test_any_other_entry_has_the_log_read_at_the_next_sync(
+@pytest.mark.parametrize("change", [steal_a_call, lose_entry, act_as_owner, lose_an_answer])
+def test_any_other_entry_makes_the_next_sync_read_the_log(
     change: Callable[[Site, FakeSite, Config], None],
     paired: Site,
     fake: FakeSite,
@@ -102,24 +102,24 @@ def test_any_other_entry_has_the_log_read_at_the_next_sync(
     jobs: RecordingQueue,
 ) -> None:
     read_log(paired, fake, config)
-    assert not asks_for_log(paired, fake, config, jobs)
+    assert not queues_log_read(paired, fake, config, jobs)
     change(paired, fake, config)
-    assert asks_for_log(paired, fake, config, jobs)
+    assert queues_log_read(paired, fake, config, jobs)
 
 
-def test_what_is_new_is_kept_to_the_byte(paired: Site, fake: FakeSite, config: Config) -> None:
+def test_new_entries_are_stored_byte_for_byte(paired: Site, fake: FakeSite, config: Config) -> None:
     read_report(paired, fake, config=config)
     assert read_log(paired, fake, config) == "read"
-    assert kept(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
+    assert stored(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
     read_report(paired, fake, config=config)
     assert read_log(paired, fake, config) == "read"
-    assert kept(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
+    assert stored(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
     read = SiteLog.get_or_create_for(paired)
     assert (read.n, read.hash, read.read_at) == (*fake.head.values(), fake.clock())
-    assert open_kinds() == []
+    assert open_alert_kinds() == []
 
 
-def test_a_long_log_comes_in_batches_and_the_rest_is_left_to_the_next_job(
+def test_a_long_log_is_read_in_batches_and_the_rest_by_the_next_job(
     paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue
 ) -> None:
     for number in range(40):
@@ -127,35 +127,35 @@ def test_a_long_log_comes_in_batches_and_the_rest_is_left_to_the_next_job(
     fake.batch = 4
     jobs.jobs.clear()
     assert read_log(paired, fake, config) == "more"
-    assert len(kept(paired)) == 4 * site_log.MAX_BATCHES
+    assert len(stored(paired)) == 4 * site_log.MAX_BATCHES
     assert jobs.names() == ["read_log"]
     while read_log(paired, fake, config) == "more":
         pass
-    assert kept(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
-    assert open_kinds() == []
+    assert stored(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
+    assert open_alert_kinds() == []
 
 
-def test_what_a_site_had_with_another_dashboard_stays_there(
+def test_entries_about_another_dashboard_are_not_read(
     site: Site, fake: FakeSite, ana: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
     for _ in range(3):
         fake.write("answered", operation="report", by="Somebody at another agency", nonce="x")
     pair(site, fake, by=ana, config=config)
     assert read_log(site, fake, config) == "read"
-    assert [seq for seq, _, _ in kept(site)] == [4, 5]
-    assert open_kinds() == []
+    assert [seq for seq, _, _ in stored(site)] == [4, 5]
+    assert open_alert_kinds() == []
 
 
-def test_a_call_that_fails_keeps_nothing_and_says_so(
+def test_a_failed_call_stores_nothing_and_returns_its_error(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.failing = [ErrorCode.dns]
     assert read_log(paired, fake, config) == ErrorCode.dns
-    assert kept(paired) == []
-    assert open_kinds() == []
+    assert stored(paired) == []
+    assert open_alert_kinds() == []
 
 
-def test_only_who_may_sync_asks_for_it_and_only_of_a_paired_site(
+def test_only_a_person_who_may_sync_reads_the_log_of_a_paired_site(
     site: Site, ana: Actor, cleo: Actor, jobs: RecordingQueue
 ) -> None:
     with pytest.raises(Forbidden):
@@ -165,31 +165,31 @@ def test_only_who_may_sync_asks_for_it_and_only_of_a_paired_site(
     assert site_log.read_site_log(site.id, config=None) == "not paired"
 
 
-def test_two_that_read_at_once_keep_each_entry_once(
+def test_two_reads_at_once_store_each_entry_once(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    def meanwhile(op: str) -> None:
+    def read_again(op: str) -> None:
         fake.during = None
         assert read_log(paired, fake, config) == "read"
 
-    fake.during = meanwhile
+    fake.during = read_again
     assert read_log(paired, fake, config) in ("read", "read elsewhere", "broken")
-    assert [seq for seq, _, _ in kept(paired)] == sorted({seq for seq, _, _ in kept(paired)})
-    assert open_kinds() == []
+    assert [seq for seq, _, _ in stored(paired)] == sorted({seq for seq, _, _ in stored(paired)})
+    assert open_alert_kinds() == []
 
 
-def test_the_nonce_is_kept_before_the_call_is_sent(
+def test_the_nonce_is_stored_before_the_call_is_sent(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    known: list[int] = []
-    fake.during = lambda op: known.append(SiteCall.select().count())
+    counts: list[int] = []
+    fake.during = lambda op: counts.append(SiteCall.select().count())
     before = SiteCall.select().count()
     fake.losing.add("log")
     read_log(paired, fake, config)
     assert SiteCall.select().count() == before + 1
 
 
-# ---- what was kept is never changed ----
+# ---- stored entries never change ----
 
 
 @pytest.mark.parametrize(
@@ -203,20 +203,20 @@ def test_the_nonce_is_kept_before_the_call_is_sent(
         " FROM site_log_entry",
     ],
 )
-def test_the_database_refuses_to_change_an_entry_of_a_site(
+def test_the_database_refuses_to_change_a_stored_site_entry(
     paired: Site, fake: FakeSite, config: Config, statement: str
 ) -> None:
     read_log(paired, fake, config)
-    before = kept(paired)
+    before = stored(paired)
     with pytest.raises(DatabaseError), db.atomic():
         db.execute_sql(statement)
-    assert kept(paired) == before
+    assert stored(paired) == before
 
 
-# ---- what is wrong is found ----
+# ---- altered and missing entries ----
 
 
-def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
+def test_an_edited_entry_is_found_and_the_entries_before_it_are_stored(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     for name in ("permissions_changed", "update_approved", "kept_paused"):
@@ -231,19 +231,19 @@ def test_an_edited_entry_is_found_and_what_came_before_it_is_kept(
         "why": "was altered",
         "signed_up_to": fake.head["n"],
     }
-    assert [seq for seq, _, _ in kept(paired)] == [1, 2]
+    assert [seq for seq, _, _ in stored(paired)] == [1, 2]
 
 
 def with_changed_entry(fake: FakeSite, number: int, **changed: object) -> object:
-    """Its `log` answers, with one entry told otherwise."""
+    """Return a replacement for the site's `log` answer in which one entry is changed."""
     honest = fake.entries_after
 
     def answer(document: dict[str, object], body: bytes) -> dict[str, object]:
-        told = honest(document, body)
-        told["entries"] = [
-            {**one, **changed} if one["seq"] == number else one for one in told["entries"]
+        reply = honest(document, body)
+        reply["entries"] = [
+            {**one, **changed} if one["seq"] == number else one for one in reply["entries"]
         ]
-        return told
+        return reply
 
     return answer
 
@@ -255,7 +255,7 @@ def with_changed_entry(fake: FakeSite, number: int, **changed: object) -> object
         *({"body": "_w"}, {"body": "bm8"}, {"body": None}, {"hash": 5}),
     ],
 )
-def test_an_entry_that_does_not_fit_is_an_alert_once(
+def test_an_invalid_entry_raises_one_alert(
     paired: Site, fake: FakeSite, config: Config, changed: dict[str, object]
 ) -> None:
     fake.write("permissions_changed", "user:1")
@@ -263,7 +263,7 @@ def test_an_entry_that_does_not_fit_is_an_alert_once(
     fake.entries_after = with_changed_entry(fake, 3, **changed)
     assert read_log(paired, fake, config) == "broken"
     assert read_log(paired, fake, config) == "broken"
-    assert open_kinds() == [alerts.LOG_BROKEN]
+    assert open_alert_kinds() == [alerts.LOG_BROKEN]
 
 
 def test_a_missing_entry_is_found(paired: Site, fake: FakeSite, config: Config) -> None:
@@ -271,26 +271,26 @@ def test_a_missing_entry_is_found(paired: Site, fake: FakeSite, config: Config) 
     fake.write("update_approved", "user:1")
     honest = fake.entries_after
 
-    def without(document: dict[str, object], body: bytes) -> dict[str, object]:
-        told = honest(document, body)
-        told["entries"] = [one for one in told["entries"] if one["seq"] != 2]
-        return told
+    def answer_without_second(document: dict[str, object], body: bytes) -> dict[str, object]:
+        reply = honest(document, body)
+        reply["entries"] = [one for one in reply["entries"] if one["seq"] != 2]
+        return reply
 
-    fake.entries_after = without
+    fake.entries_after = answer_without_second
     assert read_log(paired, fake, config) == "broken"
     assert Alert.unresolved(EVERYTHING)[0].evidence["site"]["why"] == "is missing"
 
 
-def test_a_log_that_keeps_back_its_newest_entries_is_found(
+def test_a_log_without_its_newest_entries_is_found(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     honest = fake.entries_after
 
-    def shorter(document: dict[str, object], body: bytes) -> dict[str, object]:
-        told = honest(document, body)
-        return {**told, "entries": told["entries"][:-1]}
+    def answer_without_last(document: dict[str, object], body: bytes) -> dict[str, object]:
+        reply = honest(document, body)
+        return {**reply, "entries": reply["entries"][:-1]}
 
-    fake.entries_after = shorter
+    fake.entries_after = answer_without_last
     assert read_log(paired, fake, config) == "broken"
     assert "this request" in Alert.unresolved(EVERYTHING)[0].evidence["site"]["why"]
 
@@ -298,16 +298,16 @@ def test_a_log_that_keeps_back_its_newest_entries_is_found(
 @pytest.mark.parametrize(
     "changed", [{"entries": None}, {"entries": [1] * 501}, {"from": "1"}, {"entries": [7]}]
 )
-def test_an_answer_that_is_no_part_of_a_log_is_an_alert(
+def test_an_answer_that_is_no_part_of_a_log_raises_an_alert(
     paired: Site, fake: FakeSite, config: Config, changed: dict[str, object]
 ) -> None:
     honest = fake.entries_after
     fake.entries_after = lambda document, body: {**honest(document, body), **changed}
     assert read_log(paired, fake, config) == "broken"
-    assert open_kinds() == [alerts.LOG_BROKEN]
+    assert open_alert_kinds() == [alerts.LOG_BROKEN]
 
 
-def test_closing_the_alert_reads_on_from_where_the_site_signed_last(
+def test_after_the_alert_is_closed_reading_goes_on_from_the_last_checkpoint(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
     fake.write("permissions_changed", "user:1")
@@ -316,11 +316,11 @@ def test_closing_the_alert_reads_on_from_where_the_site_signed_last(
     read_log(paired, fake, config)
     fake.entries_after = honest
     signed_up_to, now = fake.head["n"], fake.clock()
-    told = {"note": "A plugin edited it.", "with_others": False, "confirmed_at": now, "now": now}
-    alerts.close_alert(Alert.unresolved(EVERYTHING)[0], by=ana, **told)
+    closing = {"note": "A plugin edited it.", "with_others": False, "confirmed_at": now, "now": now}
+    alerts.close_alert(Alert.unresolved(EVERYTHING)[0], by=ana, **closing)
     read_report(paired, fake, config=config)
     assert read_log(paired, fake, config) == "read"
-    assert open_kinds() == []
+    assert open_alert_kinds() == []
     rows = SiteLogEntry.select().order_by(SiteLogEntry.branch, SiteLogEntry.seq)
     assert [(row.branch, row.seq) for row in rows] == [
         (0, 1),
@@ -328,7 +328,7 @@ def test_closing_the_alert_reads_on_from_where_the_site_signed_last(
     ]
 
 
-def test_a_log_of_another_name_begins_a_branch_of_its_own(
+def test_a_log_with_another_id_starts_a_new_branch(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_log(paired, fake, config)
@@ -344,7 +344,7 @@ def test_a_log_of_another_name_begins_a_branch_of_its_own(
     ]
 
 
-# ---- the rules, without a site ----
+# ---- the verification, without a site ----
 
 
 def chain(first: int, count: int, prev: str = GENESIS, event: str = "answered") -> list[LogEntry]:
@@ -365,18 +365,18 @@ def checkpoint_at(n: int, digest: str) -> Checkpoint:
 def follow(
     links: list[LogEntry], first: int, checkpoint: Checkpoint, start: Cursor | None = None
 ) -> object:
-    whole, broken = site_log.verify_batch(
+    verified, broken = site_log.verify_batch(
         Batch(links, first, False), start or Cursor(0, GENESIS), checkpoint, {}
     )
-    return broken.why if isinstance(broken, LogBroken) else [link.seq for link in whole]
+    return broken.why if isinstance(broken, LogBroken) else [link.seq for link in verified]
 
 
-def test_a_chain_from_the_beginning_to_the_checkpoint_is_whole() -> None:
+def test_an_unbroken_chain_up_to_the_checkpoint_is_verified() -> None:
     links = chain(1, 5)
     assert follow(links, 1, checkpoint_at(5, links[-1].hash)) == [1, 2, 3, 4, 5]
 
 
-def test_the_last_entry_has_to_be_the_one_the_site_signed() -> None:
+def test_the_last_entry_must_be_the_one_in_the_checkpoint() -> None:
     links = chain(1, 5)
     assert "last entry that the site named" in str(follow(links, 1, checkpoint_at(5, "0" * 64)))
     assert "last entry that the site named" in str(
@@ -384,7 +384,7 @@ def test_the_last_entry_has_to_be_the_one_the_site_signed() -> None:
     )
 
 
-def test_an_entry_another_checkpoint_named_has_to_be_that_one() -> None:
+def test_an_entry_in_another_checkpoint_must_match_it() -> None:
     links = chain(1, 5)
     checkpoint, start = checkpoint_at(5, links[-1].hash), Cursor(0, GENESIS)
     _, broken = site_log.verify_batch(Batch(links, 1, False), start, checkpoint, {3: "0" * 64})
@@ -392,26 +392,26 @@ def test_an_entry_another_checkpoint_named_has_to_be_that_one() -> None:
     assert "signed" in broken.why
 
 
-def test_older_ones_may_be_trimmed_only_where_a_log_that_long_trims() -> None:
+def test_old_entries_may_be_missing_only_in_a_log_long_enough_to_trim() -> None:
     links = chain(501, 3, prev="1" * 64)
     assert follow(links, 501, checkpoint_at(10_500, "2" * 64)) == [501, 502, 503]
     assert follow(links, 501, checkpoint_at(9_000, "2" * 64)) == "is missing"
     assert follow(links, 500, checkpoint_at(10_500, "2" * 64)) == "is missing"
 
 
-def test_a_new_connection_may_begin_anywhere() -> None:
+def test_the_log_of_a_new_connection_may_start_anywhere() -> None:
     links = chain(40, 1, prev="1" * 64, event="connected")
     assert follow(links, 40, checkpoint_at(40, links[0].hash)) == [40]
 
 
-def test_nothing_new_is_whole_too() -> None:
+def test_a_log_without_new_entries_is_verified() -> None:
     assert follow([], 1, checkpoint_at(3, "a" * 64), Cursor(3, "a" * 64)) == []
     assert "last entry that the site named" in str(
         follow([], 1, checkpoint_at(2, "a" * 64), Cursor(3, "a" * 64))
     )
 
 
-# ---- a site that would fill the disk ----
+# ---- limits on the size of a log ----
 
 
 def flood(fake: FakeSite, count: int, size: int = 1000) -> None:
@@ -419,7 +419,7 @@ def flood(fake: FakeSite, count: int, size: int = 1000) -> None:
         fake.write("permissions_changed", "user:1", number=number, more="x" * size)
 
 
-def test_more_than_a_days_share_is_not_kept_and_the_site_waits_for_a_person(
+def test_a_log_over_the_daily_limit_is_not_stored_and_quarantines_the_site(
     paired: Site,
     fake: FakeSite,
     config: Config,
@@ -431,18 +431,18 @@ def test_more_than_a_days_share_is_not_kept_and_the_site_waits_for_a_person(
     flood(fake, 100)
     jobs.jobs.clear()
     assert read_log(paired, fake, config) == "too much"
-    assert 0 < len(kept(paired)) < 30
+    assert 0 < len(stored(paired)) < 30
     assert (paired.quarantine, paired.quarantine_evidence["sent_today"] > 30_000) == (
         EXCESSIVE,
         True,
     )
-    assert open_kinds() == [alerts.LOG_EXCESSIVE]
+    assert open_alert_kinds() == [alerts.LOG_EXCESSIVE]
     calls = len(fake.calls)
     assert read_log(paired, fake, config) == "too much"
     assert (len(fake.calls), jobs.names()) == (calls, [])
 
 
-def test_entries_of_one_letter_are_counted_by_what_a_row_takes(
+def test_short_entries_count_with_the_size_of_a_whole_row(
     paired: Site, fake: FakeSite, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(site_log, "DAY_BYTES", 30_000)
@@ -451,10 +451,10 @@ def test_entries_of_one_letter_are_counted_by_what_a_row_takes(
     while read_log(paired, fake, config) == "more":
         pass
     assert paired.quarantine == EXCESSIVE
-    assert len(kept(paired)) <= 30_000 / 300
+    assert len(stored(paired)) <= 30_000 / 300
 
 
-def test_the_days_share_begins_again_and_the_share_in_all_does_not(
+def test_the_daily_limit_resets_and_the_total_limit_does_not(
     paired: Site, fake: FakeSite, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(site_log, "DAY_BYTES", 30_000)
@@ -469,7 +469,7 @@ def test_the_days_share_begins_again_and_the_share_in_all_does_not(
     assert paired.quarantine == EXCESSIVE
 
 
-def test_with_new_keys_it_is_read_on(
+def test_renewed_keys_resume_reading(
     paired: Site,
     fake: FakeSite,
     ana: Actor,
@@ -479,16 +479,16 @@ def test_with_new_keys_it_is_read_on(
     monkeypatch.setattr(site_log, "DAY_BYTES", 30_000)
     flood(fake, 25)
     assert read_log(paired, fake, config) == "too much"
-    asked = rotation.request_rotation(paired, by=ana, config=config, now=fake.clock())
-    assert rotation.run_rotation(asked.id, config=config, call=fake.call, now=fake.clock) == "done"
+    task = rotation.request_rotation(paired, by=ana, config=config, now=fake.clock())
+    assert rotation.run_rotation(task.id, config=config, call=fake.call, now=fake.clock) == "done"
     paired.refresh()
     assert paired.quarantine == ""
     monkeypatch.setattr(site_log, "DAY_BYTES", 60_000)
     assert read_log(paired, fake, config) == "read"
-    assert kept(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
+    assert stored(paired) == [(one.seq, one.body, one.hash) for one in fake.log]
 
 
-def test_the_rest_of_a_long_log_is_left_for_a_while(
+def test_the_rest_of_a_long_log_is_read_after_a_pause(
     paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue
 ) -> None:
     flood(fake, 40)

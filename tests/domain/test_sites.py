@@ -1,4 +1,4 @@
-"""A person adds a site, finds it again, and forgets it."""
+"""Add a site, find it in the list, and remove it."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def test_sites_of_one_client_share_it(ana: Actor) -> None:
     assert Client.select().count() == 1
 
 
-def test_a_site_without_a_name_is_called_by_its_address(ana: Actor) -> None:
+def test_a_site_without_a_name_is_listed_by_its_address(ana: Actor) -> None:
     assert add(ana, "https://www.bakery.example/", name=" ").name == "www.bakery.example"
     assert add(ana, "https://www.bakery.example/blog/", name="").name == "www.bakery.example/blog"
 
 
-def test_viewer_may_not_add(cleo: Actor) -> None:
+def test_a_viewer_may_not_add_a_site(cleo: Actor) -> None:
     with pytest.raises(Forbidden):
         add(cleo)
     assert Site.select().count() == 0
@@ -126,7 +126,7 @@ def test_an_address_has_one_spelling(typed: str, url: str) -> None:
         "https://bakery.example/" + "a" * 1900,
     ],
 )
-def test_an_unusable_address_is_refused_with_a_sentence(ana: Actor, typed: str) -> None:
+def test_an_unusable_address_is_refused_with_a_message(ana: Actor, typed: str) -> None:
     with pytest.raises(Invalid) as refusal:
         add(ana, typed)
     assert refusal.value.messages["url"].endswith(".")
@@ -134,7 +134,7 @@ def test_an_unusable_address_is_refused_with_a_sentence(ana: Actor, typed: str) 
     assert Site.select().count() == 0
 
 
-def test_every_field_gets_its_own_message(ana: Actor) -> None:
+def test_every_invalid_field_gets_its_own_message(ana: Actor) -> None:
     with pytest.raises(Invalid) as refusal:
         add(ana, "", name="x" * 121, client_name="y" * 121)
     assert set(refusal.value.messages) == {"url", "name", "client"}
@@ -169,12 +169,12 @@ def test_a_home_is_host_port_and_path(one: str, other: str, same: bool) -> None:
     assert urls.same_home(one, other) is same
 
 
-# ---- finding ----
+# ---- the list ----
 
 
 @pytest.fixture
-def three(ana: Actor, jobs: RecordingQueue) -> dict[str, Site]:
-    """Bakery (Miller, broken), Butcher (no client, new), Zoo (Adams, two offers)."""
+def three_sites(ana: Actor, jobs: RecordingQueue) -> dict[str, Site]:
+    """Return Bakery (Miller, broken), Butcher (no client, new) and Zoo (Adams, two updates)."""
     bakery = make_site(ana, now=NOW, client="Miller")
     butcher = make_site(
         ana, now=NOW + timedelta(days=1), url="https://meat.example", name="butcher"
@@ -193,18 +193,18 @@ def three(ana: Actor, jobs: RecordingQueue) -> dict[str, Site]:
     ("state", "names"),
     [("new", ["butcher"]), ("healthy", ["Zoo"]), ("unreachable", ["Bakery"]), ("revoked", [])],
 )
-def test_sites_are_found_by_their_state(
-    three: dict[str, Site], state: str, names: list[str]
+def test_sites_are_filtered_by_their_state(
+    three_sites: dict[str, Site], state: str, names: list[str]
 ) -> None:
     assert [site.name for site in fleet(EVERYTHING) if site.connection == state] == names
     assert Site.count_by_connection().get(state, 0) == len(names)
 
 
-# ---- forgetting ----
+# ---- removing ----
 
 
 @pytest.mark.parametrize("state", MAY_FORGET)
-def test_forgotten_site_leaves_the_list_and_its_entries_stay(
+def test_a_removed_site_leaves_the_list_and_its_entries_stay(
     site: Site, ana: Actor, state: str
 ) -> None:
     site.move(to=state, when=(NEW,))
@@ -216,7 +216,7 @@ def test_forgotten_site_leaves_the_list_and_its_entries_stay(
 
 
 @pytest.mark.parametrize("state", [s for s in STATES if s not in MAY_FORGET])
-def test_a_site_with_a_connection_or_a_token_out_is_not_forgotten(
+def test_a_site_with_a_connection_or_a_waiting_token_is_not_removed(
     site: Site, ana: Actor, state: str
 ) -> None:
     site.move(to=state, when=(NEW,))
@@ -226,18 +226,18 @@ def test_a_site_with_a_connection_or_a_token_out_is_not_forgotten(
     assert {ACTIVE, PAIRING, REVOKING, DISCONNECTED_UNCONFIRMED} >= {state}
 
 
-def test_viewer_may_not_forget(site: Site, cleo: Actor) -> None:
+def test_a_viewer_may_not_remove_a_site(site: Site, cleo: Actor) -> None:
     with pytest.raises(Forbidden):
         sites.remove_site(site, by=cleo)
 
 
-def test_a_site_is_forgotten_once(site: Site, ana: Actor) -> None:
+def test_a_site_is_removed_once(site: Site, ana: Actor) -> None:
     sites.remove_site(site, by=ana)
     with pytest.raises(Conflict):
         sites.remove_site(site, by=ana)
 
 
-def test_what_a_forgotten_site_said_is_deleted(
+def test_the_reports_of_a_removed_site_are_deleted(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
@@ -248,7 +248,7 @@ def test_what_a_forgotten_site_said_is_deleted(
     assert paired.keys_sealed == {}
 
 
-def test_a_forgotten_site_that_was_never_reached_is_still_told(
+def test_a_removed_site_that_was_unreachable_is_still_revoked(
     paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     revocation.revoke_access(paired, by=ana, now=clock())

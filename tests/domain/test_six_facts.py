@@ -1,5 +1,4 @@
-"""What happened to a site is answered from the audit log, with nothing of the rest of the
-database."""
+"""Answer six questions about an update from the audit log alone, without any other table."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ from tests.support.fakes import Clock, FakeSite
 def evidence_digest(
     ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> str:
-    """Of what one change, carried out, keeps as its evidence."""
+    """Carry out one update and return the digest of its evidence."""
     change = check(propose(ready, ben, clock(), reason="a hole was closed"), fake, config)
     approve(change, ana, config, clock())
     run_change(change, fake, config)
@@ -31,32 +30,33 @@ def evidence_digest(
 
 
 @pytest.fixture
-def told(evidence_digest: str, ready: Site) -> list[dict[str, Any]]:
-    """Everything the audit log says of that change, oldest first, when only the audit log is
-    left."""
+def entries(evidence_digest: str, ready: Site) -> list[dict[str, Any]]:
+    """Return the audit log entries of that update, oldest first, when other tables are empty."""
     for table in ("change", "component", "report"):
         db.execute_sql(f"DELETE FROM {table}")
     entries = find_entries(EntryFilter(site=ready.id, component=AKISMET), 100)
     return [entry_document(one) for one in reversed(entries)]
 
 
-def of(told: list[dict[str, Any]], event: str) -> dict[str, Any]:
-    return next(one for one in told if one["event"] == event)
+def find_entry(entries: list[dict[str, Any]], event: str) -> dict[str, Any]:
+    return next(one for one in entries if one["event"] == event)
 
 
-def test_which_site_and_what_state_it_reported(told: list[dict[str, Any]], ready: Site) -> None:
-    checked = of(told, "change_checked")
+def test_the_log_says_which_site_and_its_report(entries: list[dict[str, Any]], ready: Site) -> None:
+    checked = find_entry(entries, "change_checked")
     assert (checked["site"], checked["client"]) == (ready.id, ready.client_id)
     facts = checked["facts"]
     assert facts["home"] == ready.home
     reported = facts["reported"]
     assert (reported["version"], reported["active"]) == ("5.3", True)
     assert {"wordpress", "php", "package_host"} <= set(reported)
-    assert len(facts["report"]) == 64, "and which report it had sent before"
+    assert len(facts["report"]) == 64, "and the digest of the report before it"
 
 
-def test_what_was_proposed_by_whom_and_from_where(told: list[dict[str, Any]]) -> None:
-    proposed = of(told, "change_proposed")
+def test_the_log_says_what_was_proposed_by_whom_and_from_where(
+    entries: list[dict[str, Any]],
+) -> None:
+    proposed = find_entry(entries, "change_proposed")
     assert (proposed["actor"]["name"], proposed["actor"]["ip"]) == ("Ben", "192.0.2.2")
     facts = proposed["facts"]
     assert (facts["kind"], facts["ident"], facts["reason"]) == (
@@ -67,17 +67,17 @@ def test_what_was_proposed_by_whom_and_from_where(told: list[dict[str, Any]]) ->
     assert (facts["from_version"], facts["to_version"]) == ("5.3", "5.3.1")
 
 
-def test_who_approved_which_bytes_from_where(told: list[dict[str, Any]]) -> None:
-    approved = of(told, "change_approved")
+def test_the_log_says_who_approved_which_plan_from_where(entries: list[dict[str, Any]]) -> None:
+    approved = find_entry(entries, "change_approved")
     assert (approved["actor"]["name"], approved["actor"]["ip"]) == ("Ana", "192.0.2.1")
-    assert approved["facts"]["digest"] == of(told, "change_checked")["facts"]["digest"]
+    assert approved["facts"]["digest"] == find_entry(entries, "change_checked")["facts"]["digest"]
 
 
-def test_when_it_ran_and_describe_exit_with_which_evidence(
-    told: list[dict[str, Any]], evidence_digest: str
+def test_the_log_says_when_the_update_ran_and_how_it_ended(
+    entries: list[dict[str, Any]], evidence_digest: str
 ) -> None:
-    assert of(told, "change_started")["at"] <= of(told, "change_ended")["at"]
-    facts = of(told, "change_ended")["facts"]
+    assert find_entry(entries, "change_started")["at"] <= find_entry(entries, "change_ended")["at"]
+    facts = find_entry(entries, "change_ended")["facts"]
     assert (facts["outcome"], facts["how"]) == ("succeeded", "answer")
     assert (facts["evidence"]["before_version"], facts["evidence"]["after_version"]) == (
         "5.3",
@@ -86,7 +86,7 @@ def test_when_it_ran_and_describe_exit_with_which_evidence(
     assert facts["evidence_digest"] == evidence_digest
 
 
-def test_one_that_nobody_wanted_is_told_as_well(
+def test_a_rejected_and_a_cancelled_update_are_in_the_audit_log_too(
     ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     rejected = check(propose(ready, ben, clock()), fake, config)

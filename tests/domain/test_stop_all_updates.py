@@ -1,4 +1,4 @@
-"""One switch stops every change: nothing is approved, released, sent or sent again."""
+"""Stop all updates with one switch: nothing is approved, released, sent or sent again."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def start(by: Actor, clock: Clock) -> stop_switch.Affected:
     return stop_switch.start_changes(by=by, confirmed_at=clock(), now=clock())
 
 
-def test_it_is_stored_with_its_reason_who_and_when(stop, ben, clock, proposed):
+def test_a_stop_is_stored_with_its_reason_actor_and_time(stop, ben, clock, proposed):
     assert stop() == stop_switch.Affected(running=0, waiting=0)
     found = ChangeStop.current()
     assert (found.reason, found.stopped_by) == ("the host was broken into", "Ben")
@@ -58,26 +58,26 @@ def test_it_is_stored_with_its_reason_who_and_when(stop, ben, clock, proposed):
     assert AuditEntry.head().event == "updates_stopped"
 
 
-def test_an_owner_starts_again_and_the_stop_is_kept(stop, ana, ben, clock):
+def test_an_owner_resumes_updates_and_the_stop_stays_recorded(stop, ana, ben, clock):
     stop()
     with pytest.raises(Forbidden):
         start(ben, clock)
     clock.advance(minutes=5)
     start(ana, clock)
     assert ChangeStop.current() is None
-    kept = ChangeStop.get()
-    assert (kept.started_by, kept.started_at) == ("Ana", clock())
+    stored = ChangeStop.get()
+    assert (stored.started_by, stored.started_at) == ("Ana", clock())
     assert AuditEntry.head().event == "updates_started"
 
 
-def test_who_may_only_look_stops_nothing(cleo, dora, clock):
+def test_a_viewer_may_not_stop_updates(cleo, dora, clock):
     for person in (cleo, dora):
         with pytest.raises(Forbidden):
             stop_switch.stop_changes("why not", by=person, confirmed_at=clock(), now=clock())
     assert ChangeStop.current() is None
 
 
-def test_both_need_a_recent_password(stop, ana, clock):
+def test_stopping_and_resuming_need_a_recent_password(stop, ana, clock):
     earlier = clock() - REAUTH_MAX_AGE
     with pytest.raises(ReauthenticationRequired):
         stop_switch.stop_changes("why", by=ana, confirmed_at=earlier, now=clock())
@@ -87,13 +87,13 @@ def test_both_need_a_recent_password(stop, ana, clock):
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501])
-def test_it_needs_a_reason(ana, clock, reason):
+def test_a_stop_needs_a_reason(ana, clock, reason):
     with pytest.raises(Invalid):
         stop_switch.stop_changes(reason, by=ana, confirmed_at=clock(), now=clock())
     assert ChangeStop.current() is None
 
 
-def test_twice_it_is_one_stop(stop, ana, clock):
+def test_stopping_twice_is_one_stop(stop, ana, clock):
     stop()
     with pytest.raises(StaleState):
         stop()
@@ -103,7 +103,7 @@ def test_twice_it_is_one_stop(stop, ana, clock):
         start(ana, clock)
 
 
-# ---- what it stops ----
+# ---- the effects ----
 
 
 def test_nothing_is_approved(stop, ana, proposed, config, clock):
@@ -116,7 +116,7 @@ def test_nothing_is_approved(stop, ana, proposed, config, clock):
     assert approve(proposed, ana, config, clock()).state == APPROVED
 
 
-def test_what_was_approved_waits_and_goes_on_afterwards(
+def test_an_approved_update_waits_and_goes_on_afterwards(
     stop, ana, approved, fake, config, clock, jobs
 ):
     stop()
@@ -133,14 +133,14 @@ def test_what_was_approved_waits_and_goes_on_afterwards(
     assert run_change(approved, fake, config) == SUCCEEDED
 
 
-def test_it_expires_when_its_time_passes_meanwhile(stop, approved, clock):
+def test_an_approved_update_expires_when_its_time_passes_meanwhile(stop, approved, clock):
     stop()
     clock.advance(days=4)
     execution.recover_changes(clock())
     assert Change.get_by_id(approved.id).state == EXPIRED
 
 
-def test_what_waits_for_the_site_is_not_sent_again(stop, approved, fake, config, clock, jobs):
+def test_an_update_waiting_for_its_site_is_not_resent(stop, approved, fake, config, clock, jobs):
     Change.update(state=WAITING, outcome_reason="busy").execute()
     stop()
     fake.calls.clear()
@@ -151,11 +151,11 @@ def test_what_waits_for_the_site_is_not_sent_again(stop, approved, fake, config,
     assert fake.calls == []
 
 
-def test_stopped_between_the_claim_and_the_call_it_is_not_sent(
+def test_an_update_stopped_between_claim_and_call_is_not_sent(
     stop, ana, approved, fake, config, clock, jobs, ready
 ):
     def look(url: str, **more: object) -> object:
-        """Ben stops everything while Aura looks at the site's home page."""
+        """Have Ben stop everything while Aura checks the site's home page."""
         assert Change.get_by_id(approved.id).state == RUNNING
         stop()
         return fake.look(url, **more)
@@ -179,7 +179,7 @@ def test_stopped_between_the_claim_and_the_call_it_is_not_sent(
     assert run_change(change, fake, config) == SUCCEEDED
 
 
-def test_what_was_sent_before_is_counted_and_its_result_is_still_read(
+def test_running_updates_are_counted_and_their_results_still_read(
     stop, approved, fake, config, clock
 ):
     fake.during = lambda op: counted.append(stop())
@@ -201,7 +201,7 @@ def test_rules_propose_and_release_nothing(stop, ana, ready, fake, config, clock
     assert auto_update_rules.approve_due(config, clock()) == 1
 
 
-def test_syncs_pre_checks_and_revocation_go_on(stop, ready, ben, fake, config, clock):
+def test_syncs_pre_checks_and_revocations_continue(stop, ready, ben, fake, config, clock):
     stop()
     assert read_report(ready, fake, config=config).state == "done"
     assert check(propose(ready, ben, clock()), fake, config).state == PROPOSED
@@ -213,14 +213,14 @@ def test_the_stop_is_read_under_the_lock_of_the_claim(
     stop, approved: Change, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """Whoever claims a change holds the one lock of writers when it asks for the stop."""
-    asked: list[bool] = []
+    """A claim reads the stop inside its transaction, which holds the single write lock."""
+    in_transaction: list[bool] = []
     current = ChangeStop.current
 
-    def watched() -> ChangeStop | None:
-        asked.append(bool(db.in_transaction()))
+    def record_transaction() -> ChangeStop | None:
+        in_transaction.append(bool(db.in_transaction()))
         return current()
 
-    monkeypatch.setattr(ChangeStop, "current", watched)
+    monkeypatch.setattr(ChangeStop, "current", record_transaction)
     assert run_change(approved, fake, config) == SUCCEEDED
-    assert asked == [True, True]
+    assert in_transaction == [True, True]

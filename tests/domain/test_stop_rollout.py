@@ -1,4 +1,4 @@
-"""A rollout stops by itself, names the site and the reason, and a person decides."""
+"""Stop a rollout on bad evidence, name the site and the reason, and let a person decide."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def world(rollout_world) -> RolloutWorld:
 
 
 @pytest.fixture
-def rolling(world) -> RolloutWorld:
-    """A was updated; the others wait for their wave."""
+def running(world) -> RolloutWorld:
+    """A rollout whose first site A was updated; the others wait for their wave."""
     world.approve()
     world.work()
     return world
@@ -48,11 +48,11 @@ def items(world: RolloutWorld) -> list[attention.Item]:
 # ---- what stops it ----
 
 
-def test_a_fatal_error_of_the_first_site_stops_the_rollout_and_names_the_site(world):
+def test_a_fatal_error_on_the_first_site_stops_the_rollout(world):
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.approve()
     world.work()
-    # At once, before anything has looked at the rollout.
+    # The rollout stops at once, before the periodic check.
     assert [world.run(name) for name in "BCDE"] == [APPROVED] * 4
     assert world.advance() == "stopped"
     assert halted() == (STOPPED, ROLLED_BACK, "A")
@@ -66,37 +66,37 @@ def test_a_fatal_error_of_the_first_site_stops_the_rollout_and_names_the_site(wo
     assert world.states() == "A rolled_back, B approved, C approved, D approved, E approved"
 
 
-def test_a_bad_end_holds_the_other_sites_of_its_own_wave(rolling):
-    rolling.clock.advance(hours=25)
-    rolling.advance()
-    rolling.look()
-    assert rolling.advance() == "started"
-    rolling.fake("C").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
-    assert [rolling.run(name) for name in "BCDE"] == [SUCCEEDED, ROLLED_BACK, APPROVED, APPROVED]
-    assert rolling.advance() == "stopped"
+def test_a_failed_update_holds_the_other_sites_of_its_own_wave(running):
+    running.clock.advance(hours=25)
+    running.advance()
+    running.look()
+    assert running.advance() == "started"
+    running.fake("C").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
+    assert [running.run(name) for name in "BCDE"] == [SUCCEEDED, ROLLED_BACK, APPROVED, APPROVED]
+    assert running.advance() == "stopped"
     assert halted() == (STOPPED, ROLLED_BACK, "C")
 
 
-def test_a_site_that_breaks_later_stops_the_rollout(rolling):
-    rolling.fake("A").front_page = FATAL_PAGE
-    site = rolling.site("A")
-    look = rolling.fake("A").look
-    late_failures.check_site(site, config=rolling.config, look=look, now=rolling.clock)
-    rolling.wait(minutes=1)
+def test_a_site_that_breaks_later_stops_the_rollout(running):
+    running.fake("A").front_page = FATAL_PAGE
+    site = running.site("A")
+    look = running.fake("A").look
+    late_failures.check_site(site, config=running.config, look=look, now=running.clock)
+    running.wait(minutes=1)
     assert halted() == (STOPPED, "broke_later", "A")
 
 
-def test_a_broken_page_at_the_end_of_the_wait_stops_the_rollout(rolling):
-    rolling.clock.advance(hours=20)
-    rolling.fake("A").front_page = FATAL_PAGE
-    rolling.wait(hours=5)
+def test_a_broken_page_at_the_end_of_the_wait_stops_the_rollout(running):
+    running.clock.advance(hours=20)
+    running.fake("A").front_page = FATAL_PAGE
+    running.wait(hours=5)
     assert halted()[0::2] == (STOPPED, "A")
     assert Rollout.get().wave == 1
 
 
-def test_a_page_that_cannot_be_judged_is_no_evidence(rolling):
-    rolling.fake("A").front_page = (404, b"nothing here")
-    rolling.wait(hours=25)
+def test_a_page_with_an_unclear_result_is_no_evidence(running):
+    running.fake("A").front_page = (404, b"nothing here")
+    running.wait(hours=25)
     assert halted() == (STOPPED, "page_unclear", "A")
 
 
@@ -123,24 +123,24 @@ def test_a_refusal_is_no_success(world):
 @pytest.mark.parametrize(
     ("minutes", "state"), [(-60, RUNNING), (90, STOPPED), (23 * 60, STOPPED), (25 * 60, RUNNING)]
 )
-def test_an_outage_in_the_time_after_the_update_stops_the_rollout(rolling, minutes, state):
-    began_at = rolling.clock() + timedelta(minutes=minutes)
+def test_an_outage_after_the_update_stops_the_rollout(running, minutes, state):
+    began_at = running.clock() + timedelta(minutes=minutes)
     Outage.create(
-        site=rolling.site("A"), began_at=began_at, ended_at=began_at + timedelta(minutes=9),
+        site=running.site("A"), began_at=began_at, ended_at=began_at + timedelta(minutes=9),
         cause="timeout",
     )  # fmt: skip
-    rolling.clock.advance(hours=23, minutes=30)
-    rolling.advance()
+    running.clock.advance(hours=23, minutes=30)
+    running.advance()
     assert halted()[0] == state
 
 
-def test_another_site_that_is_down_stops_nothing(rolling):
-    Outage.create(site=rolling.site("B"), began_at=rolling.clock(), cause="timeout")
-    rolling.wait(hours=25)
+def test_another_site_that_is_down_stops_nothing(running):
+    Outage.create(site=running.site("B"), began_at=running.clock(), cause="timeout")
+    running.wait(hours=25)
     assert Rollout.get().wave == 2
 
 
-def test_a_mirror_that_serves_other_bytes_to_site_nine_stops_everything(ana, config, clock, jobs):
+def test_another_package_for_site_nine_stops_the_whole_rollout(ana, config, clock, jobs):
     world = RolloutWorld.make(ana, config, clock, count=12)
     world.approve()
     world.work()
@@ -164,13 +164,13 @@ def test_a_mirror_that_serves_other_bytes_to_site_nine_stops_everything(ana, con
     assert sum(sum(fake.changes.installs.values()) for fake in world.sites.values()) == 3
 
 
-def test_other_bytes_seen_anywhere_hold_a_wave_that_has_not_started(rolling):
+def test_another_package_seen_anywhere_holds_a_wave_that_has_not_started(running):
     KnownPackage.update(is_disputed=True).execute()
-    rolling.wait(hours=25)
+    running.wait(hours=25)
     assert (halted()[:2], Rollout.get().wave) == ((STOPPED, "package_differs"), 1)
 
 
-def test_a_stop_is_told_by_mail_and_webhooks_until_a_person_decides(world):
+def test_a_stop_is_reported_by_email_and_webhook_until_it_is_resolved(world):
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.approve()
     world.work()
@@ -186,7 +186,7 @@ def test_a_stop_is_told_by_mail_and_webhooks_until_a_person_decides(world):
     assert item.key not in keys
 
 
-def test_who_does_not_see_the_site_is_not_told(world):
+def test_a_person_who_does_not_see_the_site_gets_no_message(world):
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.approve()
     world.work()
@@ -198,40 +198,40 @@ def test_who_does_not_see_the_site_is_not_told(world):
     assert [one for one in attention.urgent(carl, []) if one.about == "rollout"] == []
 
 
-# ---- what a person does ----
+# ---- decisions of a person ----
 
 
-def test_a_pause_holds_what_was_not_sent_and_a_resume_lets_it_go(rolling):
-    rolling.clock.advance(hours=25)
-    rolling.advance()
-    rolling.look()
-    rolling.advance()
-    control.pause_rollout(Rollout.get(), by=rolling.ana, now=rolling.clock())
-    assert {rolling.change(name).next_attempt_at for name in "BCDE"} == {None}
-    assert [rolling.run(name) for name in "BC"] == [APPROVED] * 2
-    rolling.wait(hours=1)
-    assert rolling.states().count("approved") == 4
-    assert items(rolling) == []
-    rolling.resume("")
-    rolling.work()
-    assert rolling.states().count("succeeded") == 5
+def test_a_pause_holds_unsent_updates_and_resuming_releases_them(running):
+    running.clock.advance(hours=25)
+    running.advance()
+    running.look()
+    running.advance()
+    control.pause_rollout(Rollout.get(), by=running.ana, now=running.clock())
+    assert {running.change(name).next_attempt_at for name in "BCDE"} == {None}
+    assert [running.run(name) for name in "BC"] == [APPROVED] * 2
+    running.wait(hours=1)
+    assert running.states().count("approved") == 4
+    assert items(running) == []
+    running.resume("")
+    running.work()
+    assert running.states().count("succeeded") == 5
     assert [all_facts(f"rollout_{name}")[0]["wave"] for name in ("paused", "resumed")] == [2, 2]
 
 
-def test_pages_are_looked_at_again_after_a_pause(rolling):
-    rolling.clock.advance(hours=25)
-    rolling.advance()
-    rolling.look()
-    control.pause_rollout(Rollout.get(), by=rolling.ana, now=rolling.clock())
-    rolling.clock.advance(hours=10)
-    rolling.fake("A").front_page = FATAL_PAGE
-    rolling.resume("")
-    assert rolling.advance() == "looking"
-    rolling.look()
-    assert (rolling.advance(), Rollout.get().wave) == ("stopped", 1)
+def test_pages_are_checked_again_after_a_pause(running):
+    running.clock.advance(hours=25)
+    running.advance()
+    running.look()
+    control.pause_rollout(Rollout.get(), by=running.ana, now=running.clock())
+    running.clock.advance(hours=10)
+    running.fake("A").front_page = FATAL_PAGE
+    running.resume("")
+    assert running.advance() == "looking"
+    running.look()
+    assert (running.advance(), Rollout.get().wave) == ("stopped", 1)
 
 
-def test_a_person_accepts_a_finding_with_a_reason_and_only_that_one(world):
+def test_a_person_accepts_exactly_one_finding_with_a_reason(world):
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.approve()
     world.work()
@@ -256,7 +256,7 @@ def test_a_site_is_left_out_and_the_others_go_on(world):
         Rollout.get(), world.site("A"), by=world.ana, now=world.clock()
     )
     assert (cancelled, halted()[0]) == (0, STOPPED)
-    # Nothing of the first wave is left, so a person says why the next one starts.
+    # No update of the first wave succeeded, so a person gives a reason for the next wave.
     with pytest.raises(Invalid):
         world.resume("")
     world.resume("Its theme was the reason")
@@ -264,58 +264,58 @@ def test_a_site_is_left_out_and_the_others_go_on(world):
     assert world.states().count("succeeded") == 4
 
 
-def test_a_site_that_waits_is_left_out_and_never_updated(rolling):
-    site = rolling.site("C")
-    assert control.leave_site_out(Rollout.get(), site, by=rolling.ana, now=rolling.clock()) == 1
-    rolling.wait(hours=25)
-    assert rolling.states() == "A succeeded, B succeeded, C cancelled, D succeeded, E succeeded"
+def test_a_waiting_site_that_is_left_out_is_never_updated(running):
+    site = running.site("C")
+    assert control.leave_site_out(Rollout.get(), site, by=running.ana, now=running.clock()) == 1
+    running.wait(hours=25)
+    assert running.states() == "A succeeded, B succeeded, C cancelled, D succeeded, E succeeded"
     with pytest.raises(StaleState):
-        control.leave_site_out(Rollout.get(), site, by=rolling.ana, now=rolling.clock())
+        control.leave_site_out(Rollout.get(), site, by=running.ana, now=running.clock())
     assert all_facts("rollout_site_left_out")[0]["cancelled"] == 1
 
 
-def test_a_rollout_is_ended_and_its_rest_cancelled(rolling):
-    assert control.end_rollout(Rollout.get(), by=rolling.ana, now=rolling.clock()) == 4
-    rolling.wait(hours=100)
-    assert (Rollout.get().state, rolling.states().count("cancelled")) == (ENDED, 4)
+def test_ending_a_rollout_cancels_its_remaining_updates(running):
+    assert control.end_rollout(Rollout.get(), by=running.ana, now=running.clock()) == 4
+    running.wait(hours=100)
+    assert (Rollout.get().state, running.states().count("cancelled")) == (ENDED, 4)
     for act in (control.end_rollout, control.pause_rollout):
         with pytest.raises(StaleState):
-            act(Rollout.get(), by=rolling.ana, now=rolling.clock())
+            act(Rollout.get(), by=running.ana, now=running.clock())
     with pytest.raises(StaleState):
-        rolling.resume()
+        running.resume()
 
 
-def test_an_update_that_a_person_cancelled_is_no_reason_to_stop(rolling):
-    proposals.cancel_change(rolling.change("B"), by=rolling.ana, now=rolling.clock())
-    rolling.wait(hours=25)
-    rolling.wait(minutes=1)
-    assert (halted()[0], rolling.states().count("succeeded")) == ("done", 4)
+def test_an_update_cancelled_by_a_person_does_not_stop_the_rollout(running):
+    proposals.cancel_change(running.change("B"), by=running.ana, now=running.clock())
+    running.wait(hours=25)
+    running.wait(minutes=1)
+    assert (halted()[0], running.states().count("succeeded")) == ("done", 4)
 
 
-def test_resuming_needs_the_password_again(rolling):
-    control.pause_rollout(Rollout.get(), by=rolling.ana, now=rolling.clock())
+def test_resuming_needs_the_password_again(running):
+    control.pause_rollout(Rollout.get(), by=running.ana, now=running.clock())
     with pytest.raises(ReauthenticationRequired):
         control.resume_rollout(
-            Rollout.get(), by=rolling.ana, seen=[], reason="", now=rolling.clock(),
-            confirmed_at=rolling.clock() - timedelta(hours=2),
+            Rollout.get(), by=running.ana, seen=[], reason="", now=running.clock(),
+            confirmed_at=running.clock() - timedelta(hours=2),
         )  # fmt: skip
     assert halted()[0] == PAUSED
 
 
-def test_who_does_not_see_all_its_sites_cannot_decide_about_it(rolling):
+def test_a_person_who_does_not_see_all_its_sites_cannot_decide(running):
     client = Client.named("Bakery Ltd")
     Site.update(client=client).where(Site.name == "A").execute()
     carl = Actor.of(make_user("Carl", "operator", limited_to=[client.id]), "192.0.2.9")
     for act in (control.pause_rollout, control.end_rollout):
         with pytest.raises(NotFound):
-            act(Rollout.get(), by=carl, now=rolling.clock())
+            act(Rollout.get(), by=carl, now=running.clock())
     assert halted()[0] == RUNNING
 
 
 # ---- races ----
 
 
-def test_a_stop_between_the_claim_and_the_request_keeps_it_from_being_sent(world):
+def test_a_pause_between_claim_and_request_keeps_the_update_unsent(world):
     world.approve()
     change, fake = world.change("A"), world.fake("A")
 
@@ -334,7 +334,7 @@ def test_a_stop_between_the_claim_and_the_request_keeps_it_from_being_sent(world
     assert world.change("A").state == SUCCEEDED
 
 
-def test_stopped_once_by_two_schedulers(world):
+def test_two_schedulers_stop_a_rollout_once(world):
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.approve()
     world.work()

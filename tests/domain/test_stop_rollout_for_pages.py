@@ -1,4 +1,4 @@
-"""A rollout stops while pages of an updated site wait for a person, and goes on if right."""
+"""Stop a rollout while pages of an updated site wait for a person; resume if they are right."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.both_databases
 
 @pytest.fixture
 def world(small_rollout_world: RolloutWorld, ana: Actor) -> RolloutWorld:
-    """The shops of all sites are looked at."""
+    """A rollout in which the shop page of every site is watched."""
     world = small_rollout_world
     for name in "ABC":
         watch_shop(world.site(name), ana, world.fake(name))
@@ -28,7 +28,7 @@ def world(small_rollout_world: RolloutWorld, ana: Actor) -> RolloutWorld:
 
 @pytest.fixture
 def asking(world: RolloutWorld) -> RolloutWorld:
-    """A, the only site of the first wave, was updated, and its shop differs."""
+    """A rollout whose only updated site, A, has a shop page that differs."""
     change_shop(world.fake("A"))
     world.approve()
     world.work()
@@ -40,7 +40,7 @@ def answer(world: RolloutWorld, name: str) -> None:
     page_questions.answer_looks_right(change, by=world.ana, note="", now=world.clock())
 
 
-def test_pages_that_are_as_before_stop_nothing(world: RolloutWorld) -> None:
+def test_unchanged_pages_stop_nothing(world: RolloutWorld) -> None:
     world.approve()
     world.work()
     world.wait(hours=25)
@@ -55,7 +55,7 @@ def test_a_page_that_differs_holds_the_next_wave_and_names_the_site(asking: Roll
     assert asking.change("B").next_attempt_at is None
 
 
-def test_a_page_that_cannot_be_seen_holds_it_too(world: RolloutWorld) -> None:
+def test_a_page_that_cannot_be_loaded_holds_the_next_wave_too(world: RolloutWorld) -> None:
     hide_shop(world.fake("A"))
     world.approve()
     world.work()
@@ -63,7 +63,7 @@ def test_a_page_that_cannot_be_seen_holds_it_too(world: RolloutWorld) -> None:
     assert halted() == (STOPPED, "pages_changed", "A")
 
 
-def test_the_answer_lets_it_go_on_without_another_click(
+def test_the_answer_resumes_the_rollout_without_another_click(
     asking: RolloutWorld, jobs: RecordingQueue
 ) -> None:
     asking.advance()
@@ -77,7 +77,7 @@ def test_the_answer_lets_it_go_on_without_another_click(
     assert asking.states() == "A succeeded, B succeeded, C succeeded"
 
 
-def test_the_schedule_lets_it_go_on_if_the_job_was_lost(asking: RolloutWorld) -> None:
+def test_the_schedule_resumes_it_if_the_job_was_lost(asking: RolloutWorld) -> None:
     asking.advance()
     assert upkeep.advance_due(asking.clock()) == 0
     answer(asking, "A")
@@ -85,14 +85,14 @@ def test_the_schedule_lets_it_go_on_if_the_job_was_lost(asking: RolloutWorld) ->
     assert halted()[0] == RUNNING
 
 
-def test_an_answer_before_the_schedule_has_looked_stops_nothing(asking: RolloutWorld) -> None:
+def test_an_answer_before_the_next_check_stops_nothing(asking: RolloutWorld) -> None:
     answer(asking, "A")
     asking.wait(hours=25)
     assert asking.states() == "A succeeded, B succeeded, C succeeded"
     assert all_facts("rollout_stopped") == []
 
 
-def test_it_waits_for_the_pages_of_every_site(world: RolloutWorld) -> None:
+def test_the_rollout_waits_for_the_pages_of_every_site(world: RolloutWorld) -> None:
     for name in "BC":
         change_shop(world.fake(name))
     world.approve()
@@ -105,7 +105,7 @@ def test_it_waits_for_the_pages_of_every_site(world: RolloutWorld) -> None:
     assert world.advance() == "continued"
 
 
-def test_a_person_accepts_it_with_a_reason_and_the_question_of_the_site_stays(
+def test_accepting_with_a_reason_keeps_the_open_question_of_the_site(
     asking: RolloutWorld,
 ) -> None:
     asking.advance()
@@ -119,7 +119,7 @@ def test_a_person_accepts_it_with_a_reason_and_the_question_of_the_site_stays(
     assert row.asks
 
 
-def test_what_was_accepted_hides_no_broken_home_page(asking: RolloutWorld) -> None:
+def test_an_accepted_difference_hides_no_broken_home_page(asking: RolloutWorld) -> None:
     asking.advance()
     asking.resume("Only this site has that form")
     update = RolloutUpdate.of_change(asking.change("A").id)
@@ -129,7 +129,7 @@ def test_what_was_accepted_hides_no_broken_home_page(asking: RolloutWorld) -> No
     assert halted() == (STOPPED, "page_broken", "A")
 
 
-def test_a_version_that_was_restored_is_no_reason_to_go_on(asking: RolloutWorld) -> None:
+def test_a_restored_version_does_not_resume_the_rollout(asking: RolloutWorld) -> None:
     asking.advance()
     change = asking.change("A")
     about = (change.site_id, change.kind, change.ident, change.to_version)
@@ -143,14 +143,14 @@ def test_a_version_that_was_restored_is_no_reason_to_go_on(asking: RolloutWorld)
     assert asking.states() == "A succeeded, B succeeded, C succeeded"
 
 
-def test_a_person_who_paused_it_is_not_overruled(asking: RolloutWorld) -> None:
+def test_an_answer_does_not_override_a_person_s_pause(asking: RolloutWorld) -> None:
     control.pause_rollout(Rollout.get(), by=asking.ana, now=asking.clock())
     answer(asking, "A")
     assert asking.advance() == ""
     assert halted()[0] == PAUSED
 
 
-def test_another_finding_is_not_settled_by_the_answer(asking: RolloutWorld) -> None:
+def test_the_answer_does_not_settle_another_finding(asking: RolloutWorld) -> None:
     asking.advance()
     update = RolloutUpdate.of_change(asking.change("A").id)
     assert update is not None

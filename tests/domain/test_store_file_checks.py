@@ -1,4 +1,4 @@
-"""A site says which files differ from their releases: Aura keeps it, and says what is new."""
+"""Store which files of a site differ from their releases, and report what is new."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WORDPRESS = compared("core", "wordpress", "6.9")
 
 
 def sync(site: Site, fake: FakeSite, config: Config, *results: dict[str, Any]) -> None:
-    """Have the site compare its files with these results, and Aura read them an hour later."""
+    """Have the site compare its files with these results, and let Aura sync it an hour later."""
     fake.report["integrity"] = {"components": [WORDPRESS, *results]}
     fake.files_checked_at = int(fake.clock().timestamp())
     fake.clock.advance(hours=1)
@@ -53,10 +53,10 @@ def events(name: str) -> list[dict[str, Any]]:
 
 
 def items(actor: Actor) -> list[attention.Item]:
-    return [one for one in attention.urgent_in_brief(actor).items if one.about == "files"]
+    return [item for item in attention.urgent_in_brief(actor).items if item.about == "files"]
 
 
-def test_a_site_whose_files_are_as_released_needs_no_one(
+def test_a_site_with_released_files_needs_no_one(
     ready: Site, fake: FakeSite, config: Config, ana: Actor
 ) -> None:
     sync(ready, fake, config, akismet())
@@ -99,7 +99,7 @@ def test_another_difference_in_the_same_plugin_is_recorded_again(
         differing("wordpress", "6.9", kind="core", changed=["wp-login.php"], digit="a"),
     ],
 )
-def test_a_strange_program_and_a_change_of_wordpress_are_critical(
+def test_an_unknown_program_and_a_changed_wordpress_are_critical(
     ready: Site, fake: FakeSite, config: Config, ana: Actor, result: dict[str, Any]
 ) -> None:
     fake.report["integrity"] = {"components": [result]}
@@ -130,7 +130,7 @@ def test_must_use_plugins_are_listed_first_and_a_new_one_needs_someone(
     assert events("files_match_again")[0]["components"] == ["must-use plugin x.php"]
 
 
-def test_what_was_found_stays_while_the_site_cannot_compare(
+def test_findings_stay_while_the_site_cannot_compare(
     ready: Site, fake: FakeSite, config: Config, ana: Actor
 ) -> None:
     sync(ready, fake, config, edited())
@@ -142,7 +142,7 @@ def test_what_was_found_stays_while_the_site_cannot_compare(
         ["class.akismet.php"],
     )
     assert len(events("files_differ")) == 1
-    # Of another version nothing is known.
+    # Nothing is known about another version.
     unknown = akismet(version="5.4", compared_with="nothing", reason="no_list")
     sync(ready, fake, config, unknown)
     assert (stored(ready).state, stored(ready).changed_files) == ("not_compared", [])
@@ -161,11 +161,11 @@ def test_an_unchanged_report_only_moves_the_time_of_the_check(
     assert after is not None
     assert after.checked_at > before.checked_at
     assert Report.digest_of(ready.id) == digest
-    assert [one.event for one in AuditEntry.select()][entries:].count("report_received") == 0
+    assert [entry.event for entry in AuditEntry.select()][entries:].count("report_received") == 0
 
 
 @pytest.mark.parametrize("value", [None, "today", True, -5, 0, 2**53 - 1])
-def test_a_time_that_is_none_is_no_finished_check(
+def test_an_invalid_time_is_no_finished_check(
     ready: Site, fake: FakeSite, config: Config, value: Any
 ) -> None:
     fake.report["integrity"] = {"components": [edited()]}
@@ -180,7 +180,7 @@ def test_a_time_that_is_none_is_no_finished_check(
         assert ComparedComponent.select().count() == 0
 
 
-def test_a_hostile_site_stores_no_more_than_it_may(
+def test_a_hostile_site_stores_no_more_than_the_limit(
     ready: Site, fake: FakeSite, config: Config
 ) -> None:
     many = [f"{number}.php" for number in range(200)]
@@ -195,12 +195,12 @@ def test_a_hostile_site_stores_no_more_than_it_may(
 
 def accept(site: Site, by: Actor, now: Any, **changed: Any) -> ComparedComponent:
     row = stored(site)
-    given = {"because": "Our own filter, see the notes", "confirmed_at": now, **changed}
-    fingerprint = given.pop("fingerprint", row.fingerprint)
-    return acceptance.accept_differences(site, row.id, fingerprint, by=by, now=now, **given)
+    arguments = {"because": "Our own filter, see the notes", "confirmed_at": now, **changed}
+    fingerprint = arguments.pop("fingerprint", row.fingerprint)
+    return acceptance.accept_differences(site, row.id, fingerprint, by=by, now=now, **arguments)
 
 
-def test_accepted_differences_need_no_one_until_they_are_others(
+def test_accepted_differences_need_no_one_until_they_change(
     ready: Site, fake: FakeSite, config: Config, clock: Clock, ana: Actor
 ) -> None:
     sync(ready, fake, config, edited("a"))
@@ -233,7 +233,7 @@ def test_an_acceptance_can_be_withdrawn_once(
         acceptance.withdraw_acceptance(ready, row.id, by=ana, now=clock())
 
 
-def test_other_files_than_those_on_the_page_are_not_accepted(
+def test_files_other_than_those_on_the_page_are_not_accepted(
     ready: Site, fake: FakeSite, config: Config, clock: Clock, ana: Actor
 ) -> None:
     sync(ready, fake, config, edited("a"))

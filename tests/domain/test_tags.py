@@ -1,4 +1,4 @@
-"""Tags on sites, and auto-update rules that cover sites by them."""
+"""Tag sites, and cover sites by tag in auto-update rules."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from tests.support.rules import carried_out, terms, the_change
 pytestmark = pytest.mark.both_databases
 
 
-def put(site: Site, text: str, by: Actor, clock: Clock, *agreed: int, **instead: Any) -> None:
-    told = {"confirmed_at": clock(), "now": clock(), **instead}
-    site_assignment.set_tags(site, text, by=by, agreed=agreed, **told)
+def set_tags(site: Site, text: str, by: Actor, clock: Clock, *agreed: int, **instead: Any) -> None:
+    arguments = {"confirmed_at": clock(), "now": clock(), **instead}
+    site_assignment.set_tags(site, text, by=by, agreed=agreed, **arguments)
 
 
 def texts(site: Site) -> list[str]:
@@ -40,11 +40,11 @@ def texts(site: Site) -> list[str]:
 
 
 def entries(event: str) -> list[dict[str, Any]]:
-    return [entry_document(one)["facts"] for one in reversed(AuditEntry.newest(event=event))]
+    return [entry_document(entry)["facts"] for entry in reversed(AuditEntry.newest(event=event))]
 
 
 def by_tag(ana: Actor, clock: Clock, *names: str, **instead: Any) -> AutoUpdateRule:
-    """An auto-update rule for patches of plugins on the sites tagged so."""
+    """Create an auto-update rule for patches of plugins on the sites with these tags."""
     return auto_update_rules.create_rule(
         terms(clock, tags=names, **instead), by=ana, confirmed_at=clock(), now=clock()
     )
@@ -65,12 +65,12 @@ def rule(ready: Site, ana: Actor, clock: Clock) -> AutoUpdateRule:
 
 @pytest.fixture
 def tagged(rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock) -> Site:
-    """Ben saw the auto-update rule and tagged the site with one of its tags."""
-    put(ready, "shop", ben, clock, rule.id)
+    """A site that Ben tagged under the auto-update rule, which he had seen."""
+    set_tags(ready, "shop", ben, clock, rule.id)
     return ready
 
 
-# ---- what a tag is ----
+# ---- parsing ----
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def tagged(rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock) -> Site:
         (",".join(f"t{n}" for n in range(20)), sorted(f"t{n}" for n in range(20))),
     ],
 )
-def test_a_text_is_read_as_tags_each_once(typed: str, read: list[str]) -> None:
+def test_a_text_is_split_into_distinct_tags(typed: str, read: list[str]) -> None:
     found = tag_names.read(typed)
     assert list(found.values()) == read
     assert tag_names.read(tag_names.written(found)) == found
@@ -114,7 +114,7 @@ def test_a_text_is_read_as_tags_each_once(typed: str, read: list[str]) -> None:
         "\ud800",
     ],
 )
-def test_what_could_deceive_or_is_too_much_is_no_tag(typed: str) -> None:
+def test_deceptive_or_too_many_tags_are_refused(typed: str) -> None:
     with pytest.raises(Invalid) as refused:
         tag_names.read(typed)
     assert "tags" in refused.value.messages
@@ -123,13 +123,11 @@ def test_what_could_deceive_or_is_too_much_is_no_tag(typed: str) -> None:
 # ---- on a site ----
 
 
-def test_a_site_gets_tags_and_each_change_of_them_is_an_entry(
-    site: Site, ben: Actor, clock: Clock
-) -> None:
-    put(site, "shop, VIP", ben, clock)
-    put(site, "vip, Shop", ben, clock)
-    put(site, "care plan, Shop", ben, clock)
-    put(site, "care plan, Shop", ben, clock)
+def test_each_change_of_a_site_s_tags_is_an_entry(site: Site, ben: Actor, clock: Clock) -> None:
+    set_tags(site, "shop, VIP", ben, clock)
+    set_tags(site, "vip, Shop", ben, clock)
+    set_tags(site, "care plan, Shop", ben, clock)
+    set_tags(site, "care plan, Shop", ben, clock)
     assert texts(site) == ["care plan", "Shop"]
     assert entries("tags_changed") == [
         {"added": "shop, VIP", "removed": "", "brings": ""},
@@ -138,69 +136,69 @@ def test_a_site_gets_tags_and_each_change_of_them_is_an_entry(
     ]
 
 
-def test_whoever_may_not_edit_a_site_does_not_tag_it(
+def test_a_person_who_may_not_edit_a_site_cannot_tag_it(
     site: Site, cleo: Actor, dora: Actor, ben: Actor, clock: Clock
 ) -> None:
-    for somebody in (cleo, dora):
+    for person in (cleo, dora):
         with pytest.raises(Forbidden):
-            put(site, "shop", somebody, clock)
+            set_tags(site, "shop", person, clock)
     sites.remove_site(site, by=ben, now=clock())
     with pytest.raises(Conflict):
-        put(site, "shop", ben, clock)
+        set_tags(site, "shop", ben, clock)
     assert texts(site) == []
 
 
-def test_a_forgotten_site_keeps_no_tag(site: Site, ben: Actor, clock: Clock) -> None:
-    put(site, "shop", ben, clock)
+def test_a_removed_site_keeps_no_tag(site: Site, ben: Actor, clock: Clock) -> None:
+    set_tags(site, "shop", ben, clock)
     sites.remove_site(site, by=ben, now=clock())
     assert (texts(site), SiteTag.in_use(EVERYTHING)) == ([], {})
 
 
-# ---- who widens an auto-update rule ----
+# ---- tags that bring a site under an auto-update rule ----
 
 
-def test_a_tag_that_brings_a_site_under_an_auto_update_rule_is_an_approval(
+def test_a_tag_that_brings_a_site_under_a_rule_is_an_approval(
     rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock
 ) -> None:
     with pytest.raises(ReauthenticationRequired):
-        put(ready, "shop", ben, clock, rule.id, confirmed_at=clock() - REAUTH_MAX_AGE)
-    with pytest.raises(TagsJoinRules) as asked:
-        put(ready, "shop", ben, clock)
-    assert asked.value.rule_ids == (rule.id,)
+        set_tags(ready, "shop", ben, clock, rule.id, confirmed_at=clock() - REAUTH_MAX_AGE)
+    with pytest.raises(TagsJoinRules) as refused:
+        set_tags(ready, "shop", ben, clock)
+    assert refused.value.rule_ids == (rule.id,)
     assert texts(ready) == []
-    put(ready, "shop", ben, clock, rule.id)
+    set_tags(ready, "shop", ben, clock, rule.id)
     assert entries("tags_changed") == [
         {"added": "shop", "removed": "", "brings": f"{rule.id} “Patches”"}
     ]
 
 
-def test_a_role_that_was_taken_meanwhile_widens_nothing(
+def test_a_role_that_was_lowered_meanwhile_adds_no_site_to_a_rule(
     rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock
 ) -> None:
     User.update(role="viewer").where(User.id == ben.id).execute()
     with pytest.raises(Forbidden):
-        put(ready, "shop", ben, clock, rule.id)
+        set_tags(ready, "shop", ben, clock, rule.id)
     assert texts(ready) == []
 
 
-def test_each_auto_update_rule_has_to_be_seen(
+def test_every_auto_update_rule_must_have_been_seen(
     rule: AutoUpdateRule, ready: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     other = by_tag(ana, clock, "night", name="Also")
-    with pytest.raises(TagsJoinRules) as asked:
-        put(ready, "night", ben, clock, rule.id)
-    assert asked.value.rule_ids == (rule.id, other.id)
+    with pytest.raises(TagsJoinRules) as refused:
+        set_tags(ready, "night", ben, clock, rule.id)
+    assert refused.value.rule_ids == (rule.id, other.id)
 
 
-def test_what_widens_nothing_asks_for_nothing(
+def test_a_tag_that_adds_no_site_to_a_rule_needs_no_confirmation(
     rule: AutoUpdateRule, tagged: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     long_ago = clock() - timedelta(hours=3)
-    put(tagged, "shop, blue", ben, clock, confirmed_at=long_ago)
-    put(tagged, "shop, night", ben, clock, confirmed_at=long_ago)  # it was covered before
-    put(tagged, "", ben, clock, confirmed_at=long_ago)
+    set_tags(tagged, "shop, blue", ben, clock, confirmed_at=long_ago)
+    set_tags(tagged, "shop, night", ben, clock, confirmed_at=long_ago)  # covered before
+    set_tags(tagged, "", ben, clock, confirmed_at=long_ago)
     auto_update_rules.end_rule(rule, by=ana, now=clock())
-    put(tagged, "shop", ben, clock, confirmed_at=long_ago)
+    set_tags(tagged, "shop", ben, clock, confirmed_at=long_ago)
     assert texts(tagged) == ["shop"]
 
 
@@ -210,9 +208,9 @@ def test_what_widens_nothing_asks_for_nothing(
 def test_a_site_with_any_of_the_tags_is_covered_and_no_other(
     rule: AutoUpdateRule, ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    put(ready, "shopping, sho", ben, clock)
+    set_tags(ready, "shopping, sho", ben, clock)
     assert auto_update_rules.propose_due(clock()) == 0
-    put(ready, "NIGHT", ben, clock, rule.id)
+    set_tags(ready, "NIGHT", ben, clock, rule.id)
     change = carried_out(fake, config)
     assert (change.state, change.how) == (APPROVED, "auto_update_rule")
     assert run_change(change, fake, config) == "succeeded"
@@ -231,7 +229,7 @@ def test_a_site_with_any_of_the_tags_is_covered_and_no_other(
         ("Bakery Ltd", None, "other", False),
     ],
 )
-def test_each_further_condition_narrows(
+def test_each_further_condition_narrows_the_rule(
     ready: Site,
     ana: Actor,
     ben: Actor,
@@ -243,18 +241,18 @@ def test_each_further_condition_narrows(
     is_covered: bool,
 ) -> None:
     Site.update(client=Client.named("Bakery Ltd")).execute()
-    put(ready, tag, ben, clock)
+    set_tags(ready, tag, ben, clock)
     ids = () if among is None else (ready.id,) if among else (4711,)
-    wanted = Client.named(client) if client else None
-    by_tag(ana, clock, "shop", client=wanted, site_ids=ids)
+    rule_client = Client.named(client) if client else None
+    by_tag(ana, clock, "shop", client=rule_client, site_ids=ids)
     assert auto_update_rules.propose_due(clock()) == int(is_covered)
 
 
-def test_the_words_say_every_condition_and_the_audit_log_keeps_them(
+def test_the_description_names_every_condition_and_is_logged(
     ready: Site, ana: Actor, clock: Clock
 ) -> None:
     bakery = Client.named("Bakery Ltd")
-    said = [
+    descriptions = [
         in_words(by_tag(ana, clock, *names, client=client, site_ids=ids))
         for names, client, ids in [
             ((), None, ()),
@@ -264,20 +262,20 @@ def test_the_words_say_every_condition_and_the_audit_log_keeps_them(
             (("shop",), bakery, (ready.id,)),
         ]
     ]
-    assert said == [
+    assert descriptions == [
         "every site",
         "every site tagged “shop” or “vip”",
         "every site of Bakery Ltd tagged “shop”",
         "Bakery",
         "Bakery, while each is a site of Bakery Ltd tagged “shop”",
     ]
-    made = entries("auto_update_rule_created")
-    assert [one["covers"] for one in made] == said
-    assert [one["tags"] for one in made] == ["", "shop, vip", "shop", "", "shop"]
+    created = entries("auto_update_rule_created")
+    assert [one["covers"] for one in created] == descriptions
+    assert [one["tags"] for one in created] == ["", "shop, vip", "shop", "", "shop"]
 
 
 @pytest.mark.parametrize("names", [("a,b",), ("x" * 31,), ("a\u202eb",), (" shop",), ("",)])
-def test_what_is_no_tag_makes_no_auto_update_rule(
+def test_a_rule_with_an_invalid_tag_is_refused(
     ana: Actor, clock: Clock, names: tuple[str, ...]
 ) -> None:
     with pytest.raises(Invalid) as refused:
@@ -288,36 +286,36 @@ def test_what_is_no_tag_makes_no_auto_update_rule(
 # ---- when tags change ----
 
 
-def test_what_was_proposed_is_called_off_with_the_tag(
+def test_removing_the_tag_cancels_a_proposed_update(
     rule: AutoUpdateRule, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     auto_update_rules.propose_due(clock())
     change = check(the_change(), fake, config)
-    put(tagged, "", ben, clock)
+    set_tags(tagged, "", ben, clock)
     assert auto_update_rules.approve_due(config, clock()) == 0
     change.refresh()
     assert (change.state, change.outcome_reason) == (CANCELLED, "not_covered")
 
 
-def test_what_was_released_and_has_not_begun_is_called_off_with_the_tag(
+def test_removing_the_tag_cancels_an_approved_update_before_its_start(
     rule: AutoUpdateRule, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = carried_out(fake, config)
     assert change.state == APPROVED
-    put(tagged, "shop floor", ben, clock)  # renamed
+    set_tags(tagged, "shop floor", ben, clock)  # renamed
     assert run_change(change, fake, config) == CANCELLED
     assert fake.changes.installs.total() == 0
 
 
-def test_what_another_tag_still_covers_goes_on(
+def test_an_update_that_another_tag_covers_goes_on(
     rule: AutoUpdateRule, tagged: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = carried_out(fake, config)
-    put(tagged, "night", ben, clock)
+    set_tags(tagged, "night", ben, clock)
     assert run_change(change, fake, config) == "succeeded"
 
 
-def test_the_release_looks_at_the_tags_itself(
+def test_the_approval_checks_the_tags_again(
     rule: AutoUpdateRule, tagged: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     auto_update_rules.propose_due(clock())
@@ -328,19 +326,19 @@ def test_the_release_looks_at_the_tags_itself(
     assert Change.get_by_id(change.id).state == PROPOSED
 
 
-def test_a_tag_that_no_site_has_covers_nothing_and_comes_back_by_approval_only(
+def test_a_rule_for_an_unused_tag_covers_nothing_until_it_is_approved(
     rule: AutoUpdateRule, tagged: Site, ben: Actor, clock: Clock
 ) -> None:
     assert covered_by(rule) == 1
-    put(tagged, "", ben, clock)
+    set_tags(tagged, "", ben, clock)
     assert SiteTag.in_use(EVERYTHING) == {}
     assert covered_by(rule) == 0
     assert auto_update_rules.propose_due(clock()) == 0
     with pytest.raises(TagsJoinRules):
-        put(tagged, "shop", ben, clock)
+        set_tags(tagged, "shop", ben, clock)
 
 
-def test_a_client_who_decides_or_asks_for_two_is_heard_all_the_same(
+def test_a_rule_skips_sites_whose_client_decides_or_needs_two_people(
     rule: AutoUpdateRule, tagged: Site, ben: Actor, clock: Clock
 ) -> None:
     client = Client.named("Bakery Ltd")
@@ -352,10 +350,10 @@ def test_a_client_who_decides_or_asks_for_two_is_heard_all_the_same(
     assert auto_update_rules.propose_due(clock()) == 1
 
 
-def test_tags_of_one_site_say_nothing_of_another(
+def test_tags_of_one_site_do_not_affect_another(
     rule: AutoUpdateRule, tagged: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     other = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
-    put(other, "blue", ben, clock)
+    set_tags(other, "blue", ben, clock)
     assert SiteTag.by_site() == {tagged.id: ["shop"], other.id: ["blue"]}
     assert covered_by(rule) == 1

@@ -1,4 +1,4 @@
-"""A package that is refused for a day, or by Aura itself, is a matter for a person."""
+"""Report a package that is refused for a day, or by Aura itself, to a person."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LINK = "package_has_link"
 def refused(
     ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock, monkeypatch: Any
 ) -> Any:
-    """Propose the update once more; the site answers with this reason."""
+    """Return a function that proposes the update again; the site refuses it with this reason."""
 
     def refuse(reason: str) -> Change:
         monkeypatch.setattr(fake.changes, "_unmet", lambda site, item: [reason])
@@ -55,7 +55,7 @@ def refused(
 def run_refused(
     ready: Site, fake: FakeSite, ben: Actor, ana: Actor, config: Config, clock: Clock
 ) -> Callable[..., Change]:
-    """Propose and approve the update once more; the site ends it so in the run."""
+    """Return a function that approves the update again; the site ends the run with this outcome."""
 
     def run(outcome: str = "refused", reason: str = "package_too_large") -> Change:
         read_report(ready, fake, config=config)
@@ -92,7 +92,7 @@ def test_a_package_that_is_refused_for_a_day_raises_a_warning(
     assert AuditEntry.newest(event="alert_raised", limit=1)
 
 
-def test_it_is_raised_once_and_only_for_the_package(refused: Any, clock: Clock) -> None:
+def test_the_warning_is_raised_once_and_only_for_the_package(refused: Any, clock: Clock) -> None:
     for reason in ("disk_full", LINK, "disk_full"):
         refused(reason)
         clock.advance(hours=21)
@@ -106,7 +106,7 @@ def test_it_is_raised_once_and_only_for_the_package(refused: Any, clock: Clock) 
     assert open_alerts() == []
 
 
-def test_a_new_version_begins_again(refused: Any, ready: Site, clock: Clock) -> None:
+def test_a_new_version_starts_a_new_day(refused: Any, ready: Site, clock: Clock) -> None:
     first = refused(LINK)
     Change.update(to_version="5.3.0").where(Change.id == first.id).execute()
     clock.advance(hours=30)
@@ -114,16 +114,16 @@ def test_a_new_version_begins_again(refused: Any, ready: Site, clock: Clock) -> 
     assert open_alerts() == []
 
 
-def test_what_aura_refuses_and_a_site_accepted_raises_a_warning_at_once(
+def test_a_package_that_aura_refuses_and_a_site_accepted_warns_at_once(
     ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock
 ) -> None:
     fake.changes.package, fake.changes.package_path = pins_of(akismet()), PATH
     check(propose(ready, ben, clock()), fake, config)
     archive, code = hostile()["a link"]
     server = PackageServer({PATH: archive})
-    known = KnownPackage.get()
+    package = KnownPackage.get()
     for _ in range(2):
-        package_checks.check_package(known.id, config=config, fetch=server.fetch, now=clock)
+        package_checks.check_package(package.id, config=config, fetch=server.fetch, now=clock)
     (alert,) = open_alerts()
     assert (alert.kind, alert.site_id) == (alerts.PACKAGE_REFUSED, ready.id)
     assert alert.evidence["aura"]["reason"] == code
@@ -144,7 +144,7 @@ def test_what_aura_refuses_and_a_site_accepted_raises_a_warning_at_once(
         ("rolled_back", "tree_mismatch"),
     ],
 )
-def test_an_update_that_its_package_ends_for_a_day_raises_one_warning(
+def test_an_update_refused_for_its_package_for_a_day_raises_one_warning(
     run_refused: Callable[..., Change], clock: Clock, outcome: str, reason: str
 ) -> None:
     run_refused(outcome, reason)
@@ -160,7 +160,7 @@ def test_an_update_that_its_package_ends_for_a_day_raises_one_warning(
     assert alert.evidence["site"] == {"reason": reason}
 
 
-def test_other_ends_of_an_update_raise_none(
+def test_other_failures_of_an_update_raise_no_warning(
     run_refused: Callable[..., Change], clock: Clock
 ) -> None:
     for outcome, reason in (
@@ -174,7 +174,7 @@ def test_other_ends_of_an_update_raise_none(
     assert open_alerts() == []
 
 
-def test_refusals_of_the_pre_check_and_of_the_update_are_one_matter(
+def test_refusals_by_the_pre_check_and_by_the_update_are_one_warning(
     refused: Any, run_refused: Callable[..., Change], clock: Clock, monkeypatch: Any
 ) -> None:
     refused(LINK)
@@ -185,7 +185,7 @@ def test_refusals_of_the_pre_check_and_of_the_update_are_one_matter(
     assert alert.evidence["site"] == {"reason": "package_too_large"}
 
 
-def test_a_success_closes_it_with_an_entry(
+def test_a_success_closes_the_warning_with_an_entry(
     run_refused: Callable[..., Change], clock: Clock
 ) -> None:
     for _ in range(2):
@@ -198,7 +198,7 @@ def test_a_success_closes_it_with_an_entry(
     assert Alert.get().closed_by == "Aura"
 
 
-def test_a_version_that_the_site_no_longer_lists_closes_it(
+def test_a_version_that_the_site_no_longer_lists_closes_the_warning(
     run_refused: Callable[..., Change],
     ready: Site,
     fake: FakeSite,
@@ -216,7 +216,7 @@ def test_a_version_that_the_site_no_longer_lists_closes_it(
     assert package_refusals.close_gone(clock()) == 0
 
 
-def test_what_comes_back_after_aura_closed_it_is_raised_after_another_day(
+def test_a_refusal_after_the_warning_was_closed_needs_another_day(
     run_refused: Callable[..., Change], clock: Clock
 ) -> None:
     for _ in range(2):
@@ -231,14 +231,14 @@ def test_what_comes_back_after_aura_closed_it_is_raised_after_another_day(
     assert len(open_alerts()) == 1
 
 
-def test_what_aura_itself_refuses_stays_open(
+def test_a_package_that_aura_itself_refuses_keeps_its_warning(
     ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock
 ) -> None:
     fake.changes.package, fake.changes.package_path = pins_of(akismet()), PATH
     check(propose(ready, ben, clock()), fake, config)
     server = PackageServer({PATH: hostile()["a link"][0]})
-    known = KnownPackage.get()
-    package_checks.check_package(known.id, config=config, fetch=server.fetch, now=clock)
+    package = KnownPackage.get()
+    package_checks.check_package(package.id, config=config, fetch=server.fetch, now=clock)
     fake.report = report(plugins=[])
     read_report(ready, fake, config=config)
     assert (package_refusals.close_gone(clock()), len(open_alerts())) == (0, 1)

@@ -1,4 +1,4 @@
-"""A change of a plugin's source is told once by e-mail, and its end once when it is accepted."""
+"""E-mail a change of a plugin's source once, and its end once when it is accepted."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ TITLE = "Akismet now gets its updates from another host"
 
 
 @pytest.fixture
-def told(ready: Site, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> Actor:
-    """Ana wants to hear of critical things at once."""
+def user(ready: Site, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> Actor:
+    """Ana, who wants critical items at once."""
     turn_email_on(ana, config, clock())
     preferences.change_preferences(Preferences(critical_now=True), by=ana, now=clock())
     look(config, clock)
@@ -37,7 +37,7 @@ def record(clock: Clock, part: Part) -> ProvenanceChange:
     return ProvenanceChange.history("plugin", "akismet")[0]
 
 
-def test_it_is_told_once_and_its_end_once(told: Actor, config: Config, clock: Clock) -> None:
+def test_a_new_host_and_its_end_are_sent(user: Actor, config: Config, clock: Clock) -> None:
     change = record(clock, HOST)
     (email,) = look(config, clock)
     assert titles(email) == [("Critical", TITLE)]
@@ -46,19 +46,19 @@ def test_it_is_told_once_and_its_end_once(told: Actor, config: Config, clock: Cl
     assert "WordPress.org” → “https evil.example" in entry["why"]
     assert "Auto-update rules wait" in entry["why"]
     assert look(config, clock) == []
-    changes.accept_change(change, "Moved", by=told, confirmed_at=clock(), now=clock())
+    changes.accept_change(change, "Moved", by=user, confirmed_at=clock(), now=clock())
     (email,) = look(config, clock)
     assert titles(email) == [("Resolved", f"No longer open: {TITLE}")]
     assert email.content["sections"][0]["entries"][0]["path"] == "/plugins/sources"
 
 
-def test_a_new_owner_is_no_reason_to_wake_people(told: Actor, config: Config, clock: Clock) -> None:
+def test_a_new_owner_sends_no_critical_message(user: Actor, config: Config, clock: Clock) -> None:
     record(clock, Part("owner", "automattic", "newbuyer"))
     assert look(config, clock) == []
 
 
-def test_nothing_in_the_message_comes_from_outside_unchecked(
-    told: Actor, config: Config, clock: Clock
+def test_the_message_contains_no_unchecked_outside_text(
+    user: Actor, config: Config, clock: Clock
 ) -> None:
     record(clock, HOST)
     (email,) = look(config, clock)

@@ -1,4 +1,4 @@
-"""That a site is down goes out by e-mail once, and that it is up again, with how long it lasted."""
+"""E-mail once that a site is down, and once that it is up again, with the length of the outage."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pages(clock: Clock) -> FrontPages:
 def watched(
     ready: Site, ana: Actor, config: Config, clock: Clock, pages: FrontPages, jobs: RecordingQueue
 ) -> Site:
-    """A site that is up, and Ana, who wants to hear of critical things at once."""
+    """A site that is up, and Ana, who wants critical items at once."""
     turn_email_on(ana, config, clock())
     chosen = Preferences(critical_now=True, digest="daily")
     preferences.change_preferences(chosen, by=ana, now=clock())
@@ -40,7 +40,7 @@ def watched(
 
 
 def pass_time(config: Config, pages: FrontPages, minutes: int) -> list[OutgoingEmail]:
-    """Let the schedule run each minute; return the messages that were queued."""
+    """Run the schedule each minute and return the messages that were queued."""
     before = OutgoingEmail.select().count()
     for _ in range(minutes):
         now = pages.clock.advance(minutes=1)
@@ -50,7 +50,7 @@ def pass_time(config: Config, pages: FrontPages, minutes: int) -> list[OutgoingE
     return list(OutgoingEmail.select().order_by(OutgoingEmail.id).offset(before))
 
 
-def test_an_outage_is_told_once_and_its_end_once_with_its_length(
+def test_an_outage_and_its_end_are_each_reported_once_with_its_length(
     watched: Site, pages: FrontPages, config: Config
 ) -> None:
     pages.answers[watched.url] = page(502)
@@ -68,7 +68,7 @@ def test_an_outage_is_told_once_and_its_end_once_with_its_length(
     assert pass_time(config, pages, 60) == []
 
 
-def test_failed_calls_during_an_outage_are_not_told_besides(
+def test_failed_calls_during_an_outage_send_no_message_of_their_own(
     watched: Site, pages: FrontPages, config: Config
 ) -> None:
     Site.update(**UNREACHABLE, error_at=pages.clock()).execute()
@@ -76,8 +76,8 @@ def test_failed_calls_during_an_outage_are_not_told_besides(
     emails = pass_time(config, pages, 30)
     del pages.answers[watched.url]
     emails += pass_time(config, pages, 90)
-    told = [title for email in emails for _, title in titles(email)]
-    assert [title for title in told if "unreachable" in title or "connected" in title] == []
+    reported = [title for email in emails for _, title in titles(email)]
+    assert [title for title in reported if "unreachable" in title or "connected" in title] == []
     assert len(emails) == 2
 
 
@@ -125,7 +125,7 @@ def test_a_slow_site_waits_for_the_digest(
     assert ("Check", "Bakery is slow") in titles(digest)
 
 
-def test_checks_that_were_turned_off_do_not_make_a_site_up_again(
+def test_turning_checks_off_does_not_report_a_site_as_up_again(
     watched: Site, pages: FrontPages, config: Config, ana: Actor
 ) -> None:
     pages.answers[watched.url] = failing()

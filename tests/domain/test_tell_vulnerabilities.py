@@ -1,4 +1,4 @@
-"""A critical vulnerability is told once for all sites, and its end once when no site has it."""
+"""E-mail a critical vulnerability once for all sites, and its end once when no site has it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TITLE = "Critical vulnerability in Akismet 5.3: fixed in 5.3.1"
 
 
 class Fleet:
-    """Three sites with the same plugin; Ana wants to hear of critical things at once."""
+    """Three sites with the same plugin, and Ana, who wants critical items at once."""
 
     def __init__(self, ana: Actor, config: Config, clock: Clock) -> None:
         self.config, self.clock = config, clock
@@ -63,7 +63,7 @@ def fleet(ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> Fle
     return Fleet(ana, config, clock)
 
 
-def test_it_is_told_once_and_its_end_once(fleet: Fleet) -> None:
+def test_a_vulnerability_is_reported_once_and_its_end_once(fleet: Fleet) -> None:
     assert fleet.look(10) == []
     fleet.import_feed(record(1, UP_TO_5_3))
     assert fleet.look() == [[("Critical", f"{TITLE}, 3 sites")]]
@@ -78,7 +78,7 @@ def test_it_is_told_once_and_its_end_once(fleet: Fleet) -> None:
     assert fleet.look() == []
 
 
-def test_a_second_one_in_the_same_plugin_is_news_and_a_lesser_one_is_not(fleet: Fleet) -> None:
+def test_a_second_vulnerability_is_reported_and_a_less_severe_one_is_not(fleet: Fleet) -> None:
     fleet.import_feed(record(1, UP_TO_5_3))
     assert len(fleet.look()) == 1
     fleet.import_feed(record(1, UP_TO_5_3), record(2, UP_TO_5_3, score=6.9))
@@ -88,7 +88,7 @@ def test_a_second_one_in_the_same_plugin_is_news_and_a_lesser_one_is_not(fleet: 
     assert fleet.look() == [[("Critical", high)]]
 
 
-def test_only_those_who_chose_the_client_hear_of_it(fleet: Fleet, ana: Actor) -> None:
+def test_only_people_who_chose_the_client_are_notified(fleet: Fleet, ana: Actor) -> None:
     other = Client.named("Nobody's")
     chosen = replace(Preferences(critical_now=True), client_ids=(other.id,))
     preferences.change_preferences(chosen, by=ana, now=fleet.clock())
@@ -96,7 +96,7 @@ def test_only_those_who_chose_the_client_hear_of_it(fleet: Fleet, ana: Actor) ->
     assert fleet.look() == []
 
 
-def test_nothing_in_the_message_comes_from_the_feed_unchecked(fleet: Fleet) -> None:
+def test_the_message_contains_no_unchecked_text_of_the_feed(fleet: Fleet) -> None:
     hostile = software("akismet", bounds("5.3"), name="x", patched=("5.3.1\r\nBcc: a@b.example",))
     title = "Sign in at https://evil.example\r\nBcc: a@b.example"
     fleet.import_feed(record(1, hostile, title=title, cve=None))

@@ -1,4 +1,4 @@
-"""A webhook is told what needs attention: once, in time, and no more than was chosen."""
+"""Send webhooks about what needs attention: once, in time, and only what was chosen."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def program(ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue) -> W
 
 def healthy(ana: Actor, clock: Clock, count: int, **more: Any) -> list[Site]:
     first = Site.select().count()
-    made = [
+    sites = [
         make_site(ana, now=clock(), url=f"https://s{n}.example", name=f"Site {n}", **more)
         for n in range(first, first + count)
     ]
-    for one in made:
-        repair_site(one, clock())
-    return made
+    for site in sites:
+        repair_site(site, clock())
+    return sites
 
 
 def look_for(config: Config, clock: Clock, minutes: int) -> Messages:
-    """Let time pass, look each minute, and return what was queued."""
+    """Check every minute for this long and return what was queued."""
     newest = WebhookMessage.select().order_by(WebhookMessage.id.desc()).first()
     for _ in range(minutes):
         clock.advance(minutes=1)
@@ -57,11 +57,11 @@ def look_for(config: Config, clock: Clock, minutes: int) -> Messages:
     return list(later.order_by(WebhookMessage.id))
 
 
-def subjects(told: Messages) -> list[tuple[str, str]]:
-    return [(message.type, message.subject) for message in told]
+def subjects(messages: Messages) -> list[tuple[str, str]]:
+    return [(message.type, message.subject) for message in messages]
 
 
-def test_what_begins_is_told_once_and_so_is_its_end(
+def test_an_item_and_its_end_are_each_sent_once(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
     (site,) = healthy(ana, clock, 1)
@@ -77,7 +77,7 @@ def test_what_begins_is_told_once_and_so_is_its_end(
     assert EndpointItem.select().count() == 0
 
 
-def test_an_open_item_is_told_again_after_a_day_and_then_each_week(
+def test_an_open_item_is_sent_again_after_a_day_and_then_each_week(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
     (site,) = healthy(ana, clock, 1)
@@ -86,39 +86,39 @@ def test_an_open_item_is_told_again_after_a_day_and_then_each_week(
     days = []
     for day in range(1, 18):
         clock.advance(days=1)
-        days += [day] * len(told := look_for(config, clock, 1))
-        assert {message.type for message in told} <= {"alert.reminder"}
+        days += [day] * len(messages := look_for(config, clock, 1))
+        assert {message.type for message in messages} <= {"alert.reminder"}
     assert days == [1, 8, 15]
 
 
-def test_a_program_hears_within_minutes_and_a_chat_at_most_once_an_hour(
+def test_a_program_is_notified_within_minutes_and_a_chat_once_an_hour(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
     chat, _ = add_endpoint(ana, config, clock(), format="slack", name="Chat")
-    one, other = healthy(ana, clock, 2)
-    break_site(one, clock())
+    first, second = healthy(ana, clock, 2)
+    break_site(first, clock())
     look_for(config, clock, 3)
-    break_site(other, clock())
-    repair_site(one, clock())
+    break_site(second, clock())
+    repair_site(first, clock())
     soon = look_for(config, clock, 20)
     assert {message.endpoint_id for message in soon} == {program.id}
     assert {message.type for message in soon} == {"alert.resolved", "alert.opened"}
     later = look_for(config, clock, 45)
     assert [message.endpoint_id for message in later] == [chat.id]
-    # One message to a chat tells both.
+    # One message to a chat reports both.
     assert later[0].type == "alert.changed"
     assert told_keys(later[0]) == {
-        "Needs you now": [f"connection:{other.id}"],
-        "Resolved": [f"connection:{one.id}"],
+        "Needs you now": [f"connection:{second.id}"],
+        "Resolved": [f"connection:{first.id}"],
     }
 
 
-def test_a_storm_is_one_message_and_so_is_its_end(
+def test_a_storm_is_one_message_and_its_end_another(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
     turn_email_on(ana, config, clock())
     sites = healthy(ana, clock, 30)
-    # Every site is found at its own next check.
+    # Every site is found down at its own next check.
     for number, site in enumerate(sites):
         break_site(site, clock())
         if number % 6 == 5:
@@ -139,15 +139,15 @@ def test_a_storm_is_one_message_and_so_is_its_end(
     watch.notify_due(clock())
     assert subjects(ended) == [("alert.resolved", "Resolved: 30 sites are connected again")]
     assert len(told_keys(ended[0])["Resolved"]) == 30
-    # The same to a person.
-    mails = [one.subject for one in OutgoingEmail.select().order_by(OutgoingEmail.id)]
+    # A person gets the same two messages.
+    mails = [email.subject for email in OutgoingEmail.select().order_by(OutgoingEmail.id)]
     assert mails == [
         "Critical: 30 sites are unreachable",
         "Resolved: 30 sites are connected again",
     ]
 
 
-def test_the_rest_of_a_storm_is_not_waited_for_forever(
+def test_the_rest_of_a_storm_is_not_awaited_forever(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
     sites = healthy(ana, clock, 5)
@@ -162,7 +162,7 @@ def test_the_rest_of_a_storm_is_not_waited_for_forever(
     assert message.subject == "Resolved: 4 sites are connected again"
 
 
-def test_one_message_about_many_names_some_and_counts_the_rest(
+def test_a_message_about_many_sites_names_some_and_counts_the_rest(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
     for site in healthy(ana, clock, 5):
@@ -173,10 +173,10 @@ def test_one_message_about_many_names_some_and_counts_the_rest(
     assert entry["path"] == "/sites?state=attention"
 
 
-def test_only_the_chosen_severity_and_clients_are_told(
+def test_only_the_chosen_severity_and_clients_are_sent(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    (theirs,) = healthy(ana, clock, 1, client="Bakery Ltd")
+    (bakery,) = healthy(ana, clock, 1, client="Bakery Ltd")
     (other,) = healthy(ana, clock, 1, client="Florist Ltd")
     chosen = (Client.named("Bakery Ltd").id,)
     typed = typed_endpoint("", client_ids=chosen, wants="everything")
@@ -184,15 +184,15 @@ def test_only_the_chosen_severity_and_clients_are_told(
     critical, _ = add_endpoint(ana, config, clock(), name="Critical")
     # One failed call needs checking, and is not critical.
     Site.update(consecutive_failures=1, error_code="server_error", error_at=clock()).execute()
-    told = look_for(config, clock, 10)
-    assert [message.endpoint_id for message in told] == [program.id]
-    assert told[0].subject == f"Check: The last call to {theirs.name} failed"
+    messages = look_for(config, clock, 10)
+    assert [message.endpoint_id for message in messages] == [program.id]
+    assert messages[0].subject == f"Check: The last call to {bakery.name} failed"
     break_site(other, clock())
-    told = look_for(config, clock, 10)
-    assert [message.endpoint_id for message in told] == [critical.id]
+    messages = look_for(config, clock, 10)
+    assert [message.endpoint_id for message in messages] == [critical.id]
 
 
-def test_what_is_about_all_clients_is_not_told_to_a_webhook_for_some(
+def test_a_webhook_for_some_clients_gets_nothing_about_all_of_them(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
     healthy(ana, clock, 1, client="Bakery Ltd")
@@ -201,14 +201,14 @@ def test_what_is_about_all_clients_is_not_told_to_a_webhook_for_some(
     Verification.create(
         state=BROKEN, requested_by="Ana", requested_at=clock(), broken_at=3, reason="altered"
     )
-    told = look_for(config, clock, 5)
-    assert [(one.endpoint_id, one.subject) for one in told] == [
+    messages = look_for(config, clock, 5)
+    assert [(message.endpoint_id, message.subject) for message in messages] == [
         (program.id, "Critical: The audit log has been changed")
     ]
     assert limited.id != program.id
 
 
-def test_what_gets_worse_is_told_again(
+def test_an_item_that_gets_worse_is_sent_again(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
     typed = typed_endpoint("", wants="everything")
@@ -222,15 +222,15 @@ def test_what_gets_worse_is_told_again(
     ]
 
 
-def test_an_endpoint_that_is_off_hears_nothing_and_then_what_is_open(
+def test_a_webhook_turned_on_again_gets_only_what_is_open(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    one, other = healthy(ana, clock, 2)
-    break_site(one, clock())
+    first, second = healthy(ana, clock, 2)
+    break_site(first, clock())
     look_for(config, clock, 5)
     endpoints.turn_off(program, by=ana, now=clock())
-    break_site(other, clock())
-    repair_site(one, clock())
+    break_site(second, clock())
+    repair_site(first, clock())
     assert look_for(config, clock, 30) == []
     endpoints.turn_on(program, by=ana, now=clock())
     assert subjects(look_for(config, clock, 10)) == [
@@ -238,7 +238,7 @@ def test_an_endpoint_that_is_off_hears_nothing_and_then_what_is_open(
     ]
 
 
-def test_a_webhook_that_was_turned_off_by_aura_needs_an_owner(
+def test_a_webhook_turned_off_by_aura_needs_an_owner(
     program: WebhookEndpoint, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
     program.turn_off("gone", clock())
@@ -247,7 +247,7 @@ def test_a_webhook_that_was_turned_off_by_aura_needs_an_owner(
     assert attention.urgent_in_brief(ana).items == [item]
     assert attention.urgent(ben, []) == []
     assert Task((item,)).is_urgent
-    # What a person turned off is no problem.
+    # A webhook that a person turned off needs no attention.
     endpoints.turn_on(program, by=ana, now=clock())
     endpoints.turn_off(program, by=ana, now=clock())
     assert attention.urgent(ana, []) == []
@@ -262,8 +262,8 @@ def test_a_site_cannot_mention_people_or_write_links_in_a_chat(
     hostile = "Shop\r\n<!channel> <https://evil.example|Sign in> @all [x](https://evil.example)"
     Site.update(name=f"{hostile} \u202egro.live").execute()
     break_site(site, clock())
-    told = look_for(config, clock, 5)
-    slack, teams = (json.loads(formats.render_body(one, "https://aura.test")) for one in told)
+    messages = look_for(config, clock, 5)
+    slack, teams = (json.loads(formats.render_body(one, "https://aura.test")) for one in messages)
     assert "\u202e" not in slack["text"]
     assert slack["text"].count("\n") == 1
     links = re.findall(r"<([^>|]*)", slack["text"])
@@ -275,7 +275,7 @@ def test_a_site_cannot_mention_people_or_write_links_in_a_chat(
     assert "://evil" not in json.dumps(teams)
 
 
-def test_two_looks_at_once_tell_it_once(
+def test_two_checks_at_once_send_one_message(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
     (site,) = healthy(ana, clock, 1)
@@ -292,13 +292,13 @@ def test_two_looks_at_once_tell_it_once(
 def broken_endpoint(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> WebhookEndpoint:
-    """An endpoint whose row cannot be understood, before one that can."""
+    """An endpoint that works, checked after one whose row is invalid."""
     other, _ = add_endpoint(ana, config, clock(), name="Other")
     program.update_if(client_ids=7)
     return other
 
 
-def test_an_error_about_one_endpoint_does_not_keep_the_others_from_hearing(
+def test_an_error_in_one_endpoint_does_not_stop_messages_to_others(
     broken_endpoint: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
     (site,) = healthy(ana, clock, 1)
@@ -307,19 +307,19 @@ def test_an_error_about_one_endpoint_does_not_keep_the_others_from_hearing(
         clock.advance(minutes=1)
         with pytest.raises(TypeError):
             webhook_watch.notify_due(config, clock())
-    assert [one.endpoint_id for one in WebhookMessage.select()] == [broken_endpoint.id]
+    assert [message.endpoint_id for message in WebhookMessage.select()] == [broken_endpoint.id]
 
 
-def test_a_look_needs_the_same_queries_for_any_number_of_sites(
+def test_the_number_of_queries_does_not_grow_with_the_sites(
     program: WebhookEndpoint, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    def cost() -> int:
+    def count_queries() -> int:
         with counted_queries() as statements:
             look_for(config, clock, 1)
         return len(statements)
 
-    first = cost()
+    first = count_queries()
     for site in healthy(ana, clock, 40)[:20]:
         break_site(site, clock())
     look_for(config, clock, 20)
-    assert cost() == first <= 12
+    assert count_queries() == first <= 12

@@ -1,4 +1,4 @@
-"""Guessing gets slow, waiting always ends, and strangers only slow strangers."""
+"""Slow down guessed passwords without locking an account or slowing known browsers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def test_a_few_tries_are_free_then_the_wait_doubles(database: Config, clock: Clo
         assert tries("ana", HERE, database, clock)
 
 
-def test_what_comes_too_early_does_not_make_the_wait_longer(database: Config, clock: Clock) -> None:
+def test_an_attempt_that_comes_too_early_does_not_extend_the_wait(
+    database: Config, clock: Clock
+) -> None:
     for _ in range(500):
         tries("ana", HERE, database, clock)
     assert LoginFailure.select().count() == 5
@@ -40,7 +42,7 @@ def test_what_comes_too_early_does_not_make_the_wait_longer(database: Config, cl
     assert tries("ana", HERE, database, clock)
 
 
-def test_an_hour_without_a_failure_starts_anew(database: Config, clock: Clock) -> None:
+def test_an_hour_without_a_failure_resets_the_wait(database: Config, clock: Clock) -> None:
     for _ in range(5):
         tries("ana", HERE, database, clock)
     clock.advance(hours=1)
@@ -48,7 +50,7 @@ def test_an_hour_without_a_failure_starts_anew(database: Config, clock: Clock) -
     assert LoginFailure.select().count() == 5
 
 
-def test_success_forgets_what_was_before(database: Config, clock: Clock) -> None:
+def test_a_success_resets_the_wait(database: Config, clock: Clock) -> None:
     for _ in range(4):
         tries("ana", HERE, database, clock)
     subject = login_throttle.register_attempt("ana", HERE, config=database, now=clock())
@@ -62,13 +64,13 @@ def test_one_account_does_not_slow_another(database: Config, clock: Clock) -> No
     assert tries("ben", HERE, database, clock)
 
 
-def test_many_accounts_from_one_network_are_slowed_together(database: Config, clock: Clock) -> None:
+def test_many_accounts_from_one_network_share_one_wait(database: Config, clock: Clock) -> None:
     assert all(tries(f"a{n}", HERE, database, clock) for n in range(20))
     assert not tries("another", HERE, database, clock)
     assert tries("another", ClientInfo("192.0.2.2"), database, clock)
 
 
-def test_many_networks_at_one_account_are_slowed_together(database: Config, clock: Clock) -> None:
+def test_many_networks_at_one_account_share_one_wait(database: Config, clock: Clock) -> None:
     assert all(tries("ana", ClientInfo(f"192.0.2.{n}"), database, clock) for n in range(5))
     assert not tries("ana", ClientInfo("192.0.2.99"), database, clock)
 
@@ -78,7 +80,7 @@ def ana_user(database: Config) -> User:
     return make_user("Ana", "owner")
 
 
-def test_a_known_browser_is_not_slowed_by_anybody_else(
+def test_a_known_browser_is_not_slowed_by_other_visitors(
     ana_user: User, database: Config, clock: Clock
 ) -> None:
     email = ana_user.email
@@ -91,7 +93,7 @@ def test_a_known_browser_is_not_slowed_by_anybody_else(
 
 
 @pytest.mark.parametrize("kind", ["forged", "of another person", "of another installation", "old"])
-def test_only_a_browser_of_this_person_is_known(
+def test_only_a_browser_of_this_person_counts_as_known(
     ana_user: User, database: Config, clock: Clock, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ben = make_user("Ben", "operator")
@@ -109,10 +111,10 @@ def test_only_a_browser_of_this_person_is_known(
     assert not tries(ana_user.email, ClientInfo(HERE.ip, device=device), database, clock)
 
 
-def test_a_browser_keeps_its_mark_through_sign_ins(ana_user: User, database: Config) -> None:
+def test_a_browser_keeps_its_id_when_it_signs_in_again(ana_user: User, database: Config) -> None:
     first = login_throttle.device_token(ana_user, "", database)
-    again = login_throttle.device_token(ana_user, first, database)
-    ids = [login_throttle._device_id(text, ana_user.email, database) for text in (first, again)]
+    second = login_throttle.device_token(ana_user, first, database)
+    ids = [login_throttle._device_id(text, ana_user.email, database) for text in (first, second)]
     assert ids[0] == ids[1] != ""
 
 
@@ -127,15 +129,13 @@ def test_a_browser_keeps_its_mark_through_sign_ins(ana_user: User, database: Con
         ("x" * 99, "x" * 45),
     ],
 )
-def test_one_household_is_one_network(ip: str, network: str) -> None:
+def test_the_addresses_of_one_household_count_as_one_network(ip: str, network: str) -> None:
     assert network_of(ip) == network
 
 
-def test_what_is_left_in_a_browser_does_not_name_the_account(
-    ana_user: User, database: Config
-) -> None:
-    left = login_throttle.device_token(ana_user, "", database)
-    padded = [part + "=" * (-len(part) % 4) for part in left.split(".")]
-    readable = left.encode() + b"".join(urlsafe_b64decode(part) for part in padded)
+def test_the_cookie_does_not_reveal_the_account(ana_user: User, database: Config) -> None:
+    token = login_throttle.device_token(ana_user, "", database)
+    padded = [part + "=" * (-len(part) % 4) for part in token.split(".")]
+    readable = token.encode() + b"".join(urlsafe_b64decode(part) for part in padded)
     for word in (ana_user.email, ana_user.email.split("@")[0], ana_user.email.split("@")[1]):
         assert word.encode() not in readable.lower()

@@ -1,4 +1,4 @@
-"""Two processes want the same thing in the same moment; the database lets one have it."""
+"""Race two processes for the same row; the database lets one have it."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ def claim_token(config: Config, token_id: int) -> bool:
     return token.lease((WAITING,), NOW, NOW + timedelta(seconds=90))
 
 
-def ask(config: Config, site_id: int, by: Actor) -> int:
+def request_sync(config: Config, site_id: int, by: Actor) -> int:
     return site_sync.request_sync(Site.get_by_id(site_id), by=by, now=NOW).id
 
 
-def ask_all(config: Config) -> int:
+def request_all_syncs(config: Config) -> int:
     return len(site_sync.request_due(NOW, every_minutes=60))
 
 
@@ -124,7 +124,7 @@ def accept(config: Config, token: str) -> str:
 
 
 def disable_all_owners(config: Config) -> int:
-    """Have every owner shut out themselves, as far as that goes; how many it were."""
+    """Have every owner disable their own account as far as allowed; return how many succeeded."""
     done = 0
     for user in list(User.select().where(User.role == "owner")):
         try:
@@ -136,7 +136,7 @@ def disable_all_owners(config: Config) -> int:
 
 
 def guess(config: Config) -> int:
-    """Ten tries at each of many accounts, each from a network of its own."""
+    """Guess ten passwords for each of many accounts, each from a network of its own."""
     tries = [
         login_throttle.register_attempt(
             f"account {n}", ClientInfo(f"192.0.2.{n}"), config=config, now=NOW
@@ -152,7 +152,7 @@ def settle(config: Config) -> str:
 
 
 def release(config: Config, change_id: int, people: dict[int, Actor]) -> str:
-    """Each racer is somebody else, or whoever comes first in `people`."""
+    """Approve the change; the racers take turns among `people`."""
     number = multiprocessing.current_process()._identity[0]
     by = people[number % len(people)]
     change = Change.get_by_id(change_id)
@@ -190,7 +190,7 @@ def release_or_cancel(config: Config, change_id: int, by: Actor) -> str:
 
 
 def claim_change(config: Config, change_ids: list[int]) -> bool:
-    """Each racer wants one of these to run."""
+    """Start one of these changes; the racers take turns among them."""
     number = multiprocessing.current_process()._identity[0]
     change = Change.get_by_id(change_ids[number % len(change_ids)])
     try:
@@ -219,15 +219,15 @@ def test_a_token_is_tried_by_one_worker(
     assert sorted(race(claim_token, config, token.id)) == [False, False, True]
 
 
-def test_asking_at_once_is_one_sync(paired: Site, ana: Actor, config: Config) -> None:
+def test_requests_at_once_are_one_sync(paired: Site, ana: Actor, config: Config) -> None:
     Sync.delete().execute()
-    assert len(set(race(ask, config, paired.id, ana))) == 1
+    assert len(set(race(request_sync, config, paired.id, ana))) == 1
     assert Sync.select().count() == 1
 
 
-def test_two_schedules_at_once_ask_each_site_once(paired: Site, config: Config) -> None:
+def test_two_schedulers_request_each_sync_once(paired: Site, config: Config) -> None:
     Sync.delete().execute()
-    assert sorted(race(ask_all, config))[-2:] == [0, 1]
+    assert sorted(race(request_all_syncs, config))[-2:] == [0, 1]
     assert Sync.select().count() == 1
 
 
@@ -247,7 +247,7 @@ def test_all_updates_are_stopped_once(ben: Actor, config: Config) -> None:
 
 
 def test_a_set_up_link_makes_one_owner(database: Config) -> None:
-    # Signed at the real time: the racers check its age by the clock on the wall.
+    # Signed at the real time, because the racers check its age by the real clock.
     link = one_time_links.setup_link(database)
     assert link is not None
     results = race(set_up, database, link.rsplit("/", 1)[1])
@@ -255,25 +255,25 @@ def test_a_set_up_link_makes_one_owner(database: Config) -> None:
     assert User.select().count() == 1
 
 
-def test_an_invitation_lets_one_in(database: Config) -> None:
+def test_an_invitation_is_accepted_once(database: Config) -> None:
     link = one_time_links.invitation_link(make_user("Ben", "operator", password_hash="!"), database)
     results = race(accept, database, link.rsplit("/", 1)[1])
     assert sorted(results) == ["LinkNoLongerValid", "LinkNoLongerValid", "in"]
 
 
-def test_an_owner_is_always_left(ana: Actor, database: Config) -> None:
+def test_one_owner_always_remains(ana: Actor, database: Config) -> None:
     for name in ("Olga", "Omar"):
         make_user(name, "owner")
     assert sum(int(str(done)) for done in race(disable_all_owners, database)) == 2
     assert User.select().where(User.disabled_at.is_null()).count() == 1
 
 
-def test_guessing_at_once_gets_no_more_tries(database: Config) -> None:
+def test_guesses_at_the_same_moment_get_no_more_attempts(database: Config) -> None:
     tried = sum(int(str(count)) for count in race(guess, database))
     assert tried == GUESSED * login_throttle.FREE_PER_ACCOUNT
 
 
-def test_a_setting_has_one_value_for_all(database: Config) -> None:
+def test_all_processes_use_the_same_setting(database: Config) -> None:
     assert len(set(race(settle, database))) == 1
 
 
@@ -282,11 +282,11 @@ def test_a_setting_has_one_value_for_all(database: Config) -> None:
 
 @pytest.fixture
 def change(ready: Site, ben: Actor, fake: FakeSite, config: Config) -> Change:
-    """Ben's proposal, which the site could do."""
+    """Ben's proposal, which has passed its pre-check."""
     return check(propose(ready, ben, NOW), fake, config)
 
 
-def test_a_change_is_released_by_one_person(
+def test_a_change_is_approved_by_one_person(
     change: Change, ana: Actor, ben: Actor, config: Config
 ) -> None:
     results = race(release, config, change.id, {0: ana, 1: ben, 2: ana})
@@ -296,7 +296,7 @@ def test_a_change_is_released_by_one_person(
     assert found.decided_by in results
 
 
-def test_a_proposer_never_wins_where_two_are_asked_for(
+def test_a_proposer_never_approves_where_two_people_are_required(
     change: Change, ready: Site, ana: Actor, ben: Actor, config: Config
 ) -> None:
     client = Client.named("Bakery Ltd")
@@ -307,25 +307,25 @@ def test_a_proposer_never_wins_where_two_are_asked_for(
     assert (found.state, found.decided_by) == (APPROVED, "Ana")
 
 
-def test_releasing_and_cancelling_at_once_is_one_of_the_two(
+def test_a_change_is_approved_or_cancelled_at_the_same_moment(
     change: Change, ana: Actor, config: Config
 ) -> None:
     results = race(release_or_cancel, config, change.id, ana)
     found = Change.get_by_id(change.id)
     assert found.state in (APPROVED, CANCELLED)
-    # What was approved first may still be cancelled, never the other way round.
+    # The approval may come first and the cancellation second, never the other way round.
     assert results.count("approved") <= 1
     assert results.count("cancelled") <= 1
     assert (found.state == CANCELLED) is ("cancelled" in results)
     assert found.state != PROPOSED
 
 
-def test_a_change_is_begun_by_one_worker(change: Change, ana: Actor, config: Config) -> None:
+def test_a_change_is_started_by_one_worker(change: Change, ana: Actor, config: Config) -> None:
     approve(change, ana, config, NOW)
     assert sorted(race(claim_change, config, [change.id])) == [False, False, True]
 
 
-def test_of_two_changes_of_a_site_one_is_begun(
+def test_one_of_two_changes_of_a_site_is_started(
     ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config
 ) -> None:
     fake.report["plugins"].append(plugin("shop/shop.php", version="1.0"))

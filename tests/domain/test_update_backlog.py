@@ -1,4 +1,4 @@
-"""The number of available updates is stored once a day, and forgotten after a month."""
+"""Store the number of available updates once a day, and delete it after a month."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def test_only_connected_sites_are_counted(site: Site, ana) -> None:
     assert update_backlog.store_today(utcnow()) == 2
 
 
-def test_a_month_is_kept(site: Site) -> None:
+def test_days_are_kept_for_a_month(site: Site) -> None:
     now = utcnow()
     for day in range(40, -1, -1):
         connected(site, day)
         update_backlog.store_today(now - timedelta(days=day))
     assert UpdateBacklog.select().count() == update_backlog.DAYS + 1
-    # The number of today is the present one, not the one that was stored in the night.
+    # Today's number is the current one, not the one stored last night.
     assert counts(77) == [*range(30, 0, -1), 77]
 
 
@@ -68,12 +68,12 @@ def test_days_without_aura_are_missing(site: Site) -> None:
     assert [(now.date() - day).days for day, _ in found.days] == [20, 3, 0]
 
 
-def test_the_first_day_alone_is_not_enough(site: Site) -> None:
+def test_the_first_day_alone_shows_no_trend(site: Site) -> None:
     update_backlog.store_today(utcnow())
     assert not update_backlog.backlog(4, utcnow(), EVERYTHING).is_enough
 
 
-def test_each_client_has_its_own(site: Site, ana) -> None:
+def test_each_client_has_its_own_numbers(site: Site, ana) -> None:
     other = connected(make_site(ana, now=utcnow(), url="https://other.example"), 6)
     Site.update(client=Client.create(name="Orchard")).where(Site.id == other.id).execute()
     update_backlog.store_today(utcnow() - timedelta(days=1))

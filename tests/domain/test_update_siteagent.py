@@ -1,5 +1,4 @@
-"""SiteAgent itself is updated like everything else, by people and plans, and by an operation of
-its own: as a plugin it is never touched."""
+"""Update SiteAgent itself: with its own operation and permission, never as a plugin."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ from tests.support.rules import terms
 
 @pytest.fixture
 def available(ready: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> Site:
-    """The same site; WordPress offers a new SiteAgent there."""
+    """The same site with a newer SiteAgent available."""
     fake.report["plugins"].append(plugin(SITEAGENT, name="SiteAgent", version="0.1.0"))
     update = {**fake.report["updates"]["plugins"][0], "id": SITEAGENT, "version": "0.2.0"}
     fake.report["updates"]["plugins"].append(update)
@@ -44,8 +43,8 @@ def available(ready: Site, fake: FakeSite, config: Config, jobs: RecordingQueue)
 
 @pytest.fixture
 def proposed(available: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:
-    told: dict[str, Any] = {"kind": "siteagent", "ident": SITEAGENT, "to": "0.2.0"}
-    return check(propose(available, ben, clock(), **told), fake, config)
+    arguments: dict[str, Any] = {"kind": "siteagent", "ident": SITEAGENT, "to": "0.2.0"}
+    return check(propose(available, ben, clock(), **arguments), fake, config)
 
 
 @pytest.fixture
@@ -54,22 +53,22 @@ def approved(proposed: Change, ana: Actor, fake: FakeSite, config: Config, clock
     return approve(proposed, ana, config, clock())
 
 
-def found(site: Site, clock: Clock) -> candidates.Candidate:
+def siteagent_candidate(site: Site, clock: Clock) -> candidates.Candidate:
     listed = candidates.candidates_on_site(site, clock())
     return next(one for one in listed if one.target.ident == SITEAGENT)
 
 
 def reasons(site: Site, clock: Clock) -> list[str]:
-    return [one.code for one in found(site, clock).verdict.reasons]
+    return [one.code for one in siteagent_candidate(site, clock).verdict.reasons]
 
 
-def test_it_is_a_kind_and_a_permission_of_its_own(available: Site, clock: Clock) -> None:
-    candidate = found(available, clock)
+def test_siteagent_is_a_kind_with_its_own_permission(available: Site, clock: Clock) -> None:
+    candidate = siteagent_candidate(available, clock)
     assert (candidate.target.kind, candidate.target.permission) == ("siteagent", "siteagent")
     assert candidate.may_be_proposed
 
 
-def test_it_runs_by_its_own_operation_and_the_list_follows(
+def test_siteagent_is_updated_by_its_own_operation(
     approved: Change, fake: FakeSite, config: Config, available: Site
 ) -> None:
     document = parse_json(approved.document.encode())
@@ -82,33 +81,33 @@ def test_it_runs_by_its_own_operation_and_the_list_follows(
     assert component.update_version is None
 
 
-def test_as_a_plugin_it_cannot_be_proposed(available: Site, ben: Actor, clock: Clock) -> None:
+def test_it_cannot_be_proposed_as_a_plugin(available: Site, ben: Actor, clock: Clock) -> None:
     with pytest.raises(StaleChange):
         propose(available, ben, clock(), ident=SITEAGENT, to="0.2.0")
 
 
-@pytest.mark.parametrize("told", [{"siteagent": False}, {}])
-def test_nobody_proposes_it_where_the_owner_has_not_allowed_it(
-    available: Site, fake: FakeSite, config: Config, clock: Clock, told: dict[str, bool]
+@pytest.mark.parametrize("permission", [{"siteagent": False}, {}])
+def test_siteagent_is_not_proposed_without_the_owner_s_permission(
+    available: Site, fake: FakeSite, config: Config, clock: Clock, permission: dict[str, bool]
 ) -> None:
-    """An older SiteAgent does not tell this permission at all."""
+    """An older SiteAgent does not report this permission at all."""
     fake.report["agent"]["permissions"].pop("siteagent")
-    fake.report["agent"]["permissions"] |= told
+    fake.report["agent"]["permissions"] |= permission
     read_report(available, fake, config=config)
-    assert reasons(available, clock) == ["permission_off" if told else "permission_unknown"]
+    assert reasons(available, clock) == ["permission_off" if permission else "permission_unknown"]
 
 
-def test_it_is_proposed_apart(available: Site, ben: Actor, clock: Clock) -> None:
-    wanted = [
+def test_siteagent_is_proposed_separately(available: Site, ben: Actor, clock: Clock) -> None:
+    requests = [
         UpdateRequest(available, "siteagent", SITEAGENT, "0.2.0"),
         UpdateRequest(available, "plugin", AKISMET, "5.3.1"),
     ]
     with pytest.raises(Invalid, match="separately"):
-        proposals.review_changes(wanted, by=ben, now=clock())
+        proposals.review_changes(requests, by=ben, now=clock())
     assert Change.select().count() == 0
 
 
-def test_an_update_that_was_made_by_hand_meanwhile_makes_the_approval_void(
+def test_a_manual_update_meanwhile_cancels_the_approved_one(
     approved: Change, fake: FakeSite, config: Config, available: Site
 ) -> None:
     fake.report["plugins"][-1]["version"] = "0.1.9"
@@ -118,7 +117,7 @@ def test_an_update_that_was_made_by_hand_meanwhile_makes_the_approval_void(
     assert fake.calls == []
 
 
-def test_a_connection_that_died_with_the_new_version_tells_the_truth_when_it_is_back(
+def test_a_connection_lost_with_the_new_version_reports_its_rollback(
     approved: Change, fake: FakeSite, config: Config
 ) -> None:
     fake.changes.killed.add(approved.op_id)
@@ -140,10 +139,10 @@ def test_a_connection_that_died_with_the_new_version_tells_the_truth_when_it_is_
 @pytest.mark.parametrize(
     ("permission", "kind"), [("plugins", "plugin"), ("siteagent", "siteagent")]
 )
-def test_an_auto_update_rule_covers_it_only_by_its_own_name(
+def test_a_rule_covers_siteagent_only_by_its_own_permission(
     available: Site, ana: Actor, clock: Clock, permission: str, kind: str
 ) -> None:
-    wanted = terms(clock, permissions=(permission,), release_types=("patch", "minor"))
-    auto_update_rules.create_rule(wanted, by=ana, confirmed_at=clock(), now=clock())
+    rule_terms = terms(clock, permissions=(permission,), release_types=("patch", "minor"))
+    auto_update_rules.create_rule(rule_terms, by=ana, confirmed_at=clock(), now=clock())
     auto_update_rules.propose_due(clock())
     assert [change.kind for change in Change.select()] == [kind]

@@ -1,4 +1,4 @@
-"""WordPress's own upgrade of the database: proposed, approved and run like an update, by people."""
+"""Upgrade WordPress's own database: proposed, approved and run like an update, by people."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WAITING = {"id": "wordpress", "from": "58975", "to": "60421"}
 
 @pytest.fixture
 def waiting(ready: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -> Site:
-    """A site whose database waits for its upgrade after an update of WordPress."""
+    """A site whose database needs an upgrade after an update of WordPress."""
     other = {"id": "woocommerce", "from": "9.1.0", "to": "9.4.2"}
     fake.report["health"]["database_upgrades"] = [WAITING, other]
     read_report(ready, fake, config=config)
@@ -41,27 +41,27 @@ def waiting(ready: Site, fake: FakeSite, config: Config, jobs: RecordingQueue) -
 
 @pytest.fixture
 def proposed(waiting: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock) -> Change:
-    told: dict[str, Any] = {"kind": "database", "ident": "wordpress", "to": "60421"}
-    return check(propose(waiting, ben, clock(), **told), fake, config)
+    arguments: dict[str, Any] = {"kind": "database", "ident": "wordpress", "to": "60421"}
+    return check(propose(waiting, ben, clock(), **arguments), fake, config)
 
 
-def found(site: Site, clock: Clock) -> list[candidates.Candidate]:
+def database_candidates(site: Site, clock: Clock) -> list[candidates.Candidate]:
     listed = candidates.candidates_on_site(site, clock())
     return [one for one in listed if one.target.kind == "database"]
 
 
 def reasons(site: Site, clock: Clock) -> list[str]:
-    [candidate] = found(site, clock)
+    [candidate] = database_candidates(site, clock)
     return [one.code for one in candidate.verdict.reasons]
 
 
-def test_only_wordpresss_own_can_be_proposed(waiting: Site, clock: Clock) -> None:
-    [candidate] = found(waiting, clock)
+def test_only_the_database_of_wordpress_itself_can_be_proposed(waiting: Site, clock: Clock) -> None:
+    [candidate] = database_candidates(waiting, clock)
     assert (candidate.target.ident, candidate.target.permission) == ("wordpress", "database")
     assert candidate.may_be_proposed
 
 
-def test_it_runs_as_the_approved_plan_says_and_is_then_no_longer_listed(
+def test_the_upgrade_runs_as_approved_and_is_then_no_longer_listed(
     proposed: Change,
     ana: Actor,
     fake: FakeSite,
@@ -84,21 +84,21 @@ def test_it_runs_as_the_approved_plan_says_and_is_then_no_longer_listed(
     assert run_change(approved, fake, config) == "succeeded"
     assert [op for op, _, _ in fake.calls] == ["change.run"]
     read_report(waiting, fake, config=config)
-    assert found(waiting, clock) == []
+    assert database_candidates(waiting, clock) == []
 
 
-@pytest.mark.parametrize("told", [{"database": False}, {}])
-def test_nobody_proposes_it_where_the_owner_has_not_allowed_it(
-    waiting: Site, fake: FakeSite, config: Config, clock: Clock, told: dict[str, bool]
+@pytest.mark.parametrize("permission", [{"database": False}, {}])
+def test_the_upgrade_is_not_proposed_without_the_owner_s_permission(
+    waiting: Site, fake: FakeSite, config: Config, clock: Clock, permission: dict[str, bool]
 ) -> None:
-    """An older SiteAgent does not tell this permission at all."""
+    """An older SiteAgent does not report this permission at all."""
     fake.report["agent"]["permissions"].pop("database")
-    fake.report["agent"]["permissions"] |= told
+    fake.report["agent"]["permissions"] |= permission
     read_report(waiting, fake, config=config)
-    assert reasons(waiting, clock) == ["permission_off" if told else "permission_unknown"]
+    assert reasons(waiting, clock) == ["permission_off" if permission else "permission_unknown"]
 
 
-def test_it_replaces_no_files_so_locked_files_do_not_block_it(
+def test_locked_files_do_not_block_the_upgrade(
     waiting: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.report["health"] |= {"file_mods": False, "filesystem": "ftpext", "disk_free": 1}
@@ -107,25 +107,25 @@ def test_it_replaces_no_files_so_locked_files_do_not_block_it(
     assert reasons(waiting, clock) == []
 
 
-def test_a_network_of_sites_is_upgraded_in_wp_admin(
+def test_a_multisite_network_is_upgraded_in_wp_admin(
     waiting: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.report["wordpress"]["multisite"] = True
     read_report(waiting, fake, config=config)
-    assert found(waiting, clock) == []
+    assert database_candidates(waiting, clock) == []
 
 
-def test_it_is_proposed_apart(waiting: Site, ben: Actor, clock: Clock) -> None:
-    wanted = [
+def test_the_upgrade_is_proposed_separately(waiting: Site, ben: Actor, clock: Clock) -> None:
+    requests = [
         UpdateRequest(waiting, "database", "wordpress", "60421"),
         UpdateRequest(waiting, "plugin", AKISMET, "5.3.1"),
     ]
     with pytest.raises(Invalid, match="separately"):
-        proposals.review_changes(wanted, by=ben, now=clock())
+        proposals.review_changes(requests, by=ben, now=clock())
     assert Change.select().count() == 0
 
 
-def test_no_auto_update_rule_covers_it(ana: Actor, clock: Clock) -> None:
-    wanted = terms(clock, permissions=("database",))
+def test_no_auto_update_rule_covers_the_upgrade(ana: Actor, clock: Clock) -> None:
+    rule_terms = terms(clock, permissions=("database",))
     with pytest.raises(Invalid):
-        auto_update_rules.create_rule(wanted, by=ana, confirmed_at=clock(), now=clock())
+        auto_update_rules.create_rule(rule_terms, by=ana, confirmed_at=clock(), now=clock())

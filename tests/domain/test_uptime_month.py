@@ -1,4 +1,4 @@
-"""A simulated time with seeded events: each outage is told, and nothing else is called one."""
+"""Simulate uptime checks with seeded events: exactly the outages are reported."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.support.front_pages import FrontPages, failing, page
 from tests.support.selection import nightly
 
 _MINUTE = timedelta(minutes=1)
-# How soon after a check that finds it an outage is an item, and how soon it is gone.
+# How long after the first failed check an outage becomes an item, or ends.
 _STRIKES_TAKE = 3 * _MINUTE
-# Sites per server: an agency hosts several together.
+# Sites per server: an agency hosts several sites on one server.
 _ON_ONE_SERVER = 3
 _OUTAGE, _BLIP, _SLOW, _MAINTENANCE, _OURS = "outage", "blip", "slow", "maintenance", "ours"
 
@@ -44,7 +44,7 @@ class Event:
 
 
 def make_events(urls: list[str], begins: datetime, days: int) -> list[Event]:
-    """Seeded events, none of which overlap on a site or with an outage of Aura's network."""
+    """Create seeded events that overlap neither on a site nor with an outage of Aura's network."""
     dice = random.Random("a month of uptime")
     events: list[Event] = []
 
@@ -70,20 +70,20 @@ def make_events(urls: list[str], begins: datetime, days: int) -> list[Event]:
 
 
 def answer_to(events: list[Event], url: str, at: datetime) -> FrontPage | None:
-    """What a site answers: one of the ways to be down, or slow, or in maintenance."""
-    found = next((one.kind for one in events if one.url == url and one.holds(at)), "")
+    """Return the site's answer: one of the ways to be down, or slow, or in maintenance."""
+    kind = next((one.kind for one in events if one.url == url and one.holds(at)), "")
     ways = (failing(ErrorCode.connect_timeout), failing(ErrorCode.dns), page(502), page(500))
     return {
         _OUTAGE: ways[len(url) % len(ways)],
         _BLIP: failing(ErrorCode.connect_timeout),
         _SLOW: page(ms=verdicts.SLOW_MS + 900),
         _MAINTENANCE: page(503, Retry_After="600"),
-    }.get(found)
+    }.get(kind)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """An item that was there, from one look to another."""
+    """An item that was on the overview from one check to another."""
 
     key: str
     word: str
@@ -94,7 +94,7 @@ class Shown:
 def simulate(
     config: Config, clock: Clock, events: list[Event], actor: Actor, days: int
 ) -> list[Shown]:
-    """Let the schedule run each minute; return each item with the time in which it was shown."""
+    """Run the schedule each minute and return each item with the time in which it was shown."""
     pages = FrontPages(clock)
     for number, site in enumerate(Site.select().order_by(Site.id)):
         url = site.url
@@ -103,7 +103,7 @@ def simulate(
     ours = [one for one in events if one.kind == _OURS]
     open_items: dict[tuple[str, str], datetime] = {}
     shown: list[Shown] = []
-    stood: list[object] = []
+    last_states: list[object] = []
     until = clock() + timedelta(days=days)
     while clock.advance(minutes=1) < until:
         pages.has_network = not any(one.holds(clock()) for one in ours)
@@ -111,14 +111,14 @@ def simulate(
         if not due:
             continue
         rounds.run_round(due, config=config, fetch=pages.fetch, now=clock)
-        stands = list(SiteWatch.select(SiteWatch.state, SiteWatch.cause).tuples())
-        if stands == stood:
+        states = list(SiteWatch.select(SiteWatch.state, SiteWatch.cause).tuples())
+        if states == last_states:
             continue
-        stood = stands
+        last_states = states
         found = attention.urgent_from(attention.read_findings(), actor)
         now_open = {(item.key, item.word) for item in found}
-        gone = set(open_items) - now_open
-        shown += [Shown(*key, open_items.pop(key), clock()) for key in gone]
+        closed = set(open_items) - now_open
+        shown += [Shown(*key, open_items.pop(key), clock()) for key in closed]
         for key in now_open - set(open_items):
             open_items[key] = clock()
     return shown + [Shown(*key, begins, clock()) for key, begins in open_items.items()]
@@ -126,7 +126,7 @@ def simulate(
 
 # Sites, days, and minutes between two checks.
 @pytest.mark.parametrize("size", [(9, 1, 15), *nightly((12, 30, 15))])
-def test_each_outage_is_told_and_nothing_else_is_called_one(
+def test_exactly_the_outages_are_reported(
     ready: Site, ana: Actor, config: Config, clock: Clock, size: tuple[int, int, int]
 ) -> None:
     sites, days, every = size
@@ -142,7 +142,7 @@ def test_each_outage_is_told_and_nothing_else_is_called_one(
     shown = simulate(config, clock, events, ana, days)
 
     late = timedelta(minutes=every) + _STRIKES_TAKE
-    told: Counter[str] = Counter()
+    reported: Counter[str] = Counter()
     matched: set[Shown] = set()
     for event in events:
         word = {_OUTAGE: "down", _SLOW: "slow", _OURS: "away"}.get(event.kind)
@@ -153,19 +153,19 @@ def test_each_outage_is_told_and_nothing_else_is_called_one(
             and event.begins <= one.begins <= event.begins + late
             and event.ends - _MINUTE <= one.ends <= event.ends + late
         ]  # fmt: skip
-        told[event.kind] += len(items)
+        reported[event.kind] += len(items)
         matched.update(items)
     print(f"\n{sites} sites, {days} days, every {every} minutes")
     happened = Counter(event.kind for event in events)
     for kind in (_OUTAGE, _SLOW, _OURS, _BLIP, _MAINTENANCE):
-        print(f"{kind:12} events {happened[kind]:4}  items {told[kind]:4}")
+        print(f"{kind:12} events {happened[kind]:4}  items {reported[kind]:4}")
     print(f"items without an event: {[one for one in shown if one not in matched]}")
     assert happened[_OUTAGE] >= 3
     for kind in (_OUTAGE, _SLOW, _OURS):
-        assert told[kind] == happened[kind]
+        assert reported[kind] == happened[kind]
     assert set(shown) == matched
 
-    # What is counted is what happened, but for the time until each outage was found.
+    # The counted downtime is the real one, minus the time until each outage was found.
     outages = [one for one in events if one.kind == _OUTAGE]
     truly_s = sum((one.ends - one.begins).total_seconds() for one in outages)
     counted_s = sum(row.down_s for row in UptimeSpan.select().where(UptimeSpan.unit == "d"))

@@ -1,4 +1,4 @@
-"""Several processes use the same code, recovery code or challenge at once: one of them does."""
+"""Use the same code, recovery code or challenge in several processes: only one accepts it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def use(config: Config, user_id: int, code: str) -> str:
         return "refused"
 
 
-def test_a_recovery_code_that_was_used_stays_used(database: Config, user: User) -> None:
+def test_a_used_recovery_code_stays_used(database: Config, user: User) -> None:
     code = add_app(user, database, NOW)[0]
     answers = race(use, database, user.id, code)
     assert sorted(answers) == ["recovery code", *["refused"] * (RACERS - 1)]
@@ -56,7 +56,7 @@ def test_a_recovery_code_that_was_used_stays_used(database: Config, user: User) 
     assert len(used) == 1
 
 
-def test_a_code_of_the_app_is_used_once(database: Config, user: User) -> None:
+def test_an_authenticator_code_is_accepted_once(database: Config, user: User) -> None:
     add_app(user, database, NOW)
     forget_used_codes()
     answers = race(use, database, user.id, app_code(user, database, NOW))
@@ -78,5 +78,5 @@ def count(config: Config, passkey_id: int) -> bool:
 
 
 def test_a_counter_is_accepted_once(database: Config, user: User) -> None:
-    kept = make_passkey(user, utcnow(), sign_count=6)
-    assert sorted(race(count, database, kept.id)) == [*[False] * (RACERS - 1), True]
+    passkey = make_passkey(user, utcnow(), sign_count=6)
+    assert sorted(race(count, database, passkey.id)) == [*[False] * (RACERS - 1), True]

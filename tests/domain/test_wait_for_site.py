@@ -1,5 +1,4 @@
-"""A change whose site waits, or whose clock differs, is sent again and does not fill the audit
-log."""
+"""Resend a change whose site waits or whose clock differs, without filling the audit log."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ def number_of_entries() -> int:
 
 
 @pytest.mark.parametrize("ahead_s", [-200, -120, 0, 120, 200])
-def test_a_clock_that_the_protocol_allows_refuses_nothing(
+def test_a_clock_within_the_protocol_s_tolerance_refuses_nothing(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock, ahead_s: int
 ) -> None:
     fake.clock_ahead_s = ahead_s
@@ -36,7 +35,7 @@ def test_a_clock_that_the_protocol_allows_refuses_nothing(
     assert run_change(change, fake, config) == SUCCEEDED
 
 
-def test_the_plan_lasts_longer_where_the_site_s_clock_is_fast(
+def test_the_plan_lasts_longer_if_the_site_s_clock_is_fast(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.clock_ahead_s = 120
@@ -45,7 +44,7 @@ def test_the_plan_lasts_longer_where_the_site_s_clock_is_fast(
     assert plan["not_after"] >= change.not_after.timestamp() + 120
 
 
-def test_a_clock_that_was_set_back_meanwhile_makes_it_wait(
+def test_an_update_waits_if_the_site_s_clock_was_set_back_meanwhile(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = approved(ready, ana, fake, config, clock())
@@ -58,7 +57,7 @@ def test_a_clock_that_was_set_back_meanwhile_makes_it_wait(
 
 
 @pytest.mark.parametrize("code", ["clock_skew", "expired"])
-def test_a_request_refused_for_its_time_is_sent_again(
+def test_a_request_refused_for_its_timestamp_is_sent_again(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock, code: str
 ) -> None:
     change = approved(ready, ana, fake, config, clock())
@@ -69,7 +68,7 @@ def test_a_request_refused_for_its_time_is_sent_again(
     assert run_change(change, fake, config) == SUCCEEDED
 
 
-def test_a_request_refused_for_its_time_too_often_ends(
+def test_too_many_refusals_for_the_timestamp_end_the_update(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = approved(ready, ana, fake, config, clock())
@@ -81,7 +80,7 @@ def test_a_request_refused_for_its_time_too_often_ends(
     assert states == [WAITING] * (execution.MOST_TIME_REFUSALS - 1) + [REFUSED]
 
 
-def test_waiting_for_the_owner_is_written_down_once(
+def test_waiting_for_the_owner_is_recorded_once(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.report["agent"]["approval_on_site"] = True

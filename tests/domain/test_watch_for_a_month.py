@@ -1,6 +1,6 @@
-"""A month of sixty sites: events of every kind against the messages that a person got about them.
+"""Simulate a month of sixty sites: events of every kind, and the messages a person gets about them.
 
-No critical event is missed, nothing critical is invented, and at most one message an hour comes.
+No critical event is missed, nothing critical is invented, and at most one message comes per hour.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from tests.support.vulnerability_feeds import bounds, feed, record, software
 
 STEP = timedelta(minutes=10)
 _DAY = timedelta(days=1)
-# What gathers or waits for the rest of a storm, a look on each side, and the hour between messages.
+# A message waits for other events, the end of a storm, two checks and the hour between two.
 _LATEST = plans.AT_MOST_EVERY + storms.GATHER + storms.ENDS_WITHIN + 2 * STEP
 _OUTAGE, _SLOW, _OURS = "outages", "slow hours", "outages of Aura's own network"
 _CERTIFICATE, _DOMAIN, _FEED = "certificates", "domains", "feed updates"
-# How many sites have the plugin that the feeds are about.
+# How many sites have the plugin that the vulnerability feeds are about.
 _WITH_PLUGIN = 6
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that needs a person from `begins` to `ends`; `key` is that of its item.
+    """Something that needs a person from `begins` to `ends`; `key` is the key of its item.
 
     It is critical from `critical_at` on, or never.
     """
@@ -61,7 +61,7 @@ class Event:
 
 
 class Month:
-    """Sixty sites, what happens to them, and the passing of the time."""
+    """Sixty sites, the events of a month, and the clock that passes through it."""
 
     def __init__(self, ana: Actor, config: Config, clock: Clock, size: tuple[int, int]) -> None:
         count, self.days = size
@@ -84,7 +84,7 @@ class Month:
         self.events = self._plan(random.Random("a watched month"))
 
     def _plan(self, dice: random.Random) -> list[Event]:
-        """Return what happens: nothing twice at once to a site, and no outage during ours."""
+        """Return the events: one at a time per site, and no outage during one of Aura's network."""
         found: list[Event] = []
 
         def add(kind: str, key: str, length: timedelta, site_id: int, *, is_critical: bool) -> None:
@@ -109,13 +109,13 @@ class Month:
         for kind, about in ((_CERTIFICATE, "certificate"), (_DOMAIN, "domain")):
             for site_id in dice.sample(self.sites, max(self.days // 4, 2)):
                 critical_at = self.began + STEP * dice.randrange(2, self.days * 144 - 200)
-                # It ends three days later, and is renewed a day before that.
+                # The certificate or domain ends three days later, and is renewed a day before that.
                 begins = max(critical_at - timedelta(days=11), self.began)
                 found.append(Event(kind, f"{about}:{site_id}", begins, critical_at + 2 * _DAY,
                                    critical_at, site_id))  # fmt: skip
         return sorted(found, key=lambda one: one.begins)
 
-    def live_through(self) -> None:
+    def simulate(self) -> None:
         for looks in range(self.days * 144 + 30):
             self.clock.now += STEP
             self._happen(looks)
@@ -128,7 +128,7 @@ class Month:
                 self._begin(one, now)
             if one.ends == now:
                 self._end(one, now)
-        self._tell_ends(now)
+        self._check_ends(now)
         if looks % 144 == 60:
             self._import_feed(looks // 144)
 
@@ -156,8 +156,8 @@ class Month:
         elif one.kind == _OURS:
             SiteWatch.update(**healthy).execute()
 
-    def _tell_ends(self, now: datetime) -> None:
-        """Do what a check of the certificate and the answer of a registry would."""
+    def _check_ends(self, now: datetime) -> None:
+        """Store what a certificate check and the answer of a registry would."""
         for one in self.events:
             if one.kind not in (_CERTIFICATE, _DOMAIN) or one.critical_at is None:
                 continue
@@ -170,7 +170,7 @@ class Month:
         domain_ends.tell_ends(now)
 
     def _import_feed(self, day: int) -> None:
-        """Each day has a feed. Every third day it has a critical record, fixed two days later."""
+        """Import a feed; every third day it has a critical record, fixed two days later."""
         to, fixed = f"5.3.{day}", f"5.3.{day + 1}"
         if day % 3 == 0:
             self._run_version(to)
@@ -185,7 +185,7 @@ class Month:
         self._note_vulnerability()
 
     def _note_vulnerability(self) -> None:
-        """Note when the vulnerability began and ended to be one of a site."""
+        """Record when the vulnerability began and ended to affect a site."""
         now = self.clock()
         keys = {item.key for item in self._urgent() if item.about == "vulnerability"}
         open_events = [one for one in self.events if one.kind == _FEED and one.ends > now]
@@ -212,7 +212,7 @@ SYSTEM_OWNER = Actor("user", 1, "Ana", "owner", "192.0.2.1")
 
 @dataclass(frozen=True)
 class SentEvent:
-    """One entry of one message about one item."""
+    """One entry of a message about one item."""
 
     at: datetime
     heading: str
@@ -221,10 +221,10 @@ class SentEvent:
     is_at_once: bool
 
 
-def everything_told() -> Iterator[SentEvent]:
+def all_sent_events() -> Iterator[SentEvent]:
     for email in OutgoingEmail.select().order_by(OutgoingEmail.id):
         for section in email.content["sections"]:
-            # With more entries than are shown, the rest would be missing from this table.
+            # Entries that a section does not show would be missing from this table.
             assert section["more"] == 0
             for entry in section["entries"]:
                 for key in entry["keys"]:
@@ -235,7 +235,7 @@ def everything_told() -> Iterator[SentEvent]:
 
 # Sites and days.
 @pytest.mark.parametrize("size", [(9, 4), *nightly((60, 30))])
-def test_each_critical_event_is_told_in_time_and_nothing_else_is_called_critical(
+def test_critical_events_and_no_others_are_reported_in_time(
     ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue, size: tuple[int, int]
 ) -> None:
     assert SYSTEM_OWNER.id == ana.id
@@ -244,28 +244,28 @@ def test_each_critical_event_is_told_in_time_and_nothing_else_is_called_critical
         Preferences(critical_now=True, digest="daily"), by=ana, now=clock()
     )
     month = Month(ana, config, clock, size)
-    month.live_through()
-    told = list(everything_told())
-    messages = sorted({one.at for one in told})
+    month.simulate()
+    sent = list(all_sent_events())
+    messages = sorted({one.at for one in sent})
 
     table, missed, late_ends = Counter[tuple[str, str]](), [], []
     for event in month.events:
         table[event.kind, "happened"] += 1
         if event.critical_at is None:
             table[event.kind, "in a digest"] += any(
-                one.key == event.key and event.begins <= one.at <= event.ends for one in told
+                one.key == event.key and event.begins <= one.at <= event.ends for one in sent
             )
             continue
-        began = has_told(told, event.key, event.critical_at, (NEEDS_YOU, NEW))
-        ended = has_told(told, event.key, event.ends, (RESOLVED,))
-        table[event.kind, "told"] += began or ended
-        table[event.kind, "end told"] += ended
+        began = was_sent(sent, event.key, event.critical_at, (NEEDS_YOU, NEW))
+        ended = was_sent(sent, event.key, event.ends, (RESOLVED,))
+        table[event.kind, "reported"] += began or ended
+        table[event.kind, "end reported"] += ended
         if not (began or ended):
             missed.append(event)
         if not ended and event.ends < clock() - _LATEST:
             late_ends.append(event)
-    alarms = [one for one in told if one.is_at_once and one.heading in (NEEDS_YOU, STILL_OPEN)]
-    invented = [one for one in alarms if not is_true(one, month.events)]
+    alarms = [one for one in sent if one.is_at_once and one.heading in (NEEDS_YOU, STILL_OPEN)]
+    invented = [one for one in alarms if not is_correct(one, month.events)]
     print_table(size, table, messages, alarms, invented)
     assert (missed, late_ends, invented) == ([], [], [])
     assert all(table[kind, "happened"] for kind in
@@ -273,14 +273,14 @@ def test_each_critical_event_is_told_in_time_and_nothing_else_is_called_critical
     assert all(later - earlier >= timedelta(hours=1) for earlier, later in pairwise(messages))
 
 
-def has_told(told: list[SentEvent], key: str, at: datetime, headings: tuple[str, ...]) -> bool:
+def was_sent(sent: list[SentEvent], key: str, at: datetime, headings: tuple[str, ...]) -> bool:
     return any(
-        one.key == key and one.heading in headings and at <= one.at <= at + _LATEST for one in told
+        one.key == key and one.heading in headings and at <= one.at <= at + _LATEST for one in sent
     )
 
 
-def is_true(one: SentEvent, events: list[Event]) -> bool:
-    """Whether an alarm is about an event that was critical then."""
+def is_correct(one: SentEvent, events: list[Event]) -> bool:
+    """Return whether an alarm is about an event that was critical at that time."""
     return one.severity == "critical" and any(
         event.key == one.key
         and event.critical_at is not None
@@ -299,7 +299,7 @@ def print_table(
     sites, days = size
     print(f"\n{sites} sites, {days} days: {len(messages)} messages to a person, "
           f"{len(alarms)} alarms in them, {len(invented)} of them false")  # fmt: skip
-    columns = ("happened", "told", "end told", "in a digest")
+    columns = ("happened", "reported", "end reported", "in a digest")
     print(f"{'':32}" + "".join(f"{name:>13}" for name in columns))
     for kind in dict.fromkeys(kind for kind, _ in table):
         print(f"{kind:32}" + "".join(f"{table.get((kind, name), '–'):>13}" for name in columns))

@@ -1,4 +1,4 @@
-"""A new owner, author or host of updates, and a closed plugin, make rules wait for a person."""
+"""Make rules wait when a plugin's owner, author or update host changes, or when it is closed."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ CLOSED_IN_APRIL = Closed(date(2026, 4, 7), "Security Issue")
 
 @dataclass
 class Days:
-    """Lets days pass, on each of which Aura asks WordPress.org."""
+    """Let days pass; on each day Aura asks WordPress.org."""
 
     directory: Directory
     config: Config
     clock: Clock
 
     def see(self, *answers: Listing | Closed | None) -> list[ProvenanceChange]:
-        """Have the directory say each of these for a day; return what is open then."""
+        """Have the directory give each of these answers for a day; return the changes then open."""
         for answer in answers:
             self.directory.known[PLUGIN] = answer
             self.clock.advance(hours=27)
@@ -68,7 +68,7 @@ class Days:
 
 @pytest.fixture
 def days(ready: Site, config: Config, clock: Clock) -> Days:
-    """The first answer has come: Akismet as it always was."""
+    """The directory's first answer was read: Akismet with its usual data."""
     sources.check_site(ready.id, clock())
     found = Days(Directory(), config, clock)
     assert found.see(AKISMET) == []
@@ -82,7 +82,7 @@ def rule(ready: Site, ana: Actor, clock: Clock) -> AutoUpdateRule:
 
 
 def parts(found: list[ProvenanceChange]) -> list[list[list[str]]]:
-    return [one.parts for one in found]
+    return [change.parts for change in found]
 
 
 def accept(change: ProvenanceChange, by: Actor, clock: Clock, reason: str = "Announced") -> None:
@@ -94,7 +94,7 @@ def items(actor: Actor) -> list[attention.Item]:
     return [item for item in found if item.about == "provenance"]
 
 
-# ---- what is a change, and what is noise ----
+# ---- changes and noise ----
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ def test_a_change_is_recorded_with_old_and_new(
     assert provenance.is_paused("plugin", IDENT)
 
 
-def test_what_changes_at_once_is_one_matter_for_a_person(days: Days) -> None:
+def test_simultaneous_changes_are_one_question_for_a_person(days: Days) -> None:
     sold = replace(SOLD, author="Buyer", contributors=("newbuyer",), version="6.0")
     (found,) = days.see(sold)
     assert found.what == "owner"
     assert [what for what, _, _ in found.parts] == ["owner", "contributors", "author"]
 
 
-def test_it_is_gone_after_three_days_and_noted_when_it_is_back(days: Days) -> None:
+def test_a_plugin_is_gone_after_three_days_and_its_return_is_recorded(days: Days) -> None:
     assert days.see(None, None) == []
     (found,) = days.see(None)
     assert found.parts == [["gone", "listed", "not in the directory"]]
@@ -136,11 +136,11 @@ def test_it_is_gone_after_three_days_and_noted_when_it_is_back(days: Days) -> No
     newest = ProvenanceChange.history(*PLUGIN)[0]
     assert newest.parts == [["listed", "gone", "listed"]]
     assert not newest.is_open
-    # A plugin that comes back is not accepted by that.
+    # The return of a plugin does not accept that it was gone.
     assert ProvenanceChange.all_open() == [found]
 
 
-def test_a_plugin_that_was_closed_before_the_first_answer_is_told(
+def test_a_plugin_closed_before_the_first_answer_is_reported(
     ready: Site, config: Config, clock: Clock
 ) -> None:
     sources.check_site(ready.id, clock())
@@ -199,7 +199,7 @@ def test_three_hundred_ordinary_releases_raise_nothing(
 
 
 def _ordinary_release(before: Listing, number: int, dice: random.Random) -> Listing:
-    """The next version, with what real releases change: people come and go, one at least stays."""
+    """Return the next version, changed as real releases are: contributors vary, and one stays."""
     others = set(before.contributors) - {"matt"}
     if dice.random() < 0.2:
         others.add(f"person{dice.randrange(40)}")
@@ -217,10 +217,10 @@ def _ordinary_release(before: Listing, number: int, dice: random.Random) -> List
     )
 
 
-# ---- the host of updates, as sites report it ----
+# ---- the update host in site reports ----
 
 
-def test_another_host_of_updates_is_told_once_for_all_sites(
+def test_another_update_host_is_reported_once_for_all_sites(
     days: Days, ready: Site, ana: Actor, clock: Clock
 ) -> None:
     other = make_site(ana, now=clock(), url="https://other.example", name="Other")
@@ -242,7 +242,7 @@ def test_another_address_of_the_directory_is_no_change(
     assert _reports_host(ready, update_uri, clock) == []
 
 
-def test_an_accepted_step_to_another_host_is_not_told_again(
+def test_an_accepted_update_host_is_not_reported_again(
     days: Days, ready: Site, ana: Actor, clock: Clock
 ) -> None:
     (found,) = _reports_host(ready, "https://updates.vendor.example/", clock)
@@ -256,7 +256,7 @@ def test_an_accepted_step_to_another_host_is_not_told_again(
 
 
 def _reports_host(site: Site, update_uri: str, clock: Clock) -> list[ProvenanceChange]:
-    """Have a site report another `Update URI`; return what is open then."""
+    """Have a site report another `Update URI` and return the changes then open."""
     Component.update(update_uri=update_uri).where(Component.ident == IDENT).execute()
     Report.update(digest=f"{clock().timestamp()}{update_uri}"[:64]).execute()
     clock.advance(minutes=15)
@@ -264,7 +264,7 @@ def _reports_host(site: Site, update_uri: str, clock: Clock) -> list[ProvenanceC
     return ProvenanceChange.all_open()
 
 
-def test_a_package_from_another_host_than_before_is_told(
+def test_a_package_from_a_different_host_than_before_is_reported(
     days: Days, rule: AutoUpdateRule, fake: FakeSite, ready: Site, ana: Actor, config: Config,
     clock: Clock,
 ) -> None:  # fmt: skip
@@ -281,18 +281,18 @@ def test_a_package_from_another_host_than_before_is_told(
         )
     answer = fake.changes.answer
 
-    def elsewhere(site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
-        told = answer(site, document)
-        told["facts"]["package_host"] = "cdn.newbuyer.example"
-        return told
+    def report_other_host(site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
+        reply = answer(site, document)
+        reply["facts"]["package_host"] = "cdn.newbuyer.example"
+        return reply
 
-    fake.changes.answer = elsewhere
+    fake.changes.answer = report_other_host
     assert carried_out(fake, config).state == PROPOSED
     (found,) = ProvenanceChange.all_open()
     assert found.parts == [["host", "downloads.wordpress.org", "cdn.newbuyer.example"]]
 
 
-# ---- rules wait, people do not ----
+# ---- rules wait, and people do not ----
 
 
 def test_a_rule_proposes_nothing_until_a_person_accepts(
@@ -306,7 +306,7 @@ def test_a_rule_proposes_nothing_until_a_person_accepts(
     assert auto_update_rules.propose_due(clock()) == 1
 
 
-def test_a_rule_does_not_approve_what_it_proposed_before(
+def test_a_rule_does_not_approve_its_earlier_proposal(
     days: Days, rule: AutoUpdateRule, fake: FakeSite, ready: Site, ana: Actor, ben: Actor,
     config: Config, clock: Clock,
 ) -> None:  # fmt: skip
@@ -317,13 +317,13 @@ def test_a_rule_does_not_approve_what_it_proposed_before(
     assert auto_update_rules.approve_due(config, clock()) == 0
     change.refresh()
     assert change.state == PROPOSED
-    # A person may still decide.
+    # A person may still approve the update.
     approve(change, ben, config, clock())
     assert change.state == APPROVED
     assert run_change(change, fake, config) == "succeeded"
 
 
-def test_what_a_rule_approved_waits_and_goes_on_when_it_is_accepted(
+def test_an_update_approved_by_a_rule_waits_until_the_change_is_accepted(
     days: Days, rule: AutoUpdateRule, fake: FakeSite, ready: Site, ana: Actor, config: Config,
     clock: Clock,
 ) -> None:  # fmt: skip
@@ -340,7 +340,7 @@ def test_what_a_rule_approved_waits_and_goes_on_when_it_is_accepted(
     assert run_change(change, fake, config) == "succeeded"
 
 
-def test_what_a_person_approved_does_not_wait(
+def test_an_update_approved_by_a_person_does_not_wait(
     days: Days, fake: FakeSite, ready: Site, ben: Actor, config: Config, clock: Clock
 ) -> None:
     read_report(ready, fake, config=config)
@@ -359,7 +359,7 @@ def test_the_attack_of_april_2026_stops_at_the_new_owner(
     days: Days, rule: AutoUpdateRule, fake: FakeSite, ready: Site, ana: Actor, config: Config,
     clock: Clock,
 ) -> None:  # fmt: skip
-    """A buyer takes over, waits for months, and then releases a version with a backdoor."""
+    """A buyer takes the plugin over, waits for months, then releases a version with a backdoor."""
     assert days.see(SOLD) != []
     (item,) = items(ana)
     assert (item.word, item.name, item.severity) == ("owner", "Akismet", "check")
@@ -372,7 +372,7 @@ def test_the_attack_of_april_2026_stops_at_the_new_owner(
         clock.advance(minutes=30)
         assert auto_update_rules.propose_due(clock()) == 0
     assert Change.select().count() == 0
-    # It is closed at last, which is more urgent and does not replace what was open.
+    # The directory finally closes the plugin: more urgent, and the open change stays open.
     days.see(CLOSED_IN_APRIL)
     assert [item.word for item in items(ana)] == ["closed", "owner"]
     assert items(ana)[0].severity == "critical"
@@ -399,7 +399,7 @@ def test_an_acceptance_is_for_exactly_one_change(days: Days, mia: Actor, clock: 
     assert first.reason in str(entry.detail.body)
 
 
-def test_an_entry_says_what_changed(days: Days) -> None:
+def test_the_entry_names_what_changed(days: Days) -> None:
     days.see(SOLD)
     facts = facts_of("provenance_changed")
     assert facts["parts"] == [["owner", "automattic", "newbuyer"]]
@@ -407,7 +407,7 @@ def test_an_entry_says_what_changed(days: Days) -> None:
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501])
-def test_it_needs_a_reason(days: Days, ana: Actor, clock: Clock, reason: str) -> None:
+def test_an_acceptance_needs_a_reason(days: Days, ana: Actor, clock: Clock, reason: str) -> None:
     (found,) = days.see(SOLD)
     with pytest.raises(Invalid):
         accept(found, ana, clock, reason)
@@ -423,7 +423,7 @@ def test_operators_viewers_and_clients_do_not_accept(
             accept(found, actor, clock)
 
 
-def test_who_sees_only_some_clients_does_not_accept(days: Days, clock: Clock) -> None:
+def test_a_person_limited_to_some_clients_cannot_accept(days: Days, clock: Clock) -> None:
     (found,) = days.see(SOLD)
     limited = Actor.of(make_user("Lia", "manager"))
     User.update(limited_to=[1]).where(User.id == limited.id).execute()
@@ -431,21 +431,21 @@ def test_who_sees_only_some_clients_does_not_accept(days: Days, clock: Clock) ->
         accept(found, limited, clock)
 
 
-def test_an_old_password_does_not_accept(days: Days, ana: Actor, clock: Clock) -> None:
+def test_a_password_entered_long_ago_does_not_accept(days: Days, ana: Actor, clock: Clock) -> None:
     (found,) = days.see(SOLD)
     before = clock() - timedelta(minutes=16)
     with pytest.raises(ReauthenticationRequired):
         changes.accept_change(found, "Fine", by=ana, confirmed_at=before, now=clock())
 
 
-def test_two_at_once_accept_once(days: Days, ana: Actor, mia: Actor, clock: Clock) -> None:
+def test_two_at_once_accept_a_change_once(days: Days, ana: Actor, mia: Actor, clock: Clock) -> None:
     (found,) = days.see(SOLD)
     accept(changes.find_change(found.id), ana, clock)
     with pytest.raises(StaleState):
         accept(found, mia, clock)
 
 
-# ---- who hears of it ----
+# ---- who is notified ----
 
 
 def test_the_item_is_about_the_sites_that_have_it(
@@ -479,13 +479,13 @@ def test_a_site_that_left_is_not_counted(days: Days, ana: Actor) -> None:
     assert items(ana) == []
 
 
-def test_limited_people_hear_of_what_their_sites_have(
+def test_limited_people_see_only_the_changes_on_their_sites(
     days: Days, ready: Site, ana: Actor, clock: Clock
 ) -> None:
-    hers, theirs = Client.named("Hers"), Client.named("Theirs")
+    hers, others_client = Client.named("Hers"), Client.named("Theirs")
     Site.update(client=hers).execute()
     days.see(SOLD)
-    for client, count in ((hers, 1), (theirs, 0)):
+    for client, count in ((hers, 1), (others_client, 0)):
         limited = replace(ana, limited_to=frozenset({client.id}))
         visible = permissions.visibility_of(limited)
         assert len(items(limited)) == count

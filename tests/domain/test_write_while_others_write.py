@@ -1,4 +1,4 @@
-"""What comes round every minute is done while three other processes write."""
+"""Run the tasks of every minute while three other processes write."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COVERED = 13
 def add_sites(
     count: int, ana: Actor, clock: Clock, config: Config, *, tagged: int = 0
 ) -> dict[int, FakeSite]:
-    """Paired sites with one update each; the first ones carry a tag."""
+    """Add paired sites with one update each; the first sites carry a tag."""
     fakes = {}
     for number in range(count):
         fake = FakeSite(f"https://site{number}.example", clock, report())
@@ -47,7 +47,7 @@ def add_sites(
 
 
 def one_round(config: Config, clock: Clock) -> None:
-    """Everything the schedule asks for in a minute, and new keys for every site."""
+    """Run everything the schedule does in a minute, and renew the keys of every site."""
     now = clock()
     auto_update_rules.propose_due(now)
     auto_update_rules.approve_due(config, now)

@@ -1,4 +1,4 @@
-"""A queue server for the tests of how jobs run."""
+"""Provide a Redis server for the tests of how jobs run."""
 
 from __future__ import annotations
 

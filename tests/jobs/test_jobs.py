@@ -1,4 +1,4 @@
-"""A worker is handed ids, and does what they stand for."""
+"""Give a worker ids, and check what its jobs do with those rows."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from tests.support.fakes import Clock, FakeSite, RecordingQueue
 from tests.support.running_redis import running_redis
 from tests.support.smtp_server import running_smtp
 
-# An address Aura never calls unless its network is listed: a call that needs no network.
-CLOSED_DOOR = "http://127.0.0.1:9"
+# An address that Aura never calls unless its network is listed, so no network is needed.
+REFUSED_ADDRESS = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def door(ana: Actor, jobs: RecordingQueue) -> Site:
-    """A site behind the closed door."""
-    return make_site(ana, now=utcnow(), url=CLOSED_DOOR, name="Door")
+def local(ana: Actor, jobs: RecordingQueue) -> Site:
+    """A site at the refused address."""
+    return make_site(ana, now=utcnow(), url=REFUSED_ADDRESS, name="Door")
 
 
 @pytest.fixture
-def open_door(door: Site, ana: Actor, config: Config) -> Site:
-    """The same site, paired when the door was still open."""
-    return pair(door, FakeSite(door.url, Clock(utcnow()), report()), by=ana, config=config)
+def connected(local: Site, ana: Actor, config: Config) -> Site:
+    """The same site, paired before its address was refused."""
+    return pair(local, FakeSite(local.url, Clock(utcnow()), report()), by=ana, config=config)
 
 
 @pytest.fixture
 def job_context(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a job finds in its environment: this test's database, and no Redis."""
+    """The environment of a job: this test's database, and no Redis."""
     monkeypatch.setenv("AURA_VAR", str(config.var_dir))
     monkeypatch.setenv("DATABASE_URL", config.database_url)
     monkeypatch.setenv("REDIS_URL", f"unix://{config.var_dir}/nobody")
@@ -55,33 +55,33 @@ def job_context(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     db.close()
 
 
-def test_pair_site_asks_and_leaves_no_connection_open(
-    door: Site, ana: Actor, config: Config, job_context: None
+def test_pair_site_tries_once_and_leaves_no_connection_open(
+    local: Site, ana: Actor, config: Config, job_context: None
 ) -> None:
-    token, _ = pairing.issue_token(door, by=ana, config=config, now=utcnow())
+    token, _ = pairing.issue_token(local, by=ana, config=config, now=utcnow())
     db.close()
     assert tasks.pair_site(token.id) == "waiting"
     assert db.is_closed()
     token = Pairing.get_by_id(token.id)
     assert (token.attempts, token.error_code) == (1, "address_refused")
-    assert Site.get_by_id(door.id).state == PAIRING
+    assert Site.get_by_id(local.id).state == PAIRING
 
 
-def test_sync_site_asks_and_says_what_came_of_it(open_door: Site, job_context: None) -> None:
-    sync = Sync.open_for(open_door)
+def test_sync_site_calls_the_site_and_returns_the_state(connected: Site, job_context: None) -> None:
+    sync = Sync.open_for(connected)
     assert tasks.sync_site(sync.id) == "failed"
     assert Sync.get_by_id(sync.id).error_code == "address_refused"
     assert tasks.sync_site(sync.id) == "failed"
-    assert Site.get_by_id(open_door.id).consecutive_failures == 1
+    assert Site.get_by_id(connected.id).consecutive_failures == 1
 
 
-def test_deliver_revocation_leaves_a_site_it_cannot_reach_without_keys(
-    open_door: Site, ana: Actor, job_context: None
+def test_deliver_revocation_leaves_an_unreachable_site_without_keys(
+    connected: Site, ana: Actor, job_context: None
 ) -> None:
-    revocation.revoke_access(open_door, by=ana)
-    assert tasks.deliver_revocation(open_door.id) == REVOKED_UNREACHED
-    assert set(Site.get_by_id(open_door.id).keys_sealed) == {"revoke"}
-    assert tasks.deliver_revocation(open_door.id) == "busy"
+    revocation.revoke_access(connected, by=ana)
+    assert tasks.deliver_revocation(connected.id) == REVOKED_UNREACHED
+    assert set(Site.get_by_id(connected.id).keys_sealed) == {"revoke"}
+    assert tasks.deliver_revocation(connected.id) == "busy"
 
 
 @pytest.mark.parametrize(
@@ -96,13 +96,13 @@ def test_deliver_revocation_leaves_a_site_it_cannot_reach_without_keys(
         tasks.send_email,
     ],
 )
-def test_a_job_for_something_that_is_gone_ends_quietly(
+def test_a_job_for_a_deleted_row_ends_quietly(
     job: Callable[[int], str], database: Config, job_context: None
 ) -> None:
     assert job(4711) == "gone"
 
 
-def test_send_email_hands_a_message_over_and_leaves_no_connection_open(
+def test_send_email_sends_a_message_and_leaves_no_connection_open(
     ana: Actor, config: Config, jobs: RecordingQueue, job_context: None
 ) -> None:
     with running_smtp() as relay:
@@ -114,15 +114,14 @@ def test_send_email_hands_a_message_over_and_leaves_no_connection_open(
     assert [got.recipients for got in relay.received] == [["ana@agency.example"]]
 
 
-def test_the_periodic_job_finds_what_is_due_and_what_was_lost(
-    open_door: Site, ana: Actor, job_context: None
+def test_the_periodic_tasks_find_what_is_due_and_what_was_lost(
+    connected: Site, ana: Actor, job_context: None
 ) -> None:
     nothing = dict.fromkeys(periodic.TASKS, 0)
     long_ago = utcnow() - timedelta(hours=2)
     Sync.update(requested_at=long_ago).execute()
-    # The audit log was never verified, no backlog stored and no registry asked for the domain,
-    # so that is due the first time.
-    # The sync is not due, because the one that was lost is still open.
+    # The audit log was never verified, no backlog stored and no registry asked for the domain, so
+    # these tasks are due at once. The sync is not due, because the lost one is still open.
     first = {
         "recover_syncs": 1,
         "verify_audit_log": 1,
@@ -130,16 +129,16 @@ def test_the_periodic_job_finds_what_is_due_and_what_was_lost(
         "request_due_domains": 1,
     }
     assert periodic.run() == nothing | first
-    revocation.revoke_access(open_door, by=ana, now=long_ago)
+    revocation.revoke_access(connected, by=ana, now=long_ago)
     assert periodic.run()["retry_revocations"] == 1
     Pairing.update(state="waiting", next_attempt_at=long_ago, leased_until=None).execute()
     assert periodic.run()["recover_pairings"] == 1
 
 
-def test_the_worker_process_works_and_stops_when_told(
-    open_door: Site, job_context: None, config: Config, monkeypatch: pytest.MonkeyPatch
+def test_the_worker_process_works_and_stops_on_sigterm(
+    connected: Site, job_context: None, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync = Sync.open_for(open_door)
+    sync = Sync.open_for(connected)
     db.close()
     with running_redis(config.var_dir / "r") as url:
         monkeypatch.setenv("REDIS_URL", url)
@@ -155,4 +154,4 @@ def test_the_worker_process_works_and_stops_when_told(
         finally:
             worker.send_signal(signal.SIGTERM)
             assert worker.wait(20) == 0
-    assert Site.get_by_id(open_door.id).state == ACTIVE
+    assert Site.get_by_id(connected.id).state == ACTIVE

@@ -1,4 +1,4 @@
-"""What Aura stands on goes away and comes back: it says so, and goes on by itself."""
+"""Survive an outage of Redis, PostgreSQL or a process: report it, and recover without a person."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from tests.support.factories import make_user
 from tests.support.postgres import Cluster, Given
 from tests.support.prepared_databases import EMPTY, PreparedDatabases
 
-_PATIENCE_S = 60
+_TIMEOUT_S = 60
 
 
-def until(what: str, holds) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
+def wait_until(condition: str, holds) -> None:
+    deadline = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < deadline:
         if holds():
             return
         time.sleep(0.1)
-    raise AssertionError(f"not within {_PATIENCE_S} s: {what}")
+    raise AssertionError(f"not within {_TIMEOUT_S} s: {condition}")
 
 
 # ---- the bundled Redis ----
@@ -54,7 +54,7 @@ def aura() -> Iterator[RunningAura]:
 
 
 @pytest.mark.nightly
-def test_a_bundled_redis_that_was_killed_is_started_again_and_work_goes_on(
+def test_a_killed_bundled_redis_is_restarted_and_work_goes_on(
     aura: RunningAura,
 ) -> None:
     client = Redis.from_url(aura.config.redis_url)
@@ -64,17 +64,17 @@ def test_a_bundled_redis_that_was_killed_is_started_again_and_work_goes_on(
         by = Actor.of(make_user("Olga", "owner"))
         with transaction():
             record(SyncRequested(sync_id=1), by)
-        assert read(by) == WHOLE
+        assert verify_log(by) == WHOLE
         for _ in range(2):
             first = pid_of(client)
             os.kill(first, signal.SIGKILL)
-            until("another Redis answers", lambda pid=first: pid_of(client) not in (0, pid))
-            assert read(by) == WHOLE
+            wait_until("another Redis answers", lambda pid=first: pid_of(client) not in (0, pid))
+            assert verify_log(by) == WHOLE
     assert aura.output.count("Restarting it") == 2
     assert aura.stop() == 0, aura.output
 
 
-def test_one_that_dies_again_and_again_is_given_up_with_the_reason(
+def test_a_redis_that_dies_repeatedly_is_given_up_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(bundled_redis, "MOST_RESTARTS", 1)
@@ -85,15 +85,15 @@ def test_one_that_dies_again_and_again_is_given_up_with_the_reason(
     client = Redis(unix_socket_path=str(tmp_path / "redis.sock"))
     first = pid_of(client)
     os.kill(first, signal.SIGKILL)
-    until("another Redis answers", lambda: pid_of(client) not in (0, first))
+    wait_until("another Redis answers", lambda: pid_of(client) not in (0, first))
     os.kill(pid_of(client), signal.SIGKILL)
-    until("it is given up", lambda: given_up != [])
+    wait_until("it is given up", lambda: given_up != [])
     assert caplog.text.count("Restarting it; jobs wait meanwhile") == 1
     assert "again after 1 restarts" in given_up[0]
     redis.stop()
 
 
-def test_one_that_the_system_cannot_start_again_is_given_up(
+def test_a_redis_that_cannot_be_started_again_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bundled_redis, "MOST_RESTARTS", 1)
@@ -103,20 +103,20 @@ def test_one_that_the_system_cannot_start_again_is_given_up(
     redis.watch(gave_up=given_up.append)
     monkeypatch.setattr(bundled_redis, "_command", lambda _path: ["/no/such/program"])
     os.kill(pid_of(Redis(unix_socket_path=str(tmp_path / "redis.sock"))), signal.SIGKILL)
-    until("it is given up", lambda: given_up != [])
+    wait_until("it is given up", lambda: given_up != [])
     assert "again after 1 restarts" in given_up[0]
     redis.stop()
     with pytest.raises(bundled_redis.RedisUnavailable, match="could not be started"):
         redis.start()
 
 
-def test_one_that_cannot_start_is_refused_with_its_own_words(tmp_path: Path) -> None:
+def test_a_redis_that_cannot_start_is_refused_with_its_own_error(tmp_path: Path) -> None:
     redis = bundled_redis.RedisServer(tmp_path / "none" / "redis.sock")
     with pytest.raises(bundled_redis.RedisUnavailable, match="No such file or directory"):
         redis.start()
 
 
-def test_a_queue_that_a_power_cut_has_damaged_does_not_keep_aura_from_starting(
+def test_a_queue_damaged_by_a_power_cut_does_not_prevent_the_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "redis.sock"
@@ -124,7 +124,7 @@ def test_a_queue_that_a_power_cut_has_damaged_does_not_keep_aura_from_starting(
     redis.start()
     client.set("key", "value")
     redis.stop()
-    # Since Redis 7, it is in a folder.
+    # Since Redis 7, the file is in a folder.
     (written,) = [*tmp_path.glob("*.aof"), *tmp_path.glob("appendonlydir/*.incr.aof")]
     written.write_text("no commands of Redis")
     for _ in range(2):
@@ -133,13 +133,13 @@ def test_a_queue_that_a_power_cut_has_damaged_does_not_keep_aura_from_starting(
         assert client.dbsize() == 0
         redis.stop()
     assert caplog.text.count("Aura starts with an empty one") == 1
-    assert any(one.name.endswith(".damaged") for one in tmp_path.iterdir())
+    assert any(file.name.endswith(".damaged") for file in tmp_path.iterdir())
 
 
 @pytest.mark.nightly
-def test_when_a_part_ends_everything_ends_and_says_which(aura: RunningAura) -> None:
+def test_if_the_web_process_dies_everything_ends_and_names_it(aura: RunningAura) -> None:
     os.kill(part_of(aura, "web"), signal.SIGKILL)
-    until("everything has ended", lambda: aura.has_ended)
+    wait_until("everything has ended", lambda: aura.has_ended)
     assert aura.stop() == 1
     assert "The web process was killed by signal 9" in aura.output
 
@@ -149,8 +149,8 @@ def test_when_a_part_ends_everything_ends_and_says_which(aura: RunningAura) -> N
 def test_a_worker_and_the_scheduler_are_replaced(aura: RunningAura, name: str) -> None:
     first = part_of(aura, name)
     os.kill(first, signal.SIGKILL)
-    until("there is another one", lambda: part_of(aura, name, besides=first))
-    until("it says so", lambda: f"The {name} process was killed by signal 9" in aura.output)
+    wait_until("there is another one", lambda: part_of(aura, name, besides=first))
+    wait_until("it says so", lambda: f"The {name} process was killed by signal 9" in aura.output)
     assert not aura.has_ended
     assert aura.stop() == 0, aura.output
 
@@ -160,7 +160,7 @@ def test_a_bundled_redis_without_its_socket_is_replaced(aura: RunningAura) -> No
     client = Redis.from_url(aura.config.redis_url)
     first = pid_of(client)
     (aura.var / "redis.sock").unlink()
-    until("another Redis answers", lambda: pid_of(client) not in (0, first))
+    wait_until("another Redis answers", lambda: pid_of(client) not in (0, first))
     assert "stopped answering. Restarting it" in aura.output
     assert aura.stop() == 0, aura.output
 
@@ -172,7 +172,7 @@ def test_a_second_aura_on_the_same_data_is_refused(aura: RunningAura) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=_PATIENCE_S,
+        timeout=_TIMEOUT_S,
     )
     assert second.returncode == 1
     assert f"Aura is already running on the data in {aura.var}" in second.stderr
@@ -181,18 +181,18 @@ def test_a_second_aura_on_the_same_data_is_refused(aura: RunningAura) -> None:
     assert aura.stop() == 0, aura.output
 
 
-def test_a_supervisor_that_was_killed_leaves_nothing_running(aura: RunningAura) -> None:
+def test_a_killed_supervisor_leaves_no_process_running(aura: RunningAura) -> None:
     parts = [part_of(aura, name) for name in ("web", "worker", "scheduler")]
     redis = pid_of(Redis.from_url(aura.config.redis_url))
     aura.kill()
     aura.start()
     for pid in (*parts, redis):
-        until(f"process {pid} has ended", lambda pid=pid: not is_running(pid))
+        wait_until(f"process {pid} has ended", lambda pid=pid: not is_running(pid))
     assert aura.stop() == 0, aura.output
 
 
 @pytest.mark.nightly
-def test_the_port_of_a_killed_aura_is_waited_for(aura: RunningAura) -> None:
+def test_the_port_of_a_killed_aura_is_awaited(aura: RunningAura) -> None:
     gunicorn = part_of(aura, "web")
     # A stopped process cannot notice that its supervisor is gone, and keeps the port open.
     os.kill(gunicorn, signal.SIGSTOP)
@@ -205,7 +205,7 @@ def test_the_port_of_a_killed_aura_is_waited_for(aura: RunningAura) -> None:
 
 
 def part_of(aura: RunningAura, name: str, besides: int = 0) -> int:
-    """The pid of a process that the supervisor has started; 0 if there is none."""
+    """Return the pid of a process that the supervisor has started; 0 if there is none."""
     for pid in children_of(aura.pid):
         if pid != besides and Path(f"/proc/{pid}/comm").read_text() == f"aura-{name}\n":
             return pid
@@ -217,7 +217,7 @@ def is_running(pid: int) -> bool:
 
 
 def pid_of(client: Redis) -> int:
-    """Of the Redis that answers; 0 while none does."""
+    """Return the pid of the Redis that answers; 0 while none does."""
     try:
         info = client.info("server")
     except RedisError:
@@ -225,11 +225,11 @@ def pid_of(client: Redis) -> int:
     return int(info["process_id"])
 
 
-def read(by: Actor) -> str:
-    """Have the real worker read the audit log; the state in which that ends."""
-    asked = verification.request_verification(by=by, now=utcnow())
-    until("the audit log is read", lambda: not Verification.get_by_id(asked.id).is_open)
-    return Verification.get_by_id(asked.id).state
+def verify_log(by: Actor) -> str:
+    """Have the real worker verify the audit log; return the state in which that ends."""
+    requested = verification.request_verification(by=by, now=utcnow())
+    wait_until("the audit log is read", lambda: not Verification.get_by_id(requested.id).is_open)
+    return Verification.get_by_id(requested.id).state
 
 
 # ---- PostgreSQL ----
@@ -241,15 +241,15 @@ def app(postgres: Cluster | Given, tmp_path) -> Iterator[Flask]:
     cluster = postgres if isinstance(postgres, Cluster) else Cluster.create()
     config = make_config(tmp_path, database_url=cluster.url())
     PreparedDatabases(cluster).restore(EMPTY, config)
-    made = create_app(config)
-    made.config["cluster"] = cluster
-    yield made
+    flask_app = create_app(config)
+    flask_app.config["cluster"] = cluster
+    yield flask_app
     db.close()
     if cluster is not postgres:
         cluster.remove()
 
 
-def test_without_its_database_aura_says_so_and_is_back_with_it(app: Flask) -> None:
+def test_an_outage_of_the_database_is_reported_and_recovers(app: Flask) -> None:
     browser, cluster = app.test_client(), app.config["cluster"]
     assert browser.get("/sign-in").status_code == 200
     cluster.stop()
@@ -264,7 +264,7 @@ def test_without_its_database_aura_says_so_and_is_back_with_it(app: Flask) -> No
     assert browser.get("/sign-in").status_code == 200
 
 
-def test_a_connection_that_breaks_is_replaced_at_the_next_request(app: Flask) -> None:
+def test_a_broken_connection_is_replaced_at_the_next_request(app: Flask) -> None:
     browser, cluster = app.test_client(), app.config["cluster"]
     assert browser.get("/sign-in").status_code == 200
     cluster.stop()

@@ -1,4 +1,4 @@
-"""The operator reads in the log which job failed, on which row and why."""
+"""Log which job failed, on which row and why."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def perform(redis: Redis, name: str, *ids: int) -> None:
     queue.open_queue(redis).enqueue(f"jobs.tasks.{name}", *ids, **queue.OPTIONS).perform()
 
 
-def test_a_job_that_ended_says_how_and_on_which_row(
+def test_a_finished_job_logs_its_result_and_its_row(
     redis: Redis, log: JsonLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "sync_site", lambda sync_id: "done")
@@ -37,7 +37,7 @@ def test_a_job_that_ended_says_how_and_on_which_row(
     assert line["duration_ms"] >= 0
 
 
-def test_a_job_that_failed_says_why(
+def test_a_failed_job_logs_the_reason(
     redis: Redis, log: JsonLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(change_id: int) -> str:
@@ -51,7 +51,7 @@ def test_a_job_that_failed_says_why(
     assert line["exception"].endswith("ZeroDivisionError: the cause")
 
 
-def test_what_others_put_into_the_queue_is_not_repeated(redis: Redis, log: JsonLog) -> None:
+def test_the_arguments_of_a_foreign_job_are_not_logged(redis: Redis, log: JsonLog) -> None:
     job = queue.open_queue(redis).enqueue("os.mkdir", "a-secret", {"more": 1}, **queue.OPTIONS)
     with pytest.raises(queue.JobRefused):
         job.perform()

@@ -1,4 +1,4 @@
-"""The operator collects the log of a whole Aura."""
+"""Collect the log of all processes of a running Aura."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import pytest
 from tests.chaos.real import children_of
 from tests.e2e.running_aura import RunningAura
 
-_PATIENCE_S = 30
+_TIMEOUT_S = 30
 
 
 @pytest.mark.nightly
-def test_what_all_processes_write_is_json_and_names_no_link() -> None:
+def test_the_log_of_all_processes_is_json_and_contains_no_link() -> None:
     aura = RunningAura(AURA_LOG="json")
     try:
         token = aura.flask("setup-link").strip().rpartition("/")[2]
-        with socket.create_connection(("127.0.0.1", aura.port), timeout=_PATIENCE_S) as browser:
+        with socket.create_connection(("127.0.0.1", aura.port), timeout=_TIMEOUT_S) as browser:
             head = f"GET /setup/{token} HTTP/1.1\r\nHost: 127.0.0.1:{aura.port}\r\n"
             browser.sendall(f"{head}Connection: close\r\n\r\n".encode())
             assert browser.recv(65536).startswith(b"HTTP/1.1 200 ")

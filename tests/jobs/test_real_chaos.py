@@ -1,6 +1,6 @@
-"""Aura's own processes, Redis and PostgreSQL killed under a few changes; `make chaos` has hundreds.
+"""Kill Aura's own processes, Redis and PostgreSQL during a few changes; `make chaos` runs hundreds.
 
-The tests of what Aura says are the same as in tests/unit/test_chaos.py; here the deaths are real.
+The checks are those of tests/unit/test_chaos.py; here the processes really die.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.chaos import real
 
 
 @pytest.mark.nightly
-def test_what_is_said_after_real_deaths_is_what_happened(
+def test_recorded_outcomes_match_reality_after_real_crashes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     counts = real.run(seed=20261126, changes=20, folder=tmp_path, sites=10)
@@ -21,6 +21,6 @@ def test_what_is_said_after_real_deaths_is_what_happened(
         print(f"\n{counts}")
     assert counts.changes == 20
     assert counts.is_clean, (tmp_path / "processes.txt").read_text()
-    # Otherwise nothing was put to the test.
+    # Without these crashes the test would prove nothing.
     deaths = {"jobs killed midway", "workers killed", "Redis killed", "PostgreSQL restarted"}
     assert deaths <= set(counts.broken)

@@ -1,4 +1,4 @@
-"""Whoever can write to Redis runs no code: only listed jobs, with ids, and nothing after them."""
+"""Refuse foreign jobs in Redis: only listed jobs run, with ids, and nothing after them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jobs import tasks, worker
 from tests.support.hostile_callback import TRACE
 
 CALLBACK = "tests.support.hostile_callback.leave_trace"
-# A job that is Aura's own: it finds nothing to do.
+# A job of Aura's own, which finds nothing to do.
 OWN = ["jobs.tasks.verify_audit_log", None, [4711], {}]
 
 
@@ -33,7 +33,7 @@ def trace(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
-    """Where hostile code would leave something; sets what a worker reads from its environment."""
+    """The folder where hostile code would leave a trace; also sets up a worker's environment."""
     (config.var_dir / "aura.db").write_bytes(migrated_file)
     monkeypatch.setenv("AURA_VAR", str(config.var_dir))
     monkeypatch.setenv("DATABASE_URL", config.database_url)
@@ -44,7 +44,7 @@ def trace(
 
 
 def hostile_jobs(trace: Path, listener: str) -> dict[str, tuple[list[Any], dict[str, Any]]]:
-    """By name: what a job holds, and the fields beside it in Redis."""
+    """Return by name what a job holds, and its other fields in Redis."""
     dirs = (str(trace / str(number)) for number in range(100))
     hook = {"url": f"{listener}/metadata", "job_status": "finished"}
     jobs: dict[str, tuple[list[Any], dict[str, Any]]] = {
@@ -74,7 +74,7 @@ def hostile_jobs(trace: Path, listener: str) -> dict[str, tuple[list[Any], dict[
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[str]]]:
-    """An address on this machine, and what was asked for there."""
+    """A server on this machine, and the paths that were requested from it."""
     calls: list[str] = []
 
     class Listening(BaseHTTPRequestHandler):
@@ -84,7 +84,7 @@ def listener() -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Suppress the log."""
 
     server = HTTPServer(("127.0.0.1", 0), Listening)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -94,7 +94,7 @@ def listener() -> Iterator[tuple[str, list[str]]]:
 
 
 def write(redis: Redis, ident: str, data: list[Any], **fields: Any) -> None:
-    """Put a job into Redis as somebody with access to it would, without rq."""
+    """Put a job into Redis without rq, as an attacker with access to Redis would."""
     base = {
         "data": zlib.compress(json.dumps(data).encode()),
         "created_at": "2026-11-24T10:00:00.000000Z",
@@ -123,7 +123,7 @@ def status(redis: Redis, ident: str) -> str:
     return redis.hget(f"rq:job:{ident}", "status").decode()
 
 
-def test_nothing_that_is_put_into_redis_runs_as_code(
+def test_no_job_put_into_redis_runs_as_code(
     redis: Redis, redis_url: str, trace: Path, listener: tuple[str, list[str]]
 ) -> None:
     address, calls = listener
@@ -149,10 +149,10 @@ def test_a_callback_is_not_even_imported(redis: Redis) -> None:
     assert (job.success_callback, job.failure_callback, job.stopped_callback) == (None, None, None)
 
 
-# ---- the list ----
+# ---- the list of jobs ----
 
 
-def test_the_list_holds_every_job_there_is() -> None:
+def test_the_list_contains_every_job() -> None:
     functions = {
         name
         for name, function in inspect.getmembers(tasks, inspect.isfunction)

@@ -1,4 +1,4 @@
-"""A rule updates a part of a fleet: real workers, sites behind HTTP, and a busy database."""
+"""Update a part of a fleet by a rule: real workers, sites behind HTTP, and a busy database."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from tests.support.running_redis import running_redis
 SITES = 60
 COVERED = 13
 TAG = "care plan"
-_PATIENCE_S = 300
+_TIMEOUT_S = 300
 
 pytestmark = [pytest.mark.nightly, pytest.mark.both_databases]
 
 
 @pytest.fixture
-def backed(
+def with_redis(
     database: Config, job_environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Config]:
-    """Aura's configuration with a Redis, which this process and its children use."""
+    """Aura's configuration with a Redis that this process and its children use."""
     with running_redis(database.var_dir / "r") as url:
         monkeypatch.setenv("REDIS_URL", url)
         monkeypatch.setenv("AURA_ALLOW_NETS", "127.0.0.0/8")
@@ -49,12 +49,12 @@ def backed(
 
 
 @pytest.fixture
-def fleet(backed: Config) -> Iterator[Fleet]:
-    """Paired sites, each with one update that works, behind a web server."""
+def fleet(with_redis: Config) -> Iterator[Fleet]:
+    """Paired sites behind a web server, each with one update that works."""
     dice = random.Random(1)
     wire = Wire(dice, late_s=0)
     with served(wire) as address:
-        sites = Fleet(backed, utcnow)
+        sites = Fleet(with_redis, utcnow)
         sites.add([f"{address}/s{number}" for number in range(SITES)], 1, dice)
         for fake in sites.sites.values():
             fake.changes.plays.clear()
@@ -64,7 +64,7 @@ def fleet(backed: Config) -> Iterator[Fleet]:
 
 @contextmanager
 def workers() -> Iterator[None]:
-    """Aura's workers, as `make run` starts them."""
+    """Run Aura's workers as `make run` starts them."""
     process = subprocess.Popen([sys.executable, "-m", "jobs.worker"], env=dict(os.environ))
     try:
         yield
@@ -73,8 +73,8 @@ def workers() -> Iterator[None]:
         assert process.wait(60) == 0
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _TIMEOUT_S
     while not holds():
         assert time.monotonic() < deadline, [change.state for change in Change.select()]
         time.sleep(0.2)
@@ -85,16 +85,16 @@ def count(state: str) -> int:
 
 
 def test_each_round_of_a_rule_for_13_of_60_sites_reaches_all_of_them(
-    fleet: Fleet, backed: Config
+    fleet: Fleet, with_redis: Config
 ) -> None:
     for site in Site.select().order_by(Site.id).limit(COVERED):
         SiteTag.replace_all(site, {TAG: TAG})
     rule = terms(utcnow, tags=(TAG,), release_types=("minor",))
     auto_update_rules.create_rule(rule, by=fleet.ana, confirmed_at=utcnow(), now=utcnow())
     one_round = periodic.TASKS["apply_auto_update_rules"]
-    with busy_writers(backed), workers():
-        assert one_round(backed, utcnow()) == COVERED
-        until(lambda: count(PROPOSED) == COVERED)
-        assert one_round(backed, utcnow()) == COVERED
-        until(lambda: count(SUCCEEDED) == COVERED)
+    with busy_writers(with_redis), workers():
+        assert one_round(with_redis, utcnow()) == COVERED
+        wait_until(lambda: count(PROPOSED) == COVERED)
+        assert one_round(with_redis, utcnow()) == COVERED
+        wait_until(lambda: count(SUCCEEDED) == COVERED)
     assert Change.select().count() == COVERED

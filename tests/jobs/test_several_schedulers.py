@@ -1,4 +1,4 @@
-"""Several schedulers run the same periodic task in the same moment, and its work is done once."""
+"""Run a periodic task in several schedulers at the same moment: its work is done once."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def run_task(config: Config, name: str) -> int:
 
 
 def entries_since(seq: int) -> Counter[tuple[str, int | None]]:
-    """How often each event was recorded of each site after an entry of the audit log."""
+    """Count each event of each site after an entry of the audit log."""
     entries = AuditEntry.select().where(AuditEntry.seq > seq)
     return Counter((entry.event, entry.site_id) for entry in entries)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", sorted(PERIODIC))
-def test_what_is_due_is_done_once(name: str, fleet: Fleet, config: Config) -> None:
+def test_due_work_is_done_once(name: str, fleet: Fleet, config: Config) -> None:
     prepare, count = PERIODIC[name]
     prepare(fleet)
     before = AuditEntry.last_seq()
     found = racing.race(run_task, config, name)
-    # Some found what others were doing, but nobody more than there was.
+    # Some racers saw the work of others, but none found more than there was.
     assert max(found) <= count <= sum(found)
     # The fleet has one piece of work for each site.
     assert set(entries_since(before).values()) <= {1}
@@ -60,5 +60,5 @@ def test_each_due_site_is_synced_once(fleet: Fleet, config: Config) -> None:
     fleet.let_syncs_be_due()
     found = racing.race(run_task, config, "request_due_syncs")
     assert sum(found) == max(found)
-    asked = Counter(sync.site_id for sync in Sync.select().where(Sync.state.in_(OPEN)))
-    assert set(asked.values()) == {1}
+    open_syncs = Counter(sync.site_id for sync in Sync.select().where(Sync.state.in_(OPEN)))
+    assert set(open_syncs.values()) == {1}

@@ -1,4 +1,4 @@
-"""Aura is told to stop: what has begun ends first, up to a limit."""
+"""Stop Aura: work in progress finishes first, up to a limit."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from tests.support.factories import make_site, pair, report
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 from tests.support.running_redis import running_redis
 
-_PATIENCE_S = 30
-# On a busy machine; what waits for its limit or for the site takes longer.
+_TIMEOUT_S = 30
+# Generous for a busy machine; waiting for the limit or for the site takes longer.
 _SOON_S = 20
 
 
 class SlowSite(ThreadingHTTPServer):
-    """A site that answers nonsense, once it may."""
+    """A site that sends an invalid answer once it is allowed to answer."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.asked, self.may_answer = threading.Event(), threading.Event()
+        self.called, self.may_answer = threading.Event(), threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -48,12 +48,12 @@ class _Handler(BaseHTTPRequestHandler):
     server: SlowSite
 
     def do_POST(self) -> None:
-        self.server.asked.set()
-        self.server.may_answer.wait(_PATIENCE_S)
+        self.server.called.set()
+        self.server.may_answer.wait(_TIMEOUT_S)
         self.send_error(500)
 
     def log_message(self, *args: object) -> None:
-        """Write nothing."""
+        """Suppress the log."""
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def syncing(
 
 @contextmanager
 def worker(**settings: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The worker process, as it is started alone."""
+    """Run the worker process on its own."""
     environment = {**os.environ, **settings, "AURA_WORKERS": "1"}
     process = subprocess.Popen([sys.executable, "-m", "jobs.worker"], env=environment)
     try:
@@ -101,21 +101,21 @@ def worker(**settings: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def jobs_of(process: subprocess.Popen[bytes]) -> list[int]:
-    """The processes in which its workers run a job."""
-    return [job for one in children_of(process.pid) for job in children_of(one)]
+    """Return the pids of the processes in which its workers run a job."""
+    return [job for child in children_of(process.pid) for job in children_of(child)]
 
 
 def seconds_to_end(process: subprocess.Popen[bytes]) -> float:
     began = time.monotonic()
-    assert process.wait(_PATIENCE_S) == 0
+    assert process.wait(_TIMEOUT_S) == 0
     return time.monotonic() - began
 
 
-def test_a_running_job_ends_before_its_worker_does(syncing: Sync, slow_site: SlowSite) -> None:
+def test_a_running_job_finishes_before_its_worker_stops(syncing: Sync, slow_site: SlowSite) -> None:
     with worker() as process:
-        assert slow_site.asked.wait(_PATIENCE_S)
+        assert slow_site.called.wait(_TIMEOUT_S)
         process.terminate()
-        # Longer than after Ctrl-C, and no job is begun meanwhile.
+        # Longer than after Ctrl-C; no further job starts in the meantime.
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(9)
         assert Sync.get_by_id(syncing.id).is_open
@@ -129,34 +129,34 @@ def test_a_running_job_ends_before_its_worker_does(syncing: Sync, slow_site: Slo
     [(signal.SIGTERM, 2), (signal.SIGINT, 4)],
     ids=["after the limit", "soon after Ctrl-C"],
 )
-def test_a_job_that_takes_longer_is_cut_off(
+def test_a_job_that_exceeds_the_limit_is_killed(
     syncing: Sync, slow_site: SlowSite, how: signal.Signals, least: float
 ) -> None:
     limit = 2 if how == signal.SIGTERM else 600
     with worker(AURA_STOP_SECONDS=str(limit)) as process:
-        assert slow_site.asked.wait(_PATIENCE_S)
+        assert slow_site.called.wait(_TIMEOUT_S)
         (job,) = jobs_of(process)
         process.send_signal(how)
         assert least <= seconds_to_end(process) < _SOON_S
     assert not Path(f"/proc/{job}").exists()
-    # It is taken up again by the schedule.
+    # The schedule queues the sync again.
     assert Sync.get_by_id(syncing.id).is_open
 
 
-def test_an_idle_worker_ends_at_once(syncing: Sync, slow_site: SlowSite) -> None:
+def test_an_idle_worker_stops_at_once(syncing: Sync, slow_site: SlowSite) -> None:
     slow_site.may_answer.set()
     with worker() as process:
-        assert slow_site.asked.wait(_PATIENCE_S)
+        assert slow_site.called.wait(_TIMEOUT_S)
         while Sync.get_by_id(syncing.id).is_open:
             time.sleep(0.1)
         process.terminate()
         assert seconds_to_end(process) < _SOON_S
 
 
-def test_a_request_that_has_begun_is_answered() -> None:
+def test_a_request_in_progress_is_answered() -> None:
     aura = RunningAura()
     try:
-        with socket.create_connection(("127.0.0.1", aura.port), timeout=_PATIENCE_S) as browser:
+        with socket.create_connection(("127.0.0.1", aura.port), timeout=_TIMEOUT_S) as browser:
             head = f"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1:{aura.port}\r\nConnection: close\r\n"
             form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n"
             browser.sendall(f"{head}{form}\r\nema".encode())
@@ -169,7 +169,7 @@ def test_a_request_that_has_begun_is_answered() -> None:
             assert stopped == []
             browser.sendall(b"il=x&b")
             answer = b"".join(iter(lambda: browser.recv(65536), b""))
-        stop.join(_PATIENCE_S)
+        stop.join(_TIMEOUT_S)
     finally:
         aura.remove()
     assert answer.startswith(b"HTTP/1.1 400 ")

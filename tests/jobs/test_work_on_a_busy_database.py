@@ -1,4 +1,4 @@
-"""Every job and every periodic task is done while other processes write to the same database."""
+"""Run every job and every periodic task while other processes write to the same database."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.support.busy_fleet import JOBS, PERIODIC, Fleet
 pytestmark = pytest.mark.both_databases
 
 
-def test_the_tables_name_everything_that_a_worker_does() -> None:
+def test_the_tables_list_every_job_and_periodic_task() -> None:
     assert PERIODIC.keys() == periodic.TASKS.keys()
     assert JOBS.keys() == queue.JOBS
 
 
 @pytest.mark.parametrize("name", sorted(PERIODIC))
-def test_a_periodic_task_is_done(
+def test_a_periodic_task_succeeds(
     name: str, busy_fleet: Fleet, config: Config, busy_database: None
 ) -> None:
     prepare, count = PERIODIC[name]
@@ -28,6 +28,6 @@ def test_a_periodic_task_is_done(
 
 
 @pytest.mark.parametrize("name", sorted(JOBS))
-def test_a_job_is_done(name: str, busy_fleet: Fleet, busy_database: None) -> None:
+def test_a_job_succeeds(name: str, busy_fleet: Fleet, busy_database: None) -> None:
     run, states = JOBS[name]
     assert run(busy_fleet) == states

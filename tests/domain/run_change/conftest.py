@@ -1,4 +1,4 @@
-"""An approved change, and the steps of its job."""
+"""Provide an approved change and the steps of its job."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def approved(
     clock: Clock,
     jobs: RecordingQueue,
 ) -> Change:
-    """Proposed by Ben, approved by Ana, queued."""
+    """A change proposed by Ben, approved by Ana and queued."""
     change = check(propose(ready, ben, clock()), fake, config)
     approve(change, ana, config, clock())
     jobs.jobs.clear()
@@ -47,11 +47,11 @@ def run(fake: FakeSite, config: Config) -> Callable[[Change], str]:
 
 @pytest.fixture
 def settle(fake: FakeSite, config: Config) -> Callable[[Change], str]:
-    def once(change: Change) -> str:
+    def settle_once(change: Change) -> str:
         state = settlement.settle_change(
             change.id, config=config, call=fake.call, look=fake.look, now=fake.clock
         )
         change.refresh()
         return state
 
-    return once
+    return settle_once

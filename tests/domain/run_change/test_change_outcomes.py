@@ -1,4 +1,4 @@
-"""The outcome of a change is what the site proves, and never more."""
+"""Set the outcome of a change to what the site proves, and to nothing more."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.fakes import FakeSite
 BROKEN = (500, b"<p>There has been a critical error on this website.</p>")
 
 
-# ---- truthful outcomes ----
+# ---- outcomes ----
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ BROKEN = (500, b"<p>There has been a critical error on this website.</p>")
         (("splendid", ""), UNKNOWN, False),
     ],
 )
-def test_what_the_site_proves_is_what_is_said(
+def test_the_outcome_is_what_the_site_proves(
     approved: Change, fake: FakeSite, run: Do, plays: Any, state: str, is_incident: bool
 ) -> None:
     fake.changes.plays[AKISMET] = plays
@@ -45,7 +45,7 @@ def test_what_the_site_proves_is_what_is_said(
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "corrupt",
     [
         lambda e: e["after"].update(version="5.3"),
         lambda e: e["after"].update(active=False),
@@ -55,37 +55,37 @@ def test_what_the_site_proves_is_what_is_said(
     ],
 )
 def test_a_success_without_its_evidence_is_unknown(
-    approved: Change, fake: FakeSite, run: Do, spoil: Any
+    approved: Change, fake: FakeSite, run: Do, corrupt: Any
 ) -> None:
     install = fake.changes._install
 
-    def lying(*args: Any) -> dict[str, Any]:
-        told = install(*args)
-        spoil(told["evidence"])
-        return told
+    def install_corrupted(*args: Any) -> dict[str, Any]:
+        reply = install(*args)
+        corrupt(reply["evidence"])
+        return reply
 
-    fake.changes._install = lying
+    fake.changes._install = install_corrupted
     assert run(approved) == UNKNOWN
     assert approved.outcome_reason == "no_evidence"
 
 
-def answering_with(fake: FakeSite, change: Callable[[dict[str, Any]], object]) -> None:
-    """From now on the site's evidence differs so."""
+def change_evidence(fake: FakeSite, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the evidence in every further answer of the site."""
     install = fake.changes._install
 
-    def changed(*args: Any) -> dict[str, Any]:
-        told = install(*args)
-        change(told["evidence"])
-        return told
+    def install_with_change(*args: Any) -> dict[str, Any]:
+        reply = install(*args)
+        change(reply["evidence"])
+        return reply
 
-    fake.changes._install = changed
+    fake.changes._install = install_with_change
 
 
 @pytest.mark.parametrize("before", ["ok", "fatal", "could_not_tell"])
-def test_a_fatal_page_after_the_update_is_no_success_whatever_it_was_before(
+def test_a_fatal_error_after_the_update_is_no_success_even_if_it_is_old(
     approved: Change, fake: FakeSite, run: Do, before: str
 ) -> None:
-    answering_with(
+    change_evidence(
         fake, lambda e: (e["before"].update(probe=before), e["after"].update(probe="fatal"))
     )
     assert run(approved) == UNKNOWN
@@ -100,10 +100,10 @@ def test_a_fatal_page_after_the_update_is_no_success_whatever_it_was_before(
         (False, (503, b"Back soon"), "unproven"),
     ],
 )
-def test_a_version_that_nobody_saw_at_work_is_said_to_be_unproven(
+def test_a_version_that_was_not_seen_working_is_unproven(
     approved: Change, fake: FakeSite, run: Do, stale: bool, page: tuple[int, bytes], reason: str
 ) -> None:
-    answering_with(
+    change_evidence(
         fake, lambda e: (e["after"].update(probe="could_not_tell"), e.update(stale_code=stale))
     )
     fake.front_page = page
@@ -111,33 +111,31 @@ def test_a_version_that_nobody_saw_at_work_is_said_to_be_unproven(
     assert approved.outcome_reason == reason
 
 
-def test_what_was_seen_with_the_new_version_is_kept_beside_a_rollback(
+def test_the_probe_of_the_new_version_is_stored_with_a_rollback(
     approved: Change, fake: FakeSite, run: Do, ready: Site
 ) -> None:
     error = "Uncaught Error: Call to undefined function f() in plugin.php:3"
     during = {"version": "5.3.1", "active": True, "probe": "fatal", "error": error + "\u202e"}
     fake.changes.plays[AKISMET] = ("rolled_back", "fatal_after")
-    answering_with(fake, lambda e: e.update(during={**during, "more": 1}))
+    change_evidence(fake, lambda e: e.update(during={**during, "more": 1}))
     assert run(approved) == "rolled_back"
     assert approved.evidence["during"] == {**during, "error": error}
     entry = next(
         e for e in AuditEntry.newest(site_id=ready.id, limit=9) if e.event == "change_ended"
     )
-    told = entry_document(entry)["facts"]["evidence"]
-    assert told["during_probe"] == "fatal"
-    assert "during_error" not in told
+    evidence = entry_document(entry)["facts"]["evidence"]
+    assert evidence["during_probe"] == "fatal"
+    assert "during_error" not in evidence
 
 
-def test_a_refusal_says_what_did_not_hold(approved: Change, fake: FakeSite, run: Do) -> None:
+def test_a_refusal_names_its_reason(approved: Change, fake: FakeSite, run: Do) -> None:
     fake.report["php"]["version"] = "8.3.0"
     assert run(approved) == "refused"
     assert approved.outcome_reason == "environment_changed"
     assert installs(fake, approved) == 0
 
 
-def test_an_owner_who_took_the_permission_back_is_obeyed(
-    approved: Change, fake: FakeSite, run: Do
-) -> None:
+def test_a_withdrawn_permission_is_respected(approved: Change, fake: FakeSite, run: Do) -> None:
     fake.report["agent"]["permissions"]["plugins"] = False
     assert run(approved) == "refused"
     assert approved.outcome_reason == "permission_off"
@@ -154,14 +152,14 @@ def test_an_owner_who_took_the_permission_back_is_obeyed(
         ("something_new", UNKNOWN),
     ],
 )
-def test_only_a_refusal_before_anything_was_done_is_one(
+def test_only_a_refusal_before_any_work_counts_as_refused(
     approved: Change, fake: FakeSite, run: Do, code: str, state: str
 ) -> None:
     fake.refusing["change.run"] = code
     assert run(approved) == state
 
 
-def test_a_success_that_broke_the_website_outside_is_a_failure(
+def test_a_success_with_a_broken_website_is_a_failure(
     approved: Change, fake: FakeSite, run: Do
 ) -> None:
     fake.during = lambda op: setattr(fake, "front_page", BROKEN)
@@ -171,7 +169,7 @@ def test_a_success_that_broke_the_website_outside_is_a_failure(
     assert approved.probe_after["answer"] == "fatal"
 
 
-def test_a_website_that_was_broken_before_is_not_the_changes_error(
+def test_a_website_that_was_broken_before_does_not_fail_the_update(
     approved: Change, fake: FakeSite, run: Do
 ) -> None:
     fake.front_page = BROKEN

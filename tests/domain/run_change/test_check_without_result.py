@@ -1,4 +1,4 @@
-"""A person checks a site that sent no result, and its updates go on, whatever is learned later."""
+"""Check a site that sent no result: its updates go on, whatever Aura learns later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.both_databases
 
 @pytest.fixture
 def silent(approved: Change, fake: FakeSite, run: Do, settle: Do) -> Change:
-    """An update that never reached its site, which has not answered since then for an hour."""
+    """An update that never reached its site; the site has been silent for an hour since."""
     fake.failing = [ErrorCode.too_slow]
     run(approved)
     stay_silent(approved, fake, settle)
@@ -40,7 +40,7 @@ def mark_checked(change: Change, by: Actor, fake: FakeSite) -> None:
     proposals.close_incident(change, by=by, note="The website works.", now=fake.clock())
 
 
-# ---- the component is free again ----
+# ---- the plugin after the check ----
 
 
 def test_the_plugin_can_be_updated_again(
@@ -63,20 +63,20 @@ def test_the_plugin_is_listed_as_ready_again(
 
 @pytest.fixture
 def by_status(fake: FakeSite) -> Callable[[str], list[str]]:
-    """Return what of Akismet's available updates is in a status."""
+    """Return a function that lists Akismet's available updates in a status."""
 
-    def found(status: str) -> list[str]:
+    def listed(status: str) -> list[str]:
         now = fake.clock()
-        asked = UpdateFilter(now=now, fresh_since=now, kind="plugin", ident=AKISMET)
-        return [row.ident for row in AvailableUpdate.with_status(asked, status)]
+        filters = UpdateFilter(now=now, fresh_since=now, kind="plugin", ident=AKISMET)
+        return [row.ident for row in AvailableUpdate.with_status(filters, status)]
 
-    return found
-
-
-# ---- what is learned while a person checks ----
+    return listed
 
 
-def test_a_failure_that_is_learned_later_does_not_pause_the_site_again(
+# ---- results that arrive while a person checks ----
+
+
+def test_a_failure_that_arrives_later_does_not_pause_the_site_again(
     approved: Change, fake: FakeSite, run: Do, settle: Do, ana: Actor
 ) -> None:
     fake.losing.add("change.run")
@@ -90,7 +90,7 @@ def test_a_failure_that_is_learned_later_does_not_pause_the_site_again(
     assert approved.closing_note == "The website works."
 
 
-def test_what_a_person_has_checked_is_not_sent_again(
+def test_an_update_that_a_person_has_checked_is_not_sent_again(
     approved: Change, fake: FakeSite, run: Do, settle: Do, ana: Actor
 ) -> None:
     fake.report["agent"]["approval_on_site"] = True
@@ -106,7 +106,7 @@ def test_what_a_person_has_checked_is_not_sent_again(
     assert run(approved) == UNKNOWN
 
 
-def test_a_site_that_turns_out_to_wait_pauses_nothing_any_more(
+def test_a_site_that_turns_out_to_wait_is_not_paused(
     approved: Change, fake: FakeSite, run: Do, settle: Do
 ) -> None:
     fake.report["agent"]["approval_on_site"] = True
@@ -137,10 +137,10 @@ def test_the_hour_counts_from_the_last_attempt(
     assert (approved.state, approved.is_incident) == (UNKNOWN, False)
 
 
-# ---- a site that may have forgotten ----
+# ---- a site that may have lost the update ----
 
 
-def test_another_connection_proves_nothing_about_what_was_sent_before(
+def test_another_connection_does_not_settle_an_earlier_update(
     silent: Change, fake: FakeSite, settle: Do
 ) -> None:
     Change.update(kid="another").execute()
@@ -148,7 +148,7 @@ def test_another_connection_proves_nothing_about_what_was_sent_before(
     assert settle(silent) == UNKNOWN
 
 
-def test_a_restored_backup_proves_nothing_about_what_was_sent_before_it(
+def test_a_restored_backup_does_not_settle_an_earlier_update(
     approved: Change, fake: FakeSite, run: Do, settle: Do
 ) -> None:
     backup, ledger = list(fake.log), dict(fake.changes.ledger)

@@ -1,4 +1,4 @@
-"""A change whose reply is lost, or whose worker dies, still gets its true outcome."""
+"""Find the true outcome of a change whose reply is lost or whose worker dies."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
 
 class Killed(BaseException):
-    """The worker's process is gone."""
+    """Raised at the moment when the worker's process dies."""
 
 
 # ---- the reply is lost ----
 
 
-def test_a_lost_reply_is_unknown_and_settles_itself(
+def test_a_lost_reply_is_unknown_and_settled_later(
     approved: Change, fake: FakeSite, run: Do, settle: Do, jobs: RecordingQueue, ready: Site
 ) -> None:
     fake.losing.add("change.run")
@@ -59,7 +59,7 @@ def test_a_lost_reply_is_unknown_and_settles_itself(
 @pytest.mark.parametrize(
     "error_code", [ErrorCode.too_slow, ErrorCode.web_page, ErrorCode.bad_reply_signature]
 )
-def test_whatever_is_no_signed_answer_is_unknown(
+def test_an_answer_without_a_valid_signature_is_unknown(
     approved: Change, fake: FakeSite, run: Do, error_code: ErrorCode
 ) -> None:
     fake.failing = [error_code]
@@ -70,7 +70,7 @@ def test_whatever_is_no_signed_answer_is_unknown(
 @pytest.mark.parametrize(
     "error_code", [ErrorCode.dns, ErrorCode.connection_refused, ErrorCode.tls_expired]
 )
-def test_without_a_connection_nothing_was_done_and_that_is_said(
+def test_without_a_connection_the_update_failed_and_never_arrived(
     approved: Change, fake: FakeSite, run: Do, error_code: ErrorCode
 ) -> None:
     fake.failing = [error_code]
@@ -79,7 +79,7 @@ def test_without_a_connection_nothing_was_done_and_that_is_said(
     assert approved.probe_after == {}
 
 
-def test_a_site_that_never_heard_of_it_is_believed_once_the_order_is_dead(
+def test_a_site_s_denial_counts_only_once_the_request_has_expired(
     approved: Change, fake: FakeSite, run: Do, settle: Do
 ) -> None:
     fake.failing = [ErrorCode.too_slow]
@@ -91,7 +91,7 @@ def test_a_site_that_never_heard_of_it_is_believed_once_the_order_is_dead(
     assert approved.outcome_reason == "never_arrived"
 
 
-def test_a_site_still_at_work_is_asked_until_it_is_done(
+def test_a_site_that_still_works_is_asked_until_it_has_finished(
     approved: Change, fake: FakeSite, run: Do, settle: Do
 ) -> None:
     fake.changes.killed.add(approved.op_id)
@@ -115,7 +115,7 @@ def test_a_success_that_is_still_watched_is_not_final(
 
 
 @pytest.mark.parametrize("ahead_s", [-50, 50])
-def test_a_success_is_watched_by_the_clock_of_the_site(
+def test_the_watch_after_a_success_uses_the_site_s_clock(
     approved: Change, fake: FakeSite, run: Do, settle: Do, ahead_s: int
 ) -> None:
     fake.clock_ahead_s = ahead_s
@@ -127,7 +127,7 @@ def test_a_success_is_watched_by_the_clock_of_the_site(
     assert settle(approved) == "succeeded"
 
 
-def test_a_site_that_tells_nothing_for_an_hour_is_something_to_look_at(
+def test_a_site_that_is_silent_for_an_hour_needs_checking(
     approved: Change, fake: FakeSite, run: Do, settle: Do, ready: Site, ana: Actor
 ) -> None:
     fake.failing = [ErrorCode.too_slow]
@@ -143,7 +143,7 @@ def test_a_site_that_tells_nothing_for_an_hour_is_something_to_look_at(
     assert not Change.select().where(Change.is_incident).exists()
 
 
-def test_somebody_who_looked_while_the_site_was_asked_is_not_overruled(
+def test_a_check_by_a_person_is_not_overridden_by_a_later_reply(
     approved: Change, fake: FakeSite, run: Do, settle: Do, ana: Actor
 ) -> None:
     fake.failing = [ErrorCode.too_slow]
@@ -152,17 +152,17 @@ def test_somebody_who_looked_while_the_site_was_asked_is_not_overruled(
     fake.failing = [ErrorCode.too_slow]
     settle(approved)
 
-    def look_after(op: str) -> None:
+    def check_meanwhile(op: str) -> None:
         fake.failing = [ErrorCode.too_slow]
         proposals.close_incident(approved, by=ana, note="looked", now=fake.clock())
 
-    fake.during = look_after
+    fake.during = check_meanwhile
     fake.clock.advance(minutes=20)
     assert settle(approved) == UNKNOWN
     assert (approved.next_attempt_at, approved.is_incident) == (None, False)
 
 
-def test_asking_ends_after_a_week(approved: Change, fake: FakeSite, run: Do, settle: Do) -> None:
+def test_settling_ends_after_a_week(approved: Change, fake: FakeSite, run: Do, settle: Do) -> None:
     fake.failing = [ErrorCode.too_slow]
     run(approved)
     fake.clock.advance(days=7)
@@ -173,7 +173,7 @@ def test_asking_ends_after_a_week(approved: Change, fake: FakeSite, run: Do, set
 
 # ---- the worker dies ----
 
-# Each is a moment in a run: the worker is gone there, and all before it is written down.
+# Moments of a run at which the worker dies; everything before that moment is stored.
 MOMENTS = {
     "before the claim": (Change, "claim"),
     "after the claim": (audit, "record"),
@@ -185,7 +185,7 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("moment", list(MOMENTS))
-def test_a_worker_killed_at_any_line_leaves_a_true_end(
+def test_a_worker_killed_at_any_moment_leaves_the_true_outcome(
     approved: Change, fake: FakeSite, config: Config, settle: Do, run: Do, ready: Site,
     monkeypatch: pytest.MonkeyPatch, moment: str,
 ) -> None:  # fmt: skip
@@ -225,7 +225,7 @@ def test_a_worker_killed_at_any_line_leaves_a_true_end(
     assert events(ready).count("change_ended") == 1
 
 
-def test_a_worker_that_comes_back_late_does_not_send(
+def test_a_worker_that_continues_too_late_does_not_send(
     approved: Change, fake: FakeSite, config: Config
 ) -> None:
     def slow_look(url: str, **more: object) -> Any:
@@ -239,23 +239,24 @@ def test_a_worker_that_comes_back_late_does_not_send(
     assert (state, fake.calls) == (UNKNOWN, [])
 
 
-def test_a_worker_that_stands_still_before_its_socket_sends_nothing_that_still_counts(
+def test_a_worker_delayed_before_its_request_sends_nothing_valid(
     approved: Change, fake: FakeSite, run: Do, settle: Do, ready: Site
 ) -> None:
-    """For over seven minutes, exactly after it wrote down that it would send: meanwhile others
-    have found out that the site never heard of it, and said so."""
-    said: list[str] = []
+    """The worker pauses for over seven minutes just after it recorded that it would send the
+    request. Meanwhile another worker finds that the site has no such change, and records that.
+    """
+    outcomes: list[str] = []
 
-    def stand_still(op: str) -> None:
+    def pause_worker(op: str) -> None:
         fake.during = None
         fake.clock.advance(minutes=5)
         execution.recover_changes(fake.clock())
         fake.clock.advance(minutes=3)
-        said.append(settle(Change.get_by_id(approved.id)))
+        outcomes.append(settle(Change.get_by_id(approved.id)))
 
-    fake.during = stand_still
+    fake.during = pause_worker
     assert run(approved) == "failed"
-    assert said == ["failed"]
+    assert outcomes == ["failed"]
     assert approved.outcome_reason == "never_arrived"
     assert [op for op, _, _ in fake.calls] == ["change.run", "change.status"]
     assert installs(fake, approved) == 0
@@ -263,15 +264,13 @@ def test_a_worker_that_stands_still_before_its_socket_sends_nothing_that_still_c
     assert events(ready).count("change_ended") == 1
 
 
-def test_a_call_that_was_held_up_here_never_arrived(
-    approved: Change, fake: FakeSite, run: Do
-) -> None:
+def test_a_request_delayed_in_aura_never_arrived(approved: Change, fake: FakeSite, run: Do) -> None:
     fake.failing = [ErrorCode.held_up]
     assert run(approved) == "failed"
     assert (approved.outcome_reason, approved.is_incident) == ("never_arrived", False)
 
 
-def test_a_site_whose_clock_is_slow_may_hear_of_it_for_longer(
+def test_a_site_whose_clock_is_slow_may_receive_the_request_for_longer(
     approved: Change, fake: FakeSite, run: Do, settle: Do
 ) -> None:
     fake.clock_ahead_s = -400
@@ -283,7 +282,7 @@ def test_a_site_whose_clock_is_slow_may_hear_of_it_for_longer(
     assert settle(approved) == "failed"
 
 
-def test_the_periodic_job_queues_what_the_queue_lost(
+def test_the_periodic_job_queues_lost_jobs_again(
     ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock,
     jobs: RecordingQueue,
 ) -> None:  # fmt: skip
@@ -301,7 +300,7 @@ def test_the_periodic_job_queues_what_the_queue_lost(
     assert jobs.names() == ["run_change"]
 
 
-def test_nothing_is_signed_before_it_is_released(
+def test_nothing_is_signed_before_the_approval(
     ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = propose(ready, ben, clock())

@@ -1,4 +1,4 @@
-"""Where a browser is installed, a new error in the console of a page is found after an update."""
+"""Find new console errors of a page after an update, where a browser is installed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def page(ready: Site, ben: Actor, fake: FakeSite, clock: Clock) -> TypedPage:
 
 @pytest.fixture
 def strict_page(ready: Site, ben: Actor, fake: FakeSite, clock: Clock) -> TypedPage:
-    """The owner said that the console must be without errors."""
+    """A page whose console must be without errors, by the owner's choice."""
     fake.pages["/shop/"] = lambda: (200, PAGE)
     typed = TypedPage("/shop/", no_console_error=True)
     settings.add_page(ready, typed, by=ben, now=clock())
@@ -60,11 +60,11 @@ def test_a_new_error_asks_a_person_and_names_the_place(
     ]
     assert ChangePages.to_judge(approved.site_id) == [approved]
     assert fake.changes.reverts == {}
-    # What is known needs no second look; anything else does.
-    assert [one.known for looks in browser.looks for one in looks] == [None, [OLD]]
+    # A known error needs no second visit; any other does.
+    assert [look.known for looks in browser.looks for look in looks] == [None, [OLD]]
 
 
-def test_an_error_that_was_there_before_is_no_finding(
+def test_an_error_from_before_the_update_is_no_finding(
     approved: Change, fake: FakeSite, config: Config, strict_page: TypedPage
 ) -> None:
     assert run(approved, fake, config, FakeBrowser([(OLD,)])) == SUCCEEDED
@@ -72,7 +72,7 @@ def test_an_error_that_was_there_before_is_no_finding(
     assert (result["answer"], result["known_errors"], result["browser"]) == ("same", 1, "")
 
 
-def test_a_new_error_rolls_back_where_none_may_be(
+def test_a_new_error_rolls_back_if_no_error_is_allowed(
     approved: Change, fake: FakeSite, config: Config, strict_page: TypedPage
 ) -> None:
     browser = FakeBrowser([(OLD,), (BROKEN,), ()])
@@ -90,7 +90,7 @@ def test_a_new_error_rolls_back_where_none_may_be(
         ([(), "another_answer"], "another_answer"),
     ],
 )
-def test_a_browser_that_shows_nothing_proves_nothing(
+def test_a_browser_without_a_result_proves_nothing(
     approved: Change,
     fake: FakeSite,
     config: Config,
@@ -104,7 +104,7 @@ def test_a_browser_that_shows_nothing_proves_nothing(
     assert fake.changes.reverts == {}
 
 
-def test_errors_prove_nothing_if_no_browser_looked_before(
+def test_errors_prove_nothing_without_a_visit_before_the_update(
     approved: Change, fake: FakeSite, config: Config, page: TypedPage
 ) -> None:
     assert run(approved, fake, config, FakeBrowser(["browser_busy", (BROKEN,)])) == SUCCEEDED
@@ -124,7 +124,7 @@ def test_without_a_browser_pages_are_compared_as_before(
     assert screenshots.kept(approved.id, config) == {}
 
 
-def test_no_console_is_promised_where_no_browser_is_installed(
+def test_without_a_browser_the_console_check_has_no_result(
     approved: Change, fake: FakeSite, config: Config, strict_page: TypedPage
 ) -> None:
     execution.run_change(approved.id, config=config, call=fake.call, look=fake.look, now=fake.clock)
@@ -160,8 +160,8 @@ def test_screenshots_of_both_moments_are_kept(
     assert screenshots.kept(approved.id, config) == found
 
 
-def kept_for(change_id: int, days: float, config: Config, clock: Clock, size: int = 10) -> None:
-    """Keep a screenshot that is this old."""
+def add_picture(change_id: int, days: float, config: Config, clock: Clock, size: int = 10) -> None:
+    """Store a screenshot of this age."""
     pictures = {0: {"phone": b"x" * size}}
     screenshots.keep(change_id, "after", pictures, config)
     at = (clock() - timedelta(days=days)).timestamp()
@@ -171,9 +171,9 @@ def kept_for(change_id: int, days: float, config: Config, clock: Clock, size: in
 def test_screenshots_are_deleted_after_thirty_days(
     approved: Change, config: Config, clock: Clock
 ) -> None:
-    kept_for(approved.id, 29.9, config, clock)
+    add_picture(approved.id, 29.9, config, clock)
     assert screenshots.prune(config, clock()) == 0
-    kept_for(approved.id, 30.1, config, clock)
+    add_picture(approved.id, 30.1, config, clock)
     assert screenshots.prune(config, clock()) == 1
     assert screenshots.kept(approved.id, config) == {}
 
@@ -181,20 +181,20 @@ def test_screenshots_are_deleted_after_thirty_days(
 def test_screenshots_of_a_removed_site_are_deleted(
     approved: Change, config: Config, clock: Clock, ready: Site
 ) -> None:
-    kept_for(approved.id, 0, config, clock)
-    kept_for(10_000, 0, config, clock)
+    add_picture(approved.id, 0, config, clock)
+    add_picture(10_000, 0, config, clock)
     assert screenshots.prune(config, clock()) == 1
     ready.update_if(forgotten_at=clock())
     assert screenshots.prune(config, clock()) == 1
     assert screenshots.kept(approved.id, config) == {}
 
 
-def test_the_oldest_screenshots_make_room(
+def test_the_oldest_screenshots_are_deleted_to_make_room(
     config: Config, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(screenshots, "MOST_BYTES", 250)
     for change_id, days in ((1, 3.0), (2, 9.0), (3, 1.0)):
-        kept_for(change_id, days, config, clock, size=100)
+        add_picture(change_id, days, config, clock, size=100)
     screenshots.keep(4, "after", {0: {"phone": b"x" * 100}}, config)
     assert [bool(screenshots.kept(number, config)) for number in (1, 2, 3, 4)] == [
         False,
@@ -204,7 +204,7 @@ def test_the_oldest_screenshots_make_room(
     ]
 
 
-def test_an_update_does_not_fail_for_pictures_that_cannot_be_written(config, caplog):
+def test_an_update_does_not_fail_if_its_screenshots_cannot_be_written(config, caplog):
     (config.var_dir / "screenshots").write_text("This is no folder.", "utf-8")
     screenshots.keep(4, "after", {0: {"phone": b"RIFF"}}, config)
     assert "Screenshots of update 4 could not be kept" in caplog.text

@@ -1,4 +1,4 @@
-"""An update that breaks a page which must still work is reverted; anything else asks a person."""
+"""Revert an update that breaks a required part of a page; ask a person about other differences."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def visit() -> Random:
 
 @pytest.fixture
 def page(ready: Site, ben: Actor, clock: Clock) -> SitePage:
-    """The contact form must keep its action."""
+    """A contact form that must keep its action."""
     typed = TypedPage(PATH, phrase="Send message", form_action="/contact/")
     return settings.add_page(ready, typed, by=ben, now=clock())
 
 
 @pytest.fixture
 def draws(fake: FakeSite, visit: Random) -> Callable[..., None]:
-    """Let the contact page be drawn by these functions of its HTML, the last one for ever."""
+    """Return a function that sets how each visit draws the contact page; the last one stays."""
 
-    def play(*spoils: Callable[[str], str]) -> None:
-        rest = chain(spoils, repeat(spoils[-1]))
+    def draw(*changes: Callable[[str], str]) -> None:
+        rest = chain(changes, repeat(changes[-1]))
         fake.pages[PATH] = lambda: (200, CONTACT.draw(visit, next(rest)).encode())
 
-    return play
+    return draw
 
 
 def whole(text: str) -> str:
@@ -132,7 +132,7 @@ def test_a_difference_that_is_not_required_asks_a_person(
         answer(approved, by=ana, note="", now=clock())
 
 
-def test_a_person_without_the_permission_judges_nothing(
+def test_a_person_without_the_permission_cannot_answer(
     approved: Change, run: Do, page: SitePage, draws: Any, cleo: Actor, clock: Clock
 ) -> None:
     draws(whole, whole, without_field)
@@ -149,7 +149,7 @@ def test_a_person_without_the_permission_judges_nothing(
         (200, b"<title>Checking your browser</title><script src='/robots/check.js'></script>"),
     ],
 )
-def test_a_page_that_cannot_be_seen_reverts_nothing(
+def test_a_page_that_cannot_be_loaded_reverts_nothing(
     approved: Change, fake: FakeSite, run: Do, page: SitePage, draws: Any, answer: tuple[int, bytes]
 ) -> None:
     draws(whole)
@@ -161,7 +161,7 @@ def test_a_page_that_cannot_be_seen_reverts_nothing(
     assert fake.changes.reverts == {}
 
 
-def test_a_form_that_was_broken_before_is_not_held_against_the_update(
+def test_a_form_that_was_broken_before_does_not_count_against_the_update(
     approved: Change, fake: FakeSite, run: Do, page: SitePage, draws: Any
 ) -> None:
     draws(without_action)
@@ -171,7 +171,7 @@ def test_a_form_that_was_broken_before_is_not_held_against_the_update(
 
 
 @pytest.mark.parametrize("reason", ["copy_gone", "paused_by_owner", "outside_window"])
-def test_a_site_that_does_not_revert_it_needs_checking(
+def test_a_site_that_refuses_to_revert_needs_checking(
     approved: Change, fake: FakeSite, run: Do, page: SitePage, draws: Any, reason: str
 ) -> None:
     fake.changes.not_reverted = reason
@@ -190,7 +190,7 @@ def test_a_siteagent_that_cannot_revert_leaves_it_to_a_person(
     assert result_of(approved)["revert"] == "unknown_operation"
 
 
-def test_a_lost_answer_to_the_revert_is_asked_for_and_told_truly(
+def test_a_lost_reply_to_the_revert_is_requested_again(
     approved: Change,
     fake: FakeSite,
     run: Do,
@@ -236,7 +236,7 @@ def test_a_busy_site_is_asked_again(
     )
 
 
-def test_a_call_that_never_reached_the_site_is_made_again(
+def test_a_revert_that_never_reached_the_site_is_sent_again(
     approved: Change, fake: FakeSite, run: Do, page: SitePage, draws: Any
 ) -> None:
     fake.during = lambda op: (
@@ -247,10 +247,10 @@ def test_a_call_that_never_reached_the_site_is_made_again(
 
 
 class Killed(BaseException):
-    """The worker's process is gone."""
+    """Raised at the moment when the worker's process dies."""
 
 
-def test_a_worker_that_dies_with_the_site_s_refusal_lets_no_broken_page_pass(
+def test_a_worker_that_dies_after_a_refused_revert_hides_no_broken_page(
     approved: Change, fake: FakeSite, run: Do, page: SitePage, draws: Any, config: Config,
     clock: Clock, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -272,7 +272,7 @@ def test_a_worker_that_dies_with_the_site_s_refusal_lets_no_broken_page_pass(
     assert result_of(approved)["revert"] == "copy_gone"
 
 
-def test_a_page_that_was_broken_is_not_forgotten_while_the_site_is_silent(
+def test_a_broken_page_is_not_forgotten_while_the_site_is_silent(
     approved: Change, fake: FakeSite, run: Do, page: SitePage, draws: Any, config: Config,
     clock: Clock,
 ) -> None:  # fmt: skip
@@ -290,7 +290,7 @@ def test_a_page_that_was_broken_is_not_forgotten_while_the_site_is_silent(
     assert ("form_action", "/contact/", True) in differences(approved)
 
 
-def test_looks_that_are_too_old_show_nothing(
+def test_visits_that_are_too_old_prove_nothing(
     approved: Change,
     fake: FakeSite,
     run: Do,
@@ -310,7 +310,7 @@ def test_looks_that_are_too_old_show_nothing(
     assert fake.changes.reverts == {}
 
 
-def test_a_job_without_time_leaves_the_pages_to_the_next_one(
+def test_a_job_without_enough_time_leaves_the_pages_to_the_next(
     approved: Change,
     fake: FakeSite,
     page: SitePage,
@@ -332,7 +332,7 @@ def test_a_job_without_time_leaves_the_pages_to_the_next_one(
     assert result_of(approved)["answer"] == "same"
 
 
-def test_a_site_without_pages_is_looked_at_as_before(
+def test_a_site_without_watched_pages_has_no_page_results(
     approved: Change, fake: FakeSite, run: Do
 ) -> None:
     assert run(approved) == SUCCEEDED

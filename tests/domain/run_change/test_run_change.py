@@ -1,4 +1,4 @@
-"""The worker carries out what was approved: at most once, and what it says of it is true."""
+"""Run an approved change at most once, and record its true outcome."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from tests.support.factories import (
 )
 from tests.support.fakes import Clock, FakeSite, RecordingQueue
 
-# ---- it works ----
+# ---- running a change ----
 
 
-def test_a_change_succeeds_with_evidence_and_the_list_follows(
+def test_a_change_succeeds_with_evidence_and_the_list_is_updated(
     approved: Change, fake: FakeSite, run: Do, ready: Site, jobs: RecordingQueue
 ) -> None:
     assert run(approved) == "succeeded"
@@ -52,32 +52,32 @@ def test_a_change_succeeds_with_evidence_and_the_list_follows(
     assert jobs.jobs == [("sync_site", (Sync.open_for(ready).id,), 0)]
 
 
-def test_what_is_sent_is_what_was_stored(approved: Change, fake: FakeSite, run: Do) -> None:
+def test_the_stored_plan_is_sent_unchanged(approved: Change, fake: FakeSite, run: Do) -> None:
     sent: list[Any] = []
     answer = fake.changes.answer
     fake.changes.answer = lambda site, document: sent.append(document) or answer(site, document)
     plan = approved.plan
     run(approved)
-    assert [one["plan"] for one in sent] == [plan]
+    assert [document["plan"] for document in sent] == [plan]
 
 
-def test_delivered_twice_it_is_done_once(approved: Change, fake: FakeSite, run: Do) -> None:
+def test_a_job_delivered_twice_runs_once(approved: Change, fake: FakeSite, run: Do) -> None:
     assert (run(approved), run(approved)) == ("succeeded", "succeeded")
     assert installs(fake, approved) == 1
     assert [op for op, _, _ in fake.calls] == ["change.run"]
 
 
-def test_delivered_again_while_it_runs_it_is_left_alone(
+def test_a_job_delivered_again_meanwhile_does_nothing(
     approved: Change, fake: FakeSite, run: Do
 ) -> None:
-    seen: list[str] = []
-    fake.during = lambda op: seen.append(run(Change.get_by_id(approved.id)))
+    states: list[str] = []
+    fake.during = lambda op: states.append(run(Change.get_by_id(approved.id)))
     assert run(approved) == "succeeded"
-    assert seen == [RUNNING]
+    assert states == [RUNNING]
 
 
 @pytest.mark.parametrize("state", [one for one in STATES if one not in (APPROVED, WAITING)])
-def test_a_job_for_what_nobody_approved_does_nothing(
+def test_a_job_for_an_unapproved_change_does_nothing(
     ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock, run: Do, state: str
 ) -> None:
     change = check(propose(ready, ben, clock()), fake, config)
@@ -87,7 +87,7 @@ def test_a_job_for_what_nobody_approved_does_nothing(
     assert fake.calls == []
 
 
-def test_a_row_that_was_made_to_look_approved_is_not_sent(
+def test_a_row_forged_to_look_approved_is_not_sent(
     ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock, run: Do
 ) -> None:
     change = check(propose(ready, ben, clock()), fake, config)
@@ -116,12 +116,12 @@ def test_an_approved_row_that_was_changed_is_not_sent(
     assert fake.calls == []
 
 
-def test_a_job_for_something_that_is_gone_ends_quietly(config: Config, database: Config) -> None:
+def test_a_job_for_a_deleted_row_ends_quietly(config: Config, database: Config) -> None:
     assert execution.run_change(4711, config=config) == "gone"
     assert settlement.settle_change(4711, config=config) == "gone"
 
 
-def test_what_is_ignored_while_the_site_is_looked_at_is_not_sent(
+def test_an_update_ignored_during_the_site_check_is_not_sent(
     approved: Change, fake: FakeSite, run: Do, config: Config, ready: Site, clock: Clock
 ) -> None:
     def hold_meanwhile(*args: Any, **more: Any) -> Any:
@@ -136,7 +136,7 @@ def test_what_is_ignored_while_the_site_is_looked_at_is_not_sent(
     assert (run(approved), approved.outcome_reason) == ("cancelled", "held")
 
 
-def test_a_site_that_is_found_to_be_a_copy_meanwhile_gets_nothing(
+def test_a_site_found_to_be_a_copy_meanwhile_gets_nothing(
     approved: Change, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     def copied_meanwhile(*args: Any, **more: Any) -> Any:
@@ -149,7 +149,7 @@ def test_a_site_that_is_found_to_be_a_copy_meanwhile_gets_nothing(
     assert (state, fake.calls) == (WAITING, [])
 
 
-# ---- the site asks its own administrator ----
+# ---- approval on the site ----
 
 
 def test_a_site_that_waits_for_its_administrator_is_sent_the_same_again(
@@ -184,11 +184,11 @@ def test_a_busy_site_is_not_a_refusal(approved: Change, fake: FakeSite, run: Do)
     assert run(approved) == "succeeded"
 
 
-# ---- not what it was any more ----
+# ---- changes since the approval ----
 
 
 @pytest.mark.parametrize("what", ["keys", "quarantine", "version", "ended"])
-def test_what_changed_since_the_approval_calls_it_off(
+def test_a_change_of_the_site_since_the_approval_cancels_the_update(
     approved: Change, fake: FakeSite, run: Do, ready: Site, ana: Actor, what: str
 ) -> None:
     if what == "keys":
@@ -204,7 +204,7 @@ def test_what_changed_since_the_approval_calls_it_off(
     assert installs(fake, approved) == 0
 
 
-def test_a_connection_that_ends_after_the_claim_stops_it_as_well(
+def test_a_connection_that_ends_after_the_claim_stops_the_update_too(
     approved: Change, fake: FakeSite, run: Do, ready: Site, ana: Actor, config: Config
 ) -> None:
     def look(url: str, **more: object) -> Any:
@@ -218,7 +218,7 @@ def test_a_connection_that_ends_after_the_claim_stops_it_as_well(
     assert (state, fake.calls) == ("refused", [])
 
 
-def test_it_waits_for_its_time(
+def test_a_change_waits_for_its_time(
     ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock, run: Do,
     jobs: RecordingQueue,
 ) -> None:  # fmt: skip
@@ -236,7 +236,7 @@ def test_it_waits_for_its_time(
     assert run(change) == "succeeded"
 
 
-def test_a_site_that_lives_elsewhere_by_now_is_put_into_quarantine(
+def test_a_site_at_another_address_is_quarantined(
     approved: Change, fake: FakeSite, run: Do, ready: Site
 ) -> None:
     fake.refusing["change.run"] = "identity_changed"
@@ -244,11 +244,11 @@ def test_a_site_that_lives_elsewhere_by_now_is_put_into_quarantine(
     assert Site.get_by_id(ready.id).quarantine == "moved"
 
 
-# ---- one after the other ----
+# ---- one change at a time ----
 
 
 @pytest.fixture
-def two(
+def two_changes(
     ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock,
     jobs: RecordingQueue,
 ) -> list[Change]:  # fmt: skip
@@ -257,41 +257,41 @@ def two(
     update = {**fake.report["updates"]["plugins"][0], "id": "shop/shop.php", "version": "2.0"}
     fake.report["updates"]["plugins"].append(update)
     read_report(ready, fake, config=config)
-    made = [
+    changes = [
         check(propose(ready, ben, clock()), fake, config),
         check(propose(ready, ben, clock(), "shop/shop.php", "2.0"), fake, config),
     ]
-    for change in made:
+    for change in changes:
         approve(change, ana, config, clock())
     jobs.jobs.clear()
-    return made
+    return changes
 
 
-def test_a_site_does_one_thing_at_a_time(
-    two: list[Change], fake: FakeSite, run: Do, jobs: RecordingQueue
+def test_a_site_runs_one_change_at_a_time(
+    two_changes: list[Change], fake: FakeSite, run: Do, jobs: RecordingQueue
 ) -> None:
-    seen: list[str] = []
-    fake.during = lambda op: seen.append(run(Change.get_by_id(two[1].id)))
-    assert run(two[0]) == "succeeded"
-    assert seen == [APPROVED]
+    states: list[str] = []
+    fake.during = lambda op: states.append(run(Change.get_by_id(two_changes[1].id)))
+    assert run(two_changes[0]) == "succeeded"
+    assert states == [APPROVED]
     fake.during = None
-    assert ("run_change", (two[1].id,), 0) in jobs.jobs
-    assert run(two[1]) == "succeeded"
+    assert ("run_change", (two_changes[1].id,), 0) in jobs.jobs
+    assert run(two_changes[1]) == "succeeded"
     assert fake.changes.order == [AKISMET, "shop/shop.php"]
 
 
 @pytest.mark.parametrize("trouble", ["unknown", "failed"])
-def test_after_trouble_nothing_else_is_done_until_somebody_looked(
-    two: list[Change], fake: FakeSite, run: Do, ana: Actor, trouble: str
+def test_after_a_failure_no_change_runs_until_a_person_has_checked(
+    two_changes: list[Change], fake: FakeSite, run: Do, ana: Actor, trouble: str
 ) -> None:
     if trouble == "unknown":
         fake.failing = [ErrorCode.too_slow]
     else:
         fake.changes.plays[AKISMET] = ("failed", "version_wrong_after")
-    assert run(two[0]) == trouble
-    assert run(two[1]) == APPROVED
+    assert run(two_changes[0]) == trouble
+    assert run(two_changes[1]) == APPROVED
     if trouble == "unknown":
-        Change.update(is_incident=True).where(Change.id == two[0].id).execute()
-        two[0].refresh()
-    proposals.close_incident(two[0], by=ana, note="looked", now=fake.clock())
-    assert run(two[1]) == "succeeded"
+        Change.update(is_incident=True).where(Change.id == two_changes[0].id).execute()
+        two_changes[0].refresh()
+    proposals.close_incident(two_changes[0], by=ana, note="looked", now=fake.clock())
+    assert run(two_changes[1]) == "succeeded"
