@@ -1,7 +1,7 @@
-"""Whoever was disabled, or lost their role, while their request waited changes nothing any more.
+"""A user who was disabled, or lost their role, while their request waited changes nothing.
 
 Each state change reads the user again under the lock of its transaction. The cases below are
-all there are: a new one has to be added here.
+complete: add one for each new state change.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class World:
         self.colleague = make_user("Carl", "operator")
         self.fresh = {"confirmed_at": self.now, "now": self.now}
 
-    # ---- what there is to decide about ----
+    # ---- objects to decide about ----
 
     def change(self) -> Change:
         return check(propose(self.site, self.ben, self.now), self.fake, self.config)
@@ -155,10 +155,10 @@ class World:
         return Change.get_by_id(change.id)
 
     def reviewed(self) -> Change:
-        return proposals.review_changes(self.wanted(), by=self.ben, now=self.now)[0]
+        return proposals.review_changes(self.requests(), by=self.ben, now=self.now)[0]
 
     def imported(self) -> VulnerableSoftware:
-        """What a known vulnerability of the site is in."""
+        """Import a known vulnerability of the site; return the software that has it."""
         file = io.BytesIO(feed(record(1, software("akismet", bounds("5.3"), patched=("5.3.1",)))))
         source.accept_file_from_cli(file, by=SYSTEM, config=self.config, now=self.now)
         upkeep.update(self.config, now=lambda: self.now)
@@ -249,12 +249,12 @@ class World:
         )
 
     def with_email(self, act: Callable[..., Any]) -> Callable[..., Any]:
-        """Set up an e-mail server before."""
+        """Set up an e-mail server before the call."""
         turn_email_on(self.ana, self.config, self.now)
         return act
 
     def with_provider(self, act: Callable[..., Any]) -> Callable[..., Any]:
-        """Set up single sign-on before."""
+        """Set up single sign-on before the call."""
         single_sign_on.change_provider(
             self.provider(), by=self.ana, config=self.config, now=self.now
         )
@@ -305,13 +305,13 @@ class World:
         return self.colleague
 
     def broken(self) -> Verification:
-        told = {
+        stored = {
             "requested_by": "Ana",
             "requested_at": self.now,
             "broken_at": 3,
             "reason": "altered",
         }
-        return Verification.create(state=BROKEN, **told)
+        return Verification.create(state=BROKEN, **stored)
 
     def moved(self) -> Site:
         there = {"now": "https://new.example", "endpoints": []}
@@ -350,9 +350,9 @@ class World:
 
     def exported(self) -> int:
         covered = export.make_scope()
-        asked = export.request_export("jsonl", covered, by=self.ana, **self.fresh)
-        assert export.run_export(asked.id, config=self.config) == "done"
-        return asked.id
+        request = export.request_export("jsonl", covered, by=self.ana, **self.fresh)
+        assert export.run_export(request.id, config=self.config) == "done"
+        return request.id
 
     def waiting_report(self) -> SentReport:
         turn_email_on(self.ana, self.config, self.now)
@@ -371,7 +371,7 @@ class World:
     def period(self) -> Period:
         return Period.of_days(self.now.date(), self.now.date())
 
-    def wanted(self) -> list[UpdateRequest]:
+    def requests(self) -> list[UpdateRequest]:
         return [UpdateRequest(self.site, "plugin", AKISMET, "5.3.1")]
 
     def approving(self, approve: Callable[..., object]) -> Callable[..., object]:
@@ -379,7 +379,7 @@ class World:
         seen = {change.id: change.digest}
         return partial(approve, [change], seen=seen, config=self.config, **self.fresh)
 
-    # ---- what somebody does with their own account ----
+    # ---- users and their own account ----
 
     def change_password(self, by: Actor) -> object:
         new, about = "another long passphrase 7", {"config": self.config, "now": self.now}
@@ -412,10 +412,10 @@ class World:
 
     def adding_passkey(self) -> Callable[..., object]:
         person, config = self.person(self.by), replace(self.config, origin="http://localhost")
-        asked = own_passkeys.begin_add(person, config=config, now=self.now)
-        answer = Device().create(json.loads(asked.options))
+        challenge = own_passkeys.begin_add(person, config=config, now=self.now)
+        answer = Device().create(json.loads(challenge.options))
         new = own_passkeys.check_new(
-            person, "Phone", answer, asked.ticket, config=config, now=self.now
+            person, "Phone", answer, challenge.ticket, config=config, now=self.now
         )
         return lambda by: own_passkeys.add_passkey(self.person(by), new, now=self.now)
 
@@ -428,7 +428,7 @@ class World:
         return act
 
 
-# By function: what prepares it; the result is called with `by`.
+# By function: how to prepare the call; the result is called with `by`.
 CASES: dict[str, Callable[[World], Callable[..., object]]] = {
     "vulnerabilities.source.set_key": lambda w: partial(
         source.set_key, "a-key", config=w.config, now=w.now
@@ -564,7 +564,7 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         verification.acknowledge_failure, w.broken().id, now=w.now
     ),
     "changes.proposals.review_changes": lambda w: partial(
-        proposals.review_changes, w.wanted(), now=w.now
+        proposals.review_changes, w.requests(), now=w.now
     ),
     "changes.proposals.request_approval": lambda w: partial(
         proposals.request_approval, [w.reviewed()], reason="", now=w.now
@@ -747,7 +747,7 @@ CASES: dict[str, Callable[[World], Callable[..., object]]] = {
         notification_preferences.change_preferences, Preferences(), now=w.now
     ),
 }
-# About no site and no client, so that only the person's role matters.
+# These concern no site and no client, so only the user's role matters.
 ABOUT_NO_CLIENT = {
     *("vulnerabilities.source.set_key", "vulnerabilities.source.remove_key"),
     *("vulnerabilities.source.request_fetch", "vulnerabilities.source.accept_file"),
@@ -772,11 +772,11 @@ ABOUT_NO_CLIENT = {
     *("webhooks.outbox.request_test", "webhooks.outbox.resend"),
     "notifications.preferences.change_preferences",
 }
-# What only reads, and asks who is reading.
+# These only read, and check who is reading.
 READS = {"reporting.data.compute_for"}
-# The transaction that others open.
+# This is the transaction that the others open.
 OPENS = {"accounts.verified_person.changing_factors", "accounts.roles.managing"}
-# What every role may, so that losing one takes nothing away.
+# Every role may do these, so losing a role takes nothing away.
 FOR_EVERY_ROLE = {
     *(
         "accounts.users.change_password",
@@ -819,12 +819,12 @@ def world(
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_is_done_for_one_who_still_may(world: World, name: str) -> None:
+def test_a_user_with_permission_makes_the_change(world: World, name: str) -> None:
     CASES[name](world)(by=world.by)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_nothing_is_done_for_one_who_was_disabled_meanwhile(world: World, name: str) -> None:
+def test_a_user_disabled_meanwhile_changes_nothing(world: World, name: str) -> None:
     act = CASES[name](world)
     users.disable_user(world.user, by=world.ana, now=world.now)
     before = AuditEntry.head()
@@ -834,7 +834,7 @@ def test_nothing_is_done_for_one_who_was_disabled_meanwhile(world: World, name: 
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in FOR_EVERY_ROLE])
-def test_nothing_is_done_for_one_who_lost_the_role_meanwhile(world: World, name: str) -> None:
+def test_a_user_who_lost_the_role_meanwhile_changes_nothing(world: World, name: str) -> None:
     act = CASES[name](world)
     roles.change_access(world.user, Access("viewer"), by=world.ana, **world.fresh)
     before = AuditEntry.head()
@@ -843,13 +843,11 @@ def test_nothing_is_done_for_one_who_lost_the_role_meanwhile(world: World, name:
     assert AuditEntry.head() == before
 
 
-# ---- none is left out ----
+# ---- completeness ----
 
 
 @pytest.mark.parametrize("name", sorted(CASES.keys() - ABOUT_NO_CLIENT))
-def test_nothing_is_done_beyond_the_clients_that_somebody_still_sees(
-    world: World, name: str
-) -> None:
+def test_a_user_changes_nothing_of_clients_they_no_longer_see(world: World, name: str) -> None:
     act = CASES[name](world)
     User.update(limited_to=[Client.named("Another").id]).where(User.id == world.user.id).execute()
     before = AuditEntry.head().seq
@@ -858,14 +856,14 @@ def test_nothing_is_done_beyond_the_clients_that_somebody_still_sees(
     assert AuditEntry.head().seq == before
 
 
-def judged(path: Path) -> set[str]:
-    """The public functions of a module that ask whether somebody may, by themselves or in a
-    private function they call, as `module.function`."""
+def permission_checks(path: Path) -> set[str]:
+    """Return the public functions of a module that check permissions, directly or in a private
+    function that they call, as `module.function`."""
     module = ".".join(path.relative_to(DOMAIN).with_suffix("").parts)
     functions = {
-        one.name: {ast.unparse(call.func) for call in ast.walk(one) if isinstance(call, ast.Call)}
-        for one in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(one, ast.FunctionDef)
+        node.name: {ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef)
     }
     asks = {"permissions.require", "permissions.user_transaction", "managing", "roles.managing"}
     asks |= {"changing_factors"}
@@ -878,5 +876,5 @@ def judged(path: Path) -> set[str]:
 
 
 def test_every_state_change_by_a_user_is_among_the_cases() -> None:
-    found = set().union(*(judged(path) for path in DOMAIN.rglob("*.py")))
+    found = set().union(*(permission_checks(path) for path in DOMAIN.rglob("*.py")))
     assert found == CASES.keys() | READS | OPENS

@@ -51,13 +51,13 @@ def newest() -> dict[str, object]:
 # ---- settings ----
 
 
-def test_before_anything_is_set_the_environment_decides(config: Config, database: Config) -> None:
+def test_the_environment_decides_until_settings_exist(config: Config, database: Config) -> None:
     assert settings.read_settings(config) == AgencySettings()
     named = make_config(config.var_dir, agency="Studio Nord")
     assert settings.read_settings(named).name == "Studio Nord"
 
 
-def test_what_an_owner_sets_is_in_force_and_recorded(config: Config, ana: Actor) -> None:
+def test_settings_of_an_owner_apply_and_are_recorded(config: Config, ana: Actor) -> None:
     change(ana, name=" Studio Nord ", time_zone="Europe/Berlin", accent="#1D5BD6")
     found = settings.read_settings(make_config(config.var_dir, agency="From the environment"))
     assert (found.name, found.accent) == ("Studio Nord", "#1d5bd6")
@@ -109,7 +109,7 @@ def test_a_name_has_a_limit(config: Config, ana: Actor) -> None:
 
 
 @pytest.mark.parametrize("zone", ["Europe/Nowhere", "../../etc/passwd", "posixrules", "utc"])
-def test_only_a_zone_of_the_list_is_one(ana: Actor, zone: str) -> None:
+def test_only_a_time_zone_of_the_list_is_accepted(ana: Actor, zone: str) -> None:
     assert "list" in messages(ana, time_zone=zone)["time_zone"]
 
 
@@ -145,7 +145,7 @@ def test_a_dark_color_alone_is_refused(ana: Actor) -> None:
         ("#000000", "#ffffff", 21),
         ("#ffffff", "#000000", 21),
         ("#777777", "#777777", 1),
-        # The known neighbors of both minima, on white: the last gray that passes, the first not.
+        # The known neighbors of both minima on white: the last gray to pass, the first to fail.
         ("#767676", "#ffffff", 4.54),
         ("#777777", "#ffffff", 4.48),
         ("#949494", "#ffffff", 3.03),
@@ -154,15 +154,15 @@ def test_a_dark_color_alone_is_refused(ana: Actor) -> None:
         ("#0000ff", "#ffffff", 8.59),
     ],
 )
-def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float) -> None:
+def test_contrast_is_calculated_as_wcag_defines_it(one: str, other: str, ratio: float) -> None:
     assert colors.contrast(one, other) == pytest.approx(ratio, abs=0.005)
 
 
 def tokens(column: int) -> dict[str, str]:
-    """The colors of one theme in tokens.css: 1 for light, 2 for dark."""
+    """Return the colors of one theme in tokens.css: column 1 is light, 2 is dark."""
     pattern = r"--([a-z0-9-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);"
     found = re.finditer(pattern, TOKENS.read_text("utf-8"))
-    return {one[1]: one[column + 1] for one in found}
+    return {row[1]: row[column + 1] for row in found}
 
 
 @pytest.mark.parametrize(("theme", "column"), [(LIGHT, 1), (DARK, 2)])
@@ -186,7 +186,7 @@ def test_the_closest_readable_shade_is_readable_everywhere(
 ) -> None:
     shade = colors.nearest_readable(color, theme)
     made, css = colors.accent_for(shade, theme), tokens(column)
-    assert all(one.is_enough for one in colors.measure(shade, theme))
+    assert all(pair.is_enough for pair in colors.measure(shade, theme))
     assert colors.contrast(made.deep, theme.surface) >= 4.5
     assert colors.contrast(made.on_accent, made.deep) >= 4.5
     assert all(colors.contrast(css[ink], made.wash) >= 4.5 for ink in ("ink", "ink-2"))
@@ -270,7 +270,7 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
 
 def padded(size: int) -> bytes:
-    """A PNG with a comment that makes it `size` bytes long."""
+    """Return a PNG with a comment that makes it `size` bytes long."""
     png = picture()
     filler = b"tEXt" + b"Comment\0" + b"x" * (size - len(png) - 20)
     chunk = struct.pack(">I", len(filler) - 4) + filler + struct.pack(">I", zlib.crc32(filler))
@@ -302,13 +302,13 @@ def test_a_file_has_a_limit() -> None:
         (picture(color=(0, 0, 0, 0)), "almost white"),
     ],
 )
-def test_what_is_no_logo_is_refused(data: bytes, why: str) -> None:
+def test_a_file_that_is_no_logo_is_refused(data: bytes, why: str) -> None:
     with pytest.raises(Invalid, match=why):
         logo.read_logo(data)
 
 
 def test_a_bomb_is_refused_before_it_is_decoded() -> None:
-    """A header that claims 60000 by 60000 pixels, which would take 14 GB."""
+    """The header claims 60000 by 60000 pixels, which would take 14 GB."""
     png = bytearray(picture())
     png[16:24] = struct.pack(">II", 60000, 60000)
     png[29:33] = struct.pack(">I", zlib.crc32(png[12:29]))
@@ -339,7 +339,7 @@ def test_a_picture_behind_something_else_is_refused(hidden: bytes) -> None:
         logo.read_logo(hidden + picture())
 
 
-def test_comments_and_places_are_not_kept() -> None:
+def test_comments_and_locations_are_not_kept() -> None:
     exif = Image.Exif()
     exif[0x010E] = "<script>alert(1)</script>"
     exif[0x8825] = {1: "N", 2: (52.0, 31.0, 0.0)}

@@ -1,4 +1,4 @@
-"""An alert stands once, and somebody who has just shown who they are says what it was."""
+"""An alert is raised once, and a person who has just confirmed their password closes it."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ from tests.support.fakes import Clock
 pytestmark = pytest.mark.both_databases
 
 
-def raise_one(site: Site, now: Any, key: str = "n1", kind: str = alerts.CALL_UNKNOWN) -> bool:
+def raise_alert(site: Site, now: Any, key: str = "n1", kind: str = alerts.CALL_UNKNOWN) -> bool:
     with transaction():
         return alerts.raise_alert(site, kind, key, {"site": {"entry": 3}}, SYSTEM, now)
 
 
 def close(alert: Alert, by: Actor, now: Any, **changed: Any) -> int:
-    told = {"note": "Our own test.", "with_others": False, "confirmed_at": now, "now": now}
-    return alerts.close_alert(alert, by=by, **{**told, **changed})
+    terms = {"note": "Our own test.", "with_others": False, "confirmed_at": now, "now": now}
+    return alerts.close_alert(alert, by=by, **{**terms, **changed})
 
 
 def test_an_alert_is_raised_once_with_its_entry(site: Site, clock: Clock) -> None:
-    assert raise_one(site, clock())
-    assert not raise_one(site, clock())
-    assert raise_one(site, clock(), key="n2")
+    assert raise_alert(site, clock())
+    assert not raise_alert(site, clock())
+    assert raise_alert(site, clock(), key="n2")
     assert len(Alert.unresolved(EVERYTHING)) == 2
     assert len(AuditEntry.newest(site_id=site.id, event="alert_raised")) == 2
 
 
-def test_closing_it_says_what_it_was_and_it_is_not_raised_again(
+def test_a_closed_alert_records_its_cause_and_is_not_raised_again(
     site: Site, ana: Actor, clock: Clock
 ) -> None:
-    raise_one(site, clock())
+    raise_alert(site, clock())
     (alert,) = Alert.unresolved(EVERYTHING)
     assert close(alert, ana, clock()) == 1
     assert (alert.closed_by, alert.closing_note) == ("Ana", "Our own test.")
     entry = AuditEntry.newest(site_id=site.id, event="alert_closed", limit=1)[0]
     assert entry_document(entry)["facts"]["note"] == "Our own test."
-    assert not raise_one(site, clock())
+    assert not raise_alert(site, clock())
     assert Alert.unresolved(EVERYTHING) == []
 
 
-def test_only_who_works_there_and_has_just_typed_their_password_closes_it(
+def test_closing_needs_access_to_the_site_and_a_recent_password(
     site: Site, ana: Actor, ben: Actor, cleo: Actor, dora: Actor, clock: Clock
 ) -> None:
-    raise_one(site, clock())
+    raise_alert(site, clock())
     (alert,) = Alert.unresolved(EVERYTHING)
     for who in (cleo, dora, SYSTEM):
         with pytest.raises(Forbidden):
@@ -67,18 +67,18 @@ def test_only_who_works_there_and_has_just_typed_their_password_closes_it(
 
 
 @pytest.mark.parametrize("note", ["", "   ", "x" * 501])
-def test_closing_needs_words_that_somebody_reads(
-    site: Site, ana: Actor, clock: Clock, note: str
-) -> None:
-    raise_one(site, clock())
+def test_closing_needs_a_readable_note(site: Site, ana: Actor, clock: Clock, note: str) -> None:
+    raise_alert(site, clock())
     (alert,) = Alert.unresolved(EVERYTHING)
     with pytest.raises(Invalid):
         close(alert, ana, clock(), note=note)
     assert alert.is_open
 
 
-def test_of_two_that_close_it_one_is_too_late(site: Site, ana: Actor, clock: Clock) -> None:
-    raise_one(site, clock())
+def test_the_second_of_two_people_cannot_close_an_alert_again(
+    site: Site, ana: Actor, clock: Clock
+) -> None:
+    raise_alert(site, clock())
     (alert,) = Alert.unresolved(EVERYTHING)
     late = Alert.get_by_id(alert.id)
     close(alert, ana, clock())
@@ -86,39 +86,39 @@ def test_of_two_that_close_it_one_is_too_late(site: Site, ana: Actor, clock: Clo
         close(late, ana, clock())
 
 
-def test_others_of_its_kind_at_this_site_may_be_closed_with_it(
+def test_others_of_the_same_kind_and_site_may_be_closed_together(
     site: Site, ana: Actor, clock: Clock
 ) -> None:
     other = make_site(ana, now=clock(), url="https://other.example", name="Other")
     for key in ("n1", "n2", "n3"):
-        raise_one(site, clock(), key=key)
-    raise_one(site, clock(), kind=alerts.CALL_MISSING)
-    raise_one(other, clock())
+        raise_alert(site, clock(), key=key)
+    raise_alert(site, clock(), kind=alerts.CALL_MISSING)
+    raise_alert(other, clock())
     alert = Alert.get(Alert.key == "n2", Alert.site == site)
     assert close(alert, ana, clock(), with_others=True) == 3
-    assert {(one.site_id, one.kind) for one in Alert.unresolved(EVERYTHING)} == {
+    assert {(item.site_id, item.kind) for item in Alert.unresolved(EVERYTHING)} == {
         (site.id, alerts.CALL_MISSING),
         (other.id, alerts.CALL_UNKNOWN),
     }
 
 
-def test_one_cause_in_the_audit_log_is_told_once_for_all_sites(
+def test_one_cause_in_the_audit_log_raises_one_alert_for_all_sites(
     site: Site, ana: Actor, clock: Clock
 ) -> None:
     other = make_site(ana, now=clock(), url="https://other.example", name="Other")
-    raise_one(site, clock(), kind=alerts.AUDIT_LOG_LOST)
-    raise_one(other, clock(), kind=alerts.AUDIT_LOG_LOST)
-    alert = next(one for one in Alert.unresolved(EVERYTHING) if one.site_id == site.id)
+    raise_alert(site, clock(), kind=alerts.AUDIT_LOG_LOST)
+    raise_alert(other, clock(), kind=alerts.AUDIT_LOG_LOST)
+    alert = next(item for item in Alert.unresolved(EVERYTHING) if item.site_id == site.id)
     assert close(alert, ana, clock(), with_others=True) == 2
 
 
-def test_there_is_no_alert_of_an_unknown_number(site: Site, ana: Actor) -> None:
+def test_an_unknown_alert_is_not_found(site: Site, ana: Actor) -> None:
     with pytest.raises(NotFound):
         alerts.get_alert(7, ana)
 
 
-def test_so_many_of_a_kind_tell_nothing_more(site: Site, clock: Clock) -> None:
+def test_alerts_of_a_kind_are_limited(site: Site, clock: Clock) -> None:
     for number in range(alerts.MAX_OPEN + 5):
-        raise_one(site, clock() + timedelta(seconds=number), key=str(number))
+        raise_alert(site, clock() + timedelta(seconds=number), key=str(number))
     assert Alert.open_of(site, alerts.CALL_UNKNOWN) == alerts.MAX_OPEN
-    assert raise_one(site, clock(), kind=alerts.LOG_BROKEN)
+    assert raise_alert(site, clock(), kind=alerts.LOG_BROKEN)

@@ -1,4 +1,4 @@
-"""A page that differs after an update, or cannot be seen, waits for a person's answer."""
+"""A page that differs after an update, or cannot be checked, waits for a person's answer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def approved(
     clock: Clock,
     jobs: RecordingQueue,
 ) -> Change:
-    """An update that is about to run, on a site whose shop is looked at."""
+    """Return an update that is about to run, on a site whose shop page is checked."""
     watch_shop(ready, ben, fake)
     change = check(propose(ready, ben, clock()), fake, config)
     return approve(change, ana, config, clock())
@@ -54,14 +54,14 @@ def approved(
 
 @pytest.fixture
 def asking(approved: Change, fake: FakeSite, config: Config) -> Change:
-    """The update has changed the shop."""
+    """Run an update that changes the shop page."""
     change_shop(fake)
     assert run_change(approved, fake, config) == SUCCEEDED
     return approved
 
 
 def questions(actor: Actor) -> list[attention.Item]:
-    return [one for one in attention.urgent(actor, []) if one.about == "pages"]
+    return [item for item in attention.urgent(actor, []) if item.about == "pages"]
 
 
 def row_of(change: Change) -> ChangePages:
@@ -82,7 +82,7 @@ def test_a_page_that_differs_needs_attention_and_names_site_page_and_update(
     assert attention.grouped_by_site([item]) == {asking.site_id: [item]}
 
 
-def test_a_page_that_cannot_be_seen_is_a_question_of_its_own(
+def test_a_page_that_cannot_be_checked_raises_its_own_question(
     approved: Change, fake: FakeSite, config: Config, ana: Actor
 ) -> None:
     hide_shop(fake)
@@ -95,7 +95,7 @@ def test_a_page_that_cannot_be_seen_is_a_question_of_its_own(
     )
 
 
-def test_a_page_that_is_the_same_asks_nothing(
+def test_an_unchanged_page_raises_no_question(
     approved: Change, fake: FakeSite, config: Config, ana: Actor
 ) -> None:
     assert run_change(approved, fake, config) == SUCCEEDED
@@ -113,24 +113,24 @@ def test_a_page_that_is_the_same_asks_nothing(
 )
 def test_the_worst_answer_is_asked_about(answers: list[str], because: str, paths: str) -> None:
     verdicts = {f"/{number}/": Verdict(answer) for number, answer in enumerate(answers)}
-    asked = page_questions.question_about(verdicts)
-    assert asked == {"asks": bool(because), "asks_because": because, "asked_paths": paths}
+    question = page_questions.question_about(verdicts)
+    assert question == {"asks": bool(because), "asks_because": because, "asked_paths": paths}
 
 
-def test_a_page_without_what_must_be_there_is_a_failure_and_no_question() -> None:
+def test_a_page_without_its_required_text_is_a_failure_and_no_question() -> None:
     gone = Verdict(DIFFERENT, differences=(Difference("phrase", "Add to cart", True),))
-    asked = page_questions.question_about({"/": gone, "/shop/": Verdict(CANNOT_TELL)})
-    assert asked["asks"] is False
+    question = page_questions.question_about({"/": gone, "/shop/": Verdict(CANNOT_TELL)})
+    assert question["asks"] is False
 
 
-def test_long_addresses_fit_into_the_row() -> None:
+def test_long_addresses_fit_into_the_column() -> None:
     verdicts = {f"/{number}/" + "x" * 490: Verdict(DIFFERENT) for number in range(20)}
     paths = page_questions.question_about(verdicts)["asked_paths"]
     assert isinstance(paths, str)
     assert len(paths) <= 300
 
 
-def test_the_answer_closes_it_with_an_entry(asking: Change, ana: Actor, clock: Clock) -> None:
+def test_an_answer_closes_the_question(asking: Change, ana: Actor, clock: Clock) -> None:
     page_questions.answer_looks_right(asking, by=ana, note=" New button ", now=clock())
     row = row_of(asking)
     assert (row.asks, row.answer, row.judged_by, row.note) == (
@@ -145,7 +145,7 @@ def test_the_answer_closes_it_with_an_entry(asking: Change, ana: Actor, clock: C
         page_questions.answer_looks_right(asking, by=ana, note="", now=clock())
 
 
-def test_a_note_that_is_too_long_and_a_viewer_answer_nothing(
+def test_a_long_note_and_a_viewer_are_refused(
     asking: Change, ana: Actor, cleo: Actor, clock: Clock
 ) -> None:
     with pytest.raises(Invalid):
@@ -155,45 +155,45 @@ def test_a_note_that_is_too_long_and_a_viewer_answer_nothing(
     assert row_of(asking).asks
 
 
-def test_it_is_told_once_and_its_end_once(
+def test_a_question_and_its_end_are_each_notified_once(
     approved: Change, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     turn_email_on(ana, config, clock())
     preferences.change_preferences(Preferences(digest="daily"), by=ana, now=clock())
     change_shop(fake)
     run_change(approved, fake, config)
-    assert told(ana, look_for(config, clock, 24 * 60)) == [("Check", TITLE)]
-    # It stays open. A reminder of anything else is due after a day.
-    assert told(ana, look_for(config, clock, 2 * 24 * 60)) == []
+    assert page_items(ana, look_for(config, clock, 24 * 60)) == [("Check", TITLE)]
+    # The question stays open. A reminder of any other item is due after a day.
+    assert page_items(ana, look_for(config, clock, 2 * 24 * 60)) == []
     page_questions.answer_looks_right(approved, by=ana, note="", now=clock())
-    ended = told(ana, look_for(config, clock, 24 * 60))
+    ended = page_items(ana, look_for(config, clock, 24 * 60))
     assert ended == [("Resolved", f"No longer open: {TITLE}")]
 
 
-def told(person: Actor, emails: Iterable[OutgoingEmail]) -> list[tuple[str, str]]:
-    """What their messages say of pages."""
+def page_items(person: Actor, emails: Iterable[OutgoingEmail]) -> list[tuple[str, str]]:
+    """Return the words and titles about pages in these e-mails."""
     entries = [entry for email in emails if email.user_id == person.id for entry in titles(email)]
     return [entry for entry in entries if TITLE in entry[1]]
 
 
-def test_it_is_not_told_as_resolved_while_it_is_open_for_others(asking: Change) -> None:
+def test_no_resolution_is_sent_while_the_question_is_open_for_others(asking: Change) -> None:
     keys = attention.read_findings().keys()
     assert f"pages:{asking.id}" in keys
 
 
-def test_who_does_not_see_the_site_and_its_client_are_not_asked(
+def test_people_without_access_and_client_users_get_no_question(
     asking: Change, ana: Actor, dora: Actor
 ) -> None:
     other = Client.named("Another")
     carl = Actor.of(make_user("Carl", "operator", limited_to=[other.id]), "192.0.2.9")
     found = attention.read_findings()
-    assert [one.id for one in attention.urgent_from(found, ana) if one.about == "pages"]
+    assert [row.id for row in attention.urgent_from(found, ana) if row.about == "pages"]
     for person in (carl, dora):
         assert questions(person) == []
-        assert [one for one in attention.urgent_from(found, person) if one.about == "pages"] == []
+        assert [row for row in attention.urgent_from(found, person) if row.about == "pages"] == []
 
 
-def test_a_removed_site_asks_nothing(asking: Change, ana: Actor, clock: Clock) -> None:
+def test_a_removed_site_raises_no_question(asking: Change, ana: Actor, clock: Clock) -> None:
     Site.update(forgotten_at=clock()).where(Site.id == asking.site_id).execute()
     assert questions(ana) == []
 
@@ -209,7 +209,7 @@ def test_a_removed_site_asks_nothing(asking: Change, ana: Actor, clock: Clock) -
         ({"kind": "theme"}, False),
     ],
 )
-def test_a_version_that_was_restored_in_wp_admin_closes_it(
+def test_a_version_restored_in_wp_admin_closes_the_question(
     asking: Change, ana: Actor, clock: Clock, facts: dict[str, str], closes: bool
 ) -> None:
     restored = {
@@ -221,7 +221,7 @@ def test_a_version_that_was_restored_in_wp_admin_closes_it(
     assert (row_of(asking).answer, questions(ana) == []) == (RESTORED if closes else "", closes)
 
 
-def test_what_an_erased_person_wrote_about_pages_is_erased(
+def test_notes_of_an_erased_person_about_pages_are_erased(
     asking: Change, ana: Actor, clock: Clock
 ) -> None:
     page_questions.answer_looks_right(asking, by=ana, note="Called Cleo", now=clock())

@@ -1,4 +1,4 @@
-"""A release with warnings that rules leave to people is one thing to decide, for all its sites."""
+"""A release with warnings that rules leave to people is one item, for all its sites."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BACKDOOR = akismet(**{"includes/wp-comments-posts.php": b"<?php @eval($_POST['x'
 
 @pytest.fixture
 def world(small_rollout_world: RolloutWorld, ana: Actor, clock: Clock) -> RolloutWorld:
-    """Three sites with a rule for every patch; one of them is of a client."""
+    """Three sites with a rule for every patch; one of the sites belongs to a client."""
     world = small_rollout_world
     Site.update(client=Client.named("Bakery Ltd")).where(Site.name == "C").execute()
     now = clock()
@@ -39,7 +39,7 @@ def world(small_rollout_world: RolloutWorld, ana: Actor, clock: Clock) -> Rollou
 
 
 def release(world: RolloutWorld, new: bytes) -> list[Change]:
-    """The rule proposes this package everywhere, and Aura compares it with the old one."""
+    """Have the rule propose this package everywhere, and Aura compare it with the old one."""
     for fake in world.sites.values():
         fake.changes.package, fake.changes.package_path = pins_of(new), PATH
     auto_update_rules.propose_due(world.clock())
@@ -53,17 +53,17 @@ def release(world: RolloutWorld, new: bytes) -> list[Change]:
 
 
 def waiting(actor: Actor) -> list[attention.Item]:
-    """What is to decide for this person."""
+    """Return the items that wait for a decision of this person."""
     items = attention.urgent(actor, [])
     assert items == attention.urgent_from(attention.read_findings(), actor)
-    return [one for one in items if one.about in ("release", "approval")]
+    return [item for item in items if item.about in ("release", "approval")]
 
 
-def test_it_is_one_item_with_its_warning_and_the_number_of_sites(
+def test_a_warned_release_is_one_item_with_its_number_of_sites(
     world: RolloutWorld, ana: Actor
 ) -> None:
     changes = release(world, BACKDOOR)
-    assert {one.state for one in changes} == {PROPOSED}
+    assert {change.state for change in changes} == {PROPOSED}
     (item,) = waiting(ana)
     assert (item.about, item.word, item.severity) == ("release", "core_name", attention.WAITING)
     (task,) = attention.tasks([item])
@@ -76,16 +76,16 @@ def test_it_is_one_item_with_its_warning_and_the_number_of_sites(
 
 def test_an_ordinary_release_is_no_item(world: RolloutWorld, ana: Actor) -> None:
     changes = release(world, akismet())
-    assert {one.state for one in changes} == {APPROVED}
+    assert {change.state for change in changes} == {APPROVED}
     assert waiting(ana) == []
 
 
-def test_what_a_person_proposed_waits_for_approval_as_before(
+def test_a_warned_update_of_a_person_waits_for_approval_as_usual(
     world: RolloutWorld, ana: Actor
 ) -> None:
     (change, *_) = release(world, BACKDOOR)
     Change.update(rule=None).where(Change.id == change.id).execute()
-    found = [(one.about, one.id) for one in waiting(ana)]
+    found = [(item.about, item.id) for item in waiting(ana)]
     assert found == [("release", 0), ("approval", change.id)]
 
 
@@ -94,10 +94,10 @@ def test_a_plan_that_names_another_package_has_no_such_warning(
 ) -> None:
     release(world, BACKDOOR)
     ReleaseComparison.update(to_sha256="a" * 64).execute()
-    assert {one.about for one in waiting(ana)} == {"approval"}
+    assert {item.about for item in waiting(ana)} == {"approval"}
 
 
-def test_each_sees_the_sites_that_they_may_see(
+def test_people_see_only_the_sites_they_have_access_to(
     world: RolloutWorld, cleo: Actor, dora: Actor
 ) -> None:
     release(world, BACKDOOR)
@@ -107,16 +107,16 @@ def test_each_sees_the_sites_that_they_may_see(
     why = describe_task(attention.Task((item,)), UTC)[1]
     assert "leave it to a person on C, " in why
     assert item.client_ids == {bakery.id}
-    # One who may not approve has nothing to decide, and a client approves its own updates.
+    # A person who may not approve has nothing to decide, and a client approves its own updates.
     assert waiting(cleo) == []
-    assert all(one.about == "approval" for one in waiting(dora))
+    assert all(other_item.about == "approval" for other_item in waiting(dora))
 
 
 def test_the_item_stays_the_same_until_the_last_site_is_decided(
     world: RolloutWorld, ana: Actor
 ) -> None:
     first, second, third = release(world, BACKDOOR)
-    (key,) = {one.key for one in waiting(ana)}
+    (key,) = {waiting_item.key for waiting_item in waiting(ana)}
     keys = attention.read_findings().keys()
     assert key in keys
     approve(first, ana, world.config, world.clock())
@@ -130,7 +130,7 @@ def test_the_item_stays_the_same_until_the_last_site_is_decided(
     assert key not in keys
 
 
-def test_proposals_of_several_nights_lead_to_what_waits(world: RolloutWorld, ana: Actor) -> None:
+def test_proposals_of_several_nights_link_to_open_updates(world: RolloutWorld, ana: Actor) -> None:
     first = release(world, BACKDOOR)[0]
     Change.update(batch="0f000000-0000-4000-8000-000000000000").where(
         Change.id == first.id

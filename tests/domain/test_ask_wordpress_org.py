@@ -1,4 +1,4 @@
-"""Aura asks WordPress.org once a day about what the sites have from there, and keeps the answer."""
+"""Aura queries WordPress.org once a day about the components of sites, and keeps the answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.wordpress_directory import AKISMET, Directory
 PLUGIN = ("plugin", "akismet")
 CLOSED_IN_APRIL = Closed(date(2026, 4, 7), "Security Issue")
 
-Do = Callable[[], str]
+Job = Callable[[], str]
 
 
 @pytest.fixture
@@ -40,52 +40,52 @@ def directory() -> Directory:
 
 
 @pytest.fixture
-def do(ready: Site, directory: Directory, config: Config, clock: Clock) -> Do:
-    """What the worker does each day, once the site has reported."""
+def job(ready: Site, directory: Directory, config: Config, clock: Clock) -> Job:
+    """Do the worker's daily job, once the site has reported."""
     sources.check_site(ready.id, clock())
     return lambda: asking.ask_due(config, ask=directory.ask, now=clock)
 
 
-def next_day(clock: Clock, do: Do) -> str:
+def next_day(clock: Clock, job: Job) -> str:
     clock.advance(hours=27)
-    return do()
+    return job()
 
 
-def known() -> DirectoryEntry:
+def stored() -> DirectoryEntry:
     found = wordpress_org.entry(*PLUGIN)
     assert found is not None
     return found
 
 
-def test_what_sites_have_from_the_directory_is_asked_for_once_a_day(
-    do: Do, directory: Directory, clock: Clock
+def test_components_from_the_directory_are_looked_up_once_a_day(
+    job: Job, directory: Directory, clock: Clock
 ) -> None:
-    assert known().state == UNKNOWN
-    assert do() == "asked"
-    found = known()
+    assert stored().state == UNKNOWN
+    assert job() == "asked"
+    found = stored()
     assert (found.state, found.version, found.owner) == (LISTED, "5.3.1", "automattic")
     assert found.contributors == ["automattic", "matt"]
     assert found.last_updated == AKISMET.last_updated
     assert found.checked_at == clock()
     clock.advance(hours=23)
-    do()
+    job()
     assert set(directory.asked.values()) == {1}
     clock.advance(hours=4)
-    do()
+    job()
     assert set(directory.asked.values()) == {2}
 
 
-def test_several_are_looked_up_at_once(do: Do) -> None:
-    do()
+def test_several_components_are_looked_up_at_once(job: Job) -> None:
+    job()
     found = wordpress_org.entries([PLUGIN, ("plugin", "never-heard-of"), ("theme", "akismet")])
     assert set(found) == {PLUGIN}
     assert found[PLUGIN].version == "5.3.1"
     assert wordpress_org.entry("plugin", "never-heard-of") is None
 
 
-def test_the_next_requests_are_spread(do: Do, clock: Clock) -> None:
-    do()
-    times = [one.next_attempt_at for one in DirectoryEntry.select()]
+def test_the_next_requests_are_spread(job: Job, clock: Clock) -> None:
+    job()
+    times = [entry.next_attempt_at for entry in DirectoryEntry.select()]
     assert len(set(times)) == len(times) > 1
     assert all(timedelta(hours=24) <= at - clock() <= timedelta(hours=26.4) for at in times)
 
@@ -101,7 +101,7 @@ def test_the_next_requests_are_spread(do: Do, clock: Clock) -> None:
         ("false", False),
     ],
 )
-def test_what_is_updated_from_elsewhere_is_never_sent(
+def test_components_updated_from_elsewhere_are_never_sent(
     ready: Site, directory: Directory, config: Config, clock: Clock, update_uri: str,
     is_asked: bool,
 ) -> None:  # fmt: skip
@@ -111,50 +111,50 @@ def test_what_is_updated_from_elsewhere_is_never_sent(
     assert (PLUGIN in directory.asked) is is_asked
 
 
-def test_must_use_plugins_and_siteagent_are_never_sent(do: Do, directory: Directory) -> None:
-    do()
+def test_must_use_plugins_and_siteagent_are_never_sent(job: Job, directory: Directory) -> None:
+    job()
     assert {kind for kind, _ in directory.asked} <= {"plugin", "theme"}
     assert ("plugin", "siteagent") not in directory.asked
 
 
-def test_a_report_that_did_not_change_is_not_read_again(ready: Site, do: Do, clock: Clock) -> None:
+def test_an_unchanged_report_is_not_read_again(ready: Site, job: Job, clock: Clock) -> None:
     assert not sources.check_site(ready.id, clock())
     with transaction():
         SoftwareSource.store(ready.id, "another", {})
     assert sources.check_site(ready.id, clock())
 
 
-def test_what_no_site_has_any_more_is_forgotten(do: Do, directory: Directory, clock: Clock) -> None:
-    do()
+def test_components_of_no_site_are_deleted(job: Job, directory: Directory, clock: Clock) -> None:
+    job()
     Site.update(state=REVOKED).execute()
-    next_day(clock, do)
+    next_day(clock, job)
     assert set(directory.asked.values()) == {1}
     assert DirectoryEntry.select().count() == 0
 
 
-def test_a_failure_leaves_what_was_known_and_says_since_when(
-    do: Do, directory: Directory, clock: Clock
+def test_a_failure_keeps_the_last_answer_and_its_own_start(
+    job: Job, directory: Directory, clock: Clock
 ) -> None:
-    do()
+    job()
     directory.error = ErrorCode.server_error
-    assert next_day(clock, do) == "failed"
+    assert next_day(clock, job) == "failed"
     failed_at = clock()
     clock.advance(minutes=9)
-    do()
+    job()
     clock.advance(minutes=3)
-    do()
-    found = known()
+    job()
+    found = stored()
     assert (found.state, found.version) == (LISTED, "5.3.1")
     assert (found.problem, found.problem_since) == ("server_error", failed_at)
     assert found.checked_at < failed_at
     directory.error = None
     clock.advance(hours=2)
-    assert do() == "asked"
-    assert (known().problem, known().problem_since) == ("", None)
+    assert job() == "asked"
+    assert (stored().problem, stored().problem_since) == ("", None)
 
 
-def test_a_failing_service_is_asked_a_few_times_and_then_later(
-    do: Do, directory: Directory, clock: Clock
+def test_a_failing_service_is_retried_a_few_times_and_then_later(
+    job: Job, directory: Directory, clock: Clock
 ) -> None:
     with transaction():
         DirectoryEntry.add_missing({("plugin", f"more-{n}") for n in range(9)}, clock())
@@ -171,76 +171,76 @@ def test_a_failing_service_is_asked_a_few_times_and_then_later(
         ]
     ).execute()
     directory.error = ErrorCode.too_slow
-    assert do() == "failed"
+    assert job() == "failed"
     assert sum(directory.asked.values()) == asking.MOST_FAILURES
 
 
-def test_a_job_asks_for_a_limited_number(
-    do: Do, directory: Directory, config: Config, jobs: RecordingQueue, clock: Clock,
+def test_a_job_looks_up_a_limited_number(
+    job: Job, directory: Directory, config: Config, jobs: RecordingQueue, clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(asking, "AT_ONCE", 2)
     assert asking.request_due(config, clock()) == 2
     assert jobs.jobs.count((asking.JOB, (), 0)) == 1
-    do()
+    job()
     assert sum(directory.asked.values()) == 2
 
 
-def test_a_closed_plugin_keeps_what_was_known_of_it(
-    do: Do, directory: Directory, clock: Clock
+def test_a_closed_plugin_keeps_its_last_details(
+    job: Job, directory: Directory, clock: Clock
 ) -> None:
-    do()
+    job()
     directory.known[PLUGIN] = CLOSED_IN_APRIL
-    next_day(clock, do)
-    found = known()
+    next_day(clock, job)
+    found = stored()
     assert (found.state, found.closed_on) == (CLOSED, date(2026, 4, 7))
     assert (found.closed_reason, found.version) == ("Security Issue", "5.3.1")
     directory.known[PLUGIN] = replace(AKISMET, version="5.3.2")
-    next_day(clock, do)
-    assert (known().state, known().version, known().closed_on) == (LISTED, "5.3.2", None)
+    next_day(clock, job)
+    assert (stored().state, stored().version, stored().closed_on) == (LISTED, "5.3.2", None)
 
 
-def test_it_is_gone_only_after_three_days(do: Do, directory: Directory, clock: Clock) -> None:
-    do()
+def test_a_plugin_is_gone_after_three_days(job: Job, directory: Directory, clock: Clock) -> None:
+    job()
     directory.known[PLUGIN] = None
     for expected in (LISTED, LISTED, GONE, GONE):
-        next_day(clock, do)
-        assert known().state == expected
+        next_day(clock, job)
+        assert stored().state == expected
 
 
-def test_three_looks_on_one_day_count_once(do: Do, directory: Directory, clock: Clock) -> None:
-    do()
+def test_three_checks_on_one_day_count_once(job: Job, directory: Directory, clock: Clock) -> None:
+    job()
     directory.known[PLUGIN] = None
-    next_day(clock, do)
+    next_day(clock, job)
     for _ in range(3):
         DirectoryEntry.update(next_attempt_at=clock()).execute()
-        do()
-    assert (known().state, known().misses) == (LISTED, 1)
+        job()
+    assert (stored().state, stored().misses) == (LISTED, 1)
 
 
-def test_a_day_on_which_it_is_there_begins_the_count_again(
-    do: Do, directory: Directory, clock: Clock
+def test_a_day_on_which_the_plugin_is_listed_restarts_the_count(
+    job: Job, directory: Directory, clock: Clock
 ) -> None:
-    do()
+    job()
     for answer in (None, None, AKISMET, None, None):
         directory.known[PLUGIN] = answer
-        next_day(clock, do)
-    assert (known().state, known().misses) == (LISTED, 2)
+        next_day(clock, job)
+    assert (stored().state, stored().misses) == (LISTED, 2)
 
 
-def test_what_the_directory_never_had_stays_unknown(
-    do: Do, directory: Directory, clock: Clock
+def test_a_plugin_that_was_never_listed_stays_unknown(
+    job: Job, directory: Directory, clock: Clock
 ) -> None:
     directory.known[PLUGIN] = None
-    do()
+    job()
     for _ in range(4):
-        next_day(clock, do)
-    assert known().state == UNKNOWN
-    assert known().checked_at is not None
+        next_day(clock, job)
+    assert stored().state == UNKNOWN
+    assert stored().checked_at is not None
 
 
-def test_two_jobs_at_once_ask_once(
-    do: Do, directory: Directory, config: Config, clock: Clock
+def test_two_jobs_at_once_send_one_request(
+    job: Job, directory: Directory, config: Config, clock: Clock
 ) -> None:
     def ask_meanwhile(kind: str, slug: str) -> Any:
         asking.ask_due(config, ask=directory.ask, now=clock)
@@ -251,19 +251,19 @@ def test_two_jobs_at_once_ask_once(
 
 
 def test_a_job_that_died_is_repeated_after_its_lease(
-    do: Do, directory: Directory, clock: Clock
+    job: Job, directory: Directory, clock: Clock
 ) -> None:
-    entry = known()
+    entry = stored()
     entry.lease((entry.state,), clock(), clock() + asking.LEASE)
-    do()
+    job()
     assert PLUGIN not in directory.asked
     clock.advance(seconds=61)
-    do()
+    job()
     assert directory.asked[PLUGIN] == 1
 
 
-def test_it_can_be_switched_off(
-    do: Do, directory: Directory, config: Config, jobs: RecordingQueue, clock: Clock
+def test_lookups_can_be_switched_off(
+    job: Job, directory: Directory, config: Config, jobs: RecordingQueue, clock: Clock
 ) -> None:
     off = replace(config, asks_wordpress_org=False)
     assert asking.request_due(off, clock()) == 0

@@ -1,4 +1,4 @@
-"""The audit log holds what happened, in one chain that shows every change made to it."""
+"""The audit log records events in one hash chain, which reveals every change made to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.both_databases
 NOW = at("2026-11-24 10:00")
 
 
-# ---- it works ----
+# ---- entries and the chain ----
 
 
 def test_an_entry_says_who_did_what_and_where(database: Config) -> None:
@@ -55,7 +55,7 @@ def test_an_entry_says_who_did_what_and_where(database: Config) -> None:
     assert stored.at == NOW
 
 
-def test_the_chain_is_the_one_the_protocol_describes(database: Config) -> None:
+def test_the_chain_is_computed_as_the_protocol_describes(database: Config) -> None:
     fill(3)
     log = Setting.read("log_uuid")
     head = hashlib.sha256(b"siteagent/audit-genesis/1\n" + log.encode()).digest()
@@ -69,7 +69,7 @@ def test_the_chain_is_the_one_the_protocol_describes(database: Config) -> None:
     assert (report.entries, report.head, report.is_whole) == (3, head.hex(), True)
 
 
-def test_an_empty_chain_is_whole(database: Config) -> None:
+def test_an_empty_chain_is_intact(database: Config) -> None:
     assert audit.verify_chain().is_whole
 
 
@@ -82,13 +82,13 @@ def test_pages_continue_where_the_last_one_ended(database: Config) -> None:
     assert audit.find_entries(EntryFilter(event="site_added")) == []
 
 
-def test_every_event_has_its_own_name_and_plain_facts() -> None:
+def test_each_event_has_a_unique_name_and_plain_facts() -> None:
     assert len(REGISTRY) > 25
     assert all(issubclass(event, Event) for event in REGISTRY.values())
     assert REGISTRY["pairing_token_issued"].__name__ == "PairingTokenIssued"
 
 
-# ---- together with the change, or not at all ----
+# ---- transactions ----
 
 
 def test_no_entry_outside_a_transaction(database: Config) -> None:
@@ -97,7 +97,7 @@ def test_no_entry_outside_a_transaction(database: Config) -> None:
     assert AuditEntry.select().count() == 0
 
 
-def test_an_undone_change_leaves_no_entry_and_runs_nothing_after(database: Config) -> None:
+def test_a_rolled_back_change_leaves_no_entry_and_runs_no_callback(database: Config) -> None:
     ran: list[int] = []
 
     def change_and_fail() -> None:
@@ -123,19 +123,19 @@ def test_facts_that_are_not_plain_json_are_refused_with_the_change(database: Con
     assert AuditEntry.select().count() == 0
 
 
-def test_no_secret_of_a_connection_stands_in_the_audit_log(
+def test_no_secret_of_a_connection_is_in_the_audit_log(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
-    told = "\n".join(entry.body for entry in AuditEntry.select())
+    bodies = "\n".join(entry.body for entry in AuditEntry.select())
     keys = fake.paired.keys
     for secret in (keys.d2s, keys.s2d, keys.revoke, keys.disconnect, fake.token.secret):
-        assert secret.hex() not in told
-        assert canonical(secret.hex()).decode() not in told
-    assert fake.token.text() not in told
+        assert secret.hex() not in bodies
+        assert canonical(secret.hex()).decode() not in bodies
+    assert fake.token.text() not in bodies
 
 
-# ---- mistakes are stopped by the database ----
+# ---- database triggers ----
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_entries_are_neither_changed_nor_deleted(database: Config, statement: st
 
 
 def replacement(**changes: object) -> dict[str, object]:
-    """Entry 3 again, altered."""
+    """Return the columns of entry 3, altered."""
     return AuditEntry.kept_of({**AuditEntry.get_by_id(3).__data__, **changes})
 
 
@@ -191,10 +191,10 @@ def test_saving_an_entry_again_is_refused(database: Config) -> None:
     assert audit.verify_chain().is_whole
 
 
-def test_postgresql_refuses_its_own_ways_round_the_guards(database: Config) -> None:
+def test_postgresql_refuses_its_own_ways_around_the_triggers(database: Config) -> None:
     fill(3)
     if not is_postgres():
-        # SQLite has neither; REPLACE, its own way round, is tried above.
+        # SQLite has neither; REPLACE, its own way around the triggers, is tested above.
         return
     row = replacement(actor="user:9")
     target = AuditEntry.insert(**row).on_conflict(
@@ -211,11 +211,11 @@ def test_postgresql_refuses_its_own_ways_round_the_guards(database: Config) -> N
     assert audit.verify_chain().entries == 3
 
 
-# ---- it may be long ----
+# ---- cost ----
 
 
 def steps_of_an_entry() -> int:
-    """How many instructions SQLite carries out to append one."""
+    """Count the instructions that SQLite executes to append one entry."""
     steps = 0
 
     def count() -> int:
@@ -229,9 +229,9 @@ def steps_of_an_entry() -> int:
     return steps
 
 
-def test_an_entry_costs_as_much_however_long_the_log_is(database: Config) -> None:
+def test_the_cost_of_an_entry_does_not_grow_with_the_log(database: Config) -> None:
     if is_postgres():
-        # It has no such counter. Its guard looks up the newest entry only.
+        # PostgreSQL has no such counter. Its trigger looks up the newest entry only.
         return
     fill(50)
     short = steps_of_an_entry()

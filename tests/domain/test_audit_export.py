@@ -1,4 +1,4 @@
-"""An export that Aura makes is checked by a stranger, with the program that lies in it."""
+"""Anyone can verify an export with the program that it contains."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def site(ana: Actor, clock: Clock, jobs: RecordingQueue) -> Site:
 def watched(
     ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> Site:
-    """A site on which something was changed, that saw the audit log and whose log was read; and
-    another client's, of which nobody else is to learn anything."""
+    """A site that was changed, holds a checkpoint and whose log was read; and a site of another
+    client, which must not appear in excerpts."""
     make_site(ben, now=clock(), url="https://rival.example", name="Rival", client="Rival Ltd")
     change = check(propose(ready, ben, clock()), fake, config)
     approve(change, ana, config, clock())
@@ -75,18 +75,18 @@ def export(config: Config, clock: Clock, covered: ExportScope, form: str = "zip"
     return path
 
 
-def judged(path: Path) -> Verdict:
-    """By the copy of the program that lies in the export itself."""
+def verify_with_own_program(path: Path) -> Verdict:
+    """Verify an export with the copy of the program inside it."""
     with ZipFile(path) as archive:
         assert archive.read("verify_audit.py") == made.VERIFIER.read_bytes()
     return verify(path)
 
 
-def test_a_whole_export_fits_and_holds_what_the_site_saw(
+def test_a_full_export_is_valid_and_contains_the_sites_checkpoints(
     watched: Site, config: Config, clock: Clock
 ) -> None:
     path = export(config, clock, exporting.make_scope())
-    verdict = judged(path)
+    verdict = verify_with_own_program(path)
     assert verdict.status == 0, verdict.output
     with ZipFile(path) as archive:
         lines = archive.read("audit_log.jsonl").splitlines()
@@ -96,11 +96,11 @@ def test_a_whole_export_fits_and_holds_what_the_site_saw(
     assert len(lines) == AuditEntry.head().seq
     assert (len(checkpoints["by_sites"]), len(checkpoints["of_sites"])) == (1, 1)
     assert len(site_log) > 5
-    assert [one["site"] for one in keys["sites"]] == [watched.uuid]
+    assert [entry["site"] for entry in keys["sites"]] == [watched.uuid]
 
 
 @pytest.mark.parametrize("of", ["client", "site", "period"])
-def test_an_excerpt_fits_and_shows_nobody_else(
+def test_an_excerpt_is_valid_and_shows_no_other_client(
     of: str, watched: Site, config: Config, clock: Clock
 ) -> None:
     covered = {
@@ -109,7 +109,7 @@ def test_an_excerpt_fits_and_shows_nobody_else(
         "period": lambda: exporting.make_scope(since=clock() - timedelta(minutes=4)),
     }[of]()
     path = export(config, clock, covered)
-    verdict = judged(path)
+    verdict = verify_with_own_program(path)
     assert verdict.status == 0, verdict.output
     with ZipFile(path) as archive:
         raw = b"".join(archive.read(name) for name in archive.namelist())
@@ -118,11 +118,11 @@ def test_an_excerpt_fits_and_shows_nobody_else(
     assert 0 < len(lines) < AuditEntry.head().seq
 
 
-def test_without_what_is_private_nobody_is_named(
+def test_an_export_without_private_details_has_no_names(
     watched: Site, config: Config, clock: Clock
 ) -> None:
     path = export(config, clock, exporting.make_scope(private=False))
-    verdict = judged(path)
+    verdict = verify_with_own_program(path)
     assert (verdict.status, "is left out in" in verdict.output) == (0, True), verdict.output
     with ZipFile(path) as archive:
         audit_log = archive.read("audit_log.jsonl")
@@ -130,42 +130,42 @@ def test_without_what_is_private_nobody_is_named(
         assert private not in audit_log
 
 
-def test_what_was_erased_is_told(
+def test_an_export_counts_erased_details(
     watched: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
     user = User.get_by_id(ben.id)
     user.disable(clock())
     redaction.erase_user(user, reason="asked", by=ana, confirmed_at=clock(), now=clock())
-    verdict = judged(export(config, clock, exporting.make_scope()))
+    verdict = verify_with_own_program(export(config, clock, exporting.make_scope()))
     assert (verdict.status, "was erased in" in verdict.output) == (0, True), verdict.output
 
 
 # ---- the database's owner ----
 
 
-def held(path: Path) -> list[int]:
-    """The entries that the checkpoints in the sites' own logs name."""
+def checkpoint_entries(path: Path) -> list[int]:
+    """Return the entries that the checkpoints in the sites' own logs name."""
     with ZipFile(path) as archive:
         by_sites = json.loads(archive.read("checkpoints.json"))["by_sites"]
-    bodies = [parse_json(from_b64u(one["checkpoint"]["body"])) for one in by_sites]
+    bodies = [parse_json(from_b64u(checkpoint["checkpoint"]["body"])) for checkpoint in by_sites]
     return [body["n"] for body in bodies]
 
 
-def test_an_export_fits_after_the_signing_key_was_renewed(
+def test_an_export_is_valid_after_the_signing_key_was_renewed(
     watched: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    """The sites' logs, and whoever kept a checkpoint, have some under the former key."""
+    """The sites' logs, and anyone who kept a checkpoint, have some signed with the former key."""
     with ZipFile(export(config, clock, exporting.make_scope())) as archive:
         end = json.loads(archive.read("checkpoints.json"))["export"]
     kept = config.var_dir / "kept.json"
     kept.write_text(json.dumps(end))
     dashboard_identity.renew_signing_key(config)
     path = export(config, clock, exporting.make_scope())
-    for verdict in (judged(path), verify(path, "--checkpoint", str(kept))):
+    for verdict in (verify_with_own_program(path), verify(path, "--checkpoint", str(kept))):
         assert verdict.status == 0, verdict.output
 
 
-def test_what_a_site_claims_in_its_log_does_not_keep_an_export_from_fitting(
+def test_false_claims_in_a_sites_log_do_not_invalidate_an_export(
     watched: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     signature = b64u(bytes(64))
@@ -173,20 +173,20 @@ def test_what_a_site_claims_in_its_log_does_not_keep_an_export_from_fitting(
     clock.advance(minutes=5)
     fake.write("answered", checkpoint=claim)
     fake.write("answered", checkpoint={**claim, "n": 10**9})
-    # Of each day, the last one counts.
+    # The last checkpoint of each day counts.
     clock.advance(days=1)
     read_report(watched, fake, config=config)
     assert read_log(watched, fake, config) == "read"
     path = export(config, clock, exporting.make_scope())
-    verdict = judged(path)
+    verdict = verify_with_own_program(path)
     assert verdict.status == 0, verdict.output
-    assert len(held(path)) == 2
+    assert len(checkpoint_entries(path)) == 2
 
 
-def test_an_export_fits_although_sites_are_called_while_it_is_made(
+def test_an_export_is_valid_although_sites_are_called_meanwhile(
     watched: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    """It takes minutes, and what a site saw meanwhile is about later entries."""
+    """Writing takes minutes, and checkpoints sent meanwhile are about later entries."""
     path, called = config.var_dir / "export.zip", []
 
     def call_once(_: int) -> None:
@@ -199,11 +199,11 @@ def test_an_export_fits_although_sites_are_called_while_it_is_made(
 
     exporting.write_export(path, "zip", exporting.make_scope(), config, clock(), call_once)
     assert called
-    verdict = judged(path)
+    verdict = verify_with_own_program(path)
     assert verdict.status == 0, verdict.output
 
 
-def test_the_newest_checkpoints_of_many_sites_fit_into_what_the_program_reads(
+def test_newest_checkpoints_of_many_sites_stay_below_the_size_limit(
     watched: Site,
     fake: FakeSite,
     config: Config,
@@ -213,54 +213,54 @@ def test_the_newest_checkpoints_of_many_sites_fit_into_what_the_program_reads(
     path = export(config, clock, exporting.make_scope(client=watched.client))
     with ZipFile(path) as archive:
         document = json.loads(archive.read("checkpoints.json"))
-    # Among ten million entries, a path has 24 hashes.
+    # In a log of ten million entries, a path has 24 hashes.
     record = {**document["by_sites"][-1], "path": ["0" * 64] * 24}
     size = len(canonical(record)) + len(canonical(document["of_sites"][-1])) + len(",,")
     assert export_formats._CHECKPOINTS_OF_ALL * size < program.MAX_FILE
     clock.advance(days=1)
     read_report(watched, fake, config=config)
     read_log(watched, fake, config)
-    every = held(export(config, clock, exporting.make_scope()))
+    every = checkpoint_entries(export(config, clock, exporting.make_scope()))
     monkeypatch.setattr(export_formats, "_CHECKPOINTS_OF_ALL", 1)
     path = export(config, clock, exporting.make_scope())
-    assert (len(every), held(path)) == (2, every[-1:])
-    assert judged(path).status == 0
+    assert (len(every), checkpoint_entries(path)) == (2, every[-1:])
+    assert verify_with_own_program(path).status == 0
 
 
-def test_an_export_of_an_audit_log_that_was_changed_says_where(
+def test_an_export_of_a_changed_audit_log_names_the_entry(
     watched: Site, config: Config, clock: Clock
 ) -> None:
     without_guards()
     AuditEntry.update(body=AuditEntry.get_by_id(3).body.replace(":", ": ", 1)).where(
         AuditEntry.seq == 3
     ).execute()
-    verdict = judged(export(config, clock, exporting.make_scope()))
+    verdict = verify_with_own_program(export(config, clock, exporting.make_scope()))
     assert (verdict.status, "entry 3" in verdict.output) == (1, True), verdict.output
 
 
-def test_an_export_of_an_audit_log_that_was_cut_and_grew_again_does_not_fit_what_the_site_saw(
+def test_an_export_of_a_truncated_log_contradicts_a_sites_checkpoint(
     watched: Site, config: Config, clock: Clock
 ) -> None:
-    seen = held(export(config, clock, exporting.make_scope()))[-1]
+    seen = checkpoint_entries(export(config, clock, exporting.make_scope()))[-1]
     without_guards()
     cut_off_after(seen - 5)
-    verdict = judged(export(config, clock, exporting.make_scope()))
+    verdict = verify_with_own_program(export(config, clock, exporting.make_scope()))
     assert (verdict.status, f"it names entry {seen}, but" in verdict.output) == (1, True)
     fill(12)
     assert audit.verify_chain().is_whole
-    verdict = judged(export(config, clock, exporting.make_scope()))
+    verdict = verify_with_own_program(export(config, clock, exporting.make_scope()))
     assert (verdict.status, f"its entry {seen} differs from" in verdict.output) == (1, True)
 
 
-# ---- a stranger on the way ----
+# ---- tampering on the way ----
 
 
 @examples(quick=40, thorough=300, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_no_byte_of_it_can_be_another(
+def test_no_byte_of_an_export_can_be_changed(
     data: st.DataObject, watched: Site, config: Config, clock: Clock, tmp_path: Path
 ) -> None:
-    """Whatever is changed, dropped, doubled or put in anywhere is found."""
+    """Verification finds every line that is changed, dropped, repeated or added."""
     path = config.var_dir / "export.zip"
     if not path.exists():
         export(config, clock, exporting.make_scope())
@@ -284,7 +284,7 @@ def test_no_byte_of_it_can_be_another(
         assert judge({**files, name: changed}, folder), (name, how, at)
 
 
-# ---- for people ----
+# ---- formats for people ----
 
 
 def test_a_table_holds_no_formula(ana: Actor, config: Config, clock: Clock) -> None:
@@ -301,63 +301,63 @@ def test_a_table_holds_no_formula(ana: Actor, config: Config, clock: Clock) -> N
 
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", "\tx", "\rx"])
-def test_what_a_spreadsheet_would_run_stays_text(text: str) -> None:
+def test_a_formula_stays_text_in_a_spreadsheet(text: str) -> None:
     assert escape_csv_formula(text) == f"'{text}"
     assert escape_csv_formula(None) == ""
     assert escape_csv_formula(7) == "7"
 
 
-def test_lines_say_what_pages_say(watched: Site, config: Config, clock: Clock) -> None:
+def test_lines_name_actor_site_and_hash(watched: Site, config: Config, clock: Clock) -> None:
     path = export(config, clock, exporting.make_scope(site=watched), "jsonl")
-    told = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    approved = next(one for one in told if one["event"] == "change_approved")
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    approved = next(entry for entry in lines if entry["event"] == "change_approved")
     assert (approved["actor"]["name"], approved["site"]) == ("Ana", watched.id)
     assert approved["hash"] == AuditEntry.get_by_id(approved["number"]).hash
 
 
-# ---- asked for, written, handed out, deleted ----
+# ---- request, download and delete ----
 
 
-def ask(
+def request(
     by: Actor, clock: Clock, covered: ExportScope | None = None, form: str = "zip"
 ) -> AuditLogExport:
     now = clock()
-    wanted = covered or exporting.make_scope()
-    return exporting.request_export(form, wanted, by=by, confirmed_at=now, now=now)
+    scope = covered or exporting.make_scope()
+    return exporting.request_export(form, scope, by=by, confirmed_at=now, now=now)
 
 
-def test_it_is_written_told_handed_out_and_gone_after_a_day(
+def test_an_export_is_recorded_downloaded_and_deleted_after_a_day(
     watched: Site, ben: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
-    asked = ask(ben, clock, exporting.make_scope(client=watched.client))
-    assert jobs.jobs[-1][:2] == ("export_audit_log", (asked.id,))
-    assert exporting.run_export(asked.id, config=config, now=clock) == DONE
+    requested = request(ben, clock, exporting.make_scope(client=watched.client))
+    assert jobs.jobs[-1][:2] == ("export_audit_log", (requested.id,))
+    assert exporting.run_export(requested.id, config=config, now=clock) == DONE
     facts = entry_document(AuditEntry.head())["facts"]
     assert (AuditEntry.head().event, facts["scope"]) == (
         "audit_log_exported",
         f"Client {watched.client.name}",
     )
-    told, path = exporting.get_download(asked.id, by=ben, config=config, now=clock())
+    stored, path = exporting.get_download(requested.id, by=ben, config=config, now=clock())
     assert path.stat().st_mode & 0o077 == 0
-    assert facts["digest"] == told.digest
+    assert facts["digest"] == stored.digest
     handed = AuditEntry.head()
     assert (handed.event, handed.client_id) == ("export_downloaded", watched.client_id)
-    assert entry_document(handed)["facts"]["digest"] == told.digest
-    assert exporting.run_export(asked.id, config=config, now=clock) == DONE, "done once"
+    assert entry_document(handed)["facts"]["digest"] == stored.digest
+    assert exporting.run_export(requested.id, config=config, now=clock) == DONE, "a job runs once"
     assert exporting.queue_due_exports(config, clock.advance(hours=23)) == 0
     assert exporting.queue_due_exports(config, clock.advance(hours=2)) == 1
     assert not path.exists()
-    assert AuditLogExport.get_by_id(asked.id).state == GONE
+    assert AuditLogExport.get_by_id(requested.id).state == GONE
     with pytest.raises(NotFound):
-        exporting.get_download(asked.id, by=ben, config=config, now=clock())
+        exporting.get_download(requested.id, by=ben, config=config, now=clock())
 
 
-def test_whoever_only_looks_or_was_away_exports_nothing(
+def test_a_viewer_or_an_old_password_exports_nothing(
     cleo: Actor, dora: Actor, ana: Actor, config: Config, clock: Clock
 ) -> None:
     for by in (cleo, dora):
         with pytest.raises(Forbidden):
-            ask(by, clock)
+            request(by, clock)
         with pytest.raises(Forbidden):
             exporting.get_download(1, by=by, config=config, now=clock())
     long_ago = clock() - timedelta(minutes=16)
@@ -366,30 +366,30 @@ def test_whoever_only_looks_or_was_away_exports_nothing(
             "zip", ExportScope("x"), by=ana, confirmed_at=long_ago, now=clock()
         )
     with pytest.raises(Invalid):
-        ask(ana, clock, form="exe")
+        request(ana, clock, form="exe")
     with pytest.raises(Invalid):
         exporting.make_scope(since=clock(), until=clock())
     assert AuditLogExport.select().count() == 0
 
 
-def test_what_was_lost_is_ended_or_begun_again(
+def test_a_lost_export_is_ended_or_started_again(
     ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
-    asked = ask(ana, clock)
+    requested = request(ana, clock)
     jobs.jobs.clear()
     assert exporting.queue_due_exports(config, clock() + timedelta(minutes=6)) == 1
-    assert jobs.jobs[-1][:2] == ("export_audit_log", (asked.id,))
-    asked.move(to=RUNNING, when=(QUEUED,), heartbeat_at=clock())
+    assert jobs.jobs[-1][:2] == ("export_audit_log", (requested.id,))
+    requested.move(to=RUNNING, when=(QUEUED,), heartbeat_at=clock())
     assert exporting.queue_due_exports(config, clock() + timedelta(minutes=6)) == 1
-    assert AuditLogExport.get_by_id(asked.id).state == FAILED
+    assert AuditLogExport.get_by_id(requested.id).state == FAILED
 
 
-def test_a_disk_that_cannot_be_written_is_told_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_no_file(
     ana: Actor, config: Config, clock: Clock
 ) -> None:
-    asked = ask(ana, clock)
+    requested = request(ana, clock)
     (config.var_dir / "exports").mkdir()
-    exporting.export_path(asked, config).mkdir()
+    exporting.export_path(requested, config).mkdir()
     with pytest.raises(OSError, match="directory"):
-        exporting.run_export(asked.id, config=config, now=clock)
-    assert AuditLogExport.get_by_id(asked.id).state == FAILED
+        exporting.run_export(requested.id, config=config, now=clock)
+    assert AuditLogExport.get_by_id(requested.id).state == FAILED

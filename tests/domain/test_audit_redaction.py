@@ -1,4 +1,4 @@
-"""A person is erased: what is private about them is gone, the chain is whole and tells of it."""
+"""Erasing a person removes their private details, keeps the chain intact and is recorded."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
-def gone(ana: Actor, ben: Actor, config: Config, clock: Clock) -> User:
-    """Ben, who did something, was spoken of, and is shut out now."""
+def user(ana: Actor, ben: Actor, config: Config, clock: Clock) -> User:
+    """Ben, who is an actor and a subject of entries, and is disabled now."""
     make_site(ben, now=clock(), url="https://florist.example")
     sign_in.sign_in(
         email="ben@agency.example",
@@ -44,85 +44,85 @@ def gone(ana: Actor, ben: Actor, config: Config, clock: Clock) -> User:
 
 
 def erase(user: User, by: Actor, clock: Clock, **more: object) -> int:
-    told = {"reason": "asked for it", "confirmed_at": clock(), **more}
-    return redaction.erase_user(user, by=by, now=clock(), **told)
+    terms = {"reason": "asked for it", "confirmed_at": clock(), **more}
+    return redaction.erase_user(user, by=by, now=clock(), **terms)
 
 
-def everything_kept() -> str:
-    """All text in the audit log's tables."""
+def stored_text() -> str:
+    """Return all text in the audit log's tables."""
     tables = ("audit", "audit_detail", "audit_words")
     return "\n".join(
         str(row) for table in tables for row in db.execute_sql(f"SELECT * FROM {table}").fetchall()
     )
 
 
-def test_nothing_private_of_them_is_left_and_the_chain_is_whole(
-    gone: User, ana: Actor, clock: Clock
+def test_nothing_private_is_left_and_the_chain_is_intact(
+    user: User, ana: Actor, clock: Clock
 ) -> None:
-    assert "Ben" in everything_kept()
-    assert "198.51.100.7" in everything_kept()
-    count = erase(gone, ana, clock)
+    assert "Ben" in stored_text()
+    assert "198.51.100.7" in stored_text()
+    count = erase(user, ana, clock)
     assert count >= 3
     for private in ("Ben", "ben", "198.51.100.7", "192.0.2.2"):
-        assert private not in everything_kept().replace(ana.name, ""), private
+        assert private not in stored_text().replace(ana.name, ""), private
     report = audit.verify_chain()
     assert (report.is_whole, len(report.erased)) == (True, count)
-    told = entry_document(AuditEntry.head())
-    assert (told["event"], told["facts"]["entries"]) == ("personal_data_erased", count)
-    assert told["actor"]["name"] == "Ana"
+    document = entry_document(AuditEntry.head())
+    assert (document["event"], document["facts"]["entries"]) == ("personal_data_erased", count)
+    assert document["actor"]["name"] == "Ana"
 
 
-def test_entries_still_say_what_was_done_and_that_a_name_is_missing(
-    gone: User, ana: Actor, clock: Clock
+def test_entries_keep_what_was_done_and_mark_the_missing_name(
+    user: User, ana: Actor, clock: Clock
 ) -> None:
-    erase(gone, ana, clock)
+    erase(user, ana, clock)
     added = entry_document(audit.find_entries(EntryFilter(event="site_added"))[0])
-    assert (added["actor"]["name"], added["actor"]["id"]) == ("[erased]", gone.id)
+    assert (added["actor"]["name"], added["actor"]["id"]) == ("[erased]", user.id)
     assert (added["facts"]["name"], added["is_erased"]) == ("Bakery", True)
     disabled = entry_document(audit.find_entries(EntryFilter(event="user_disabled"))[0])
     assert disabled["facts"]["name"] == "[erased]"
 
 
-def test_others_keep_their_names(gone: User, ana: Actor, clock: Clock, site: Site) -> None:
-    erase(gone, ana, clock)
+def test_other_people_keep_their_names(user: User, ana: Actor, clock: Clock, site: Site) -> None:
+    erase(user, ana, clock)
     newest = entry_document(audit.find_entries(EntryFilter(event="site_added", person=ana.id))[0])
     assert (newest["actor"]["name"], newest["actor"]["ip"]) == ("Ana", "192.0.2.1")
 
 
-def test_they_are_found_by_no_word_any_more(gone: User, ana: Actor, clock: Clock) -> None:
+def test_a_search_no_longer_finds_an_erased_person(user: User, ana: Actor, clock: Clock) -> None:
     assert audit.find_entries(EntryFilter(words="ben"))
-    erase(gone, ana, clock)
+    erase(user, ana, clock)
     assert audit.find_entries(EntryFilter(words="ben")) == []
-    assert audit.find_entries(EntryFilter(words="bakery")), "what is not private is found as before"
+    assert audit.find_entries(EntryFilter(words="bakery")), "other words are still found"
 
 
-def test_the_account_is_nobodys_and_stays_shut(gone: User, ana: Actor, clock: Clock) -> None:
-    erase(gone, ana, clock)
-    gone.refresh()
-    assert (gone.name, gone.is_erased, gone.password_hash) == ("[erased]", True, "!")
+def test_the_account_is_anonymous_and_stays_disabled(user: User, ana: Actor, clock: Clock) -> None:
+    erase(user, ana, clock)
+    user.refresh()
+    assert (user.name, user.is_erased, user.password_hash) == ("[erased]", True, "!")
     with pytest.raises(Conflict):
-        users.enable_user(gone, by=ana, now=clock())
+        users.enable_user(user, by=ana, now=clock())
 
 
-def test_an_owner_who_typed_the_password_lately_says_why(
-    gone: User, ana: Actor, cleo: Actor, clock: Clock
+def test_an_owner_needs_a_recent_password_and_a_reason(
+    user: User, ana: Actor, cleo: Actor, clock: Clock
 ) -> None:
     with pytest.raises(Forbidden):
-        erase(gone, cleo, clock)
+        erase(user, cleo, clock)
     with pytest.raises(ReauthenticationRequired):
-        erase(gone, ana, clock, confirmed_at=clock() - timedelta(minutes=16))
+        erase(user, ana, clock, confirmed_at=clock() - timedelta(minutes=16))
     for reason in ("", "  ", "x" * 301, "a\x00b"):
         with pytest.raises(Invalid):
-            erase(gone, ana, clock, reason=reason)
+            erase(user, ana, clock, reason=reason)
     assert PrivateDetail.select().where(PrivateDetail.body.contains("Ben")).exists()
 
 
-def test_whoever_may_sign_in_is_not_erased(ana: Actor, ben: Actor, clock: Clock) -> None:
+def test_a_user_who_may_sign_in_is_not_erased(ana: Actor, ben: Actor, clock: Clock) -> None:
     with pytest.raises(Conflict, match="Disable the account first"):
         erase(User.get_by_id(ben.id), ana, clock)
 
 
-def test_what_they_typed_about_updates_is_erased_and_what_others_typed_is_not(
+def test_only_texts_of_the_erased_person_about_updates_are_erased(
     proposed: Change, ready: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     for ident, by in (("mine/mine.php", ben), ("other/other.php", ana)):
@@ -144,8 +144,8 @@ def test_what_they_typed_about_updates_is_erased_and_what_others_typed_is_not(
         "other/other.php": ("call Ana", "Ana"),
         "old": ("[erased]", "[erased]"),
     }
-    # That there was an exception stays.
-    assert [Change.get_by_id(one).override for one in (proposed.id, other.id)] == [
+    # The record of the exception stays.
+    assert [Change.get_by_id(change_id).override for change_id in (proposed.id, other.id)] == [
         "[erased]",
         "call Ana",
     ]

@@ -1,4 +1,4 @@
-"""Entries are found by what they concern, by whom, when, how it ended, and by their words."""
+"""Find entries by subject, actor, time, outcome and words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BEN = Actor("user", 2, "Ben", "operator", "192.0.2.2")
 
 
 def ended(site: int, ident: str, outcome: str, **more: str) -> ChangeEnded:
-    told = {"kind": "plugin", "name": ident, "from_version": "1.0", "to_version": "1.1", **more}
+    facts = {"kind": "plugin", "name": ident, "from_version": "1.0", "to_version": "1.1", **more}
     return ChangeEnded(
         site_id=site,
         client_id=site * 10,
@@ -34,13 +34,13 @@ def ended(site: int, ident: str, outcome: str, **more: str) -> ChangeEnded:
         how="answer",
         evidence={},
         evidence_digest="",
-        **told,
+        **facts,
     )
 
 
 @pytest.fixture(autouse=True)
 def audit_log(database: Config) -> None:
-    """Seven entries, one a day, the last on the 24th."""
+    """Write seven entries, one a day, the last on the 24th."""
     events: list[tuple[Event, Actor]] = [
         (
             SiteAdded(site_id=1, client_id=10, name="Bäckerei", url="https://b.example", client=""),
@@ -91,26 +91,26 @@ def audit_log(database: Config) -> None:
     ],
     ids=str,
 )
-def test_a_filter_finds_exactly_what_is_so(which: EntryFilter, seqs: list[int]) -> None:
-    assert [one.seq for one in find_entries(which)] == seqs
+def test_a_filter_finds_exactly_the_matching_entries(which: EntryFilter, seqs: list[int]) -> None:
+    assert [entry.seq for entry in find_entries(which)] == seqs
 
 
-def test_what_is_found_goes_on_where_the_page_ended() -> None:
+def test_results_continue_where_the_last_page_ended() -> None:
     first = find_entries(EntryFilter(kind="plugin"), 2)
-    assert [one.seq for one in first] == [5, 4]
-    assert [one.seq for one in find_entries(EntryFilter(kind="plugin"), 2, before=4)] == [3]
+    assert [entry.seq for entry in first] == [5, 4]
+    assert [entry.seq for entry in find_entries(EntryFilter(kind="plugin"), 2, before=4)] == [3]
 
 
-def test_a_clock_that_was_set_back_hides_nothing() -> None:
+def test_a_clock_that_was_set_back_hides_no_entry() -> None:
     with transaction():
         audit.record(ended(3, "late/late.php", "failed"), SYSTEM, now=NOON - timedelta(days=5))
     day = EntryFilter(since=NOON - timedelta(days=5), until=NOON - timedelta(days=4))
-    assert [one.seq for one in find_entries(day)] == [8, 2]
+    assert [entry.seq for entry in find_entries(day)] == [8, 2]
 
 
-def test_upgrades_of_a_database_are_a_kind_although_their_index_has_none() -> None:
+def test_database_upgrades_are_a_kind_although_their_index_has_none() -> None:
     with transaction():
         upgrade = ended(1, "wordpress", "succeeded", kind="database")
         seq = audit.record(upgrade, SYSTEM, now=NOON).seq
         audit.record(ended(1, "wordpress", "succeeded"), SYSTEM, now=NOON)
-    assert [one.seq for one in find_entries(EntryFilter(kind="database"))] == [seq]
+    assert [entry.seq for entry in find_entries(EntryFilter(kind="database"))] == [seq]

@@ -1,4 +1,4 @@
-"""Whoever owns the database can do anything to the audit log in it, but not unnoticed."""
+"""The owner of the database can change the audit log in it, but verification reveals it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ GONE = "its personal data is missing, and no entry records an erasure"
 
 
 def anchor(seq: int) -> Anchor:
-    """What a site holds that was shown entry `seq`."""
+    """Return the checkpoint of a site that last saw entry `seq`."""
     return Anchor(seq, AuditEntry.get_by_id(seq).hash, HOLDER)
 
 
-def found(*anchors: Anchor) -> tuple[int | None, str]:
+def verify(*anchors: Anchor) -> tuple[int | None, str]:
     report = audit.verify_chain(anchors)
     return report.broken_at, report.reason
 
 
-# ---- one entry, or what is beside it ----
+# ---- entries and their index columns ----
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def found(*anchors: Anchor) -> tuple[int | None, str]:
         ("UPDATE audit SET seq = 99 WHERE seq = 2", 3),
     ],
 )
-def test_a_change_made_behind_our_back_is_found(
+def test_a_change_outside_of_aura_is_found(
     database: Config, statement: str, broken_at: int
 ) -> None:
     fill(5)
@@ -71,9 +71,7 @@ def test_a_change_made_behind_our_back_is_found(
         "at = '2020-01-01 00:00:00+00:00'",
     ],
 )
-def test_what_an_entry_is_found_by_cannot_contradict_it_unnoticed(
-    database: Config, change: str
-) -> None:
+def test_an_index_column_that_contradicts_its_entry_is_found(database: Config, change: str) -> None:
     fill(5)
     without_guards()
     if not is_postgres():
@@ -82,17 +80,17 @@ def test_what_an_entry_is_found_by_cannot_contradict_it_unnoticed(
         keep_columns()
         assert audit.verify_chain().is_whole
     db.execute_sql(f"UPDATE audit SET {change} WHERE seq = 4")
-    assert found() == (4, "its index columns contradict its text")
+    assert verify() == (4, "its index columns contradict its text")
 
 
-def test_a_view_in_the_place_of_the_table_hides_nothing(database: Config) -> None:
+def test_a_view_in_place_of_the_table_hides_nothing(database: Config) -> None:
     fill(5)
     without_guards()
     db.execute_sql("ALTER TABLE audit RENAME TO kept")
     others = "seq, prev, body, hash, at, actor, site_id, client_id, kind, component, outcome"
     event = "CASE WHEN seq = 4 THEN 'signed_in' ELSE event END AS event"
     db.execute_sql(f"CREATE VIEW audit AS SELECT {others}, {event} FROM kept")
-    assert found() == (4, "its index columns contradict its text")
+    assert verify() == (4, "its index columns contradict its text")
 
 
 def test_a_missing_entry_is_named(database: Config) -> None:
@@ -102,20 +100,20 @@ def test_a_missing_entry_is_named(database: Config) -> None:
     assert audit.verify_chain().reason == "entry 3 is missing"
 
 
-def test_a_chain_of_another_log_does_not_fit(database: Config) -> None:
+def test_a_chain_of_another_log_is_refused(database: Config) -> None:
     fill(2)
     Setting.update(value="00000000-0000-4000-8000-000000000000").execute()
     assert audit.verify_chain().broken_at == 1
 
 
-def test_two_entries_that_changed_places_are_found(database: Config) -> None:
+def test_two_swapped_entries_are_found(database: Config) -> None:
     fill(5)
     without_guards()
     swap(2, 4)
-    assert found() == (2, "its text was changed")
+    assert verify() == (2, "its text was changed")
 
 
-def test_an_entry_put_in_between_is_found(database: Config) -> None:
+def test_an_inserted_entry_is_found(database: Config) -> None:
     fill(3)
     without_guards()
     genuine = AuditEntry.get_by_id(3)
@@ -123,25 +121,25 @@ def test_an_entry_put_in_between_is_found(database: Config) -> None:
     forged["hash"] = audit.link_hash(3, forged["prev"], forged["body"])
     AuditEntry.update(seq=4).where(AuditEntry.seq == 3).execute()
     AuditEntry.insert(**AuditEntry.kept_of(forged)).execute()
-    assert found() == (4, "does not follow the previous entry")
+    assert verify() == (4, "does not follow the previous entry")
 
 
-def test_whoever_links_everything_anew_after_a_change_is_given_away_by_a_checkpoint(
+def test_a_checkpoint_reveals_a_rewritten_chain(
     database: Config,
 ) -> None:
     fill(6)
     fits, held = anchor(2), anchor(5)
     without_guards()
     rewrite(4)
-    assert audit.verify_chain().is_whole, "the chain alone cannot tell"
-    assert found(fits, held) == (
+    assert audit.verify_chain().is_whole, "the chain alone does not show it"
+    assert verify(fits, held) == (
         5,
         f"it, or an entry after 2, differs from the checkpoint of {HOLDER}",
     )
 
 
 def rewrite(changed: int) -> None:
-    """Change one entry and make every link from there on anew, as a forger would."""
+    """Change one entry and recompute every link from there on, as a forger would."""
     rows = list(AuditEntry.select().where(AuditEntry.seq >= changed).order_by(AuditEntry.seq))
     prev = rows[0].prev
     AuditEntry.delete().where(AuditEntry.seq >= changed).execute()
@@ -152,44 +150,44 @@ def rewrite(changed: int) -> None:
         prev = linked["hash"]
 
 
-def test_a_tail_that_was_cut_off_is_found_by_a_checkpoint(database: Config) -> None:
+def test_a_checkpoint_reveals_a_truncated_log(database: Config) -> None:
     fill(6)
     held = anchor(6)
     without_guards()
     cut_off_after(3)
-    assert audit.verify_chain().is_whole, "the chain alone cannot tell"
-    assert found(held) == (4, f"entries up to 6 are missing, and {HOLDER} has proof of them")
+    assert audit.verify_chain().is_whole, "the chain alone does not show it"
+    assert verify(held) == (4, f"entries up to 6 are missing, and {HOLDER} has proof of them")
 
 
-def test_a_tail_cut_off_and_grown_again_is_found_by_a_checkpoint(database: Config) -> None:
+def test_a_checkpoint_reveals_a_truncated_log_that_grew_again(database: Config) -> None:
     fill(6)
     fits, held = anchor(3), anchor(5)
     without_guards()
     cut_off_after(3)
     fill(4)
-    assert audit.verify_chain().is_whole, "the chain alone cannot tell"
-    assert found(fits, held) == (
+    assert audit.verify_chain().is_whole, "the chain alone does not show it"
+    assert verify(fits, held) == (
         5,
         f"it, or an entry after 3, differs from the checkpoint of {HOLDER}",
     )
 
 
-def test_a_chain_replaced_from_its_beginning_is_found_by_a_checkpoint(database: Config) -> None:
+def test_a_checkpoint_reveals_a_chain_replaced_from_its_start(database: Config) -> None:
     fill(3)
     held = anchor(2)
     without_guards()
     cut_off_after(0)
     fill(5)
-    assert found(held) == (2, f"it, or an entry after 0, differs from the checkpoint of {HOLDER}")
+    assert verify(held) == (2, f"it, or an entry after 0, differs from the checkpoint of {HOLDER}")
 
 
-def test_checkpoints_that_fit_are_counted(database: Config) -> None:
+def test_matching_checkpoints_are_counted(database: Config) -> None:
     fill(4)
     report = audit.verify_chain([anchor(4), anchor(2), anchor(2)])
     assert (report.is_whole, report.anchors) == (True, 3)
 
 
-# ---- what is private beside the chain ----
+# ---- private details ----
 
 
 def disabled(user_id: int = 3) -> AuditEntry:
@@ -198,36 +196,36 @@ def disabled(user_id: int = 3) -> AuditEntry:
         return audit.record(UserDisabled(user_id=user_id, name="Ben"), by)
 
 
-def test_a_name_that_was_changed_beside_the_chain_is_found(database: Config) -> None:
+def test_a_changed_name_is_found(database: Config) -> None:
     seq = disabled().seq
     without_guards()
     PrivateDetail.update(body=PrivateDetail.get_by_id(seq).body.replace("Ben", "Eve")).execute()
-    assert found() == (seq, "its personal data was changed")
+    assert verify() == (seq, "its personal data was changed")
 
 
-def test_details_that_cannot_even_be_read_are_found(database: Config) -> None:
+def test_unreadable_details_are_found(database: Config) -> None:
     seq = disabled().seq
     without_guards()
     PrivateDetail.update(salt="no hex").execute()
-    assert found() == (seq, "its personal data was changed")
+    assert verify() == (seq, "its personal data was changed")
     if not is_postgres():
-        # SQLite keeps bytes in a column of texts.
+        # SQLite stores bytes even in a text column.
         db.execute_sql("UPDATE audit_detail SET salt = '00', body = X'FF'")
-        assert found() == (seq, "its personal data was changed")
+        assert verify() == (seq, "its personal data was changed")
 
 
-def test_a_detail_that_was_moved_to_another_entry_is_found(database: Config) -> None:
+def test_a_detail_moved_to_another_entry_is_found(database: Config) -> None:
     disabled()
     fill(1)
     without_guards()
     PrivateDetail.update(seq=2).execute()
-    assert found() == (1, GONE)
+    assert verify() == (1, GONE)
 
 
-def test_what_is_private_does_not_vanish_unless_an_entry_tells_of_it(database: Config) -> None:
+def test_missing_details_are_found_unless_an_entry_records_their_erasure(database: Config) -> None:
     seq = disabled().seq
     PrivateDetail.delete().execute()
-    assert found() == (seq, GONE)
+    assert verify() == (seq, GONE)
     with transaction():
         event = PersonalDataErased(user_id=3, entries=1, reason="asked")
         audit.record(event, SYSTEM)

@@ -1,4 +1,4 @@
-"""Auto-update rules: what they release, what they never release, and who stands for them."""
+"""Auto-update rules: which updates they approve, which they never approve, and who owns them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def events() -> list[str]:
     return [entry.event for entry in reversed(AuditEntry.newest(limit=200))]
 
 
-def test_what_it_covers_is_proposed_released_and_run_in_its_name(
+def test_a_rule_proposes_approves_and_runs_updates_in_its_name(
     rule: AutoUpdateRule, fake: FakeSite, config: Config, ready: Site
 ) -> None:
     change = carried_out(fake, config)
@@ -69,7 +69,7 @@ def test_what_it_covers_is_proposed_released_and_run_in_its_name(
     ]
 
 
-def test_the_same_update_is_proposed_once(
+def test_a_rule_proposes_the_same_update_once(
     rule: AutoUpdateRule, fake: FakeSite, config: Config
 ) -> None:
     fake.changes.plays[AKISMET] = ("rolled_back", "fatal_after")
@@ -77,7 +77,7 @@ def test_the_same_update_is_proposed_once(
     assert auto_update_rules.propose_due(fake.clock()) == 0
 
 
-def test_a_version_that_expired_is_tried_again_a_day_later_and_not_for_ever(
+def test_an_expired_proposal_is_repeated_daily_up_to_a_limit(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     tried = []
@@ -115,7 +115,7 @@ def test_a_version_that_never_reached_the_site_is_tried_again(
 
 
 @pytest.mark.parametrize("state", [REJECTED, CANCELLED, FAILED, ROLLED_BACK, SUCCEEDED])
-def test_what_a_person_refused_or_the_site_did_is_not_tried_again(
+def test_a_rejected_or_completed_update_is_not_tried_again(
     rule: AutoUpdateRule, ready: Site, fake: FakeSite, config: Config, clock: Clock, state: str
 ) -> None:
     auto_update_rules.propose_due(clock())
@@ -125,15 +125,15 @@ def test_what_a_person_refused_or_the_site_did_is_not_tried_again(
     assert auto_update_rules.propose_due(clock()) == 0
 
 
-def test_a_rule_that_ended_while_the_schedule_read_proposes_nothing(
+def test_a_rule_that_ends_meanwhile_proposes_nothing(
     rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    really = candidates.candidates_on_site
+    original = candidates.candidates_on_site
 
     def ended_meanwhile(*args: Any) -> Any:
         if AutoUpdateRule.get_by_id(rule.id).ended_at is None:
             auto_update_rules.end_rule(AutoUpdateRule.get_by_id(rule.id), by=ben, now=clock())
-        return really(*args)
+        return original(*args)
 
     monkeypatch.setattr(candidates, "candidates_on_site", ended_meanwhile)
     assert auto_update_rules.propose_due(clock()) == 0
@@ -152,7 +152,7 @@ def test_a_rule_that_ended_while_the_schedule_read_proposes_nothing(
         {"expires_at": at("2026-11-24 10:01")},
     ],
 )
-def test_what_it_does_not_cover_it_does_not_touch(
+def test_a_rule_ignores_updates_that_it_does_not_cover(
     ready: Site, ana: Actor, fake: FakeSite, clock: Clock, instead: dict[str, Any]
 ) -> None:
     auto_update_rules.create_rule(
@@ -162,20 +162,20 @@ def test_what_it_does_not_cover_it_does_not_touch(
     assert auto_update_rules.propose_due(clock()) == 0
 
 
-def test_a_client_is_covered_and_no_other(
+def test_a_rule_for_one_client_covers_no_other(
     ready: Site, ana: Actor, fake: FakeSite, clock: Clock
 ) -> None:
-    hers, other = Client.named("Bakery Ltd"), Client.named("Florist Ltd")
+    covered, other = Client.named("Bakery Ltd"), Client.named("Florist Ltd")
     auto_update_rules.create_rule(
         terms(clock, client=other), by=ana, confirmed_at=clock(), now=clock()
     )
-    Site.update(client=hers).execute()
+    Site.update(client=covered).execute()
     assert auto_update_rules.propose_due(clock()) == 0
     Site.update(client=other).execute()
     assert auto_update_rules.propose_due(clock()) == 1
 
 
-def test_what_somebody_proposed_by_hand_is_for_somebody_to_approve(
+def test_a_rule_does_not_approve_what_a_person_proposed(
     rule: AutoUpdateRule, ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = check(propose(ready, ben, clock()), fake, config)
@@ -185,7 +185,7 @@ def test_what_somebody_proposed_by_hand_is_for_somebody_to_approve(
     assert change.state == PROPOSED
 
 
-def test_where_two_are_asked_for_a_rule_needs_two(
+def test_with_four_eyes_a_rule_needs_a_second_person(
     rule: AutoUpdateRule, ready: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     client = Client.named("Bakery Ltd")
@@ -201,7 +201,7 @@ def test_where_two_are_asked_for_a_rule_needs_two(
         auto_update_rules.confirm_rule(rule, by=ben, confirmed_at=clock(), now=clock())
 
 
-def test_one_that_ended_releases_nothing_and_calls_off_what_has_not_begun(
+def test_an_ended_rule_approves_nothing_and_cancels_waiting_updates(
     rule: AutoUpdateRule, fake: FakeSite, config: Config, ben: Actor, clock: Clock
 ) -> None:
     change = carried_out(fake, config)
@@ -215,7 +215,7 @@ def test_one_that_ended_releases_nothing_and_calls_off_what_has_not_begun(
 
 
 @pytest.mark.parametrize("what", ["ended", "expired", "hours", "quarantine", "second"])
-def test_between_proposal_and_release_it_is_judged_again(
+def test_a_rule_is_checked_again_before_it_approves(
     rule: AutoUpdateRule, fake: FakeSite, config: Config, ready: Site, clock: Clock, what: str
 ) -> None:
     auto_update_rules.propose_due(clock())
@@ -250,14 +250,14 @@ def test_between_proposal_and_release_it_is_judged_again(
         ("2026-11-23 03:00", 22, 4, {6}, True),
     ],
 )
-def test_its_hours_may_cross_midnight(
+def test_hours_of_a_rule_may_cross_midnight(
     rule: AutoUpdateRule, when: str, start: int, stop: int, days: set[int], is_open: bool
 ) -> None:
     rule.from_hour, rule.to_hour, rule.weekdays = start, stop, list(days)
     assert (rule_hours.opened_at(rule, at(when)) is not None) is is_open
 
 
-def test_what_a_rule_proposes_in_one_night_is_one_batch(rule: AutoUpdateRule) -> None:
+def test_proposals_of_one_night_are_one_batch(rule: AutoUpdateRule) -> None:
     rule.from_hour, rule.to_hour, rule.weekdays = 22, 4, [0, 1, 2, 3, 4, 5, 6]
 
     def batch(kind: str, when: str) -> str:
@@ -288,7 +288,7 @@ def test_what_a_rule_proposes_in_one_night_is_one_batch(rule: AutoUpdateRule) ->
         ({"reason": ""}, "reason"),
     ],
 )
-def test_what_cannot_be_overseen_is_not_made(
+def test_an_invalid_rule_is_refused(
     ana: Actor, clock: Clock, instead: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(Invalid) as refused:
@@ -299,21 +299,19 @@ def test_what_cannot_be_overseen_is_not_made(
     assert AutoUpdateRule.select().count() == 0
 
 
-def test_an_owner_with_a_fresh_password_makes_one(
+def test_only_an_owner_with_a_recent_password_creates_a_rule(
     ana: Actor, ben: Actor, cleo: Actor, clock: Clock
 ) -> None:
-    for somebody in (ben, cleo):
+    for actor in (ben, cleo):
         with pytest.raises(Forbidden):
-            auto_update_rules.create_rule(
-                terms(clock), by=somebody, confirmed_at=clock(), now=clock()
-            )
+            auto_update_rules.create_rule(terms(clock), by=actor, confirmed_at=clock(), now=clock())
     with pytest.raises(ReauthenticationRequired):
         auto_update_rules.create_rule(
             terms(clock), by=ana, confirmed_at=clock() - REAUTH_MAX_AGE, now=clock()
         )
 
 
-def test_how_a_client_approves_is_for_an_owner_and_is_written_down(
+def test_only_an_owner_sets_the_approval_mode_and_it_is_recorded(
     ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     client = Client.named("Bakery Ltd")
@@ -338,15 +336,15 @@ def test_how_a_client_approves_is_for_an_owner_and_is_written_down(
     assert events().count("approval_mode_changed") == 2
 
 
-# ---- left alone ----
+# ---- ignored updates ----
 
 
-def test_what_is_held_is_neither_proposed_by_hand_nor_by_a_rule(
+def test_an_ignored_update_is_proposed_by_no_person_and_no_rule(
     rule: AutoUpdateRule, ready: Site, ben: Actor, clock: Clock, fake: FakeSite, config: Config
 ) -> None:
     until = clock() + timedelta(days=2)
-    told: dict[str, Any] = {"until": until, "reason": "breaks the shop", "by": ben}
-    holds.hold_updates([ready], "plugin", AKISMET, now=clock(), **told)
+    options: dict[str, Any] = {"until": until, "reason": "breaks the shop", "by": ben}
+    holds.hold_updates([ready], "plugin", AKISMET, now=clock(), **options)
     assert auto_update_rules.propose_due(clock()) == 0
     with pytest.raises(Conflict):
         propose(ready, ben, clock())
@@ -355,7 +353,7 @@ def test_what_is_held_is_neither_proposed_by_hand_nor_by_a_rule(
     assert auto_update_rules.propose_due(clock()) == 1
 
 
-def test_a_hold_is_let_go_and_both_are_written_down(ready: Site, ben: Actor, clock: Clock) -> None:
+def test_setting_and_ending_a_hold_are_recorded(ready: Site, ben: Actor, clock: Clock) -> None:
     holds.hold_updates([ready], "plugin", AKISMET, until=None, reason="a", by=ben, now=clock())
     holds.hold_updates([ready], "plugin", AKISMET, until=None, reason="b", by=ben, now=clock())
     assert UpdateHold.get().reason == "b"
@@ -374,7 +372,7 @@ def test_a_hold_is_let_go_and_both_are_written_down(ready: Site, ben: Actor, clo
 @pytest.mark.parametrize(
     ("reason", "until"), [("", None), ("x" * 501, None), ("a", at("2026-11-24 10:00"))]
 )
-def test_a_hold_says_why_and_until_when(
+def test_a_hold_needs_a_reason_and_a_future_end(
     ready: Site, ben: Actor, cleo: Actor, clock: Clock, reason: str, until: Any
 ) -> None:
     with pytest.raises(Invalid):
@@ -385,7 +383,7 @@ def test_a_hold_says_why_and_until_when(
         holds.hold_updates([ready], "plugin", AKISMET, until=None, reason="a", by=cleo, now=clock())
 
 
-def test_a_site_without_a_report_has_nothing_to_release(
+def test_a_rule_skips_a_site_without_a_report(
     rule: AutoUpdateRule, ana: Actor, clock: Clock
 ) -> None:
     site = make_site(ana, now=clock(), url="https://florist.example")

@@ -1,4 +1,4 @@
-"""Available updates of all sites: the same answer in SQL as for one site, and the same reasons."""
+"""Available updates in SQL: the same statuses and reasons as on the pages of one site."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ STEP = UpdateKey("plugin", AKISMET, "5.3", "5.3.1")
 
 
 @pytest.fixture
-def asked(ready: Site, clock) -> UpdateFilter:
+def scope(ready: Site, clock) -> UpdateFilter:
     return UpdateFilter(clock(), clock() - STALE_AFTER)
 
 
-def statuses(asked: UpdateFilter) -> dict[tuple[str, str], str]:
+def statuses(scope: UpdateFilter) -> dict[tuple[str, str], str]:
     return {
         (row.ident, row.to_version): status
         for status in ("ready", "open", "blocked")
-        for row in AvailableUpdate.with_status(asked, status)
+        for row in AvailableUpdate.with_status(scope, status)
     }
 
 
 def statuses_of_site(site: Site, now: datetime) -> dict[tuple[str, str], str]:
-    """The same as the pages of one site judge it."""
-    found = [one for one in candidates.candidates_on_site(site, now) if one.target.available]
+    """Return the statuses as the pages of one site calculate them."""
+    found = [row for row in candidates.candidates_on_site(site, now) if row.target.available]
     return {
-        (one.target.ident, one.target.available): "open"
-        if one.open_change
+        (row.target.ident, row.target.available): "open"
+        if row.open_change
         else "ready"
-        if one.verdict.may
+        if row.verdict.may
         else "blocked"
-        for one in found
+        for row in found
     }
 
 
@@ -103,15 +103,15 @@ def proposed(site: Site, by: Actor, now: datetime) -> None:
         (proposed, "open", ""),
     ],
 )
-def test_sql_judges_a_site_as_its_own_page_does(
-    ready: Site, ben: Actor, asked, situation: Callable[..., None] | None, status: str, code: str
+def test_sql_gives_the_same_status_as_the_page_of_the_site(
+    ready: Site, ben: Actor, scope, situation: Callable[..., None] | None, status: str, code: str
 ):
     if situation:
-        situation(ready, ben, asked.now)
-    assert statuses(asked) == {(AKISMET, "5.3.1"): status}
-    assert statuses_of_site(Site.get_by_id(ready.id), asked.now) == statuses(asked)
-    reasons = [one.code for found in fleet_updates.blocked_updates(asked, size=9).items
-               for one in found.reasons]  # fmt: skip
+        situation(ready, ben, scope.now)
+    assert statuses(scope) == {(AKISMET, "5.3.1"): status}
+    assert statuses_of_site(Site.get_by_id(ready.id), scope.now) == statuses(scope)
+    reasons = [why.code for found in fleet_updates.blocked_updates(scope, size=9).items
+               for why in found.reasons]  # fmt: skip
     assert reasons == ([code] if code else [])
 
 
@@ -130,16 +130,16 @@ def test_reasons_of_the_site_data_are_kept_with_each_update(
     fake.report = report(**changes)
     read_report(paired, fake, config=config)
     now = fake.clock()
-    asked = UpdateFilter(now, now - STALE_AFTER)
-    [blocked] = fleet_updates.blocked_updates(asked, size=9).items
+    scope = UpdateFilter(now, now - STALE_AFTER)
+    [blocked] = fleet_updates.blocked_updates(scope, size=9).items
     assert (blocked.update.name, blocked.update.site.name) == ("Akismet", "Bakery")
-    assert [one.code for one in blocked.reasons] == codes
-    [same] = [one for one in candidates.candidates_on_site(paired, now) if one.target.available]
+    assert [row.code for row in blocked.reasons] == codes
+    [same] = [row for row in candidates.candidates_on_site(paired, now) if row.target.available]
     assert same.verdict.reasons == blocked.reasons
 
 
 def second_site(ana: Actor, config, clock, **changes: Any) -> Site:
-    """Another site, on which Akismet and a shop can be updated."""
+    """Connect another site, on which Akismet and a shop can be updated."""
     site = make_site(ana, now=clock(), url="https://florist.example", name="Florist", client="Rose")
     plugins = [plugin(), plugin(SHOP, name="Shop", version="1.9")]
     updates = report()["updates"]
@@ -150,30 +150,30 @@ def second_site(ana: Actor, config, clock, **changes: Any) -> Site:
     return site
 
 
-def test_one_step_is_one_group_and_major_versions_come_last(ready, ana, config, clock, asked):
+def test_a_version_step_is_one_group_and_major_versions_come_last(ready, ana, config, clock, scope):
     second_site(ana, config, clock)
-    page, total = update_lists.by_component(asked, size=50)
-    assert [(one.key, one.name, one.release_type, one.ready) for one in page.items] == [
+    page, total = update_lists.by_component(scope, size=50)
+    assert [(row.key, row.name, row.release_type, row.ready) for row in page.items] == [
         (STEP, "Akismet", "patch", 2),
         (UpdateKey("plugin", SHOP, "1.9", "2.0"), "Shop", "major", 1),
     ]
     assert total == 2
-    counts = AvailableUpdate.counts(asked)
+    counts = AvailableUpdate.counts(scope)
     assert (counts.ready, counts.sites, counts.blocked) == (3, 2, 0)
     assert counts.by_release_type == {"patch": 2, "minor": 0, "major": 1, "unclear": 0}
     assert counts.together == {}
 
 
-def test_what_is_reviewed_apart_is_not_counted_with_the_others(ready, ana, config, clock, asked):
+def test_updates_reviewed_apart_are_not_counted_with_the_others(ready, ana, config, clock, scope):
     second_site(ana, config, clock)
     AvailableUpdate.update(kind="core").where(AvailableUpdate.ident == SHOP).execute()
-    counts = AvailableUpdate.counts(asked, SEPARATE_KINDS)
+    counts = AvailableUpdate.counts(scope, SEPARATE_KINDS)
     assert (counts.ready, counts.by_release_type["major"]) == (3, 1)
     assert counts.together == {"": 2, "patch": 2, "minor": 0, "major": 0, "unclear": 0}
-    assert len(fleet_updates.usual_updates(asked)) == 2
+    assert len(fleet_updates.usual_updates(scope)) == 2
 
 
-def test_a_filter_narrows_counts_groups_and_requests(ready, ana, config, clock, asked):
+def test_a_filter_narrows_counts_groups_and_requests(ready, ana, config, clock, scope):
     florist = second_site(ana, config, clock)
     SiteTag.replace_all(florist, {"shop": "Shop"})
     for narrow in (
@@ -182,40 +182,40 @@ def test_a_filter_narrows_counts_groups_and_requests(ready, ana, config, clock, 
         {"tag": "shop"},
         {"text": "flor"},
     ):
-        only = UpdateFilter(asked.now, asked.fresh_since, **narrow)
+        only = UpdateFilter(scope.now, scope.fresh_since, **narrow)
         assert AvailableUpdate.counts(only).ready == 2, narrow
         chosen = fleet_updates.chosen_updates(only, [STEP], [])
-        assert [(one.site.id, one.ident) for one in chosen] == [(florist.id, AKISMET)], narrow
+        assert [(row.site.id, row.ident) for row in chosen] == [(florist.id, AKISMET)], narrow
         assert len(fleet_updates.chosen_updates(only, [], [florist.id, ready.id])) == 2, narrow
-    major = UpdateFilter(asked.now, asked.fresh_since, release_type="major")
-    assert [one.name for one in update_lists.by_component(major, size=9)[0].items] == ["Shop"]
+    major = UpdateFilter(scope.now, scope.fresh_since, release_type="major")
+    assert [row.name for row in update_lists.by_component(major, size=9)[0].items] == ["Shop"]
 
 
-def test_a_site_is_one_group_with_the_names_of_its_updates(ready, ana, config, clock, asked):
+def test_a_site_is_one_group_with_the_names_of_its_updates(ready, ana, config, clock, scope):
     florist = second_site(ana, config, clock)
-    page, total = update_lists.by_site(asked, size=50)
-    assert [(one.site.id, one.ready, one.names) for one in page.items] == [
+    page, total = update_lists.by_site(scope, size=50)
+    assert [(row.site.id, row.ready, row.names) for row in page.items] == [
         (florist.id, 2, ["Akismet", "Shop"]),
         (ready.id, 1, ["Akismet"]),
     ]
     assert total == 2
 
 
-def test_sites_that_are_not_connected_have_no_available_updates(ready, ana, asked):
+def test_sites_that_are_not_connected_have_no_available_updates(ready, ana, scope):
     Site.update(state=REVOKED).where(Site.id == ready.id).execute()
-    assert statuses(asked) == {}
-    sites.remove_site(Site.get_by_id(ready.id), by=ana, now=asked.now)
+    assert statuses(scope) == {}
+    sites.remove_site(Site.get_by_id(ready.id), by=ana, now=scope.now)
     assert AvailableUpdate.select().count() == 0
 
 
-def test_an_update_that_succeeded_is_no_longer_available(ready, fake, ben, ana, config, asked):
-    change = check(propose(ready, ben, asked.now), fake, config)
+def test_an_update_that_succeeded_is_no_longer_available(ready, fake, ben, ana, config, scope):
+    change = check(propose(ready, ben, scope.now), fake, config)
     approve(change, ana, config, fake.clock())
     assert run_change(change, fake, config) == "succeeded"
-    assert statuses(asked) == {}
+    assert statuses(scope) == {}
 
 
 def test_a_client_user_sees_the_updates_of_their_sites_only(ready, ana, config, clock, dora):
     second_site(ana, config, clock)
-    asked = fleet_updates.updates_visible_to(dora, clock(), client_id=None)
-    assert AvailableUpdate.counts(asked).ready == 0
+    scope = fleet_updates.updates_visible_to(dora, clock(), client_id=None)
+    assert AvailableUpdate.counts(scope).ready == 0

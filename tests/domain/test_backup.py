@@ -1,4 +1,4 @@
-"""A backup is made while Aura runs, and restored to an Aura that has lost everything."""
+"""A backup is created while Aura runs, and restored to an Aura that has lost all data."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PASSPHRASE = "correct horse battery staple"
 
 @pytest.fixture(autouse=True)
 def quick_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of these tests sets the real cost."""
+    """Make the key derivation cheap. One of these tests sets the real cost."""
     monkeypatch.setattr(keys, "_SCRYPT", {"n": 2**4, "r": 8, "p": 1})
 
 
@@ -70,17 +70,17 @@ def restore(path: Path, config: Config, clock: Clock, **more: bool) -> backup.Re
     return backup.restore_backup(path, PASSPHRASE, config=config, now=clock(), **more)
 
 
-def started(config: Config, done: backup.Restored) -> Config:
-    """The Aura there, with the settings that a person takes over, if any."""
+def restored_config(config: Config, done: backup.Restored) -> Config:
+    """Return the configuration of the restored Aura, with settings for a person to copy."""
     assert done.settings is None or done.settings.stat().st_mode & 0o777 == 0o600
     lines = done.settings.read_text().splitlines() if done.settings else []
     settings = dict(line.split("=", 1) for line in lines)
-    of_there = {"AURA_VAR": str(config.var_dir), "DATABASE_URL": config.database_url}
-    return Config.from_env({**of_there, **settings})
+    environment = {"AURA_VAR": str(config.var_dir), "DATABASE_URL": config.database_url}
+    return Config.from_env({**environment, **settings})
 
 
 @pytest.mark.both_databases
-def test_everything_is_back_on_another_machine(
+def test_a_backup_restores_everything_on_another_machine(
     ready: Site, fake: FakeSite, config: Config, elsewhere: Config, clock: Clock, path: Path
 ) -> None:
     made = create(path, config, clock)
@@ -90,7 +90,7 @@ def test_everything_is_back_on_another_machine(
     clock.advance(hours=1)
     done = restore(path, elsewhere, clock)
     assert (done.migrations, done.aside) == ([], None)
-    found = started(elsewhere, done)
+    found = restored_config(elsewhere, done)
     with db.connection_context():
         assert [entry.event for entry in AuditEntry.newest(limit=2)] == [
             "backup_restored",
@@ -98,13 +98,13 @@ def test_everything_is_back_on_another_machine(
         ]
         assert audit.verify_chain(checkpoints.anchors()).is_whole
         site = Site.get()
-        # Its keys open with the restored sealing key.
+        # The site's keys open with the restored sealing key.
         assert read_report(site, fake, config=replace(found, origin=config.origin)).state == "done"
     assert found.secret_key == config.secret_key
 
 
 @pytest.mark.both_databases
-def test_a_backup_is_taken_while_others_write(
+def test_a_backup_is_created_while_others_write(
     ready: Site, config: Config, elsewhere: Config, clock: Clock, path: Path, busy_database: None
 ) -> None:
     create(path, config, clock)
@@ -113,12 +113,12 @@ def test_a_backup_is_taken_while_others_write(
         assert audit.verify_chain().is_whole
 
 
-# PostgreSQL's own program makes its copy.
+# PostgreSQL copies with its own program.
 @pytest.mark.sqlite_only
-def test_the_copy_of_a_large_database_ends_although_others_write_all_the_time(
+def test_copying_a_large_database_ends_although_others_keep_writing(
     database: Config, busy_database: None, tmp_path: Path
 ) -> None:
-    """SQLite begins a copy again after each write between two steps of it."""
+    """SQLite restarts a copy after each write between two of its steps."""
     db.execute_sql("CREATE TABLE large (bytes)")
     for _ in range(20):
         db.execute_sql("INSERT INTO large VALUES (zeroblob(10000000))")
@@ -129,13 +129,13 @@ def test_the_copy_of_a_large_database_ends_although_others_write_all_the_time(
         copied.set()
 
     threading.Thread(target=copy, daemon=True).start()
-    assert copied.wait(20), "it does not end"
+    assert copied.wait(20), "the copy does not end"
 
 
-# ---- what a restored Aura must not forget ----
+# ---- events after the backup ----
 
 
-def test_a_site_that_was_revoked_since_then_refuses_and_aura_says_so(
+def test_a_site_revoked_after_the_backup_is_shown_as_disconnected(
     ready: Site,
     fake: FakeSite,
     ana: Actor,
@@ -152,7 +152,7 @@ def test_a_site_that_was_revoked_since_then_refuses_and_aura_says_so(
     restore(path, elsewhere, clock)
     with db.connection_context():
         site = Site.get()
-        assert site.state == ACTIVE, "that is all it knows"
+        assert site.state == ACTIVE, "the restored data says active"
         for _ in range(3):
             assert read_report(site, fake, config=config).error_code == "unauthorized"
             clock.advance(hours=1)
@@ -162,7 +162,7 @@ def test_a_site_that_was_revoked_since_then_refuses_and_aura_says_so(
 
 
 @pytest.mark.both_databases
-def test_a_site_that_was_called_since_then_raises_an_alert(
+def test_a_site_called_after_the_backup_raises_an_alert(
     ready: Site, fake: FakeSite, config: Config, elsewhere: Config, clock: Clock, path: Path
 ) -> None:
     create(path, config, clock)
@@ -176,15 +176,15 @@ def test_a_site_that_was_called_since_then_raises_an_alert(
         assert "audit_log_lost" in {alert.kind for alert in Alert.unresolved(EVERYTHING)}
 
 
-# ---- refusals, which change nothing ----
+# ---- refused restores ----
 
 
-def spoil(path: Path, name: str, change: Callable[[bytes], bytes]) -> None:
+def alter(path: Path, name: str, change: Callable[[bytes], bytes]) -> None:
     with ZipFile(path) as archive:
-        files = {one: archive.read(one) for one in archive.namelist()}
+        files = {member: archive.read(member) for member in archive.namelist()}
     with ZipFile(path, "w") as archive:
-        for one, raw in files.items():
-            archive.writestr(one, change(raw) if one == name else raw)
+        for member, raw in files.items():
+            archive.writestr(member, change(raw) if member == name else raw)
 
 
 def in_manifest(**values: object) -> Callable[[bytes], bytes]:
@@ -195,7 +195,7 @@ def last_byte(raw: bytes) -> bytes:
     return raw[:-1] + bytes([raw[-1] ^ 1])
 
 
-SPOILT: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
+ALTERED: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "database": ("database", last_byte, "is damaged"),
     "keys": ("keys", last_byte, "the backup was changed"),
     "no keys": ("keys", lambda raw: b"", "the backup was changed"),
@@ -209,8 +209,8 @@ SPOILT: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "change", "why"), SPOILT.values(), ids=SPOILT)
-def test_a_backup_that_does_not_fit_is_refused(
+@pytest.mark.parametrize(("name", "change", "why"), ALTERED.values(), ids=ALTERED)
+def test_an_altered_or_newer_backup_is_refused(
     name: str,
     change: Callable[[bytes], bytes],
     why: str,
@@ -221,18 +221,18 @@ def test_a_backup_that_does_not_fit_is_refused(
     path: Path,
 ) -> None:
     create(path, config, clock)
-    spoil(path, name, change)
+    alter(path, name, change)
     before = elsewhere.sealing_keys
     with pytest.raises(BackupRefused, match=why):
         restore(path, elsewhere, clock)
     with db.connection_context():
         assert db.get_tables() == []
     assert Config.from_env({"AURA_VAR": str(elsewhere.var_dir)}).sealing_keys == before
-    assert [one.name for one in elsewhere.var_dir.iterdir() if one.is_dir()] == []
+    assert [entry.name for entry in elsewhere.var_dir.iterdir() if entry.is_dir()] == []
 
 
 @pytest.mark.both_databases
-def test_a_database_that_is_damaged_anywhere_is_refused(
+def test_a_database_damaged_at_any_byte_is_refused(
     ready: Site, config: Config, elsewhere: Config, clock: Clock, path: Path
 ) -> None:
     create(path, config, clock)
@@ -240,7 +240,7 @@ def test_a_database_that_is_damaged_anywhere_is_refused(
     with ZipFile(path) as archive:
         packed = archive.getinfo("database")
     begins = packed.header_offset + 30 + len(packed.filename)
-    # The last bytes only say that nothing follows.
+    # The last bytes only mark the end.
     for at in range(begins, begins + packed.compress_size - 16, packed.compress_size // 25):
         path.write_bytes(raw[:at] + bytes([raw[at] ^ 255]) + raw[at + 1 :])
         with pytest.raises(BackupRefused):
@@ -296,7 +296,7 @@ def test_a_database_with_data_is_kept(
         assert Site.select().count() == 1
 
 
-def test_the_password_of_postgresql_is_in_no_argument(tmp_path: Path) -> None:
+def test_the_password_of_postgresql_is_in_no_command_line(tmp_path: Path) -> None:
     path = tmp_path / "password"
     url = "postgresql://aura:a%3Ab%5Cc@db.example:5433/aura?sslmode=require"
     address = database_copy._without_password(url, path)
@@ -317,12 +317,12 @@ def test_the_database_may_be_on_another_file_system(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     create(path, config, clock)
-    really = os.rename
+    original = os.rename
 
     def rename(source: Any, target: Any) -> None:
         if Path(source).name == "database":
             raise OSError(errno.EXDEV, "Invalid cross-device link")
-        really(source, target)
+        original(source, target)
 
     monkeypatch.setattr(os, "rename", rename)
     monkeypatch.setattr(os, "replace", rename)
@@ -336,21 +336,21 @@ def test_the_database_may_be_on_another_file_system(
 # ---- keys ----
 
 
-def test_keys_in_files_are_put_in_their_place(
+def test_keys_in_files_are_restored_as_files(
     ready: Site, config: Config, elsewhere: Config, clock: Clock, path: Path
 ) -> None:
     in_files = replace(config, sealing_keys=(("k1", bytes(range(32))),))
     create(path, in_files, clock)
     done = restore(path, elsewhere, clock)
     assert done.settings is None
-    found = started(elsewhere, done)
+    found = restored_config(elsewhere, done)
     assert (found.sealing_keys, found.secret_key) == (in_files.sealing_keys, config.secret_key)
     for name in ("sealing.key", "secret.key"):
         assert (elsewhere.var_dir / name).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("setting", ["secret_key", "sealing_keys"])
-def test_keys_that_are_settings_are_left_to_a_person(
+def test_keys_in_settings_are_written_to_a_file_for_a_person(
     setting: str, ready: Site, config: Config, elsewhere: Config, clock: Clock, path: Path
 ) -> None:
     in_files = replace(config, sealing_keys=(("k1", bytes(range(32))),))
@@ -358,10 +358,10 @@ def test_keys_that_are_settings_are_left_to_a_person(
     values = {"secret_key": "s" * 40, "sealing_keys": (("k1", b"k" * 32),)}
     done = restore(path, replace(elsewhere, **{setting: values[setting]}), clock)
     assert done.settings is not None
-    assert started(elsewhere, done).sealing_keys == in_files.sealing_keys
+    assert restored_config(elsewhere, done).sealing_keys == in_files.sealing_keys
 
 
-def test_no_key_stands_in_a_backup_readably(
+def test_no_key_is_readable_in_a_backup(
     ready: Site, config: Config, clock: Clock, path: Path
 ) -> None:
     create(path, config, clock)
@@ -372,7 +372,7 @@ def test_no_key_stands_in_a_backup_readably(
     assert config.sealing_keys[0][1] not in raw
 
 
-def test_a_passphrase_opens_only_what_it_closed() -> None:
+def test_a_passphrase_decrypts_only_what_it_encrypted() -> None:
     locked = keys.lock(b"secret", PASSPHRASE, "test")
     assert keys.unlock(locked, PASSPHRASE, "test") == b"secret"
     for wrong in ((PASSPHRASE, "other"), ("other", "test")):
@@ -382,7 +382,7 @@ def test_a_passphrase_opens_only_what_it_closed() -> None:
         keys.unlock(b"", PASSPHRASE, "test")
 
 
-def test_the_real_cost_is_that_of_owasp(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_cost_is_the_one_that_owasp_recommends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert keys._SCRYPT == {"n": 2**17, "r": 8, "p": 1}
     locked = keys.lock(b"secret", PASSPHRASE, "test")

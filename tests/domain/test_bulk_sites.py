@@ -32,7 +32,7 @@ FILE = (
 
 
 @pytest.fixture
-def two(ana, clock, jobs):
+def both(ana, clock, jobs):
     return [
         make_site(ana, now=clock(), url=f"https://{name}.example", name=name.title())
         for name in ("florist", "museum")
@@ -40,7 +40,7 @@ def two(ana, clock, jobs):
 
 
 @pytest.fixture
-def rule(ana, clock, two):
+def rule(ana, clock, both):
     made = terms(clock, tags=("shop",))
     return auto_update_rules.create_rule(made, by=ana, confirmed_at=clock(), now=clock())
 
@@ -56,57 +56,57 @@ def tags(site: Site) -> list[str]:
 
 
 def facts(event: str) -> list[dict[str, Any]]:
-    return [entry_document(one)["facts"] for one in reversed(AuditEntry.newest(event=event))]
+    return [entry_document(entry)["facts"] for entry in reversed(AuditEntry.newest(event=event))]
 
 
-def test_tags_are_added_and_removed_and_others_stay(two, ben, clock):
-    assert tag(two[:1], ben, clock, add="VIP") == 1
-    assert tag(two, ben, clock, add="vip, blue") == 2
-    assert [tags(site) for site in two] == [["blue", "VIP"], ["blue", "vip"]]
-    assert tag(two, ben, clock, remove="BLUE") == 2
-    assert [tags(site) for site in two] == [["VIP"], ["vip"]]
-    assert tag(two, ben, clock, remove="blue") == 0
-    assert [one["added"] for one in facts("tags_changed")] == ["VIP", "blue", "blue, vip", "", ""]
+def test_tags_are_added_and_removed_and_others_stay(both, ben, clock):
+    assert tag(both[:1], ben, clock, add="VIP") == 1
+    assert tag(both, ben, clock, add="vip, blue") == 2
+    assert [tags(site) for site in both] == [["blue", "VIP"], ["blue", "vip"]]
+    assert tag(both, ben, clock, remove="BLUE") == 2
+    assert [tags(site) for site in both] == [["VIP"], ["vip"]]
+    assert tag(both, ben, clock, remove="blue") == 0
+    assert [row["added"] for row in facts("tags_changed")] == ["VIP", "blue", "blue, vip", "", ""]
 
 
-def test_a_tag_that_brings_a_rule_is_asked_about_first(two, rule, ben, clock):
+def test_a_tag_that_adds_a_rule_needs_confirmation(both, rule, ben, clock):
     with pytest.raises(TagsJoinRules) as question:
-        tag(two, ben, clock, add="shop")
+        tag(both, ben, clock, add="shop")
     assert question.value.rule_ids == (rule.id,)
-    assert not any(tags(site) for site in two)
-    assert tag(two, ben, clock, add="shop", agreed=[rule.id]) == 2
-    assert [one["brings"] for one in facts("tags_changed")] == [f"{rule.id} “{rule.name}”"] * 2
+    assert not any(tags(site) for site in both)
+    assert tag(both, ben, clock, add="shop", agreed=[rule.id]) == 2
+    assert [row["brings"] for row in facts("tags_changed")] == [f"{rule.id} “{rule.name}”"] * 2
 
 
-def test_none_is_tagged_when_one_cannot_be(two, ben, clock):
-    tag(two[1:], ben, clock, add=", ".join(f"tag {n}" for n in range(20)))
+def test_if_one_site_cannot_be_tagged_none_is(both, ben, clock):
+    tag(both[1:], ben, clock, add=", ".join(f"tag {n}" for n in range(20)))
     with pytest.raises(Invalid) as refused:
-        tag(two, ben, clock, add="one more")
+        tag(both, ben, clock, add="one more")
     assert "Museum would have more than 20 tags" in refused.value.messages["add"]
-    assert tags(two[0]) == []
+    assert tags(both[0]) == []
     with pytest.raises(Invalid) as refused:
-        tag(two, ben, clock, remove="bad\u200btag")
+        tag(both, ben, clock, remove="bad\u200btag")
     assert "remove" in refused.value.messages
 
 
-def test_a_removed_site_stops_the_whole_change(two, ana, ben, clock):
-    sites.remove_site(two[1], by=ana, now=clock())
+def test_a_removed_site_stops_the_whole_change(both, ana, ben, clock):
+    sites.remove_site(both[1], by=ana, now=clock())
     with pytest.raises(Conflict, match="Museum was removed"):
-        tag(two, ben, clock, add="x")
-    assert tags(two[0]) == []
+        tag(both, ben, clock, add="x")
+    assert tags(both[0]) == []
 
 
-def test_one_who_may_only_look_changes_nothing(two, cleo, clock):
+def test_a_viewer_changes_nothing(both, cleo, clock):
     with pytest.raises(Forbidden):
-        tag(two, cleo, clock, add="x")
+        tag(both, cleo, clock, add="x")
     with pytest.raises(Forbidden):
-        site_sync.request_syncs(two, by=cleo, now=clock())
+        site_sync.request_syncs(both, by=cleo, now=clock())
     with pytest.raises(Forbidden):
         add(cleo, clock)
 
 
-def test_connected_sites_are_synced_and_others_left_out(two, paired, ben, clock):
-    assert site_sync.request_syncs([*two, paired], by=ben, now=clock()) == 1
+def test_connected_sites_are_synced_and_others_left_out(both, paired, ben, clock):
+    assert site_sync.request_syncs([*both, paired], by=ben, now=clock()) == 1
     assert Sync.open_for(paired) is not None
 
 
@@ -135,11 +135,11 @@ def test_sites_of_a_file_are_added_with_client_and_tags(ben, clock, database, jo
     assert florist.client == museum.client
     assert tags(florist) == ["shop"]
     assert (florist.state, florist.waiting_token()) == ("new", None)
-    assert [one["url"] for one in facts("site_added")] == [florist.url, museum.url]
+    assert [row["url"] for row in facts("site_added")] == [florist.url, museum.url]
     assert len(facts("tags_changed")) == 1
 
 
-def test_a_file_whose_tags_bring_a_rule_is_asked_about_first(ben, clock, rule):
+def test_a_file_whose_tags_add_a_rule_needs_confirmation(ben, clock, rule):
     text = FILE.replace("florist", "florist2").replace("museum", "museum2")
     with pytest.raises(TagsJoinRules):
         add(ben, clock, text)
@@ -152,4 +152,4 @@ def test_a_site_that_was_added_meanwhile_stops_the_whole_import(ben, clock, data
     make_site(ben, now=clock(), url="https://museum.example")
     with pytest.raises(Conflict, match="added meanwhile"):
         bulk_assignment.import_sites(lines, by=ben, confirmed_at=clock(), now=clock())
-    assert [one.url for one in fleet(EVERYTHING)] == ["https://museum.example"]
+    assert [site.url for site in fleet(EVERYTHING)] == ["https://museum.example"]

@@ -1,4 +1,4 @@
-"""The process that writes beside a test: it writes, and what goes wrong there is seen here."""
+"""The `busy_database` fixture: another process writes, and its failures fail the test."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def entries() -> int:
     return AuditEntry.select().count()
 
 
-def test_another_process_goes_on_writing(database: Config, busy_database: None) -> None:
+def test_another_process_keeps_writing(database: Config, busy_database: None) -> None:
     before = entries()
     while entries() < before + 5:
         assert entries() >= before
 
 
-def test_it_writes_to_the_next_database_too_and_to_none_in_between(
+def test_the_writer_follows_the_database_and_stops_in_between(
     database: Config, busy_writer: BusyWriter
 ) -> None:
     assert entries() == 0
@@ -35,17 +35,15 @@ def test_it_writes_to_the_next_database_too_and_to_none_in_between(
         assert entries() > after
 
 
-def test_a_write_that_fails_there_fails_the_test_here(
-    empty_database: Config, busy_writer: BusyWriter
-) -> None:
+def test_a_failed_write_fails_the_test(empty_database: Config, busy_writer: BusyWriter) -> None:
     with pytest.raises(AssertionError, match=r"no such table|does not exist"):
         busy_writer.writing_to(empty_database).__enter__()
 
 
-def test_a_write_on_top_of_a_read_left_open_is_refused_on_a_plain_connection(
+def test_a_write_during_an_open_read_is_refused_on_a_plain_connection(
     config: Config, migrated_file: bytes, busy_writer: BusyWriter
 ) -> None:
-    """This is the error that the fixture finds: SQLite reports a locked database at once."""
+    """The fixture finds this error: SQLite reports a locked database at once."""
     path = config.var_dir / "aura.db"
     path.write_bytes(migrated_file)
     with busy_writer.writing_to(config), closing(sqlite3.connect(path, isolation_level=None)) as db:

@@ -1,4 +1,4 @@
-"""The call log: a row for each call, entries only for what matters, and a summary once a day."""
+"""The call log: a row for each call, audit entries for what matters, and a daily summary."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from tests.support.running_verifier import verify
 
 
 def sync(site: Site, fake: FakeSite, config: Config) -> str:
-    """What the schedule does with a site every hour."""
-    (asked,) = site_sync.request_due(fake.clock.advance(hours=1), every_minutes=60)
-    state = site_sync.run_sync(asked, config=config, call=fake.call, now=fake.clock)
+    """Run the hourly sync of a site."""
+    (sync_id,) = site_sync.request_due(fake.clock.advance(hours=1), every_minutes=60)
+    state = site_sync.run_sync(sync_id, config=config, call=fake.call, now=fake.clock)
     read_log(site, fake, config)
     return state
 
@@ -52,7 +52,7 @@ def summarize(clock: Clock, *, kept_days: int = 90) -> call_log.Summary:
     return newest
 
 
-# ---- what is written where ----
+# ---- rows and entries ----
 
 
 @pytest.mark.both_databases
@@ -68,43 +68,41 @@ def test_a_sync_without_news_leaves_two_rows_and_no_entry(
     assert report.elapsed_ms is not None
 
 
-def test_a_new_report_and_who_asked_for_it_are_entries(
+def test_a_new_report_and_the_request_for_it_are_entries(
     ready: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     fake.report["plugins"][0]["version"] = "5.3.1"
-    asked = site_sync.request_sync(ready, by=ana, now=clock.advance(hours=1))
-    site_sync.run_sync(asked.id, config=config, call=fake.call, now=clock)
+    requested = site_sync.request_sync(ready, by=ana, now=clock.advance(hours=1))
+    site_sync.run_sync(requested.id, config=config, call=fake.call, now=clock)
     assert events(ready)[-2:] == ["sync_requested", "report_received"]
 
 
-def test_a_call_that_failed_is_a_row_and_entries(
-    ready: Site, fake: FakeSite, config: Config
-) -> None:
+def test_a_failed_call_is_a_row_and_entries(ready: Site, fake: FakeSite, config: Config) -> None:
     fake.losing.add("report")
     sync(ready, fake, config)
     assert {"site_called", "sync_failed"} <= set(events(ready)[-4:])
-    call = next(one for one in SiteCall.newest_of(ready.id, 2) if one.op == "report")
+    call = next(row for row in SiteCall.newest_of(ready.id, 2) if row.op == "report")
     assert call.outcome not in ("", OK)
 
 
 @pytest.mark.both_databases
-def test_a_call_of_a_worker_that_died_is_given_up_after_an_hour(
+def test_a_call_of_a_killed_worker_is_unknown_after_an_hour(
     ready: Site, fake: FakeSite, clock: Clock
 ) -> None:
     SiteCall.note("n" * 22, ready.id, "report", clock.advance(hours=1))
     before = SiteCall.newest_of(ready.id, 1)[0].id
     first = summarize(clock)
-    assert first.last == before - 1, "it may still end"
+    assert first.last == before - 1, "the call may still end"
     clock.advance(hours=1)
     assert summarize(clock).counts == {UNKNOWN: 1}
     SiteCall.finish(["n" * 22], OK, 5, 9)
-    assert SiteCall.get_by_id(before).outcome == UNKNOWN, "what is summarized stays as it is"
+    assert SiteCall.get_by_id(before).outcome == UNKNOWN, "a summarized call does not change"
 
 
 def test_a_call_whose_caller_dropped_the_result_is_complete(
     ready: Site, fake: FakeSite, config: Config
 ) -> None:
-    """Diagnostics, for example, record only one of the addresses they tried."""
+    """For example, diagnostics record only one of the addresses they tried."""
     channel = calls.channel_to(ready, config)
     for refusal, outcome in (("", OK), ("unknown_operation", "refused_by_site")):
         if refusal:
@@ -125,7 +123,7 @@ def test_a_call_that_was_repeated_has_one_result(ready: Site, clock: Clock) -> N
     assert (found["b"].outcome, found["b"].elapsed_ms, found["b"].head_n) == (OK, 7, 3)
 
 
-# ---- the counts of each day ----
+# ---- counts per day ----
 
 
 @pytest.mark.both_databases
@@ -138,16 +136,16 @@ def test_checks_are_counted_by_day_and_long_pauses_are_kept(
     clock.advance(hours=4)
     fake.losing.add("report")
     sync(ready, fake, config)
-    (day,) = [one for one in DailyChecks.select() if one.day == clock().date()]
+    (day,) = [row for row in DailyChecks.select() if row.day == clock().date()]
     assert (day.made, day.answered, day.not_made) == (2, 1, 0)
     assert day.gaps == [[began.isoformat(), clock().isoformat()]]
 
 
-def test_a_check_that_was_cut_short_is_not_made(
+def test_an_interrupted_check_counts_as_not_made(
     ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    (asked,) = site_sync.request_due(clock.advance(days=1), every_minutes=60)
-    Sync.get_by_id(asked).move(to="asking", when=("queued",), started_at=clock())
+    (sync_id,) = site_sync.request_due(clock.advance(days=1), every_minutes=60)
+    Sync.get_by_id(sync_id).move(to="asking", when=("queued",), started_at=clock())
     site_sync.recover(config, clock.advance(minutes=31))
     day = DailyChecks.get(DailyChecks.day == clock().date())
     assert (day.made, day.not_made, day.first_at) == (0, 1, None)
@@ -184,7 +182,7 @@ def test_a_day_is_summarized_once_after_its_end(
 
 
 @pytest.mark.both_databases
-def test_old_rows_are_deleted_with_their_summary_and_the_numbers_stay(
+def test_old_rows_are_deleted_and_their_summary_stays(
     ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     old = summarize(clock)
@@ -196,11 +194,11 @@ def test_old_rows_are_deleted_with_their_summary_and_the_numbers_stay(
     assert call_log.kept_summaries() == [kept]
     assert call_log.find_mismatch() is None
     assert call_log.kept_since() == SiteCall.get_by_id(kept.first).at
-    assert read_log(ready, fake, config) == "read", "older entries of the site are no finding"
+    assert read_log(ready, fake, config) == "read", "older entries of the site raise no alert"
 
 
 @pytest.mark.both_databases
-def test_many_old_rows_are_deleted_a_few_at_a_time_while_others_may_write(
+def test_many_old_rows_are_deleted_in_steps_that_let_others_write(
     ready: Site, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(7):
@@ -212,10 +210,10 @@ def test_many_old_rows_are_deleted_a_few_at_a_time_while_others_may_write(
     monkeypatch.setattr(call_log_rows, "_FORGOTTEN_AT_ONCE", 3)
     with counted_queries() as statements:
         kept = summarize(clock, kept_days=30)
-    deleted = [place for place, one in enumerate(statements) if "DELETE" in one]
-    committed = max(place for place, one in enumerate(statements) if "INSERT" in one)
+    deleted = [place for place, statement in enumerate(statements) if "DELETE" in statement]
+    committed = max(place for place, statement in enumerate(statements) if "INSERT" in statement)
     assert len(deleted) == -(-old.calls // 3)
-    assert deleted[0] > committed, "the summary is stored before"
+    assert deleted[0] > committed, "the summary is stored first"
     assert [call.id for call in SiteCall.select()] == [kept.first]
 
 
@@ -229,12 +227,12 @@ CHANGES: dict[str, Callable[[SiteCall], Any]] = {
     "another operation": lambda call: SiteCall.update(op="revoke"),
     "another nonce": lambda call: SiteCall.update(nonce="x" * 22),
     "another entry": lambda call: SiteCall.update(head_n=77),
-    "it is gone": lambda call: SiteCall.delete(),
+    "deleted": lambda call: SiteCall.delete(),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_row_that_was_changed_is_found_here_and_by_a_stranger(
+def test_aura_and_the_exports_verifier_find_a_changed_row(
     change: Callable[[SiteCall], Any],
     ready: Site,
     fake: FakeSite,
@@ -256,9 +254,9 @@ def test_a_row_that_was_changed_is_found_here_and_by_a_stranger(
     assert (verdict.status, "the call log" in verdict.output) == (1, True), verdict.output
 
 
-# PostgreSQL stores no such time.
+# PostgreSQL cannot store such a time.
 @pytest.mark.sqlite_only
-def test_a_row_that_cannot_even_be_read_is_found(
+def test_an_unreadable_row_is_found(
     ready: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
     sync(ready, fake, config)
@@ -269,7 +267,7 @@ def test_a_row_that_cannot_even_be_read_is_found(
     assert found.reason == "a call that it summarizes was changed in the call log"
 
 
-def test_rows_cannot_be_pruned_before_their_time(
+def test_rows_cannot_be_pruned_early(
     ready: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
     sync(ready, fake, config)
@@ -283,8 +281,8 @@ def test_a_summary_that_skips_calls_is_found(ready: Site, clock: Clock) -> None:
     first = summarize(clock)
     facts = replace(first, first=first.last + 3, last=first.last + 3)
     with transaction():
-        told = {name: value for name, value in vars(facts).items() if name not in ("seq", "at")}
-        entry = audit.record(CallLogSummarized(**told), SYSTEM, now=clock())
+        values = {name: value for name, value in vars(facts).items() if name not in ("seq", "at")}
+        entry = audit.record(CallLogSummarized(**values), SYSTEM, now=clock())
     assert call_log.find_mismatch() == (entry.seq, "it does not continue the summary before it")
 
 
@@ -292,7 +290,7 @@ def test_a_summary_that_skips_calls_is_found(ready: Site, clock: Clock) -> None:
 
 
 def exported(config: Config, clock: Clock, path: Path, **scope: Any) -> list[dict[str, Any]]:
-    """Write an export, verify it as a stranger, and return its calls."""
+    """Write an export, verify it with the program in it, and return its calls."""
     covered = export.make_scope(**scope)
     export.write_export(path, "zip", covered, config, clock.advance(minutes=5), lambda n: None)
     verdict = verify(path)
@@ -330,7 +328,7 @@ def test_an_excerpt_proves_its_own_calls_and_shows_no_others(
     assert 0 < len(late) < len(lines)
 
 
-def test_an_export_after_pruning_counts_what_is_gone(
+def test_an_export_after_pruning_counts_the_deleted_calls(
     ready: Site, fake: FakeSite, config: Config, tmp_path: Path
 ) -> None:
     old = summarize(fake.clock)
@@ -341,27 +339,27 @@ def test_an_export_after_pruning_counts_what_is_gone(
     assert (len(lines), old.calls > 0, kept.kept_from > 1) == (kept.calls, True, True)
 
 
-def test_a_verification_shows_that_it_works_on_the_call_log(
+def test_a_verification_of_the_call_log_reports_its_progress(
     ready: Site, fake: FakeSite, config: Config, ana: Actor
 ) -> None:
-    """Otherwise one of millions of calls counts as lost."""
+    """Otherwise a verification of millions of calls counts as lost."""
     for _ in range(3):
         sync(ready, fake, config)
         summarize(fake.clock)
-    asked = verification.request_verification(by=ana, now=fake.clock())
+    requested = verification.request_verification(by=ana, now=fake.clock())
     times: list[datetime] = []
 
     def now() -> datetime:
         times.append(fake.clock.advance(minutes=4))
         return times[-1]
 
-    assert verification.run_verification(asked.id, now=now) == WHOLE
-    # Read at the start, for the chain, for each day's calls, and twice at the end.
+    assert verification.run_verification(requested.id, now=now) == WHOLE
+    # The clock is read at the start, for the chain, for each day's calls, and twice at the end.
     assert len(times) >= 1 + 1 + 3 + 2
-    assert Verification.get_by_id(asked.id).heartbeat_at == times[-3]
+    assert Verification.get_by_id(requested.id).heartbeat_at == times[-3]
 
 
-def test_an_export_shows_that_it_works_on_the_call_log(
+def test_an_export_of_the_call_log_reports_its_progress(
     ready: Site, fake: FakeSite, config: Config, ana: Actor
 ) -> None:
     """Otherwise an export of millions of calls counts as lost, and never ends."""
@@ -369,14 +367,14 @@ def test_an_export_shows_that_it_works_on_the_call_log(
         sync(ready, fake, config)
         summarize(fake.clock)
     at = fake.clock()
-    asked = export.request_export("zip", export.make_scope(), by=ana, confirmed_at=at, now=at)
+    requested = export.request_export("zip", export.make_scope(), by=ana, confirmed_at=at, now=at)
     times: list[datetime] = []
 
     def now() -> datetime:
         times.append(fake.clock.advance(minutes=2))
-        assert export.queue_due_exports(config, times[-1]) == 0, "it counts as lost"
+        assert export.queue_due_exports(config, times[-1]) == 0, "the export counts as lost"
         return times[-1]
 
-    assert export.run_export(asked.id, config=config, now=now) == DONE
+    assert export.run_export(requested.id, config=config, now=now) == DONE
     # At the start, before each day's calls, and twice for the site: its checkpoints and its log.
     assert len(times) >= 1 + 3 + 2

@@ -1,4 +1,4 @@
-"""A site names where it can be called; signed requests and its server's password go to it alone."""
+"""A site names its endpoints; signed requests and its server's password go only to its server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ELSEWHERE = [
 
 
 class Naming(FakeSite):
-    """A site that names more endpoints than are its own."""
+    """A site that also names endpoints on other servers."""
 
     @property
     def endpoints(self) -> list[str]:
@@ -39,12 +39,12 @@ class Naming(FakeSite):
 
 
 @pytest.mark.parametrize("named", ELSEWHERE)
-def test_another_server_is_not_the_same(named: str) -> None:
+def test_another_server_is_refused(named: str) -> None:
     assert not calls.is_same_server(f"https://bakery.example{RPC}", named)
 
 
 @pytest.mark.parametrize(
-    ("known", "named"),
+    ("stored", "named"),
     [
         (f"https://bakery.example{RPC}", "https://bakery.example/?rest_route=/siteagent/v1/rpc"),
         (f"https://bakery.example{RPC}", f"https://www.bakery.example:443{RPC}"),
@@ -52,11 +52,11 @@ def test_another_server_is_not_the_same(named: str) -> None:
         (f"http://bakery.example:80{RPC}", f"http://bakery.example/shop{RPC}"),
     ],
 )
-def test_other_paths_and_spellings_of_the_site_are(known: str, named: str) -> None:
-    assert calls.is_same_server(known, named)
+def test_other_paths_and_spellings_of_the_site_are_accepted(stored: str, named: str) -> None:
+    assert calls.is_same_server(stored, named)
 
 
-def test_what_a_site_names_elsewhere_at_pairing_is_not_kept(
+def test_endpoints_on_another_server_are_not_stored_at_pairing(
     ana: Actor, clock: Clock, config: Config, jobs: object
 ) -> None:
     site = make_site(ana, now=clock())
@@ -64,7 +64,7 @@ def test_what_a_site_names_elsewhere_at_pairing_is_not_kept(
     assert site.endpoints == [f"{site.url}{RPC}"]
 
 
-def test_it_is_not_called_where_another_server_was_named(
+def test_endpoints_on_another_server_are_never_called(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     Site.update(endpoints=[paired.endpoint, *ELSEWHERE]).where(Site.id == paired.id).execute()
@@ -75,38 +75,38 @@ def test_it_is_not_called_where_another_server_was_named(
     assert {endpoint for _, _, endpoint in fake.calls} <= {paired.endpoint}
 
 
-def test_a_move_to_another_server_takes_no_password_along(
+def test_a_move_to_another_server_removes_the_password(
     paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    given = {"name": "staging", "password": "let me in", "by": ana, "config": config}
-    sites.set_server_login(paired, **given, now=clock())
+    login = {"name": "staging", "password": "let me in", "by": ana, "config": config}
+    sites.set_server_login(paired, **login, now=clock())
     there = "https://new.example"
     evidence = {"now": there, "endpoints": []}
     Site.update(quarantine=MOVED, quarantine_evidence=evidence).execute()
     paired.refresh()
     fake.says_home = there
-    asked = rotation.follow_move(paired, by=ana, config=config, now=clock())
+    requested = rotation.follow_move(paired, by=ana, config=config, now=clock())
     sent: dict[str, str] = {}
 
     def call(channel: Any, *args: Any, **more: Any) -> Any:
         sent[channel.endpoint] = channel.server_login
         return fake.call(channel, *args, **more)
 
-    assert rotation.run_rotation(asked.id, config=config, call=call, now=clock) == "done"
+    assert rotation.run_rotation(requested.id, config=config, call=call, now=clock) == "done"
     assert sent
     assert set(sent.values()) == {""}
     found = Site.get_by_id(paired.id)
     assert (found.url, found.server_login_sealed) == (there, None)
-    events = [one.event for one in AuditEntry.newest(site_id=paired.id, limit=6)]
+    events = [entry.event for entry in AuditEntry.newest(site_id=paired.id, limit=6)]
     assert "server_login_changed" in events
 
 
 def test_new_keys_at_the_known_address_keep_the_password(
     paired: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    given = {"name": "staging", "password": "let me in", "by": ana, "config": config}
-    sites.set_server_login(paired, **given, now=clock())
-    asked = rotation.request_rotation(paired, by=ana, config=config, now=clock())
-    assert rotation.run_rotation(asked.id, config=config, call=fake.call, now=clock) == "done"
+    login = {"name": "staging", "password": "let me in", "by": ana, "config": config}
+    sites.set_server_login(paired, **login, now=clock())
+    requested = rotation.request_rotation(paired, by=ana, config=config, now=clock())
+    assert rotation.run_rotation(requested.id, config=config, call=fake.call, now=clock) == "done"
     found = Site.get_by_id(paired.id)
     assert calls.server_login(found, config) == "staging:let me in"

@@ -1,4 +1,4 @@
-"""What people decide about changes: every allowed and every forbidden move, and who may."""
+"""Decisions about changes: the allowed and forbidden transitions, and who may decide."""
 
 from __future__ import annotations
 
@@ -49,17 +49,17 @@ pytestmark = pytest.mark.both_databases
 
 @pytest.fixture
 def four_eyes(ready: Site) -> Site:
-    """The site of a client who asks for a second person."""
+    """The site of a client who requires a second person."""
     client = Client.named("Bakery Ltd")
     client.set_approval_mode(FOUR_EYES)
     Site.update(client=client).where(Site.id == ready.id).execute()
     return Site.get_by_id(ready.id)
 
 
-# ---- the life of a change ----
+# ---- states ----
 
 
-def test_a_change_moves_only_as_the_table_allows(ready: Site, ben: Actor, clock: Clock) -> None:
+def test_a_change_makes_only_allowed_transitions(ready: Site, ben: Actor, clock: Clock) -> None:
     change = propose(ready, ben, clock())
     for was, to in product(STATES, STATES):
         Change.update(state=was).execute()
@@ -69,7 +69,7 @@ def test_a_change_moves_only_as_the_table_allows(ready: Site, ben: Actor, clock:
         assert change.state == (to if allowed else was)
 
 
-def test_nothing_leads_back_to_approved_and_nothing_out_of_an_end() -> None:
+def test_no_state_leads_back_to_approved_or_out_of_an_end() -> None:
     assert [state for state, onwards in ALLOWED.items() if APPROVED in onwards] == [PROPOSED]
     assert set(ENDED) == {
         "succeeded", "failed", "rolled_back", "refused", "rejected", "expired", "cancelled",
@@ -79,7 +79,7 @@ def test_nothing_leads_back_to_approved_and_nothing_out_of_an_end() -> None:
 # ---- approving ----
 
 
-def test_an_approval_releases_exactly_what_was_shown(
+def test_an_approval_covers_exactly_what_was_shown(
     proposed: Change, ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     approve(proposed, ana, config, clock())
@@ -99,14 +99,14 @@ def test_an_approval_releases_exactly_what_was_shown(
     assert jobs.names()[-1] == "run_change"
 
 
-def test_whoever_proposed_it_may_release_it_and_is_shown_as_that(
+def test_a_proposer_may_approve_and_is_recorded_as_such(
     proposed: Change, ben: Actor, config: Config, clock: Clock
 ) -> None:
     approve(proposed, ben, config, clock())
     assert proposed.how == "self_confirmed"
 
 
-def test_where_two_are_asked_for_the_proposer_is_not_the_approver(
+def test_with_four_eyes_the_proposer_cannot_approve(
     four_eyes: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = check(propose(four_eyes, ben, clock()), fake, config)
@@ -118,7 +118,7 @@ def test_where_two_are_asked_for_the_proposer_is_not_the_approver(
     assert change.how == "second_person"
 
 
-def test_a_client_who_asks_for_two_in_between_gets_two(
+def test_four_eyes_set_after_the_proposal_apply(
     proposed: Change, ready: Site, ben: Actor, config: Config, clock: Clock
 ) -> None:
     client = Client.named("Bakery Ltd")
@@ -128,18 +128,18 @@ def test_a_client_who_asks_for_two_in_between_gets_two(
         release(proposed, ben, config, clock())
 
 
-@pytest.mark.parametrize("change_of_heart", [{"role": "viewer"}, {"disabled_at": "now"}])
-def test_a_role_that_was_taken_meanwhile_releases_nothing(
-    proposed: Change, ana: Actor, config: Config, clock: Clock, change_of_heart: dict[str, Any]
+@pytest.mark.parametrize("account_change", [{"role": "viewer"}, {"disabled_at": "now"}])
+def test_an_approver_who_lost_the_role_meanwhile_is_refused(
+    proposed: Change, ana: Actor, config: Config, clock: Clock, account_change: dict[str, Any]
 ) -> None:
-    if "disabled_at" in change_of_heart:
-        change_of_heart = {"disabled_at": clock()}
-    User.update(**change_of_heart).where(User.id == ana.id).execute()
+    if "disabled_at" in account_change:
+        account_change = {"disabled_at": clock()}
+    User.update(**account_change).where(User.id == ana.id).execute()
     with pytest.raises(Forbidden):
         release(proposed, ana, config, clock())
 
 
-def test_a_password_typed_long_ago_releases_nothing(
+def test_an_approval_needs_a_recent_password(
     proposed: Change, ana: Actor, config: Config, clock: Clock
 ) -> None:
     with pytest.raises(ReauthenticationRequired):
@@ -150,7 +150,7 @@ def test_a_password_typed_long_ago_releases_nothing(
 
 
 @pytest.mark.parametrize("seen", ["", "0" * 64, "x"])
-def test_another_digest_releases_nothing(
+def test_an_approval_of_another_digest_is_refused(
     proposed: Change, ana: Actor, config: Config, clock: Clock, seen: str
 ) -> None:
     with pytest.raises(StaleChange):
@@ -158,7 +158,7 @@ def test_another_digest_releases_nothing(
     assert Change.get_by_id(proposed.id).state == PROPOSED
 
 
-def test_before_the_dry_run_there_is_nothing_to_approve(
+def test_an_update_cannot_be_approved_before_its_dry_run(
     ready: Site, ben: Actor, ana: Actor, config: Config, clock: Clock
 ) -> None:
     with pytest.raises(StaleChange):
@@ -168,7 +168,7 @@ def test_before_the_dry_run_there_is_nothing_to_approve(
 @pytest.mark.parametrize(
     "column", [{"kid": "another.1"}, {"from_version": "5.2"}, {"not_after": "past"}]
 )
-def test_an_approval_is_void_when_the_site_is_not_as_it_was(
+def test_an_approval_is_refused_when_the_site_has_changed(
     proposed: Change, ana: Actor, config: Config, clock: Clock, column: dict[str, Any]
 ) -> None:
     if "not_after" in column:
@@ -190,7 +190,7 @@ def test_a_second_click_changes_nothing(
     assert events(ready).count("change_approved") == 1
 
 
-def test_together_means_all_or_none(
+def test_several_updates_are_approved_together_or_not_at_all(
     ready: Site, fake: FakeSite, ben: Actor, ana: Actor, config: Config, clock: Clock
 ) -> None:
     other = make_site(ana, now=clock(), url="https://florist.example", name="Florist")
@@ -210,19 +210,19 @@ def test_together_means_all_or_none(
     )
     check(both[0], fake, config)
     check(both[1], there, config)
-    seen = {one.id: one.digest for one in both}
-    told: dict[str, Any] = {"by": ana, "confirmed_at": clock(), "config": config}
+    seen = {change.id: change.digest for change in both}
+    terms: dict[str, Any] = {"by": ana, "confirmed_at": clock(), "config": config}
     with pytest.raises(StaleChange):
-        approvals.approve_changes(both, seen={**seen, both[1].id: "0" * 64}, now=clock(), **told)
-    assert {one.state for one in Change.select()} == {PROPOSED}
-    assert approvals.approve_changes(both, seen=seen, now=clock(), **told) == 2
-    assert {one.state for one in Change.select()} == {APPROVED}
+        approvals.approve_changes(both, seen={**seen, both[1].id: "0" * 64}, now=clock(), **terms)
+    assert {change.state for change in Change.select()} == {PROPOSED}
+    assert approvals.approve_changes(both, seen=seen, now=clock(), **terms) == 2
+    assert {change.state for change in Change.select()} == {APPROVED}
 
 
-# ---- not approving ----
+# ---- rejecting, cancelling and expiring ----
 
 
-def test_a_rejection_says_why(proposed: Change, ana: Actor, clock: Clock, ready: Site) -> None:
+def test_a_rejection_has_a_reason(proposed: Change, ana: Actor, clock: Clock, ready: Site) -> None:
     with pytest.raises(Invalid):
         approvals.reject_change(proposed, by=ana, reason="  ", now=clock())
     approvals.reject_change(proposed, by=ana, reason="not before Friday", now=clock())
@@ -232,7 +232,7 @@ def test_a_rejection_says_why(proposed: Change, ana: Actor, clock: Clock, ready:
     assert events(ready)[-1] == "change_rejected"
 
 
-def test_what_is_approved_can_be_cancelled_until_it_begins(
+def test_an_approved_update_can_be_cancelled_until_it_starts(
     proposed: Change, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     approve(proposed, ana, config, clock())
@@ -243,7 +243,7 @@ def test_what_is_approved_can_be_cancelled_until_it_begins(
         proposals.cancel_change(proposed, by=ben, now=clock())
 
 
-def test_what_nobody_decides_expires(
+def test_an_undecided_update_expires(
     proposed: Change, clock: Clock, ready: Site, jobs: RecordingQueue
 ) -> None:
     clock.advance(days=4)
@@ -268,7 +268,7 @@ def test_what_nobody_decides_expires(
         lambda plan: plan.pop("approval"),
     ],
 )
-def test_a_plan_that_says_anything_else_is_not_the_approved_one(
+def test_a_plan_with_any_other_content_is_not_the_approved_one(
     proposed: Change, clock: Clock, alter: Any
 ) -> None:
     document = proposed.document.encode()
@@ -286,7 +286,7 @@ def test_a_plan_that_says_anything_else_is_not_the_approved_one(
     ("begins", "ends", "is_plan"),
     [(0, 0, True), (60, -60, True), (-1, 0, False), (0, 1, False), (10**9, 0, False)],
 )
-def test_a_plan_may_be_valid_for_a_part_of_the_approved_time_only(
+def test_a_plan_may_be_valid_only_within_the_approved_time(
     proposed: Change, clock: Clock, begins: int, ends: int, is_plan: bool
 ) -> None:
     document = proposed.document.encode()
@@ -299,7 +299,7 @@ def test_a_plan_may_be_valid_for_a_part_of_the_approved_time_only(
     assert not change_plan.is_plan_of(plan, plan, proposed.digest)
 
 
-def test_the_audit_log_of_a_change_is_whole(
+def test_the_audit_log_has_every_event_of_a_change(
     proposed: Change, ana: Actor, config: Config, fake: FakeSite, ready: Site, clock: Clock
 ) -> None:
     approve(proposed, ana, config, clock())
@@ -314,7 +314,7 @@ def test_the_audit_log_of_a_change_is_whole(
     assert audit.verify_chain().is_whole
 
 
-def test_asking_twice_for_the_dry_run_changes_nothing(
+def test_a_second_dry_run_changes_nothing(
     proposed: Change, fake: FakeSite, config: Config, ready: Site
 ) -> None:
     digest = proposed.digest
@@ -325,7 +325,7 @@ def test_asking_twice_for_the_dry_run_changes_nothing(
     assert dry_run.run_dry_run(4711, config=config, call=fake.call, now=fake.clock) == "gone"
 
 
-def test_ana_and_olga_are_two(
+def test_two_owners_are_two_people(
     four_eyes: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     olga = Actor.of(make_user("Olga", "owner"), "192.0.2.9")
@@ -334,7 +334,7 @@ def test_ana_and_olga_are_two(
     assert change.decided_by == "Olga"
 
 
-def test_a_site_that_cannot_write_just_now_is_asked_again(
+def test_a_site_that_cannot_write_is_called_again(
     ready: Site, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.refusing["change.check"] = "nonce_store_unavailable"

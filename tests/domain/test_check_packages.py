@@ -1,4 +1,4 @@
-"""Aura downloads each package of WordPress.org once, and compares it with what a site was given."""
+"""Aura downloads each WordPress.org package once, and compares it with what sites received."""
 
 from __future__ import annotations
 
@@ -48,53 +48,53 @@ def wordpress_org() -> PackageServer:
 
 @pytest.fixture
 def seen(ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock) -> Change:
-    """A site has named the package that WordPress.org serves as well."""
+    """Have a site name the package that WordPress.org serves."""
     fake.changes.package, fake.changes.package_path = pins_of(akismet()), PATH
     return check(propose(ready, ben, clock()), fake, config)
 
 
 @pytest.fixture
-def do(seen: Change, wordpress_org: PackageServer, config: Config, clock: Clock) -> Check:
-    """What the worker does with the package."""
-    known = KnownPackage.get()
+def job(seen: Change, wordpress_org: PackageServer, config: Config, clock: Clock) -> Check:
+    """Return the worker's check of the package."""
+    row = KnownPackage.get()
     return lambda: package_checks.check_package(
-        known.id, config=config, fetch=wordpress_org.fetch, now=clock
+        row.id, config=config, fetch=wordpress_org.fetch, now=clock
     )
 
 
 def test_the_same_bytes_are_confirmed_and_kept(
-    seen: Change, do: Check, jobs: RecordingQueue, config: Config, clock: Clock
+    seen: Change, job: Check, jobs: RecordingQueue, config: Config, clock: Clock
 ) -> None:
-    known = KnownPackage.get()
-    assert ("check_package", (known.id,), 0) in jobs.jobs
-    assert known.state == UNCHECKED
-    assert do() == CHECKED
-    known.refresh()
-    assert (known.checked_at, known.files, known.size) == (clock(), 2, len(akismet()))
-    cached = package_cache.find(known.sha256, config)
+    row = KnownPackage.get()
+    assert ("check_package", (row.id,), 0) in jobs.jobs
+    assert row.state == UNCHECKED
+    assert job() == CHECKED
+    row.refresh()
+    assert (row.checked_at, row.files, row.size) == (clock(), 2, len(akismet()))
+    cached = package_cache.find(row.sha256, config)
     assert cached is not None
     assert cached.read_bytes() == akismet()
 
 
-def test_it_is_downloaded_once_whatever_happens(
-    do: Check, wordpress_org: PackageServer, clock: Clock
+def test_a_package_is_downloaded_once(
+    job: Check, wordpress_org: PackageServer, clock: Clock
 ) -> None:
-    assert (do(), do()) == (CHECKED, CHECKED)
+    assert (job(), job()) == (CHECKED, CHECKED)
     assert package_checks.recover_checks(clock()) == 0
     assert wordpress_org.asked == {PATH: 1}
 
 
 def test_a_second_worker_waits_for_the_first(
-    do: Check, wordpress_org: PackageServer, config: Config, clock: Clock
+    job: Check, wordpress_org: PackageServer, config: Config, clock: Clock
 ) -> None:
     states: list[str] = []
 
     def fetch(path: str, target: Path) -> Download:
-        states.append(do())
+        states.append(job())
         return wordpress_org.fetch(path, target)
 
-    known = KnownPackage.get()
-    first = package_checks.check_package(known.id, config=config, fetch=fetch, now=clock)
+    row = KnownPackage.get()
+    first = package_checks.check_package(row.id, config=config, fetch=fetch, now=clock)
     assert (first, states) == (CHECKED, ["busy"])
     assert wordpress_org.asked == {PATH: 1}
 
@@ -119,9 +119,9 @@ def test_a_package_from_elsewhere_is_not_downloaded(
     ],
     ids=["one byte changed", "an extra file"],
 )
-def test_other_bytes_than_the_site_was_given_stop_the_version_everywhere(
+def test_a_package_that_differs_from_the_sites_blocks_its_version(
     seen: Change,
-    do: Check,
+    job: Check,
     wordpress_org: PackageServer,
     ana: Actor,
     config: Config,
@@ -129,7 +129,7 @@ def test_other_bytes_than_the_site_was_given_stop_the_version_everywhere(
     other: bytes,
 ) -> None:
     wordpress_org.packages[PATH] = other
-    do()
+    job()
     (alert,) = Alert.unresolved(EVERYTHING)
     assert (alert.kind, alert.site_id) == (alerts.PACKAGE_DIFFERS, seen.site_id)
     assert alert.evidence["aura"]["package_sha256"] == pins_of(other)[0]
@@ -140,9 +140,9 @@ def test_other_bytes_than_the_site_was_given_stop_the_version_everywhere(
 
 
 @pytest.mark.parametrize("name", hostile())
-def test_a_package_that_no_plugin_needs_is_refused(
+def test_a_package_with_hostile_content_is_refused(
     seen: Change,
-    do: Check,
+    job: Check,
     wordpress_org: PackageServer,
     fake: FakeSite,
     ana: Actor,
@@ -152,7 +152,7 @@ def test_a_package_that_no_plugin_needs_is_refused(
 ) -> None:
     wordpress_org.packages[PATH], code = hostile()[name]
     approve(seen, ana, config, clock())
-    assert do() == REFUSED
+    assert job() == REFUSED
     assert list((config.var_dir / "packages").iterdir()) == []
     assert run_change(seen, fake, config) == CANCELLED
     assert seen.outcome_reason == code
@@ -170,29 +170,29 @@ def test_without_wordpress_org_a_rule_waits_and_a_person_decides(
     auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=clock(), now=clock())
     change = carried_out(fake, config)
     assert change.state == PROPOSED
-    known = KnownPackage.get()
+    row = KnownPackage.get()
     wordpress_org.error = ErrorCode.dns
-    told = {"config": config, "fetch": wordpress_org.fetch, "now": clock}
-    assert package_checks.check_package(known.id, **told) == UNCHECKED
-    known.refresh()
-    assert (known.problem, known.next_attempt_at) == ("dns", clock() + timedelta(minutes=1))
+    options = {"config": config, "fetch": wordpress_org.fetch, "now": clock}
+    assert package_checks.check_package(row.id, **options) == UNCHECKED
+    row.refresh()
+    assert (row.problem, row.next_attempt_at) == ("dns", clock() + timedelta(minutes=1))
     assert auto_update_rules.approve_due(config, clock()) == 0
     clock.advance(minutes=2)
     assert package_checks.recover_checks(clock()) == 1
     wordpress_org.error = None
-    assert package_checks.check_package(known.id, **told) == CHECKED
+    assert package_checks.check_package(row.id, **options) == CHECKED
     assert auto_update_rules.approve_due(config, clock()) == 0, "the releases are not compared yet"
-    release_comparisons.resume_with(known.id, clock())
+    release_comparisons.resume_with(row.id, clock())
     comparison = ReleaseComparison.get()
-    assert release_comparisons.compare(comparison.id, **told) == DONE
+    assert release_comparisons.compare(comparison.id, **options) == DONE
     assert auto_update_rules.approve_due(config, clock()) == 1
 
 
-def test_a_person_may_approve_what_the_site_has_named(
-    seen: Change, do: Check, wordpress_org: PackageServer, ana: Actor, config: Config, clock: Clock
+def test_a_person_may_approve_an_unchecked_package(
+    seen: Change, job: Check, wordpress_org: PackageServer, ana: Actor, config: Config, clock: Clock
 ) -> None:
     wordpress_org.error = ErrorCode.connect_timeout
-    do()
+    job()
     assert approve(seen, ana, config, clock()).state == APPROVED
 
 
@@ -202,21 +202,21 @@ def test_a_person_may_approve_what_the_site_has_named(
     ids=["another version", "another plugin"],
 )
 def test_a_package_of_another_version_or_plugin_proves_nothing(
-    do: Check, wordpress_org: PackageServer, config: Config, package: bytes
+    job: Check, wordpress_org: PackageServer, config: Config, package: bytes
 ) -> None:
     wordpress_org.packages[PATH] = package
-    assert do() == UNCHECKED
+    assert job() == UNCHECKED
     assert KnownPackage.get().problem == "package_mismatch"
     assert Alert.unresolved(EVERYTHING) == []
     assert list((config.var_dir / "packages").iterdir()) == []
 
 
-def test_after_two_weeks_aura_stops_asking(
-    do: Check, wordpress_org: PackageServer, clock: Clock
+def test_after_two_weeks_aura_stops_trying(
+    job: Check, wordpress_org: PackageServer, clock: Clock
 ) -> None:
     wordpress_org.error = ErrorCode.not_found
     for _ in range(100):
-        do()
+        job()
         clock.advance(hours=6)
     assert KnownPackage.get().next_attempt_at is None
     assert package_checks.recover_checks(clock()) == 0
@@ -224,9 +224,9 @@ def test_after_two_weeks_aura_stops_asking(
 
 
 def test_further_sites_do_not_download_what_aura_has(
-    seen: Change, do: Check, fake: FakeSite, ben: Actor, config: Config, clock: Clock
+    seen: Change, job: Check, fake: FakeSite, ben: Actor, config: Config, clock: Clock
 ) -> None:
-    do()
+    job()
     seen.move(CANCELLED)
     facts: list[Any] = []
     answer = fake.changes.answer
@@ -238,34 +238,34 @@ def test_further_sites_do_not_download_what_aura_has(
 
 
 def test_a_package_that_cannot_be_stored_is_tried_again_later(
-    do: Check, seen: Change, config: Config, clock: Clock
+    job: Check, seen: Change, config: Config, clock: Clock
 ) -> None:
     def fill_the_disk(*_: object) -> Download:
         raise OSError(ENOSPC, "No space left on device")
 
-    known = KnownPackage.get()
-    state = package_checks.check_package(known.id, config=config, fetch=fill_the_disk, now=clock)
-    known.refresh()
-    assert (state, known.problem) == (UNCHECKED, packages.DISK)
+    row = KnownPackage.get()
+    state = package_checks.check_package(row.id, config=config, fetch=fill_the_disk, now=clock)
+    row.refresh()
+    assert (state, row.problem) == (UNCHECKED, packages.DISK)
     assert package_checks.recover_checks(clock()) == 0
     clock.advance(minutes=2)
     assert package_checks.recover_checks(clock()) == 1
-    assert do() == CHECKED
+    assert job() == CHECKED
 
 
 @pytest.mark.parametrize("moved", ["host", "path"])
-def test_what_is_offered_elsewhere_is_downloaded_by_the_site(
-    seen: Change, do: Check, fake: FakeSite, ben: Actor, config: Config, clock: Clock, moved: str
+def test_a_package_from_another_address_needs_the_sites_own_hashes(
+    seen: Change, job: Check, fake: FakeSite, ben: Actor, config: Config, clock: Clock, moved: str
 ) -> None:
-    """A site that leaves the hashes to Aura for another package than Aura's names none."""
-    do()
+    """A site that names another package than Aura, and leaves the hashes to Aura, is refused."""
+    job()
     seen.move(CANCELLED)
     answer = fake.changes.answer
 
     def elsewhere(site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
-        told = answer(site, document)
-        told["facts"][f"package_{moved}"] = "other"
-        return told
+        reply = answer(site, document)
+        reply["facts"][f"package_{moved}"] = "other"
+        return reply
 
     fake.changes.answer = elsewhere
     again = check(propose(seen.site, ben, clock()), fake, config)
@@ -276,7 +276,7 @@ def test_what_is_offered_elsewhere_is_downloaded_by_the_site(
 
 
 def fill(config: Config, *sizes: int) -> list[str]:
-    """Packages of these sizes, the oldest first."""
+    """Store packages of these sizes, the oldest first, and return their digests."""
     names = []
     for number, size in enumerate(sizes):
         sha256 = f"{number:064x}"
@@ -288,7 +288,7 @@ def fill(config: Config, *sizes: int) -> list[str]:
     return names
 
 
-def test_the_cache_keeps_what_was_used_last(config: Config) -> None:
+def test_the_cache_keeps_the_packages_used_last(config: Config) -> None:
     small = replace(config, package_cache_mb=1)
     first, second, third = fill(small, 400_000, 400_000, 400_000)
     assert package_cache.find(first, small) is not None
@@ -305,7 +305,7 @@ def test_a_package_larger_than_the_cache_is_not_kept(config: Config) -> None:
     assert list((config.var_dir / "packages").iterdir()) == []
 
 
-def test_what_a_killed_worker_left_is_removed(config: Config) -> None:
+def test_files_of_a_killed_worker_are_removed(config: Config) -> None:
     with package_cache.new_file(config) as file:
         lost = file.with_name("download-lost")
         lost.write_bytes(b"half")

@@ -1,4 +1,4 @@
-"""A site is down after three strikes, and nothing else makes it so."""
+"""A site counts as down after three failed checks in a row, and for no other reason."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pages(clock: Clock) -> FrontPages:
 
 @pytest.fixture
 def watched(ready: Site, config: Config, clock: Clock, pages: FrontPages) -> Site:
-    """The site after an hour in which every check found it up."""
+    """Return the site after an hour in which every check found it up."""
     rounds.request_due(clock())
     play(pages, config, clock() + timedelta(hours=1))
     return ready
@@ -45,7 +45,7 @@ def watched(ready: Site, config: Config, clock: Clock, pages: FrontPages) -> Sit
 def others(
     ana: Actor, clock: Clock, watched: Site, pages: FrontPages, config: Config
 ) -> list[Site]:
-    """Five more sites, each on a server of its own, all of them up."""
+    """Add five more sites that are up, each on a server of its own."""
     made = [
         make_site(ana, now=clock(), url=f"https://s{number}.example", name=f"Shop {number}")
         for number in range(5)
@@ -67,7 +67,7 @@ def words(actor: Actor) -> list[tuple[str, str, str]]:
     return [(item.about, item.word, item.severity) for item in found]
 
 
-def breaks(pages: FrontPages, site: Site, *, at: datetime, minutes: float) -> None:
+def break_site(pages: FrontPages, site: Site, *, at: datetime, minutes: float) -> None:
     """Have the site refuse connections for a while."""
     ends = at + timedelta(minutes=minutes)
     pages.answers[site.url] = lambda now: failing() if at <= now < ends else None
@@ -81,7 +81,7 @@ def test_a_site_that_answers_is_up_and_checked_every_five_minutes(
     assert words(ana) == []
 
 
-def test_the_third_strike_within_two_minutes_makes_it_down(
+def test_three_failures_within_two_minutes_make_a_site_down(
     watched: Site, pages: FrontPages, config: Config, clock: Clock, ana: Actor, jobs: RecordingQueue
 ) -> None:
     began = clock()
@@ -105,7 +105,7 @@ def test_the_third_strike_within_two_minutes_makes_it_down(
 
 
 @pytest.mark.parametrize("strikes", [1, 2])
-def test_fewer_strikes_are_nothing(
+def test_fewer_failures_change_nothing(
     watched: Site, pages: FrontPages, config: Config, clock: Clock, ana: Actor, strikes: int
 ) -> None:
     left = [failing()] * strikes
@@ -116,10 +116,10 @@ def test_fewer_strikes_are_nothing(
     assert sum(row.down_s for row in UptimeSpan.select()) == 0
 
 
-def test_an_outage_counts_from_its_first_strike_to_the_first_page(
+def test_an_outage_lasts_from_its_first_failure_to_the_next_page(
     watched: Site, pages: FrontPages, config: Config, clock: Clock, ana: Actor, jobs: RecordingQueue
 ) -> None:
-    breaks(pages, watched, at=clock(), minutes=30)
+    break_site(pages, watched, at=clock(), minutes=30)
     play(pages, config, clock() + timedelta(hours=2))
     outage = Outage.get()
     assert outage.ended_at is not None
@@ -133,14 +133,14 @@ def test_an_outage_counts_from_its_first_strike_to_the_first_page(
         assert sum(row.down_s for row in rows) == length
     watched_s = sum(row.seconds("up", "down") for row in days)
     assert 3 * 3600 - 600 <= watched_s <= 3 * 3600
-    # The site is synced at once, so that failed calls are not told after the outage.
+    # The site is synced at once, so that its failed calls are not reported after the outage.
     assert "sync_site" in jobs.names()
 
 
-def test_a_site_that_is_down_and_does_not_sync_is_one_item(
+def test_a_site_that_is_down_and_fails_to_sync_is_one_item(
     watched: Site, pages: FrontPages, config: Config, clock: Clock, ana: Actor
 ) -> None:
-    breaks(pages, watched, at=clock(), minutes=30)
+    break_site(pages, watched, at=clock(), minutes=30)
     unreachable = {"consecutive_failures": 5, "error_code": "connection_refused"}
     Site.update(**unreachable, error_at=clock()).execute()
     assert words(ana) == [("connection", "unreachable", "critical")]
@@ -214,7 +214,7 @@ def test_an_update_by_aura_is_no_downtime(
     assert ("uptime", "down", "critical") in words(ana)
 
 
-def test_if_everything_fails_at_once_it_is_aura_and_no_site_is_down(
+def test_if_all_sites_fail_at_once_aura_is_offline_and_no_site_is_down(
     watched: Site, others: list[Site], pages: FrontPages, config: Config, clock: Clock, ana: Actor
 ) -> None:
     pages.has_network = False
@@ -233,7 +233,7 @@ def test_if_everything_fails_at_once_it_is_aura_and_no_site_is_down(
     assert Outage.select().count() == 0
 
 
-def test_sites_on_one_server_that_dies_are_down(
+def test_sites_on_one_failed_server_are_down(
     watched: Site, others: list[Site], pages: FrontPages, config: Config, clock: Clock, ana: Actor
 ) -> None:
     for site in others[:4]:
@@ -258,7 +258,7 @@ def test_a_site_that_is_down_stays_down_through_an_outage_of_aura(
     assert Outage.select().where(Outage.site == watched).count() == 1
 
 
-def test_a_firewall_that_stops_aura_says_nothing(
+def test_a_firewall_that_blocks_aura_is_no_downtime(
     watched: Site, pages: FrontPages, config: Config, clock: Clock, ana: Actor
 ) -> None:
     pages.answers[watched.url] = page(403)
@@ -266,7 +266,7 @@ def test_a_firewall_that_stops_aura_says_nothing(
     assert (state_of(watched), words(ana)) == ("unknown", [])
 
 
-def test_a_certificate_that_ends_is_told_in_time(
+def test_an_expiring_certificate_is_reported_in_time(
     watched: Site, pages: FrontPages, config: Config, clock: Clock, ana: Actor
 ) -> None:
     pages.certificate_ends_at = clock() + timedelta(days=14, hours=-1)
@@ -280,10 +280,10 @@ def test_a_certificate_that_ends_is_told_in_time(
     assert words(ana) == []
 
 
-def test_a_site_that_cannot_be_judged_keeps_no_other_from_being_watched(
+def test_an_error_about_one_site_does_not_stop_checks_of_others(
     watched: Site, others: list[Site], pages: FrontPages, config: Config, clock: Clock
 ) -> None:
-    def spoil(_now: datetime) -> None:
+    def fail_unexpectedly(_now: datetime) -> None:
         raise ValueError("an answer that no one has foreseen")
 
     def each(work: rounds.Work, ids: Iterable[int]) -> None:
@@ -296,7 +296,7 @@ def test_a_site_that_cannot_be_judged_keeps_no_other_from_being_watched(
         if errors:
             raise ExceptionGroup("not all work was done", errors)
 
-    pages.answers[watched.url] = spoil
+    pages.answers[watched.url] = fail_unexpectedly
     pages.answers[others[0].url] = failing()
     clock.advance(minutes=6)
     due = SiteWatch.due(clock(), 1000)
@@ -325,10 +325,10 @@ def test_two_jobs_at_once_check_a_site_once(
 
 
 def test_two_jobs_that_read_the_same_row_do_not_both_check(watched: Site, clock: Clock) -> None:
-    one, other = SiteWatch.of(watched.id), SiteWatch.of(watched.id)
-    assert one is not None
+    first, other = SiteWatch.of(watched.id), SiteWatch.of(watched.id)
+    assert first is not None
     assert other is not None
-    assert one.claim(clock() + timedelta(minutes=3))
+    assert first.claim(clock() + timedelta(minutes=3))
     assert not other.claim(clock() + timedelta(minutes=3))
 
 
@@ -355,7 +355,7 @@ def test_time_in_which_aura_was_off_is_not_counted(
     assert after - before <= 2 * 8 * 60
 
 
-def test_a_site_that_left_is_not_checked_and_not_down(
+def test_a_disconnected_site_is_not_checked_and_not_down(
     watched: Site, pages: FrontPages, config: Config, clock: Clock, ana: Actor
 ) -> None:
     pages.answers[watched.url] = failing()
@@ -399,10 +399,10 @@ def database_bytes() -> int:
 
 
 @pytest.mark.sqlite_only
-def test_a_site_takes_little_space_however_long_it_is_checked(
+def test_the_database_space_of_a_checked_site_is_bounded(
     watched: Site, clock: Clock, config: Config
 ) -> None:
-    """What a site takes once its checks are a month old and its hours a year, every 5 minutes."""
+    """Measure a site with a month of checks and a year of hours, one check every 5 minutes."""
     site_id, now = watched.id, int(clock().timestamp())
     counts = dict.fromkeys(range(38, 50), 50)
     seconds = {"up_s": 3500, "down_s": 100, "counts": counts}

@@ -1,5 +1,5 @@
-"""How far the audit log reaches: signed in every call, held by the site, checked against the
-audit log."""
+"""Checkpoints of the audit log: signed in every call, stored by sites and compared with the
+log."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ def root_of_all() -> str:
     return merkle.Tree(leaves).root().hex()
 
 
-def cut_audit_log(last: int) -> None:
-    """What somebody with the database does: no trigger stands in the way of who drops them."""
+def truncate_audit_log(last: int) -> None:
+    """Delete the newest entries, as the owner of the database can after dropping the triggers."""
     without_guards()
     cut_off_after(last)
 
 
-# ---- Aura's own ----
+# ---- Aura's own checkpoint ----
 
 
-def test_no_site_hears_of_an_entry_that_a_power_cut_could_take(
+def test_an_entry_is_on_disk_before_a_site_gets_its_checkpoint(
     ana: Actor, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
@@ -71,7 +71,7 @@ def test_no_site_hears_of_an_entry_that_a_power_cut_could_take(
     checkpoints.current_checkpoint(config)
     grow(1)
     checkpoints.current_checkpoint(config)
-    # Once for each time that the log grew; PostgreSQL does it itself.
+    # SQLite syncs once each time that the log grew; PostgreSQL does it itself.
     assert synced == ([] if is_postgres() else [f"{config.var_dir}/aura.db-wal"] * 2)
 
 
@@ -79,9 +79,7 @@ def file_behind(descriptor: int) -> str:
     return str(Path(f"/proc/self/fd/{descriptor}").readlink())
 
 
-def test_it_is_signed_again_only_when_the_log_or_the_key_has_changed(
-    ana: Actor, config: Config
-) -> None:
+def test_a_checkpoint_is_signed_again_only_after_a_change(ana: Actor, config: Config) -> None:
     grow(3)
     first = checkpoints.current_checkpoint(config)
     assert checkpoints.current_checkpoint(config) is first
@@ -98,14 +96,12 @@ def test_it_is_signed_again_only_when_the_log_or_the_key_has_changed(
 def test_a_log_that_was_set_back_is_signed_as_it_is(ana: Actor, config: Config) -> None:
     grow(5)
     before = checkpoints.current_checkpoint(config)
-    cut_audit_log(before.n - 2)
+    truncate_audit_log(before.n - 2)
     after = checkpoints.current_checkpoint(config)
     assert (after.n, after.root) == (before.n - 2, root_of_all())
 
 
-def test_the_checkpoint_names_the_newest_entry_and_the_root_over_all(
-    ana: Actor, config: Config
-) -> None:
+def test_the_checkpoint_names_the_newest_entry_and_the_root(ana: Actor, config: Config) -> None:
     grow(5)
     checkpoint, head = checkpoints.current_checkpoint(config), AuditEntry.head()
     assert (checkpoint.n, checkpoint.hash) == (head.seq, head.hash)
@@ -122,14 +118,14 @@ def test_the_checkpoint_names_the_newest_entry_and_the_root_over_all(
     }
 
 
-def test_before_the_first_entry_the_checkpoint_names_the_log_itself(database: Config) -> None:
+def test_the_checkpoint_of_an_empty_log_names_the_log(database: Config) -> None:
     checkpoint = checkpoints.current_checkpoint(database)
     assert (checkpoint.n, checkpoint.at, checkpoint.root) == (0, 0, merkle.EMPTY.hex())
     assert checkpoint.hash == audit.genesis_hash(checkpoint.log)
 
 
 @pytest.mark.parametrize("counts", [(1, 1, 1), (63, 1, 2), (64, 70, 1), (200, 3)])
-def test_the_root_stays_right_while_the_tree_grows_from_what_was_kept(
+def test_the_root_is_right_when_the_tree_grows_from_a_stored_one(
     database: Config, counts: tuple[int, ...]
 ) -> None:
     for count in counts:
@@ -139,12 +135,12 @@ def test_the_root_stays_right_while_the_tree_grows_from_what_was_kept(
     assert (kept is None) == (sum(counts) < 64)
 
 
-def test_an_audit_log_that_is_not_the_one_the_tree_was_kept_of_is_signed_as_it_is(
+def test_an_altered_log_is_signed_without_its_stored_tree(
     database: Config,
 ) -> None:
     grow(100)
     checkpoints.current_checkpoint(database)
-    cut_audit_log(90)
+    truncate_audit_log(90)
     assert (
         checkpoints.current_checkpoint(database).n,
         checkpoints.current_checkpoint(database).root,
@@ -156,7 +152,7 @@ def test_an_audit_log_that_is_not_the_one_the_tree_was_kept_of_is_signed_as_it_i
     ) == (110, root_of_all())
 
 
-# ---- reading one ----
+# ---- parsing ----
 
 
 def signed(**changed: Any) -> dict[str, str]:
@@ -173,14 +169,14 @@ def signed(**changed: Any) -> dict[str, str]:
 
 
 def signed_by_aura(config: Config, **changed: Any) -> dict[str, str]:
-    """A checkpoint of the audit log that a site could really hold."""
+    """Return a checkpoint of the audit log that a site could really hold."""
     document = {**parse_json(checkpoints.current_checkpoint(config).body), **changed}
     body = canonical(document)
     seed = dashboard_identity.load_dashboard(config).signing_key
     return {"body": b64u(body), "sig": b64u(sign_checkpoint(seed, body))}
 
 
-def test_a_signed_checkpoint_is_read() -> None:
+def test_a_signed_checkpoint_is_parsed() -> None:
     checkpoint = checkpoints.parse_checkpoint(signed(), PUBLIC)
     assert (checkpoint.n, checkpoint.hash, checkpoint.at, checkpoint.root) == (3, "a" * 64, 7, "")
 
@@ -193,31 +189,31 @@ def test_a_signed_checkpoint_is_read() -> None:
         {"more": "x" * 2000},
     ],
 )
-def test_what_is_no_checkpoint_is_refused_though_it_is_signed(changed: dict[str, Any]) -> None:
+def test_a_signed_document_that_is_no_checkpoint_is_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(checkpoints.CheckpointInvalid):
         checkpoints.parse_checkpoint(signed(**changed), PUBLIC)
 
 
-@pytest.mark.parametrize("said", [None, [], "x", {}, {"body": "e30"}, {"body": 1, "sig": 2}])
-def test_what_has_not_the_shape_of_a_checkpoint_is_refused(said: object) -> None:
+@pytest.mark.parametrize("document", [None, [], "x", {}, {"body": "e30"}, {"body": 1, "sig": 2}])
+def test_a_document_of_the_wrong_shape_is_refused(document: object) -> None:
     with pytest.raises(checkpoints.CheckpointInvalid):
-        checkpoints.parse_checkpoint(said, PUBLIC)
+        checkpoints.parse_checkpoint(document, PUBLIC)
 
 
 def test_a_checkpoint_of_another_key_or_with_one_byte_changed_is_refused() -> None:
-    said = signed()
+    document = signed()
     with pytest.raises(checkpoints.CheckpointInvalid, match="not signed"):
-        checkpoints.parse_checkpoint(said, b64u(signing_public(new_signing_key())))
-    body = bytearray(from_b64u(said["body"]))
+        checkpoints.parse_checkpoint(document, b64u(signing_public(new_signing_key())))
+    body = bytearray(from_b64u(document["body"]))
     body[5] ^= 1
     with pytest.raises(checkpoints.CheckpointInvalid):
-        checkpoints.parse_checkpoint({**said, "body": b64u(bytes(body))}, PUBLIC)
+        checkpoints.parse_checkpoint({**document, "body": b64u(bytes(body))}, PUBLIC)
 
 
 # ---- in calls ----
 
 
-def test_every_call_to_a_paired_site_carries_the_checkpoint_and_pairing_does_not(
+def test_calls_to_a_paired_site_carry_a_checkpoint_and_pairing_does_not(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     assert fake.held is None
@@ -229,14 +225,14 @@ def test_every_call_to_a_paired_site_carries_the_checkpoint_and_pairing_does_not
     assert fake.held["n"] > first["n"]
 
 
-def test_the_sites_checkpoints_are_kept_one_for_each_day_and_the_newest(
+def test_one_checkpoint_of_each_day_and_the_newest_are_kept(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     for hours in (0, 1, 30):
         fake.clock.advance(hours=hours)
         read_report(paired, fake, config=config)
     kept = list(SiteCheckpoint.select().order_by(SiteCheckpoint.day))
-    assert [one.day for one in kept] == ["2026-11-24", "2026-11-25"]
+    assert [row.day for row in kept] == ["2026-11-24", "2026-11-25"]
     assert (kept[1].n, kept[1].hash) == tuple(fake.head.values())
     checkpoint = checkpoints.parse_checkpoint(
         {"body": b64u(kept[0].body.encode()), "sig": kept[0].signature}, paired.sign_s
@@ -253,10 +249,10 @@ def test_the_row_of_a_call_names_the_sites_newest_entry_and_the_nonce(
     assert call.nonce == parse_json(fake.log[-1].body.encode())["facts"]["nonce"]
 
 
-# ---- what the sites have seen ----
+# ---- checkpoints from sites ----
 
 
-def test_what_a_site_has_seen_is_an_anchor_and_no_alert_while_it_stands_here(
+def test_a_sites_checkpoint_that_matches_raises_no_alert(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     for _ in range(3):
@@ -269,7 +265,7 @@ def test_what_a_site_has_seen_is_an_anchor_and_no_alert_while_it_stands_here(
     assert Alert.select().count() == 0
 
 
-def test_what_sites_have_seen_in_years_takes_no_more_queries(
+def test_checkpoints_of_years_need_no_more_queries(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     """Otherwise the nightly verification of a large fleet lasts minutes, and counts as lost."""
@@ -283,34 +279,34 @@ def test_what_sites_have_seen_in_years_takes_no_more_queries(
     with counted_queries() as many:
         found = audit.verify_chain(checkpoints.anchors())
     assert (found.is_whole, found.anchors) == (True, 400)
-    # Two for the anchors themselves: the alerts, and all of them with the names of their sites.
+    # Two queries read the anchors: the alerts, and all anchors with the names of their sites.
     assert len(many) == len(few) + 2
 
 
-def test_an_audit_log_that_was_cut_is_noticed_by_what_the_site_has_seen(
+def test_a_sites_checkpoint_reveals_a_truncated_audit_log(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
     read_report(paired, fake, config=config)
     seen = fake.held
-    cut_audit_log(seen["n"] - 3)
+    truncate_audit_log(seen["n"] - 3)
     fill(5)
     fake.clock.advance(minutes=1)
     read_report(paired, fake, config=config)
     kinds = {alert.kind for alert in Alert.unresolved(EVERYTHING)}
     assert alerts.AUDIT_LOG_LOST in kinds
-    lost = next(one for one in Alert.unresolved(EVERYTHING) if one.kind == alerts.AUDIT_LOG_LOST)
+    lost = next(item for item in Alert.unresolved(EVERYTHING) if item.kind == alerts.AUDIT_LOG_LOST)
     assert lost.evidence["site"] == {"entry": seen["n"], "hash": seen["hash"]}
     found = audit.verify_chain(checkpoints.anchors())
     assert (found.broken_at, "the site Bakery" in found.reason) == (seen["n"], True)
 
 
-def test_an_audit_log_set_back_is_refused_by_the_site_which_is_still_read(
+def test_a_site_refuses_an_audit_log_that_was_set_back(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
     read_report(paired, fake, config=config)
-    cut_audit_log(fake.held["n"] - 3)
+    truncate_audit_log(fake.held["n"] - 3)
     with transaction():
         audit.record(SyncRequested(sync_id=1), SYSTEM, now=fake.clock.advance(minutes=5))
     assert read_report(paired, fake, config=config).state == "done"
@@ -321,7 +317,7 @@ def test_an_audit_log_set_back_is_refused_by_the_site_which_is_still_read(
     assert Alert.select().count() == count
 
 
-def test_while_it_is_refused_an_update_is_refused_with_a_word_of_its_own(
+def test_an_update_is_refused_with_its_own_code_meanwhile(
     ready: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     change = approve(check(propose(ready, ana, clock()), fake, config), ana, config, clock())
@@ -330,7 +326,7 @@ def test_while_it_is_refused_an_update_is_refused_with_a_word_of_its_own(
     assert change.outcome_reason == "audit_log_forked"
 
 
-def test_an_alert_that_was_closed_accounts_for_its_anchor(
+def test_a_closed_alert_explains_its_anchor(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
@@ -338,36 +334,38 @@ def test_an_alert_that_was_closed_accounts_for_its_anchor(
     read_report(paired, fake, config=config)
     assert not audit.verify_chain(checkpoints.anchors()).is_whole
     now = fake.clock()
-    told = {"note": "A backup of Monday.", "with_others": True, "confirmed_at": now, "now": now}
-    alert = next(one for one in Alert.unresolved(EVERYTHING) if one.kind == alerts.AUDIT_LOG_LOST)
-    alerts.close_alert(alert, by=ana, **told)
+    terms = {"note": "A backup of Monday.", "with_others": True, "confirmed_at": now, "now": now}
+    alert = next(
+        item for item in Alert.unresolved(EVERYTHING) if item.kind == alerts.AUDIT_LOG_LOST
+    )
+    alerts.close_alert(alert, by=ana, **terms)
     assert audit.verify_chain(checkpoints.anchors()).is_whole
 
 
 @pytest.mark.parametrize(
-    "said",
+    "claim",
     [
         *(7, {}, [], {"n": 4000, "hash": "f" * 64}, {"body": "e30", "sig": "x"}),
         signed(n=4000, hash="f" * 64),
     ],
 )
-def test_what_a_site_cannot_prove_is_an_alert_about_that_site_alone(
-    paired: Site, fake: FakeSite, config: Config, said: object
+def test_an_unproven_claim_is_an_alert_about_that_site_alone(
+    paired: Site, fake: FakeSite, config: Config, claim: object
 ) -> None:
     read_report(paired, fake, config=config)
     read_report(paired, fake, config=config)
-    stands = [(one.n, one.hash) for one in checkpoints.anchors()]
+    before = [(anchor.n, anchor.hash) for anchor in checkpoints.anchors()]
     for _ in range(30):
-        fake.shown = said
+        fake.shown = claim
         assert read_report(paired, fake, config=config).state == "done"
     (alert,) = Alert.unresolved(EVERYTHING)
     assert (alert.kind, alert.kind in alerts.ABOUT_AUDIT_LOG) == (alerts.CLAIM_UNPROVEN, False)
     assert "checkpoint" in alert.evidence["site"]["why"]
-    assert [(one.n, one.hash) for one in checkpoints.anchors()] == stands
+    assert [(anchor.n, anchor.hash) for anchor in checkpoints.anchors()] == before
     assert audit.verify_chain(checkpoints.anchors()).is_whole
 
 
-def test_a_refusal_without_a_proof_is_no_doubt_about_the_audit_log(
+def test_a_refusal_without_proof_does_not_question_the_audit_log(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.refused = True
@@ -376,7 +374,7 @@ def test_a_refusal_without_a_proof_is_no_doubt_about_the_audit_log(
     assert (alert.kind, alert.evidence["site"]["refuses"]) == (alerts.CLAIM_UNPROVEN, True)
 
 
-def test_a_refusal_of_a_log_that_holds_what_was_seen_is_about_the_site(
+def test_a_refusal_of_an_intact_log_is_an_alert_about_the_site(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
@@ -389,7 +387,9 @@ def test_a_refusal_of_a_log_that_holds_what_was_seen_is_about_the_site(
     )
 
 
-def test_an_unproven_claim_is_told_once_a_day(paired: Site, fake: FakeSite, config: Config) -> None:
+def test_an_unproven_claim_is_reported_once_a_day(
+    paired: Site, fake: FakeSite, config: Config
+) -> None:
     for _ in range(2):
         fake.shown = {"n": 4000, "hash": "f" * 64}
         read_report(paired, fake, config=config)
@@ -400,14 +400,14 @@ def test_an_unproven_claim_is_told_once_a_day(paired: Site, fake: FakeSite, conf
     assert Alert.select().count() == 2
 
 
-def test_without_auras_own_key_a_claim_is_not_judged(
+def test_a_claim_is_not_checked_without_auras_key(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     elsewhere = replace(config, sealing_keys=(("other", bytes(32)),))
     assert peer_view.claim_in({"seen": {"n": 4000, "hash": "f" * 64}}, elsewhere) is None
 
 
-def test_before_the_first_entry_nothing_has_been_seen(
+def test_a_checkpoint_of_an_empty_log_raises_no_alert(
     paired: Site, clock: Clock, config: Config
 ) -> None:
     claim = peer_view.claim_in({"seen": signed_by_aura(config, n=0)}, config)
@@ -417,7 +417,7 @@ def test_before_the_first_entry_nothing_has_been_seen(
     assert Alert.select().count() == AuditAnchor.select().count() == 0
 
 
-def test_the_frontier_is_kept_beside_the_audit_log_and_never_ahead_of_it(database: Config) -> None:
+def test_the_stored_frontier_is_never_ahead_of_the_audit_log(database: Config) -> None:
     grow(130)
     checkpoints.current_checkpoint(database)
     kept = MerkleFrontier.known()

@@ -1,4 +1,4 @@
-"""What whoever runs the machine can ask of Aura at the terminal."""
+"""The commands of Aura in a terminal."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(database: Config, jobs: RecordingQueue):
     db.close()
 
 
-def test_a_set_up_link_is_printed_until_somebody_has_an_account(run, database: Config) -> None:
+def test_a_set_up_link_is_printed_until_an_account_exists(run, database: Config) -> None:
     printed = run(args=["setup-link"])
     assert printed.exit_code == 0
     assert re.fullmatch(r"http://aura\.test/setup/[\w.-]+\n", printed.output)
@@ -77,7 +77,7 @@ def test_a_person_who_lost_the_password_gets_a_link(run) -> None:
     assert (unknown.exit_code, unknown.output) == (1, "Error: No account has this address.\n")
 
 
-def test_a_whole_audit_log_is_confirmed(run) -> None:
+def test_an_intact_audit_log_is_confirmed(run) -> None:
     with transaction():
         audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=1), SYSTEM)
     head = AuditEntry.head().hash
@@ -104,13 +104,13 @@ def test_a_broken_audit_log_names_the_first_wrong_entry_and_fails(run) -> None:
     assert AuditEntry.head().event == "verification_failed"
 
 
-def test_an_audit_log_that_cannot_be_read_is_neither_whole_nor_broken(run, ana: Actor) -> None:
+def test_an_unreadable_audit_log_is_neither_intact_nor_broken(run, ana: Actor) -> None:
     db.execute_sql("ALTER TABLE audit_detail RENAME TO elsewhere")
     answer = run(args=["audit", "verify"])
     assert (answer.exit_code, "could not be read" in answer.output) == (2, True)
 
 
-def test_somebody_is_erased_from_here(run) -> None:
+def test_a_command_erases_a_person(run) -> None:
     dora = make_user("Dora", "viewer")
     words = ["audit", "erase", "dora@agency.example", "--reason", "asked for it"]
     assert "Disable the account first" in run(args=words).output
@@ -120,29 +120,29 @@ def test_somebody_is_erased_from_here(run) -> None:
     assert "No account has this address" in run(args=words).output
 
 
-def test_the_audit_log_is_made_findable_anew(run) -> None:
+def test_a_command_rebuilds_the_search_index(run) -> None:
     with transaction():
         audit.record(SiteCalled(site_id=7, op="ping", outcome="ok", elapsed_ms=1), SYSTEM)
     db.execute_sql("DELETE FROM audit_words")
     assert not audit.find_entries(audit.EntryFilter(words="ping"))
     assert run(args=["audit", "reindex"]).output == "Search index rebuilt for 1 entries.\n"
-    assert [one.seq for one in audit.find_entries(audit.EntryFilter(words="ping"))] == [1]
+    assert [entry.seq for entry in audit.find_entries(audit.EntryFilter(words="ping"))] == [1]
 
 
-def test_the_plugin_is_written_where_it_was_asked_for(run, tmp_path: Path) -> None:
+def test_the_plugin_is_written_to_the_given_path(run, tmp_path: Path) -> None:
     path = tmp_path / "siteagent.zip"
     assert run(args=["build-plugin", str(path)]).exit_code == 0
     assert "siteagent/siteagent.php" in zipfile.ZipFile(path).namelist()
 
 
-def test_migrating_a_new_database_names_what_was_done(run) -> None:
+def test_a_migrated_database_is_reported_as_up_to_date(run) -> None:
     assert run(args=["migrate"]).output == "The database schema is up to date.\n"
 
 
 @pytest.mark.parametrize(
     "words", [["setup-link"], ["test-connection", "http://127.0.0.1:9"]], ids=" ".join
 )
-def test_a_command_may_be_the_first_thing_that_runs_here(
+def test_a_command_may_be_the_first_process_of_an_installation(
     empty_database: Config, jobs: RecordingQueue, words: list[str]
 ) -> None:
     app = create_app(empty_database)
@@ -165,7 +165,7 @@ def test_a_command_may_be_the_first_thing_that_runs_here(
     ],
     ids=" ".join,
 )
-def test_a_command_about_data_is_refused_where_there_is_none(
+def test_a_command_about_data_is_refused_without_a_database(
     empty_database: Config,
     jobs: RecordingQueue,
     words: list[str],
@@ -184,7 +184,7 @@ def test_a_command_about_data_is_refused_where_there_is_none(
     assert not empty_database.backup_mark.exists()
 
 
-def test_every_paired_site_is_asked_for_new_keys(
+def test_keys_of_every_paired_site_are_renewed(
     paired: Site, ana: Actor, jobs: RecordingQueue, database: Config
 ) -> None:
     make_site(ana, now=utcnow(), url="https://unpaired.example")
@@ -196,7 +196,7 @@ def test_every_paired_site_is_asked_for_new_keys(
     assert jobs.names() == ["rotate_keys"]
 
 
-def test_the_audit_log_is_exported_and_told(run, ana: Actor, tmp_path: Path) -> None:
+def test_an_export_is_written_and_reported(run, ana: Actor, tmp_path: Path) -> None:
     make_site(ana, now=utcnow(), client="Bakery Ltd")
     path = tmp_path / "audit_log.zip"
     words = ["audit", "export", str(path)]
@@ -258,7 +258,7 @@ def test_a_backup_that_cannot_be_made_says_why(run, site: Site, tmp_path: Path) 
     assert not path.exists()
 
 
-def test_a_passphrase_is_asked_for_twice(run, site: Site, tmp_path: Path) -> None:
+def test_the_passphrase_is_prompted_for_twice(run, site: Site, tmp_path: Path) -> None:
     path = tmp_path / "aura.backup"
     typed = "correct horse battery\ncorrect horse battery\n"
     made = run(args=["backup", "create", str(path)], input=typed)
@@ -266,7 +266,7 @@ def test_a_passphrase_is_asked_for_twice(run, site: Site, tmp_path: Path) -> Non
     assert "horse" not in made.output
 
 
-def test_a_person_who_lost_every_factor_is_helped(run, database: Config, ana: Actor) -> None:
+def test_a_command_resets_the_factors_of_a_person(run, database: Config, ana: Actor) -> None:
     command = ["users", "reset-second-factor", "ana@agency.example"]
     answer = run(args=command)
     assert answer.exit_code == 1

@@ -1,4 +1,4 @@
-"""The releases of an update are compared once, before a person or a rule approves it."""
+"""Aura compares the releases of an update once, before a person or a rule approves it."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ class World(SimpleNamespace):
     wordpress_org: PackageServer
 
     def serve(self, new: bytes) -> None:
-        """WordPress.org and the site have this package as the new version."""
+        """Make this package the new version at WordPress.org and on the site."""
         self.wordpress_org.packages[PATH] = new
         self.fake.changes.package, self.fake.changes.package_path = pins_of(new), PATH
 
     def review(self) -> Change:
-        """The pre-check is answered."""
+        """Propose the update and run its pre-check."""
         return check(propose(self.ready, self.ben, self.clock()), self.fake, self.config)
 
     def work(self, fetch: Fetch | None = None) -> str:
-        """The worker checks the package and compares the releases; return how that ended."""
+        """Have the worker check the package and compare the releases; return the state."""
         fetch = fetch or self.wordpress_org.fetch
-        told = {"config": self.config, "fetch": fetch, "now": self.clock}
-        for known in KnownPackage.select():
-            package_checks.check_package(known.id, **told)
-            release_comparisons.resume_with(known.id, self.clock())
-        return release_comparisons.compare(ReleaseComparison.get().id, **told)
+        options = {"config": self.config, "fetch": fetch, "now": self.clock}
+        for package_row in KnownPackage.select():
+            package_checks.check_package(package_row.id, **options)
+            release_comparisons.resume_with(package_row.id, self.clock())
+        return release_comparisons.compare(ReleaseComparison.get().id, **options)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def world(ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock)
     return made
 
 
-def test_what_changes_is_known_once_both_packages_are_there(
+def test_changes_are_shown_once_both_packages_are_available(
     world: World, jobs: RecordingQueue
 ) -> None:
     change = world.review()
@@ -107,7 +107,7 @@ def test_packages_that_cannot_be_stored_are_compared_later(world: World) -> None
 
 
 def test_the_card_is_about_the_package_in_the_plan(world: World) -> None:
-    """Other bytes that were seen later under the same version are not what would be installed."""
+    """Another package seen later under the same version is not the one that is installed."""
     change = world.review()
     world.work()
     KnownPackage.update(sha256="a" * 64).execute()
@@ -137,7 +137,7 @@ def test_a_pair_is_compared_once_for_all_sites(world: World) -> None:
 
 
 def test_the_old_version_is_taken_from_the_cache(world: World) -> None:
-    """Another update from the same version needs no second download of it."""
+    """Another update from the same version does not download it again."""
     change = world.review()
     world.work()
     change.move(CANCELLED)
@@ -164,12 +164,12 @@ def test_a_second_worker_waits_for_the_first(world: World) -> None:
     assert world.work() == DONE
 
 
-def test_before_aura_has_the_new_package_nothing_is_compared(world: World) -> None:
+def test_nothing_is_compared_before_aura_has_the_new_package(world: World) -> None:
     world.review()
     world.clock.advance(minutes=2)
-    told = {"config": world.config, "fetch": world.wordpress_org.fetch, "now": world.clock}
+    options = {"config": world.config, "fetch": world.wordpress_org.fetch, "now": world.clock}
     row = ReleaseComparison.get()
-    assert release_comparisons.compare(row.id, **told) == WAITING
+    assert release_comparisons.compare(row.id, **options) == WAITING
     row.refresh()
     assert (row.problem, row.next_attempt_at) == (
         "new_not_checked",
@@ -201,7 +201,7 @@ def test_without_the_old_package_the_card_says_why(
     assert approve(change, ana, world.config, world.clock()).state == APPROVED
 
 
-def test_without_a_network_it_is_tried_again_for_two_weeks(world: World) -> None:
+def test_a_comparison_without_a_network_is_retried_for_two_weeks(world: World) -> None:
     world.review()
     del world.wordpress_org.packages[OLD_PATH]
     world.wordpress_org.packages[PATH] = akismet()
@@ -231,24 +231,24 @@ def test_a_further_pre_check_tries_again_what_failed_an_hour_ago(world: World) -
 
 def test_new_bytes_that_left_the_cache_are_downloaded_again(world: World) -> None:
     world.review()
-    (known,) = KnownPackage.select()
-    told = {"config": world.config, "fetch": world.wordpress_org.fetch, "now": world.clock}
-    package_checks.check_package(known.id, **told)
-    cached = package_cache.find(known.sha256, world.config)
+    (package_row,) = KnownPackage.select()
+    options = {"config": world.config, "fetch": world.wordpress_org.fetch, "now": world.clock}
+    package_checks.check_package(package_row.id, **options)
+    cached = package_cache.find(package_row.sha256, world.config)
     assert cached is not None
     cached.unlink()
     assert world.work() == DONE
     assert world.wordpress_org.asked[PATH] == 2
 
 
-def test_other_bytes_than_the_plan_names_are_not_compared(world: World) -> None:
+def test_a_package_that_the_plan_does_not_name_is_not_compared(world: World) -> None:
     world.review()
     world.wordpress_org.packages[PATH] = akismet(**{"readme.txt": b"other"})
     assert world.work() == FAILED
     assert ReleaseComparison.get().problem == "package_differs"
 
 
-def test_what_only_the_site_has_is_not_compared(world: World) -> None:
+def test_a_package_that_only_the_site_has_is_not_compared(world: World) -> None:
     world.fake.changes.package_path = None
     change = world.review()
     assert ReleaseComparison.select().count() == 0
@@ -276,7 +276,7 @@ def test_a_lost_job_is_queued_again_and_old_results_are_deleted(world: World) ->
 
 @pytest.fixture
 def rule(world: World, ana: Actor) -> Callable[[], Change]:
-    """A rule for every patch; call it to have the schedule propose and check an update."""
+    """Create a rule for every patch; call the result to propose and check an update."""
     now = world.clock()
     auto_update_rules.create_rule(terms(world.clock), by=ana, confirmed_at=now, now=now)
     return lambda: carried_out(world.fake, world.config)
@@ -315,7 +315,7 @@ def test_a_rule_approves_an_ordinary_release_once_it_is_compared(
 
 
 @pytest.mark.parametrize("lost", ["the old package", "the end of the comparison", "the result"])
-def test_a_rule_waits_for_a_person_when_aura_cannot_tell(
+def test_a_rule_waits_for_a_person_if_the_comparison_fails(
     world: World, rule: Callable[[], Change], lost: str
 ) -> None:
     if lost == "the old package":
@@ -329,7 +329,7 @@ def test_a_rule_waits_for_a_person_when_aura_cannot_tell(
     assert release(world, change) == PROPOSED
 
 
-def test_a_rule_approves_what_only_the_site_has_as_before(
+def test_a_rule_approves_a_package_that_only_the_site_has(
     world: World, rule: Callable[[], Change]
 ) -> None:
     world.fake.changes.package_path = None

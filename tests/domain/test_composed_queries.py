@@ -1,4 +1,4 @@
-"""A query that is composed once reads what it would read if it was composed each time."""
+"""A query composed once reads the same rows as one composed for each call."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ids(visible: Visibility, name: str) -> list[int]:
     return [client.id for client in named(visible, name=name)]
 
 
-def test_it_is_composed_once_for_each_way_to_ask(clients, monkeypatch) -> None:
+def test_a_query_is_composed_once_for_each_form(clients, monkeypatch) -> None:
     named(EVERYTHING, name="")
     of_forge = Visibility.of_clients([clients[1].id])
     named(of_forge, name="")
@@ -46,7 +46,7 @@ def test_a_value_is_never_a_part_of_the_statement(clients) -> None:
     assert ids(EVERYTHING, "Bakery' OR '1' = '1") == []
 
 
-def test_each_call_reads_anew(clients) -> None:
+def test_each_call_reads_the_database(clients) -> None:
     first = named(EVERYTHING, name="Mill")
     assert len(first) == 1
     Client.delete().execute()

@@ -1,4 +1,4 @@
-"""Statements that are composed once do what peewee's own do."""
+"""Statements composed once have the same effect as peewee's own."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_row_is_read_as_peewee_reads_it(ready: Site, proposed: Change) -> None
             assert not found.dirty_fields
 
 
-def test_a_row_that_is_not_there_is_none(ready: Site) -> None:
+def test_a_missing_row_is_none(ready: Site) -> None:
     assert DailyChecks.fetch_one(site=ready, day=date(1999, 1, 1)) is None
     with pytest.raises(Site.DoesNotExist):
         Site.get_by_id(ready.id + 1000)
@@ -64,7 +64,7 @@ def test_an_added_row_has_the_defaults_of_the_model(ready: Site) -> None:
         SiteCall.insert_one(nonce="n1", site_id=ready.id, op="ping", at=AT)
 
 
-def test_a_change_of_state_is_read_with_what_another_process_wrote(ready: Site) -> None:
+def test_a_state_change_also_reads_columns_written_by_another_process(ready: Site) -> None:
     Site.update(name="Renamed meanwhile").where(Site.id == ready.id).execute()
     evidence = {"status": 503, "why": 'a "quoted" naïve text'}
     assert ready.note(when=MAY_CALL, error_evidence=evidence, error_at=AT)
@@ -72,20 +72,20 @@ def test_a_change_of_state_is_read_with_what_another_process_wrote(ready: Site) 
     assert ready.__data__ == Site.select().where(Site.id == ready.id).get().__data__
 
 
-def test_a_change_from_another_state_is_not_made_and_the_row_is_read(ready: Site) -> None:
+def test_a_change_from_a_wrong_state_is_refused_and_the_row_is_read(ready: Site) -> None:
     Site.update(state=REVOKED).where(Site.id == ready.id).execute()
     assert not ready.move(to=ACTIVE, when=MAY_CALL, update_count=7)
     assert (ready.state, ready.update_count) == (REVOKED, Site.get_by_id(ready.id).update_count)
     assert ready.update_count != 7
 
 
-def test_a_row_is_only_changed_if_it_is_as_it_was_read(ready: Site) -> None:
+def test_a_row_is_only_changed_if_it_is_unchanged_since_the_read(ready: Site) -> None:
     unchanged = ("id", "notes_at", "name")
     early = Site.get_by_id(ready.id)
     assert early.notes_at is None
     assert ready.update_unchanged(unchanged, notes_at=AT, notes="Read me")
     assert not early.update_unchanged(unchanged, notes="Too late")
-    # What was NULL has a value now, which is compared as well.
+    # A column that was NULL has a value now, which is compared as well.
     assert ready.update_unchanged(unchanged, notes="Read me again")
     stale = Site.get_by_id(ready.id)
     Site.update(notes_at=None, name="Renamed meanwhile").where(Site.id == ready.id).execute()
@@ -109,7 +109,7 @@ def test_the_same_columns_are_set_from_different_states(ready: Site) -> None:
     assert Sync.get_by_id(sync.id).state == DONE
 
 
-def test_a_constant_of_a_statement_stays_beside_its_values(ready: Site) -> None:
+def test_a_statement_keeps_its_constants(ready: Site) -> None:
     SiteCall.note("n1", ready.id, "ping", AT)
     ended = Statement(
         SiteCall.select(SiteCall.nonce).where(

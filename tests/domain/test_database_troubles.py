@@ -1,4 +1,4 @@
-"""A database that cannot be used is told apart, and each kind has its advice."""
+"""Aura distinguishes the problems of a database, and gives advice for each."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.support.config import make_config
 
 @pytest.fixture
 def started(tmp_path: Path) -> Config:
-    """An Aura that has been started before, on SQLite."""
+    """Return the configuration of an Aura that has been started before, on SQLite."""
     config = make_config(tmp_path)
     migrate.to_newest(config.database_url, config.var_dir)
     return config
 
 
-def refused(config: Config) -> str:
+def refusal(config: Config) -> str:
     with pytest.raises((serve.CannotStart, migrate.DatabaseRefused)) as why:
         serve._migrate(config)
     return str(why.value)
@@ -35,7 +35,7 @@ def test_an_emptied_database_is_no_new_installation(started: Config) -> None:
     (started.var_dir / "aura.db").unlink()
     for name in ("aura.db-wal", "aura.db-shm"):
         (started.var_dir / name).unlink(missing_ok=True)
-    assert "is empty, but this Aura has worked with it before" in refused(started)
+    assert "is empty, but this Aura has worked with it before" in refusal(started)
     (started.var_dir / "database").unlink()
     serve._migrate(started)
 
@@ -50,17 +50,17 @@ def test_a_newer_schema_is_not_started(started: Config) -> None:
         db.execute_sql(
             "INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '2027-01-01')"
         )
-    words = refused(started)
+    words = refusal(started)
     assert "changed by a newer Aura (9999_later)" in words
 
 
 @pytest.mark.parametrize("content", [b"not a database " * 100, b"SQLite format 3\0" + b"x" * 9000])
-def test_a_damaged_file_is_named_as_that(started: Config, content: bytes) -> None:
+def test_a_damaged_file_is_reported_as_damaged(started: Config, content: bytes) -> None:
     db.close()
     (started.var_dir / "aura.db").write_bytes(content)
     for name in ("aura.db-wal", "aura.db-shm"):
         (started.var_dir / name).unlink(missing_ok=True)
-    assert "The file is damaged or not a database" in refused(started)
+    assert "The file is damaged or not a database" in refusal(started)
 
 
 def test_a_page_says_what_is_wrong_with_the_database(started: Config) -> None:
@@ -73,7 +73,7 @@ def test_a_page_says_what_is_wrong_with_the_database(started: Config) -> None:
     assert "The database is damaged" in answer.text
 
 
-def test_a_read_only_database_is_told_from_one_that_is_away(database: Config) -> None:
+def test_a_read_only_database_differs_from_an_unreachable_one(database: Config) -> None:
     pragma = "PRAGMA query_only = 1"
     db.execute_sql("SET default_transaction_read_only = on" if is_postgres() else pragma)
     with pytest.raises(OUTAGES) as why:

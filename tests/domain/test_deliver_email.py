@@ -1,4 +1,4 @@
-"""A message reaches a real SMTP server at least once, and its row says what is known of it."""
+"""Deliver e-mail to a real SMTP server at least once, and record the result in its row."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.support.smtp_server import RunningServer, breaking_off, raw_server
 
 @pytest.fixture
 def queued(email_on: None, ana: Actor, clock: Clock) -> OutgoingEmail:
-    """A notification on its way to Ana."""
+    """Queue a notification to Ana."""
     content = {"sections": [{"heading": "New", "entries": [], "more": 0}]}
     email = outbox.queue_email(
         User.get_by_id(ana.id), "critical", "Critical: Bakery", content, now=clock()
@@ -51,7 +51,7 @@ def attempt(email: OutgoingEmail, config: Config, clock: Clock, **more: Any) -> 
 
 
 def failing(problem: str = "timeout", **more: bool) -> delivery.Send:
-    """A server that does not accept anything."""
+    """Return a server that accepts nothing."""
 
     def send(*_: object) -> str:
         raise SendingFailed(problem, "words of the server", **more)
@@ -100,7 +100,7 @@ def test_a_notification_arrives_with_text_and_html(
     assert max(map(len, got.raw.splitlines())) <= 998
 
 
-def test_what_is_sent_says_so_and_is_not_sent_again(
+def test_a_sent_message_is_recorded_and_not_sent_again(
     queued: OutgoingEmail, relay: RunningServer, config: Config, clock: Clock
 ) -> None:
     assert attempt(queued, config, clock) == "sent"
@@ -110,13 +110,13 @@ def test_what_is_sent_says_so_and_is_not_sent_again(
     assert len(relay.received) == 1
 
 
-def test_retries_wait_longer_each_time_until_it_is_given_up(
+def test_retries_wait_longer_each_time_until_the_message_fails(
     queued: OutgoingEmail, config: Config, clock: Clock
 ) -> None:
     began, waits = clock(), []
     while attempt(queued, config, clock, send=failing()) == "queued":
         waits.append(queued.next_attempt_at - clock())
-        assert attempt(queued, config, clock, send=failing()) == "queued", "not before its time"
+        assert attempt(queued, config, clock, send=failing()) == "queued", "too early"
         clock.now = queued.next_attempt_at
     assert waits[:4] == [timedelta(minutes=minutes) for minutes in (1, 2, 4, 8)]
     assert max(waits) == timedelta(hours=2)
@@ -138,7 +138,7 @@ def test_a_refused_recipient_is_final_and_a_refused_login_is_not(
     assert (queued.problem, queued.words) == ("recipient", "550 5.1.1 No such user here")
 
 
-def test_a_broken_connection_after_the_message_is_unknown_and_sent_again_with_the_same_id(
+def test_a_broken_connection_after_the_message_is_retried_with_its_id(
     queued: OutgoingEmail, relay: RunningServer, ana: Actor, config: Config, clock: Clock
 ) -> None:
     arrived: list[bytes] = []
@@ -153,7 +153,7 @@ def test_a_broken_connection_after_the_message_is_unknown_and_sent_again_with_th
     assert relay.received[0].message["Message-ID"] == queued.message_id
 
 
-def test_what_may_have_arrived_never_ends_as_failed(
+def test_a_message_that_may_have_arrived_never_ends_as_failed(
     queued: OutgoingEmail, config: Config, clock: Clock
 ) -> None:
     attempt(queued, config, clock, send=failing("closed", may_have_arrived=True))
@@ -161,7 +161,7 @@ def test_what_may_have_arrived_never_ends_as_failed(
     assert attempt(queued, config, clock, send=failing("recipient", is_final=True)) == "unknown"
 
 
-def test_a_message_whose_time_is_over_is_given_up_without_an_attempt(
+def test_an_expired_message_fails_without_an_attempt(
     queued: OutgoingEmail, relay: RunningServer, config: Config, clock: Clock
 ) -> None:
     clock.advance(hours=48)
@@ -205,7 +205,7 @@ def test_two_real_workers_at_once_send_it_once(
 
 
 def _die_after_data(config: Config, email_id: int, at: Any) -> None:
-    """In a process of its own: hand the message over, and be killed before the row is written."""
+    """In a process of its own: send the message, and be killed before the row is written."""
 
     def send(*arguments: Any) -> str:
         smtp.send(*arguments)
@@ -217,7 +217,7 @@ def _die_after_data(config: Config, email_id: int, at: Any) -> None:
         delivery.send_email(email_id, config=config, now=lambda: at, send=send)
 
 
-def test_a_worker_killed_after_the_message_leaves_a_doubt_and_the_same_id_is_sent_again(
+def test_a_message_of_a_killed_worker_is_sent_again_with_its_id(
     queued: OutgoingEmail, relay: RunningServer, config: Config, clock: Clock
 ) -> None:
     process = multiprocessing.get_context("spawn").Process(
@@ -236,7 +236,7 @@ def test_a_worker_killed_after_the_message_leaves_a_doubt_and_the_same_id_is_sen
     assert {got.message["Message-ID"] for got in relay.received} == {queued.message_id}
 
 
-def test_a_worker_that_was_slow_does_not_overwrite_a_later_result(
+def test_a_slow_worker_does_not_overwrite_a_later_result(
     queued: OutgoingEmail, config: Config, clock: Clock
 ) -> None:
     def slow(*_: object) -> str:
@@ -251,7 +251,7 @@ def test_a_worker_that_was_slow_does_not_overwrite_a_later_result(
     assert (queued.state, queued.words, queued.problem) == ("sent", "250 later", "")
 
 
-def test_a_worker_that_was_slow_does_not_end_the_attempt_of_another(
+def test_a_slow_worker_does_not_end_the_attempt_of_another(
     queued: OutgoingEmail, config: Config, clock: Clock
 ) -> None:
     def slow(*_: object) -> str:
@@ -263,7 +263,7 @@ def test_a_worker_that_was_slow_does_not_end_the_attempt_of_another(
     assert (queued.state, queued.attempts, queued.words) == ("sending", 2, "")
 
 
-def test_lost_jobs_and_due_retries_are_found_and_old_messages_deleted(
+def test_lost_jobs_and_due_retries_are_queued_and_old_messages_deleted(
     queued: OutgoingEmail, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     jobs.jobs.clear()
@@ -336,7 +336,7 @@ def test_without_a_server_nothing_is_queued(ana: Actor, config: Config, clock: C
         outbox.request_test(by=ana, now=clock())
 
 
-def test_when_email_is_turned_off_what_waits_is_cancelled(
+def test_turning_email_off_cancels_waiting_messages(
     queued: OutgoingEmail, ana: Actor, config: Config, clock: Clock
 ) -> None:
     server.remove_server(by=ana, now=clock())
@@ -344,7 +344,7 @@ def test_when_email_is_turned_off_what_waits_is_cancelled(
     assert queued.problem == "off"
 
 
-def test_without_the_sealing_key_it_waits(
+def test_a_message_waits_without_the_sealing_key(
     queued: OutgoingEmail, relay: RunningServer, config: Config, clock: Clock
 ) -> None:
     other = replace(config, sealing_keys=(("t2", bytes(32)),))
@@ -353,7 +353,7 @@ def test_without_the_sealing_key_it_waits(
 
 
 @pytest.mark.parametrize("address", ["ünï@agency.example", "a(b@agency.example", "a,b@c.example"])
-def test_an_address_that_fits_into_no_header_is_told(
+def test_an_address_that_fits_into_no_header_fails(
     queued: OutgoingEmail, relay: RunningServer, address: str, config: Config, clock: Clock
 ) -> None:
     User.update(email=address).execute()
@@ -381,10 +381,10 @@ def test_a_test_message_is_tried_once_and_can_be_sent_again(
     assert events.count("email_test_requested") == events.count("email_resent") == 1
 
 
-def test_a_notification_that_failed_is_not_noted_twice(
+def test_a_failing_notification_is_not_queued_twice(
     email_on: None, site: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    """What was queued counts as told: the outbox delivers it, and no second message is made."""
+    """A queued item counts as notified: the outbox delivers it, and no second message is made."""
     preferences.change_preferences(Preferences(critical_now=True), by=ana, now=clock())
     break_site(site, clock())
     assert len(look_for(config, clock, 5)) == 1
@@ -393,14 +393,14 @@ def test_a_notification_that_failed_is_not_noted_twice(
     assert watch.notify_due(clock()) == 0
 
 
-def test_a_link_is_valid_as_long_as_it_may_be_sent() -> None:
+def test_a_link_is_valid_longer_than_its_message_is_retried() -> None:
     kinds = {"test", "invitation", "reset", "security", "critical", "digest"}
     assert outbox.TRIES_FOR.keys() == kinds
     assert outbox.TRIES_FOR["reset"] < one_time_links.RESET_MAX_AGE
     assert outbox.TRIES_FOR["invitation"] < one_time_links.INVITATION_MAX_AGE
 
 
-def test_a_message_joins_the_transaction_that_asks_for_it(
+def test_a_message_joins_the_transaction_that_queues_it(
     email_on: None, ana: Actor, clock: Clock, jobs: RecordingQueue
 ) -> None:
     user = User.get_by_id(ana.id)

@@ -1,4 +1,4 @@
-"""A message reaches a webhook at least once, with one id, and its log says what is known of it."""
+"""Deliver webhook messages at least once with one id, and log what is known of each."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def answering(status: int, body: bytes = b"") -> delivery.Post:
     return lambda *_, **__: WebhookReply(status, body)
 
 
-def test_a_receiver_verifies_the_message_with_the_library_of_the_standard(
+def test_a_receiver_verifies_a_message_with_the_standard_webhooks_library(
     queued: Add, config: Config, tmp_path: Path, jobs: RecordingQueue
 ) -> None:
     # The library compares the time of the message with its own clock.
@@ -129,8 +129,8 @@ def test_the_former_secret_signs_for_a_day_after_it_was_replaced(
         return WebhookReply(503)
 
     attempt(message, config, clock, post)
-    for one in (former, secret):
-        Webhook(one).verify(*sent[0])
+    for signing_secret in (former, secret):
+        Webhook(signing_secret).verify(*sent[0])
     target = endpoints.open_target(endpoint, config, clock() + timedelta(hours=25))
     assert target.secrets == (secret,)
 
@@ -182,40 +182,40 @@ def test_each_attempt_has_the_same_id_and_body_and_waits_longer(
     assert waits[0] < timedelta(minutes=1.2)
     assert max(waits) <= 1.1 * delivery.LONGEST_WAIT
     assert timedelta(hours=20) < sum(waits, timedelta()) < outbox.TRIES_FOR
-    # The waits of two messages that began together differ.
+    # The waits of two messages queued at the same time differ.
     assert len({wait % timedelta(minutes=1) for wait in waits[:6]}) > 1
 
 
 @pytest.mark.parametrize(
-    ("asked", "least", "most"),
+    ("retry_after", "least", "most"),
     [
         ("900", timedelta(minutes=15), timedelta(minutes=15)),
         ("Tue, 24 Nov 2026 11:00:00 GMT", timedelta(hours=1), timedelta(hours=1)),
-        # A receiver cannot hold a message up for longer than Aura's own waits.
+        # A receiver cannot delay a message for longer than Aura's own waits.
         ("999999999999", delivery.LONGEST_WAIT, delivery.LONGEST_WAIT),
-        # Nor have it sent sooner than Aura would.
+        # A receiver cannot have it sent sooner than Aura would.
         ("0", timedelta(minutes=1), timedelta(minutes=1.2)),
         ("soon", timedelta(minutes=1), timedelta(minutes=1.2)),
         ("Tue, 24 Nov 99999999999 10:00:00 GMT", timedelta(minutes=1), timedelta(minutes=1.2)),
     ],
 )
-def test_a_receiver_that_asks_for_time_gets_it_within_limits(
+def test_retry_after_is_followed_within_limits(
     queued: Add,
     config: Config,
     clock: Clock,
     tmp_path: Path,
-    asked: str,
+    retry_after: str,
     least: timedelta,
     most: timedelta,
 ) -> None:
-    busy = replying("429 Too Many Requests", b"busy", f"Retry-After: {asked}")
+    busy = replying("429 Too Many Requests", b"busy", f"Retry-After: {retry_after}")
     with receiver(tmp_path, busy) as (server, post):
         message = queued(server.url + PATH)
         assert attempt(message, config, clock, post) == "queued"
     assert least <= message.next_attempt_at - clock() <= most
 
 
-def test_an_endpoint_that_accepts_nothing_for_a_day_is_turned_off_and_told(
+def test_an_endpoint_that_fails_for_a_day_is_turned_off_and_reported(
     queued: Add, config: Config, clock: Clock
 ) -> None:
     message = queued()
@@ -239,7 +239,7 @@ def test_an_endpoint_that_accepts_nothing_for_a_day_is_turned_off_and_told(
     )
 
 
-def test_an_endpoint_that_accepted_something_meanwhile_stays_on(
+def test_an_endpoint_that_accepts_another_message_stays_on(
     queued: Add, config: Config, clock: Clock
 ) -> None:
     message = queued()
@@ -281,7 +281,7 @@ def test_a_message_without_a_reply_is_unknown_and_sent_again(
     assert attempt(message, config, clock, failing()) == "unknown"
 
 
-def test_a_connection_that_breaks_before_the_reply_is_unknown(
+def test_a_connection_that_breaks_before_the_reply_has_an_unknown_end(
     queued: Add, config: Config, clock: Clock, tmp_path: Path
 ) -> None:
     def reset(_: ReceivedRequest, line: Line) -> None:
@@ -295,7 +295,7 @@ def test_a_connection_that_breaks_before_the_reply_is_unknown(
     assert message.may_have_arrived
 
 
-def test_a_huge_or_endless_reply_is_read_no_further_than_needed(
+def test_only_the_start_of_a_huge_or_endless_reply_is_read(
     queued: Add, config: Config, clock: Clock, tmp_path: Path
 ) -> None:
     def endless(_: ReceivedRequest, line: Line) -> None:
@@ -310,7 +310,7 @@ def test_a_huge_or_endless_reply_is_read_no_further_than_needed(
     assert len(last_attempt(message).words) == delivery.MAX_WORDS
 
 
-def test_a_reply_that_drips_counts_as_soon_as_its_status_is_there(
+def test_a_slow_reply_counts_once_its_status_is_received(
     queued: Add, config: Config, clock: Clock, tmp_path: Path
 ) -> None:
     def dripping(_: ReceivedRequest, line: Line) -> None:
@@ -353,7 +353,7 @@ def test_nothing_is_sent_to_a_server_whose_certificate_is_wrong(
     assert not message.may_have_arrived
 
 
-def test_a_name_of_a_private_address_is_refused_when_it_is_used(
+def test_a_name_that_resolves_to_a_private_address_is_refused(
     queued: Add, config: Config, clock: Clock
 ) -> None:
     def post(*args: Any, **more: Any) -> WebhookReply:
@@ -373,7 +373,7 @@ def test_http_without_tls_is_never_used() -> None:
     assert server.connections == 0
 
 
-def test_an_address_that_the_receiver_repeats_is_hidden_in_the_log(
+def test_an_address_repeated_in_a_reply_is_hidden_in_the_log(
     queued: Add, config: Config, clock: Clock, tmp_path: Path
 ) -> None:
     secret = PATH.rpartition("/")[2]
@@ -445,7 +445,7 @@ def test_a_test_message_has_one_attempt_and_turns_nothing_off(
     assert attempt(again, config, clock, answering(200)) == "sent"
 
 
-def test_an_endpoint_that_is_off_gets_nothing_that_was_on_its_way(
+def test_an_endpoint_that_is_off_gets_no_queued_message(
     queued: Add, ana: Actor, config: Config, clock: Clock
 ) -> None:
     message = queued()
@@ -459,7 +459,7 @@ def test_an_endpoint_that_is_off_gets_nothing_that_was_on_its_way(
     assert WebhookAttempt.select().count() == 0
 
 
-def test_a_missing_sealing_key_is_said_and_sends_nothing(
+def test_a_missing_sealing_key_is_reported_and_sends_nothing(
     queued: Add, config: Config, clock: Clock
 ) -> None:
     message = queued()
@@ -468,7 +468,7 @@ def test_a_missing_sealing_key_is_said_and_sends_nothing(
     assert last_attempt(message).problem == "sealed"
 
 
-def test_a_lost_job_and_a_dead_worker_are_found_and_old_messages_deleted(
+def test_lost_jobs_and_dead_workers_are_found_and_old_messages_deleted(
     queued: Add, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     message = queued()
@@ -481,7 +481,7 @@ def test_a_lost_job_and_a_dead_worker_are_found_and_old_messages_deleted(
     assert outbox.recover_messages(clock()) == 1
     assert deliver_due(config, clock, answering(200)) == ["sent"]
     message.refresh()
-    # The worker before may have been interrupted after its request.
+    # The previous worker may have been interrupted after its request.
     assert message.may_have_arrived
     outbox.recover_messages(clock() + timedelta(days=29))
     assert WebhookMessage.select().count() == 1
@@ -508,12 +508,12 @@ def test_two_workers_do_not_send_the_same_message(
 def test_addresses_and_secrets_are_sealed_for_their_own_row(
     queued: Add, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    one = queued().endpoint
+    endpoint = queued().endpoint
     other, _ = add_endpoint(ana, config, clock(), "https://evil.example/x", name="Other")
-    stored = json.dumps(one.__data__, default=str)
+    stored = json.dumps(endpoint.__data__, default=str)
     assert PATH not in stored
     assert queued.secret not in stored
-    one.update_if(url_sealed=other.url_sealed)
-    message = outbox.queue_message(one, outbox.OPENED, "X", {"sections": []}, now=clock())
+    endpoint.update_if(url_sealed=other.url_sealed)
+    message = outbox.queue_message(endpoint, outbox.OPENED, "X", {"sections": []}, now=clock())
     attempt(message, config, clock, answering(200))
     assert last_attempt(message).problem == "sealed"

@@ -1,4 +1,4 @@
-"""The simulated fleet can be looked at, is whole, and comes out the same from the same seed."""
+"""The simulated fleet has working pages and an intact log, and is the same for the same seed."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.support.browsers import Person, signed_in
 from tests.support.config import make_config
 
 SITES = 8
-# Of the fleet of all tests, before they sign in there.
+# The content of the shared fleet before any test signs in.
 CONTENT: dict[str, Any] = {}
 
 
-def built(folder: Path, migrated: bytes, seed: str, **more) -> Fleet:
-    """A fleet in a database of its own, which stays bound and open."""
+def make_fleet(folder: Path, migrated: bytes, seed: str, **more) -> Fleet:
+    """Build a fleet in a database of its own, which stays bound and open."""
     config = make_config(folder)
     (folder / "aura.db").write_bytes(migrated)
     use_database(config.database_url)
@@ -37,7 +37,7 @@ def built(folder: Path, migrated: bytes, seed: str, **more) -> Fleet:
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory, migrated_file: bytes) -> Fleet:
-    made = built(tmp_path_factory.mktemp("fleet"), migrated_file, "one")
+    made = make_fleet(tmp_path_factory.mktemp("fleet"), migrated_file, "one")
     CONTENT.update(content())
     db.close()
     return made
@@ -45,7 +45,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, migrated_file: bytes) -> Fle
 
 @pytest.fixture(scope="module")
 def app(fleet: Fleet) -> Flask:
-    """Aura with this fleet: it compiles each template once for all of these tests."""
+    """Aura with this fleet. It compiles each template once for all of these tests."""
     made = create_app(fleet.config)
     made.test_client_class = Person
     return made
@@ -62,40 +62,40 @@ def open_fleet(fleet: Fleet) -> Iterator[Fleet]:
 @pytest.mark.parametrize(
     "path", ["/", "/sites/1", "/updates", "/updates/blocked", "/alerts", "/activity"]
 )
-def test_the_owner_can_look_at_it(app: Flask, open_fleet: Fleet, path: str) -> None:
+def test_the_owner_can_open_the_main_pages(app: Flask, open_fleet: Fleet, path: str) -> None:
     page = signed_in(app, open_fleet.owner).get(path, follow_redirects=True)
     assert page.status_code == 200
     if path == "/sites/1":
         assert escape(open_fleet.sites[1].name) in page.text
 
 
-def test_everybody_can_sign_in(app: Flask, open_fleet: Fleet) -> None:
+def test_every_user_can_sign_in(app: Flask, open_fleet: Fleet) -> None:
     for login in open_fleet.logins:
         answer = app.test_client().signs_in(login.email, open_fleet.password)
         assert answer.status_code == 303, login.email
 
 
-def test_its_audit_log_is_whole(open_fleet: Fleet) -> None:
+def test_the_audit_log_of_the_fleet_is_intact(open_fleet: Fleet) -> None:
     found = verify_chain(anchors())
     assert found.is_whole
     assert found.entries > 200
 
 
-def test_it_has_what_pages_are_about(open_fleet: Fleet) -> None:
-    told = content()
-    connections = {site[3] for site in told["sites"]}
+def test_the_fleet_has_every_kind_of_record(open_fleet: Fleet) -> None:
+    fleet_content = content()
+    connections = {site[3] for site in fleet_content["sites"]}
     assert {"healthy", "unreachable", "pairing"} <= connections
-    states = [change[4] for change in told["changes"]]
+    states = [change[4] for change in fleet_content["changes"]]
     assert states.count("proposed") >= 2
     assert {"succeeded", "rolled_back"} <= set(states)
-    assert len(told["components"]) >= 13 * (SITES - 1)
+    assert len(fleet_content["components"]) >= 13 * (SITES - 1)
 
 
 def test_the_same_seed_gives_the_same_content_at_any_time(
     fleet: Fleet, tmp_path: Path, migrated_file: bytes
 ) -> None:
     long_ago = utcnow() - timedelta(days=3, hours=7)
-    built(tmp_path, migrated_file, "one", now=long_ago)
+    make_fleet(tmp_path, migrated_file, "one", now=long_ago)
     assert content() == CONTENT
     assert content_digest() == digest_of(CONTENT)
     db.close()
@@ -105,12 +105,12 @@ def test_the_same_seed_gives_the_same_content_at_any_time(
 def test_another_seed_gives_another_content(
     fleet: Fleet, tmp_path: Path, migrated_file: bytes
 ) -> None:
-    built(tmp_path, migrated_file, "two")
+    make_fleet(tmp_path, migrated_file, "two")
     assert content_digest() != digest_of(CONTENT)
     db.close()
 
 
-def test_a_thousand_sites_have_names_and_addresses_of_their_own() -> None:
+def test_a_thousand_sites_have_unique_names_and_addresses() -> None:
     websites = choose_websites(1000, "one")
-    assert len({one.name for one in websites}) == 1000
-    assert len({one.home for one in websites}) == 1000
+    assert len({website.name for website in websites}) == 1000
+    assert len({website.home for website in websites}) == 1000

@@ -1,4 +1,4 @@
-"""Who may have a connection tested, when Aura does so by itself, and what is kept of it."""
+"""Connection tests: who may request one, when Aura starts one, and what is stored."""
 
 from __future__ import annotations
 
@@ -44,26 +44,26 @@ def run(diagnostic_run: DiagnosticRun, fake: FakeSite, config: Config, eyes: Eye
 
 
 def events(*names: str) -> list[str]:
-    return [one.event for one in reversed(AuditEntry.newest(limit=50)) if one.event in names]
+    return [entry.event for entry in reversed(AuditEntry.newest(limit=50)) if entry.event in names]
 
 
-# ---- a person asks
+# ---- requested by a person ----
 
 
-def test_what_was_found_is_kept_and_told(
+def test_the_result_is_stored_and_recorded(
     paired: Site, fake: FakeSite, ben: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
-    wish = runs.request_diagnostics(paired, by=ben, now=fake.clock())
-    assert (wish.state, wish.requested_by) == (QUEUED, "Ben")
-    assert jobs.jobs == [("run_diagnostics_on_site", (wish.id,), 0)]
+    request = runs.request_diagnostics(paired, by=ben, now=fake.clock())
+    assert (request.state, request.requested_by) == (QUEUED, "Ben")
+    assert jobs.jobs == [("run_diagnostics_on_site", (request.id,), 0)]
     fake.clock.advance(seconds=40)
-    done = run(wish, fake, config, Eyes())
+    done = run(request, fake, config, Eyes())
     assert (done.state, done.verdict, done.blocker) == (DONE, HEALTHY, "")
     found = runs.found_by(done)
-    connected = next(one for one in found.checks if one.name == "tcp")
+    connected = next(check for check in found.checks if check.name == "tcp")
     assert connected.evidence == {"connect_ms": 3}
     assert (found.verdict, found.url, found.at) == (HEALTHY, paired.url, fake.clock())
-    assert tuple(one.name for one in found.checks) == NAMES
+    assert tuple(check.name for check in found.checks) == NAMES
     assert [entry.event for entry in AuditEntry.newest(limit=2)] == [
         "diagnostics_completed",
         "diagnostics_requested",
@@ -76,10 +76,10 @@ def test_what_was_found_is_kept_and_told(
     assert [op for op, *_ in fake.calls[-2:]] == ["ping", "report"]
 
 
-def test_a_site_that_answers_and_cannot_be_read_is_not_called_free_of_obstacles(
+def test_a_site_that_answers_without_a_report_is_blocked(
     paired: Site, fake: FakeSite, ben: Actor, config: Config
 ) -> None:
-    """A fatal error on `init` lets SiteAgent answer a ping, and no report (K10)."""
+    """After a fatal error on `init`, SiteAgent answers a ping and sends no report (K10)."""
 
     def fail(op: str) -> None:
         if op == "report":
@@ -88,57 +88,57 @@ def test_a_site_that_answers_and_cannot_be_read_is_not_called_free_of_obstacles(
     fake.during = fail
     done = run(runs.request_diagnostics(paired, by=ben, now=fake.clock()), fake, config, Eyes())
     assert (done.verdict, done.blocker) == (BLOCKED, "server_error")
-    found = {one.name: one for one in runs.found_by(done).checks}
+    found = {check.name: check for check in runs.found_by(done).checks}
     assert (found["echo"].verdict, found["report"].verdict) == (OK, BLOCKED)
     assert found["report"].evidence == {"status": 500}
 
 
-def test_the_blocker_is_kept_by_its_name(
+def test_the_blocker_is_stored_by_its_code(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = runs.request_diagnostics(paired, by=ana, now=fake.clock())
+    request = runs.request_diagnostics(paired, by=ana, now=fake.clock())
     before = fake.calls.copy()
-    done = run(wish, fake, config, Eyes(CallError(ErrorCode.dns, {"host": "x", "detail": "no"})))
+    done = run(request, fake, config, Eyes(CallError(ErrorCode.dns, {"host": "x", "detail": "no"})))
     assert (done.verdict, done.blocker, done.requests) == (BLOCKED, "dns", 1)
     assert fake.calls == before
     assert "site_called" not in events("site_called", "diagnostics_completed")[-1:]
 
 
-def test_nothing_known_of_the_site_changes(
+def test_diagnostics_change_no_data_of_the_site(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = runs.request_diagnostics(paired, by=ana, now=fake.clock())
+    request = runs.request_diagnostics(paired, by=ana, now=fake.clock())
     paired.refresh()
     before = dict(paired.__data__)
     fake.failing = [ErrorCode.unauthorized]
-    run(wish, fake, config, Eyes())
+    run(request, fake, config, Eyes())
     paired.refresh()
     assert paired.__data__ == before
 
 
-def test_one_who_may_only_look_cannot_ask(paired: Site, cleo: Actor, clock: Clock) -> None:
+def test_a_viewer_cannot_request_diagnostics(paired: Site, cleo: Actor, clock: Clock) -> None:
     with pytest.raises(Forbidden):
         runs.request_diagnostics(paired, by=cleo, now=clock())
     assert DiagnosticRun.select().count() == 0
 
 
-def test_a_second_wish_finds_the_first(paired: Site, ana: Actor, ben: Actor, clock: Clock) -> None:
+def test_two_requests_are_one_run(paired: Site, ana: Actor, ben: Actor, clock: Clock) -> None:
     first = runs.request_diagnostics(paired, by=ana, now=clock())
     assert runs.request_diagnostics(paired, by=ben, now=clock()) == first
 
 
-def test_a_job_delivered_twice_diagnoses_once(
+def test_a_job_delivered_twice_runs_once(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish, eyes = runs.request_diagnostics(paired, by=ana, now=fake.clock()), Eyes()
-    run(wish, fake, config, eyes)
+    request, eyes = runs.request_diagnostics(paired, by=ana, now=fake.clock()), Eyes()
+    run(request, fake, config, eyes)
     seen = len(eyes.urls)
-    assert runs.run_diagnostics(wish.id, config=config, look=eyes, now=fake.clock) == DONE
+    assert runs.run_diagnostics(request.id, config=config, look=eyes, now=fake.clock) == DONE
     assert len(eyes.urls) == seen
     assert runs.run_diagnostics(4711, config=config, look=eyes) == "gone"
 
 
-def test_a_site_that_is_not_paired_is_looked_at_without_keys(
+def test_an_unpaired_site_is_tested_without_keys(
     site: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
     done = run(runs.request_diagnostics(site, by=ana, now=fake.clock()), fake, config, Eyes())
@@ -146,25 +146,25 @@ def test_a_site_that_is_not_paired_is_looked_at_without_keys(
     assert fake.calls == []
 
 
-# ---- where the connection has ended, nothing is sent
+# ---- ended connections ----
 
 
 def test_a_revoked_site_is_not_diagnosed(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = runs.request_diagnostics(paired, by=ana, now=fake.clock())
+    request = runs.request_diagnostics(paired, by=ana, now=fake.clock())
     revocation.revoke_access(paired, by=ana, now=fake.clock())
     with pytest.raises(Conflict):
         runs.request_diagnostics(paired, by=ana, now=fake.clock())
     eyes = Eyes()
-    assert run(wish, fake, config, eyes).state == ABANDONED
+    assert run(request, fake, config, eyes).state == ABANDONED
     assert eyes.urls == []
 
 
-def test_a_revocation_in_the_middle_stops_the_next_request(
+def test_a_revocation_during_a_test_stops_its_next_request(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = runs.request_diagnostics(paired, by=ana, now=fake.clock())
+    request = runs.request_diagnostics(paired, by=ana, now=fake.clock())
     eyes = Eyes()
 
     def revoke_at_the_second() -> None:
@@ -172,23 +172,23 @@ def test_a_revocation_in_the_middle_stops_the_next_request(
             revocation.revoke_access(Site.get_by_id(paired.id), by=ana, now=fake.clock())
 
     eyes.then = revoke_at_the_second
-    done = run(wish, fake, config, eyes)
+    done = run(request, fake, config, eyes)
     assert (done.state, len(eyes.urls), done.checks) == (ABANDONED, 2, [])
     assert "ping" not in [op for op, _, _ in fake.calls]
 
 
-def test_keys_that_do_not_open_are_the_blocker(
+def test_unreadable_keys_are_the_blocker(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
-    wish = runs.request_diagnostics(paired, by=ana, now=fake.clock())
+    request = runs.request_diagnostics(paired, by=ana, now=fake.clock())
     Site.update(keys_sealed={"d2s": "t1.AAAA", "s2d": "t1.AAAA"}).execute()
-    done = run(wish, fake, config, Eyes())
+    done = run(request, fake, config, Eyes())
     assert (done.verdict, done.blocker) == (BLOCKED, "keys_unreadable")
-    blocked = [one.name for one in runs.found_by(done).checks if one.verdict == BLOCKED]
+    blocked = [check.name for check in runs.found_by(done).checks if check.verdict == BLOCKED]
     assert blocked == ["echo"]
 
 
-# ---- Aura asks by itself
+# ---- started by Aura ----
 
 
 def fail(site: Site, now: Any, error_code: str = "blocked") -> None:
@@ -196,17 +196,17 @@ def fail(site: Site, now: Any, error_code: str = "blocked") -> None:
         runs.record_failed_call(site, error_code, {}, SYSTEM, now)
 
 
-def test_the_first_failure_has_the_connection_diagnosed(
+def test_the_first_failure_starts_diagnostics(
     paired: Site, clock: Clock, jobs: RecordingQueue
 ) -> None:
     fail(paired, clock())
-    wish = DiagnosticRun.open_for(paired)
-    assert wish is not None
-    assert wish.requested_by == "Aura"
-    assert jobs.jobs == [("run_diagnostics_on_site", (wish.id,), 0)]
+    request = DiagnosticRun.open_for(paired)
+    assert request is not None
+    assert request.requested_by == "Aura"
+    assert jobs.jobs == [("run_diagnostics_on_site", (request.id,), 0)]
 
 
-def test_a_failure_that_is_taken_back_examines_nothing(
+def test_a_failure_that_is_rolled_back_starts_nothing(
     paired: Site, clock: Clock, jobs: RecordingQueue
 ) -> None:
     with db.atomic() as outer:
@@ -216,7 +216,7 @@ def test_a_failure_that_is_taken_back_examines_nothing(
     assert DiagnosticRun.open_for(paired) is None
 
 
-def test_a_site_that_keeps_failing_is_diagnosed_every_six_hours(
+def test_a_site_that_keeps_failing_is_tested_every_six_hours(
     paired: Site, clock: Clock, jobs: RecordingQueue
 ) -> None:
     for _ in range(14):
@@ -226,7 +226,7 @@ def test_a_site_that_keeps_failing_is_diagnosed_every_six_hours(
     assert len(jobs.jobs) == 3
 
 
-def test_a_site_that_fails_now_and_then_is_diagnosed_each_time_it_begins_to(
+def test_each_new_series_of_failures_starts_diagnostics(
     paired: Site, clock: Clock, jobs: RecordingQueue
 ) -> None:
     for minutes in (5, 60, 60):
@@ -239,14 +239,14 @@ def test_a_site_that_fails_now_and_then_is_diagnosed_each_time_it_begins_to(
 
 
 @pytest.mark.parametrize("error_code", ["report_invalid", "keys_unreadable"])
-def test_what_is_not_on_the_way_is_not_looked_for_there(
+def test_an_error_outside_of_the_connection_starts_nothing(
     error_code: str, paired: Site, clock: Clock, jobs: RecordingQueue
 ) -> None:
     fail(paired, clock(), error_code)
     assert jobs.jobs == []
 
 
-def test_a_site_that_said_disconnect_is_left_alone(
+def test_a_disconnected_site_is_not_tested(
     paired: Site, fake: FakeSite, jobs: RecordingQueue
 ) -> None:
     fake.disconnect()
@@ -257,7 +257,7 @@ def test_a_site_that_said_disconnect_is_left_alone(
     assert jobs.jobs == []
 
 
-def test_a_site_that_seems_to_have_left_may_still_be_diagnosed(
+def test_a_site_that_may_have_disconnected_can_be_tested(
     paired: Site, clock: Clock, ana: Actor
 ) -> None:
     for _ in range(3):
@@ -267,25 +267,25 @@ def test_a_site_that_seems_to_have_left_may_still_be_diagnosed(
     assert runs.request_diagnostics(paired, by=ana, now=clock()).state == QUEUED
 
 
-# ---- what was lost on the way
+# ---- lost jobs ----
 
 
 def test_lost_jobs_are_queued_again_and_dead_workers_given_up(
     paired: Site, ana: Actor, clock: Clock, jobs: RecordingQueue
 ) -> None:
-    wish = runs.request_diagnostics(paired, by=ana, now=clock())
+    request = runs.request_diagnostics(paired, by=ana, now=clock())
     assert runs.recover_diagnostics(clock.advance(minutes=1)) == 0
     assert runs.recover_diagnostics(clock.advance(minutes=5)) == 1
     assert jobs.names() == ["run_diagnostics_on_site", "run_diagnostics_on_site"]
-    wish.move(to=DIAGNOSING, when=(QUEUED,), started_at=clock())
+    request.move(to=DIAGNOSING, when=(QUEUED,), started_at=clock())
     assert runs.recover_diagnostics(clock.advance(minutes=6)) == 1
-    wish.refresh()
-    assert wish.state == ABANDONED
+    request.refresh()
+    assert request.state == ABANDONED
     runs.recover_diagnostics(clock.advance(days=31))
     assert DiagnosticRun.select().count() == 0
 
 
-# ---- from the terminal
+# ---- from the terminal ----
 
 
 def test_any_address_can_be_diagnosed(database: Config, clock: Clock) -> None:
@@ -296,7 +296,7 @@ def test_any_address_can_be_diagnosed(database: Config, clock: Clock) -> None:
     assert AuditEntry.select().count() == 0
 
 
-def test_a_site_in_care_is_diagnosed_with_its_keys(
+def test_a_paired_site_is_tested_with_its_keys(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     found = runs.diagnose_address(
@@ -306,7 +306,7 @@ def test_a_site_in_care_is_diagnosed_with_its_keys(
     assert events("diagnostics_completed") == ["diagnostics_completed"]
 
 
-def test_a_revoked_site_is_a_strangers_to_the_terminal(
+def test_a_revoked_site_is_tested_without_keys(
     paired: Site, fake: FakeSite, ana: Actor, config: Config
 ) -> None:
     revocation.revoke_access(paired, by=ana, now=fake.clock())
@@ -318,25 +318,25 @@ def test_a_revoked_site_is_a_strangers_to_the_terminal(
     assert fake.calls == before
 
 
-def test_what_is_no_address_is_refused(database: Config) -> None:
+def test_an_invalid_address_is_refused(database: Config) -> None:
     with pytest.raises(Invalid):
         runs.diagnose_address("ftp://x", config=database)
 
 
-def test_forgetting_a_site_leaves_nothing_to_diagnose(site: Site, ana: Actor, clock: Clock) -> None:
+def test_a_removed_site_cannot_be_tested(site: Site, ana: Actor, clock: Clock) -> None:
     sites.remove_site(site, by=ana, now=clock())
     with pytest.raises(Conflict):
         runs.request_diagnostics(site, by=ana, now=clock())
 
 
-# ---- never a false "healthy"
+# ---- never a false "healthy" ----
 
 PROVEN = [("echo", OK, "echoed"), ("pretty", OK, "answers")]
 
 
 @pytest.mark.parametrize("is_paired", [True, False])
 @pytest.mark.parametrize("verdict", [OK, WARN, UNKNOWN, SKIPPED])
-def test_without_its_proof_nothing_is_healthy(is_paired: bool, verdict: str) -> None:
+def test_a_connection_is_never_healthy_without_proof(is_paired: bool, verdict: str) -> None:
     checks = tuple(Check(name, verdict, "fine") for name in NAMES)
     found = Diagnosis("https://x.example", at("2026-11-24 10:00"), is_paired, checks, 1)
     assert (found.verdict, found.is_clear) == (UNKNOWN, False)
@@ -344,15 +344,15 @@ def test_without_its_proof_nothing_is_healthy(is_paired: bool, verdict: str) -> 
 
 @pytest.mark.parametrize("blocked", NAMES)
 def test_one_blocker_outweighs_every_proof(blocked: str) -> None:
-    proofs = [Check(*one) for one in PROVEN]
+    proofs = [Check(*values) for values in PROVEN]
     checks = (*proofs, Check(blocked, BLOCKED, "x"))
     for is_paired in (True, False):
         found = Diagnosis("https://x.example", at("2026-11-24 10:00"), is_paired, checks, 1)
         assert (found.verdict, found.is_clear) == (BLOCKED, False)
 
 
-def test_the_proof_of_one_kind_does_not_serve_the_other() -> None:
-    echo, answer = (Check(*one) for one in PROVEN)
+def test_paired_and_unpaired_sites_need_different_proofs() -> None:
+    echo, answer = (Check(*values) for values in PROVEN)
     now = at("2026-11-24 10:00")
     assert not Diagnosis("https://x.example", now, True, (answer,), 1).is_clear
     assert not Diagnosis("https://x.example", now, False, (echo,), 1).is_clear

@@ -1,4 +1,4 @@
-"""A proposal is checked by the site before anyone can approve it."""
+"""The site checks a proposal before a person can approve it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_proposal_is_checked_by_the_site_and_then_waits_for_approval(
     assert change.digest == change_plan.digest_of(change.document.encode())
 
 
-def test_what_is_approved_names_everything_that_decides(proposed: Change, ready: Site) -> None:
+def test_the_document_names_everything_that_decides(proposed: Change, ready: Site) -> None:
     document = parse_json(proposed.document.encode())
     assert document == {
         "v": 1,
@@ -78,7 +78,7 @@ def test_what_is_approved_names_everything_that_decides(proposed: Change, ready:
     }
 
 
-def test_several_are_proposed_together_or_none(
+def test_several_updates_are_proposed_together_or_not_at_all(
     ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock
 ) -> None:
     fake.report["plugins"].append(plugin("shop/shop.php", name="Shop", version="1.0"))
@@ -94,11 +94,11 @@ def test_several_are_proposed_together_or_none(
         proposals.review_changes([both[0], other], by=ben, now=clock())
     assert Change.select().count() == 0
     made = proposals.review_changes(both, by=ben, now=clock())
-    assert len({one.batch for one in made}) == 1
-    assert [one.release_type for one in made] == ["patch", "major"]
+    assert len({change.batch for change in made}) == 1
+    assert [change.release_type for change in made] == ["patch", "major"]
 
 
-def test_what_may_not_be_updated_cannot_be_proposed(
+def test_an_update_without_permission_cannot_be_proposed(
     ready: Site, fake: FakeSite, ben: Actor, config: Config, clock: Clock
 ) -> None:
     fake.report["agent"]["permissions"]["plugins"] = False
@@ -107,14 +107,14 @@ def test_what_may_not_be_updated_cannot_be_proposed(
         propose(ready, ben, clock())
 
 
-def test_one_component_is_part_of_one_open_change(
+def test_a_component_has_only_one_open_change(
     proposed: Change, ready: Site, ana: Actor, clock: Clock
 ) -> None:
     with pytest.raises(Conflict):
         propose(ready, ana, clock())
 
 
-def test_one_who_may_only_look_proposes_and_decides_nothing(
+def test_a_viewer_proposes_and_decides_nothing(
     proposed: Change, ready: Site, cleo: Actor, config: Config, clock: Clock
 ) -> None:
     with pytest.raises(Forbidden):
@@ -132,7 +132,7 @@ def test_one_who_may_only_look_proposes_and_decides_nothing(
 # ---- the dry run ----
 
 
-def test_a_site_that_says_no_ends_the_proposal_with_its_reasons(
+def test_a_refused_dry_run_ends_the_proposal_with_its_reasons(
     ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     change = propose(ready, ben, clock())
@@ -143,7 +143,7 @@ def test_a_site_that_says_no_ends_the_proposal_with_its_reasons(
     assert change.evidence == {"reasons": ["file_mods_off", "other_version_available"]}
 
 
-def test_an_older_siteagent_is_told_as_that(
+def test_an_older_siteagent_is_reported_as_such(
     ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.refusing["change.check"] = "unknown_operation"
@@ -151,7 +151,7 @@ def test_an_older_siteagent_is_told_as_that(
     assert (change.state, change.outcome_reason) == ("refused", "unknown_operation")
 
 
-def test_a_site_that_does_not_answer_is_asked_again_and_then_given_up(
+def test_a_dry_run_without_an_answer_is_retried_and_then_expires(
     ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     change = propose(ready, ben, clock())
@@ -165,7 +165,7 @@ def test_a_site_that_does_not_answer_is_asked_again_and_then_given_up(
     assert change.state == "expired"
 
 
-def test_a_site_that_lives_elsewhere_by_now_ends_the_proposal(
+def test_a_moved_site_ends_the_proposal(
     ready: Site, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     fake.refusing["change.check"] = "identity_changed"
@@ -186,7 +186,7 @@ def test_a_site_that_lives_elsewhere_by_now_ends_the_proposal(
         ({"eligible": True, "facts": {"package_host": "", "wp": "6", "php": "8"}}, CHECKING),
     ],
 )
-def test_only_a_plain_yes_is_a_yes(
+def test_only_an_exact_answer_counts_as_eligible(
     ready: Site, ben: Actor, config: Config, fake: FakeSite, clock: Clock, answer: Any, state: str
 ) -> None:
     fake.changes.answer = lambda _site, _document: dict(answer)

@@ -1,4 +1,4 @@
-"""A site that keeps failing is called less and less often, and does not fill the audit log."""
+"""A site that keeps failing is called less often, and adds few audit entries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TIMEOUT, REFUSED = ErrorCode.connect_timeout, ErrorCode.connection_refused
 
 @pytest.fixture
 def often(ready: Site, config: Config, clock: Clock) -> Config:
-    """Aura syncs each quarter of an hour. A connection test is under way, so none is requested."""
+    """Sync each quarter of an hour, with an open connection test so that none is requested."""
     DiagnosticRun.ask(ready, requested_by="Ana", now=clock())
     return replace(config, sync_every_minutes=EVERY)
 
@@ -38,7 +38,7 @@ def often(ready: Site, config: Config, clock: Clock) -> Config:
 def fail(
     site: Site, fake: FakeSite, config: Config, error: ErrorCode = TIMEOUT
 ) -> timedelta | None:
-    """Have a sync fail; return how long the schedule waits from then on, None if not longer."""
+    """Have a sync fail; return the wait until the next sync, or None for the usual wait."""
     fake.failing = [error]
     assert read_report(site, fake, config=config).state == "failed"
     return None if site.next_sync_at is None else site.next_sync_at - fake.clock()
@@ -64,7 +64,7 @@ def test_an_interval_longer_than_the_longest_wait_stays(
 
 
 @pytest.mark.both_databases
-def test_the_schedule_leaves_it_alone_until_then(
+def test_the_schedule_skips_the_site_until_then(
     ready: Site, fake: FakeSite, often: Config, clock: Clock
 ) -> None:
     for _ in range(5):
@@ -72,12 +72,12 @@ def test_the_schedule_leaves_it_alone_until_then(
     assert wait is not None
     almost, then = clock() + wait - timedelta(seconds=1), clock() + wait
     assert site_sync.request_due(almost, every_minutes=EVERY) == []
-    (asked,) = site_sync.request_due(then, every_minutes=EVERY)
-    assert Sync.get_by_id(asked).site_id == ready.id
+    (sync_id,) = site_sync.request_due(then, every_minutes=EVERY)
+    assert Sync.get_by_id(sync_id).site_id == ready.id
 
 
 @pytest.mark.both_databases
-def test_an_answer_brings_it_back_to_the_usual_interval(
+def test_an_answer_restores_the_usual_interval(
     ready: Site, fake: FakeSite, often: Config, clock: Clock
 ) -> None:
     for _ in range(5):
@@ -88,7 +88,7 @@ def test_an_answer_brings_it_back_to_the_usual_interval(
     assert len(site_sync.request_due(soon, every_minutes=EVERY)) == 1
 
 
-def test_a_person_may_have_it_synced_at_once(
+def test_a_person_may_sync_the_site_at_once(
     ready: Site, fake: FakeSite, often: Config, clock: Clock, ana: Actor, jobs: RecordingQueue
 ) -> None:
     for _ in range(5):
@@ -100,7 +100,7 @@ def test_a_person_may_have_it_synced_at_once(
     assert Sync.get_by_id(sync.id).state == "done"
 
 
-def test_its_own_notice_has_it_synced_at_once(
+def test_a_notice_from_the_site_starts_a_sync_at_once(
     ready: Site, fake: FakeSite, often: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     for _ in range(5):
@@ -113,7 +113,7 @@ def test_its_own_notice_has_it_synced_at_once(
     assert (answer.status, jobs.names()) == (200, ["sync_site"])
 
 
-def test_an_error_of_aura_itself_does_not_make_it_wait(
+def test_an_error_of_aura_does_not_make_the_site_wait(
     ready: Site, fake: FakeSite, often: Config
 ) -> None:
     unreadable = make_config(often.var_dir, sealing_keys=(("t2", bytes(32)),))
@@ -134,10 +134,10 @@ def test_a_site_that_is_paired_again_does_not_wait(
     assert ready.next_sync_at is None
 
 
-# ---- what is recorded ----
+# ---- audit entries ----
 
 
-def test_it_is_recorded_when_it_begins_and_when_it_ends(
+def test_the_start_and_the_end_of_failures_are_recorded(
     ready: Site, fake: FakeSite, often: Config
 ) -> None:
     before = len(events(ready))
@@ -158,7 +158,7 @@ def test_the_call_log_has_every_call(ready: Site, fake: FakeSite, often: Config)
     assert found == [OK, *[ErrorCode.broken_off] * 3]
 
 
-def test_another_reason_is_recorded(ready: Site, fake: FakeSite, often: Config) -> None:
+def test_a_new_error_is_recorded(ready: Site, fake: FakeSite, often: Config) -> None:
     before = len(events(ready))
     for error in (TIMEOUT, TIMEOUT, REFUSED, REFUSED):
         fail(ready, fake, often, error)
@@ -173,7 +173,7 @@ def test_invalid_data_is_recorded_once(ready: Site, fake: FakeSite, often: Confi
     assert events(ready)[before:] == ["report_refused", "sync_failed"]
 
 
-def test_its_longer_waits_are_no_gaps_between_checks(
+def test_longer_waits_are_no_gaps_between_checks(
     ready: Site, fake: FakeSite, often: Config, clock: Clock
 ) -> None:
     DailyChecks.delete().execute()
@@ -184,7 +184,7 @@ def test_its_longer_waits_are_no_gaps_between_checks(
     read_report(ready, fake, config=often)
     assert [gap for day in DailyChecks.select() for gap in day.gaps] == []
     answered = clock()
-    asked = clock.advance(hours=1)
+    asked_at = clock.advance(hours=1)
     read_report(ready, fake, config=often)
-    (day,) = DailyChecks.select().where(DailyChecks.day == asked.date())
-    assert day.gaps == [[answered.isoformat(), asked.isoformat()]]
+    (day,) = DailyChecks.select().where(DailyChecks.day == asked_at.date())
+    assert day.gaps == [[answered.isoformat(), asked_at.isoformat()]]

@@ -1,4 +1,4 @@
-"""Known vulnerabilities are fetched with the agency's key; a failure changes nothing."""
+"""Fetch known vulnerabilities with the agency's key; a failure keeps the stored data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEY = "wf-key-0123456789"
 
 
 class Wordfence:
-    """A server that plays Wordfence: `answer` is a status, headers and a body."""
+    """A server in place of Wordfence: `answer` is a status, headers and a body."""
 
     def __init__(self) -> None:
         self.requests: list[dict[str, str]] = []
@@ -71,7 +71,7 @@ def wordfence() -> Iterator[Wordfence]:
 
 @pytest.fixture
 def aura(config: Config, wordfence: Wordfence) -> Config:
-    """The configuration of this test's database, whose feed this server has."""
+    """Return the configuration of this test's database, with the feed of this server."""
     return make_config(
         config.var_dir, database_url=config.database_url, vulnerability_feed_url=wordfence.url
     )
@@ -82,7 +82,7 @@ def events(name: str) -> list[dict[str, Any]]:
 
 
 def fetch(aura: Config, clock: Clock) -> str:
-    """Let a day pass, and fetch."""
+    """Let a day pass, and fetch the feed."""
     clock.advance(days=1, minutes=1)
     assert upkeep.request_due(clock()) == 1
     return upkeep.update(aura, now=clock)
@@ -92,7 +92,7 @@ def fetch(aura: Config, clock: Clock) -> str:
 def fetched(
     ready: Site, ana: Actor, aura: Config, clock: Clock, wordfence: Wordfence, jobs: RecordingQueue
 ) -> None:
-    """Aura has a key, and has fetched one vulnerability of the site."""
+    """Set a key, and fetch one vulnerability of the site."""
     source.set_key(KEY, by=ana, config=aura, now=clock())
     assert upkeep.update(aura, now=clock) == "imported"
     assert Vulnerability.select().count() == 1
@@ -100,9 +100,9 @@ def fetched(
 
 @pytest.mark.usefixtures("fetched")
 def test_the_key_is_sealed_and_sent_in_one_header(wordfence: Wordfence) -> None:
-    (asked,) = wordfence.requests
-    assert asked["Authorization"] == f"Bearer {KEY}"
-    assert "Cookie" not in asked
+    (headers,) = wordfence.requests
+    assert headers["Authorization"] == f"Bearer {KEY}"
+    assert "Cookie" not in headers
     stored = VulnerabilityFeed.read()
     assert KEY not in stored.key_sealed
     assert stored.digest == events("vulnerability_feed_imported")[0]["digest"]
@@ -110,7 +110,7 @@ def test_the_key_is_sealed_and_sent_in_one_header(wordfence: Wordfence) -> None:
 
 
 @pytest.mark.usefixtures("fetched")
-def test_it_is_fetched_once_a_day_and_not_if_unchanged(
+def test_the_feed_is_fetched_once_a_day_and_not_if_unchanged(
     aura: Config, clock: Clock, wordfence: Wordfence
 ) -> None:
     assert upkeep.request_due(clock()) == 0
@@ -139,7 +139,7 @@ def test_it_is_fetched_once_a_day_and_not_if_unchanged(
         ((200, {}, b"{}"), "feed_invalid"),
     ],
 )
-def test_a_failure_keeps_what_is_known_and_says_why(
+def test_a_failure_keeps_the_stored_data_and_its_reason(
     aura: Config,
     clock: Clock,
     wordfence: Wordfence,
@@ -150,19 +150,19 @@ def test_a_failure_keeps_what_is_known_and_says_why(
     assert fetch(aura, clock) == "failed"
     assert VulnerabilityFeed.read().problem == problem
     assert Vulnerability.get().record_id == record(1)["id"]
-    assert [one["problem"] for one in events("vulnerability_feed_failed")] == [problem]
+    assert [fact["problem"] for fact in events("vulnerability_feed_failed")] == [problem]
     assert not list(aura.var_dir.glob("vulnerabilities.part"))
-    # The same failure on the next day is no second entry, and its end is one.
+    # The same failure on the next day adds no entry, and its end adds one.
     assert fetch(aura, clock) == "failed"
     assert len(events("vulnerability_feed_failed")) == 1
     wordfence.answer = (200, {}, feed(record(1)))
     assert fetch(aura, clock) == "imported"
-    assert [one["problem"] for one in events("vulnerability_feed_recovered")] == [problem]
+    assert [fact["problem"] for fact in events("vulnerability_feed_recovered")] == [problem]
     assert VulnerabilityFeed.read().problem == ""
 
 
 @pytest.mark.usefixtures("fetched")
-def test_a_feed_of_less_than_half_is_taken_for_a_part(
+def test_a_feed_of_less_than_half_the_size_counts_as_incomplete(
     aura: Config, clock: Clock, wordfence: Wordfence
 ) -> None:
     wordfence.answer = (200, {}, feed(*(record(number) for number in range(1, 6))))
@@ -189,7 +189,7 @@ def test_attempts_become_rarer_up_to_once_a_day(
 
 
 @pytest.mark.usefixtures("fetched")
-def test_a_full_disk_is_named_and_the_feed_comes_later(aura: Config, clock: Clock) -> None:
+def test_a_full_disk_is_reported_and_the_feed_is_fetched_later(aura: Config, clock: Clock) -> None:
     def write(*_: object, **__: object) -> str:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -201,9 +201,7 @@ def test_a_full_disk_is_named_and_the_feed_comes_later(aura: Config, clock: Cloc
 
 
 @pytest.mark.usefixtures("fetched")
-def test_a_job_that_dies_does_not_fetch_all_of_it_again_the_next_minute(
-    aura: Config, clock: Clock
-) -> None:
+def test_a_killed_job_does_not_fetch_again_in_the_next_minute(aura: Config, clock: Clock) -> None:
     def die(*_: object, **__: object) -> str:
         raise RuntimeError("the worker ended")
 
@@ -217,7 +215,7 @@ def test_a_job_that_dies_does_not_fetch_all_of_it_again_the_next_minute(
 
 
 @pytest.mark.usefixtures("fetched")
-def test_a_key_that_is_entered_during_a_fetch_is_used_at_once(
+def test_a_key_entered_during_a_fetch_is_used_at_once(
     ana: Actor, aura: Config, clock: Clock
 ) -> None:
     def fetch_slowly(*_: object, **__: object) -> None:
@@ -228,7 +226,7 @@ def test_a_key_that_is_entered_during_a_fetch_is_used_at_once(
     assert upkeep.request_due(clock()) == 1
 
 
-def test_a_file_that_comes_while_another_is_imported_is_imported_next(
+def test_a_file_uploaded_during_an_import_is_imported_next(
     ready: Site,
     ana: Actor,
     aura: Config,
@@ -252,11 +250,11 @@ def test_a_file_that_comes_while_another_is_imported_is_imported_next(
     assert Vulnerability.get().record_id == record(1)["id"]
     assert upkeep.request_due(clock()) == 1
     assert upkeep.update(aura, now=clock) == "imported"
-    assert [one.record_id for one in Vulnerability.select()] == [record(2)["id"]]
+    assert [row.record_id for row in Vulnerability.select()] == [record(2)["id"]]
     assert upkeep.request_due(clock()) == 0
 
 
-def test_an_address_aura_may_not_call_is_not_called(
+def test_a_forbidden_address_is_not_called(
     ready: Site, ana: Actor, aura: Config, clock: Clock, wordfence: Wordfence, config: Config
 ) -> None:
     strict = make_config(
@@ -272,7 +270,7 @@ def test_an_address_aura_may_not_call_is_not_called(
 
 
 @pytest.mark.usefixtures("fetched")
-def test_without_the_key_nothing_is_fetched_and_what_is_known_stays(
+def test_without_the_key_nothing_is_fetched_and_the_data_stays(
     ana: Actor, ben: Actor, aura: Config, clock: Clock, wordfence: Wordfence
 ) -> None:
     with pytest.raises(Forbidden):
@@ -290,7 +288,7 @@ def test_without_the_key_nothing_is_fetched_and_what_is_known_stays(
 
 
 @pytest.mark.parametrize("key", ["", "  ", "two words", "line\nbreak", "käse", "x" * 501])
-def test_what_is_no_key_is_refused(database: Config, ana: Actor, clock: Clock, key: str) -> None:
+def test_an_invalid_key_is_refused(database: Config, ana: Actor, clock: Clock, key: str) -> None:
     with pytest.raises(Invalid):
         source.set_key(key, by=ana, config=database, now=clock())
     assert VulnerabilityFeed.read().key_sealed is None

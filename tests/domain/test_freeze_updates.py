@@ -1,4 +1,4 @@
-"""A freeze: days on which no update is approved, released or sent, for all, a client or a site."""
+"""A freeze: days without approvals or starts of updates, for all sites, a client or a site."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.support.rules import terms, the_change
 
 pytestmark = pytest.mark.both_databases
 
-# The clock of these tests begins on Tuesday, 24 November 2026, at 10:00 UTC.
+# The clock of these tests starts on Tuesday, 24 November 2026, at 10:00 UTC.
 TODAY = date(2026, 11, 24)
 DAY = timedelta(days=1)
 
@@ -63,7 +63,7 @@ def state(change: Change) -> str:
 # ---- add and end ----
 
 
-def test_its_days_are_inclusive_in_the_agencys_zone(ben, clock, database):
+def test_days_of_a_freeze_are_inclusive_in_the_agencys_zone(ben, clock, database):
     with transaction():
         Agency.write(time_zone="America/New_York")
     found = freeze(ben, clock, first_day=date(2026, 11, 20), last_day=date(2026, 12, 2))
@@ -87,14 +87,14 @@ def test_its_days_are_inclusive_in_the_agencys_zone(ben, clock, database):
         ("last_day", {"last_day": TODAY + timedelta(days=92)}),
     ],
 )
-def test_what_makes_no_sense_is_refused(ben, clock, database, field, wrong):
+def test_an_invalid_freeze_is_refused(ben, clock, database, field, wrong):
     with pytest.raises(Invalid) as refused:
         freeze(ben, clock, **wrong)
     assert field in refused.value.messages
     assert not Freeze.select().exists()
 
 
-def test_an_operator_adds_one_and_only_an_owner_ends_it_early(ana, ben, cleo, clock):
+def test_an_operator_adds_a_freeze_and_only_an_owner_ends_it_early(ana, ben, cleo, clock):
     with pytest.raises(Forbidden):
         freeze(cleo, clock)
     found = freeze(ben, clock)
@@ -108,17 +108,17 @@ def test_an_operator_adds_one_and_only_an_owner_ends_it_early(ana, ben, cleo, cl
         end(found, ana, clock)
 
 
-def test_one_that_is_over_is_kept_and_cannot_be_ended(ana, clock, database):
+def test_a_freeze_that_is_over_is_kept_and_cannot_be_ended(ana, clock, database):
     found = freeze(ana, clock)
     clock.advance(days=3)
     with pytest.raises(StaleState):
         end(found, ana, clock)
-    assert [one.id for one in Freeze.newest(9, EVERYTHING)] == [found.id]
+    assert [row.id for row in Freeze.newest(9, EVERYTHING)] == [found.id]
     with pytest.raises(NotFound):
         freezes.end_freeze(99, by=ana, confirmed_at=clock(), now=clock())
 
 
-def test_both_need_a_recent_password(ana, clock, database):
+def test_adding_and_ending_need_a_recent_password(ana, clock, database):
     found, earlier = freeze(ana, clock), clock() - REAUTH_MAX_AGE
     with pytest.raises(ReauthenticationRequired):
         freezes.end_freeze(found.id, by=ana, confirmed_at=earlier, now=clock())
@@ -128,10 +128,10 @@ def test_both_need_a_recent_password(ana, clock, database):
         )
 
 
-# ---- what it keeps from starting ----
+# ---- what a freeze stops ----
 
 
-def test_nothing_is_approved_and_the_refusal_names_it_and_its_end(
+def test_an_approval_is_refused_with_the_freeze_and_its_end(
     proposed: Change, ana: Actor, config: Config, clock: Clock
 ) -> None:
     found = freeze(ana, clock)
@@ -143,7 +143,7 @@ def test_nothing_is_approved_and_the_refusal_names_it_and_its_end(
 
 
 @pytest.mark.parametrize("scope", ["all", "client", "site"])
-def test_it_is_for_all_for_a_client_or_for_a_site(
+def test_a_freeze_is_for_all_sites_a_client_or_a_site(
     proposed: Change, ready: Site, ana: Actor, config: Config, clock: Clock, scope: str
 ) -> None:
     mine, other = Client.named("Bakery Ltd"), Client.named("Florist Ltd")
@@ -167,7 +167,7 @@ def test_a_start_in_a_freeze_is_refused_and_one_after_it_is_not(
     assert state(proposed) == APPROVED
 
 
-def test_it_is_approved_for_when_the_freeze_has_ended(
+def test_an_update_is_approved_for_the_end_of_the_freeze(
     proposed: Change, ana: Actor, config: Config, clock: Clock, fake: Any
 ) -> None:
     freeze(ana, clock)
@@ -193,7 +193,7 @@ def test_the_plan_ends_where_the_next_freeze_begins(
     assert run_change(proposed, fake, config) == SUCCEEDED
 
 
-def test_what_was_approved_before_it_was_added_waits_for_its_end(
+def test_an_update_approved_before_the_freeze_waits_for_its_end(
     proposed: Change, ana: Actor, config: Config, clock: Clock, fake: Any, jobs: Any
 ) -> None:
     approve(proposed, ana, config, clock())
@@ -208,7 +208,7 @@ def test_what_was_approved_before_it_was_added_waits_for_its_end(
     assert run_change(proposed, fake, config) == SUCCEEDED
 
 
-def test_rules_propose_and_release_nothing_meanwhile(
+def test_rules_propose_and_approve_nothing_in_a_freeze(
     ready: Site, ana: Actor, config: Config, clock: Clock, fake: Any
 ) -> None:
     auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=clock(), now=clock())
@@ -226,42 +226,42 @@ def test_rules_propose_and_release_nothing_meanwhile(
 # ---- an owner's exception for one update ----
 
 
-def in_spite(change: Change, by: Actor, config: Config, clock: Clock, reason: str = "CVE") -> None:
+def override(change: Change, by: Actor, config: Config, clock: Clock, reason: str = "CVE") -> None:
     approvals.approve_in_spite(
         change, by=by, seen=change.digest, reason=reason, confirmed_at=clock(), config=config,
         now=clock(),
     )  # fmt: skip
 
 
-def test_an_owner_approves_one_update_in_spite_of_it_with_a_reason(
+def test_an_owner_overrides_a_freeze_with_a_reason(
     proposed: Change, ana: Actor, config: Config, clock: Clock, fake: Any
 ) -> None:
     freeze(ana, clock)
-    in_spite(proposed, ana, config, clock)
+    override(proposed, ana, config, clock)
     assert facts_of("freeze_overridden")["reason"] == "CVE"
     assert run_change(proposed, fake, config) == SUCCEEDED
 
 
-def test_an_operator_and_an_owner_without_a_reason_make_no_exception(
+def test_an_override_needs_an_owner_and_a_reason(
     proposed: Change, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
     freeze(ana, clock)
     with pytest.raises(Forbidden):
-        in_spite(proposed, ben, config, clock)
+        override(proposed, ben, config, clock)
     for reason in ("  ", "x" * 501):
         with pytest.raises(Invalid):
-            in_spite(proposed, ana, config, clock, reason)
+            override(proposed, ana, config, clock, reason)
     assert state(proposed) == PROPOSED
 
 
-def test_the_stop_has_no_exception(
+def test_a_stop_of_all_updates_has_no_exception(
     proposed: Change, ana: Actor, config: Config, clock: Clock, fake: Any
 ) -> None:
     ChangeStop.create(reason="why", stopped_by="Ben", stopped_at=clock())
     with pytest.raises(ChangesStopped):
-        in_spite(proposed, ana, config, clock)
+        override(proposed, ana, config, clock)
     assert state(proposed) == PROPOSED
     ChangeStop.get().end(by="Ana", now=clock())
-    in_spite(proposed, ana, config, clock)
+    override(proposed, ana, config, clock)
     ChangeStop.create(reason="again", stopped_by="Ben", stopped_at=clock())
     assert run_change(proposed, fake, config) == APPROVED

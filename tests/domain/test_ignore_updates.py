@@ -1,4 +1,4 @@
-"""Updates that are ignored are neither approved, nor released by a rule, nor run."""
+"""Ignored updates are not approved, not released by a rule, and not run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ignore(site: Site, by: Actor, clock: Clock, days: int | None = None) -> None
     )
 
 
-def test_what_was_proposed_before_is_not_approved(
+def test_an_update_ignored_after_its_proposal_is_not_approved(
     proposed: Change, ready: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
     ignore(ready, ben, clock)
@@ -37,7 +37,7 @@ def test_what_was_proposed_before_is_not_approved(
     assert approve(proposed, ana, config, clock()).state == APPROVED
 
 
-def test_of_several_none_is_approved(
+def test_no_update_of_a_batch_with_an_ignored_one_is_approved(
     proposed: Change, ready: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
     ignore(ready, ben, clock)
@@ -52,7 +52,7 @@ def test_of_several_none_is_approved(
         )
 
 
-def test_what_was_approved_before_does_not_run(
+def test_an_update_ignored_after_its_approval_does_not_run(
     proposed: Change,
     ready: Site,
     ana: Actor,
@@ -68,7 +68,7 @@ def test_what_was_approved_before_does_not_run(
     assert not fake.changes.installs
 
 
-def test_a_rule_does_not_release_it(
+def test_a_rule_does_not_approve_an_ignored_update(
     ready: Site, ana: Actor, ben: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=clock(), now=clock())
@@ -80,7 +80,7 @@ def test_a_rule_does_not_release_it(
     assert auto_update_rules.approve_due(config, clock()) == 1
 
 
-def test_until_its_end_and_no_longer(
+def test_an_update_is_ignored_until_the_end_of_the_hold(
     proposed: Change, ready: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
     ignore(ready, ben, clock, days=1)

@@ -1,4 +1,4 @@
-"""A rule installs a release first on the sites with a tag, and on others once these prove it."""
+"""A rule updates the sites with a tag first, and the others after these have proven it."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def world(canary_world) -> CanaryWorld:
 
 @pytest.fixture
 def proving(world) -> CanaryWorld:
-    """A, which is tagged, has just been updated."""
+    """Update site A, which is tagged."""
     world.round()
     assert (world.updated(), world.held()) == ("A", (rule_canaries.PROVES, ""))
     return world
 
 
 def break_later(world: CanaryWorld) -> None:
-    """The home page of A is found broken by another look."""
+    """Record that the home page of A breaks later."""
     broken = {"is_incident": True, "outcome_reason": "broke_later"}
     Change.update(**broken).where(Change.site == world.site("A")).execute()
 
@@ -73,7 +73,7 @@ def break_later(world: CanaryWorld) -> None:
 # ---- the order ----
 
 
-def test_the_others_follow_when_the_first_sites_have_run_it_long_enough(proving):
+def test_others_follow_once_first_sites_have_run_the_version_long_enough(proving):
     ended = proving.change("A").ended_at
     proving.clock.now = ended + timedelta(hours=24) - timedelta(seconds=1)
     proving.sync()
@@ -99,7 +99,7 @@ def test_the_time_counts_from_the_last_of_the_first_sites(ana, config, clock, jo
     assert world.updated() == "ABC"
 
 
-def test_no_other_site_follows_before_the_first_ones_were_looked_at(proving):
+def test_no_other_site_follows_before_the_first_sites_are_checked(proving):
     proving.clock.advance(hours=25)
     proving.sync()
     for _ in range(3):
@@ -109,7 +109,7 @@ def test_no_other_site_follows_before_the_first_ones_were_looked_at(proving):
     assert auto_update_rules.propose_due(proving.clock()) == 2
 
 
-def test_a_look_of_another_night_is_not_relied_on(proving):
+def test_a_check_of_another_night_does_not_count(proving):
     proving.pass_hours(25)
     SiteTag.delete().where(SiteTag.site != proving.site("A")).execute()
     proving.add_site("D")
@@ -121,7 +121,7 @@ def test_a_look_of_another_night_is_not_relied_on(proving):
     assert proving.updated() == "ABCD"
 
 
-def test_each_version_has_to_be_proved_anew(proving):
+def test_each_version_needs_its_own_proof(proving):
     proving.clock.advance(hours=25)
     assert proving.held() == (rule_canaries.NOT_SEEN, "")
     release = ("plugin", AKISMET, "5.3.2")
@@ -130,14 +130,14 @@ def test_each_version_has_to_be_proved_anew(proving):
     assert wait.code == rule_canaries.NO_CANARY
 
 
-def test_a_newer_version_on_a_first_site_does_not_stop_the_one_that_it_proves(proving):
+def test_a_newer_version_on_a_first_site_does_not_stop_the_proven_one(proving):
     row = {"kind": "plugin", "ident": AKISMET, "name": "Akismet", "permission": "plugins"}
     row |= {"from_version": "5.3.1", "release_type": "patch", "is_fit": True, "reasons": []}
     AvailableUpdate.create(site=proving.site("A"), to_version="5.3.2", **row)
     assert proving.held() == (rule_canaries.PROVES, "")
 
 
-def test_without_the_choice_all_sites_are_updated_at_once(ana, config, clock, jobs):
+def test_without_a_tag_all_sites_are_updated_at_once(ana, config, clock, jobs):
     world = CanaryWorld.start(ana, config, clock, jobs, canary_tag="", canary_hours=12)
     assert (world.rule.canary_tag, world.rule.canary_hours) == ("", None)
     world.round()
@@ -155,11 +155,11 @@ def test_a_person_may_approve_at_any_time(proving):
     assert proving.updated() == "AB"
 
 
-# ---- what holds it ----
+# ---- what holds the others ----
 
 
 @pytest.mark.parametrize("state", [ROLLED_BACK, FAILED])
-def test_a_bad_end_on_a_first_site_holds_all_others(world, state):
+def test_a_failed_update_on_a_first_site_holds_all_others(world, state):
     world.fake("A").changes.plays[AKISMET] = (state, "fatal_after")
     world.round()
     assert (world.change("A").state, world.held()) == (state, (state, "A"))
@@ -167,7 +167,7 @@ def test_a_bad_end_on_a_first_site_holds_all_others(world, state):
     assert (world.updated(), Change.select().count()) == ("", 1)
 
 
-def test_it_goes_on_when_the_first_site_succeeded_after_all(world):
+def test_others_follow_once_the_first_site_succeeds_after_all(world):
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.round()
     world.fake("A").changes.plays.clear()
@@ -191,7 +191,7 @@ def test_an_unknown_result_is_no_success(world):
     assert (world.updated(), world.held()) == ("", ("unknown", "A"))
 
 
-def test_what_is_proposed_again_after_a_bad_end_does_not_hide_it(world):
+def test_a_new_proposal_does_not_hide_a_failed_update(world):
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.round()
     Change.update(closed_by="Ana", is_incident=False).execute()
@@ -213,7 +213,7 @@ def test_a_site_that_breaks_later_holds_the_others(proving):
     assert proving.updated() == "A"
 
 
-def test_a_home_page_that_cannot_be_judged_holds_the_others_until_the_next_night(proving):
+def test_an_unclear_home_page_holds_the_others_until_the_next_night(proving):
     proving.fake("A").front_page = (404, b"nothing here")
     proving.pass_hours(25)
     assert (proving.updated(), proving.held()) == ("A", ("page_unclear", "A"))
@@ -225,7 +225,7 @@ def test_a_home_page_that_cannot_be_judged_holds_the_others_until_the_next_night
 
 
 @pytest.mark.parametrize("changes", [change_shop, hide_shop])
-def test_pages_that_ask_a_person_hold_the_others_until_they_are_right(world, changes):
+def test_pages_with_a_question_hold_the_others_until_it_is_answered(world, changes):
     watch_shop(world.site("A"), world.ana, world.fake("A"))
     changes(world.fake("A"))
     world.round()
@@ -257,7 +257,7 @@ def test_an_outage_in_the_hours_after_the_update_holds_the_others(proving, minut
     assert proving.held() == (("outage", "A") if held else None)
 
 
-def test_a_bad_end_on_any_site_of_the_rule_holds_the_rest(proving):
+def test_a_failed_update_on_any_site_of_the_rule_holds_the_others(proving):
     proving.fake("B").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     late = proving.add_site("D")
     Report.delete().where(Report.site == late).execute()
@@ -267,7 +267,7 @@ def test_a_bad_end_on_any_site_of_the_rule_holds_the_rest(proving):
     assert auto_update_rules.propose_due(proving.clock()) == 0
 
 
-def test_a_bad_end_of_what_a_person_approved_on_another_site_holds_nothing(proving):
+def test_a_failed_update_approved_by_a_person_holds_nothing(proving):
     proving.fake("B").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     change = check(
         propose(proving.site("B"), proving.ana, proving.clock()), proving.fake("B"), proving.config
@@ -278,7 +278,7 @@ def test_a_bad_end_of_what_a_person_approved_on_another_site_holds_nothing(provi
     assert proving.held() == (rule_canaries.PROVES, "")
 
 
-def test_the_rest_follows_when_that_site_succeeded_after_all(proving):
+def test_others_follow_once_that_site_succeeds_after_all(proving):
     proving.fake("B").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     Site.update(state="revoked").where(Site.name == "C").execute()
     proving.pass_hours(25)
@@ -296,9 +296,7 @@ def test_the_rest_follows_when_that_site_succeeded_after_all(proving):
     assert proving.updated() == "ABC"
 
 
-def test_the_first_site_that_lost_its_tag_after_a_bad_end_still_holds_the_others(
-    ana, config, clock, jobs
-):
+def test_a_failed_first_site_without_its_tag_still_holds_the_others(ana, config, clock, jobs):
     world = CanaryWorld.start(ana, config, clock, jobs, canaries=2)
     world.fake("A").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.round()
@@ -307,8 +305,8 @@ def test_the_first_site_that_lost_its_tag_after_a_bad_end_still_holds_the_others
     assert (world.change("B").state, world.held()) == (SUCCEEDED, (ROLLED_BACK, "A"))
 
 
-def test_no_evidence_is_no_proof(ana, config, clock, jobs):
-    """The only tagged site has the version already, which somebody installed in wp-admin."""
+def test_an_update_outside_of_aura_proves_nothing(ana, config, clock, jobs):
+    """The only tagged site already has the version, installed in wp-admin."""
     world = CanaryWorld.start(ana, config, clock, jobs)
     world.fake("A").report["plugins"][0]["version"] = "5.3.1"
     world.sync()
@@ -316,7 +314,7 @@ def test_no_evidence_is_no_proof(ana, config, clock, jobs):
     assert (world.updated(), world.held()) == ("", (rule_canaries.NO_CANARY, ""))
 
 
-def test_a_mirror_that_serves_other_bytes_to_a_later_site_stops_the_version(proving):
+def test_a_mirror_with_another_package_blocks_the_version(proving):
     proving.fake("B").changes.package = OTHER_PACKAGE
     proving.clock.advance(hours=25)
     proving.sync()
@@ -327,7 +325,7 @@ def test_a_mirror_that_serves_other_bytes_to_a_later_site_stops_the_version(prov
     assert [alert.site.name for alert in Alert.unresolved(EVERYTHING)] == ["B"]
 
 
-def test_what_was_proposed_is_not_approved_once_the_first_site_breaks(proving):
+def test_a_proposal_is_not_approved_once_the_first_site_breaks(proving):
     proving.clock.advance(hours=25)
     proving.sync()
     auto_update_rules.propose_due(proving.clock())
@@ -339,7 +337,7 @@ def test_what_was_proposed_is_not_approved_once_the_first_site_breaks(proving):
     assert proving.change("B").state == PROPOSED
 
 
-def test_what_is_approved_the_next_day_needs_another_look(proving):
+def test_an_approval_on_the_next_day_needs_another_check(proving):
     proving.clock.advance(hours=25)
     proving.sync()
     auto_update_rules.propose_due(proving.clock())
@@ -354,7 +352,7 @@ def test_what_is_approved_the_next_day_needs_another_look(proving):
     assert auto_update_rules.approve_due(proving.config, proving.clock()) == 1
 
 
-def test_what_was_approved_does_not_start_once_the_first_site_breaks(proving):
+def test_an_approved_update_does_not_start_once_the_first_site_breaks(proving):
     proving.clock.advance(hours=25)
     proving.sync()
     auto_update_rules.propose_due(proving.clock())
@@ -375,7 +373,7 @@ def test_what_was_approved_does_not_start_once_the_first_site_breaks(proving):
     assert [proving.run(name) for name in "BC"] == [SUCCEEDED] * 2
 
 
-def test_what_breaks_while_the_site_is_looked_at_before_is_not_sent(proving):
+def test_an_update_is_not_sent_if_a_first_site_breaks_during_the_check(proving):
     proving.clock.advance(hours=25)
     proving.sync()
     auto_update_rules.propose_due(proving.clock())
@@ -421,7 +419,7 @@ def test_only_sites_that_the_rule_covers_are_first(ana, config, clock, jobs):
         ({"canary_hours": 25}, "canary_hours"),
     ],
 )
-def test_a_choice_that_cannot_be_is_refused(world, ana, clock, wrong, field):
+def test_an_invalid_tag_or_time_is_refused(world, ana, clock, wrong, field):
     usual = {"canary_tag": "canary", "canary_hours": 24}
     with pytest.raises(Invalid) as refusal:
         auto_update_rules.create_rule(
@@ -431,7 +429,7 @@ def test_a_choice_that_cannot_be_is_refused(world, ana, clock, wrong, field):
     assert AutoUpdateRule.select().count() == 1
 
 
-def test_the_log_and_each_plan_say_it(proving):
+def test_the_audit_log_and_each_plan_name_the_order(proving):
     (facts,) = all_facts("auto_update_rule_created")
     assert (facts["canary_tag"], facts["canary_hours"]) == ("canary", 24)
     proving.pass_hours(25)
@@ -445,14 +443,14 @@ def test_the_log_and_each_plan_say_it(proving):
     }
 
 
-def test_a_disconnected_first_site_is_not_waited_for(ana, config, clock, jobs):
+def test_a_rule_does_not_wait_for_a_disconnected_first_site(ana, config, clock, jobs):
     world = CanaryWorld.start(ana, config, clock, jobs, canaries=2)
     Site.update(state="revoked").where(Site.name == "B").execute()
     world.round()
     assert world.held() == (rule_canaries.PROVES, "")
 
 
-def test_a_site_that_is_tagged_later_is_waited_for(proving):
+def test_a_rule_waits_for_a_site_that_is_tagged_later(proving):
     proving.clock.advance(hours=25)
     tag(proving.site("C"))
     proving.sync()
@@ -460,15 +458,15 @@ def test_a_site_that_is_tagged_later_is_waited_for(proving):
 
 
 @pytest.mark.parametrize(("site", "tags"), [("B", "canary"), ("A", "")])
-def test_who_changes_the_order_has_to_agree_to_the_rule(proving, site, tags):
-    given = {"by": proving.ana, "confirmed_at": proving.clock(), "now": proving.clock()}
+def test_a_tag_that_changes_the_order_needs_confirmation(proving, site, tags):
+    actor_and_times = {"by": proving.ana, "confirmed_at": proving.clock(), "now": proving.clock()}
     with pytest.raises(TagsJoinRules) as question:
-        site_assignment.set_tags(proving.site(site), tags, **given)
+        site_assignment.set_tags(proving.site(site), tags, **actor_and_times)
     assert question.value.rule_ids == (proving.rule.id,)
     with pytest.raises(TagsJoinRules):
         bulk_assignment.change_tags(
-            [proving.site(site)], add=tags, remove="" if tags else "canary", **given
+            [proving.site(site)], add=tags, remove="" if tags else "canary", **actor_and_times
         )
-    site_assignment.set_tags(proving.site(site), tags, agreed=[proving.rule.id], **given)
+    site_assignment.set_tags(proving.site(site), tags, agreed=[proving.rule.id], **actor_and_times)
     assert list(SiteTag.of_site(proving.site(site))) == ([tags] if tags else [])
-    site_assignment.set_tags(proving.site("C"), "other", **given)
+    site_assignment.set_tags(proving.site("C"), "other", **actor_and_times)

@@ -1,4 +1,4 @@
-"""Somebody asks what a site runs, and reads the answer."""
+"""A person or the schedule requests a sync, and Aura stores the site report."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ UNPAIRED = [s for s in STATES if s not in ("active", "disconnected_unconfirmed")
 
 
 def snapshot(site: Site) -> list[object]:
-    """Everything stored of what the site said."""
+    """Return all rows stored from the site's report."""
     kept = [Report.select().where(Report.site == site), Component.for_site(site)]
     return [[row.__data__ for row in rows] for rows in kept]
 
 
 def of_kind(site: Site, kind: str) -> list[Component]:
-    return [one for one in Component.for_site(site) if one.kind == kind]
+    return [row for row in Component.for_site(site) if row.kind == kind]
 
 
-# ---- it works ----
+# ---- reports ----
 
 
-def test_first_report_is_stored_whole_with_its_components_and_offers(
+def test_a_first_report_is_stored_with_components_and_updates(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     sync = read_report(paired, fake, config=config)
@@ -61,27 +61,27 @@ def test_first_report_is_stored_whole_with_its_components_and_offers(
     assert paired.update_count == 1
     assert (paired.connection, paired.last_success_at) == ("healthy", clock())
     assert events(paired)[-1] == "report_received"
-    assert events(paired).count("site_called") == 2, "of the pairing alone"
+    assert events(paired).count("site_called") == 2, "only the two calls of the pairing"
 
 
-def test_a_person_gets_the_report_as_it_is_now_and_the_schedule_what_is_new(
+def test_a_person_gets_a_full_report_and_the_schedule_only_changes(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     read_report(paired, fake, config=config)
-    asked: list[object] = []
+    sent: list[object] = []
     answer = fake._report
-    fake._report = lambda document, body: asked.append(document["have"]) or answer(document, body)
+    fake._report = lambda document, body: sent.append(document["have"]) or answer(document, body)
     digest = received_report.digest_of(fake.report)
     for by in ("Ana", SCHEDULE.name):
         clock.advance(hours=1)
         sync = Sync.ask(paired, requested_by=by, now=clock())
         site_sync.run_sync(sync.id, config=config, call=fake.call, now=clock)
         assert Sync.get_by_id(sync.id).unchanged
-    assert asked == [None, digest]
+    assert sent == [None, digest]
     assert events(paired).count("report_received") == 1
 
 
-def test_an_unchanged_report_only_refreshes_its_age(
+def test_an_unchanged_report_only_updates_its_time(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     read_report(paired, fake, config=config)
@@ -104,7 +104,7 @@ def test_a_changed_report_replaces_the_former_one(
     assert paired.update_count == 0
 
 
-def test_components_with_an_offer_come_first(paired: Site, fake: FakeSite, config: Config) -> None:
+def test_components_with_an_update_come_first(paired: Site, fake: FakeSite, config: Config) -> None:
     listed = [plugin("a.php", name="Aardvark"), plugin()]
     fake.report = report(plugins=listed)
     read_report(paired, fake, config=config)
@@ -112,16 +112,16 @@ def test_components_with_an_offer_come_first(paired: Site, fake: FakeSite, confi
     assert names == ["Akismet", "Aardvark"]
 
 
-# ---- who may ask, and when ----
+# ---- requests ----
 
 
-def test_viewer_may_not_ask(paired: Site, cleo: Actor, clock: Clock) -> None:
+def test_a_viewer_cannot_request_a_sync(paired: Site, cleo: Actor, clock: Clock) -> None:
     with pytest.raises(Forbidden):
         site_sync.request_sync(paired, by=cleo, now=clock())
 
 
 @pytest.mark.parametrize("state", UNPAIRED)
-def test_a_site_without_connection_is_not_asked(
+def test_a_site_without_connection_is_not_synced(
     site: Site, ana: Actor, clock: Clock, jobs: RecordingQueue, state: str
 ) -> None:
     site.move(to=state, when=(NEW,))
@@ -131,7 +131,7 @@ def test_a_site_without_connection_is_not_asked(
 
 
 @pytest.mark.parametrize("state", UNPAIRED)
-def test_a_queued_sync_of_a_site_without_connection_calls_nobody(
+def test_a_queued_sync_without_connection_calls_no_site(
     paired: Site, fake: FakeSite, config: Config, clock: Clock, state: str
 ) -> None:
     paired.move(to=state, when=(ACTIVE,))
@@ -141,7 +141,7 @@ def test_a_queued_sync_of_a_site_without_connection_calls_nobody(
     assert fake.calls == []
 
 
-def test_asking_twice_is_one_sync(
+def test_two_requests_are_one_sync(
     paired: Site, ben: Actor, config: Config, fake: FakeSite, clock: Clock, jobs: RecordingQueue
 ) -> None:
     read_report(paired, fake, config=config)
@@ -153,13 +153,13 @@ def test_asking_twice_is_one_sync(
     assert Sync.get_by_id(first.id).requested_by == "Ben"
 
 
-def test_the_schedule_asks_sites_whose_report_is_old(
+def test_the_schedule_syncs_sites_with_an_old_report(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     read_report(paired, fake, config=config)
     assert site_sync.request_due(clock.advance(minutes=59), every_minutes=60) == []
-    (asked,) = site_sync.request_due(clock.advance(minutes=1), every_minutes=60)
-    sync = Sync.get_by_id(asked)
+    (sync_id,) = site_sync.request_due(clock.advance(minutes=1), every_minutes=60)
+    sync = Sync.get_by_id(sync_id)
     assert (sync.site_id, sync.requested_by, sync.requested_at) == (
         paired.id,
         SCHEDULE.name,
@@ -168,7 +168,7 @@ def test_the_schedule_asks_sites_whose_report_is_old(
     assert (sync.state, sync.evidence, sync.unchanged, sync.ended_at) == ("queued", {}, False, None)
 
 
-# ---- what goes wrong ----
+# ---- failures ----
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_the_schedule_asks_sites_whose_report_is_old(
         (ErrorCode.reply_too_large, "degraded"),
     ],
 )
-def test_a_failed_call_is_shown_and_changes_nothing_that_is_known(
+def test_a_failed_call_is_shown_and_keeps_the_stored_report(
     paired: Site,
     fake: FakeSite,
     config: Config,
@@ -206,7 +206,7 @@ def test_a_failed_call_is_shown_and_changes_nothing_that_is_known(
     assert (snapshot(paired), paired.last_success_at, paired.update_count) == (before, good, 1)
 
 
-def test_three_failures_in_a_row_are_unreachable_and_one_success_clears_them(
+def test_three_failures_make_a_site_unreachable_until_a_success(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     for expected in ("degraded", "degraded", "unreachable"):
@@ -234,7 +234,7 @@ def test_three_failures_in_a_row_are_unreachable_and_one_success_clears_them(
         ({"plugins": [plugin(f"p{i}.php") for i in range(2001)]}, "plugins"),
     ],
 )
-def test_a_report_that_contradicts_the_manifest_is_refused_whole(
+def test_a_report_that_contradicts_the_manifest_is_refused(
     paired: Site, fake: FakeSite, config: Config, change: dict, field: str
 ) -> None:
     read_report(paired, fake, config=config)
@@ -248,22 +248,22 @@ def test_a_report_that_contradicts_the_manifest_is_refused_whole(
     assert "report_refused" in events(paired)
 
 
-def test_a_report_whose_digest_lies_is_refused(
+def test_a_report_with_a_wrong_digest_is_refused(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
-    honest = fake._report
-    fake._report = lambda d, b: {**honest(d, b), "digest": "0" * 64}
+    original = fake._report
+    fake._report = lambda d, b: {**original(d, b), "digest": "0" * 64}
     sync = read_report(paired, fake, config=config)
     assert (sync.error_code, sync.evidence["field"]) == (ErrorCode.report_invalid, "digest")
     assert Report.of(paired) is None
 
 
 @pytest.mark.parametrize("taken_at", [-1, 2**50, "now", None])
-def test_a_report_from_no_possible_moment_is_refused(
+def test_a_report_with_an_impossible_time_is_refused(
     paired: Site, fake: FakeSite, config: Config, taken_at: object
 ) -> None:
-    honest = fake._report
-    fake._report = lambda d, b: {**honest(d, b), "report": {**fake.report, "taken_at": taken_at}}
+    original = fake._report
+    fake._report = lambda d, b: {**original(d, b), "report": {**fake.report, "taken_at": taken_at}}
     sync = read_report(paired, fake, config=config)
     assert (sync.error_code, sync.evidence["field"]) == (ErrorCode.report_invalid, "taken_at")
 
@@ -287,7 +287,7 @@ def test_fields_the_manifest_does_not_name_are_dropped_and_counted(
     assert '"dropped_fields":2' in received.body
 
 
-def test_controls_and_reading_direction_marks_are_taken_out_of_names(
+def test_control_and_direction_characters_are_removed_from_names(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     fake.report = report(plugins=[plugin(name="Nice\u202e\x00 plu\x1bgin <b>\u2066x")])
@@ -310,7 +310,7 @@ def test_an_older_plugin_may_leave_out_fields(paired: Site, fake: FakeSite, conf
     assert paired.update_count == 0
 
 
-def test_keys_that_cannot_be_opened_are_our_error_and_called_so(
+def test_unreadable_keys_are_reported_as_an_error_of_aura(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     other = make_config(config.var_dir, sealing_keys=(("t2", bytes(32)),))
@@ -319,10 +319,10 @@ def test_keys_that_cannot_be_opened_are_our_error_and_called_so(
     assert fake.calls == []
 
 
-# ---- twice at once, and half way ----
+# ---- concurrency and lost jobs ----
 
 
-def test_asking_all_who_are_due_bears_others_writing_meanwhile(
+def test_due_syncs_are_requested_while_other_processes_write(
     ana: Actor, clock: Clock, jobs: RecordingQueue
 ) -> None:
     for number in range(4):
@@ -352,20 +352,20 @@ def test_many_sites_are_due_in_several_rounds(
         jobs.jobs.clear()
         site_sync.request_due(clock() + timedelta(minutes=minute), every_minutes=4)
         rounds.append([len(ids) for _, ids, _ in jobs.jobs])
-    # Nobody is asked again while a sync is open, even in the fifth minute.
+    # No site is called again while its sync is open, even in the fifth minute.
     assert rounds == [[2], [2], [2], [1], []]
     Sync.update(state="done").execute()
-    asked = site_sync.request_due(clock() + timedelta(minutes=4), every_minutes=4)
-    assert [Sync.get_by_id(sync_id).site_id for sync_id in asked] == [1, 2]
+    due = site_sync.request_due(clock() + timedelta(minutes=4), every_minutes=4)
+    assert [Sync.get_by_id(sync_id).site_id for sync_id in due] == [1, 2]
 
 
 def write_something(nonce: str, at: datetime) -> None:
-    """What another worker does, in a connection of its own."""
+    """Write to the database in a connection of its own, as another worker does."""
     with db.connection_context():
         NoticeNonce.create(nonce=nonce, expires_at=at)
 
 
-def test_sync_delivered_twice_asks_once(
+def test_a_sync_delivered_twice_calls_once(
     paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     sync = Sync.open_for(paired)
@@ -391,7 +391,7 @@ def interrupted(paired: Site, fake: FakeSite, config: Config, clock: Clock) -> S
     return sync
 
 
-def test_sync_whose_worker_died_is_queued_again_after_five_minutes(
+def test_a_sync_of_a_killed_worker_is_queued_again_after_five_minutes(
     interrupted: Sync,
     paired: Site,
     fake: FakeSite,
@@ -403,14 +403,14 @@ def test_sync_whose_worker_died_is_queued_again_after_five_minutes(
     assert (Sync.get_by_id(interrupted.id).state, jobs.jobs) == ("asking", [])
     site_sync.recover(config, clock.advance(minutes=2))
     assert jobs.jobs == [("sync_sites", (interrupted.id,), 0)]
-    # The death of a worker says nothing about the site.
+    # The death of a worker is no evidence about the site.
     paired.refresh()
     assert paired.error_code == ""
     assert site_sync.run_sync(interrupted.id, config=config, call=fake.call, now=clock) == "done"
     assert Report.of(paired) is not None
 
 
-def test_sync_whose_workers_die_again_and_again_fails_after_half_an_hour(
+def test_a_sync_whose_workers_keep_dying_fails_after_half_an_hour(
     interrupted: Sync, paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     site_sync.recover(config, clock.advance(minutes=31))
@@ -419,7 +419,7 @@ def test_sync_whose_workers_die_again_and_again_fails_after_half_an_hour(
     assert read_report(paired, fake, config=config).state == "done"
 
 
-def test_sync_whose_job_was_lost_is_queued_again(
+def test_a_sync_whose_job_is_lost_is_queued_again(
     paired: Site, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     sync = Sync.open_for(paired)
@@ -428,7 +428,7 @@ def test_sync_whose_job_was_lost_is_queued_again(
 
 
 @pytest.mark.parametrize(("minutes", "state"), [(6, "queued"), (31, "failed")])
-def test_a_worker_that_was_taken_for_dead_stores_nothing(
+def test_a_worker_that_counts_as_dead_stores_nothing(
     minutes: int, state: str, paired: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     sync = Sync.open_for(paired)

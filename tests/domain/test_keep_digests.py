@@ -1,4 +1,4 @@
-"""Of a site's routine entries, only digests are kept; the chain can still be verified."""
+"""Aura keeps only digests of a site's routine entries; the chain can still be verified."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.support.fakes import FakeSite
 A_DAY = 24
 
 
-def live(site: Site, fake: FakeSite, config: Config, *, days: int) -> None:
-    """Each day, the site answers 24 requests, and Aura reads its log."""
+def pass_days(site: Site, fake: FakeSite, config: Config, *, days: int) -> None:
+    """Let the site answer 24 requests each day, and read its log daily."""
     for _ in range(days):
         for _ in range(22):
             fake.clock.advance(hours=1)
@@ -50,15 +50,15 @@ def runs(site: Site) -> list[SiteLogDigests]:
     return SiteLogDigests.of(site.id, SiteLog.get_by_id(site.id).branch)
 
 
-def test_after_some_days_one_routine_entry_of_each_sunday_is_whole(
+def test_one_routine_entry_of_each_sunday_is_kept_in_full(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    live(paired, fake, config, days=30)
+    pass_days(paired, fake, config, days=30)
     reduced_until = runs(paired)[-1].last
-    whole = [one for one in kept(paired) if is_routine(one)]
-    before = [json.loads(one.body)["at"][:10] for one in whole if one.seq < reduced_until]
+    whole = [row for row in kept(paired) if is_routine(row)]
+    before = [json.loads(row.body)["at"][:10] for row in whole if row.seq < reduced_until]
     assert before == ["2026-11-29", "2026-12-06"]
-    # Those of the last week are still compared, so they are whole.
+    # Entries of the last week are still compared, so they are kept in full.
     assert len(whole) - len(before) > 7 * A_DAY
 
 
@@ -66,8 +66,8 @@ def test_after_some_days_one_routine_entry_of_each_sunday_is_whole(
 def test_the_chain_is_verified_with_the_digests(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    live(paired, fake, config, days=20)
-    digests = {one.seq: sha256(one.body.encode()).digest() for one in kept(paired)}
+    pass_days(paired, fake, config, days=20)
+    digests = {row.seq: sha256(row.body.encode()).digest() for row in kept(paired)}
     for run in runs(paired):
         raw = bytes(run.digests)
         assert len(raw) == 32 * (run.last - run.first + 1)
@@ -81,7 +81,7 @@ def test_the_chain_is_verified_with_the_digests(
     assert SiteLogEntry.count_of(paired) == len(digests) == SiteLog.get_by_id(paired.id).n
 
 
-def test_decisions_changes_and_refusals_stay_whole(
+def test_decisions_changes_and_refusals_are_kept_in_full(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     names = ("permissions_changed", "update_answered", "refused", "unauthenticated_refused")
@@ -90,16 +90,16 @@ def test_decisions_changes_and_refusals_stay_whole(
     fake.write("answered", operation="change.run", by="Ana", nonce="")
     fake.write("answered", operation=["report"], by="Ana", nonce="")
     fake.write("answered", operation="report", by="Ana", nonce="")
-    live(paired, fake, config, days=20)
+    pass_days(paired, fake, config, days=20)
     assert runs(paired)[-1].last > 10
-    found = [event(one) for one in kept(paired)]
+    found = [event(row) for row in kept(paired)]
     assert all(name in found for name in names)
-    operations = [json.loads(one.body)["facts"].get("operation") for one in kept(paired)]
+    operations = [json.loads(row.body)["facts"].get("operation") for row in kept(paired)]
     assert operations.count("change.run") == 1
     assert operations.count(["report"]) == 1
 
 
-def test_a_site_that_dates_all_its_entries_alike_gains_nothing(
+def test_equal_times_of_all_entries_do_not_prevent_the_reduction(
     paired: Site, fake: FakeSite, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SiteLogEntry, "MOST", 50)
@@ -113,18 +113,18 @@ def test_a_site_that_dates_all_its_entries_alike_gains_nothing(
     assert SiteLogDigests.count_of(paired) > 150
 
 
-def test_what_is_kept_is_still_compared(paired: Site, fake: FakeSite, config: Config) -> None:
-    live(paired, fake, config, days=15)
+def test_reduced_entries_were_compared_before(paired: Site, fake: FakeSite, config: Config) -> None:
+    pass_days(paired, fake, config, days=15)
     assert not Alert.unresolved(EVERYTHING)
     fake.write("answered", operation="report", by="Someone else", nonce="unknown")
-    live(paired, fake, config, days=15)
+    pass_days(paired, fake, config, days=15)
     assert [alert.kind for alert in Alert.unresolved(EVERYTHING)] == ["call_unknown"]
-    assert "Someone else" not in "".join(one.body for one in kept(paired))
+    assert "Someone else" not in "".join(row.body for row in kept(paired))
 
 
 @pytest.mark.both_databases
-def test_two_at_once_keep_each_digest_once(paired: Site, fake: FakeSite, config: Config) -> None:
-    live(paired, fake, config, days=20)
+def test_two_processes_keep_each_digest_once(paired: Site, fake: FakeSite, config: Config) -> None:
+    pass_days(paired, fake, config, days=20)
     read = SiteLog.get_by_id(paired.id)
     SiteLog.update(digests_n=0).execute()
     assert not read.advance_digests(read.digests_n + 1), "another process was faster"
@@ -135,10 +135,10 @@ def test_two_at_once_keep_each_digest_once(paired: Site, fake: FakeSite, config:
 
 
 @pytest.mark.both_databases
-def test_the_database_refuses_to_change_what_is_kept(
+def test_the_database_refuses_to_change_stored_digests(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
-    live(paired, fake, config, days=20)
+    pass_days(paired, fake, config, days=20)
     before = (len(kept(paired)), [bytes(run.digests) for run in runs(paired)])
     for statement in (
         "UPDATE site_log_digests SET last = last",
@@ -152,14 +152,14 @@ def test_the_database_refuses_to_change_what_is_kept(
         assert (len(kept(paired)), [bytes(run.digests) for run in runs(paired)]) == before
 
 
-def test_the_first_entry_stays_whole_so_that_a_verification_can_begin(
+def test_the_first_entry_is_kept_in_full_as_the_start_of_a_verification(
     paired: Site, fake: FakeSite, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What a site sends of a log that it has trimmed may begin with any entry.
+    # The entries that a site sends of a trimmed log may start with any number.
     monkeypatch.setattr(site_log, "MIN_RETAINED", 100)
     for _ in range(200):
         fake.write("answered", operation="report", by="Ana", nonce="")
     del fake.log[:50]
-    live(paired, fake, config, days=20)
+    pass_days(paired, fake, config, days=20)
     first = kept(paired)[0]
     assert (first.seq, is_routine(first), runs(paired)[0].first) == (51, True, 52)

@@ -1,4 +1,4 @@
-"""The end of a domain's registration is known, and told in time; why not is said otherwise."""
+"""Aura knows when the registration of a domain ends, warns in time, and says why it may not."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def watch_sites(ana: Actor, clock: Clock, *urls: str) -> list[Site]:
     return made
 
 
-def look(registries: Registries, config: Config, clock: Clock) -> int:
+def check(registries: Registries, config: Config, clock: Clock) -> int:
     return domain_ends.check_due(config, fetch=registries.fetch, now=clock)
 
 
@@ -50,43 +50,43 @@ def watch_of(site: Site) -> SiteWatch:
 
 
 def items(actor: Actor, clock: Clock) -> list[tuple[str, str, str]]:
-    """The items about domains: key, word and severity."""
+    """Return the items about domains: key, word and severity."""
     sites = fleet(EVERYTHING)
     found = [*attention.urgent(actor, sites), *attention.upcoming(actor, sites, clock())]
-    return [(one.key, one.word, one.severity) for one in found if one.about == "domain"]
+    return [(item.key, item.word, item.severity) for item in found if item.about == "domain"]
 
 
-def test_the_end_is_asked_for_once_a_week_for_all_sites_of_a_domain(
+def test_the_end_is_looked_up_once_a_week_for_all_sites_of_a_domain(
     ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue, registries: Registries
 ) -> None:
-    one, other = watch_sites(ana, clock, "https://www.bakery.com", "https://shop.bakery.com")
+    first, other = watch_sites(ana, clock, "https://www.bakery.com", "https://shop.bakery.com")
     registries.end(BAKERY, "2027-03-01T10:00:00Z")
     assert domain_ends.request_due(config, clock()) == 1
     assert ("check_domains", (), 0) in [(*job, 0)[:3] for job in jobs.jobs]
-    assert look(registries, config, clock) == 1
-    for site in (one, other):
+    assert check(registries, config, clock) == 1
+    for site in (first, other):
         assert watch_of(site).domain == "bakery.com"
         assert watch_of(site).domain_ends_at == at("2027-03-01 10:00")
     assert items(ana, clock) == []
-    # The list of registries and the domain, each once.
+    # One request for the list of registries, and one for the domain.
     assert len(registries.asked) == 2
     jobs.jobs.clear()
     clock.advance(days=6)
     assert domain_ends.request_due(config, clock()) == 0
-    assert look(registries, config, clock) == 0
+    assert check(registries, config, clock) == 0
     clock.advance(days=2)
     registries.end(BAKERY, "2028-03-01T10:00:00Z")
-    assert look(registries, config, clock) == 1
+    assert check(registries, config, clock) == 1
     assert watch_of(other).domain_ends_at == at("2028-03-01 10:00")
     assert registries.asked[2:] == [BAKERY]
 
 
-def test_it_is_mentioned_a_month_before_needs_a_person_and_becomes_critical(
+def test_a_nearing_end_is_mentioned_then_to_check_then_critical(
     ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue, registries: Registries
 ) -> None:
     [site] = watch_sites(ana, clock, "https://bakery.com")
     registries.end(BAKERY, "2027-03-01T10:00:00Z")
-    look(registries, config, clock)
+    check(registries, config, clock)
     ends = at("2027-03-01 10:00")
     stages = [
         (timedelta(days=30, hours=1), []),
@@ -102,9 +102,9 @@ def test_it_is_mentioned_a_month_before_needs_a_person_and_becomes_critical(
         assert items(ana, clock) == expected, before
     brief = attention.urgent_in_brief(ana)
     assert [item.about for item in brief.items] == ["domain"]
-    # It was renewed.
+    # The registration was renewed.
     registries.end(BAKERY, "2028-03-01T10:00:00Z")
-    look(registries, config, clock)
+    check(registries, config, clock)
     assert items(ana, clock) == []
 
 
@@ -119,7 +119,7 @@ def test_it_is_mentioned_a_month_before_needs_a_person_and_becomes_critical(
         ("https://bakery.com", {"ends": "next spring"}, "unreadable", 0),
     ],
 )
-def test_why_the_end_is_unknown_is_said_and_asked_again_later(
+def test_an_unknown_end_has_a_reason_and_is_looked_up_again_later(
     ana: Actor,
     config: Config,
     clock: Clock,
@@ -135,12 +135,12 @@ def test_why_the_end_is_unknown_is_said_and_asked_again_later(
         registries.answers[BAKERY]["ldhName"] = answer.get("name", "bakery.com")
     else:
         registries.answers[BAKERY] = answer
-    look(registries, config, clock)
-    known = DomainName.of(watch_of(site).domain)
-    assert known is not None
-    assert (known.problem, known.ends_at) == (problem, None)
+    check(registries, config, clock)
+    domain_row = DomainName.of(watch_of(site).domain)
+    assert domain_row is not None
+    assert (domain_row.problem, domain_row.ends_at) == (problem, None)
     assert items(ana, clock) == []
-    wait = known.next_check_at - clock()
+    wait = domain_row.next_check_at - clock()
     assert timedelta(days=days) <= wait <= timedelta(days=1.1 * days, hours=1.1)
 
 
@@ -152,7 +152,7 @@ def test_why_the_end_is_unknown_is_said_and_asked_again_later(
         ("http://localhost:8080", "", None),
     ],
 )
-def test_an_address_without_a_domain_of_its_own_is_not_asked_for(
+def test_an_address_without_its_own_domain_is_not_looked_up(
     ana: Actor,
     config: Config,
     clock: Clock,
@@ -162,68 +162,68 @@ def test_an_address_without_a_domain_of_its_own_is_not_asked_for(
     problem: str | None,
 ) -> None:
     [site] = watch_sites(ana, clock, url)
-    assert look(registries, config, clock) == 0
+    assert check(registries, config, clock) == 0
     assert (watch_of(site).domain, registries.asked) == (domain, [])
-    known = DomainName.of(domain)
-    assert (known and known.problem) == problem
+    domain_row = DomainName.of(domain)
+    assert (domain_row and domain_row.problem) == problem
     clock.advance(days=60)
     assert domain_ends.request_due(config, clock()) == 0
 
 
-def test_asking_can_be_switched_off_and_what_is_known_is_still_told(
+def test_with_lookups_switched_off_a_stored_end_is_still_reported(
     ana: Actor, config: Config, clock: Clock, jobs: RecordingQueue, registries: Registries
 ) -> None:
     watch_sites(ana, clock, "https://bakery.com")
     registries.end(BAKERY, "2027-01-20T10:00:00Z")
-    assert look(registries, config, clock) == 1
-    asked = len(registries.asked)
+    assert check(registries, config, clock) == 1
+    requests_before = len(registries.asked)
     off = replace(config, asks_registries=False)
     clock.now = at("2027-01-18 10:00")
     assert domain_ends.request_due(off, clock()) == 1
-    assert look(registries, off, clock) == 0
-    assert (len(registries.asked), jobs.jobs) == (asked, [])
+    assert check(registries, off, clock) == 0
+    assert (len(registries.asked), jobs.jobs) == (requests_before, [])
     assert [(word, severity) for _, word, severity in items(ana, clock)] == [("ends_now", CRITICAL)]
 
 
-def test_what_was_known_stays_when_a_registry_cannot_be_reached(
+def test_a_stored_end_stays_when_a_registry_cannot_be_reached(
     ana: Actor, config: Config, clock: Clock, registries: Registries
 ) -> None:
     [site] = watch_sites(ana, clock, "https://bakery.com")
     registries.end(BAKERY, "2026-12-20T00:00:00Z")
-    look(registries, config, clock)
+    check(registries, config, clock)
     registries.answers[BAKERY] = RegistryFailed("unreachable")
     waits = []
     for _ in range(10):
-        known = DomainName.of("bakery.com")
-        assert known is not None
-        clock.now = known.next_check_at
-        look(registries, config, clock)
-        known.refresh()
-        waits.append(known.next_check_at - clock())
+        domain_row = DomainName.of("bakery.com")
+        assert domain_row is not None
+        clock.now = domain_row.next_check_at
+        check(registries, config, clock)
+        domain_row.refresh()
+        waits.append(domain_row.next_check_at - clock())
     assert waits == sorted(waits)
     assert waits[-1] <= 1.1 * timedelta(days=7)
     assert watch_of(site).domain_ends_at == at("2026-12-20 00:00")
     assert items(ana, clock)[0][1] == "ends_now"
 
 
-def test_what_was_known_stays_when_a_registry_no_longer_says_it(
+def test_a_stored_end_stays_when_a_registry_no_longer_names_it(
     ana: Actor, config: Config, clock: Clock, registries: Registries
 ) -> None:
     [site] = watch_sites(ana, clock, "https://bakery.com")
     registries.end(BAKERY, "2026-12-20T00:00:00Z")
-    look(registries, config, clock)
+    check(registries, config, clock)
     registries.end(BAKERY, None)
     clock.now = at("2026-12-18 00:00")
-    look(registries, config, clock)
-    known = DomainName.of("bakery.com")
-    assert known is not None
-    assert (known.problem, known.ends_at) == ("no_date", at("2026-12-20 00:00"))
-    assert known.next_check_at - clock() <= 1.1 * timedelta(days=7)
+    check(registries, config, clock)
+    domain_row = DomainName.of("bakery.com")
+    assert domain_row is not None
+    assert (domain_row.problem, domain_row.ends_at) == ("no_date", at("2026-12-20 00:00"))
+    assert domain_row.next_check_at - clock() <= 1.1 * timedelta(days=7)
     assert watch_of(site).domain_ends_at == at("2026-12-20 00:00")
     assert items(ana, clock)[0][1] == "ends_now"
 
 
-def test_a_registry_gets_few_requests_at_once_and_none_after_it_asked_for_that(
+def test_a_registry_gets_few_requests_and_none_after_a_429(
     ana: Actor, config: Config, clock: Clock, registries: Registries
 ) -> None:
     watch_sites(ana, clock, *[f"https://shop{number}.com" for number in range(8)],
@@ -231,78 +231,78 @@ def test_a_registry_gets_few_requests_at_once_and_none_after_it_asked_for_that(
     for number in range(8):
         registries.end(f"{COM}/domain/shop{number}.com", "2027-05-01")
     registries.end(f"{UK}/domain/bakery.co.uk", "2027-05-01T00:00:00+01:00")
-    # Both are on one host.
-    assert look(registries, config, clock) == 5
-    assert look(registries, config, clock) == 4
+    # Both domains are on one host.
+    assert check(registries, config, clock) == 5
+    assert check(registries, config, clock) == 4
     assert DomainName.select().where(DomainName.ends_at.is_null()).count() == 0
     clock.advance(days=8)
     slow_down = RegistryFailed("too_many_requests", "7200")
     registries.answers = dict.fromkeys(registries.answers, slow_down)
-    assert look(registries, config, clock) == 1
-    asked = DomainName.get(DomainName.problem == "too_many_requests")
-    assert timedelta(hours=2) <= asked.next_check_at - clock() <= timedelta(hours=2.2)
-    # The others wait as well.
+    assert check(registries, config, clock) == 1
+    refused = DomainName.get(DomainName.problem == "too_many_requests")
+    assert timedelta(hours=2) <= refused.next_check_at - clock() <= timedelta(hours=2.2)
+    # The other domains wait as well.
     clock.advance(minutes=59)
-    assert look(registries, config, clock) == 0
+    assert check(registries, config, clock) == 0
     clock.advance(minutes=2)
-    assert look(registries, config, clock) == 1
+    assert check(registries, config, clock) == 1
 
 
-def test_the_list_of_registries_is_kept_for_a_month_and_used_longer_if_it_has_to_be(
+def test_the_list_of_registries_is_kept_for_a_month_or_until_the_next(
     ana: Actor, config: Config, clock: Clock, registries: Registries
 ) -> None:
     watch_sites(ana, clock, "https://bakery.com")
     registries.end(BAKERY, "2027-12-20T00:00:00Z")
     registries.listed = RegistryFailed("unreachable")
-    assert look(registries, config, clock) == 0
-    known = DomainName.of("bakery.com")
-    assert known is not None
-    assert known.problem == "no_list"
+    assert check(registries, config, clock) == 0
+    domain_row = DomainName.of("bakery.com")
+    assert domain_row is not None
+    assert domain_row.problem == "no_list"
     clock.advance(hours=2)
     for listed in ({"services": []}, {"services": "none"}, {}):
         registries.listed = listed
-        known.update_if(next_check_at=clock())
-        assert look(registries, config, clock) == 0
+        domain_row.update_if(next_check_at=clock())
+        assert check(registries, config, clock) == 0
     registries = Registries(registries.answers)
-    known.update_if(next_check_at=clock())
-    assert look(registries, config, clock) == 1
+    domain_row.update_if(next_check_at=clock())
+    assert check(registries, config, clock) == 1
     registries.listed = RegistryFailed("unreachable")
     for days in (20, 20):
         clock.advance(days=days)
-        assert look(registries, config, clock) == 1
+        assert check(registries, config, clock) == 1
     assert [url for url in registries.asked if url != BAKERY].__len__() == 2
 
 
-def test_domains_are_asked_for_although_the_list_of_registries_cannot_be_stored(
+def test_domains_are_looked_up_although_the_list_cannot_be_stored(
     ana: Actor, config: Config, clock: Clock, registries: Registries
 ) -> None:
     [site] = watch_sites(ana, clock, "https://bakery.com")
     registries.end(BAKERY, "2027-12-20T00:00:00Z")
     (config.var_dir / "registries.part").mkdir()
-    assert look(registries, config, clock) == 1
+    assert check(registries, config, clock) == 1
     assert watch_of(site).domain_ends_at == at("2027-12-20 00:00")
 
 
-def test_a_site_that_ended_is_not_asked_about(
+def test_the_domain_of_a_revoked_site_is_not_looked_up(
     ana: Actor, config: Config, clock: Clock, registries: Registries
 ) -> None:
     [site] = watch_sites(ana, clock, "https://bakery.com")
     registries.end(BAKERY, "2026-12-01T00:00:00Z")
-    look(registries, config, clock)
+    check(registries, config, clock)
     domain_ends.tell_ends(clock())
     assert items(ana, clock)
     Site.update(state="revoked").where(Site.id == site.id).execute()
     clock.advance(days=30)
-    assert look(registries, config, clock) == 0
+    assert check(registries, config, clock) == 0
     assert items(ana, clock) == []
 
 
-def test_checks_of_front_pages_leave_the_domain_alone(
+def test_checks_of_front_pages_keep_the_domain(
     ana: Actor, config: Config, clock: Clock, registries: Registries
 ) -> None:
     [site] = watch_sites(ana, clock, "https://bakery.com")
     registries.end(BAKERY, "2027-03-01T10:00:00Z")
-    look(registries, config, clock)
+    check(registries, config, clock)
     assert watch_of(site).forget_state()
     assert rounds.request_due(clock()) >= 0
     assert watch_of(site).domain == "bakery.com"

@@ -1,4 +1,4 @@
-"""What the fleet has seen of a version, and the same numbers counted again from an export."""
+"""The results of a version across the fleet equal the numbers counted from an export."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FATAL_PAGE = (500, b"There has been a critical error on this website.")
 
 @pytest.fixture
 def world(ana, config, clock, jobs) -> RolloutWorld:
-    """Of six sites four were updated, one was rolled back, and one of the four broke later."""
+    """Six sites: four were updated, one was rolled back, and one of the four broke later."""
     world = RolloutWorld.make(ana, config, clock, count=6)
     world.fake("B").changes.plays[AKISMET] = (ROLLED_BACK, "fatal_after")
     world.review()
@@ -40,7 +40,7 @@ def world(ana, config, clock, jobs) -> RolloutWorld:
 
 
 def exported(world: RolloutWorld) -> list[dict[str, str]]:
-    """The rows of the whole audit log as a table."""
+    """Return the rows of the whole audit log as a table."""
     path = world.config.var_dir / "export.csv"
     exporting.write_export(
         path, "csv", exporting.make_scope(), world.config, world.clock(), lambda count: None
@@ -48,8 +48,8 @@ def exported(world: RolloutWorld) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"))))
 
 
-def counted_again(rows: list[dict[str, str]], *, of_sites: set[int] | None = None) -> Counter[str]:
-    """The numbers of a version from an export alone."""
+def count_rows(rows: list[dict[str, str]], *, of_sites: set[int] | None = None) -> Counter[str]:
+    """Count the numbers of a version from an export alone."""
     found: Counter[str] = Counter()
     broke_later: set[int] = set()
     succeeded: dict[int, str] = {}
@@ -80,11 +80,11 @@ def numbers(found: FleetExperience) -> Counter[str]:
     )
 
 
-def test_the_numbers_are_those_of_the_export(world):
+def test_the_numbers_equal_those_of_the_export(world):
     found = fleet_experience(*UPDATE, EVERYTHING)
     assert (found.succeeded, found.rolled_back, found.failed) == (3, 1, 1)
     assert found.has_identical_bytes
-    assert numbers(found) == counted_again(exported(world))
+    assert numbers(found) == count_rows(exported(world))
 
 
 def test_a_person_counts_only_the_sites_that_they_see(world):
@@ -93,7 +93,7 @@ def test_a_person_counts_only_the_sites_that_they_see(world):
     found = fleet_experience(*UPDATE, Visibility.of_clients([client.id]))
     assert (found.succeeded, found.rolled_back, found.failed) == (1, 1, 0)
     ids = {site.id for site in Site.select().where(Site.client == client)}
-    assert numbers(found) == counted_again(exported(world), of_sites=ids)
+    assert numbers(found) == count_rows(exported(world), of_sites=ids)
 
 
 def test_another_version_has_no_results(world):

@@ -1,4 +1,4 @@
-"""A known vulnerability shows within one sync, and is gone after the update."""
+"""A known vulnerability is shown within one sync, and is gone after the update."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UP_TO_5_3 = software("akismet", bounds("5.3"), patched=("5.3.1",))
 
 
 def import_feed(config: Config, clock: Clock, *records: dict[str, Any]) -> str:
-    """Import a file as the command line does."""
+    """Import a file with these records, as the command line does."""
     path = config.var_dir / "some-feed.json"
     path.write_bytes(feed(*records))
     with path.open("rb") as file:
@@ -39,7 +39,7 @@ def import_feed(config: Config, clock: Clock, *records: dict[str, Any]) -> str:
 
 
 def sync(site: Site, fake: FakeSite, config: Config, version: str) -> None:
-    """Have the site report another version of Akismet, and Aura read it."""
+    """Have the site report another version of Akismet, and sync it."""
     fake.report["plugins"][0]["version"] = version
     if version != "5.3":
         fake.report["updates"]["plugins"] = []
@@ -72,23 +72,23 @@ def test_a_vulnerability_shows_within_one_sync_and_is_gone_after_the_update(
     assert found.site_ids == {ready.id}
     sync(ready, fake, config, "5.3.1")
     assert titles(ana) == []
-    assert [one["count"] for one in events("vulnerabilities_found")] == [1]
+    assert [row["count"] for row in events("vulnerabilities_found")] == [1]
     assert events("vulnerabilities_gone")[0]["vulnerabilities"] == ["Akismet 5.3: CVE-2026-10001"]
 
 
-def test_a_feed_that_is_imported_later_finds_it_without_a_sync(
+def test_a_later_import_finds_a_vulnerability_without_a_sync(
     ready: Site, config: Config, clock: Clock, ana: Actor
 ) -> None:
     import_feed(config, clock, record(1, UP_TO_5_3), record(2, software("other")))
     assert titles(ana) == ["CVE-2026-10001"]
     assert Vulnerability.select().count() == 1
-    # What is withdrawn is gone with the next feed, and so are its rows.
+    # A withdrawn vulnerability is gone with the next feed, and so are its rows.
     import_feed(config, clock, record(2, software("other")))
     assert titles(ana) == []
     assert Vulnerability.select().count() == VulnerableSoftware.select().count() == 0
 
 
-def test_a_vulnerability_keeps_its_number_when_the_feed_comes_again(
+def test_a_vulnerability_keeps_its_number_at_the_next_import(
     ready: Site, config: Config, clock: Clock
 ) -> None:
     import_feed(config, clock, record(1, UP_TO_5_3))
@@ -101,7 +101,7 @@ def test_a_vulnerability_keeps_its_number_when_the_feed_comes_again(
     assert len(events("vulnerabilities_found")) == 2
 
 
-def test_a_version_that_cannot_be_compared_is_unknown_and_no_alarm(
+def test_a_version_that_cannot_be_compared_raises_no_alert(
     ready: Site, fake: FakeSite, config: Config, clock: Clock, ana: Actor
 ) -> None:
     import_feed(config, clock, record(1, UP_TO_5_3))
@@ -110,7 +110,7 @@ def test_a_version_that_cannot_be_compared_is_unknown_and_no_alarm(
     assert titles(ana) == []
 
 
-def test_an_inactive_plugin_counts_and_a_missing_fix_is_known(
+def test_an_inactive_plugin_counts_and_a_fix_may_be_missing(
     ready: Site, fake: FakeSite, config: Config, clock: Clock
 ) -> None:
     import_feed(config, clock, record(1))
@@ -120,7 +120,7 @@ def test_an_inactive_plugin_counts_and_a_missing_fix_is_known(
     assert (found.inactive, found.fixed_in) == (1, "")
 
 
-def test_a_new_plugin_has_the_kept_file_read_again(
+def test_a_new_plugin_starts_another_read_of_the_stored_file(
     ready: Site, fake: FakeSite, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     import_feed(config, clock, record(1, software("forms", bounds("9.3"), patched=("9.4",))))
@@ -132,7 +132,7 @@ def test_a_new_plugin_has_the_kept_file_read_again(
     clock.advance(minutes=11)
     assert upkeep.request_due(clock()) == 1
     assert upkeep.update(config, now=clock) == "read again"
-    assert [one.name for one in known.urgent_vulnerabilities(EVERYTHING)] == ["Forms"]
+    assert [row.name for row in known.urgent_vulnerabilities(EVERYTHING)] == ["Forms"]
     assert len(events("vulnerability_feed_imported")) == 1
     assert upkeep.request_due(clock()) == 0
 
@@ -147,10 +147,10 @@ def test_wordpress_and_themes_are_matched_by_their_own_kind(
         record(2, software("twentytwentyfour", kind="theme")),
         record(3, software("twentytwentyfour", kind="plugin")),
     )
-    assert sorted(one.kind for one in known.all_vulnerabilities(EVERYTHING)) == ["core", "theme"]
+    assert sorted(row.kind for row in known.all_vulnerabilities(EVERYTHING)) == ["core", "theme"]
 
 
-def test_a_site_that_left_is_no_longer_counted(
+def test_a_revoked_site_is_no_longer_counted(
     ready: Site, config: Config, clock: Clock, ana: Actor
 ) -> None:
     import_feed(config, clock, record(1, UP_TO_5_3))
@@ -184,7 +184,7 @@ def test_an_ignored_update_hides_no_vulnerability(
     assert list(SiteVulnerability.held_by_software(clock(), EVERYTHING).values()) == [1]
 
 
-def test_an_update_to_a_version_that_is_affected_as_well_is_no_fix(
+def test_an_update_to_another_affected_version_is_no_fix(
     ready: Site, config: Config, clock: Clock, ben: Actor
 ) -> None:
     import_feed(config, clock, record(1, software("akismet", bounds("5.4"), patched=("5.4.1",))))
@@ -201,7 +201,7 @@ def test_two_jobs_at_once_do_the_work_once(
     VulnerabilityFeed.write(uploaded_at=clock())
     assert VulnerabilityFeed.claim(clock(), timedelta(minutes=35))
     assert upkeep.update(config, now=clock) == "busy"
-    # A worker that died leaves its claim behind, which ends by itself.
+    # A killed worker leaves its claim behind, which expires.
     clock.advance(minutes=36)
     assert upkeep.request_due(clock()) == 1
     assert upkeep.update(config, now=clock) == "failed"

@@ -1,4 +1,4 @@
-"""A site that is found broken within a day of an update: Aura says so on that update."""
+"""A site that breaks within a day of an update opens an incident on that update."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BROKEN = (500, b"<p>There has been a critical error on this website.</p>")
 def updated(
     ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock
 ) -> Change:
-    """An update that succeeded, with a front page that answers."""
+    """Run an update that succeeds, with a front page that answers."""
     change = check(propose(ready, ben, clock()), fake, config)
     approve(change, ana, config, clock())
     assert run_change(change, fake, config) == "succeeded"
@@ -29,13 +29,13 @@ def updated(
 
 
 @pytest.fixture
-def look_after(fake: FakeSite, config: Config, ready: Site):
-    def once(error_code: str = "") -> Change | None:
+def check_page(fake: FakeSite, config: Config, ready: Site):
+    def check_now(error_code: str = "") -> Change | None:
         return late_failures.check_synced_site(
             ready, error_code, config=config, look=fake.look, now=fake.clock
         )
 
-    return once
+    return check_now
 
 
 def events(site: Site) -> list[str]:
@@ -43,12 +43,12 @@ def events(site: Site) -> list[str]:
 
 
 @pytest.mark.parametrize("error_code", ["", ErrorCode.server_error, ErrorCode.web_page])
-def test_a_front_page_that_fails_after_a_sync_opens_an_incident_on_the_update(
-    updated: Change, fake: FakeSite, look_after, ready: Site, error_code: str
+def test_a_page_that_fails_after_a_sync_opens_an_incident_on_the_update(
+    updated: Change, fake: FakeSite, check_page, ready: Site, error_code: str
 ) -> None:
     fake.clock.advance(hours=1)
     fake.front_page = BROKEN
-    assert look_after(error_code) == updated
+    assert check_page(error_code) == updated
     updated.refresh()
     assert (updated.state, updated.is_incident) == ("succeeded", True)
     assert updated.outcome_reason == "broke_later"
@@ -58,19 +58,19 @@ def test_a_front_page_that_fails_after_a_sync_opens_an_incident_on_the_update(
     assert events(ready)[0] == "change_broke_later"
 
 
-def test_it_is_said_once_and_not_again_when_a_person_has_looked(
-    updated: Change, fake: FakeSite, look_after, ready: Site, ana: Actor
+def test_a_broken_page_is_recorded_once_also_after_a_person_closed_it(
+    updated: Change, fake: FakeSite, check_page, ready: Site, ana: Actor
 ) -> None:
     fake.front_page = BROKEN
-    look_after()
-    assert look_after() is None
+    check_page()
+    assert check_page() is None
     updated.refresh()
     proposals.close_incident(updated, by=ana, note="The host was down.", now=fake.clock())
-    assert look_after() is None
+    assert check_page() is None
     assert events(ready).count("change_broke_later") == 1
 
 
-def test_a_page_that_fails_for_a_moment_is_no_incident(
+def test_a_page_that_fails_once_is_no_incident(
     updated: Change, fake: FakeSite, ready: Site, config: Config
 ) -> None:
     pages = [BROKEN, (200, b"<p>Welcome</p>")]
@@ -85,27 +85,25 @@ def test_a_page_that_fails_for_a_moment_is_no_incident(
 
 
 def test_an_update_of_two_days_ago_is_not_blamed(
-    updated: Change, fake: FakeSite, look_after, ready: Site
+    updated: Change, fake: FakeSite, check_page, ready: Site
 ) -> None:
     fake.clock.advance(hours=25)
     fake.front_page = BROKEN
-    assert look_after() is None
+    assert check_page() is None
     assert not Change.select().where(Change.is_incident).exists()
 
 
-def test_a_site_that_cannot_be_reached_blames_nothing(
-    updated: Change, fake: FakeSite, look_after
-) -> None:
+def test_an_unreachable_site_is_no_incident(updated: Change, fake: FakeSite, check_page) -> None:
     fake.front_page = BROKEN
-    assert look_after(ErrorCode.dns) is None
-    assert look_after(ErrorCode.tls_expired) is None
+    assert check_page(ErrorCode.dns) is None
+    assert check_page(ErrorCode.tls_expired) is None
 
 
-def test_a_page_that_was_broken_before_the_update_blames_nothing(
-    ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock, look_after
+def test_a_page_that_was_broken_before_the_update_is_no_incident(
+    ready: Site, ben: Actor, ana: Actor, fake: FakeSite, config: Config, clock: Clock, check_page
 ) -> None:
     fake.front_page = BROKEN
     change = check(propose(ready, ben, clock()), fake, config)
     approve(change, ana, config, clock())
     assert run_change(change, fake, config) == "succeeded"
-    assert look_after() is None
+    assert check_page() is None

@@ -1,4 +1,4 @@
-"""Two records of the same events: what only one side knows, and what must not be taken for that."""
+"""Compare the logs of a site and of Aura: which differences raise an alert, and which do not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ THEN = NOW - timedelta(hours=1)
 
 
 def site(*events: tuple[str, dict[str, Any]], first: int = 1, when: Any = THEN) -> list[LogRecord]:
-    """Entries of a site, one after the other."""
+    """Return consecutive entries of a site."""
     return [LogRecord(first + n, when, event, facts) for n, (event, facts) in enumerate(events)]
 
 
@@ -72,7 +72,7 @@ def compare(
     now: Any = NOW,
     since: Any = None,
 ) -> list[Finding]:
-    """What the comparison finds if Aura made these calls."""
+    """Return the findings of the comparison if Aura made these calls."""
     good = [call for call in made if call.outcome == OK]
     sides = LogPair(s, a, good, frozenset(call.nonce for call in made), since)
     return reconcile.compare_logs(sides, now=now)
@@ -104,8 +104,8 @@ def test_a_refused_call_that_aura_never_made_is_found_too() -> None:
     assert found(site(CONNECTED, theirs), aura(PAIRED)) == [alerts.CALL_UNKNOWN]
 
 
-def test_a_call_of_which_only_the_nonce_was_kept_is_auras_own() -> None:
-    """The worker died before it could write what came of it."""
+def test_a_call_with_only_a_stored_nonce_is_auras_own() -> None:
+    """The worker died before it could write the result."""
     made = called("n1", 0, UNKNOWN)
     assert found(site(CONNECTED, answered("n1")), aura(PAIRED), made) == []
 
@@ -122,17 +122,17 @@ def test_a_call_from_before_the_call_log_begins_is_no_finding() -> None:
     assert found(s, aura(PAIRED), since=THEN) == [alerts.CALL_UNKNOWN]
 
 
-def test_strangers_and_older_entries_without_a_nonce_are_no_finding() -> None:
+def test_unauthenticated_and_old_entries_without_a_nonce_are_no_finding() -> None:
     s = site(CONNECTED, ("unauthenticated_refused", {"reason": "bad"}), ("answered", {"by": "Ana"}))
     assert found(s, aura(PAIRED)) == []
 
 
 @pytest.mark.parametrize("nonce", [None, 7, "", ["n"], {"n": 1}])
-def test_a_nonce_of_another_type_is_none(nonce: object) -> None:
+def test_a_nonce_of_another_type_is_ignored(nonce: object) -> None:
     assert found(site(CONNECTED, ("answered", {"nonce": nonce})), aura(PAIRED)) == []
 
 
-def test_an_answer_of_which_the_sites_log_knows_nothing_is_found() -> None:
+def test_an_answer_missing_in_the_sites_log_is_found() -> None:
     s = site(CONNECTED, answered("n1"), answered("n3"))
     made = called("n1", 2), called("n2", 3), called("n3", 3)
     (finding,) = compare(s, aura(PAIRED), *made)
@@ -141,7 +141,7 @@ def test_an_answer_of_which_the_sites_log_knows_nothing_is_found() -> None:
 
 
 @pytest.mark.parametrize("outcome", ["too_slow", "refused_by_site", "dns"])
-def test_a_call_that_was_not_answered_need_not_be_there(outcome: str) -> None:
+def test_a_call_without_an_answer_may_be_missing(outcome: str) -> None:
     s = site(CONNECTED, answered("n1"), answered("n3"))
     made = called("n1", 2), called("n2", 3, outcome), called("n3", 3)
     assert found(s, aura(PAIRED), *made) == []
@@ -164,17 +164,17 @@ def test_a_call_whose_entry_was_trimmed_is_no_finding() -> None:
 # ---- changes ----
 
 
-def test_a_change_both_sides_tell_the_same_of_is_no_finding() -> None:
+def test_a_change_that_is_the_same_on_both_sides_is_no_finding() -> None:
     a = aura(PAIRED, started("o1"), ended("o1", "succeeded"))
     assert found(site(CONNECTED, changed("o1", "succeeded")), a) == []
 
 
-def test_an_order_aura_never_gave_is_found() -> None:
+def test_a_change_that_aura_never_sent_is_found() -> None:
     s = site(CONNECTED, changed("theirs", "succeeded"))
     assert found(s, aura(PAIRED)) == [alerts.CHANGE_UNKNOWN]
 
 
-def test_another_end_than_aura_knows_is_found() -> None:
+def test_another_result_than_auras_is_found() -> None:
     settled = ("update_settled", {**changed("o1", "rolled_back", "fatal_after")[1]})
     s = site(CONNECTED, changed("o1", "succeeded"), settled)
     a = aura(PAIRED, started("o1"), ended("o1", "succeeded"))
@@ -192,11 +192,11 @@ def test_another_end_than_aura_knows_is_found() -> None:
         (changed("o1", "succeeded"), started("o1")),
     ],
 )
-def test_what_both_sides_may_tell_differently_is_no_finding(there: Any, here: Any) -> None:
+def test_expected_differences_between_results_are_no_finding(there: Any, here: Any) -> None:
     assert found(site(CONNECTED, there), aura(PAIRED, started("o1"), here)) == []
 
 
-def test_a_rollback_for_a_broken_page_is_compared_with_what_the_site_did() -> None:
+def test_a_rollback_for_a_broken_page_is_compared_with_the_sites_entry() -> None:
     here = ended("o1", "rolled_back", reason="page_broken")
     settled = ("update_settled", changed("o1", "rolled_back", "page_broken")[1])
     both = site(CONNECTED, changed("o1", "succeeded"), settled)
@@ -205,13 +205,13 @@ def test_a_rollback_for_a_broken_page_is_compared_with_what_the_site_did() -> No
     assert found(never, aura(PAIRED, started("o1"), here)) == [alerts.CHANGE_DIFFERS]
 
 
-def test_a_change_that_has_just_happened_is_left_for_the_next_time() -> None:
+def test_a_recent_change_is_compared_the_next_time() -> None:
     s = site(CONNECTED, changed("o1", "succeeded"), when=NOW - timedelta(minutes=9))
     assert found(s, aura(PAIRED)) == []
     assert found(s, aura(PAIRED), now=NOW + timedelta(minutes=1)) == [alerts.CHANGE_UNKNOWN]
 
 
-def test_a_change_the_sites_log_never_heard_of_is_found_where_that_time_is_covered() -> None:
+def test_a_change_missing_in_a_complete_part_of_the_log_is_found() -> None:
     before, after = THEN - timedelta(minutes=30), THEN + timedelta(minutes=30)
     s = [*site(CONNECTED, when=before), *site(answered("n1"), first=2, when=after)]
     a = aura(PAIRED, started("o1"), ended("o1", "succeeded"))
@@ -244,7 +244,7 @@ def test_a_pairing_aura_never_saw_is_found() -> None:
     assert found(site(other, when=NOW), aura(PAIRED)) == []
 
 
-# ---- with a site ----
+# ---- comparison with a connected site ----
 
 
 def read_log(paired: Site, fake: FakeSite, config: Config) -> None:
@@ -256,7 +256,7 @@ def kinds() -> list[str]:
     return [alert.kind for alert in Alert.unresolved(EVERYTHING)]
 
 
-def test_a_month_of_honest_work_raises_no_alert(
+def test_a_month_of_normal_work_raises_no_alert(
     ready: Site, fake: FakeSite, ana: Actor, config: Config, clock: Clock
 ) -> None:
     change = approve(check(propose(ready, ana, clock()), fake, config), ana, config, clock())
@@ -270,7 +270,7 @@ def test_a_month_of_honest_work_raises_no_alert(
     assert kinds() == []
 
 
-def test_a_call_made_with_stolen_keys_is_an_alert_with_its_entry_in_the_audit_log(
+def test_a_call_with_stolen_keys_raises_an_alert_with_an_audit_entry(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     read_report(paired, fake, config=config)
@@ -286,7 +286,7 @@ def test_a_call_made_with_stolen_keys_is_an_alert_with_its_entry_in_the_audit_lo
     assert len(raised) == 1
 
 
-def test_a_worker_that_dies_after_the_site_answered_raises_no_alert(
+def test_a_worker_killed_after_the_answer_raises_no_alert(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     nonces: list[str] = []
@@ -304,7 +304,7 @@ def test_a_worker_that_dies_after_the_site_answered_raises_no_alert(
     assert kinds() == []
 
 
-def test_who_calls_all_day_does_not_fill_the_list(
+def test_many_unknown_calls_do_not_fill_the_list_of_alerts(
     paired: Site, fake: FakeSite, config: Config
 ) -> None:
     channel = calls.channel_to(paired, config)

@@ -1,4 +1,4 @@
-"""After years of updates and syncs, pages read what they show and not the history."""
+"""After years of updates and syncs, pages read only what they show."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ USUAL = data.MOST_TOLD + 5
 
 
 def add_updates(like: Change, count: int, state: str, ident: str = "") -> list[Change]:
-    """Add updates that ended, each in a batch of its own."""
+    """Add ended updates, each in a batch of its own."""
     added = []
     for _ in range(count):
         own = {"op_id": str(uuid4()), "batch": str(uuid4()), "state": state, "ended_at": None}
@@ -46,7 +46,7 @@ def add_updates(like: Change, count: int, state: str, ident: str = "") -> list[C
 
 
 def record_update(change: Change, outcome: str, now: Any) -> None:
-    """Record what a report reads of an update."""
+    """Record the entries that a report reads of an update."""
     digest = "0" * 64
     ended = {"outcome": outcome, "reason": "", "how": "answer", "evidence": {}}
     with transaction():
@@ -115,7 +115,7 @@ def test_a_batch_with_an_open_update_has_not_ended(proposed: Change) -> None:
     assert (row.changes, row.change_id, row.last_id) == (2, proposed.id, ended.id)
 
 
-def test_a_long_report_adds_up_what_went_well(
+def test_a_long_report_adds_up_successful_updates(
     bakery: Site, proposed: Change, ana: Actor, config: Config, clock: Clock
 ) -> None:
     for change in add_updates(proposed, USUAL, SUCCEEDED):
@@ -133,7 +133,7 @@ def test_a_long_report_adds_up_what_went_well(
     assert found.outcomes[FAILED] == 1
 
 
-def test_a_short_report_tells_each_update(
+def test_a_short_report_lists_each_update(
     bakery: Site, proposed: Change, ana: Actor, config: Config, clock: Clock
 ) -> None:
     for change in add_updates(proposed, 3, SUCCEEDED):
@@ -144,7 +144,7 @@ def test_a_short_report_tells_each_update(
     assert found.outcomes[SUCCEEDED] == 3
 
 
-def test_of_many_updates_the_usual_ones_are_read_without_their_entries(
+def test_many_successful_updates_are_read_without_their_entries(
     bakery: Site, proposed: Change, clock: Clock
 ) -> None:
     for state in (SUCCEEDED, SUCCEEDED, FAILED):
@@ -158,13 +158,13 @@ def test_of_many_updates_the_usual_ones_are_read_without_their_entries(
         return read_stories(query.scalar())
 
     whole, many = read(4), read(3)
-    # The oldest, which is only proposed, has one entry.
+    # The oldest update, which is only proposed, has one entry.
     assert [len(story.seqs) for story in whole] == [2, 2, 2, 1]
     assert [len(story.seqs) for story in many] == [2, 0, 0, 1]
     assert [story.success for story in whole] == [story.success for story in many]
 
 
-def test_days_without_a_pause_are_read_as_one(ready: Site, clock: Clock) -> None:
+def test_consecutive_days_without_a_pause_are_read_as_one_period(ready: Site, clock: Clock) -> None:
     DailyChecks.delete().execute()
     begin = clock().replace(hour=0, minute=10, second=0, microsecond=0)
     pause = [[(begin + timedelta(hours=h)).isoformat() for h in (4, 9)]]
@@ -174,12 +174,12 @@ def test_days_without_a_pause_are_read_as_one(ready: Site, clock: Clock) -> None
             site=ready, day=at.date(), made=24, answered=24 - (number == 2), not_made=1,
             first_at=at, last_at=at + timedelta(hours=23), gaps=pause if number == 6 else [],
         )  # fmt: skip
-    is_wanted = DailyChecks.between(Site.id, date(2000, 1, 1), date(2100, 1, 1))
-    column = DailyChecks.added_up(is_wanted, timedelta(hours=3)).alias("days")
+    in_period = DailyChecks.between(Site.id, date(2000, 1, 1), date(2100, 1, 1))
+    column = DailyChecks.added_up(in_period, timedelta(hours=3)).alias("days")
     row = Site.select(column).where(Site.id == ready.id).get()
-    days = sorted(DailyChecks.read_added_up(row.days), key=lambda one: one.first_at)
-    assert [(one.made, one.answered, one.not_made) for one in days] == [
+    days = sorted(DailyChecks.read_added_up(row.days), key=lambda period: period.first_at)
+    assert [(period.made, period.answered, period.not_made) for period in days] == [
         (48, 48, 2), (24, 23, 1), (72, 72, 3), (24, 24, 1), (72, 72, 3)
     ]  # fmt: skip
-    assert [len(one.gaps) for one in days] == [0, 0, 0, 1, 0]
+    assert [len(period.gaps) for period in days] == [0, 0, 0, 1, 0]
     assert (days[0].first_at, days[-1].last_at) == (begin, begin + timedelta(days=9, hours=23))

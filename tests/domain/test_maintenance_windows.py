@@ -1,4 +1,4 @@
-"""Maintenance windows: their hours in their zone, and what starts only in them."""
+"""Maintenance windows: their hours in their time zone, and which updates start in them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def window(weekdays: Any = EVERY_DAY, hours: Any = (2, 5), zone: str = BERLIN) -
     return Window(tuple(weekdays), *hours, zone)
 
 
-def put(owner: Client | Site, by: Actor, clock: Clock, **more: Any) -> None:
+def set_window(owner: Client | Site, by: Actor, clock: Clock, **more: Any) -> None:
     maintenance_windows.set_window(owner, window(**more), by=by, confirmed_at=clock(), now=clock())
 
 
@@ -64,21 +64,21 @@ def span(begins: str, ends: str) -> Span:
 # ---- the hours ----
 
 
-def test_the_hours_are_those_of_its_zone():
+def test_hours_are_in_the_time_zone_of_the_window():
     assert spans("2026-11-24 10:00", "2026-11-26 10:00") == [
         span("2026-11-25 01:00", "2026-11-25 04:00"),
         span("2026-11-26 01:00", "2026-11-26 04:00"),
     ]
 
 
-def test_hours_in_which_one_is_are_returned_whole():
+def test_current_hours_are_returned_as_a_whole():
     assert spans("2026-11-25 02:00", "2026-11-25 03:00") == [
         span("2026-11-25 01:00", "2026-11-25 04:00")
     ]
     assert spans("2026-11-25 04:00", "2026-11-25 20:00") == []
 
 
-def test_hours_that_cross_midnight_belong_to_the_day_on_which_they_begin():
+def test_hours_across_midnight_belong_to_the_day_on_which_they_begin():
     friday = [4]
     assert spans("2026-11-28 00:30", "2026-11-28 20:00", weekdays=friday, hours=(22, 4)) == [
         span("2026-11-27 21:00", "2026-11-28 03:00")
@@ -86,7 +86,7 @@ def test_hours_that_cross_midnight_belong_to_the_day_on_which_they_begin():
     assert spans("2026-11-27 00:30", "2026-11-27 20:00", weekdays=friday, hours=(22, 4)) == []
 
 
-def test_hours_without_a_gap_are_one_time():
+def test_hours_without_a_gap_are_one_span():
     found = spans("2026-11-24 10:00", "2026-11-26 10:00", hours=(0, 24))
     assert len(found) == 1
     assert found[0].begins <= at("2026-11-24 10:00")
@@ -95,7 +95,7 @@ def test_hours_without_a_gap_are_one_time():
     assert weekend == [span("2026-11-27 23:00", "2026-11-29 23:00")]
 
 
-def test_an_hour_that_is_skipped_in_spring_is_no_time():
+def test_an_hour_skipped_in_spring_is_no_window():
     # On 28 March 2027, clocks in Berlin go from 02:00 to 03:00, at 01:00 UTC.
     assert spans("2027-03-27 12:00", "2027-03-29 12:00", hours=(2, 3)) == [
         span("2027-03-29 00:00", "2027-03-29 01:00")
@@ -105,7 +105,7 @@ def test_an_hour_that_is_skipped_in_spring_is_no_time():
     ]
 
 
-def test_an_hour_that_is_repeated_in_autumn_is_open_twice():
+def test_an_hour_repeated_in_autumn_is_open_twice():
     # On 25 October 2026, clocks in Berlin go from 03:00 back to 02:00, at 01:00 UTC.
     assert spans("2026-10-24 12:00", "2026-10-26 12:00", hours=(2, 3)) == [
         span("2026-10-25 00:00", "2026-10-25 02:00"),
@@ -122,8 +122,8 @@ def test_an_hour_that_is_repeated_in_autumn_is_open_twice():
         ((2, 5), (0, 2, 4), "Mon, Wed, Fri 02:00–05:00 (America/New York)"),
     ],
 )
-def test_it_reads_as_a_person_would_say_it(ready, ana, clock, hours, weekdays, words):
-    put(ready, ana, clock, weekdays=weekdays, hours=hours, zone="America/New_York")
+def test_a_window_is_described_in_words(ready, ana, clock, hours, weekdays, words):
+    set_window(ready, ana, clock, weekdays=weekdays, hours=hours, zone="America/New_York")
     assert maintenance_windows.in_words(Window.of(ready)) == words
     assert facts_of("maintenance_window_set")["window"] == words
 
@@ -131,9 +131,9 @@ def test_it_reads_as_a_person_would_say_it(ready, ana, clock, hours, weekdays, w
 # ---- set and remove ----
 
 
-def test_an_owner_sets_replaces_and_removes_one(ready, ana, clock):
-    put(ready, ana, clock)
-    put(ready, ana, clock, hours=(3, 6))
+def test_an_owner_sets_replaces_and_removes_a_window(ready, ana, clock):
+    set_window(ready, ana, clock)
+    set_window(ready, ana, clock, hours=(3, 6))
     assert Window.of(Site.get_by_id(ready.id)).from_hour == 3
     assert facts_of("maintenance_window_set")["before"].startswith("every day 02:00")
     maintenance_windows.remove_window(ready, by=ana, confirmed_at=clock(), now=clock())
@@ -143,9 +143,9 @@ def test_an_owner_sets_replaces_and_removes_one(ready, ana, clock):
         maintenance_windows.remove_window(ready, by=ana, confirmed_at=clock(), now=clock())
 
 
-def test_an_operator_may_not_and_an_old_password_does_not_count(ready, ana, ben, clock):
+def test_changing_a_window_needs_an_owner_and_a_recent_password(ready, ana, ben, clock):
     with pytest.raises(Forbidden):
-        put(ready, ben, clock)
+        set_window(ready, ben, clock)
     earlier = clock() - REAUTH_MAX_AGE
     with pytest.raises(ReauthenticationRequired):
         maintenance_windows.set_window(ready, window(), by=ana, confirmed_at=earlier, now=clock())
@@ -164,27 +164,27 @@ def test_an_operator_may_not_and_an_old_password_does_not_count(ready, ana, ben,
         ("time_zone", {"zone": "Mars/Base"}),
     ],
 )
-def test_what_makes_no_sense_is_refused(ready, ana, clock, field, wrong):
+def test_an_invalid_window_is_refused(ready, ana, clock, field, wrong):
     with pytest.raises(Invalid) as refused:
-        put(ready, ana, clock, **wrong)
+        set_window(ready, ana, clock, **wrong)
     assert list(refused.value.messages) == [field]
 
 
-def test_the_sites_own_replaces_that_of_its_client(ready, ana, clock):
+def test_the_window_of_a_site_replaces_that_of_its_client(ready, ana, clock):
     client = Client.named("Bakery Ltd")
     Site.update(client=client).execute()
     ready.refresh()
-    put(client, ana, clock)
+    set_window(client, ana, clock)
     assert window_of(Site.get_by_id(ready.id)).from_hour == 2
-    put(ready, ana, clock, hours=(8, 9))
+    set_window(ready, ana, clock, hours=(8, 9))
     assert window_of(Site.get_by_id(ready.id)).from_hour == 8
 
 
 def test_merging_clients_keeps_the_windows_and_freezes_of_the_sites(ready, ana, clock):
     mine, other = Client.named("Bakery Ltd"), Client.named("Bakery")
     Site.update(client=mine).execute()
-    put(mine, ana, clock)
-    put(other, ana, clock, hours=(8, 9))
+    set_window(mine, ana, clock)
+    set_window(other, ana, clock, hours=(8, 9))
     Freeze.create(name="Sale", first_day=clock().date(), last_day=clock().date(), client=mine,
         added_by="Ana", added_at=clock())  # fmt: skip
     site_assignment.merge_clients(mine, other, by=ana, confirmed_at=clock(), now=clock())
@@ -192,13 +192,13 @@ def test_merging_clients_keeps_the_windows_and_freezes_of_the_sites(ready, ana, 
     assert Freeze.get().client_id == other.id
 
 
-# ---- what starts only in it ----
+# ---- starts of updates ----
 
 
-def test_an_update_that_is_approved_outside_starts_in_the_next_window(
+def test_an_update_approved_outside_starts_in_the_next_window(
     proposed: Change, ready: Site, ana: Actor, config: Config, clock: Clock, fake: Any, jobs: Any
 ) -> None:
-    put(ready, ana, clock)
+    set_window(ready, ana, clock)
     jobs.jobs.clear()
     approve(proposed, ana, config, clock())
     opens, closes = at("2026-11-25 01:00"), at("2026-11-25 04:00")
@@ -216,10 +216,10 @@ def test_an_update_that_is_approved_outside_starts_in_the_next_window(
     assert run_change(proposed, fake, config) == SUCCEEDED
 
 
-def test_one_that_is_approved_inside_starts_at_once_and_ends_with_it(
+def test_an_update_approved_inside_starts_at_once_and_ends_with_the_window(
     ready: Site, ana: Actor, config: Config, clock: Clock, fake: Any, jobs: Any
 ) -> None:
-    put(ready, ana, clock, hours=(10, 14))
+    set_window(ready, ana, clock, hours=(10, 14))
     change = approve(check(propose(ready, ana, clock()), fake, config), ana, config, clock())
     assert jobs.names()[-1] == "run_change"
     plan = parse_json(from_b64u(change.plan))
@@ -231,7 +231,7 @@ def test_one_that_is_approved_inside_starts_at_once_and_ends_with_it(
 def test_the_site_itself_refuses_outside_of_the_window(
     proposed: Change, ready: Site, ana: Actor, config: Config, clock: Clock, fake: Any
 ) -> None:
-    put(ready, ana, clock)
+    set_window(ready, ana, clock)
     approve(proposed, ana, config, clock())
     plan = parse_json(from_b64u(proposed.plan))
     late = at("2026-11-25 04:00").timestamp()
@@ -245,7 +245,7 @@ def test_the_window_is_measured_by_the_sites_clock(
     ends: int,
 ) -> None:  # fmt: skip
     fake.clock_ahead_s = skew
-    put(ready, ana, clock)
+    set_window(ready, ana, clock)
     change = check(propose(ready, ana, clock()), fake, config)
     approve(change, ana, config, clock())
     plan = parse_json(from_b64u(change.plan))
@@ -253,38 +253,38 @@ def test_the_window_is_measured_by_the_sites_clock(
     assert plan["not_after"] - at("2026-11-25 04:00").timestamp() == ends
 
 
-def test_without_a_window_in_its_time_it_is_refused(
+def test_an_update_without_a_window_in_its_time_is_refused(
     ready: Site, ana: Actor, config: Config, clock: Clock, fake: Any
 ) -> None:
-    put(ready, ana, clock, weekdays=[0])
+    set_window(ready, ana, clock, weekdays=[0])
     change = check(propose(ready, ana, clock()), fake, config)
     with pytest.raises(Conflict, match="no maintenance window"):
         approve(change, ana, config, clock())
 
 
-def test_a_chosen_start_is_put_off_until_the_window_after_it(
+def test_a_chosen_start_moves_to_the_next_window(
     proposed: Change, ready: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    put(ready, ana, clock)
+    set_window(ready, ana, clock)
     release(proposed, ana, config, clock(), terms=Terms(starts_at=at("2026-11-25 05:00")))
     assert Change.get_by_id(proposed.id).not_before == at("2026-11-26 01:00")
 
 
-def test_what_did_not_start_in_its_window_expires(
+def test_an_update_that_misses_its_window_expires(
     proposed: Change, ready: Site, ana: Actor, config: Config, clock: Clock
 ) -> None:
-    put(ready, ana, clock)
+    set_window(ready, ana, clock)
     approve(proposed, ana, config, clock())
     clock.now = at("2026-11-25 04:01")
     execution.recover_changes(clock())
     assert Change.get_by_id(proposed.id).state == EXPIRED
 
 
-def test_a_window_that_was_moved_after_the_approval_counts_when_it_is_sent(
+def test_a_window_changed_after_the_approval_applies(
     proposed: Change, ready: Site, ana: Actor, config: Config, clock: Clock, fake: Any
 ) -> None:
     approve(proposed, ana, config, clock())
-    put(ready, ana, clock)
+    set_window(ready, ana, clock)
     fake.calls.clear()
     assert run_change(proposed, fake, config) == APPROVED
     assert fake.calls == []
@@ -292,11 +292,11 @@ def test_a_window_that_was_moved_after_the_approval_counts_when_it_is_sent(
     assert run_change(proposed, fake, config) == SUCCEEDED
 
 
-def test_a_rule_releases_for_the_window_or_not_at_all(
+def test_a_rule_approves_for_the_window_or_not_at_all(
     ready: Site, ana: Actor, config: Config, clock: Clock, fake: Any
 ) -> None:
     auto_update_rules.create_rule(terms(clock), by=ana, confirmed_at=clock(), now=clock())
-    put(ready, ana, clock)  # opens in fifteen hours, and a rule's update waits for twelve
+    set_window(ready, ana, clock)  # opens in fifteen hours, and a rule's update waits for twelve
     assert auto_update_rules.propose_due(clock()) == 0
     clock.now = at("2026-11-24 14:00")
     assert auto_update_rules.propose_due(clock()) == 1
@@ -304,5 +304,5 @@ def test_a_rule_releases_for_the_window_or_not_at_all(
     assert auto_update_rules.approve_due(config, clock()) == 1
     change.refresh()
     assert change.not_before == at("2026-11-25 01:00")
-    # Twelve hours after the proposal its own time ends, within the window.
+    # A rule's update expires twelve hours after its proposal, within the window.
     assert change.not_after == at("2026-11-25 02:00")

@@ -1,4 +1,4 @@
-"""However many sites are due, requesting their syncs takes bounded memory and few statements."""
+"""Requesting the syncs of many due sites takes bounded memory and few statements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.fakes import Clock, RecordingQueue
 from tests.support.queries import counted_queries
 
 FEW, MANY = 1_000, 4_000
-# The id of its sync, in a row of the result and in lists.
+# Each site adds the id of its sync, in a result row and in lists.
 MOST_BYTES_A_SITE = 250
 
 
@@ -36,12 +36,12 @@ def add_sites(first: int, last: int, by: Actor, now: datetime) -> None:
         }
         for number in range(first, last)
     )
-    for some in chunked(rows, 500):
-        Site.insert_many(some).execute()
+    for batch in chunked(rows, 500):
+        Site.insert_many(batch).execute()
 
 
 def peak_of(work: Callable[[], object]) -> int:
-    """Return the most bytes that were in use at once, more than before."""
+    """Return the peak of memory in bytes that the work allocates."""
     tracemalloc.start()
     try:
         work()
@@ -51,8 +51,8 @@ def peak_of(work: Callable[[], object]) -> int:
 
 
 @pytest.fixture
-def everything_is_requested(config: Config, clock: Clock) -> Callable[[], None]:
-    """Let all sites be due, and have their syncs requested, lost and found again."""
+def request_all_syncs(config: Config, clock: Clock) -> Callable[[], None]:
+    """Return a function that requests, loses and recovers the syncs of all sites."""
 
     def request_all() -> None:
         Sync.update(state=DONE).execute()
@@ -65,7 +65,7 @@ def everything_is_requested(config: Config, clock: Clock) -> Callable[[], None]:
 
 
 class Counting:
-    """A queue that knows only how many syncs its jobs are for: the jobs themselves are in Redis."""
+    """A queue that only counts the syncs of its jobs: the jobs themselves are in Redis."""
 
     def __init__(self) -> None:
         self.syncs = 0
@@ -75,16 +75,16 @@ class Counting:
 
 
 def test_more_sites_take_little_more_memory(
-    everything_is_requested: Callable[[], None], ana: Actor, clock: Clock
+    request_all_syncs: Callable[[], None], ana: Actor, clock: Clock
 ) -> None:
     counting = Counting()
     queue.use(counting)
     add_sites(0, FEW, ana, clock())
-    everything_is_requested()
-    few = peak_of(everything_is_requested)
+    request_all_syncs()
+    few = peak_of(request_all_syncs)
     assert counting.syncs == 4 * FEW
     add_sites(FEW, MANY, ana, clock())
-    many = peak_of(everything_is_requested)
+    many = peak_of(request_all_syncs)
     assert counting.syncs == 4 * FEW + 2 * MANY
     assert many - few < (MANY - FEW) * MOST_BYTES_A_SITE, f"{few} and {many} bytes"
 
@@ -95,9 +95,9 @@ def test_a_round_needs_few_statements_and_its_jobs_are_bounded(
 ) -> None:
     add_sites(0, MANY, ana, clock())
     with counted_queries() as statements:
-        asked = site_sync.request_due(clock(), every_minutes=15)
-    assert len(asked) == 2 * (MANY // 15)
+        requested = site_sync.request_due(clock(), every_minutes=15)
+    assert len(requested) == 2 * (MANY // 15)
     assert len(statements) <= 6
     sizes = [len(ids) for _, ids, _ in jobs.jobs]
     assert max(sizes) == site_sync.SITES_AT_ONCE
-    assert sum(sizes) == len(asked)
+    assert sum(sizes) == len(requested)

@@ -1,4 +1,4 @@
-"""What silently leaves a site without security is mentioned: old data, and a forgotten pause."""
+"""Mention what leaves a site without security: old vulnerability data and a forgotten pause."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def upcoming(actor: Actor, clock: Clock) -> list[Item]:
 
 
 def about(found: list[Item], what: str) -> list[tuple[str, str]]:
-    return [(one.word, one.severity) for one in found if one.about == what]
+    return [(item.word, item.severity) for item in found if item.about == what]
 
 
 def refusing(*_: object, **__: object) -> str:
@@ -51,9 +51,9 @@ def test_a_pause_of_a_week_is_mentioned_until_the_owner_resumes(
     assert about(upcoming(ana, clock), "pause") == []
     clock.advance(hours=1)
     for actor in (ana, ben):
-        [item] = [one for one in upcoming(actor, clock) if one.about == "pause"]
+        [item] = [row for row in upcoming(actor, clock) if row.about == "pause"]
         assert (item.severity, item.name, item.site.id) == (SOON, "Summer sale", ready.id)
-    # The overview reads only the sites that may need it.
+    # The overview reads only the sites that may need attention.
     assert [site.id for site in noticeable_sites((), (), (), EVERYTHING)] == [ready.id]
     fake.report["agent"]["limits"] = limits()
     read_report(ready, fake, config=config)
@@ -69,7 +69,7 @@ def test_a_pause_in_wp_config_has_no_time_and_is_not_mentioned(
     assert about(upcoming(ana, clock), "pause") == []
 
 
-def test_a_digest_says_it_once_and_not_its_end(
+def test_a_digest_mentions_a_pause_once_and_not_its_end(
     ready: Site,
     ana: Actor,
     fake: FakeSite,
@@ -83,19 +83,19 @@ def test_a_digest_says_it_once_and_not_its_end(
     fake.report["agent"]["limits"] = limits(paused_at=began, reason="Summer sale")
     read_report(ready, fake, config=config)
     clock.advance(days=6, hours=20)
-    told = [titles(one) for one in look_for(config, clock, 2 * 1440)]
+    sent = [titles(email) for email in look_for(config, clock, 2 * 1440)]
     title = "Updates of Bakery have been paused for more than a week"
-    assert len([one for one in told if ("Soon", title) in one]) == 1
+    assert len([email for email in sent if ("Soon", title) in email]) == 1
     fake.report["agent"]["limits"] = limits()
     read_report(ready, fake, config=config)
-    later = [titles(one) for one in look_for(config, clock, 1440)]
-    assert not [one for one in later if title in str(one)]
+    later = [titles(email) for email in look_for(config, clock, 1440)]
+    assert not [email for email in later if title in str(email)]
 
 
 # ---- known vulnerabilities ----
 
 
-def test_a_key_that_brings_nothing_for_more_than_a_day_is_mentioned_to_owners(
+def test_a_key_that_fails_for_more_than_a_day_is_mentioned_to_owners(
     ready: Site, ana: Actor, ben: Actor, config: Config, clock: Clock, jobs: RecordingQueue
 ) -> None:
     source.set_key("a-key", by=ana, config=config, now=clock())
@@ -114,7 +114,7 @@ def test_a_key_that_brings_nothing_for_more_than_a_day_is_mentioned_to_owners(
     assert about(attention.urgent(ana, []), "feed") == []
 
 
-def test_an_imported_file_is_mentioned_after_a_month_if_there_is_no_key(
+def test_an_imported_file_without_a_key_is_mentioned_after_a_month(
     ready: Site, ana: Actor, ben: Actor, clock: Clock
 ) -> None:
     with transaction():

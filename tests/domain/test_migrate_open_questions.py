@@ -1,4 +1,4 @@
-"""What was asked, answered and compared before the upgrade is known after it."""
+"""The migration of open questions keeps what was asked, answered and compared before."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def change(ready: Site, ben: Actor, clock: Clock, jobs: RecordingQueue) -> Chang
     return propose(ready, ben, clock())
 
 
-def pages(change: Change, answers: list[str], **columns: Any) -> ChangePages:
-    """Pages of an update as they were stored before, and then upgraded."""
-    results = [{"path": f"/{number}/", "answer": one} for number, one in enumerate(answers)]
+def migrated_pages(change: Change, answers: list[str], **columns: Any) -> ChangePages:
+    """Store pages of an update as before the upgrade, and then upgrade them."""
+    results = [{"path": f"/{number}/", "answer": answer} for number, answer in enumerate(answers)]
     ChangePages.insert(change=change, results=results, **columns).execute()
     MIGRATION.fill_new_columns(db.obj)
     row = ChangePages.of(change.id)
@@ -38,18 +38,18 @@ def pages(change: Change, answers: list[str], **columns: Any) -> ChangePages:
 
 
 def test_an_open_question_names_its_pages(change: Change) -> None:
-    row = pages(change, [SAME, *[DIFFERENT] * 4, CANNOT_TELL], asks=True)
+    row = migrated_pages(change, [SAME, *[DIFFERENT] * 4, CANNOT_TELL], asks=True)
     assert (row.asks, row.asks_because) == (True, DIFFERENT)
     assert row.asked_paths == "/1/, /2/, /3/ and 1 more"
 
 
-def test_what_a_person_checked_was_found_right(change: Change, clock: Clock) -> None:
-    row = pages(change, [DIFFERENT], judged_by="Ana", judged_at=clock())
+def test_pages_that_a_person_checked_look_right(change: Change, clock: Clock) -> None:
+    row = migrated_pages(change, [DIFFERENT], judged_by="Ana", judged_at=clock())
     assert (row.asks, row.answer, row.asked_paths) == (False, LOOKS_RIGHT, "")
 
 
-def test_what_asked_nobody_asks_nobody_now(change: Change) -> None:
-    row = pages(change, [SAME, CANNOT_TELL])
+def test_pages_without_a_question_get_none(change: Change) -> None:
+    row = migrated_pages(change, [SAME, CANNOT_TELL])
     assert (row.asks, row.answer) == (False, "")
 
 
@@ -62,7 +62,7 @@ def test_what_asked_nobody_asks_nobody_now(change: Change) -> None:
         (DONE, {"odd": {"odd_name": {}, "core_name": {}, "archive": {}}}, "core_name,odd_name"),
     ],
 )
-def test_a_comparison_knows_its_warnings(
+def test_a_comparison_gets_its_warnings(
     database: object, clock: Clock, state: str, findings: dict[str, Any], warnings: str
 ) -> None:
     row = ReleaseComparison.insert_one(

@@ -1,4 +1,4 @@
-"""A database is brought to the newest schema, whatever it was before."""
+"""Migrations bring a database of any age to the newest schema."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ pytestmark = pytest.mark.both_databases
 
 
 def every_model() -> list[type[BaseModel]]:
-    """Return the model of each table, those that others refer to first."""
+    """Return the model of each table, with referenced models first."""
     for module in pkgutil.iter_modules(app.models.__path__):
         importlib.import_module(f"app.models.{module.name}")
 
     def below(kind: type[BaseModel]) -> set[type[BaseModel]]:
-        """Return the kinds of rows; what they have in common is a class above them."""
+        """Return the leaf classes: their base classes hold only shared fields."""
         children = kind.__subclasses__()
         return set().union(*map(below, children)) if children else {kind}
 
@@ -58,11 +58,11 @@ def columns(table: str) -> dict[str, tuple[str, bool]]:
     return {c.name: (c.data_type.upper(), c.null) for c in db.get_columns(table)}
 
 
-# What an entry is found by is no column like others on SQLite: a test of its own is below.
+# SQLite computes the index columns of an entry; a test of its own covers them below.
 COMPUTED = {"at", "event", "actor", "site_id", "client_id", "kind", "component", "outcome"}
 
 
-def test_migrations_make_the_tables_of_the_models(empty_database: Config) -> None:
+def test_migrations_create_the_tables_of_the_models(empty_database: Config) -> None:
     assert migrate.apply_missing()
     found = diff_models(db.obj, MODELS)
     missed = {field.column_name for field in found.add_columns if field.model is AuditEntry}
@@ -76,9 +76,9 @@ def test_migrations_make_the_tables_of_the_models(empty_database: Config) -> Non
     assert made == {model: columns(model._meta.table_name) for model in others}
 
 
-def test_sqlite_computes_what_an_entry_is_found_by(database: Config) -> None:
+def test_sqlite_computes_the_index_columns_of_an_entry(database: Config) -> None:
     if is_postgres():
-        # There the columns are kept, and held to the text by `audit verify`.
+        # PostgreSQL stores the columns, and `audit verify` compares them with the text.
         assert columns("audit").keys() >= COMPUTED
         return
     rows = db.execute_sql("PRAGMA table_xinfo(audit)").fetchall()
@@ -94,7 +94,7 @@ def test_migrating_twice_does_nothing_the_second_time(empty_database: Config) ->
     assert Setting.read("log_uuid") == log
 
 
-def test_every_installation_has_a_log_of_its_own(database: Config) -> None:
+def test_each_installation_has_its_own_log(database: Config) -> None:
     assert uuid.UUID(Setting.read("log_uuid")).version == 4
 
 
@@ -139,7 +139,7 @@ def test_the_database_keeps_one_open_sync_per_site(site: Site) -> None:
     Sync.ask(site, requested_by="Ben", now=NOW)
 
 
-def test_the_word_for_a_connection_is_the_same_in_python_and_in_sql(site: Site) -> None:
+def test_the_status_of_a_connection_is_the_same_in_python_and_sql(site: Site) -> None:
     everything = product(STATES, ("", "web_page", "dns"), ("", "moved"), (0, 2, 3), (None, NOW))
     for state, error_code, quarantine, failures, good in everything:
         Site.update(
@@ -155,8 +155,8 @@ def test_the_word_for_a_connection_is_the_same_in_python_and_in_sql(site: Site) 
             assert site.connection not in STATES
 
 
-def insert_site_as_it_was(by: User, now: datetime) -> int:
-    """Insert a site with the columns that the table has so far; return its id."""
+def insert_old_site(by: User, now: datetime) -> int:
+    """Insert a site with the columns that the table has at this migration; return its id."""
     there = {column.name for column in db.get_columns("site")}
     values = {**Site(name="Bakery", url="https://bakery.example").__data__, "added_at": now}
     values["added_by"] = by.id
@@ -170,7 +170,7 @@ def insert_site_as_it_was(by: User, now: datetime) -> int:
 def test_calls_from_before_the_call_log_keep_their_results(empty_database: Config) -> None:
     Runner(db.obj, str(migrate.DIRECTORY)).up("0001_initial")
     ana = make_user("Ana", "owner")
-    site_id = insert_site_as_it_was(ana, NOW)
+    site_id = insert_old_site(ana, NOW)
     hours = [NOW + timedelta(hours=number) for number in (0, 1, 6)]
     for number, moment in enumerate(hours):
         insert = "INSERT INTO sent_call (nonce, site_id, op, at) VALUES ({0}, {0}, {0}, {0})"
@@ -197,7 +197,7 @@ def test_calls_from_before_the_call_log_keep_their_results(empty_database: Confi
     assert not db.table_exists("sent_call")
 
 
-def test_the_guard_of_the_first_release_is_the_one_of_today(empty_database: Config) -> None:
+def test_a_migration_restores_the_trigger_of_the_audit_log(empty_database: Config) -> None:
     if is_postgres():
         return
     guards = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name"
