@@ -66,12 +66,10 @@ def test_a_list_for_the_ajax_action_is_not_answered(wp, paired, action) -> None:
 @pytest.mark.parametrize("parameter", ["keyid", "alg", "nonce", "tag", "created", "expires"])
 def test_a_signature_parameter_of_a_wrong_type_is_refused(wp, paired, parameter, value) -> None:
     sent = ping(paired)
-    signature_input = sent.headers["Signature-Input"]
-    old_value = signature_input.split(f"{parameter}=")[1].split(";")[0]
+    sent_header = sent.headers["Signature-Input"]
+    old = sent_header.split(f"{parameter}=")[1].split(";")[0]
     headers = sent.headers | {
-        "Signature-Input": signature_input.replace(
-            f"{parameter}={old_value}", f"{parameter}={value}"
-        )
+        "Signature-Input": sent_header.replace(f"{parameter}={old}", f"{parameter}={value}")
     }
     assert is_turned_away(send(sent, headers=headers))
 

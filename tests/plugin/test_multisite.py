@@ -121,7 +121,7 @@ def network_active(network: Network) -> Network:
 
 
 @pytest.fixture
-def separately_active(network: Network) -> Network:
+def separate(network: Network) -> Network:
     """Activate SiteAgent separately on each of the two subsites."""
     network.main.evaluate(_CLEAR)
     for site in (network.bakery, network.butcher):
@@ -262,80 +262,73 @@ def test_uninstalling_on_a_network_notifies_the_dashboard(
 # ---- one connection for each site ----
 
 
-def test_two_sites_of_a_network_pair_separately(separately_active: Network) -> None:
+def test_two_sites_of_a_network_pair_separately(separate: Network) -> None:
     """Each site has its own administrator, who administers no other site."""
-    bakery = connect(separately_active.bakery)
-    butcher = connect(separately_active.butcher, origin="http://127.0.0.1:10")
+    bakery = connect(separate.bakery)
+    butcher = connect(separate.butcher, origin="http://127.0.0.1:10")
     assert bakery.fingerprint != butcher.fingerprint
-    for site, paired in ((separately_active.bakery, bakery), (separately_active.butcher, butcher)):
+    for site, paired in ((separate.bakery, bakery), (separate.butcher, butcher)):
         report = paired.ask("report", have=None).document["report"]
         assert report["wordpress"]["home"] == site.url
-    separately_active.bakery.evaluate("siteagent()->pairing()->disconnect('user:1');")
+    separate.bakery.evaluate("siteagent()->pairing()->disconnect('user:1');")
     with pytest.raises(CallError):
         bakery.ask("ping")
     assert butcher.ask("ping").document["ok"] is True
 
 
-def test_a_request_for_one_site_is_unauthorized_on_another(separately_active: Network) -> None:
-    bakery = connect(separately_active.bakery)
-    connect(separately_active.butcher)
-    other_endpoint = bakery.channel.endpoint.replace(
-        separately_active.bakery.url, separately_active.butcher.url
-    )
+def test_a_request_for_one_site_is_unauthorized_on_another(separate: Network) -> None:
+    bakery = connect(separate.bakery)
+    connect(separate.butcher)
+    other_endpoint = bakery.channel.endpoint.replace(separate.bakery.url, separate.butcher.url)
     assert is_turned_away(send(ping(bakery), url=other_endpoint))
     assert is_turned_away(send(ping(bakery, url=other_endpoint)))
 
 
-def test_sites_of_a_network_keep_their_logs_and_nonces_apart(separately_active: Network) -> None:
-    bakery = connect(separately_active.bakery)
-    before = separately_active.butcher.evaluate("return siteagent()->audit_log_reader()->count();")
+def test_sites_of_a_network_keep_their_logs_and_nonces_apart(separate: Network) -> None:
+    bakery = connect(separate.bakery)
+    before = separate.butcher.evaluate("return siteagent()->audit_log_reader()->count();")
     head = head_of(bakery.ask("ping"))
-    assert (
-        separately_active.butcher.evaluate("return siteagent()->audit_log_reader()->count();")
-        == before
-    )
-    assert head["n"] == separately_active.bakery.evaluate(
-        "return siteagent()->audit_log_reader()->count();"
-    )
-    stored = {trace for trace in separately_active.traces() if "transient" not in trace}
-    prefix = separately_active.bakery.evaluate("return $GLOBALS['wpdb']->prefix;")
+    assert separate.butcher.evaluate("return siteagent()->audit_log_reader()->count();") == before
+    assert head["n"] == separate.bakery.evaluate("return siteagent()->audit_log_reader()->count();")
+    stored = {trace for trace in separate.traces() if "transient" not in trace}
+    prefix = separate.bakery.evaluate("return $GLOBALS['wpdb']->prefix;")
     assert f"{prefix}siteagent_nonce" in stored
     assert f"{prefix}options siteagent" in stored
     assert not [trace for trace in stored if trace.startswith("sitemeta")]
 
 
-def test_a_token_pasted_on_one_site_is_not_shown_on_another(separately_active: Network) -> None:
+def test_a_token_pasted_on_one_site_is_not_shown_on_another(separate: Network) -> None:
     """An administrator of both sites would see there that the token is for another site."""
-    session = separately_active.ana.session
-    here = Person(separately_active.bakery.url, session=session)
-    there = Person(separately_active.butcher.url, session=session)
-    paste(here, new_token(separately_active.bakery.url).text())
+    session = separate.ana.session
+    here = Person(separate.bakery.url, session=session)
+    there = Person(separate.butcher.url, session=session)
+    paste(here, new_token(separate.bakery.url).text())
     assert "This token" not in words(there.page("&step=consent").text)
     assert ORIGIN in words(here.page("&step=consent").text)
 
 
-def test_deleting_a_site_drops_its_tables(separately_active: Network) -> None:
-    prefix = open_and_close_a_site(separately_active, within=separately_active.bakery)
-    assert not [trace for trace in separately_active.traces() if trace.startswith(prefix)]
+def test_deleting_a_site_drops_its_tables(separate: Network) -> None:
+    prefix = open_and_close_a_site(separate, within=separate.bakery)
+    assert not [trace for trace in separate.traces() if trace.startswith(prefix)]
 
 
 def test_uninstalling_notifies_the_dashboard_of_every_site(
-    separately_active: Network,
+    separate: Network,
 ) -> None:
-    connect(separately_active.bakery)
-    connect(separately_active.butcher, origin="http://127.0.0.1:10")
-    paste(separately_active.baker, "half a token")
+    connect(separate.bakery)
+    connect(separate.butcher, origin="http://127.0.0.1:10")
+    paste(separate.baker, "half a token")
     # SiteAgent does not run on the main site, so these tables are not dropped.
-    prefix = open_and_close_a_site(separately_active, within=separately_active.main)
-    assert [trace for trace in separately_active.traces() if trace.startswith(prefix)]
-    for site in (separately_active.bakery, separately_active.butcher):
+    prefix = open_and_close_a_site(separate, within=separate.main)
+    assert [trace for trace in separate.traces() if trace.startswith(prefix)]
+    for site in (separate.bakery, separate.butcher):
         site.evaluate(_DEACTIVATE % "false")
-    sent = separately_active.main.evaluate(_UNINSTALL)
+    sent = separate.main.evaluate(_UNINSTALL)
     assert sorted(url for url, _ in sent) == [
         "http://127.0.0.1:10/agent/notice",
         f"{ORIGIN}/agent/notice",
     ]
-    assert separately_active.traces() == []
+    assert separate.traces() == []
 
 
 def open_and_close_a_site(network: Network, *, within: RealWordPress) -> str:
@@ -348,14 +341,14 @@ def open_and_close_a_site(network: Network, *, within: RealWordPress) -> str:
 
 
 def test_a_site_keeps_its_connection_through_network_activation(
-    separately_active: Network,
+    separate: Network,
 ) -> None:
     """Network activation starts another connection; deactivating returns to the former one."""
-    paired = connect(separately_active.bakery)
-    separately_active.main.evaluate(_ACTIVATE % "true")
+    paired = connect(separate.bakery)
+    separate.main.evaluate(_ACTIVATE % "true")
     assert is_turned_away(send(ping(paired)))
-    assert state(separately_active.bakery) == "unpaired"
-    separately_active.main.evaluate(_DEACTIVATE % "true")
+    assert state(separate.bakery) == "unpaired"
+    separate.main.evaluate(_DEACTIVATE % "true")
     assert paired.ask("ping").document["ok"] is True
 
 
@@ -376,12 +369,12 @@ Siteagent_Filesystem::remove(Siteagent_Rollback::base_folder());
 
 
 @pytest.fixture
-def idle(separately_active: Network) -> Iterator[Network]:
+def idle(separate: Network) -> Iterator[Network]:
     """Make sure that no site of the network has an update in progress, before and after."""
-    for site in (separately_active.bakery, separately_active.butcher):
+    for site in (separate.bakery, separate.butcher):
         site.evaluate(_FORGET_RUNS)
-    yield separately_active
-    for site in (separately_active.bakery, separately_active.butcher):
+    yield separate
+    for site in (separate.bakery, separate.butcher):
         site.evaluate(_FORGET_RUNS)
 
 

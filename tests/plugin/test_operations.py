@@ -26,7 +26,7 @@ def operations() -> dict[str, dict[str, Any]]:
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def missing_declarations(operation: dict[str, Any]) -> list[str]:
+def gaps(operation: dict[str, Any]) -> list[str]:
     """Return the names that are missing in the declaration of an operation."""
     missing = [
         name
@@ -42,15 +42,11 @@ def missing_declarations(operation: dict[str, Any]) -> list[str]:
 
 
 def test_every_operation_declares_its_arguments_and_effects(operations) -> None:
-    assert {
-        name: missing_declarations(operation)
-        for name, operation in operations.items()
-        if missing_declarations(operation)
-    } == {}
+    assert {name: gaps(entry) for name, entry in operations.items() if gaps(entry)} == {}
 
 
 def test_an_incomplete_declaration_is_found() -> None:
-    assert missing_declarations({"schema": {}, "nature": {"readonly": True}}) == [
+    assert gaps({"schema": {}, "nature": {"readonly": True}}) == [
         "role",
         "permission",
         "needs",
@@ -71,15 +67,11 @@ def test_security_md_names_every_operation_of_a_connection(operations) -> None:
     text = (ROOT / "docs" / "SECURITY.md").read_text("utf-8")
     answer = text.split("**What only reads, and what changes something?**")[1].split("\n\n")[0]
     named = set(re.findall(r"`([a-z.]+)`", answer))
-    assert named == {
-        name for name, operation in operations.items() if operation["permission"] != "pair"
-    }
+    assert named == {name for name, entry in operations.items() if entry["permission"] != "pair"}
 
 
 def test_only_these_operations_change_the_site(operations) -> None:
-    changing = {
-        name for name, operation in operations.items() if not operation["nature"]["readonly"]
-    }
+    changing = {name for name, entry in operations.items() if not entry["nature"]["readonly"]}
     assert changing == {
         "pair.hello",
         "pair.confirm",
@@ -92,7 +84,7 @@ def test_only_these_operations_change_the_site(operations) -> None:
 
 
 def test_no_operation_takes_code_a_file_an_address_or_a_login(operations) -> None:
-    arguments = {argument for operation in operations.values() for argument in operation["schema"]}
+    arguments = {argument for entry in operations.values() for argument in entry["schema"]}
     assert arguments == {
         *("have", "pid", "e_d", "sign_d", "dash", "url", "th", "kid", "r"),
         *("op_id", "plan", "sig", "sig_next", "item", "after"),

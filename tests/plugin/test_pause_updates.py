@@ -211,12 +211,8 @@ def test_a_pause_stops_an_update_that_has_not_replaced_files_yet(wp, paired, mom
 def test_a_pause_in_wp_config_cannot_be_resumed_elsewhere(wp, ana, paired) -> None:
     change, before = ApprovedChange.of(wp, paired, ITEM), disk(wp, GALLERY)
     with injected_faults(wp, constants={"SITEAGENT_READ_ONLY": True}):
-        reported = limits(paired)
-        assert (reported["paused"], reported["read_only"], reported["paused_at"]) == (
-            True,
-            True,
-            None,
-        )
+        state = limits(paired)
+        assert (state["paused"], state["read_only"], state["paused_at"]) == (True, True, None)
         assert refused(change) == "paused_by_owner"
         page = ana.page(LIMITS).text
         assert "remove the constant SITEAGENT_READ_ONLY" in words(page)
@@ -276,12 +272,8 @@ def test_no_plan_or_operation_of_a_dashboard_ends_a_pause(wp, ana, paired) -> No
     siteagent = {"kind": "siteagent", "id": "siteagent/siteagent.php", "from": "1", "to": "2"}
     change = ApprovedChange.of(wp, paired, siteagent, op="agent.update")
     assert refused(change) == "paused_by_owner"
-    operations = wp.evaluate("return array_keys(Siteagent_Operation_Registry::ALL);")
-    assert not [
-        operation
-        for operation in operations
-        if "pause" in operation or "resume" in operation or "limit" in operation
-    ]
+    names = wp.evaluate("return array_keys(Siteagent_Operation_Registry::ALL);")
+    assert not [name for name in names if "pause" in name or "resume" in name or "limit" in name]
     assert limits(paired) == before
     assert disk(wp, GALLERY) == gallery
 

@@ -33,9 +33,7 @@ def connected(wp) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module", params=PAGES)
-def measurements(
-    request: pytest.FixtureRequest, connected
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def pages(request: pytest.FixtureRequest, connected) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measure a page with SiteAgent active and without, after a first visit to each."""
     look(connected, request.param, active=False)
     look(connected, request.param, active=True)
@@ -45,15 +43,15 @@ def measurements(
     )
 
 
-def test_siteagent_adds_no_database_query(measurements) -> None:
-    active, without = measurements
+def test_siteagent_adds_no_database_query(pages) -> None:
+    active, without = pages
     assert active["counted"] == without["counted"]
     assert sorted(active["queries"]) == sorted(without["queries"])
     assert [query for query in active["queries"] if "siteagent" in query] == []
 
 
-def test_only_the_main_file_and_the_hooks_are_loaded(measurements) -> None:
-    active, without = measurements
+def test_only_the_main_file_and_the_hooks_are_loaded(pages) -> None:
+    active, without = pages
     assert sorted(active["files"]) == ["hooks.php", "siteagent.php"]
     assert without["files"] == []
 
@@ -95,21 +93,21 @@ def test_wp_admin_loads_only_the_menu_and_the_privacy_text(connected) -> None:
     assert sorted(measured["files"]) == MENU
 
 
-def test_no_siteagent_option_is_autoloaded(measurements) -> None:
-    active, without = measurements
+def test_no_siteagent_option_is_autoloaded(pages) -> None:
+    active, without = pages
     assert [name for name in active["autoload"] if "siteagent" in name] == []
     assert active["autoload"] == without["autoload"]
 
 
-def test_visitors_get_the_same_page_and_headers(measurements) -> None:
-    active, without = measurements
+def test_visitors_get_the_same_page_and_headers(pages) -> None:
+    active, without = pages
     assert active["page"] == without["page"]
     assert len(active["page"]) > 500
     assert active["headers"] == without["headers"]
 
 
-def test_only_the_daily_file_check_is_scheduled(measurements) -> None:
-    scheduled = [name for name in measurements[0]["cron"] if "siteagent" in name]
+def test_only_the_daily_file_check_is_scheduled(pages) -> None:
+    scheduled = [name for name in pages[0]["cron"] if "siteagent" in name]
     assert scheduled == ["siteagent_check_files"]
 
 

@@ -74,12 +74,10 @@ def reported_update(paired: Paired) -> dict[str, Any]:
     return next(update for update in updates if update["id"] == GALLERY)
 
 
-def change_with_claimed_age(wp: Any, paired: Paired, days: int) -> ApprovedChange:
+def change_claiming_age(wp: Any, paired: Paired, days: int) -> ApprovedChange:
     """Return a signed change whose plan claims that the release is this old."""
-    claimed_at = int(time.time()) - days * 86_400
-    return ApprovedChange.of(
-        wp, paired, ITEM, release={"first_seen_at": claimed_at, "released_at": claimed_at}
-    )
+    then = int(time.time()) - days * 86_400
+    return ApprovedChange.of(wp, paired, ITEM, release={"first_seen_at": then, "released_at": then})
 
 
 @pytest.mark.smoke
@@ -88,23 +86,23 @@ def test_a_plan_with_a_false_release_age_is_refused(wp, ana, paired) -> None:
     assert "Limits saved." in save(ana, "48")
     before = disk(wp, GALLERY)
     ask(paired, "change.check", item=ITEM)
-    change = change_with_claimed_age(wp, paired, 90)
+    change = change_claiming_age(wp, paired, 90)
     answer = change.send()
     assert (answer["outcome"], answer["reason"]) == ("refused", "release_too_new")
     set_first_seen(wp, 48 - 0.01)
-    answer = change_with_claimed_age(wp, paired, 90).send()
+    answer = change_claiming_age(wp, paired, 90).send()
     assert (answer["outcome"], answer["reason"]) == ("refused", "release_too_new")
     assert disk(wp, GALLERY) == before
     # The refusal is the permanent answer to this plan.
     set_first_seen(wp, 49)
     assert change.send()["reason"] == "release_too_new"
-    assert change_with_claimed_age(wp, paired, 0).send()["outcome"] == "succeeded"
+    assert change_claiming_age(wp, paired, 0).send()["outcome"] == "succeeded"
 
 
 def test_a_release_that_the_site_has_never_seen_is_refused(wp, ana, paired) -> None:
     save(ana, "1")
     wp.evaluate("delete_site_option('siteagent_release_sights');")
-    assert change_with_claimed_age(wp, paired, 90).send()["reason"] == "release_too_new"
+    assert change_claiming_age(wp, paired, 90).send()["reason"] == "release_too_new"
     assert version(wp, GALLERY) == "1.0.0"
 
 
@@ -121,7 +119,7 @@ def test_an_age_limit_stops_an_update_that_has_not_replaced_files(wp, paired, mo
     before = disk(wp, GALLERY)
     set_first_seen(wp, 1)
     with injected_faults(wp, sleep={moment: 30}), ThreadPoolExecutor(1) as pool:
-        sent = pool.submit(change_with_claimed_age(wp, paired, 90).send)
+        sent = pool.submit(change_claiming_age(wp, paired, 90).send)
         reached(wp)
         wp.evaluate("siteagent()->limit_decisions()->save_min_age(2, 'user:1');")
         wake(wp)

@@ -80,9 +80,7 @@ def test_a_successful_update_installs_the_files_of_the_package(wp, paired, germa
         ("a file missing", dict(list(files().items())[:-1])),
     ],
 )
-def test_a_changed_package_of_the_same_revision_is_refused(
-    wp, paired, german, kind, changed
-) -> None:
+def test_a_changed_package_is_refused(wp, paired, german, kind, changed) -> None:
     item = pinned(precheck(paired, ITEM)["facts"], ITEM)
     publish_package(wp, ZIP, packed(changed))
     result = ApprovedChange.of(wp, paired, item).send()

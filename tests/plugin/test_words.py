@@ -66,10 +66,8 @@ def test_every_logged_event_has_a_label():
         for source in SOURCES
         for event in re.findall(r"->append\(\s*'([a-z_]+)'", source.read_text("utf-8"))
     }
-    formatter = (PLUGIN / "includes" / "admin" / "class-siteagent-log-formatter.php").read_text(
-        "utf-8"
-    )
-    labels = formatter.split("function event_labels")[1].split("\n\t}")[0]
+    code = (PLUGIN / "includes" / "admin" / "class-siteagent-log-formatter.php").read_text("utf-8")
+    labels = code.split("function event_labels")[1].split("\n\t}")[0]
     labeled = set(re.findall(r"^\t\t\t'([a-z_]+)'\s*=> __\(", labels, re.MULTILINE))
     assert len(recorded) > 5
     assert recorded == labeled
