@@ -143,7 +143,7 @@ def test_an_unknown_choice_becomes_the_first_one():
     assert projected["wordpress"]["environment"] == "production"
 
 
-def test_numbers_stay_within_what_json_carries_exactly():
+def test_numbers_are_limited_to_what_json_represents_exactly():
     (projected,) = project({"health": {"disk_free": 9.9e300, "cron_overdue": 12.7}})
     assert projected["health"]["disk_free"] == 2**53 - 1
     assert projected["health"]["cron_overdue"] == 12

@@ -155,7 +155,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def test_new_salts_make_the_keys_unreadable_and_wp_admin_says_so(wp, paired, other_salts) -> None:
+def test_new_salts_make_the_keys_unreadable_and_wp_admin_shows_it(wp, paired, other_salts) -> None:
     refused = send(ping(paired))
     assert (refused.status_code, refused.json()["code"]) == (401, "keys_unreadable")
     ana = Person(wp.url, wp.admin, wp.password)
@@ -198,20 +198,20 @@ def stolen_copy(wp, paired) -> tuple[Paired, dict[str, Any], list[Any]]:
     """Return production's connection, the secrets of a full copy, and all recorded messages."""
     recorded = [ping(paired), sign(paired, {"v": 1, "op": "report", "by": "Ben", "have": None})]
     plan = Plan.of(wp, paired)
-    order = {
+    rotation = {
         "op_id": plan.document["op_id"],
         "plan": b64u(plan.bytes),
         "sig": b64u(keys.sign_plan(plan.seed, plan.bytes)),
         "sig_next": None,
         "checkpoint": plan.checkpoint,
     }
-    recorded.append(sign(paired, {"v": 1, "op": "keys.rotate", "by": "Ana", **order}))
+    recorded.append(sign(paired, {"v": 1, "op": "keys.rotate", "by": "Ana", **rotation}))
     for sent in recorded:
         assert send(sent).status_code == 200
-    live = plan.next(paired.ask("keys.rotate", **order))
+    live = plan.next(paired.ask("keys.rotate", **rotation))
     recorded.append(ping(live))
     assert send(recorded[-1]).status_code == 200
-    return live, {**wp.evaluate(_READ_SECRETS), "order": order}, recorded
+    return live, {**wp.evaluate(_READ_SECRETS), "rotation": rotation}, recorded
 
 
 def test_a_thief_with_a_full_copy_and_every_message_changes_nothing(wp, stolen_copy) -> None:
@@ -234,12 +234,12 @@ def test_a_thief_with_a_full_copy_and_every_message_changes_nothing(wp, stolen_c
         assert b'"ok":true' not in answer.content
 
     # Sign the recorded request again, and sign new requests with every stolen key.
-    assert refused(thief.ask, "keys.rotate", **loot["order"]).evidence["argument"] == "kid"
+    assert refused(thief.ask, "keys.rotate", **loot["rotation"]).evidence["argument"] == "kid"
     forged = Plan.of(wp, live)
     for signing_key in (loot["seed"], *loot["secrets"].values()):
         sig = b64u(keys.sign_plan(from_b64u(signing_key), forged.bytes))
         assert refused(replace(forged, paired=thief).send, sig=sig).evidence["argument"] == "sig"
-    new_operation = {**loot["order"], "op_id": str(uuid.uuid4())}
+    new_operation = {**loot["rotation"], "op_id": str(uuid.uuid4())}
     assert refused(thief.ask, "keys.rotate", **new_operation).error_code == "refused_by_site"
 
     # Revoking needs a secret that only the dashboard has: the copy holds its hash.

@@ -77,8 +77,8 @@ def test_a_signature_parameter_of_a_wrong_type_is_refused(wp, paired, parameter,
 @pytest.mark.parametrize("value", [None, [], {}, [None], 0, True, "", "x"])
 @pytest.mark.parametrize("argument", ["op_id", "plan", "sig"])
 def test_a_rotation_with_an_invalid_argument_is_refused(wp, paired, argument, value) -> None:
-    order = {"op_id": "8a52c9b1-1d0e-4f0e-8a4e-3a1f5a0c9d22", "plan": "e30", "sig": b64u(bytes(64))}
-    document = {"v": 1, "op": "keys.rotate", "by": "Ben", **order, argument: value}
+    plan = {"op_id": "8a52c9b1-1d0e-4f0e-8a4e-3a1f5a0c9d22", "plan": "e30", "sig": b64u(bytes(64))}
+    document = {"v": 1, "op": "keys.rotate", "by": "Ben", **plan, argument: value}
     refused_as("invalid_arguments", paired, sign(paired, document))
 
 

@@ -168,7 +168,7 @@ def test_routine_requests_are_not_mailed(wp, paired) -> None:
     assert emails(wp) == []
 
 
-def test_the_owner_turns_emails_off_and_the_last_one_says_so(wp, ana, paired) -> None:
+def test_turning_emails_off_sends_a_last_email(wp, ana, paired) -> None:
     page = ana.page("&tab=permissions").text
     assert 'name="email" value="1" checked' in page
     after = ana.submit(page, "siteagent_notifications")

@@ -121,7 +121,7 @@ def test_the_report_contains_the_pause_and_reading_continues(wp, ana, paired) ->
     assert limits(paired).items() >= not_paused.items()
     digest = paired.ask("report", have=None).document["digest"]
     pause(ana, "Summer sale")
-    # The pause is part of the digest, so the site does not answer "unchanged".
+    # Even a site that remembers its last report must not answer "unchanged".
     document = paired.ask("report", have=digest).document
     assert document.get("unchanged") is None
     reported = document["report"]["agent"]["limits"]

@@ -58,7 +58,7 @@ def test_only_the_main_file_and_the_hooks_are_loaded(pages) -> None:
 
 @pytest.mark.parametrize("action", ["heartbeat", "nothing-of-that-name"])
 def test_a_visitors_call_of_admin_ajax_loads_no_more(connected, action: str) -> None:
-    """Shops and forms call it all day, and for WordPress it is a page of wp-admin."""
+    """Shops and forms call admin-ajax.php often, and WordPress treats it as part of wp-admin."""
     measured = look(connected, f"/wp-admin/admin-ajax.php?action={action}", active=True)
     assert sorted(measured["files"]) == ["hooks.php", "siteagent.php"]
     assert [query for query in measured["queries"] if "siteagent" in query] == []

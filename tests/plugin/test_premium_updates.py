@@ -161,7 +161,7 @@ add_filter('pre_http_request', function ($answer, $arguments, $url) {
 def test_an_update_right_after_its_pre_check_asks_wordpress_org_once(
     site, paired, filled, tmp_path
 ) -> None:
-    """A former version sent three requests, each with the whole list of plugins (W14)."""
+    """Each request to WordPress.org contains the whole list of plugins (W14)."""
     counter = tmp_path / "count-checks.php"
     counter.write_text("<?php" + _COUNT_CHECKS, "utf-8")
     sellers.install(site, "counted", "WP Rocket", "when_stored();")

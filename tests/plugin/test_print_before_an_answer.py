@@ -38,7 +38,7 @@ def printing_plugin(tmp_path: Path) -> Path:
     return file
 
 
-def test_the_next_connection_test_names_what_printed(wp, paired, printing_plugin) -> None:
+def test_the_next_ping_names_the_file_that_printed(wp, paired, printing_plugin) -> None:
     with must_use(wp, printing_plugin), pytest.raises(CallError):
         paired.ask("ping")
     assert paired.ask("ping").document["output_started"].startswith("chatty.php:")

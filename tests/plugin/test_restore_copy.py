@@ -229,7 +229,7 @@ def test_the_owner_restores_the_former_version(wp, paired, ana, desk, updated) -
     assert ended["actor"] == "user:1"
     assert "Plugin contact-desk from 2.4.0 to 2.3.1" in shown
     assert "Restored a former version. ana" in shown or f"former version. {wp.admin}" in shown
-    # The dashboard may offer the newer version again, and the owner may go back to it.
+    # The newer version can be updated to again, and the owner can restore it as well.
     assert ask(paired, "change.check", item=item_of(wp, DESK, "2.4.0"))["eligible"] is True
     restore(ana, ended["facts"]["op_id"])
     assert version(wp, DESK) == "2.4.0"

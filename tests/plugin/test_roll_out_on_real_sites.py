@@ -56,13 +56,13 @@ NAMES = ("Anchor Inn", "Bakery", "Chandlery")
 CANARY, SECOND, THIRD = NAMES
 ONE_HOUR_APART = WaveChoice(count=1, percent=50, wait_hours=1)
 GOOD, FATAL = "2.4.0", "2.5.0"
-# Aura's clock is this far behind, so that all waves start in the past of the sites' clocks.
+# Aura's clock is this far behind: for the sites all waves have begun, and no plan has expired.
 BEHIND = timedelta(hours=6)
 _TREE_DIGEST = f"return Siteagent_Package_Tree::of_folder(dirname(WP_PLUGIN_DIR . '/{DESK}'));"
 
 
 @pytest.fixture(scope="module", params=WORDPRESSES)
-def running_sites(request: pytest.FixtureRequest) -> Iterator[list[RealWordPress]]:
+def started_sites(request: pytest.FixtureRequest) -> Iterator[list[RealWordPress]]:
     with ThreadPoolExecutor(len(NAMES)) as pool:
         sites = list(pool.map(lambda _: WordPress.start(request.param), NAMES))
     yield [RealWordPress(site) for site in sites]
@@ -121,17 +121,17 @@ class Fleet(RolloutWorld):
 
 
 @pytest.fixture
-def fleet(running_sites, ana, config, clock, jobs) -> Iterator[Fleet]:
+def fleet(started_sites, ana, config, clock, jobs) -> Iterator[Fleet]:
     # The sites check the age of a token by their own clocks.
     clock.now = utcnow()
     fleet = Fleet(ana, replace(config, origin=ORIGIN), clock, {})
-    for name, wp in zip(NAMES, running_sites, strict=True):
+    for name, wp in zip(NAMES, started_sites, strict=True):
         wp.evaluate(FORGET_ANSWERS)
         fleet.connect(name, RealSite(wp, clock))
         grant(wp, "plugins")
     clock.now -= BEHIND
     yield fleet
-    for wp in running_sites:
+    for wp in started_sites:
         forget(wp)
 
 

@@ -89,7 +89,7 @@ def test_a_release_with_the_right_signature_is_offered_and_installed(wp, siteage
     )
 
 
-def test_a_release_signed_with_another_key_is_neither_offered_nor_installed(wp, siteagent) -> None:
+def test_a_release_signed_with_another_key_is_refused(wp, siteagent) -> None:
     fields = publish_release(wp, NEXT, package(), seed=new_signing_key())
     assert available(wp) is None
     inject_update(wp, fields)
@@ -98,7 +98,7 @@ def test_a_release_signed_with_another_key_is_neither_offered_nor_installed(wp, 
 
 
 @pytest.mark.parametrize("version", [HERE, "0.0.9"])
-def test_an_equal_or_older_release_is_neither_offered_nor_installed(wp, siteagent, version) -> None:
+def test_an_equal_or_older_release_is_refused(wp, siteagent, version) -> None:
     fields = publish_release(wp, version, package("0.0.9") if version != HERE else package(NEXT))
     assert available(wp) is None
     inject_update(wp, fields)

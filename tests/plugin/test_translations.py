@@ -23,7 +23,7 @@ def german(wp) -> Person:
     forget(wp)
     files = {
         "WP_PLUGIN_DIR . '/siteagent/languages/siteagent-de_DE.mo'": TEMPLATE.read_text("utf-8"),
-        # WordPress's own German; WordPress 6.1 fails on a translation without any text.
+        # WordPress's own German; WordPress 6.1 stops at a translation without any text.
         "WP_LANG_DIR . '/de_DE.mo'": 'msgid "A text that no page shows"\n',
     }
     for place, template in files.items():

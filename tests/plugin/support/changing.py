@@ -101,11 +101,9 @@ class ApprovedChange:
         return ask(self.paired, "change.status", op_id=self.op_id)
 
 
-def ask(
-    paired: Paired, op: str, *, deadline_s: float = DEADLINE_S, **arguments: Any
-) -> dict[str, Any]:
+def ask(paired: Paired, op: str, *, deadline_s: float = DEADLINE_S, **args: Any) -> dict[str, Any]:
     reply = site_client.call(
-        paired.channel, op, arguments, by="Ben", allow_nets=NETS, deadline_s=deadline_s
+        paired.channel, op, args, by="Ben", allow_nets=NETS, deadline_s=deadline_s
     )
     return reply.document
 

@@ -8,11 +8,7 @@ from typing import Any
 def paths(value: Any, at: str = "") -> set[str]:
     """Return the paths of all values in a report, with lists written as []."""
     if isinstance(value, dict):
-        return {
-            path
-            for key, item in value.items()
-            for path in paths(item, f"{at}.{key}" if at else key)
-        }
+        return {p for key, item in value.items() for p in paths(item, f"{at}.{key}" if at else key)}
     if isinstance(value, list):
-        return {path for item in value for path in paths(item, f"{at}[]")}
+        return {p for item in value for p in paths(item, f"{at}[]")}
     return {at}
