@@ -60,8 +60,8 @@ def test_a_deactivated_plugin_does_not_answer_and_keeps_its_keys(wp, paired) -> 
             # WordPress's own error, so that a visitor cannot see that SiteAgent is installed.
             assert (answer.status_code, answer.json()["code"]) == (404, "rest_no_route")
         assert refused(paired.ask, "ping").error_code == "not_found"
-        shown = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
-        document = {"v": 1, "op": "revoke", "by": "Ana", **shown}
+        revocation = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
+        document = {"v": 1, "op": "revoke", "by": "Ana", **revocation}
         status, _ = site_client.call_bearer(paired.channel.endpoint, document, allow_nets=NETS)
         assert status == 404
         assert wp.evaluate("return get_option('siteagent');") == stored
@@ -100,8 +100,8 @@ def test_a_changed_domain_port_or_folder_allows_only_revocation(wp, paired, home
     assert (error["paired"], error["now"]) == (wp.url, home)
     report = sign(paired, {"v": 1, "op": "report", "by": "Ben", "have": None})
     refused_as("identity_changed", paired, report)
-    shown = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
-    assert paired.ask("revoke", **shown).document["a"] == b64u(paired.session.revoke_ack)
+    revocation = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
+    assert paired.ask("revoke", **revocation).document["a"] == b64u(paired.session.revoke_ack)
 
 
 def test_a_copy_that_disconnects_sends_no_notice(wp, paired) -> None:
@@ -244,9 +244,9 @@ def test_a_thief_with_a_full_copy_and_every_message_changes_nothing(wp, stolen_c
 
     # Revoking needs a secret that only the dashboard has: the copy holds its hash.
     for guess in (*loot["secrets"].values(), b64u(bytes.fromhex(loot["hash"])), loot["seed"]):
-        shown = {"kid": live.channel.keyid, "r": guess}
-        assert refused(thief.ask, "revoke", **shown).error_code == "unauthorized"
-        unsigned = {"v": 1, "op": "revoke", "by": "thief", **shown}
+        revocation = {"kid": live.channel.keyid, "r": guess}
+        assert refused(thief.ask, "revoke", **revocation).error_code == "unauthorized"
+        unsigned = {"v": 1, "op": "revoke", "by": "thief", **revocation}
         assert is_turned_away(requests.post(live.channel.endpoint, json=unsigned, timeout=30))
 
     # A new pairing needs a token that an administrator has accepted on the site.

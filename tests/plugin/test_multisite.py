@@ -300,11 +300,11 @@ def test_sites_of_a_network_keep_their_logs_and_nonces_apart(separate: Network) 
 def test_a_token_pasted_on_one_site_is_not_shown_on_another(separate: Network) -> None:
     """An administrator of both sites would see there that the token is for another site."""
     session = separate.ana.session
-    here = Person(separate.bakery.url, session=session)
-    there = Person(separate.butcher.url, session=session)
-    paste(here, new_token(separate.bakery.url).text())
-    assert "This token" not in words(there.page("&step=consent").text)
-    assert ORIGIN in words(here.page("&step=consent").text)
+    bakery = Person(separate.bakery.url, session=session)
+    butcher = Person(separate.butcher.url, session=session)
+    paste(bakery, new_token(separate.bakery.url).text())
+    assert "This token" not in words(butcher.page("&step=consent").text)
+    assert ORIGIN in words(bakery.page("&step=consent").text)
 
 
 def test_deleting_a_site_drops_its_tables(separate: Network) -> None:

@@ -57,7 +57,7 @@ def test_only_the_main_file_and_the_hooks_are_loaded(pages) -> None:
 
 
 @pytest.mark.parametrize("action", ["heartbeat", "nothing-of-that-name"])
-def test_a_visitors_call_of_admin_ajax_loads_no_more(connected, action: str) -> None:
+def test_admin_ajax_requests_of_visitors_load_no_more_files(connected, action: str) -> None:
     """Shops and forms call admin-ajax.php often, and WordPress treats it as part of wp-admin."""
     measured = look(connected, f"/wp-admin/admin-ajax.php?action={action}", active=True)
     assert sorted(measured["files"]) == ["hooks.php", "siteagent.php"]
@@ -65,7 +65,7 @@ def test_a_visitors_call_of_admin_ajax_loads_no_more(connected, action: str) -> 
 
 
 @pytest.mark.parametrize("route", ["/wp/v2/posts", "/", "/nothing/of/that/name"])
-def test_other_requests_to_the_rest_api_load_no_more(connected, route: str) -> None:
+def test_other_rest_api_requests_load_no_more_files(connected, route: str) -> None:
     measured = look(connected, f"/?rest_route={route}", active=True)
     assert sorted(measured["files"]) == ["hooks.php", "siteagent.php"]
     assert [query for query in measured["queries"] if "siteagent" in query] == []

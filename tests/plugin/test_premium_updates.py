@@ -103,7 +103,7 @@ def check(paired: Paired, slug: str) -> list[str]:
     return ask(paired, "change.check", item=item)["reasons"]
 
 
-def test_wp_admin_offers_all_twelve(site, ana, filled) -> None:
+def test_wp_admin_lists_the_updates_of_all_sellers(site, ana, filled) -> None:
     assert on_plugins_page(site, ana) == ALL
 
 
@@ -139,7 +139,7 @@ def test_a_pre_check_accepts_what_wp_admin_offers(site, paired, filled) -> None:
     assert answers == {slug: [] for slug in ALL}
 
 
-def test_a_pre_check_of_another_plugin_loses_nothing(site, paired, ana, filled) -> None:
+def test_a_pre_check_of_another_plugin_keeps_the_known_updates(site, paired, ana, filled) -> None:
     before = stored(site)
     assert before >= set(sellers.STORED)
     age(site, HOUR_S)
@@ -230,9 +230,7 @@ def call_ajax(site: RealWordPress, form: dict[str, str]) -> requests.Response:
     return requests.post(f"{site.url}/wp-admin/admin-ajax.php", data=form, timeout=60)
 
 
-def test_updates_of_others_are_installed_and_nothing_else_is_lost(
-    site, paired, ana, filled
-) -> None:
+def test_installing_an_update_keeps_those_of_other_sellers(site, paired, ana, filled) -> None:
     """This test is the last to use all sellers, because it installs their updates."""
     assert ApprovedChange.of(site, paired, DESK).send()["outcome"] == "succeeded"
     assert (reported(paired), on_plugins_page(site, ana)) == (ALL, ALL)

@@ -43,8 +43,8 @@ def test_both_generations_work_until_the_next_is_used(wp, paired) -> None:
     assert fresh.ask("ping").document["ok"] is True
     assert refused(lambda: paired.ask("ping")).error_code == "unauthorized"
     assert fresh.ask("report", have=None).document["ok"] is True
-    shown = wp.evaluate("return siteagent()->connection_store()->connection()['fingerprint'];")
-    assert shown == fresh.fingerprint
+    stored = wp.evaluate("return siteagent()->connection_store()->connection()['fingerprint'];")
+    assert stored == fresh.fingerprint
     again = Plan.of(wp, fresh)
     third = again.next(again.send())
     assert third.ask("ping").document["ok"] is True

@@ -79,7 +79,7 @@ def test_uninstalling_removes_only_siteagents_data(wp, ana):
     assert '"op":"disconnect"' in sent[0][1]
 
 
-def test_a_key_from_before_is_refused_after_reinstalling(wp, ana):
+def test_a_former_key_is_refused_after_reinstalling(wp, ana):
     forget(wp)
     token = new_token(wp.url)
     agree(ana, token.text())

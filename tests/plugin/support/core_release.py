@@ -38,12 +38,12 @@ return $zip->close();
 
 def core(site: RealWordPress) -> dict[str, str]:
     """Return a plan's item: the update of WordPress to the version that WordPress.org offers."""
-    here, there = site.evaluate(
+    installed, available = site.evaluate(
         "Siteagent_Report::load_admin_includes();"
         "$core = new Siteagent_Component('core', 'core');"
         "return array($core->version(), $core->available_update()['version']);"
     )
-    return {"kind": "core", "id": "core", "from": here, "to": there}
+    return {"kind": "core", "id": "core", "from": installed, "to": available}
 
 
 def release(site: RealWordPress, named: str, to: str, *, whole: bool = False) -> None:

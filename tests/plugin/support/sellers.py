@@ -75,8 +75,7 @@ def source(slug: str, version: str, pattern: str, register: str, package: str = 
 def install(wp: Any, slug: str, pattern: str, register: str, package: str = "") -> None:
     """Install and activate version 1.0, and publish version 2.0 in the seller's shop."""
     old, new = (
-        source(slug, number, pattern, register, package).encode()
-        for number in (INSTALLED, AVAILABLE)
+        source(slug, v, pattern, register, package).encode() for v in (INSTALLED, AVAILABLE)
     )
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:
