@@ -1,4 +1,4 @@
-"""A real WordPress for each test here, the oldest supported and the newest."""
+"""Run each test on a real WordPress: the oldest supported version and the newest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.wordpress.site import PhpFailed, WordPress
 
 @pytest.fixture(scope="session")
 def running_sites() -> Iterator[dict[str, WordPress]]:
-    """The sites started so far, by machine; they live until the end of the run."""
+    """Collect the sites by version; stop them at the end of the run."""
     running: dict[str, WordPress] = {}
     yield running
     for site in running.values():
@@ -25,33 +25,33 @@ def running_sites() -> Iterator[dict[str, WordPress]]:
 
 @pytest.fixture(scope="module", params=["oldest", "newest"])
 def wp(request: pytest.FixtureRequest, running_sites: dict[str, WordPress]) -> RealWordPress:
-    """A WordPress with SiteAgent active, as if it had just been started.
+    """Return a WordPress with SiteAgent active, in its initial state.
 
-    One site serves all modules. A module begins with everything the ones before it changed put
-    back: the tables, the files below wp-content, wp-config.php, and what WordPress.org offers.
+    All modules share one site. Before each module the tables, the files below wp-content,
+    wp-config.php and the updates on WordPress.org are restored.
     """
-    which = request.param
-    if which not in running_sites or not _is_reset(running_sites[which]):
-        running_sites[which] = WordPress.start(which)
-        # Or every module would begin with it, beside its first test.
-        running_sites[which].run_scheduled_work()
-        running_sites[which].keep()
-    return RealWordPress(running_sites[which])
+    version = request.param
+    if version not in running_sites or not _is_reset(running_sites[version]):
+        running_sites[version] = WordPress.start(version)
+        # Otherwise scheduled events would run during the first test of every module.
+        running_sites[version].run_scheduled_work()
+        running_sites[version].keep()
+    return RealWordPress(running_sites[version])
 
 
 @pytest.fixture(scope="module")
 def paired(request: pytest.FixtureRequest, wp: RealWordPress) -> Iterator[Paired]:
-    """A connection that has the permissions which the module names in `GRANTED`, if any."""
+    """Connect the site, with the permissions that the module lists in `GRANTED`, if any."""
     forget(wp)
-    connected = connect(wp)
+    connection = connect(wp)
     if granted := getattr(request.module, "GRANTED", ()):
         grant(wp, *granted)
-    yield connected
+    yield connection
     forget(wp)
 
 
 def _is_reset(site: WordPress) -> bool:
-    """Put the site back, or remove it: where a test broke it, every later one would fail."""
+    """Reset the site and return True, or stop it if a test has broken it."""
     try:
         site.reset()
     except (PhpFailed, requests.RequestException):

@@ -1,4 +1,4 @@
-"""A connection through the life of its site: asleep, moved, copied, robbed."""
+"""Attacks on a connection whose site is deactivated, moved, copied or stolen."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ def refused(call: Any, *arguments: Any, **more: Any) -> CallError:
     return caught.value
 
 
-# ---- asleep ----
+# ---- deactivated ----
 
 
-def test_a_deactivated_plugin_is_dormant_and_wakes_with_its_keys(wp, paired) -> None:
+def test_a_deactivated_plugin_does_not_answer_and_keeps_its_keys(wp, paired) -> None:
     stored = wp.evaluate("return get_option('siteagent');")
     wp.evaluate(_DEACTIVATE)
     try:
         for path in ("/wp-json/siteagent/v1/rpc", "/?rest_route=/siteagent/v1/rpc"):
             answer = send(ping(paired, url=wp.url + path))
-            # WordPress's own words: whoever asks cannot tell that anything was ever here.
+            # WordPress's own error, so that a visitor cannot see that SiteAgent is installed.
             assert (answer.status_code, answer.json()["code"]) == (404, "rest_no_route")
         assert refused(paired.ask, "ping").error_code == "not_found"
-        shown = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
-        document = {"v": 1, "op": "revoke", "by": "Ana", **shown}
+        revocation = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
+        document = {"v": 1, "op": "revoke", "by": "Ana", **revocation}
         status, _ = site_client.call_bearer(paired.channel.endpoint, document, allow_nets=NETS)
         assert status == 404
         assert wp.evaluate("return get_option('siteagent');") == stored
@@ -74,7 +74,7 @@ def test_a_deactivated_plugin_is_dormant_and_wakes_with_its_keys(wp, paired) -> 
 
 
 @pytest.mark.parametrize("change", ["https://%s", "http://www.%s", "https://www.%s/", "HTTP://%s"])
-def test_another_scheme_or_www_does_not_make_another_site(wp, paired, change) -> None:
+def test_a_changed_scheme_or_www_keeps_the_connection(wp, paired, change) -> None:
     home = change % wp.url.removeprefix("http://")
     wp.evaluate(f"update_option('home', '{home}');")
     assert paired.ask("ping").document["ok"] is True
@@ -82,10 +82,8 @@ def test_another_scheme_or_www_does_not_make_another_site(wp, paired, change) ->
 
 
 @pytest.mark.parametrize("scheme", ["https://", "https://www."])
-def test_a_site_that_went_to_https_is_called_there_without_pairing_again(
-    wp, paired, scheme
-) -> None:
-    """Its old address redirects from now on, so requests are signed for the new spelling."""
+def test_a_site_that_moved_to_https_needs_no_new_pairing(wp, paired, scheme) -> None:
+    """The old address redirects, so requests are signed for the new one."""
     home = scheme + wp.url.removeprefix("http://")
     new = f"{home}/?rest_route=/siteagent/v1/rpc"
     assert is_turned_away(send(ping(paired, url=new), url=paired.channel.endpoint))
@@ -95,46 +93,46 @@ def test_a_site_that_went_to_https_is_called_there_without_pairing_again(
 
 
 @pytest.mark.parametrize("home", ["http://elsewhere.example", "%s/shop", "https://127.0.0.1"])
-def test_another_domain_port_or_folder_silences_everything_but_revocation(wp, paired, home) -> None:
+def test_a_changed_domain_port_or_folder_allows_only_revocation(wp, paired, home) -> None:
     home = home % wp.url if "%" in home else home
     wp.evaluate(f"update_option('home', '{home}');")
     error = refused_as("identity_changed", paired, ping(paired))
     assert (error["paired"], error["now"]) == (wp.url, home)
     report = sign(paired, {"v": 1, "op": "report", "by": "Ben", "have": None})
     refused_as("identity_changed", paired, report)
-    shown = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
-    assert paired.ask("revoke", **shown).document["a"] == b64u(paired.session.revoke_ack)
+    revocation = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
+    assert paired.ask("revoke", **revocation).document["a"] == b64u(paired.session.revoke_ack)
 
 
-def test_a_copy_that_forgets_the_connection_tells_nobody(wp, paired) -> None:
+def test_a_copy_that_disconnects_sends_no_notice(wp, paired) -> None:
     wp.evaluate("update_option('home', 'http://staging.example');")
-    told = wp.evaluate(
-        "$GLOBALS['told'] = array(); add_filter('pre_http_request', function ($_, $a, $url) {"
-        "$GLOBALS['told'][] = $url; return new WP_Error('x'); }, 10, 3);"
-        "siteagent()->pairing()->disconnect('user:1'); return $GLOBALS['told'];"
+    urls = wp.evaluate(
+        "$GLOBALS['sent'] = array(); add_filter('pre_http_request', function ($_, $a, $url) {"
+        "$GLOBALS['sent'][] = $url; return new WP_Error('x'); }, 10, 3);"
+        "siteagent()->pairing()->disconnect('user:1'); return $GLOBALS['sent'];"
     )
-    assert told == []
+    assert urls == []
     assert is_turned_away(send(ping(paired)))
 
 
 # ---- copied ----
 
 
-def test_a_database_without_its_configuration_cannot_speak(wp, paired) -> None:
-    """A stolen dump, or a staging copy with salts of its own: the keys do not open."""
-    there = wp.evaluate(
+def test_a_database_without_its_salts_cannot_decrypt_the_keys(wp, paired) -> None:
+    """This is a stolen dump, or a staging copy with salts of its own."""
+    readable = wp.evaluate(
         "global $wpdb; $copy = new Siteagent_Connection_Store(new Siteagent_Option_Store($wpdb, "
         "false),"
         "new Siteagent_Encryption('the salts of another wp-config.php'));"
         "return array($copy->state(), $copy->connection(), "
         f"$copy->channel('{paired.channel.keyid}'), $copy->session_keys('{paired.channel.keyid}'));"
     )
-    assert there == ["unreadable", None, None, None]
+    assert readable == ["unreadable", None, None, None]
 
 
 @pytest.fixture
 def other_salts(wp, paired) -> Iterator[None]:
-    """wp-config.php gets new salts, as security plugins do, and its old ones back."""
+    """Change the salts in wp-config.php, as security plugins do, and restore them afterwards."""
     config = f"{wp._site.root}/wp-config.php"
     ana = Person(wp.url, wp.admin, wp.password)
     wp._site.run_shell(f"cp -p {config} /tmp/config; sed -i \"s/_KEY', '/_KEY', 'x/\" {config}")
@@ -145,26 +143,26 @@ def other_salts(wp, paired) -> Iterator[None]:
 
 
 def is_signed_in(person: Person) -> bool:
-    """Sessions are sealed with the salts too, so they tell which ones the server has read."""
+    """Return whether the session is valid, which also depends on the salts the server has read."""
     return person.page(allow_redirects=False).status_code == 200
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """The server looks at its files every two seconds."""
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition: the server checks its files for changes every two seconds."""
     deadline = time.monotonic() + 20
-    while not is_so():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
 
-def test_new_salts_make_the_keys_unreadable_and_wp_admin_says_so(wp, paired, other_salts) -> None:
+def test_new_salts_make_the_keys_unreadable_and_wp_admin_shows_it(wp, paired, other_salts) -> None:
     refused = send(ping(paired))
     assert (refused.status_code, refused.json()["code"]) == (401, "keys_unreadable")
     ana = Person(wp.url, wp.admin, wp.password)
     page = words(ana.page().text)
     assert "SiteAgent cannot read its saved keys, so it cannot respond to the dashboard." in page
     assert "which have changed since this site was connected" in page
-    # Whoever runs the dashboard can still end it: the proof needs no key.
+    # The dashboard can still revoke the connection: the proof needs no key.
     document = {"v": 1, "op": "revoke", "by": "Ana", "kid": paired.channel.keyid}
     document["r"] = b64u(paired.session.revoke)
     answer = requests.post(paired.channel.endpoint, json=document, timeout=30)
@@ -172,9 +170,9 @@ def test_new_salts_make_the_keys_unreadable_and_wp_admin_says_so(wp, paired, oth
     assert "No dashboard is connected" in words(ana.page().text)
 
 
-# ---- robbed ----
+# ---- stolen ----
 
-_ROBBED = """
+_READ_SECRETS = """
 $keyring = siteagent()->connection_store();
 $data    = (new Siteagent_Option_Store($GLOBALS['wpdb'], false))->read();
 $secrets = Siteagent_Encryption::for_site()->decrypt($data['connection']['sealed']);
@@ -186,7 +184,7 @@ return array(
     'uuid'    => siteagent()->site_identity()->uuid(),
 );
 """
-_STANDS = """
+_SITE_STATE = """
 $data = (new Siteagent_Option_Store($GLOBALS['wpdb'], false))->read();
 unset($data['connection']['last_contact_at']);
 $options = wp_load_alloptions(true);
@@ -196,31 +194,31 @@ return array($data, md5(serialize($options)), count_users(), get_option('active_
 
 
 @pytest.fixture
-def robbed(wp, paired) -> tuple[Paired, dict[str, Any], list[Any]]:
-    """Production, what a full copy of it reveals, and every message that was recorded."""
+def stolen_copy(wp, paired) -> tuple[Paired, dict[str, Any], list[Any]]:
+    """Return production's connection, the secrets of a full copy, and all recorded messages."""
     recorded = [ping(paired), sign(paired, {"v": 1, "op": "report", "by": "Ben", "have": None})]
     plan = Plan.of(wp, paired)
-    order = {
+    rotation = {
         "op_id": plan.document["op_id"],
         "plan": b64u(plan.bytes),
         "sig": b64u(keys.sign_plan(plan.seed, plan.bytes)),
         "sig_next": None,
         "checkpoint": plan.checkpoint,
     }
-    recorded.append(sign(paired, {"v": 1, "op": "keys.rotate", "by": "Ana", **order}))
+    recorded.append(sign(paired, {"v": 1, "op": "keys.rotate", "by": "Ana", **rotation}))
     for sent in recorded:
         assert send(sent).status_code == 200
-    live = plan.next(paired.ask("keys.rotate", **order))
+    live = plan.next(paired.ask("keys.rotate", **rotation))
     recorded.append(ping(live))
     assert send(recorded[-1]).status_code == 200
-    return live, {**wp.evaluate(_ROBBED), "order": order}, recorded
+    return live, {**wp.evaluate(_READ_SECRETS), "rotation": rotation}, recorded
 
 
-def test_a_thief_with_a_full_copy_and_every_message_changes_nothing(wp, robbed) -> None:
-    """The database, the salts of wp-config.php, and a recording of the wire; production answers."""
-    live, loot, recorded = robbed
-    before = wp.evaluate(_STANDS)
-    # The copy holds what signs requests, so reading is what the thief gets.
+def test_a_thief_with_a_full_copy_and_every_message_changes_nothing(wp, stolen_copy) -> None:
+    """The thief has the database, the salts of wp-config.php and every recorded request."""
+    live, loot, recorded = stolen_copy
+    before = wp.evaluate(_SITE_STATE)
+    # The copy holds the keys that sign requests, so the thief can read.
     stolen = replace(
         live.channel,
         send_key=from_b64u(loot["secrets"]["d2s"]),
@@ -229,38 +227,38 @@ def test_a_thief_with_a_full_copy_and_every_message_changes_nothing(wp, robbed) 
     thief = replace(live, channel=stolen, seed=from_b64u(loot["seed"]))
     assert thief.ask("ping").document["ok"] is True
 
-    # Every recorded message again: a known nonce, or a key that is gone.
+    # Replay every recorded message: its nonce is known, or its key has been replaced.
     for sent in recorded:
         answer = send(sent)
         assert answer.status_code == 401
         assert b'"ok":true' not in answer.content
 
-    # The recorded request under a fresh signature, and requests signed by every stolen key.
-    assert refused(thief.ask, "keys.rotate", **loot["order"]).evidence["argument"] == "kid"
+    # Sign the recorded request again, and sign new requests with every stolen key.
+    assert refused(thief.ask, "keys.rotate", **loot["rotation"]).evidence["argument"] == "kid"
     forged = Plan.of(wp, live)
     for signing_key in (loot["seed"], *loot["secrets"].values()):
         sig = b64u(keys.sign_plan(from_b64u(signing_key), forged.bytes))
         assert refused(replace(forged, paired=thief).send, sig=sig).evidence["argument"] == "sig"
-    again = {**loot["order"], "op_id": str(uuid.uuid4())}
-    assert refused(thief.ask, "keys.rotate", **again).error_code == "refused_by_site"
+    new_operation = {**loot["rotation"], "op_id": str(uuid.uuid4())}
+    assert refused(thief.ask, "keys.rotate", **new_operation).error_code == "refused_by_site"
 
-    # Ending it takes what only the dashboard has: the copy holds its hash, and other secrets.
+    # Revoking needs a secret that only the dashboard has: the copy holds its hash.
     for guess in (*loot["secrets"].values(), b64u(bytes.fromhex(loot["hash"])), loot["seed"]):
-        shown = {"kid": live.channel.keyid, "r": guess}
-        assert refused(thief.ask, "revoke", **shown).error_code == "unauthorized"
-        unsigned = {"v": 1, "op": "revoke", "by": "thief", **shown}
+        revocation = {"kid": live.channel.keyid, "r": guess}
+        assert refused(thief.ask, "revoke", **revocation).error_code == "unauthorized"
+        unsigned = {"v": 1, "op": "revoke", "by": "thief", **revocation}
         assert is_turned_away(requests.post(live.channel.endpoint, json=unsigned, timeout=30))
 
-    # A new pairing takes a token that somebody agreed to here.
-    hello = {"pid": "x", "e_d": "A" * 43, "sign_d": "A" * 43, "dash": {}, "url": "x"}
-    assert refused(thief.ask, "pair.hello", **hello).evidence["code"] == "not_permitted"
+    # A new pairing needs a token that an administrator has accepted on the site.
+    request = {"pid": "x", "e_d": "A" * 43, "sign_d": "A" * 43, "dash": {}, "url": "x"}
+    assert refused(thief.ask, "pair.hello", **request).evidence["code"] == "not_permitted"
 
-    assert wp.evaluate(_STANDS) == before
+    assert wp.evaluate(_SITE_STATE) == before
     assert live.ask("ping").document["ok"] is True
 
 
-def test_after_new_keys_the_thief_cannot_even_read(wp, robbed) -> None:
-    live, loot, _ = robbed
+def test_after_new_keys_the_thief_cannot_even_read(wp, stolen_copy) -> None:
+    live, loot, _ = stolen_copy
     plan = Plan.of(wp, live)
     fresh = plan.next(plan.send())
     assert fresh.ask("ping").document["ok"] is True

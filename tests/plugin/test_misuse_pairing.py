@@ -1,4 +1,4 @@
-"""Tokens in the wrong hands: used again, too late, guessed, or by somebody else than who asked."""
+"""Attacks on pairing: tokens that are reused, expired, guessed or used by another dashboard."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.wordpress.site import PhpFailed
 
 @pytest.fixture
 def token(wp) -> Iterator[keys.Token]:
-    """One that an administrator of this site has just agreed to."""
+    """Return a token that an administrator of the site has just accepted."""
     forget(wp)
     fresh = new_token(wp.url)
     accept(wp, fresh)
@@ -35,7 +35,7 @@ def accept(wp, token: keys.Token) -> None:
 
 
 class Dashboard:
-    """Somebody who holds a token, or claims to."""
+    """A dashboard that holds a token, or claims to."""
 
     def __init__(self, token: keys.Token, *, secret: bytes = b"", origin: str = "") -> None:
         self.token, self.origin = token, origin or token.origin
@@ -43,9 +43,9 @@ class Dashboard:
         self.endpoint = f"{token.site_url}/?rest_route=/siteagent/v1/rpc"
 
     def hello(self, **changed: Any) -> site_client.Channel:
-        """M1 and M2; returns the keys that follow."""
+        """Exchange M1 and M2; return a channel with the resulting keys."""
         exchange = keys.Exchange.new()
-        question = {
+        request = {
             "pid": b64u(self.token.pid),
             "e_d": b64u(exchange.public),
             "sign_d": b64u(keys.signing_public(keys.new_signing_key())),
@@ -55,7 +55,7 @@ class Dashboard:
         channel = site_client.Channel(
             0, self.endpoint, self.token.keyid, self.keys.d2s, self.keys.s2d
         )
-        answer = self._call(channel, "pair.hello", {**question, **changed})
+        answer = self._call(channel, "pair.hello", {**request, **changed})
         self.th = keys.transcript(answer.request_body, answer.body)
         e_s = from_b64u(answer.document["e_s"], 32)
         session = keys.session_keys(exchange, e_s, self.keys.auth, self.th)
@@ -64,7 +64,7 @@ class Dashboard:
         )
 
     def confirm(self, channel: site_client.Channel) -> str:
-        """M3 and M4; returns the fingerprint."""
+        """Exchange M3 and M4; return the fingerprint."""
         answer = self._call(channel, "pair.confirm", {"th": self.th.hex()})
         return str(answer.document["fingerprint"])
 
@@ -85,7 +85,7 @@ def state(wp) -> str:
 # ---- used, expired, cancelled ----
 
 
-def test_a_used_token_opens_nothing_for_whoever_finds_it_later(wp, token) -> None:
+def test_a_used_token_is_refused(wp, token) -> None:
     paired = pair(token)
     thief = Dashboard(token)
     assert refused(thief.hello).error_code == "unauthorized"
@@ -93,83 +93,81 @@ def test_a_used_token_opens_nothing_for_whoever_finds_it_later(wp, token) -> Non
     assert wp.evaluate("return siteagent()->pending_pairing()->auth_key();") is None
 
 
-def test_an_expired_token_is_told_as_such_and_pairs_nothing(wp, token) -> None:
+def test_an_expired_token_is_refused_as_expired(wp, token) -> None:
     wp.evaluate(
         "$o = get_option('siteagent'); $o['pending']['expires_at'] = time();"
         "update_option('siteagent', $o);"
     )
-    late = refused(Dashboard(token).hello)
-    assert late.evidence["code"] == "pairing_closed"
-    assert late.evidence["reason"] == "expired"
+    error = refused(Dashboard(token).hello)
+    assert error.evidence["code"] == "pairing_closed"
+    assert error.evidence["reason"] == "expired"
     assert state(wp) == "waiting"
 
 
-def test_a_cancelled_token_opens_nothing(wp, token) -> None:
+def test_a_cancelled_token_is_refused(wp, token) -> None:
     dashboard = Dashboard(token)
-    agreed = dashboard.hello()
+    channel = dashboard.hello()
     wp.evaluate("siteagent()->pairing()->cancel('user:1');")
-    assert refused(dashboard.confirm, agreed).error_code == "unauthorized"
+    assert refused(dashboard.confirm, channel).error_code == "unauthorized"
     assert refused(dashboard.hello).error_code == "unauthorized"
     assert state(wp) == "unpaired"
 
 
-_AWAY = """
+_BREAK_LOG = """
 global $wpdb; $log = $wpdb->prefix . 'siteagent_log';
 $wpdb->query("RENAME TABLE $log TO {$log}_away"); $wpdb->query("CREATE TABLE $log (seq INT)");
 """
-_BACK = """
+_REPAIR_LOG = """
 global $wpdb; $log = $wpdb->prefix . 'siteagent_log';
 $wpdb->query("DROP TABLE $log"); $wpdb->query("RENAME TABLE {$log}_away TO $log");
 """
 
 
-def test_a_connection_whose_beginning_could_not_be_logged_is_logged_with_the_next_try(
-    wp, token
-) -> None:
-    """A dashboard is sent the log from that entry on, and none about the dashboards before it."""
+def test_a_connection_that_could_not_be_logged_is_logged_on_retry(wp, token) -> None:
+    """The dashboard may read the log from that entry on, and none about former dashboards."""
     dashboard = Dashboard(token)
-    agreed = dashboard.hello()
-    wp.evaluate(_AWAY)
+    channel = dashboard.hello()
+    wp.evaluate(_BREAK_LOG)
     try:
-        assert refused(dashboard.confirm, agreed).evidence["code"] == "internal_error"
+        assert refused(dashboard.confirm, channel).evidence["code"] == "internal_error"
     finally:
-        wp.evaluate(_BACK)
+        wp.evaluate(_REPAIR_LOG)
     assert state(wp) == "paired"
-    dashboard.confirm(agreed)
+    dashboard.confirm(channel)
     logged = "return array_column(siteagent()->audit_log_reader()->recent(2, 0), 'event');"
     assert wp.evaluate(logged)[0] == "connected"
-    dashboard.confirm(agreed)
+    dashboard.confirm(channel)
     assert wp.evaluate(logged) != ["connected", "connected"]
 
 
 # ---- guessing ----
 
 
-def test_wrong_secrets_get_nowhere_and_use_nothing_up(wp, token) -> None:
-    """The name of a token is no secret; a hundred guesses at the rest of it change nothing."""
-    guesses = [Dashboard(token, secret=bytes([guess]) * 32) for guess in range(100)]
-    assert {refused(guess.hello).error_code for guess in guesses} == {"unauthorized"}
+def test_wrong_secrets_are_refused_and_do_not_use_up_the_token(wp, token) -> None:
+    """The token's id is public; a hundred guesses at its secret change nothing."""
+    dashboards = [Dashboard(token, secret=bytes([guess]) * 32) for guess in range(100)]
+    assert {refused(guess.hello).error_code for guess in dashboards} == {"unauthorized"}
     assert wp.evaluate("return siteagent()->pending_pairing()->get()['hellos'];") == 0
     assert pair(token).ask("ping").document["ok"] is True
 
 
-def test_ten_hellos_kill_a_token(wp, token) -> None:
+def test_a_token_is_closed_after_ten_hellos(wp, token) -> None:
     dashboard = Dashboard(token)
     for _ in range(10):
-        agreed = dashboard.hello()
-    eleventh = refused(dashboard.hello)
-    assert (eleventh.evidence["code"], eleventh.evidence["reason"]) == (
+        channel = dashboard.hello()
+    error = refused(dashboard.hello)
+    assert (error.evidence["code"], error.evidence["reason"]) == (
         "pairing_closed",
         "tried too often",
     )
-    # Whoever came tenth can still finish: that one knew the token.
-    assert dashboard.confirm(agreed) == keys.fingerprint(dashboard.th)
+    # The tenth hello can still be confirmed: it proved that it knows the token.
+    assert dashboard.confirm(channel) == keys.fingerprint(dashboard.th)
 
 
 # ---- another site, another dashboard ----
 
 
-def test_a_token_for_one_site_is_not_taken_by_another(wp, token) -> None:
+def test_a_token_for_another_site_is_refused(wp, token) -> None:
     forget(wp)
     ana = Person(wp.url, wp.admin, wp.password)
     for elsewhere in ("https://other.example", f"{wp.url}/blog", wp.url.replace("127", "126")):
@@ -184,7 +182,7 @@ def test_a_hello_for_another_address_is_refused(wp, token) -> None:
     assert refused(Dashboard(token).hello, url=elsewhere).error_code == "wrong_site"
 
 
-def test_a_connected_site_takes_no_token_without_its_administrator(wp) -> None:
+def test_a_connected_site_accepts_no_token_without_its_administrator(wp) -> None:
     forget(wp)
     paired = connect(wp)
     with pytest.raises(PhpFailed, match="must_replace"):
@@ -194,20 +192,20 @@ def test_a_connected_site_takes_no_token_without_its_administrator(wp) -> None:
     forget(wp)
 
 
-def test_of_two_dashboards_with_one_token_one_is_connected_and_the_other_sees_it(wp, token) -> None:
+def test_of_two_dashboards_with_one_token_only_the_later_connects(wp, token) -> None:
     first, second = Dashboard(token), Dashboard(token)
-    early = first.hello()
-    late = second.hello()
-    # The later hello took the place of the earlier one, and only it can be confirmed.
-    assert refused(first.confirm, early).error_code == "unauthorized"
-    fingerprint = second.confirm(late)
+    first_channel = first.hello()
+    second_channel = second.hello()
+    # The later hello replaces the earlier one, and only it can be confirmed.
+    assert refused(first.confirm, first_channel).error_code == "unauthorized"
+    fingerprint = second.confirm(second_channel)
     assert refused(first.hello).error_code == "unauthorized"
     ana = Person(wp.url, wp.admin, wp.password)
     assert fingerprint in words(ana.page().text)
     assert keys.fingerprint(first.th) != fingerprint
 
 
-def test_an_impostor_who_cannot_prove_the_token_is_a_stranger(wp, token) -> None:
+def test_an_impostor_without_the_token_secret_is_unauthorized(wp, token) -> None:
     impostor = Dashboard(token, secret=b"x" * 32)
     assert refused(impostor.hello).error_code == "unauthorized"
     anonymous = Paired(
@@ -231,16 +229,16 @@ def test_an_impostor_who_cannot_prove_the_token_is_a_stranger(wp, token) -> None
     ],
 )
 def test_a_dashboard_the_administrator_did_not_see_is_refused(wp, token, dash) -> None:
-    """It holds the token; what was agreed to is the address in it."""
-    other = refused(Dashboard(token).hello, dash=dash)
-    assert other.evidence["code"] == "invalid_arguments"
-    assert other.evidence["argument"] == "dash"
+    """The dashboard holds the token, but the administrator accepted the address in it."""
+    error = refused(Dashboard(token).hello, dash=dash)
+    assert error.evidence["code"] == "invalid_arguments"
+    assert error.evidence["argument"] == "dash"
     assert state(wp) == "waiting"
 
 
 @pytest.mark.parametrize("op", ["ping", "report", "keys.rotate"])
 def test_a_token_alone_reads_nothing(wp, token, op) -> None:
-    """Neither the token's keys nor an exchange nobody confirmed are a connection's."""
+    """Neither the token's keys nor an unconfirmed exchange have a connection's permissions."""
     arguments: dict[str, Any] = {
         "ping": {},
         "report": {"have": None},
@@ -264,7 +262,7 @@ def test_a_token_alone_reads_nothing(wp, token, op) -> None:
         assert error.evidence["code"] == "not_permitted"
 
 
-def test_pairing_makes_no_user_and_no_session(wp) -> None:
+def test_pairing_creates_no_user_and_no_session(wp) -> None:
     forget(wp)
     count = (
         'global $wpdb; return array((int) $wpdb->get_var("SELECT COUNT(*) FROM $wpdb->users"),'

@@ -1,7 +1,6 @@
-"""What anybody may try at a real site without a key, or with less than the right one.
+"""Attacks on a real site by requests without a valid key or permission.
 
-docs/MISUSE.md lists every attack and the test that plays it; these are the ones that no
-other file plays already.
+docs/MISUSE.md lists every attack and its test; this file has those of no other file.
 """
 
 from __future__ import annotations
@@ -37,25 +36,25 @@ ROLES = ("anonymous", "subscriber", "contributor", "author", "editor")
 
 @pytest.fixture(scope="module")
 def people(wp) -> dict[str, Person]:
-    """Everybody who is no administrator."""
-    known = {role: somebody(wp, role) for role in ROLES if role != "anonymous"}
-    return {"anonymous": Person(wp.url), **known}
+    """Return one person of every role below administrator."""
+    signed_in = {role: somebody(wp, role) for role in ROLES if role != "anonymous"}
+    return {"anonymous": Person(wp.url), **signed_in}
 
 
-# ---- other values than the ones that belong there ----
+# ---- values of a wrong type ----
 
 
 @pytest.mark.parametrize(
     "query", ["rest_route[]=/siteagent/v1/rpc", "rest_route[x]=", "rest_route="]
 )
-def test_a_list_in_the_place_of_the_route_opens_nothing(wp, paired, query) -> None:
+def test_a_list_for_the_route_is_not_answered(wp, paired, query) -> None:
     answer = send(ping(paired), url=f"{wp.url}/?{query}")
     assert not protocol.is_signed(answer.headers)
     assert b'"ok":true' not in answer.content
 
 
 @pytest.mark.parametrize("action", ["action[]=siteagent_rpc", "action=", "action[siteagent_rpc]="])
-def test_a_list_in_the_place_of_the_ajax_action_opens_nothing(wp, paired, action) -> None:
+def test_a_list_for_the_ajax_action_is_not_answered(wp, paired, action) -> None:
     answer = send(ping(paired), url=f"{wp.url}/wp-admin/admin-ajax.php?{action}")
     assert answer.status_code in (400, 500) or is_turned_away(answer)
     assert not protocol.is_signed(answer.headers)
@@ -65,27 +64,27 @@ def test_a_list_in_the_place_of_the_ajax_action_opens_nothing(wp, paired, action
     "value", ['""', "null", "[]", '["hmac-sha256"]', "()", "0", "true", "-1", '"' + "a" * 65 + '"']
 )
 @pytest.mark.parametrize("parameter", ["keyid", "alg", "nonce", "tag", "created", "expires"])
-def test_a_parameter_of_the_signature_has_one_shape(wp, paired, parameter, value) -> None:
+def test_a_signature_parameter_of_a_wrong_type_is_refused(wp, paired, parameter, value) -> None:
     sent = ping(paired)
-    given = sent.headers["Signature-Input"]
-    old = given.split(f"{parameter}=")[1].split(";")[0]
+    sent_header = sent.headers["Signature-Input"]
+    old = sent_header.split(f"{parameter}=")[1].split(";")[0]
     headers = sent.headers | {
-        "Signature-Input": given.replace(f"{parameter}={old}", f"{parameter}={value}")
+        "Signature-Input": sent_header.replace(f"{parameter}={old}", f"{parameter}={value}")
     }
     assert is_turned_away(send(sent, headers=headers))
 
 
 @pytest.mark.parametrize("value", [None, [], {}, [None], 0, True, "", "x"])
 @pytest.mark.parametrize("argument", ["op_id", "plan", "sig"])
-def test_an_order_with_something_else_in_it_is_refused(wp, paired, argument, value) -> None:
-    order = {"op_id": "8a52c9b1-1d0e-4f0e-8a4e-3a1f5a0c9d22", "plan": "e30", "sig": b64u(bytes(64))}
-    document = {"v": 1, "op": "keys.rotate", "by": "Ben", **order, argument: value}
+def test_a_rotation_with_an_invalid_argument_is_refused(wp, paired, argument, value) -> None:
+    plan = {"op_id": "8a52c9b1-1d0e-4f0e-8a4e-3a1f5a0c9d22", "plan": "e30", "sig": b64u(bytes(64))}
+    document = {"v": 1, "op": "keys.rotate", "by": "Ben", **plan, argument: value}
     refused_as("invalid_arguments", paired, sign(paired, document))
 
 
 @pytest.mark.parametrize("value", [None, [], {}, 7, "", "A" * 42, "A" * 44])
 @pytest.mark.parametrize("argument", ["kid", "r"])
-def test_a_revocation_with_something_else_in_it_ends_nothing(wp, paired, argument, value) -> None:
+def test_a_revocation_with_an_invalid_argument_is_refused(wp, paired, argument, value) -> None:
     document = {"v": 1, "op": "revoke", "by": "x", "kid": paired.channel.keyid, "r": "A" * 43}
     document |= {argument: value}
     assert is_turned_away(requests.post(paired.channel.endpoint, json=document, timeout=30))
@@ -94,7 +93,7 @@ def test_a_revocation_with_something_else_in_it_ends_nothing(wp, paired, argumen
     assert paired.ask("ping").document["ok"] is True
 
 
-def test_a_list_in_the_place_of_a_pasted_token_is_no_token(wp, paired) -> None:
+def test_a_list_for_a_pasted_token_is_refused(wp, paired) -> None:
     ana = Person(wp.url, wp.admin, wp.password)
     nonce = nonce_of(wp, ana, "siteagent_read_token")
     for fields in ({"token[]": "x"}, {"token[a][b]": "x"}, {}):
@@ -103,7 +102,7 @@ def test_a_list_in_the_place_of_a_pasted_token_is_no_token(wp, paired) -> None:
         assert "No token entered." in words(page)
 
 
-def test_a_list_in_the_place_of_the_box_replaces_nothing(wp, paired) -> None:
+def test_a_list_for_the_replace_checkbox_replaces_nothing(wp, paired) -> None:
     ana = Person(wp.url, wp.admin, wp.password)
     paste(ana, new_token(wp.url, origin="http://127.0.0.1:10").text())
     nonce = nonce_of(wp, ana, "siteagent_accept")
@@ -113,10 +112,10 @@ def test_a_list_in_the_place_of_the_box_replaces_nothing(wp, paired) -> None:
     ana.send("siteagent_cancel", _wpnonce=nonce_of(wp, ana, "siteagent_cancel"))
 
 
-# ---- on the way ----
+# ---- changes in transit ----
 
 
-def test_another_status_makes_a_true_answer_false(wp, paired) -> None:
+def test_a_response_with_a_changed_status_fails_verification(wp, paired) -> None:
     sent = ping(paired)
     answer = send(sent)
     for status in (201, 401, 500):
@@ -130,7 +129,7 @@ def test_another_status_makes_a_true_answer_false(wp, paired) -> None:
             )
 
 
-def test_another_digest_is_turned_away(wp, paired) -> None:
+def test_a_request_with_another_digest_is_unauthorized(wp, paired) -> None:
     sent = ping(paired)
     for body in (b"", b"{}", sent.body + b" "):
         digest = protocol.content_digest(body)
@@ -139,24 +138,24 @@ def test_another_digest_is_turned_away(wp, paired) -> None:
         assert is_turned_away(send(sent, headers=headers, data=body))
 
 
-@pytest.mark.parametrize("apart", [-297, 297])
-def test_a_clock_just_within_the_bounds_is_good_enough(wp, paired, apart) -> None:
-    sent = ping(paired, created=int(time.time()) + apart)
-    answer = document_of(paired, sent, send(sent))
-    # A request lives for a minute, however far the clocks may be apart.
-    assert answer["ok"] is True or answer["error"]["code"] == "expired"
+@pytest.mark.parametrize("skew_s", [-297, 297])
+def test_a_clock_within_the_allowed_skew_is_accepted(wp, paired, skew_s) -> None:
+    sent = ping(paired, created=int(time.time()) + skew_s)
+    document = document_of(paired, sent, send(sent))
+    # A request expires after a minute, even where the clocks may differ by more.
+    assert document["ok"] is True or document["error"]["code"] == "expired"
 
 
-def test_a_replay_is_refused_when_its_nonce_is_forgotten_too(wp, paired) -> None:
-    """Seven minutes later the table has been pruned, and the request has expired."""
+def test_a_replay_is_refused_after_its_nonce_was_deleted(wp, paired) -> None:
+    """Seven minutes later the nonce has been deleted, and the request has expired."""
     sent = ping(paired)
     assert document_of(paired, sent, send(sent))["ok"] is True
     nonce = from_b64u(sent.nonce, 16).hex()
-    kept, body = wp.evaluate(
+    stored, body = wp.evaluate(
         f"""
         global $wpdb;
         $later = time() + 420;
-        // Each time some of the oldest go; other tests have left many.
+        // Each call deletes some of the oldest; other tests have left many.
         for ($times = 0; $times < 100; $times++) {{
             siteagent()->nonce_store()->delete_expired($later);
         }}
@@ -184,11 +183,11 @@ def test_a_replay_is_refused_when_its_nonce_is_forgotten_too(wp, paired) -> None
         return array($kept, $answer instanceof Siteagent_Response ? $answer->body() : 'admitted');
         """
     )
-    assert kept == 0
+    assert stored == 0
     assert json.loads(body)["error"]["code"] in ("expired", "clock_skew")
 
 
-# ---- every surface, and everybody who is no administrator ----
+# ---- every entry point, for every role below administrator ----
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -238,7 +237,7 @@ def test_a_heartbeat_carries_nothing_of_the_plugin(wp, paired, people, role) -> 
 
 
 @pytest.mark.parametrize("role", [*ROLES, "administrator"])
-def test_the_rest_api_tells_nobody_of_the_connection(wp, paired, people, role) -> None:
+def test_the_rest_api_does_not_reveal_the_connection(wp, paired, people, role) -> None:
     person = people.get(role) or somebody(wp, role)
     headers = {}
     if role != "anonymous":
@@ -251,25 +250,25 @@ def test_the_rest_api_tells_nobody_of_the_connection(wp, paired, people, role) -
     assert "/siteagent/v1/rpc" not in index["routes"]
 
 
-def test_every_form_is_among_those_that_are_attacked(wp) -> None:
+def test_every_form_is_covered_by_the_attacks(wp) -> None:
     hooks = wp.evaluate(
         "define('WP_ADMIN', true); require dirname(SITEAGENT_FILE) . '/hooks.php'; return"
         " array_values(preg_grep('/^admin_post_siteagent/', array_keys($GLOBALS['wp_filter'])));"
     )
     assert {hook.removeprefix("admin_post_") for hook in hooks} == set(FORMS)
-    nobodys = wp.evaluate(
+    public_hooks = wp.evaluate(
         "return array_values(preg_grep('/siteagent/', preg_grep("
         "'/nopriv|heartbeat|wp_ajax/', array_keys($GLOBALS['wp_filter']))));"
     )
-    assert nobodys == []
+    assert public_hooks == []
 
 
 # ---- secrets ----
 
 
 @pytest.fixture
-def spoken(wp) -> Iterator[tuple[Paired, dict[str, bytes]]]:
-    """A connection that has been through everything once, and each secret it ever had."""
+def used_connection(wp) -> Iterator[tuple[Paired, dict[str, bytes]]]:
+    """Return a connection after key rotation and refused requests, and all its secrets by name."""
     forget(wp)
     token = new_token(wp.url)
     accept = "$p = siteagent()->pairing(); $p->accept($p->read_token('%s'), true, 'user:1');"
@@ -279,8 +278,8 @@ def spoken(wp) -> Iterator[tuple[Paired, dict[str, bytes]]]:
     fresh = plan.next(plan.send())
     fresh.ask("ping")
     fresh.ask("report", have=None)
-    for spoilt in (ping(fresh, keyid="nobody.1"), ping(fresh, created=1)):
-        send(spoilt)
+    for invalid in (ping(fresh, keyid="nobody.1"), ping(fresh, created=1)):
+        send(invalid)
     send(sign(fresh, b"{"))
     requests.post(fresh.channel.endpoint, json={"op": "revoke", "r": "A" * 43}, timeout=30)
     secrets = {"the token": token.secret}
@@ -295,7 +294,7 @@ def spoken(wp) -> Iterator[tuple[Paired, dict[str, bytes]]]:
 
 
 def found_in(text: str, secrets: dict[str, bytes]) -> set[str]:
-    """The names of secrets that stand in a text, in any of the spellings a leak would have."""
+    """Return the names of the secrets that a text contains, in any usual encoding."""
     return {
         name
         for name, raw in secrets.items()
@@ -309,12 +308,12 @@ def found_in(text: str, secrets: dict[str, bytes]) -> set[str]:
 def test_a_secret_that_leaks_is_found() -> None:
     raw = bytes(range(200, 232))
     for spelling in (b64u(raw), raw.hex(), base64.b64encode(raw).decode()):
-        assert found_in(f"x{spelling}y", {"it": raw}) == {"it"}
-    assert found_in("nothing", {"it": raw}) == set()
+        assert found_in(f"x{spelling}y", {"key": raw}) == {"key"}
+    assert found_in("nothing", {"key": raw}) == set()
 
 
-def test_no_secret_stands_anywhere_on_the_site(wp, spoken) -> None:
-    _, secrets = spoken
+def test_no_secret_appears_on_a_page_in_a_log_or_in_the_database(wp, used_connection) -> None:
+    _, secrets = used_connection
     ana = Person(wp.url, wp.admin, wp.password)
     places = {query: ana.page(query).text for query in TABS}
     for page in ("plugins.php", "site-health.php?tab=debug", "options.php", "index.php"):
@@ -331,8 +330,8 @@ def test_no_secret_stands_anywhere_on_the_site(wp, spoken) -> None:
     assert {place: names for place, names in leaks.items() if names} == {}
 
 
-def test_no_secret_stands_in_the_site_health_export(wp, spoken) -> None:
-    paired, secrets = spoken
+def test_no_secret_appears_in_the_site_health_export(wp, used_connection) -> None:
+    paired, secrets = used_connection
     exported = wp.evaluate(
         "require_once ABSPATH . 'wp-admin/includes/admin.php';"
         "require_once ABSPATH . 'wp-admin/includes/class-wp-debug-data.php';"
@@ -344,8 +343,8 @@ def test_no_secret_stands_in_the_site_health_export(wp, spoken) -> None:
     assert paired.channel.keyid not in exported
 
 
-def test_no_secret_is_loaded_with_the_options_or_kept_in_a_transient(wp, spoken) -> None:
-    _, secrets = spoken
+def test_no_secret_is_loaded_with_the_options_or_kept_in_a_transient(wp, used_connection) -> None:
+    _, secrets = used_connection
     loaded, transients = wp.evaluate(
         "global $wpdb; return array(json_encode(wp_load_alloptions(true)), implode(' ', "
         '$wpdb->get_col("SELECT option_value FROM $wpdb->options WHERE option_name LIKE '
@@ -356,18 +355,18 @@ def test_no_secret_is_loaded_with_the_options_or_kept_in_a_transient(wp, spoken)
     assert found_in(loaded + transients, secrets) == set()
 
 
-def test_no_refusal_holds_a_secret(wp, spoken) -> None:
-    paired, secrets = spoken
+def test_no_refusal_contains_a_secret(wp, used_connection) -> None:
+    paired, secrets = used_connection
     documents: list[Any] = [
         {"v": 1, "op": "eval", "by": "Ben"},
         {"v": 1, "op": "report", "by": "Ben", "have": 7},
         {"v": 1, "op": "revoke", "by": "Ben", "kid": paired.channel.keyid, "r": "A" * 43},
         {"v": 1, "op": "keys.rotate", "by": "Ben", "op_id": "x", "plan": "x", "sig": "x"},
     ]
-    answers = [send(sign(paired, one)) for one in documents]
+    answers = [send(sign(paired, document)) for document in documents]
     answers += [send(ping(paired, created=1)), send(ping(paired, key=b"x" * 32))]
     for answer in answers:
         assert answer.status_code >= 400
-        told = answer.text + json.dumps(dict(answer.headers))
-        assert found_in(told, secrets) == set()
-        assert "/var/www" not in told
+        text = answer.text + json.dumps(dict(answer.headers))
+        assert found_in(text, secrets) == set()
+        assert "/var/www" not in text

@@ -1,4 +1,4 @@
-"""A network of sites: one connection for all of them, or one for each site that wants one."""
+"""Multisite: one connection for the whole network, or one for each site."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _SITEAGENT = "'siteagent/siteagent.php'"
 _ADMIN = "require_once ABSPATH . 'wp-admin/includes/admin.php';"
 _ACTIVATE = _ADMIN + "activate_plugin(" + _SITEAGENT + ", '', %s);"
 _DEACTIVATE = _ADMIN + "deactivate_plugins(" + _SITEAGENT + ", false, %s);"
-# As wp-admin does it: in a request of its own, in which SiteAgent is not active any more.
+# As wp-admin does it: in a separate request, in which SiteAgent is no longer active.
 _UNINSTALL = (
     _ADMIN
     + """
-$GLOBALS['told'] = array();
+$GLOBALS['sent'] = array();
 add_filter('pre_http_request', function ($_, $args, $url) {
-    $GLOBALS['told'][] = array($url, $args['body']);
+    $GLOBALS['sent'][] = array($url, $args['body']);
     return array('response' => array('code' => 200), 'body' => '', 'headers' => array());
 }, 10, 3);
 uninstall_plugin('siteagent/siteagent.php');
-return $GLOBALS['told'];
+return $GLOBALS['sent'];
 """
 )
-# Active nowhere, and nothing left.
+# Deactivate SiteAgent on all sites and remove its data.
 _CLEAR = (
     _ADMIN
     + """
@@ -49,7 +49,7 @@ add_filter('pre_http_request', '__return_true');
 uninstall_plugin('siteagent/siteagent.php');
 """
 )
-# Whatever carries SiteAgent's name in the database of the whole network.
+# All names in the network's database that contain SiteAgent's name.
 _TRACES = """
 global $wpdb;
 $found = $wpdb->get_col("SHOW TABLES LIKE '%siteagent%'");
@@ -73,7 +73,7 @@ return $found;
 
 @dataclass
 class Network:
-    """The main site and two below it, on one WordPress."""
+    """A WordPress network of a main site and two subsites."""
 
     main: RealWordPress
     bakery: RealWordPress
@@ -88,13 +88,13 @@ class Network:
 
     @cached_property
     def ana(self) -> Person:
-        """Runs the network; sees the settings that are for all of it."""
+        """Return a network administrator, who sees the network settings."""
         main = self.main
         return Person(main.url, main.admin, main.password, "network/settings.php")
 
     @cached_property
     def baker(self) -> Person:
-        """An administrator of the bakery, and of no other site."""
+        """Return an administrator of the bakery, and of no other site."""
         return self._administrator_of(self.bakery)
 
     def _administrator_of(self, site: RealWordPress) -> Person:
@@ -114,15 +114,15 @@ def network(request: pytest.FixtureRequest) -> Iterator[Network]:
 
 
 @pytest.fixture
-def shared(network: Network) -> Network:
-    """SiteAgent is activated for the whole network."""
+def network_active(network: Network) -> Network:
+    """Activate SiteAgent for the whole network."""
     network.main.evaluate(_CLEAR + _ACTIVATE % "true")
     return network
 
 
 @pytest.fixture
-def apart(network: Network) -> Network:
-    """SiteAgent is activated on the two sites below, each for itself."""
+def separate(network: Network) -> Network:
+    """Activate SiteAgent separately on each of the two subsites."""
     network.main.evaluate(_CLEAR)
     for site in (network.bakery, network.butcher):
         site.evaluate(_ACTIVATE % "false")
@@ -130,7 +130,7 @@ def apart(network: Network) -> Network:
 
 
 def connect(site: RealWordPress, *, origin: str = ORIGIN) -> Paired:
-    """What an administrator's consent does, without the forms."""
+    """Connect a site as an administrator does, without the forms."""
     token = new_token(site.url, origin=origin)
     accept = "$p = siteagent()->pairing(); $p->accept($p->read_token('%s'), true, 'user:1');"
     site.evaluate(accept % token.text())
@@ -150,189 +150,189 @@ def state(site: RealWordPress) -> str:
 # ---- one connection for all sites ----
 
 
-def test_a_plugin_active_on_one_site_below_counts_as_active(shared: Network) -> None:
-    """Its visitors meet the new version, whatever the main site uses (W15)."""
+def test_a_plugin_active_on_one_subsite_counts_as_active(network_active: Network) -> None:
+    """The subsite's visitors get the new version, even if the main site does not use it (W15)."""
     desk = "contact-desk/contact-desk.php"
-    paired = connect(shared.main)
-    shared.main.evaluate(f"deactivate_plugins('{desk}');")
+    paired = connect(network_active.main)
+    network_active.main.evaluate(f"deactivate_plugins('{desk}');")
     item = {"kind": "plugin", "id": desk, "from": "2.3.1", "to": "2.4.0"}
 
     def active() -> tuple[bool, bool]:
         report = paired.ask("report", have=None).document["report"]
-        (told,) = [one for one in report["plugins"] if one["id"] == desk]
+        (listed,) = [plugin for plugin in report["plugins"] if plugin["id"] == desk]
         checked = paired.ask("change.check", item=item).document["facts"]
-        return told["active"], checked["active"]
+        return listed["active"], checked["active"]
 
     assert active() == (False, False)
-    shared.bakery.evaluate(f"update_option('active_plugins', array('{desk}'));")
+    network_active.bakery.evaluate(f"update_option('active_plugins', array('{desk}'));")
     assert active() == (True, True)
-    network_active = "return (new Siteagent_Component('plugin', '%s'))->is_network_active();"
-    assert shared.main.evaluate(network_active % desk) is False
+    check = "return (new Siteagent_Component('plugin', '%s'))->is_network_active();"
+    assert network_active.main.evaluate(check % desk) is False
 
 
-def test_a_network_has_one_connection_at_its_main_address(shared: Network) -> None:
-    ana = shared.ana
-    paired = connect_by_hand(shared.main, ana)
+def test_a_network_has_one_connection_at_its_main_address(network_active: Network) -> None:
+    ana = network_active.ana
+    paired = connect_by_hand(network_active.main, ana)
     assert f"Connected to {ORIGIN}" in words(ana.page().text)
     assert paired.fingerprint in words(ana.page().text)
     report = paired.ask("report", have=None).document["report"]
     assert report["wordpress"]["multisite"] is True
-    assert report["wordpress"]["home"] == shared.main.url
-    (siteagent,) = [one for one in report["plugins"] if one["name"] == "SiteAgent"]
+    assert report["wordpress"]["home"] == network_active.main.url
+    (siteagent,) = [plugin for plugin in report["plugins"] if plugin["name"] == "SiteAgent"]
     assert siteagent["network_active"] is True
-    assert [state(site) for site in shared.sites] == ["paired"] * 3
+    assert [state(site) for site in network_active.sites] == ["paired"] * 3
 
 
-def test_a_network_is_called_at_the_addresses_of_its_main_site_alone(shared: Network) -> None:
-    paired = connect(shared.main)
-    known = shared.main.evaluate("return siteagent()->connection_store()->endpoints();")
-    assert all(one.startswith(f"{shared.main.url}/") for one in known)
-    for endpoint in known:
+def test_a_network_answers_only_at_the_addresses_of_its_main_site(network_active: Network) -> None:
+    paired = connect(network_active.main)
+    endpoints = network_active.main.evaluate("return siteagent()->connection_store()->endpoints();")
+    assert all(address.startswith(f"{network_active.main.url}/") for address in endpoints)
+    for endpoint in endpoints:
         sent = ping(paired, url=endpoint)
         assert document_of(paired, sent, send(sent))["ok"] is True
-    for endpoint in known:
-        there = endpoint.replace(shared.main.url, shared.bakery.url)
-        assert is_turned_away(send(ping(paired, url=there)))
-        assert is_turned_away(send(ping(paired, url=endpoint), url=there))
+    for endpoint in endpoints:
+        subsite_endpoint = endpoint.replace(network_active.main.url, network_active.bakery.url)
+        assert is_turned_away(send(ping(paired, url=subsite_endpoint)))
+        assert is_turned_away(send(ping(paired, url=endpoint), url=subsite_endpoint))
 
 
-def test_what_a_network_stores_lies_beside_its_main_site(shared: Network) -> None:
-    paired = connect(shared.main)
+def test_a_network_stores_its_data_with_the_main_site(network_active: Network) -> None:
+    paired = connect(network_active.main)
     paired.ask("report", have=None)
-    prefix = shared.main.evaluate("return $GLOBALS['wpdb']->base_prefix;")
+    prefix = network_active.main.evaluate("return $GLOBALS['wpdb']->base_prefix;")
     tables = {f"{prefix}siteagent_{name}" for name in ("log", "checkpoint", "nonce", "operation")}
-    lasting = {one for one in shared.traces() if "transient" not in one}
-    # Once a stranger has called, the main site counts them.
-    lasting.discard(f"{prefix}options siteagent_unauthenticated")
-    # The e-mail that the site is connected waits there for WP-Cron.
+    stored = {trace for trace in network_active.traces() if "transient" not in trace}
+    # This option exists only after a request without a valid key.
+    stored.discard(f"{prefix}options siteagent_unauthenticated")
+    # WP-Cron sends the e-mail that the site is connected.
     cron = f"{prefix}options cron"
     names = ("siteagent", "siteagent_log", "siteagent_release_sights")
-    assert lasting == {*tables, cron, *(f"sitemeta {name}" for name in names)}
+    assert stored == {*tables, cron, *(f"sitemeta {name}" for name in names)}
 
 
-def test_nobody_but_who_runs_the_network_may_connect_it(shared: Network) -> None:
-    paired = connect(shared.main)
-    admin = shared.baker
-    assert admin.page().status_code == 403
-    assert Person(admin.url, admin.login, "pw", "network/settings.php").page().status_code == 403
+def test_only_a_network_administrator_may_connect_the_network(network_active: Network) -> None:
+    paired = connect(network_active.main)
+    baker = network_active.baker
+    assert baker.page().status_code == 403
+    assert Person(baker.url, baker.login, "pw", "network/settings.php").page().status_code == 403
     for form in FORMS:
-        nonce = shared.bakery.evaluate(f"return wp_create_nonce('{form}');")
-        assert admin.send(form, _wpnonce=nonce, token="x", replace="1").status_code == 403
+        nonce = network_active.bakery.evaluate(f"return wp_create_nonce('{form}');")
+        assert baker.send(form, _wpnonce=nonce, token="x", replace="1").status_code == 403
     assert paired.ask("ping").document["ok"] is True
 
 
-def test_a_network_that_moved_reminds_who_runs_it_and_nobody_else(shared: Network) -> None:
-    paired, ana, admin = connect(shared.main), shared.ana, shared.baker
-    shared.main.evaluate("update_option('home', 'http://elsewhere.example');")
+def test_only_a_network_administrator_sees_that_the_network_moved(network_active: Network) -> None:
+    paired, ana, baker = connect(network_active.main), network_active.ana, network_active.baker
+    network_active.main.evaluate("update_option('home', 'http://elsewhere.example');")
     try:
         with pytest.raises(CallError) as refused:
             paired.ask("ping")
         assert refused.value.evidence["code"] == "identity_changed"
         for page in ("network/", "network/plugins.php"):
-            shown = ana.session.get(f"{shared.main.url}/wp-admin/{page}", timeout=60).text
+            shown = ana.session.get(f"{network_active.main.url}/wp-admin/{page}", timeout=60).text
             assert "SiteAgent is paused" in shown
-        theirs = admin.session.get(f"{shared.bakery.url}/wp-admin/", timeout=60).text
-        assert "SiteAgent is paused" not in theirs
+        bakers_page = baker.session.get(f"{network_active.bakery.url}/wp-admin/", timeout=60).text
+        assert "SiteAgent is paused" not in bakers_page
         assert "What is this site?" in words(ana.page().text)
     finally:
-        shared.main.evaluate(f"update_option('home', '{shared.main.url}');")
+        network_active.main.evaluate(f"update_option('home', '{network_active.main.url}');")
 
 
-def test_a_network_that_is_deactivated_is_dormant(shared: Network) -> None:
-    paired = connect(shared.main)
-    shared.main.evaluate(_DEACTIVATE % "true")
+def test_a_deactivated_network_does_not_answer(network_active: Network) -> None:
+    paired = connect(network_active.main)
+    network_active.main.evaluate(_DEACTIVATE % "true")
     for path in ("/wp-json/siteagent/v1/rpc", "/bakery/wp-json/siteagent/v1/rpc"):
-        assert requests.post(f"{shared.main.url}{path}", timeout=30).status_code == 404
-    shared.main.evaluate(_ACTIVATE % "true")
+        assert requests.post(f"{network_active.main.url}{path}", timeout=30).status_code == 404
+    network_active.main.evaluate(_ACTIVATE % "true")
     assert paired.ask("ping").document["ok"] is True
 
 
-def test_deleting_it_from_a_network_notifies_the_dashboard_and_leaves_nothing(
-    shared: Network,
+def test_uninstalling_on_a_network_notifies_the_dashboard(
+    network_active: Network,
 ) -> None:
-    connect(shared.main).ask("report", have=None)
-    paste(shared.ana, "half a token")
-    shared.main.evaluate(_DEACTIVATE % "true")
-    told = shared.main.evaluate(_UNINSTALL)
-    assert [url for url, _ in told] == [f"{ORIGIN}/agent/notice"]
-    assert '"op":"disconnect"' in told[0][1]
-    assert shared.traces() == []
+    connect(network_active.main).ask("report", have=None)
+    paste(network_active.ana, "half a token")
+    network_active.main.evaluate(_DEACTIVATE % "true")
+    sent = network_active.main.evaluate(_UNINSTALL)
+    assert [url for url, _ in sent] == [f"{ORIGIN}/agent/notice"]
+    assert '"op":"disconnect"' in sent[0][1]
+    assert network_active.traces() == []
 
 
 # ---- one connection for each site ----
 
 
-def test_two_sites_of_a_network_pair_for_themselves(apart: Network) -> None:
-    """Each with an administrator of its own, who runs nothing else."""
-    bakery = connect(apart.bakery)
-    butcher = connect(apart.butcher, origin="http://127.0.0.1:10")
+def test_two_sites_of_a_network_pair_separately(separate: Network) -> None:
+    """Each site has its own administrator, who administers no other site."""
+    bakery = connect(separate.bakery)
+    butcher = connect(separate.butcher, origin="http://127.0.0.1:10")
     assert bakery.fingerprint != butcher.fingerprint
-    for site, paired in ((apart.bakery, bakery), (apart.butcher, butcher)):
+    for site, paired in ((separate.bakery, bakery), (separate.butcher, butcher)):
         report = paired.ask("report", have=None).document["report"]
         assert report["wordpress"]["home"] == site.url
-    apart.bakery.evaluate("siteagent()->pairing()->disconnect('user:1');")
+    separate.bakery.evaluate("siteagent()->pairing()->disconnect('user:1');")
     with pytest.raises(CallError):
         bakery.ask("ping")
     assert butcher.ask("ping").document["ok"] is True
 
 
-def test_a_request_for_one_site_is_turned_away_by_its_neighbour(apart: Network) -> None:
-    bakery = connect(apart.bakery)
-    connect(apart.butcher)
-    there = bakery.channel.endpoint.replace(apart.bakery.url, apart.butcher.url)
-    assert is_turned_away(send(ping(bakery), url=there))
-    assert is_turned_away(send(ping(bakery, url=there)))
+def test_a_request_for_one_site_is_unauthorized_on_another(separate: Network) -> None:
+    bakery = connect(separate.bakery)
+    connect(separate.butcher)
+    other_endpoint = bakery.channel.endpoint.replace(separate.bakery.url, separate.butcher.url)
+    assert is_turned_away(send(ping(bakery), url=other_endpoint))
+    assert is_turned_away(send(ping(bakery, url=other_endpoint)))
 
 
-def test_sites_of_a_network_keep_their_logs_and_nonces_apart(apart: Network) -> None:
-    bakery = connect(apart.bakery)
-    before = apart.butcher.evaluate("return siteagent()->audit_log_reader()->count();")
+def test_sites_of_a_network_keep_their_logs_and_nonces_apart(separate: Network) -> None:
+    bakery = connect(separate.bakery)
+    before = separate.butcher.evaluate("return siteagent()->audit_log_reader()->count();")
     head = head_of(bakery.ask("ping"))
-    assert apart.butcher.evaluate("return siteagent()->audit_log_reader()->count();") == before
-    assert head["n"] == apart.bakery.evaluate("return siteagent()->audit_log_reader()->count();")
-    stored = {one for one in apart.traces() if "transient" not in one}
-    prefix = apart.bakery.evaluate("return $GLOBALS['wpdb']->prefix;")
+    assert separate.butcher.evaluate("return siteagent()->audit_log_reader()->count();") == before
+    assert head["n"] == separate.bakery.evaluate("return siteagent()->audit_log_reader()->count();")
+    stored = {trace for trace in separate.traces() if "transient" not in trace}
+    prefix = separate.bakery.evaluate("return $GLOBALS['wpdb']->prefix;")
     assert f"{prefix}siteagent_nonce" in stored
     assert f"{prefix}options siteagent" in stored
-    assert not [one for one in stored if one.startswith("sitemeta")]
+    assert not [trace for trace in stored if trace.startswith("sitemeta")]
 
 
-def test_a_token_pasted_on_one_site_is_not_at_hand_on_another(apart: Network) -> None:
-    """Whoever administers both would be told there that the token is for another site."""
-    session = apart.ana.session
-    here = Person(apart.bakery.url, session=session)
-    there = Person(apart.butcher.url, session=session)
-    paste(here, new_token(apart.bakery.url).text())
-    assert "This token" not in words(there.page("&step=consent").text)
-    assert ORIGIN in words(here.page("&step=consent").text)
+def test_a_token_pasted_on_one_site_is_not_shown_on_another(separate: Network) -> None:
+    """An administrator of both sites would see there that the token is for another site."""
+    session = separate.ana.session
+    bakery = Person(separate.bakery.url, session=session)
+    butcher = Person(separate.butcher.url, session=session)
+    paste(bakery, new_token(separate.bakery.url).text())
+    assert "This token" not in words(butcher.page("&step=consent").text)
+    assert ORIGIN in words(bakery.page("&step=consent").text)
 
 
-def test_a_site_that_is_deleted_takes_its_tables_along(apart: Network) -> None:
-    prefix = open_and_close_a_site(apart, within=apart.bakery)
-    assert not [one for one in apart.traces() if one.startswith(prefix)]
+def test_deleting_a_site_drops_its_tables(separate: Network) -> None:
+    prefix = open_and_close_a_site(separate, within=separate.bakery)
+    assert not [trace for trace in separate.traces() if trace.startswith(prefix)]
 
 
-def test_deleting_it_notifies_the_dashboard_for_every_site_and_leaves_nothing(
-    apart: Network,
+def test_uninstalling_notifies_the_dashboard_of_every_site(
+    separate: Network,
 ) -> None:
-    connect(apart.bakery)
-    connect(apart.butcher, origin="http://127.0.0.1:10")
-    paste(apart.baker, "half a token")
-    # SiteAgent does not run on the main site, so nobody takes these tables along.
-    prefix = open_and_close_a_site(apart, within=apart.main)
-    assert [one for one in apart.traces() if one.startswith(prefix)]
-    for site in (apart.bakery, apart.butcher):
+    connect(separate.bakery)
+    connect(separate.butcher, origin="http://127.0.0.1:10")
+    paste(separate.baker, "half a token")
+    # SiteAgent does not run on the main site, so these tables are not dropped.
+    prefix = open_and_close_a_site(separate, within=separate.main)
+    assert [trace for trace in separate.traces() if trace.startswith(prefix)]
+    for site in (separate.bakery, separate.butcher):
         site.evaluate(_DEACTIVATE % "false")
-    told = apart.main.evaluate(_UNINSTALL)
-    assert sorted(url for url, _ in told) == [
+    sent = separate.main.evaluate(_UNINSTALL)
+    assert sorted(url for url, _ in sent) == [
         "http://127.0.0.1:10/agent/notice",
         f"{ORIGIN}/agent/notice",
     ]
-    assert apart.traces() == []
+    assert separate.traces() == []
 
 
 def open_and_close_a_site(network: Network, *, within: RealWordPress) -> str:
-    """One more site with SiteAgent on it, deleted by a request to `within`; its table prefix."""
+    """Add a site with SiteAgent, delete it by a request to `within`; return its table prefix."""
     florist = network.main.add_site("florist")
     prefix = florist.evaluate(_ACTIVATE % "false" + "return $GLOBALS['wpdb']->prefix;")
     deletes = "wp_delete_site(get_sites(array('path' => '/florist/'))[0]->blog_id);"
@@ -340,26 +340,26 @@ def open_and_close_a_site(network: Network, *, within: RealWordPress) -> str:
     return prefix
 
 
-def test_a_connection_of_one_site_outlives_a_change_to_the_whole_network(
-    apart: Network,
+def test_a_site_keeps_its_connection_through_network_activation(
+    separate: Network,
 ) -> None:
-    """Activating for all of them starts another connection, and going back finds the old one."""
-    paired = connect(apart.bakery)
-    apart.main.evaluate(_ACTIVATE % "true")
+    """Network activation starts another connection; deactivating returns to the former one."""
+    paired = connect(separate.bakery)
+    separate.main.evaluate(_ACTIVATE % "true")
     assert is_turned_away(send(ping(paired)))
-    assert state(apart.bakery) == "unpaired"
-    apart.main.evaluate(_DEACTIVATE % "true")
+    assert state(separate.bakery) == "unpaired"
+    separate.main.evaluate(_DEACTIVATE % "true")
     assert paired.ask("ping").document["ok"] is True
 
 
-# What change.run does first; the lock on the files goes with the process.
-_BEGIN = """
+# What change.run does first; the lock on the files ends with the process.
+_BEGIN_RUN = """
 global $wpdb;
 $rollback = new Siteagent_Rollback(new Siteagent_Option_Store($wpdb, false));
 $begun = $rollback->begin_run('%s', array(), time());
 return array($begun, $begun ? basename($rollback->current_run()['folder']) : '');
 """
-_FORGET = """
+_FORGET_RUNS = """
 delete_option('siteagent');
 switch_to_blog(get_main_site_id());
 delete_option('auto_updater.lock');
@@ -369,31 +369,31 @@ Siteagent_Filesystem::remove(Siteagent_Rollback::base_folder());
 
 
 @pytest.fixture
-def idle(apart: Network) -> Iterator[Network]:
-    """No site of the network has an update under way, before and afterwards."""
-    for site in (apart.bakery, apart.butcher):
-        site.evaluate(_FORGET)
-    yield apart
-    for site in (apart.bakery, apart.butcher):
-        site.evaluate(_FORGET)
+def idle(separate: Network) -> Iterator[Network]:
+    """Make sure that no site of the network has an update in progress, before and after."""
+    for site in (separate.bakery, separate.butcher):
+        site.evaluate(_FORGET_RUNS)
+    yield separate
+    for site in (separate.bakery, separate.butcher):
+        site.evaluate(_FORGET_RUNS)
 
 
-def begin(site: RealWordPress, op_id: str) -> tuple[bool, str]:
-    begun, folder = site.evaluate(_BEGIN % op_id)
+def begin_run(site: RealWordPress, op_id: str) -> tuple[bool, str]:
+    begun, folder = site.evaluate(_BEGIN_RUN % op_id)
     return begun, folder
 
 
-def test_of_two_sites_that_share_their_files_one_is_updated_at_a_time(idle: Network) -> None:
-    assert begin(idle.bakery, "11111111-1111-4111-8111-111111111111")[0] is True
-    assert begin(idle.butcher, "22222222-2222-4222-8222-222222222222")[0] is False
-    # WordPress's automatic updates run on the main site alone, and wait as well.
+def test_only_one_site_of_a_network_is_updated_at_a_time(idle: Network) -> None:
+    assert begin_run(idle.bakery, "11111111-1111-4111-8111-111111111111")[0] is True
+    assert begin_run(idle.butcher, "22222222-2222-4222-8222-222222222222")[0] is False
+    # WordPress's automatic updates run only on the main site, and wait as well.
     held = "return (int) get_option('auto_updater.lock') > 0;"
     assert idle.main.evaluate(held) is True
     assert idle.bakery.evaluate(held) is False
 
 
-def test_while_an_update_of_one_site_is_watched_no_other_begins(idle: Network) -> None:
-    _, folder = begin(idle.bakery, "11111111-1111-4111-8111-111111111111")
+def test_no_update_begins_while_another_site_is_on_probation(idle: Network) -> None:
+    _, folder = begin_run(idle.bakery, "11111111-1111-4111-8111-111111111111")
     settle = (
         "$f = Siteagent_Rollback::base_folder() . '/%s/' . Siteagent_Rollback_Watchdog::SETTLED;"
         "Siteagent_Filesystem::write_atomically($f, (string) (time() + %d));"
@@ -401,6 +401,6 @@ def test_while_an_update_of_one_site_is_watched_no_other_begins(idle: Network) -
         "delete_option('auto_updater.lock'); restore_current_blog();"
     )
     idle.bakery.evaluate(settle % (folder, 600))
-    assert begin(idle.butcher, "22222222-2222-4222-8222-222222222222")[0] is False
+    assert begin_run(idle.butcher, "22222222-2222-4222-8222-222222222222")[0] is False
     idle.bakery.evaluate(settle % (folder, -1))
-    assert begin(idle.butcher, "33333333-3333-4333-8333-333333333333")[0] is True
+    assert begin_run(idle.butcher, "33333333-3333-4333-8333-333333333333")[0] is True

@@ -1,4 +1,4 @@
-"""What the owner of a site hears of without looking: e-mail, and notices in wp-admin."""
+"""Notify the site's owner: e-mail, and notices in wp-admin."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
 
 ITEM = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
-# What WP-Cron does, with a mail server that keeps every e-mail.
-SENT = """
+# Send e-mails as WP-Cron does, with a mail server that keeps every e-mail.
+SEND_EMAILS = """
 $GLOBALS['sent'] = array();
 add_filter('pre_wp_mail', function ($nothing, $mail) {
     $GLOBALS['sent'][] = $mail; return true;
@@ -22,14 +22,14 @@ add_filter('pre_wp_mail', function ($nothing, $mail) {
 siteagent()->email_notifications()->send(time());
 return $GLOBALS['sent'];
 """
-PLANNED = "return (int) wp_next_scheduled('siteagent_send_email');"
+NEXT_SEND_AT = "return (int) wp_next_scheduled('siteagent_send_email');"
 
 
 @pytest.fixture
 def paired(wp) -> Iterator[Paired]:
     forget(wp)
     reset(wp, "tide-gallery", "1.0.0")
-    connected = connect(wp)
+    connection = connect(wp)
     wp.evaluate(
         "siteagent()->notification_queue()->set_enabled(true);"
         "siteagent()->notification_queue()->take();"
@@ -37,7 +37,7 @@ def paired(wp) -> Iterator[Paired]:
         "wp_unschedule_hook('siteagent_send_email');"
         "siteagent()->audit_log()->drop(); siteagent()->create_tables(); return 0;"
     )
-    yield connected
+    yield connection
     forget(wp)
 
 
@@ -47,7 +47,7 @@ def ana(wp) -> Person:
 
 
 def emails(wp) -> list[dict[str, Any]]:
-    return wp.evaluate(SENT)
+    return wp.evaluate(SEND_EMAILS)
 
 
 def dashboard(wp, ana: Person) -> str:
@@ -61,7 +61,7 @@ def test_an_update_that_waits_for_approval_is_mailed_once(wp, paired) -> None:
     grant(wp, "plugins", here=True)
     change = ApprovedChange.of(wp, paired, ITEM)
     assert change.send()["outcome"] == "waiting"
-    assert wp.evaluate(PLANNED) > 0
+    assert wp.evaluate(NEXT_SEND_AT) > 0
     (email,) = emails(wp)
     assert email["to"] == wp.evaluate("return get_option('admin_email');")
     assert email["subject"].endswith("SiteAgent: 1 update is waiting for your approval")
@@ -94,37 +94,37 @@ def test_a_pause_and_other_limits_are_mailed_together(wp, paired) -> None:
         assert line in email["message"]
 
 
-# WP-Cron so many hours later, with a mail server that accepts nothing.
-REFUSED = """
+# Send e-mails this many hours later, with a mail server that refuses them.
+SEND_REFUSED = """
 add_filter('pre_wp_mail', '__return_false');
 siteagent()->email_notifications()->send(time() + %d * HOUR_IN_SECONDS);
 return (int) wp_next_scheduled('siteagent_send_email');
 """
 
 
-def test_what_the_mail_server_refused_is_sent_later(wp, paired) -> None:
+def test_an_email_that_the_mail_server_refused_is_sent_later(wp, paired) -> None:
     emails(wp)
     wp.evaluate(
         "siteagent()->limit_decisions()->pause('Sale', 'user:1');"
         "siteagent()->limit_decisions()->resume('user:1');"
         "wp_unschedule_hook('siteagent_send_email');"
     )
-    assert wp.evaluate(REFUSED % 0) > 0
+    assert wp.evaluate(SEND_REFUSED % 0) > 0
     (email,) = emails(wp)
     assert "Paused updates. Reason: Sale" in email["message"]
     assert emails(wp) == []
 
 
-def test_what_could_not_be_sent_for_a_day_is_only_in_wp_admin(wp, paired) -> None:
+def test_an_email_that_fails_for_a_day_is_dropped(wp, paired) -> None:
     emails(wp)
     wp.evaluate("siteagent()->limit_decisions()->pause('Sale', 'user:1');")
     wp.evaluate("siteagent()->limit_decisions()->resume('user:1');")
     wp.evaluate("wp_unschedule_hook('siteagent_send_email');")
-    assert wp.evaluate(REFUSED % 25) == 0
+    assert wp.evaluate(SEND_REFUSED % 25) == 0
     assert emails(wp) == []
 
 
-def test_an_update_that_was_decided_meanwhile_is_not_mailed(wp, paired) -> None:
+def test_an_update_that_is_already_decided_is_not_mailed(wp, paired) -> None:
     grant(wp, "plugins", here=True)
     ApprovedChange.of(wp, paired, ITEM).send()
     wp.evaluate(
@@ -134,7 +134,7 @@ def test_an_update_that_was_decided_meanwhile_is_not_mailed(wp, paired) -> None:
     assert emails(wp) == []
 
 
-def test_updates_and_changed_permissions_of_a_few_minutes_share_one_email(wp, ana, paired) -> None:
+def test_updates_and_changed_permissions_share_one_email(wp, ana, paired) -> None:
     page = ana.page("&tab=permissions").text
     ana.submit(page, "siteagent_permissions", **{"permissions[0]": "plugins"})
     assert ApprovedChange.of(wp, paired, ITEM).send()["outcome"] == "succeeded"
@@ -164,11 +164,11 @@ def test_an_update_that_did_not_work_is_mailed(wp, paired, outcome, text) -> Non
 def test_routine_requests_are_not_mailed(wp, paired) -> None:
     paired.ask("ping")
     paired.ask("report", have=None)
-    assert wp.evaluate(PLANNED) == 0
+    assert wp.evaluate(NEXT_SEND_AT) == 0
     assert emails(wp) == []
 
 
-def test_the_owner_turns_emails_off_and_the_last_one_says_so(wp, ana, paired) -> None:
+def test_turning_emails_off_sends_a_last_email(wp, ana, paired) -> None:
     page = ana.page("&tab=permissions").text
     assert 'name="email" value="1" checked' in page
     after = ana.submit(page, "siteagent_notifications")
@@ -184,7 +184,7 @@ def test_the_owner_turns_emails_off_and_the_last_one_says_so(wp, ana, paired) ->
     assert "No changes to save." in words(ana.submit(again, "siteagent_notifications", email="1"))
 
 
-def test_code_that_breaks_on_a_logged_event_stops_nothing(wp, paired) -> None:
+def test_an_exception_in_a_logged_hook_does_not_prevent_logging(wp, paired) -> None:
     before, after = wp.evaluate(
         "add_action('siteagent_logged', function () { throw new Exception('broken'); });"
         "$log = siteagent()->audit_log(); $before = $log->head()['n'];"
@@ -197,7 +197,7 @@ def test_code_that_breaks_on_a_logged_event_stops_nothing(wp, paired) -> None:
 # ---- notices ----
 
 
-def test_what_happened_is_a_notice_until_the_log_was_opened(wp, ana, paired) -> None:
+def test_recent_activity_is_a_notice_until_the_log_is_opened(wp, ana, paired) -> None:
     wp.evaluate(
         "$log = siteagent()->audit_log();"
         "$facts = array('kind' => 'plugin', 'id' => 'a', 'from' => '1', 'to' => '2');"
@@ -205,23 +205,23 @@ def test_what_happened_is_a_notice_until_the_log_was_opened(wp, ana, paired) -> 
         "$log->append('update_answered', $facts + array('outcome' => $outcome), 'dashboard'); }"
         "$log->append('permissions_changed', array(), 'user:99'); return 0;"
     )
-    told = "SiteAgent: 2 updates installed, 1 update rolled back, permissions changed since you"
-    assert told in dashboard(wp, ana)
+    notice = "SiteAgent: 2 updates installed, 1 update rolled back, permissions changed since you"
+    assert notice in dashboard(wp, ana)
     ana.page("&tab=log")
     assert "since you last opened the activity log" not in dashboard(wp, ana)
 
 
-def test_nobody_is_notified_of_what_they_did_themselves(wp, ana, paired) -> None:
+def test_an_administrator_gets_no_notice_of_their_own_changes(wp, ana, paired) -> None:
     page = ana.page("&tab=permissions").text
     ana.submit(page, "siteagent_permissions", **{"permissions[0]": "plugins"})
     assert "since you last opened the activity log" not in dashboard(wp, ana)
 
 
-def test_an_update_that_waits_is_a_notice_and_a_number_in_the_menu(wp, ana, paired) -> None:
+def test_a_pending_update_is_a_notice_and_a_count_in_the_menu(wp, ana, paired) -> None:
     grant(wp, "plugins", here=True)
     ApprovedChange.of(wp, paired, ITEM).send()
     page = ana.session.get(f"{wp.url}/wp-admin/index.php", timeout=60).text
     assert "SiteAgent: 1 update is waiting for your approval." in words(page)
-    # Beside the page's own name, and beside the menu that hides it on other screens.
+    # "Settings" shows the count as well, because it hides the submenu on other screens.
     for menu in ("SiteAgent", "Settings"):
         assert f'{menu} <span class="awaiting-mod count-1">' in page

@@ -1,4 +1,4 @@
-"""The closed list of operations: each declares what it does, and PROTOCOL.md names them all."""
+"""The fixed list of operations: complete declarations, and the same list in PROTOCOL.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.plugin.support.php import system_php
 
 ROOT = Path(__file__).parents[2]
-LISTED = """
+PRINT_OPERATIONS = """
 define('ABSPATH', '/');
 require '%s/wordpress-plugin/siteagent/includes/operations/class-siteagent-operation-registry.php';
 echo json_encode(Siteagent_Operation_Registry::ALL);
@@ -22,12 +22,12 @@ echo json_encode(Siteagent_Operation_Registry::ALL);
 
 @pytest.fixture(scope="module")
 def operations() -> dict[str, dict[str, Any]]:
-    command = [system_php(), "-r", LISTED % ROOT]
+    command = [system_php(), "-r", PRINT_OPERATIONS % ROOT]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def undeclared(operation: dict[str, Any]) -> list[str]:
-    """What is missing in the declaration of one operation."""
+def gaps(operation: dict[str, Any]) -> list[str]:
+    """Return the names that are missing in the declaration of an operation."""
     missing = [
         name
         for name in ("schema", "role", "permission", "nature", "needs")
@@ -41,12 +41,12 @@ def undeclared(operation: dict[str, Any]) -> list[str]:
     ]
 
 
-def test_every_operation_declares_what_it_takes_and_does(operations) -> None:
-    assert {name: undeclared(one) for name, one in operations.items() if undeclared(one)} == {}
+def test_every_operation_declares_its_arguments_and_effects(operations) -> None:
+    assert {name: gaps(entry) for name, entry in operations.items() if gaps(entry)} == {}
 
 
-def test_a_declaration_with_a_gap_is_found() -> None:
-    assert undeclared({"schema": {}, "nature": {"readonly": True}}) == [
+def test_an_incomplete_declaration_is_found() -> None:
+    assert gaps({"schema": {}, "nature": {"readonly": True}}) == [
         "role",
         "permission",
         "needs",
@@ -63,15 +63,15 @@ def test_the_protocol_names_the_same_operations(operations) -> None:
     assert named == set(operations)
 
 
-def test_the_page_about_security_names_everything_that_a_connection_allows(operations) -> None:
+def test_security_md_names_every_operation_of_a_connection(operations) -> None:
     text = (ROOT / "docs" / "SECURITY.md").read_text("utf-8")
     answer = text.split("**What only reads, and what changes something?**")[1].split("\n\n")[0]
     named = set(re.findall(r"`([a-z.]+)`", answer))
-    assert named == {name for name, one in operations.items() if one["permission"] != "pair"}
+    assert named == {name for name, entry in operations.items() if entry["permission"] != "pair"}
 
 
-def test_nothing_but_pairing_keys_changes_and_parting_changes_anything(operations) -> None:
-    changing = {name for name, one in operations.items() if not one["nature"]["readonly"]}
+def test_only_these_operations_change_the_site(operations) -> None:
+    changing = {name for name, entry in operations.items() if not entry["nature"]["readonly"]}
     assert changing == {
         "pair.hello",
         "pair.confirm",
@@ -84,8 +84,8 @@ def test_nothing_but_pairing_keys_changes_and_parting_changes_anything(operation
 
 
 def test_no_operation_takes_code_a_file_an_address_or_a_login(operations) -> None:
-    taken = {argument for one in operations.values() for argument in one["schema"]}
-    assert taken == {
+    arguments = {argument for entry in operations.values() for argument in entry["schema"]}
+    assert arguments == {
         *("have", "pid", "e_d", "sign_d", "dash", "url", "th", "kid", "r"),
         *("op_id", "plan", "sig", "sig_next", "item", "after"),
     }

@@ -1,4 +1,4 @@
-"""The owner pauses updates: nothing changes the site then, whatever a dashboard has signed."""
+"""Pause updates: no signed plan changes the site until its owner resumes them."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ RESUME = "siteagent()->limit_decisions()->resume('user:1');"
 LIMITS = "&tab=limits"
 _ADMIN = "require_once ABSPATH . 'wp-admin/includes/admin.php';"
 
-# What WP-CLI does with a command, as far as SiteAgent can see it.
-TERMINAL = """
+# Run a command as WP-CLI does; return the lines that it prints.
+WP_CLI = """
 class WP_CLI {
-    public static $said = array();
-    public static function success($text) { self::$said[] = "success: $text"; }
-    public static function warning($text) { self::$said[] = "warning: $text"; }
-    public static function line($text) { self::$said[] = $text; }
-    public static function halt($code) { self::$said[] = "status $code"; }
+    public static $output = array();
+    public static function success($text) { self::$output[] = "success: $text"; }
+    public static function warning($text) { self::$output[] = "warning: $text"; }
+    public static function line($text) { self::$output[] = $text; }
+    public static function halt($code) { self::$output[] = "status $code"; }
     public static function error($text) { throw new Exception("error: $text"); }
 }
 try {
     siteagent()->updates_command()->%s;
 } catch (Exception $error) {
-    WP_CLI::$said[] = $error->getMessage();
+    WP_CLI::$output[] = $error->getMessage();
 }
-return WP_CLI::$said;
+return WP_CLI::$output;
 """
 
 
@@ -56,9 +56,9 @@ def paired(wp: Any) -> Iterator[Paired]:
     forget(wp)
     wp.evaluate(RESUME)
     reset(wp, "tide-gallery", "1.0.0")
-    connected = connect(wp)
+    connection = connect(wp)
     grant(wp, "plugins", "siteagent")
-    yield connected
+    yield connection
     wp.evaluate(RESUME)
     forget(wp)
 
@@ -78,10 +78,10 @@ def refused(change: ApprovedChange) -> str:
     return answer["reason"]
 
 
-def log(wp: Any, event: str) -> dict[str, Any]:
-    """The newest entry of one kind."""
+def newest_entry(wp: Any, event: str) -> dict[str, Any]:
+    """Return the newest log entry of this event."""
     entries = wp.evaluate("return siteagent()->audit_log_reader()->recent(40, 0);")
-    return next(one for one in entries if one["event"] == event)
+    return next(entry for entry in entries if entry["event"] == event)
 
 
 def limits(paired: Paired) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def test_the_pause_button_stops_a_signed_approved_plan(wp, ana, paired) -> None:
     assert version(wp, GALLERY) == "1.1.0"
 
 
-def test_the_page_says_since_when_by_whom_and_why(wp, ana, paired) -> None:
+def test_the_page_shows_when_by_whom_and_why_updates_were_paused(wp, ana, paired) -> None:
     pause(ana, "Summer <b>sale</b> until Sunday")
     page = words(ana.page(LIMITS).text)
     assert "Updates have been paused since" in page
@@ -116,29 +116,29 @@ def test_the_page_says_since_when_by_whom_and_why(wp, ana, paired) -> None:
         assert "Updates have been paused since" in words(ana.page(tab).text)
 
 
-def test_the_report_says_so_and_reading_goes_on(wp, ana, paired) -> None:
-    open_site = {"paused": False, "read_only": False, "paused_at": None, "reason": ""}
-    assert limits(paired).items() >= open_site.items()
-    known = paired.ask("report", have=None).document["digest"]
+def test_the_report_contains_the_pause_and_reading_continues(wp, ana, paired) -> None:
+    not_paused = {"paused": False, "read_only": False, "paused_at": None, "reason": ""}
+    assert limits(paired).items() >= not_paused.items()
+    digest = paired.ask("report", have=None).document["digest"]
     pause(ana, "Summer sale")
-    # Not even a site that remembers its last report answers that nothing has changed.
-    answer = paired.ask("report", have=known).document
-    assert answer.get("unchanged") is None
-    said = answer["report"]["agent"]["limits"]
-    assert (said["paused"], said["reason"]) == (True, "Summer sale")
-    assert abs(said["paused_at"] - time.time()) < 120
+    # Even a site that remembers its last report must not answer "unchanged".
+    document = paired.ask("report", have=digest).document
+    assert document.get("unchanged") is None
+    reported = document["report"]["agent"]["limits"]
+    assert (reported["paused"], reported["reason"]) == (True, "Summer sale")
+    assert abs(reported["paused_at"] - time.time()) < 120
     assert paired.ask("ping").document["ok"] is True
     assert paired.ask("log", after=0).document["entries"]
     checked = ask(paired, "change.check", item=ITEM)
     assert (checked["eligible"], checked["reasons"]) == (False, ["paused_by_owner"])
 
 
-def test_both_decisions_are_in_the_sites_log(wp, ana, paired) -> None:
+def test_pausing_and_resuming_are_logged(wp, ana, paired) -> None:
     pause(ana, "Summer sale")
-    entry = log(wp, "updates_paused")
+    entry = newest_entry(wp, "updates_paused")
     assert (entry["actor"], entry["facts"]) == ("user:1", {"pause_reason": "Summer sale"})
     ana.submit(ana.page(LIMITS).text, "siteagent_resume")
-    assert log(wp, "updates_resumed")["actor"] == "user:1"
+    assert newest_entry(wp, "updates_resumed")["actor"] == "user:1"
     shown = words(ana.page("&tab=log").text)
     assert "Paused updates. Reason: Summer sale" in shown
     assert "Resumed updates." in shown
@@ -161,7 +161,7 @@ def test_only_an_administrator_pauses_or_resumes(wp, paired, role) -> None:
     assert limits(paired)["paused"] is False
 
 
-def test_a_form_from_elsewhere_resumes_nothing(wp, ana, paired) -> None:
+def test_a_form_with_a_wrong_nonce_resumes_nothing(wp, ana, paired) -> None:
     pause(ana)
     for nonce in ("", "0123456789", nonce_of(wp, ana, "siteagent_pause")):
         assert ana.send("siteagent_resume", _wpnonce=nonce).status_code == 403
@@ -171,8 +171,8 @@ def test_a_form_from_elsewhere_resumes_nothing(wp, ana, paired) -> None:
 _CONVERT = 'global $wpdb; return $wpdb->query("ALTER TABLE $wpdb->options CONVERT TO %s");'
 
 
-def test_a_reason_loses_only_what_the_table_of_an_old_site_cannot_store(wp, paired) -> None:
-    """WordPress refuses a query with an emoji there, and nothing would be paused."""
+def test_a_reason_loses_only_characters_that_utf8_tables_cannot_store(wp, paired) -> None:
+    """WordPress refuses a query with an emoji on such a table, so the pause would be lost."""
     wp.evaluate(_CONVERT % "CHARACTER SET utf8")
     try:
         wp.evaluate(PAUSE.replace("Summer sale", "Été 😀 sale"))
@@ -181,11 +181,11 @@ def test_a_reason_loses_only_what_the_table_of_an_old_site_cannot_store(wp, pair
     assert limits(paired)["reason"] == "Été  sale"
 
 
-# ---- at the last moment ----
+# ---- during an update ----
 
 
 @pytest.mark.parametrize("moment", ["download", "before"])
-def test_a_pause_that_comes_while_an_update_begins_is_in_time(wp, paired, moment) -> None:
+def test_a_pause_stops_an_update_that_has_not_replaced_files_yet(wp, paired, moment) -> None:
     """The package is downloaded or even unpacked, but no file of the site is replaced."""
     # An inactive plugin, because no form can be sent to a site in maintenance.
     wp.evaluate(f"{_ADMIN} deactivate_plugins('{GALLERY}', true);")
@@ -208,11 +208,11 @@ def test_a_pause_that_comes_while_an_update_begins_is_in_time(wp, paired, moment
 # ---- in wp-config.php ----
 
 
-def test_wp_config_pauses_and_neither_wp_admin_nor_the_terminal_resumes(wp, ana, paired) -> None:
+def test_a_pause_in_wp_config_cannot_be_resumed_elsewhere(wp, ana, paired) -> None:
     change, before = ApprovedChange.of(wp, paired, ITEM), disk(wp, GALLERY)
     with injected_faults(wp, constants={"SITEAGENT_READ_ONLY": True}):
-        said = limits(paired)
-        assert (said["paused"], said["read_only"], said["paused_at"]) == (True, True, None)
+        state = limits(paired)
+        assert (state["paused"], state["read_only"], state["paused_at"]) == (True, True, None)
         assert refused(change) == "paused_by_owner"
         page = ana.page(LIMITS).text
         assert "remove the constant SITEAGENT_READ_ONLY" in words(page)
@@ -220,27 +220,27 @@ def test_wp_config_pauses_and_neither_wp_admin_nor_the_terminal_resumes(wp, ana,
         nonce = nonce_of(wp, ana, "siteagent_resume")
         assert ana.send("siteagent_resume", _wpnonce=nonce).status_code == 303
         assert "They cannot be resumed here." in words(ana.page(LIMITS).text)
-        (said_there,) = wp.evaluate(TERMINAL % "resume()")
-        assert said_there.startswith("error: Updates are paused in wp-config.php.")
+        (output,) = wp.evaluate(WP_CLI % "resume()")
+        assert output.startswith("error: Updates are paused in wp-config.php.")
         assert refused(change) == "paused_by_owner"
     assert disk(wp, GALLERY) == before
     assert change.send()["outcome"] == "succeeded"
 
 
-# ---- at the terminal ----
+# ---- with WP-CLI ----
 
 
-def test_the_terminal_pauses_shows_and_resumes(wp, paired) -> None:
+def test_wp_cli_pauses_shows_and_resumes(wp, paired) -> None:
     pausing = "pause(array(), array('reason' => 'Summer sale'))"
-    assert wp.evaluate(TERMINAL % "status()") == [
+    assert wp.evaluate(WP_CLI % "status()") == [
         "Updates are not paused.",
         "Updates may start: any time",
         "Releases have to be known for: any age",
     ]
-    assert wp.evaluate(TERMINAL % pausing) == ["success: Updates paused."]
-    assert wp.evaluate(TERMINAL % pausing) == ["warning: Updates were paused already."]
-    assert log(wp, "updates_paused")["actor"] == "terminal"
-    state = wp.evaluate(TERMINAL % "status()")
+    assert wp.evaluate(WP_CLI % pausing) == ["success: Updates paused."]
+    assert wp.evaluate(WP_CLI % pausing) == ["warning: Updates were paused already."]
+    assert newest_entry(wp, "updates_paused")["actor"] == "terminal"
+    state = wp.evaluate(WP_CLI % "status()")
     assert state[0].startswith("Updates have been paused since ")
     assert state[0].endswith(", by WP-CLI.")
     assert state[1:] == [
@@ -250,15 +250,15 @@ def test_the_terminal_pauses_shows_and_resumes(wp, paired) -> None:
         "status 1",
     ]
     assert refused(ApprovedChange.of(wp, paired, ITEM)) == "paused_by_owner"
-    assert wp.evaluate(TERMINAL % "resume()") == ["success: Updates resumed."]
-    assert wp.evaluate(TERMINAL % "resume()") == ["warning: Updates were not paused."]
+    assert wp.evaluate(WP_CLI % "resume()") == ["success: Updates resumed."]
+    assert wp.evaluate(WP_CLI % "resume()") == ["warning: Updates were not paused."]
 
 
-# ---- a dashboard that means harm ----
+# ---- a hostile dashboard ----
 
 
-def test_no_plan_and_no_operation_of_a_dashboard_lifts_a_pause(wp, ana, paired) -> None:
-    """It has all keys and signs everything correctly."""
+def test_no_plan_or_operation_of_a_dashboard_ends_a_pause(wp, ana, paired) -> None:
+    """The dashboard has all keys and valid signatures."""
     pause(ana)
     before, gallery = limits(paired), disk(wp, GALLERY)
     extras: list[dict[str, Any]] = [
@@ -278,7 +278,7 @@ def test_no_plan_and_no_operation_of_a_dashboard_lifts_a_pause(wp, ana, paired) 
     assert disk(wp, GALLERY) == gallery
 
 
-def test_a_new_pairing_does_not_lift_a_pause(wp, ana, paired) -> None:
+def test_a_new_pairing_does_not_end_a_pause(wp, ana, paired) -> None:
     pause(ana)
     token = new_token(wp.url)
     agree(ana, token.text(), replace="1")

@@ -1,4 +1,4 @@
-"""On an ordinary page of the site SiteAgent is as good as not there, also once it is connected."""
+"""SiteAgent costs nothing on pages that do not need it, even on a connected site."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGES = ["/", "/?p=1", "/?s=bread", "/?feed=rss2", "/nothing-of-that-name/", "/w
 
 @pytest.fixture(scope="module")
 def connected(wp) -> Iterator[Any]:
-    """A site with a connection and a log, and the probe on it."""
+    """Return a connected site with a log and the probe plugin."""
     forget(wp)
     token = new_token(wp.url)
     wp.evaluate(
@@ -25,7 +25,7 @@ def connected(wp) -> Iterator[Any]:
     )
     paired = pair(token)
     paired.ask("report", have=None)
-    # The e-mail that this site is connected, as WP-Cron sends it a few minutes later.
+    # Send the e-mail that the site is connected, as WP-Cron does a few minutes later.
     wp.evaluate("wp_unschedule_hook('siteagent_send_email'); do_action('siteagent_send_email');")
     with must_use(wp, PROBE):
         yield wp
@@ -33,9 +33,8 @@ def connected(wp) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module", params=PAGES)
-def looks(request: pytest.FixtureRequest, connected) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The same page with SiteAgent active and without, once everything that is made on a first
-    visit is there."""
+def pages(request: pytest.FixtureRequest, connected) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measure a page with SiteAgent active and without, after a first visit to each."""
     look(connected, request.param, active=False)
     look(connected, request.param, active=True)
     return (
@@ -44,35 +43,35 @@ def looks(request: pytest.FixtureRequest, connected) -> tuple[dict[str, Any], di
     )
 
 
-def test_it_asks_the_database_nothing(looks) -> None:
-    active, without = looks
+def test_siteagent_adds_no_database_query(pages) -> None:
+    active, without = pages
     assert active["counted"] == without["counted"]
     assert sorted(active["queries"]) == sorted(without["queries"])
-    assert [one for one in active["queries"] if "siteagent" in one] == []
+    assert [query for query in active["queries"] if "siteagent" in query] == []
 
 
-def test_its_main_file_and_its_hooks_are_all_that_loads(looks) -> None:
-    active, without = looks
+def test_only_the_main_file_and_the_hooks_are_loaded(pages) -> None:
+    active, without = pages
     assert sorted(active["files"]) == ["hooks.php", "siteagent.php"]
     assert without["files"] == []
 
 
 @pytest.mark.parametrize("action", ["heartbeat", "nothing-of-that-name"])
-def test_a_visitors_call_of_admin_ajax_loads_no_more(connected, action: str) -> None:
-    """Shops and forms call it all day, and for WordPress it is a page of wp-admin."""
-    seen = look(connected, f"/wp-admin/admin-ajax.php?action={action}", active=True)
-    assert sorted(seen["files"]) == ["hooks.php", "siteagent.php"]
-    assert [one for one in seen["queries"] if "siteagent" in one] == []
+def test_admin_ajax_requests_of_visitors_load_no_more_files(connected, action: str) -> None:
+    """Shops and forms call admin-ajax.php often, and WordPress treats it as part of wp-admin."""
+    measured = look(connected, f"/wp-admin/admin-ajax.php?action={action}", active=True)
+    assert sorted(measured["files"]) == ["hooks.php", "siteagent.php"]
+    assert [query for query in measured["queries"] if "siteagent" in query] == []
 
 
 @pytest.mark.parametrize("route", ["/wp/v2/posts", "/", "/nothing/of/that/name"])
-def test_other_requests_to_the_rest_api_load_no_more(connected, route: str) -> None:
-    seen = look(connected, f"/?rest_route={route}", active=True)
-    assert sorted(seen["files"]) == ["hooks.php", "siteagent.php"]
-    assert [one for one in seen["queries"] if "siteagent" in one] == []
+def test_other_rest_api_requests_load_no_more_files(connected, route: str) -> None:
+    measured = look(connected, f"/?rest_route={route}", active=True)
+    assert sorted(measured["files"]) == ["hooks.php", "siteagent.php"]
+    assert [query for query in measured["queries"] if "siteagent" in query] == []
 
 
-# The page that lists posts stands for all that have nothing to do with SiteAgent.
+# The list of posts represents all pages that have nothing to do with SiteAgent.
 MENU = [
     "hooks.php",
     "includes/admin/class-siteagent-admin-menu.php",
@@ -87,33 +86,33 @@ MENU = [
 ]
 
 
-def test_a_page_of_wp_admin_loads_the_menu_and_the_privacy_text_and_no_more(connected) -> None:
+def test_wp_admin_loads_only_the_menu_and_the_privacy_text(connected) -> None:
     person = Person(connected.url, connected.admin, connected.password)
     page = f"{connected.url}/wp-admin/edit.php"
-    seen = person.session.get(page, headers={"X-Probe": "1"}, timeout=60).json()
-    assert sorted(seen["files"]) == MENU
+    measured = person.session.get(page, headers={"X-Probe": "1"}, timeout=60).json()
+    assert sorted(measured["files"]) == MENU
 
 
-def test_nothing_of_it_is_loaded_with_the_options(looks) -> None:
-    active, without = looks
+def test_no_siteagent_option_is_autoloaded(pages) -> None:
+    active, without = pages
     assert [name for name in active["autoload"] if "siteagent" in name] == []
     assert active["autoload"] == without["autoload"]
 
 
-def test_visitors_get_the_same_page_and_headers(looks) -> None:
-    active, without = looks
+def test_visitors_get_the_same_page_and_headers(pages) -> None:
+    active, without = pages
     assert active["page"] == without["page"]
     assert len(active["page"]) > 500
     assert active["headers"] == without["headers"]
 
 
-def test_only_the_daily_comparison_of_files_waits_in_the_schedule(looks) -> None:
-    waiting = [name for name in looks[0]["cron"] if "siteagent" in name]
-    assert waiting == ["siteagent_check_files"]
+def test_only_the_daily_file_check_is_scheduled(pages) -> None:
+    scheduled = [name for name in pages[0]["cron"] if "siteagent" in name]
+    assert scheduled == ["siteagent_check_files"]
 
 
-def test_its_own_tables_and_options_are_there_all_the_same(connected) -> None:
-    """Without this one the tests above could pass because the site is not connected."""
+def test_the_measured_site_is_connected(connected) -> None:
+    """Otherwise the tests above could pass on a site without a connection."""
     stored = connected.evaluate(
         "global $wpdb; return array("
         '(int) $wpdb->get_var("SELECT COUNT(*) FROM $wpdb->options'

@@ -1,4 +1,4 @@
-"""Updates of paid plugins: what wp-admin offers is what is reported, accepted and installed."""
+"""Updates of paid plugins: SiteAgent reports, accepts and installs what wp-admin offers."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def site(request: pytest.FixtureRequest) -> Iterator[RealWordPress]:
 
 @pytest.fixture(scope="module")
 def paired(site: RealWordPress) -> Paired:
-    connected = connect(site)
+    connection = connect(site)
     grant(site, "plugins")
-    return connected
+    return connection
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +64,14 @@ def ana(site: RealWordPress) -> Person:
 
 @pytest.fixture
 def filled(site: RealWordPress, ana: Person) -> None:
-    """An administrator has just opened Dashboard > Updates, and nobody else asked for anything."""
+    """Have an administrator open Dashboard > Updates, after all known updates were deleted."""
     forget_updates(site)
     page = ana.session.get(f"{site.url}/wp-admin/update-core.php", timeout=60).text
     assert set(_BOX.findall(page)) == ALL
 
 
 def forget_updates(site: RealWordPress) -> None:
-    """Neither WordPress nor SiteAgent knows of any update."""
+    """Delete all updates that WordPress and SiteAgent know of."""
     site.evaluate(
         "delete_site_transient('update_plugins');"
         " delete_site_transient(Siteagent_Admin_Update_Check::RESULT_TRANSIENT);"
@@ -79,7 +79,7 @@ def forget_updates(site: RealWordPress) -> None:
 
 
 def age(site: RealWordPress, seconds: int) -> None:
-    """WordPress's list of updates is so old."""
+    """Make WordPress's list of updates this old."""
     site.evaluate(_AGE % seconds)
 
 
@@ -91,7 +91,7 @@ def on_plugins_page(site: RealWordPress, ana: Person) -> set[str]:
 
 def reported(paired: Paired) -> set[str]:
     updates = paired.ask("report", have=None).document["report"]["updates"]["plugins"]
-    return {one["id"].partition("/")[0] for one in updates} & ALL
+    return {update["id"].partition("/")[0] for update in updates} & ALL
 
 
 def stored(site: RealWordPress) -> set[str]:
@@ -103,7 +103,7 @@ def check(paired: Paired, slug: str) -> list[str]:
     return ask(paired, "change.check", item=item)["reasons"]
 
 
-def test_wp_admin_offers_all_twelve(site, ana, filled) -> None:
+def test_wp_admin_lists_the_updates_of_all_sellers(site, ana, filled) -> None:
     assert on_plugins_page(site, ana) == ALL
 
 
@@ -112,18 +112,18 @@ REST, AJAX = "/?rest_route=/siteagent/v1/rpc", "/wp-admin/admin-ajax.php?action=
 
 @pytest.mark.parametrize("address", [REST, AJAX])
 def test_the_report_names_what_wp_admin_offers(site, paired, filled, address) -> None:
-    there = replace(paired, channel=replace(paired.channel, endpoint=site.url + address))
-    assert reported(there) == ALL
+    at_address = replace(paired, channel=replace(paired.channel, endpoint=site.url + address))
+    assert reported(at_address) == ALL
 
 
-def test_the_report_names_them_after_siteagent_checked_for_updates(site, paired, filled) -> None:
+def test_the_report_names_updates_after_siteagent_checked(site, paired, filled) -> None:
     age(site, 13 * HOUR_S)
     assert reported(paired) == ALL
     assert reported(paired) == ALL
 
 
-def test_the_report_names_them_though_nobody_opened_wp_admin(site, paired) -> None:
-    """An updater that waits for people needs one; WordPress's own cron does not see it either."""
+def test_the_report_names_updates_before_anyone_opens_wp_admin(site, paired) -> None:
+    """An updater for signed-in users needs one; WordPress's own cron does not find it either."""
     forget_updates(site)
     assert reported(paired) == ALL - {"p12"}
     forget_updates(site)
@@ -139,7 +139,7 @@ def test_a_pre_check_accepts_what_wp_admin_offers(site, paired, filled) -> None:
     assert answers == {slug: [] for slug in ALL}
 
 
-def test_a_pre_check_of_another_plugin_loses_nothing(site, paired, ana, filled) -> None:
+def test_a_pre_check_of_another_plugin_keeps_the_known_updates(site, paired, ana, filled) -> None:
     before = stored(site)
     assert before >= set(sellers.STORED)
     age(site, HOUR_S)
@@ -148,7 +148,7 @@ def test_a_pre_check_of_another_plugin_loses_nothing(site, paired, ana, filled) 
     assert on_plugins_page(site, ana) == ALL
 
 
-_COUNT = """
+_COUNT_CHECKS = """
 add_filter('pre_http_request', function ($answer, $arguments, $url) {
     if (strpos($url, 'api.wordpress.org/plugins/update-check')) {
         update_option('checks', (int) get_option('checks') + 1);
@@ -161,21 +161,21 @@ add_filter('pre_http_request', function ($answer, $arguments, $url) {
 def test_an_update_right_after_its_pre_check_asks_wordpress_org_once(
     site, paired, filled, tmp_path
 ) -> None:
-    """And not three times, with the whole list of plugins each (W14)."""
+    """Each request to WordPress.org contains the whole list of plugins (W14)."""
     counter = tmp_path / "count-checks.php"
-    counter.write_text("<?php" + _COUNT, "utf-8")
+    counter.write_text("<?php" + _COUNT_CHECKS, "utf-8")
     sellers.install(site, "counted", "WP Rocket", "when_stored();")
     item = {"kind": "plugin", "id": sellers.file_of("counted"), "from": "1.0", "to": "2.0"}
     with must_use(site, counter):
         age(site, HOUR_S)
         site.evaluate("update_option('checks', 0);")
         assert ask(paired, "change.check", item=item)["reasons"] == []
-        told = ApprovedChange.of(site, paired, {**item, "package_host": "shop.example"}).send()
-        assert (told["outcome"], told["reason"]) == ("succeeded", None)
+        result = ApprovedChange.of(site, paired, {**item, "package_host": "shop.example"}).send()
+        assert (result["outcome"], result["reason"]) == ("succeeded", None)
         assert site.evaluate("return (int) get_option('checks');") == 1
 
 
-def test_a_site_that_cannot_call_itself_loses_nothing_and_says_so(site, paired, filled) -> None:
+def test_a_site_without_loopback_keeps_its_updates_and_reports_it(site, paired, filled) -> None:
     before = stored(site)
     with injected_faults(site, loopback="blocked"):
         age(site, 13 * HOUR_S)
@@ -190,12 +190,12 @@ def test_a_site_that_cannot_call_itself_loses_nothing_and_says_so(site, paired, 
         assert stored(site) == before
 
 
-def test_an_update_that_its_seller_no_longer_announces_is_kept_for_three_days(site, filled) -> None:
-    """As WordPress builds the list in a request in which the seller's updater does not run."""
-    kept = "return (array) get_site_option('_site_transient_update_plugins')->response[%s];"
+def test_an_update_missing_from_its_seller_is_kept_for_three_days(site, filled) -> None:
+    """WordPress builds the list in requests in which the seller's updater does not run."""
+    read_entry = "return (array) get_site_option('_site_transient_update_plugins')->response[%s];"
     site.evaluate("(new Siteagent_Update_Transient('plugins'))->check();")
     assert "p12" in stored(site)
-    entry = site.evaluate(kept % "'p12/p12.php'")
+    entry = site.evaluate(read_entry % "'p12/p12.php'")
     assert abs(entry["siteagent_kept_since"] - time.time()) < HOUR_S
     site.evaluate(
         "$list = get_site_option('_site_transient_update_plugins');"
@@ -207,22 +207,22 @@ def test_an_update_that_its_seller_no_longer_announces_is_kept_for_three_days(si
 
 
 @pytest.mark.parametrize("secret", ["", "0" * 64, None])
-def test_nobody_else_can_have_the_site_check_for_updates(site, secret) -> None:
-    """Without the secret the address is an unknown one, whatever is signed in or on its way."""
+def test_only_a_valid_secret_starts_an_update_check(site, secret) -> None:
+    """Without the secret WordPress answers as for an unknown action."""
     forget_updates(site)
-    right = "a" * 64
+    valid_secret = "a" * 64
     site.evaluate(
         "set_site_transient(Siteagent_Admin_Update_Check::SECRET_TRANSIENT,"
-        f" hash('sha256', '{right}'), 60);"
+        f" hash('sha256', '{valid_secret}'), 60);"
     )
     form = {"action": "siteagent_check_updates", "lists": "plugins"}
     answer = call_ajax(site, form if secret is None else {**form, "secret": secret})
     assert (answer.status_code, answer.text) == (400, "0")
     assert stored(site) == set()
-    answer = call_ajax(site, {**form, "secret": right})
+    answer = call_ajax(site, {**form, "secret": valid_secret})
     assert (answer.status_code, len(answer.text)) == (200, 64)
     assert "p05" in stored(site)
-    answer = call_ajax(site, {**form, "secret": right})
+    answer = call_ajax(site, {**form, "secret": valid_secret})
     assert (answer.status_code, answer.text) == (400, "0")
 
 
@@ -230,24 +230,22 @@ def call_ajax(site: RealWordPress, form: dict[str, str]) -> requests.Response:
     return requests.post(f"{site.url}/wp-admin/admin-ajax.php", data=form, timeout=60)
 
 
-def test_updates_of_others_are_installed_and_nothing_else_is_lost(
-    site, paired, ana, filled
-) -> None:
-    """Last of all, as it leaves the site with what it installs."""
+def test_installing_an_update_keeps_those_of_other_sellers(site, paired, ana, filled) -> None:
+    """This test is the last to use all sellers, because it installs their updates."""
     assert ApprovedChange.of(site, paired, DESK).send()["outcome"] == "succeeded"
     assert (reported(paired), on_plugins_page(site, ana)) == (ALL, ALL)
     outcomes, left = {}, set(ALL)
     for slug in sorted(ALL):
         item = item_of(site, sellers.file_of(slug), sellers.AVAILABLE)
-        told = ApprovedChange.of(site, paired, {**item, "package_host": "shop.example"}).send()
-        outcomes[slug] = (told["outcome"], told["reason"])
+        result = ApprovedChange.of(site, paired, {**item, "package_host": "shop.example"}).send()
+        outcomes[slug] = (result["outcome"], result["reason"])
         left.remove(slug)
         assert stored(site) & set(sellers.STORED) == left & set(sellers.STORED)
     assert outcomes == dict.fromkeys(ALL, ("succeeded", None))
     assert reported(paired) == set()
 
 
-# How a seller has its package fetched, and what comes of an approved update.
+# By slug: how a seller's updater finds its package, the package, and the reported host.
 _SHOP = "https://shop.example"
 _DEFERRED = (
     "when_stored(); add_filter('upgrader_package_options', function ($options) {"
@@ -267,20 +265,18 @@ DOWNLOADS = {
 
 
 @pytest.mark.parametrize("slug", sorted(DOWNLOADS))
-def test_a_seller_whose_updater_finds_or_fetches_the_package_is_honoured(
-    site, paired, slug
-) -> None:
+def test_a_package_that_the_sellers_updater_finds_is_installed(site, paired, slug) -> None:
     register, package, host = DOWNLOADS[slug]
     sellers.install(site, slug, slug, register, package)
     site.evaluate("(new Siteagent_Update_Transient('plugins'))->mark_stale();")
     item = {"kind": "plugin", "id": sellers.file_of(slug), "from": "1.0", "to": "2.0"}
     checked = ask(paired, "change.check", item=item)
     assert (checked["reasons"], checked["facts"]["package_host"]) == ([], host)
-    told = ApprovedChange.of(site, paired, {**item, "package_host": host}).send()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
+    result = ApprovedChange.of(site, paired, {**item, "package_host": host}).send()
+    assert (result["outcome"], result["reason"]) == ("succeeded", None), result
 
 
-def test_a_page_in_the_place_of_a_package_is_not_called_a_lie(site, paired) -> None:
+def test_an_html_page_for_a_package_is_not_reported_as_changed(site, paired) -> None:
     package = f"'{_SHOP}/no-license.html'"
     sellers.install(site, "unpaid", "a seller without a license", "when_stored();", package)
     site.evaluate(
@@ -288,5 +284,5 @@ def test_a_page_in_the_place_of_a_package_is_not_called_a_lie(site, paired) -> N
         "(new Siteagent_Update_Transient('plugins'))->mark_stale();"
     )
     item = {"kind": "plugin", "id": sellers.file_of("unpaid"), "from": "1.0", "to": "2.0"}
-    told = ApprovedChange.of(site, paired, {**item, "package_host": "shop.example"}).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "not_a_package")
+    result = ApprovedChange.of(site, paired, {**item, "package_host": "shop.example"}).send()
+    assert (result["outcome"], result["reason"]) == ("refused", "not_a_package")

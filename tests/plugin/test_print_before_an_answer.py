@@ -1,5 +1,4 @@
-"""Other code on the site prints before an answer: the dashboard hears where, and only its requests
-leave a trace."""
+"""Output before a response: the next ping names the file, and only signed requests are logged."""
 
 from __future__ import annotations
 
@@ -14,15 +13,15 @@ from tests.plugin.support.dashboard import Paired
 from tests.plugin.support.probe import must_use
 from tests.plugin.support.signed_requests import connect, forget
 
-# As a plugin does that was saved with a byte order mark, where PHP does not buffer.
-CHATTY = """<?php
+# Prints as a plugin with a byte order mark does, where PHP does not buffer output.
+PRINTING_PLUGIN = """<?php
 if (strpos($_SERVER['REQUEST_URI'], 'siteagent/v1/rpc')) {
     while (ob_get_level() > 0) { ob_end_flush(); }
     echo "\\xEF\\xBB\\xBF";
     flush();
 }
 """
-COUNT = "return siteagent()->audit_log_reader()->count('output_started');"
+COUNT_ENTRIES = "return siteagent()->audit_log_reader()->count('output_started');"
 
 
 @pytest.fixture
@@ -33,21 +32,21 @@ def paired(wp) -> Iterator[Paired]:
 
 
 @pytest.fixture
-def chatty(tmp_path: Path) -> Path:
+def printing_plugin(tmp_path: Path) -> Path:
     file = tmp_path / "chatty.php"
-    file.write_text(CHATTY)
+    file.write_text(PRINTING_PLUGIN)
     return file
 
 
-def test_the_next_connection_test_names_what_printed(wp, paired, chatty) -> None:
-    with must_use(wp, chatty), pytest.raises(CallError):
+def test_the_next_ping_names_the_file_that_printed(wp, paired, printing_plugin) -> None:
+    with must_use(wp, printing_plugin), pytest.raises(CallError):
         paired.ask("ping")
     assert paired.ask("ping").document["output_started"].startswith("chatty.php:")
 
 
-def test_requests_of_strangers_do_not_fill_the_log(wp, paired, chatty) -> None:
-    before = wp.evaluate(COUNT)
-    with must_use(wp, chatty):
+def test_unauthenticated_requests_do_not_fill_the_log(wp, paired, printing_plugin) -> None:
+    before = wp.evaluate(COUNT_ENTRIES)
+    with must_use(wp, printing_plugin):
         for _ in range(3):
             requests.post(f"{wp.url}/?rest_route=/siteagent/v1/rpc", data=b"{}", timeout=60)
-    assert wp.evaluate(COUNT) == before
+    assert wp.evaluate(COUNT_ENTRIES) == before

@@ -1,4 +1,4 @@
-"""The site's database takes no writes: the dashboard is told so, by a signed answer."""
+"""A site whose database is read-only: the dashboard gets a signed 503 response."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def paired(wp) -> Iterator[Paired]:
     forget(wp)
 
 
-def test_the_key_s_holder_gets_a_signed_503_and_strangers_what_they_always_get(wp, paired) -> None:
+def test_only_the_holder_of_the_key_gets_a_signed_503(wp, paired) -> None:
     with read_only(wp):
         sent = ping(paired)
         answer = send(sent)

@@ -1,4 +1,4 @@
-"""The settings screen says what is so, also where something of SiteAgent is broken."""
+"""The settings screen shows the true state, even where a part of SiteAgent is broken."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def paired(wp) -> Iterator[Paired]:
     forget(wp)
 
 
-def test_after_a_revocation_it_says_that_the_dashboard_ended_it(wp, ana, paired) -> None:
+def test_after_a_revocation_the_screen_names_the_dashboard(wp, ana, paired) -> None:
     secret = {"kid": paired.channel.keyid, "r": b64u(paired.session.revoke)}
     paired.ask("revoke", **secret)
     assert "ended the connection on" in words(ana.page().text)
     assert "The dashboard http" in words(ana.page().text)
 
 
-def test_after_disconnecting_it_says_that_it_was_ended_here(wp, ana, paired) -> None:
+def test_after_disconnecting_the_screen_says_it_was_ended_here(wp, ana, paired) -> None:
     wp.evaluate("siteagent()->pairing()->disconnect('user:1');")
     assert "was ended here on" in words(ana.page().text)
 
 
-def test_what_was_wrong_with_a_token_is_said_once(wp, ana) -> None:
+def test_an_error_about_a_token_is_shown_once(wp, ana) -> None:
     forget(wp)
     first = words(ana.submit(ana.page().text, "siteagent_read_token", token="nonsense"))
     assert "This is not a pairing token." in first
@@ -49,7 +49,7 @@ def test_what_was_wrong_with_a_token_is_said_once(wp, ana) -> None:
 
 
 def test_only_the_dashboard_that_was_shown_is_connected(wp, ana) -> None:
-    """Two tabs: one is read, another token is pasted in the other, and the first says Connect."""
+    """In another tab a newer token is pasted, and then the first tab submits "Connect"."""
     forget(wp)
     shown, other = new_token(wp.url), new_token(wp.url, origin="http://127.0.0.1:10")
     page = ana.submit(ana.page().text, "siteagent_read_token", token=shown.text())
@@ -63,7 +63,7 @@ def test_only_the_dashboard_that_was_shown_is_connected(wp, ana) -> None:
     forget(wp)
 
 
-def test_without_its_manifest_wp_admin_goes_on_and_nothing_leaves(wp, ana, paired) -> None:
+def test_without_its_manifest_wp_admin_works_and_no_report_is_shown(wp, ana, paired) -> None:
     docker("exec", wp.container, "mv", f"{PLUGIN}/manifest.json", f"{PLUGIN}/manifest.away")
     try:
         for page in ("index.php", "plugins.php", "options-privacy.php?tab=policyguide"):
@@ -74,41 +74,41 @@ def test_without_its_manifest_wp_admin_goes_on_and_nothing_leaves(wp, ana, paire
         docker("exec", wp.container, "mv", f"{PLUGIN}/manifest.away", f"{PLUGIN}/manifest.json")
 
 
-def test_a_log_that_cannot_be_written_does_not_hide_that_the_keys_are_gone(wp, ana, paired) -> None:
+def test_disconnecting_succeeds_when_the_log_cannot_be_written(wp, ana, paired) -> None:
     page = ana.page("&step=disconnect").text
     table = "global $wpdb; $t = $wpdb->base_prefix . 'siteagent_log';"
     wp.evaluate(f'{table} $wpdb->query("RENAME TABLE $t TO {{$t}}_away");')
     wp.evaluate(f'{table} $wpdb->query("CREATE TABLE $t (x INT)");')
     try:
-        told = words(ana.submit(page, "siteagent_disconnect"))
+        shown = words(ana.submit(page, "siteagent_disconnect"))
     finally:
         wp.evaluate(f'{table} $wpdb->query("DROP TABLE $t");')
         wp.evaluate(f'{table} $wpdb->query("RENAME TABLE {{$t}}_away TO $t");')
-    assert "the dashboard no longer has access. This could not be logged." in told
+    assert "the dashboard no longer has access. This could not be logged." in shown
     assert wp.evaluate("return siteagent()->connection_store()->state();") == "unpaired"
 
 
-def test_permissions_stay_saved_where_the_log_cannot_be_written(wp, ana, paired) -> None:
+def test_saving_permissions_reports_an_error_without_the_log(wp, ana, paired) -> None:
     page = ana.page("&tab=permissions").text
     table = "global $wpdb; $t = $wpdb->base_prefix . 'siteagent_log';"
     wp.evaluate(f'{table} $wpdb->query("RENAME TABLE $t TO {{$t}}_away");')
     wp.evaluate(f'{table} $wpdb->query("CREATE TABLE $t (x INT)");')
     try:
-        told = words(ana.submit(page, "siteagent_permissions", **{"permissions[]": "themes"}))
+        shown = words(ana.submit(page, "siteagent_permissions", **{"permissions[]": "themes"}))
     finally:
         wp.evaluate(f'{table} $wpdb->query("DROP TABLE $t");')
         wp.evaluate(f'{table} $wpdb->query("RENAME TABLE {{$t}}_away TO $t");')
-    assert "An error occurred" in told
+    assert "An error occurred" in shown
 
 
-def test_the_log_says_how_far_the_dashboard_s_record_reaches_and_no_hashes(wp, ana, paired) -> None:
+def test_the_log_shows_the_checkpoint_number_and_no_hashes(wp, ana, paired) -> None:
     paired.ask("ping", checkpoint=checkpoint_of(paired, 812, int(time.time())))
     shown = words(ana.page("&tab=log&kind=routine").text)
     assert "Dashboard’s history up to entry 812" in shown
     assert f"{812:064x}" not in shown
 
 
-def test_the_page_of_all_options_cannot_end_the_connection(wp, ana, paired) -> None:
+def test_saving_options_php_does_not_end_the_connection(wp, ana, paired) -> None:
     page = ana.session.get(f"{wp.url}/wp-admin/options.php", timeout=60).text
     nonce = re.search(r'name="_wpnonce" value="([0-9a-f]+)"', page)
     assert nonce is not None
@@ -130,7 +130,7 @@ def test_the_page_of_all_options_cannot_end_the_connection(wp, ana, paired) -> N
     assert wp.evaluate("return siteagent()->audit_log_verifier()->verify();")["ok"] is True
 
 
-def test_what_leaves_is_listed_before_it_is_shown_as_json(wp, ana, paired) -> None:
+def test_report_fields_are_listed_before_the_json_preview(wp, ana, paired) -> None:
     shown = words(ana.page("&tab=data").text)
     assert "Result of an update" in shown
     assert shown.index("and their purposes") < shown.index("Report preview")

@@ -1,4 +1,4 @@
-"""The owner demands that a release is known for a while before the dashboard can install it."""
+"""Require a minimum release age before the dashboard can install a release."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from tests.plugin.support.wp_admin import Person, words
 
 ITEM = {"kind": "plugin", "id": GALLERY, "from": "1.0.0", "to": "1.1.0"}
 LIMITS = "&tab=limits"
-ANY_AGE = "siteagent()->limit_decisions()->save_min_age(0, 'user:1');"
+RESET_AGE_LIMIT = "siteagent()->limit_decisions()->save_min_age(0, 'user:1');"
 HOUR_S = 3600
 
 
 @pytest.fixture
 def paired(wp: Any) -> Iterator[Paired]:
     forget(wp)
-    wp.evaluate(f"{ANY_AGE} delete_site_option('siteagent_release_sights');")
+    wp.evaluate(f"{RESET_AGE_LIMIT} delete_site_option('siteagent_release_sights');")
     reset(wp, "tide-gallery", "1.0.0")
-    connected = connect(wp)
+    connection = connect(wp)
     grant(wp, "plugins")
-    yield connected
-    wp.evaluate(f"{ANY_AGE} delete_site_option('siteagent_release_sights');")
+    yield connection
+    wp.evaluate(f"{RESET_AGE_LIMIT} delete_site_option('siteagent_release_sights');")
     forget(wp)
 
 
@@ -59,8 +59,8 @@ def first_seen(wp: Any) -> int | None:
     )
 
 
-def see_it(wp: Any, hours_ago: float) -> None:
-    """Make the site's first sight of the release this old."""
+def set_first_seen(wp: Any, hours_ago: float) -> None:
+    """Set how many hours ago the site first saw the release."""
     seen = int(time.time() - hours_ago * HOUR_S)
     release = f"array(array('{GALLERY}', '1.1.0'))"
     wp.evaluate(
@@ -69,57 +69,57 @@ def see_it(wp: Any, hours_ago: float) -> None:
     )
 
 
-def listed(paired: Paired) -> dict[str, Any]:
+def reported_update(paired: Paired) -> dict[str, Any]:
     updates = paired.ask("report", have=None).document["report"]["updates"]["plugins"]
     return next(update for update in updates if update["id"] == GALLERY)
 
 
-def claims_age(wp: Any, paired: Paired, days: int) -> ApprovedChange:
-    """A plan with a valid signature, which says that the release is this old."""
+def change_claiming_age(wp: Any, paired: Paired, days: int) -> ApprovedChange:
+    """Return a signed change whose plan claims that the release is this old."""
     then = int(time.time()) - days * 86_400
     return ApprovedChange.of(wp, paired, ITEM, release={"first_seen_at": then, "released_at": then})
 
 
 @pytest.mark.smoke
-def test_a_plan_for_a_younger_release_is_refused_whatever_it_says(wp, ana, paired) -> None:
-    """A dashboard that was taken over signs a plan for a release of an hour ago."""
+def test_a_plan_with_a_false_release_age_is_refused(wp, ana, paired) -> None:
+    """A compromised dashboard signs a plan for a new release and claims that it is old."""
     assert "Limits saved." in save(ana, "48")
     before = disk(wp, GALLERY)
     ask(paired, "change.check", item=ITEM)
-    change = claims_age(wp, paired, 90)
+    change = change_claiming_age(wp, paired, 90)
     answer = change.send()
     assert (answer["outcome"], answer["reason"]) == ("refused", "release_too_new")
-    see_it(wp, 48 - 0.01)
-    answer = claims_age(wp, paired, 90).send()
+    set_first_seen(wp, 48 - 0.01)
+    answer = change_claiming_age(wp, paired, 90).send()
     assert (answer["outcome"], answer["reason"]) == ("refused", "release_too_new")
     assert disk(wp, GALLERY) == before
     # The refusal is the permanent answer to this plan.
-    see_it(wp, 49)
+    set_first_seen(wp, 49)
     assert change.send()["reason"] == "release_too_new"
-    assert claims_age(wp, paired, 0).send()["outcome"] == "succeeded"
+    assert change_claiming_age(wp, paired, 0).send()["outcome"] == "succeeded"
 
 
-def test_a_release_that_this_site_never_saw_is_refused(wp, ana, paired) -> None:
+def test_a_release_that_the_site_has_never_seen_is_refused(wp, ana, paired) -> None:
     save(ana, "1")
     wp.evaluate("delete_site_option('siteagent_release_sights');")
-    assert claims_age(wp, paired, 90).send()["reason"] == "release_too_new"
+    assert change_claiming_age(wp, paired, 90).send()["reason"] == "release_too_new"
     assert version(wp, GALLERY) == "1.0.0"
 
 
-def test_the_pre_check_says_so(wp, ana, paired) -> None:
+def test_the_pre_check_reports_a_release_that_is_too_new(wp, ana, paired) -> None:
     save(ana, "48")
     assert ask(paired, "change.check", item=ITEM)["reasons"] == ["release_too_new"]
-    see_it(wp, 48)
+    set_first_seen(wp, 48)
     assert ask(paired, "change.check", item=ITEM)["eligible"] is True
 
 
 @pytest.mark.parametrize("moment", ["download", "before"])
-def test_an_age_that_is_demanded_while_an_update_begins_is_in_time(wp, paired, moment) -> None:
+def test_an_age_limit_stops_an_update_that_has_not_replaced_files(wp, paired, moment) -> None:
     """The package is downloaded or even unpacked, but no file of the site is replaced."""
     before = disk(wp, GALLERY)
-    see_it(wp, 1)
+    set_first_seen(wp, 1)
     with injected_faults(wp, sleep={moment: 30}), ThreadPoolExecutor(1) as pool:
-        sent = pool.submit(claims_age(wp, paired, 90).send)
+        sent = pool.submit(change_claiming_age(wp, paired, 90).send)
         reached(wp)
         wp.evaluate("siteagent()->limit_decisions()->save_min_age(2, 'user:1');")
         wake(wp)
@@ -129,16 +129,16 @@ def test_an_age_that_is_demanded_while_an_update_begins_is_in_time(wp, paired, m
 
 
 @pytest.mark.smoke
-def test_the_first_sight_counts_and_is_reported(wp, ana, paired) -> None:
-    known = listed(paired)
-    assert known["disable_autoupdate"] is False
-    assert time.time() - 120 < known["first_seen"] <= time.time() + 5
-    see_it(wp, 30)
-    then = first_seen(wp)
-    # Neither a check nor a report moves it.
+def test_the_time_of_first_sight_is_kept_and_reported(wp, ana, paired) -> None:
+    update = reported_update(paired)
+    assert update["disable_autoupdate"] is False
+    assert time.time() - 120 < update["first_seen"] <= time.time() + 5
+    set_first_seen(wp, 30)
+    expected = first_seen(wp)
+    # Neither a pre-check nor a report changes the time.
     ask(paired, "change.check", item=ITEM)
     wp.evaluate("wp_clean_plugins_cache(); wp_update_plugins();")
-    assert listed(paired)["first_seen"] == then
+    assert reported_update(paired)["first_seen"] == expected
 
 
 def test_wordpress_sees_a_release_without_the_dashboard(wp, ana, paired) -> None:
@@ -149,21 +149,21 @@ def test_wordpress_sees_a_release_without_the_dashboard(wp, ana, paired) -> None
     assert first_seen(wp) is not None
 
 
-def test_what_asks_for_no_automatic_update_is_reported(wp, paired) -> None:
+def test_disable_autoupdate_is_reported(wp, paired) -> None:
     wp.evaluate(
         "wp_update_plugins(); $list = get_site_transient('update_plugins');"
         f"$list->response['{GALLERY}']->disable_autoupdate = true;"
         "set_site_transient('update_plugins', $list);"
     )
-    assert listed(paired)["disable_autoupdate"] is True
+    assert reported_update(paired)["disable_autoupdate"] is True
 
 
-def test_the_owner_sets_it_and_the_log_says_so(wp, ana, paired) -> None:
+def test_setting_the_age_limit_is_reported_and_logged(wp, ana, paired) -> None:
     save(ana, "72")
     limits = paired.ask("report", have=None).document["report"]["agent"]["limits"]
     assert limits["min_age_hours"] == 72
-    entry = wp.evaluate("return siteagent()->audit_log_reader()->recent(2, 0);")
-    changed = next(one for one in entry if one["event"] == "min_age_changed")
+    entries = wp.evaluate("return siteagent()->audit_log_reader()->recent(2, 0);")
+    changed = next(entry for entry in entries if entry["event"] == "min_age_changed")
     assert (changed["actor"], changed["facts"]["hours"]) == ("user:1", 72)
     page = words(ana.page("&tab=log").text)
     assert "Changed how old a release has to be. 72 hours" in page
@@ -172,7 +172,7 @@ def test_the_owner_sets_it_and_the_log_says_so(wp, ana, paired) -> None:
 
 
 @pytest.mark.parametrize("hours", ["-1", "2161", "1.5", "soon", "99999"])
-def test_what_is_no_age_is_not_saved(wp, ana, paired, hours) -> None:
+def test_an_invalid_age_is_not_saved(wp, ana, paired, hours) -> None:
     assert "Age not saved: enter 0 to 2160 hours." in save(ana, hours)
     assert wp.evaluate("return siteagent()->update_limits()->min_age_hours();") == 0
 
@@ -181,7 +181,7 @@ def test_what_is_no_age_is_not_saved(wp, ana, paired, hours) -> None:
     "release",
     [{"first_seen_at": "yesterday", "released_at": None}, {"first_seen_at": 1}, [], "old"],
 )
-def test_a_plan_with_an_unreadable_age_is_no_plan(wp, paired, release) -> None:
+def test_a_plan_with_an_invalid_release_age_is_refused(wp, paired, release) -> None:
     with pytest.raises(CallError) as refusal:
         ApprovedChange.of(wp, paired, ITEM, release=release).send()
     assert refusal.value.evidence["argument"] == "release"

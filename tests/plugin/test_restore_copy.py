@@ -1,4 +1,4 @@
-"""The former version that an update leaves on the site, and its owner restores in wp-admin."""
+"""Restore a former version in wp-admin from the copy that an update has kept."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def ana(wp, paired) -> Person:
 
 @pytest.fixture
 def desk(wp, paired) -> Iterator[dict[str, Any]]:
-    """An active plugin before an update that works, and no copies."""
+    """Install the active plugin in its former version, without any copies."""
     shell(wp, f"rm -rf {COPIES}")
     yield reset(wp, "contact-desk", "2.3.1", available="2.4.0")
     assert disk(wp, DESK)["left"] == []
@@ -60,20 +60,20 @@ def desk(wp, paired) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def updated(wp, paired, desk) -> ApprovedChange:
-    """The update that has replaced the former version."""
+    """Run the update that replaces the former version."""
     change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0"))
     assert change.send()["outcome"] == "succeeded"
     return change
 
 
 def entries(wp, event: str) -> list[dict[str, Any]]:
-    """The entries of the site's log of this event, newest first."""
+    """Return the entries of this event in the site's log, newest first."""
     recent = wp.evaluate("return siteagent()->audit_log_reader()->recent(40, 0);")
     return [entry for entry in recent if entry["event"] == event]
 
 
 def restore(ana: Person, update_id: str) -> str:
-    """Restore what an update has replaced; return what a person then reads."""
+    """Restore what an update has replaced; return the text of the page that follows."""
     page = ana.page(f"&tab=history&update={update_id}").text
     return words(ana.submit(page, "siteagent_restore"))
 
@@ -86,8 +86,10 @@ def content_of(wp, archive: str) -> bytes:
     return b64decode(shell(wp, f"base64 {archive}"))
 
 
-def plant(wp, files: list[tuple[zipfile.ZipInfo | str, str]], *, number: str = "2.3.1") -> str:
-    """A copy with these files as if an update had left it, its SHA-256 in the log; the update."""
+def add_logged_copy(
+    wp, files: list[tuple[zipfile.ZipInfo | str, str]], *, number: str = "2.3.1"
+) -> str:
+    """Store and log a copy of these files as an update does; return the id of that update."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, text in files:
@@ -116,7 +118,7 @@ def plant(wp, files: list[tuple[zipfile.ZipInfo | str, str]], *, number: str = "
 
 
 def desk_files(fixture: str, number: str = "2.3.1") -> list[tuple[zipfile.ZipInfo | str, str]]:
-    """The files of this fixture's version under another number."""
+    """Return the files of a fixture version, under another version number."""
     return [
         (f"contact-desk/{name}", re.sub(r"(Version:\s+)\S+", rf"\g<1>{number}", text.decode()))
         for name, text in files_below(FIXTURES / "plugins" / "contact-desk" / fixture)
@@ -127,9 +129,7 @@ def desk_files(fixture: str, number: str = "2.3.1") -> list[tuple[zipfile.ZipInf
 
 
 @pytest.mark.smoke
-def test_an_update_keeps_the_former_version_where_nobody_can_fetch_or_run_it(
-    wp, updated, desk
-) -> None:
+def test_an_update_keeps_an_inaccessible_copy_of_the_former_version(wp, updated, desk) -> None:
     [archive] = archives(wp)
     kept = entries(wp, "copy_kept")[0]
     content = content_of(wp, archive)
@@ -142,13 +142,13 @@ def test_an_update_keeps_the_former_version_where_nobody_can_fetch_or_run_it(
     }
     with zipfile.ZipFile(io.BytesIO(content)) as opened:
         packed = {f"/{name.split('/', 1)[1]}": opened.read(name) for name in opened.namelist()}
-    assert {name: hashlib.md5(text).hexdigest() for name, text in packed.items()} == {
-        name: about[1] for name, about in desk["files"].items()
+    assert {name: hashlib.md5(data).hexdigest() for name, data in packed.items()} == {
+        name: entry[1] for name, entry in desk["files"].items()
     }
     assert shell(wp, f"find {COPIES} -name '*.php' ! -name index.php -o -type l") == ""
     secret = archive.removeprefix(f"{COPIES}/").split("/")[0]
     assert re.fullmatch("[0-9a-f]{32}", secret)
-    # The dashboard reads the log, and must not learn from it where the file is.
+    # The dashboard reads the log, and must not learn the path of the file from it.
     assert secret not in json.dumps(
         wp.evaluate("return siteagent()->audit_log_reader()->recent(40, 0);")
     )
@@ -177,7 +177,7 @@ def test_three_copies_of_a_plugin_are_kept_for_two_weeks(wp, paired, desk) -> No
     assert scheduled > 13 * 86400
 
 
-def test_all_copies_together_have_a_limit(wp, paired, desk) -> None:
+def test_the_total_size_of_copies_is_limited(wp, paired, desk) -> None:
     with injected_faults(wp, constants={"SITEAGENT_COPIES_MAX_MB": 0}):
         assert (
             ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()["outcome"]
@@ -187,8 +187,8 @@ def test_all_copies_together_have_a_limit(wp, paired, desk) -> None:
     assert entries(wp, "copy_not_kept")[0]["facts"]["reason"] == "too_large"
 
 
-def test_a_plugin_with_links_is_updated_and_no_copy_kept(wp, paired, ana, desk) -> None:
-    """An archive cannot hold a link so that restoring it is safe."""
+def test_a_plugin_with_links_is_updated_without_a_copy(wp, paired, ana, desk) -> None:
+    """A link in an archive cannot be restored safely."""
     shell(wp, f"ln -s contact-desk.php {FOLDER}/link.txt")
     assert (
         ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()["outcome"] == "succeeded"
@@ -197,9 +197,7 @@ def test_a_plugin_with_links_is_updated_and_no_copy_kept(wp, paired, ana, desk) 
     assert "None: it contains links to other files." in words(ana.page("&tab=history").text)
 
 
-def test_without_zlib_updates_go_on_and_the_history_says_why_nothing_is_kept(
-    wp, paired, ana, desk
-) -> None:
+def test_without_zlib_no_copy_is_kept_and_the_history_says_why(wp, paired, ana, desk) -> None:
     with php_settings(wp, "disable_functions=gzopen"):
         assert (
             ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.4.0")).send()["outcome"]
@@ -217,29 +215,27 @@ def test_the_owner_restores_the_former_version(wp, paired, ana, desk, updated) -
     listed = words(ana.page("&tab=history").text)
     assert "Plugin contact-desk from 2.3.1 to 2.4.0 contact-desk/contact-desk.php" in listed
     assert "Installed an update. Ben Restore version 2.3.1 …" in listed
-    asked = words(ana.page(f"&tab=history&update={updated.op_id}").text)
-    assert "What is not restored The database." in asked
-    told = restore(ana, updated.op_id)
-    assert "The former version was restored, and the site’s pages work as before." in told
+    confirmation = words(ana.page(f"&tab=history&update={updated.op_id}").text)
+    assert "What is not restored The database." in confirmation
+    shown = restore(ana, updated.op_id)
+    assert "The former version was restored, and the site’s pages work as before." in shown
     after = disk(wp, DESK)
     assert same_files(desk, after)
     assert (after["version"], after["active"]) == ("2.3.1", True)
     ended = entries(wp, "restore_ended")[0]
-    wanted = {"kind": "plugin", "id": DESK, "from": "2.4.0", "to": "2.3.1"}
-    wanted |= {"outcome": "succeeded", "reason": None, "version": "2.3.1", "active": True}
-    assert {**wanted, "probe": "ok"}.items() <= ended["facts"].items()
+    expected = {"kind": "plugin", "id": DESK, "from": "2.4.0", "to": "2.3.1"}
+    expected |= {"outcome": "succeeded", "reason": None, "version": "2.3.1", "active": True}
+    assert {**expected, "probe": "ok"}.items() <= ended["facts"].items()
     assert ended["actor"] == "user:1"
-    assert "Plugin contact-desk from 2.4.0 to 2.3.1" in told
-    assert "Restored a former version. ana" in told or f"former version. {wp.admin}" in told
-    # The dashboard may offer the newer version again, and the owner may go back to it.
+    assert "Plugin contact-desk from 2.4.0 to 2.3.1" in shown
+    assert "Restored a former version. ana" in shown or f"former version. {wp.admin}" in shown
+    # The newer version can be updated to again, and the owner can restore it as well.
     assert ask(paired, "change.check", item=item_of(wp, DESK, "2.4.0"))["eligible"] is True
     restore(ana, ended["facts"]["op_id"])
     assert version(wp, DESK) == "2.4.0"
 
 
-def test_a_pause_of_updates_does_not_keep_the_owner_from_restoring(
-    wp, paired, ana, desk, updated
-) -> None:
+def test_the_owner_can_restore_while_updates_are_paused(wp, paired, ana, desk, updated) -> None:
     wp.evaluate("siteagent()->limit_decisions()->pause('', 'user:1');")
     try:
         assert "was restored" in restore(ana, updated.op_id)
@@ -248,7 +244,7 @@ def test_a_pause_of_updates_does_not_keep_the_owner_from_restoring(
         wp.evaluate("siteagent()->limit_decisions()->resume('user:1');")
 
 
-def test_a_theme_is_restored_as_well(wp, paired, ana, desk) -> None:
+def test_a_theme_is_restored(wp, paired, ana, desk) -> None:
     before = reset(wp, THEME, "1.2.0", kind="theme", available="1.3.0")
     change = ApprovedChange.of(wp, paired, item_of(wp, THEME, "1.3.0", kind="theme"))
     assert change.send()["outcome"] == "succeeded"
@@ -265,10 +261,10 @@ def test_an_inactive_plugin_stays_inactive(wp, paired, ana, desk) -> None:
     assert (after["version"], after["active"]) == ("1.0.0", False)
 
 
-def test_a_version_that_breaks_the_site_is_replaced_again(wp, ana, desk, updated) -> None:
+def test_a_restored_version_that_breaks_the_site_is_rolled_back(wp, ana, desk, updated) -> None:
     before = disk(wp, DESK)
-    told = restore(ana, plant(wp, desk_files("2.5.0")))
-    assert "did not work (the new version caused a fatal error)" in told
+    shown = restore(ana, add_logged_copy(wp, desk_files("2.5.0")))
+    assert "did not work (the new version caused a fatal error)" in shown
     after = disk(wp, DESK)
     assert same_files(before, after)
     assert (after["version"], after["active"]) == ("2.4.0", True)
@@ -277,7 +273,7 @@ def test_a_version_that_breaks_the_site_is_replaced_again(wp, ana, desk, updated
 
 
 @pytest.mark.smoke
-def test_a_killed_process_leaves_the_version_from_before(wp, ana, desk, updated) -> None:
+def test_a_killed_restore_leaves_the_installed_version(wp, ana, desk, updated) -> None:
     before = disk(wp, DESK)
     fields = hidden(ana.page(f"&tab=history&update={updated.op_id}").text, "siteagent_restore")
     with injected_faults(wp, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
@@ -291,10 +287,10 @@ def test_a_killed_process_leaves_the_version_from_before(wp, ana, desk, updated)
     assert ended["actor"] == "user:1"
 
 
-def test_of_two_at_once_one_restores_and_the_other_changes_nothing(wp, ana, desk, updated) -> None:
+def test_of_two_simultaneous_restores_only_one_succeeds(wp, ana, desk, updated) -> None:
     people = [ana, Person(wp.url, wp.admin, wp.password)]
-    place = f"&tab=history&update={updated.op_id}"
-    forms = [hidden(one.page(place).text, "siteagent_restore") for one in people]
+    query = f"&tab=history&update={updated.op_id}"
+    forms = [hidden(one.page(query).text, "siteagent_restore") for one in people]
     before = len(entries(wp, "restore_ended"))
     with ThreadPoolExecutor(2) as pool:
         sent = [
@@ -302,7 +298,7 @@ def test_of_two_at_once_one_restores_and_the_other_changes_nothing(wp, ana, desk
             for person, fields in zip(people, forms, strict=True)
         ]
         answers = [one.result() for one in sent]
-    # The other one is told that an update is running, or meets the maintenance page of the first.
+    # The other request sees that an update is running, or gets the maintenance page.
     assert sorted(one.status_code for one in answers) in ([303, 303], [303, 503])
     assert version(wp, DESK) == "2.3.1"
     ended = entries(wp, "restore_ended")
@@ -321,10 +317,10 @@ def test_nothing_is_restored_while_an_update_runs(wp, paired, ana, desk, updated
     with injected_faults(wp, sleep={"download": 60}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(ApprovedChange.of(wp, paired, item).send)
         reached(wp)
-        told = words(ana.submit(page, "siteagent_restore"))
+        shown = words(ana.submit(page, "siteagent_restore"))
         wake(wp)
         assert running.result()["outcome"] == "rolled_back"
-    assert "nothing on this site was changed: another update was running." in told
+    assert "nothing on this site was changed: another update was running." in shown
     facts = entries(wp, "restore_ended")[0]["facts"]
     assert (facts["outcome"], facts["reason"]) == ("refused", "busy")
     assert version(wp, DESK) == "2.4.0"
@@ -337,18 +333,18 @@ def test_a_copy_with_one_byte_changed_is_not_restored(wp, ana, desk, updated) ->
     before = disk(wp, DESK)
     [archive] = archives(wp)
     shell(wp, f"printf X | dd of={archive} bs=1 seek=60 conv=notrunc status=none")
-    told = restore(ana, updated.op_id)
-    assert "the copy is not the one that was logged." in told
+    shown = restore(ana, updated.op_id)
+    assert "the copy is not the one that was logged." in shown
     assert disk(wp, DESK) == before
     facts = entries(wp, "restore_ended")[0]["facts"]
     assert (facts["outcome"], facts["reason"]) == ("refused", "copy_changed")
 
 
-def link() -> zipfile.ZipInfo:
-    one = zipfile.ZipInfo("contact-desk/link.php")
-    one.create_system = 3
-    one.external_attr = (stat.S_IFLNK | 0o777) << 16
-    return one
+def link_entry() -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo("contact-desk/link.php")
+    entry.create_system = 3
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return entry
 
 
 @pytest.mark.parametrize(
@@ -358,7 +354,7 @@ def link() -> zipfile.ZipInfo:
         ("/contact-desk/evil.php", "<?php"),
         ("other/evil.php", "<?php"),
         ("contact-desk\\..\\evil.php", "<?php"),
-        (link(), "/etc/passwd"),
+        (link_entry(), "/etc/passwd"),
     ],
     ids=["dots", "absolute", "second-folder", "backslash", "link"],
 )
@@ -366,13 +362,13 @@ def test_an_archive_with_foreign_paths_or_links_is_not_restored(
     wp, ana, desk, updated, extra
 ) -> None:
     before = disk(wp, DESK)
-    told = restore(ana, plant(wp, [*desk_files("2.3.1"), extra]))
-    assert "contains files that do not belong to this plugin or theme" in told
+    shown = restore(ana, add_logged_copy(wp, [*desk_files("2.3.1"), extra]))
+    assert "contains files that do not belong to this plugin or theme" in shown
     assert disk(wp, DESK) == before
     assert shell(wp, f"find {CONTENT} /var/www -name 'evil*'") == ""
 
 
-def test_a_copy_that_is_gone_or_unknown_to_the_log_is_not_offered(wp, ana, desk, updated) -> None:
+def test_a_missing_copy_is_not_offered(wp, ana, desk, updated) -> None:
     page = ana.page(f"&tab=history&update={updated.op_id}").text
     before = entries(wp, "restore_ended")
     shell(wp, f"rm {COPIES}/*/*.zip")
@@ -382,7 +378,7 @@ def test_a_copy_that_is_gone_or_unknown_to_the_log_is_not_offered(wp, ana, desk,
     assert entries(wp, "restore_ended") == before
 
 
-def test_who_may_not_update_plugins_restores_none(wp, paired, desk, updated) -> None:
+def test_a_user_who_may_not_update_plugins_cannot_restore(wp, paired, desk, updated) -> None:
     wp.evaluate(
         "require_once ABSPATH . 'wp-admin/includes/user.php';"
         "add_role('manager', 'Manager', array('read' => true, 'manage_options' => true));"
@@ -393,7 +389,7 @@ def test_who_may_not_update_plugins_restores_none(wp, paired, desk, updated) -> 
         mia = Person(wp.url, "mia", "correct horse")
         assert "Restore version" not in words(mia.page("&tab=history").text)
         assert "siteagent_restore" not in mia.page(f"&tab=history&update={updated.op_id}").text
-        cookie = next(one.value for one in mia.session.cookies if "logged_in" in one.name)
+        cookie = next(item.value for item in mia.session.cookies if "logged_in" in item.name)
         nonce = wp.evaluate(
             f"$_COOKIE[LOGGED_IN_COOKIE] = rawurldecode('{cookie}');"
             "wp_set_current_user(get_user_by('login', 'mia')->ID);"

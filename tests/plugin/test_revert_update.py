@@ -1,4 +1,4 @@
-"""An update that breaks a page which must still work is reverted by the site, and only that one."""
+"""Revert an update that breaks a page: when the site does it, and when it refuses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ GRANTED = ("plugins",)
 
 @pytest.fixture(scope="module")
 def path(wp, paired) -> str:
-    """A page with the form of the plugin."""
+    """Create a page with the plugin's form; return its path."""
     page = wp.evaluate(
         "return wp_insert_post(array('post_type' => 'page', 'post_status' => 'publish',"
         " 'post_title' => 'Contact', 'post_content' => '[contact_desk]'));"
@@ -53,11 +53,11 @@ def path(wp, paired) -> str:
     return f"/?page_id={page}"
 
 
-_ANSWER = ("outcome", "reason", "evidence")
+_RESULT = ("outcome", "reason", "evidence")
 
 
 def plugin(number: str, markup: str) -> str:
-    """The plugin in a version whose shortcode draws this."""
+    """Return the source of a version of the plugin whose shortcode prints this markup."""
     text = (FIXTURES / "plugins/contact-desk/2.3.1/contact-desk.php").read_text("utf-8")
     head, _, _ = text.replace("2.3.1", number).partition("add_shortcode(")
     return f"{head}add_shortcode('contact_desk', static fn(): string => '{markup}');\n"
@@ -74,7 +74,7 @@ def release(wp, number: str, markup: str) -> None:
 
 @pytest.fixture
 def desk(wp, paired, path) -> Iterator[dict[str, Any]]:
-    """The plugin before an update, with a working form and a carousel."""
+    """Install the plugin with a working form and a carousel; return its files."""
     shell(wp, f"rm -rf {COPIES}")
     reset(wp, "contact-desk", "2.3.1")
     release(wp, "2.6.0", FORM + SLIDE % "Monday")
@@ -91,10 +91,10 @@ def look(wp, path: str) -> list[Any]:
     return list(look_twice(site, [PageToCheck(path, REQUIRED)], config=config)[path])
 
 
-def updated(
+def update_and_compare(
     wp, paired: Paired, path: str, number: str, markup: str
 ) -> tuple[ApprovedChange, Verdict]:
-    """Update, with two looks before and after."""
+    """Update the plugin, and compare the page before and after."""
     release(wp, number, markup)
     change = ApprovedChange.of(wp, paired, item_of(wp, DESK, number))
     before = look(wp, path)
@@ -102,9 +102,11 @@ def updated(
     return change, compare(before, look(wp, path), REQUIRED)
 
 
-def broken(wp, paired: Paired, path: str) -> ApprovedChange:
-    """An update after which the form goes nowhere."""
-    change, verdict = updated(wp, paired, path, "2.6.2", FORM.replace(' action="/contact/"', ""))
+def break_form(wp, paired: Paired, path: str) -> ApprovedChange:
+    """Run an update after which the form has no action."""
+    change, verdict = update_and_compare(
+        wp, paired, path, "2.6.2", FORM.replace(' action="/contact/"', "")
+    )
     assert verdict.must_go_back
     return change
 
@@ -115,18 +117,18 @@ def revert(change: ApprovedChange, **changed: Any) -> dict[str, Any]:
 
 @pytest.mark.smoke
 def test_an_update_that_breaks_a_form_is_rolled_back(wp, paired, path, desk) -> None:
-    change = broken(wp, paired, path)
-    told = revert(change)
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "page_broken")
-    assert told["evidence"]["before"]["version"] == "2.6.0"
-    assert told["evidence"]["during"]["version"] == "2.6.2"
-    assert told["evidence"]["after"] == {"version": "2.6.0", "active": True, "probe": "ok"}
+    change = break_form(wp, paired, path)
+    result = revert(change)
+    assert (result["outcome"], result["reason"]) == ("rolled_back", "page_broken")
+    assert result["evidence"]["before"]["version"] == "2.6.0"
+    assert result["evidence"]["during"]["version"] == "2.6.2"
+    assert result["evidence"]["after"] == {"version": "2.6.0", "active": True, "probe": "ok"}
     assert same_files(disk(wp, DESK), desk)
     assert not look(wp, path)[0].unmet
     status = change.status()
-    assert (status["outcome"], status["evidence"]) == ("rolled_back", told["evidence"])
+    assert (status["outcome"], status["evidence"]) == ("rolled_back", result["evidence"])
     again = revert(change)
-    assert [again[name] for name in _ANSWER] == [told[name] for name in _ANSWER]
+    assert [again[name] for name in _RESULT] == [result[name] for name in _RESULT]
     recent = wp.evaluate("return siteagent()->audit_log_reader()->recent(12, 0);")
     events = [entry["event"] for entry in recent]
     assert events.count("update_settled") == 1
@@ -135,16 +137,16 @@ def test_an_update_that_breaks_a_form_is_rolled_back(wp, paired, path, desk) -> 
 
 @pytest.mark.smoke
 def test_an_update_that_only_changes_a_carousel_stays(wp, paired, path, desk) -> None:
-    _, verdict = updated(wp, paired, path, "2.6.1", FORM + SLIDE % "Tuesday")
+    _, verdict = update_and_compare(wp, paired, path, "2.6.1", FORM + SLIDE % "Tuesday")
     assert (verdict.answer, verdict.must_go_back) == ("same", False)
     assert version(wp, DESK) == "2.6.1"
 
 
-def test_two_reverts_at_once_restore_it_once(wp, paired, path, desk) -> None:
-    change = broken(wp, paired, path)
+def test_two_simultaneous_reverts_restore_the_version_once(wp, paired, path, desk) -> None:
+    change = break_form(wp, paired, path)
     with ThreadPoolExecutor(2) as pool:
-        told = list(pool.map(lambda _: revert(change), range(2)))
-    outcomes = sorted((one["outcome"], one["reason"]) for one in told)
+        results = list(pool.map(lambda _: revert(change), range(2)))
+    outcomes = sorted((result["outcome"], result["reason"]) for result in results)
     assert outcomes in (
         [("refused", "busy"), ("rolled_back", "page_broken")],
         [("rolled_back", "page_broken")] * 2,
@@ -152,10 +154,8 @@ def test_two_reverts_at_once_restore_it_once(wp, paired, path, desk) -> None:
     assert same_files(disk(wp, DESK), desk)
 
 
-def test_a_revert_whose_process_is_killed_leaves_the_update_and_works_again(
-    wp, paired, path, desk
-) -> None:
-    change = broken(wp, paired, path)
+def test_a_killed_revert_keeps_the_update_and_can_be_repeated(wp, paired, path, desk) -> None:
+    change = break_form(wp, paired, path)
     after = disk(wp, DESK)
     with injected_faults(wp, sleep={"half_way": 60}), ThreadPoolExecutor(1) as pool:
         running = pool.submit(revert, change)
@@ -168,7 +168,7 @@ def test_a_revert_whose_process_is_killed_leaves_the_update_and_works_again(
 
 
 def test_an_update_that_was_never_made_is_not_reverted(wp, paired, path, desk) -> None:
-    change = broken(wp, paired, path)
+    change = break_form(wp, paired, path)
     after = disk(wp, DESK)
     other = ApprovedChange.of(wp, paired, change.plan["item"])
     with pytest.raises(CallError) as caught:
@@ -186,7 +186,7 @@ def test_an_update_that_was_never_made_is_not_reverted(wp, paired, path, desk) -
     assert disk(wp, DESK) == after
 
 
-_LATER = (
+_AN_HOUR_LATER = (
     'global $wpdb; return $wpdb->query("UPDATE {$wpdb->prefix}siteagent_operation'
     " SET at = at - 3700 WHERE op_id = '%s'\");"
 )
@@ -196,7 +196,7 @@ _LATER = (
     ("setup", "undo", "reason"),
     [
         (f"@exec('rm -rf {COPIES}'); return 1;", "return 1;", "copy_gone"),
-        (_LATER, "return 1;", "too_late"),
+        (_AN_HOUR_LATER, "return 1;", "too_late"),
         (
             "return siteagent()->permissions()->grant(array(), false);",
             "return siteagent()->permissions()->grant(array('plugins'), false);",
@@ -205,39 +205,39 @@ _LATER = (
     ],
     ids=["copy_gone", "too_late", "permission_off"],
 )
-def test_a_site_that_may_not_revert_it_says_why(
+def test_a_refused_revert_has_a_reason(
     wp, paired, path, desk, setup: str, undo: str, reason: str
 ) -> None:
-    change = broken(wp, paired, path)
+    change = break_form(wp, paired, path)
     after = disk(wp, DESK)
     wp.evaluate(setup.replace("%s", change.op_id))
     try:
-        told = revert(change)
+        result = revert(change)
     finally:
         wp.evaluate(undo)
-    assert (told["outcome"], told["reason"]) == ("refused", reason)
+    assert (result["outcome"], result["reason"]) == ("refused", reason)
     assert disk(wp, DESK) == after
     assert change.status()["outcome"] == "succeeded"
 
 
-def test_what_was_installed_since_is_not_touched(wp, paired, path, desk) -> None:
-    change = broken(wp, paired, path)
+def test_a_version_that_was_installed_later_is_not_reverted(wp, paired, path, desk) -> None:
+    change = break_form(wp, paired, path)
     release(wp, "2.6.3", FORM)
     assert (
         ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.6.3")).send()["outcome"] == "succeeded"
     )
-    told = revert(change)
-    assert (told["outcome"], told["reason"]) == ("refused", "version_changed")
+    result = revert(change)
+    assert (result["outcome"], result["reason"]) == ("refused", "version_changed")
     assert version(wp, DESK) == "2.6.3"
 
 
-def test_a_plan_whose_time_is_over_reverts_nothing(wp, paired, path, desk) -> None:
+def test_an_expired_plan_reverts_nothing(wp, paired, path, desk) -> None:
     release(wp, "2.6.2", "")
     now = int(time.time())
     change = ApprovedChange.of(wp, paired, item_of(wp, DESK, "2.6.2"), not_after=now + 12)
     assert change.send()["outcome"] == "succeeded"
     while time.time() <= now + 13:
         time.sleep(0.5)
-    told = revert(change)
-    assert (told["outcome"], told["reason"]) == ("refused", "outside_window")
+    result = revert(change)
+    assert (result["outcome"], result["reason"]) == ("refused", "outside_window")
     assert version(wp, DESK) == "2.6.2"

@@ -1,4 +1,4 @@
-"""A rollout in waves over real WordPress sites: what stops it, and what it leaves behind."""
+"""Roll out an update in waves on real WordPress sites: what stops a rollout, and its result."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ NAMES = ("Anchor Inn", "Bakery", "Chandlery")
 CANARY, SECOND, THIRD = NAMES
 ONE_HOUR_APART = WaveChoice(count=1, percent=50, wait_hours=1)
 GOOD, FATAL = "2.4.0", "2.5.0"
-# All waves start before this moment by the sites' clocks, and no plan has expired by then.
+# Aura's clock is this far behind: for the sites all waves have begun, and no plan has expired.
 BEHIND = timedelta(hours=6)
-_TREE = f"return Siteagent_Package_Tree::of_folder(dirname(WP_PLUGIN_DIR . '/{DESK}'));"
+_TREE_DIGEST = f"return Siteagent_Package_Tree::of_folder(dirname(WP_PLUGIN_DIR . '/{DESK}'));"
 
 
 @pytest.fixture(scope="module", params=WORDPRESSES)
-def running(request: pytest.FixtureRequest) -> Iterator[list[RealWordPress]]:
+def started_sites(request: pytest.FixtureRequest) -> Iterator[list[RealWordPress]]:
     with ThreadPoolExecutor(len(NAMES)) as pool:
         sites = list(pool.map(lambda _: WordPress.start(request.param), NAMES))
     yield [RealWordPress(site) for site in sites]
@@ -71,12 +71,12 @@ def running(request: pytest.FixtureRequest) -> Iterator[list[RealWordPress]]:
 
 
 class Fleet(RolloutWorld):
-    """Real sites that all have the same plugin, and Aura, which updates it in waves."""
+    """Real sites with the same plugin, which Aura updates in waves."""
 
     disks: dict[str, dict[str, Any]]
 
     def offer(self, version: str) -> None:
-        """WordPress.org offers this version, and every site has told Aura of it."""
+        """Publish this version on WordPress.org, and sync every site."""
         self.ident, self.to_version, self.disks = DESK, version, {}
         for name in NAMES:
             self.disks[name] = reset(self.wp(name), "contact-desk", "2.3.1", available=version)
@@ -86,52 +86,52 @@ class Fleet(RolloutWorld):
         return self.fake(name).wp
 
     def approve_in_waves(self, package: bytes) -> None:
-        """Ana approves it in three waves, after Aura has compared the package itself."""
+        """Approve the update in three waves, after Aura has checked the package."""
         server = PackageServer({f"/plugin/contact-desk.{self.to_version}.zip": package})
         batch = self.review()
-        known = KnownPackage.get().id
+        package_id = KnownPackage.get().id
         state = package_checks.check_package(
-            known, config=self.config, fetch=server.fetch, now=self.clock
+            package_id, config=self.config, fetch=server.fetch, now=self.clock
         )
         assert state == CHECKED
         assert self.approve_reviewed(batch, ONE_HOUR_APART) == len(NAMES)
 
     def check_as_rules_need_it(self, packages: Mapping[str, bytes]) -> None:
-        """Have sites pre-check what a rule proposed, and Aura compare the packages itself."""
+        """Run the pre-checks and package comparisons of the changes that a rule has proposed."""
         for change in list(Change.select().where(Change.state == CHECKING)):
             check(change, self.sites[change.site_id], self.config)
-        about = {"config": self.config, "fetch": PackageServer(dict(packages)).fetch}
-        for known in list(KnownPackage.select()):
-            package_checks.check_package(known.id, now=self.clock, **about)
-            release_comparisons.resume_with(known.id, self.clock())
+        options = {"config": self.config, "fetch": PackageServer(dict(packages)).fetch}
+        for package in list(KnownPackage.select()):
+            package_checks.check_package(package.id, now=self.clock, **options)
+            release_comparisons.resume_with(package.id, self.clock())
         for row in list(ReleaseComparison.select()):
-            release_comparisons.compare(row.id, now=self.clock, **about)
+            release_comparisons.compare(row.id, now=self.clock, **options)
 
     def sync(self) -> None:
         for name in NAMES:
             read_report(self.site(name), self.fake(name), config=self.config)
 
     def is_untouched(self, name: str) -> bool:
-        """Whether the site's disk is as before, to the second, and nothing is left beside it."""
+        """Return whether the plugin's files and their times are unchanged."""
         return disk(self.wp(name), DESK) == self.disks[name]
 
     def tree(self, name: str) -> str:
-        """The digest of the plugin's files, as the site itself computes it."""
-        return str(self.wp(name).evaluate(_TREE))
+        """Return the digest of the plugin's files, as the site computes it."""
+        return str(self.wp(name).evaluate(_TREE_DIGEST))
 
 
 @pytest.fixture
-def fleet(running, ana, config, clock, jobs) -> Iterator[Fleet]:
-    # Tokens are read by the sites' clocks.
+def fleet(started_sites, ana, config, clock, jobs) -> Iterator[Fleet]:
+    # The sites check the age of a token by their own clocks.
     clock.now = utcnow()
     fleet = Fleet(ana, replace(config, origin=ORIGIN), clock, {})
-    for name, wp in zip(NAMES, running, strict=True):
+    for name, wp in zip(NAMES, started_sites, strict=True):
         wp.evaluate(FORGET_ANSWERS)
         fleet.connect(name, RealSite(wp, clock))
         grant(wp, "plugins")
     clock.now -= BEHIND
     yield fleet
-    for wp in running:
+    for wp in started_sites:
         forget(wp)
 
 
@@ -139,7 +139,7 @@ def fleet(running, ana, config, clock, jobs) -> Iterator[Fleet]:
 def as_ana(fleet, ana, jobs) -> Person:
     app = create_app(fleet.config)
     app.test_client_class = Person
-    queue.use(jobs)  # the application has set up its own
+    queue.use(jobs)  # create_app() has replaced the queue
     return signed_in(app, ana)
 
 
@@ -147,9 +147,7 @@ def page_of_batch(as_ana: Person) -> str:
     return as_ana.get(f"/updates/{Rollout.get().batch}").text
 
 
-def test_a_canary_whose_update_is_fatal_is_rolled_back_and_no_other_site_is_touched(
-    fleet, as_ana
-) -> None:
+def test_a_fatal_update_of_the_canary_stops_the_rollout(fleet, as_ana) -> None:
     fleet.offer(FATAL)
     fleet.approve_in_waves(*published(f"contact-desk.{FATAL}").values())
     fleet.work()
@@ -168,7 +166,7 @@ def test_a_canary_whose_update_is_fatal_is_rolled_back_and_no_other_site_is_touc
 
 
 @pytest.mark.nightly
-def test_other_bytes_for_the_second_wave_are_refused_and_stop_everything(fleet, as_ana) -> None:
+def test_a_different_package_in_the_second_wave_stops_the_rollout(fleet, as_ana) -> None:
     fleet.offer(GOOD)
     ((path, package),) = published(f"contact-desk.{GOOD}").items()
     fleet.approve_in_waves(package)
@@ -219,7 +217,7 @@ def test_after_all_waves_every_site_has_exactly_the_approved_files(fleet, as_ana
 
 
 @pytest.mark.nightly
-def test_a_rule_installs_it_on_the_tagged_site_first_and_then_on_the_others(fleet, jobs) -> None:
+def test_a_rule_updates_the_canary_before_the_other_sites(fleet, jobs) -> None:
     SiteTag.create(site=fleet.site(CANARY), text="canary", folded="canary")
     fleet.offer(GOOD)
     auto_update_rules.create_rule(
@@ -233,7 +231,7 @@ def test_a_rule_installs_it_on_the_tagged_site_first_and_then_on_the_others(flee
     for minutes, updated in ((0, [CANARY]), (59, [CANARY]), (2, list(NAMES))):
         fleet.clock.advance(minutes=minutes)
         fleet.sync()
-        # Once to find that the home page has to be looked at, and once after that.
+        # The first round requests a check of the home page, the second uses its result.
         for _ in range(2):
             auto_update_rules.propose_due(fleet.clock())
             fleet.check_as_rules_need_it(packages)

@@ -1,4 +1,4 @@
-"""New keys for an active connection: agreed once, confirmed by use, requested by one side alone."""
+"""Rotate the keys of a connection: the dashboard requests new keys and confirms them by use."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ def test_both_generations_work_until_the_next_is_used(wp, paired) -> None:
     assert fresh.ask("ping").document["ok"] is True
     assert refused(lambda: paired.ask("ping")).error_code == "unauthorized"
     assert fresh.ask("report", have=None).document["ok"] is True
-    shown = wp.evaluate("return siteagent()->connection_store()->connection()['fingerprint'];")
-    assert shown == fresh.fingerprint
+    stored = wp.evaluate("return siteagent()->connection_store()->connection()['fingerprint'];")
+    assert stored == fresh.fingerprint
     again = Plan.of(wp, fresh)
     third = again.next(again.send())
     assert third.ask("ping").document["ok"] is True
     assert third.channel.keyid.endswith(".3")
 
 
-def test_the_same_plan_again_gets_the_same_answer(wp, paired) -> None:
+def test_a_repeated_plan_gets_the_same_answer(wp, paired) -> None:
     plan = Plan.of(wp, paired)
     first, second = plan.send(), plan.send()
     assert first.document["e_s"] == second.document["e_s"]
     assert plan.next(second).ask("ping").document["ok"] is True
 
 
-def test_an_unconfirmed_generation_gives_way_to_a_later_one(wp, paired) -> None:
+def test_an_unconfirmed_generation_is_replaced_by_a_later_one(wp, paired) -> None:
     lost = Plan.of(wp, paired)
     never_used = lost.next(lost.send())
     plan = Plan.of(wp, paired)
@@ -70,7 +70,7 @@ def test_an_unconfirmed_generation_gives_way_to_a_later_one(wp, paired) -> None:
     assert fresh.ask("ping").document["ok"] is True
 
 
-def test_an_operation_id_stands_for_one_plan(wp, paired) -> None:
+def test_an_operation_id_is_valid_for_one_plan(wp, paired) -> None:
     plan = Plan.of(wp, paired)
     plan.send()
     other = Plan.of(wp, paired, op_id=plan.document["op_id"])
@@ -96,7 +96,7 @@ def test_a_plan_for_anything_else_is_refused(wp, paired, changed, argument) -> N
     assert paired.ask("ping").document["ok"] is True
 
 
-def test_the_keys_of_the_connection_alone_order_nothing(wp, paired) -> None:
+def test_the_connection_keys_alone_cannot_rotate_keys(wp, paired) -> None:
     """The thief has a full copy of the site and a recording of every message."""
     plan = Plan.of(wp, paired)
     recorded = b64u(keys.sign_plan(plan.seed, plan.bytes))
@@ -110,8 +110,8 @@ def test_the_keys_of_the_connection_alone_order_nothing(wp, paired) -> None:
     refused(lambda: plan.send(plan=b64u(altered)), code="invalid_arguments", argument="sig")
 
 
-def test_a_thief_with_a_recorded_exchange_and_the_database_changes_nothing(wp, paired) -> None:
-    """A captured rotation, sent again under a key the thief read from a full copy of the site."""
+def test_a_recorded_rotation_is_refused_under_the_new_keys(wp, paired) -> None:
+    """A thief replays a recorded rotation, signed with a key from a full copy of the site."""
     plan = Plan.of(wp, paired)
     fresh = plan.next(plan.send())
     assert fresh.ask("ping").document["ok"] is True
@@ -122,7 +122,7 @@ def test_a_thief_with_a_recorded_exchange_and_the_database_changes_nothing(wp, p
     assert fresh.ask("ping").document["ok"] is True
 
 
-def test_only_a_plan_that_names_the_new_address_is_followed(wp, paired) -> None:
+def test_after_a_move_only_a_plan_for_the_new_address_is_accepted(wp, paired) -> None:
     wp.evaluate(f"update_option('home', '{ELSEWHERE}');")
     refused(lambda: paired.ask("ping"), code="identity_changed")
     refused(Plan.of(wp, paired).send, code="identity_changed")
@@ -136,12 +136,12 @@ def test_only_a_plan_that_names_the_new_address_is_followed(wp, paired) -> None:
     assert f"{ELSEWHERE}/wp-json/siteagent/v1/rpc" in connection["endpoints"]
 
 
-def test_an_address_the_site_does_not_have_is_not_taken(wp, paired) -> None:
+def test_a_plan_for_an_address_the_site_does_not_have_is_refused(wp, paired) -> None:
     refused(Plan.of(wp, paired, home=ELSEWHERE).send, code="identity_changed")
     assert paired.ask("ping").document["ok"] is True
 
 
-def test_the_new_revocation_secret_ends_it_and_the_old_one_does_not(wp, paired) -> None:
+def test_only_the_new_revocation_secret_is_accepted(wp, paired) -> None:
     plan = Plan.of(wp, paired)
     fresh = plan.next(plan.send())
     fresh.ask("ping")
@@ -151,26 +151,26 @@ def test_the_new_revocation_secret_ends_it_and_the_old_one_does_not(wp, paired) 
     assert ended.document["a"] == b64u(fresh.session.revoke_ack)
 
 
-def test_a_dashboard_that_did_not_hear_of_the_change_can_still_revoke(wp, paired) -> None:
+def test_a_dashboard_that_missed_the_rotation_can_still_revoke(wp, paired) -> None:
     plan = Plan.of(wp, paired)
     fresh = plan.next(plan.send())
     fresh.ask("ping")
-    shown = {
+    document = {
         "v": 1,
         "op": "revoke",
         "by": "Ana",
         "kid": paired.channel.keyid,
         "r": b64u(paired.session.revoke),
     }
-    status, answer = site_client.call_bearer(paired.channel.endpoint, shown, allow_nets=NETS)
+    status, answer = site_client.call_bearer(paired.channel.endpoint, document, allow_nets=NETS)
     assert (status, answer["a"]) == (200, b64u(paired.session.revoke_ack))
     assert answer["ended"] is True
-    _, again = site_client.call_bearer(paired.channel.endpoint, shown, allow_nets=NETS)
+    _, again = site_client.call_bearer(paired.channel.endpoint, document, allow_nets=NETS)
     assert (again["a"], again["ended"]) == (answer["a"], False)
     assert refused(lambda: fresh.ask("ping")).error_code == "unauthorized"
 
 
-def test_the_log_head_is_told_and_recognised(wp, paired) -> None:
+def test_the_log_head_is_reported_and_recognized(wp, paired) -> None:
     first = ask_with_head(paired, None)
     assert first["knows"] is None
     second = ask_with_head(paired, first)
@@ -180,13 +180,13 @@ def test_the_log_head_is_told_and_recognised(wp, paired) -> None:
 
 
 def test_a_restored_backup_does_not_know_the_newer_head(wp, paired) -> None:
-    ahead = ask_with_head(paired, None)
+    newer_head = ask_with_head(paired, None)
     wp.evaluate(
         "global $wpdb; $t = $wpdb->prefix . 'siteagent_log';"
-        f'$wpdb->query("DELETE FROM $t WHERE seq >= {ahead["n"]}");'
+        f'$wpdb->query("DELETE FROM $t WHERE seq >= {newer_head["n"]}");'
     )
-    # Another operation: the same one in the same second would write the same entry again.
-    log = {"n": ahead["n"], "hash": ahead["hash"]}
+    # Another operation, because a second ping in the same second would write the same entry.
+    log = {"n": newer_head["n"], "hash": newer_head["hash"]}
     assert paired.ask("report", have=None, log=log).document["knows"] is False
 
 
@@ -196,7 +196,7 @@ def ask_with_head(paired: Paired, head: dict[str, Any] | None) -> dict[str, Any]
     return {**head_of(answer), "knows": answer.document["knows"]}
 
 
-def test_what_was_printed_before_an_answer_is_told_by_the_next_ping(wp, paired) -> None:
+def test_the_next_ping_reports_output_before_a_response(wp, paired) -> None:
     assert "output_started" not in paired.ask("ping").document
     wp.evaluate(
         "siteagent()->audit_log()->append('output_started', array('at' => 'x.php:7'), 'site');"
@@ -206,17 +206,17 @@ def test_what_was_printed_before_an_answer_is_told_by_the_next_ping(wp, paired) 
 
 def test_the_fallback_address_answers(wp, paired) -> None:
     ajax = f"{wp.url}/wp-admin/admin-ajax.php?action=siteagent_rpc"
-    there = replace(paired, channel=replace(paired.channel, endpoint=ajax))
-    assert there.ask("ping").document["ok"] is True
-    assert there.ask("report", have=None).document["ok"] is True
-    stranger = replace(there, channel=replace(there.channel, send_key=b"x" * 32))
+    by_ajax = replace(paired, channel=replace(paired.channel, endpoint=ajax))
+    assert by_ajax.ask("ping").document["ok"] is True
+    assert by_ajax.ask("report", have=None).document["ok"] is True
+    stranger = replace(by_ajax, channel=replace(by_ajax.channel, send_key=b"x" * 32))
     assert refused(lambda: stranger.ask("ping")).error_code == "unauthorized"
 
 
 # ---- the dashboard's signing key ----
 
 
-def test_after_a_renewal_the_former_signing_key_orders_nothing(wp, paired) -> None:
+def test_a_replaced_signing_key_cannot_rotate_keys(wp, paired) -> None:
     fresh = keys.new_signing_key()
     public = b64u(keys.signing_public(fresh))
     plan = Plan.of(wp, paired, sign_d=public)
@@ -226,8 +226,8 @@ def test_after_a_renewal_the_former_signing_key_orders_nothing(wp, paired) -> No
     reply = plan.send(sig_next=b64u(keys.sign_plan(fresh, plan.bytes)))
     live = plan.next(reply)
     assert live.ask("ping").document["ok"] is True
-    known, leaked = Plan.of(wp, replace(live, seed=fresh)), Plan.of(wp, live)
-    refused(leaked.send, code="invalid_arguments", argument="checkpoint")
-    with_another = {"checkpoint": known.checkpoint}
-    refused(lambda: leaked.send(**with_another), code="invalid_arguments", argument="sig")
-    assert known.next(known.send()).ask("ping").document["ok"] is True
+    valid_plan, former_plan = Plan.of(wp, replace(live, seed=fresh)), Plan.of(wp, live)
+    refused(former_plan.send, code="invalid_arguments", argument="checkpoint")
+    valid_checkpoint = {"checkpoint": valid_plan.checkpoint}
+    refused(lambda: former_plan.send(**valid_checkpoint), code="invalid_arguments", argument="sig")
+    assert valid_plan.next(valid_plan.send()).ask("ping").document["ok"] is True

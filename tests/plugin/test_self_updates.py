@@ -1,7 +1,4 @@
-"""SiteAgent's own updates: only signed releases of its dashboard, whoever asks WordPress for them.
-
-The files are replaced by WordPress's own upgrader, as an administrator's click does it.
-"""
+"""Update SiteAgent with WordPress's upgrader: only releases that its dashboard has signed."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ def connected(wp: RealWordPress) -> Iterator[None]:
 
 
 @pytest.fixture
-def agent(wp, connected) -> Iterator[None]:
+def siteagent(wp, connected) -> Iterator[None]:
     put_back(wp)
     wp.evaluate("delete_site_transient('update_plugins');")
     yield
@@ -40,7 +37,7 @@ def agent(wp, connected) -> Iterator[None]:
 
 
 def available(wp) -> dict[str, Any] | None:
-    """What WordPress keeps of it after it asked."""
+    """Have WordPress check for updates; return the available update of SiteAgent."""
     return wp.evaluate(
         "delete_site_transient('update_plugins'); wp_update_plugins();"
         "$all = get_site_transient('update_plugins');"
@@ -49,7 +46,7 @@ def available(wp) -> dict[str, Any] | None:
 
 
 def click_update(wp) -> Any:
-    """What WordPress's upgrader says when an administrator updates SiteAgent; true when it did."""
+    """Update SiteAgent as an administrator does; return true or the error code."""
     return wp.evaluate(
         "Siteagent_Report::load_admin_includes();"
         "require_once ABSPATH . 'wp-admin/includes/class-wp-upgrader.php';"
@@ -64,8 +61,8 @@ def installed(wp) -> str:
     return str(disk(wp, AGENT, kind="siteagent")["version"])
 
 
-def pretend(wp, fields: dict[str, Any]) -> None:
-    """Write an available update straight into WordPress's list, as a hostile plugin could."""
+def inject_update(wp, fields: dict[str, Any]) -> None:
+    """Add an update directly to WordPress's list, as a hostile plugin could."""
     wp.evaluate(
         "$all = get_site_transient('update_plugins') ?: new stdClass();"
         f"$all->response['{AGENT}'] = (object) array('plugin' => '{AGENT}', 'slug' => 'siteagent',"
@@ -77,7 +74,7 @@ def pretend(wp, fields: dict[str, Any]) -> None:
     )
 
 
-def test_a_release_with_the_right_signature_is_offered_and_installed(wp, agent) -> None:
+def test_a_release_with_the_right_signature_is_offered_and_installed(wp, siteagent) -> None:
     fields = publish_release(wp, NEXT, package())
     found = available(wp)
     assert found is not None
@@ -85,35 +82,35 @@ def test_a_release_with_the_right_signature_is_offered_and_installed(wp, agent) 
     assert found["package"] == f"{DASHBOARD}/siteagent/{fields['sha256']}.zip"
     assert click_update(wp) is True
     assert installed(wp) == NEXT
-    # The new version carries the key that the next one has to be signed with.
+    # The new version contains the key with which the next release has to be signed.
     assert (
         wp.evaluate("return bin2hex(Siteagent_Plugin_Release::read_key(dirname(SITEAGENT_FILE)));")
         == PUBLIC.hex()
     )
 
 
-def test_a_release_signed_with_another_key_is_neither_offered_nor_installed(wp, agent) -> None:
+def test_a_release_signed_with_another_key_is_refused(wp, siteagent) -> None:
     fields = publish_release(wp, NEXT, package(), seed=new_signing_key())
     assert available(wp) is None
-    pretend(wp, fields)
+    inject_update(wp, fields)
     assert click_update(wp) == "siteagent_not_signed"
     assert installed(wp) == HERE
 
 
 @pytest.mark.parametrize("version", [HERE, "0.0.9"])
-def test_an_equal_or_older_release_is_neither_offered_nor_installed(wp, agent, version) -> None:
+def test_an_equal_or_older_release_is_refused(wp, siteagent, version) -> None:
     fields = publish_release(wp, version, package("0.0.9") if version != HERE else package(NEXT))
     assert available(wp) is None
-    pretend(wp, fields)
+    inject_update(wp, fields)
     assert click_update(wp) == "siteagent_not_signed"
     assert installed(wp) == HERE
 
 
-def test_a_plugin_of_the_same_name_at_wordpress_org_does_not_take_its_place(wp, agent) -> None:
+def test_a_plugin_of_the_same_name_at_wordpress_org_is_refused(wp, siteagent) -> None:
     publish_package(wp, f"plugin/siteagent.{NEXT}.zip", package())
     update(wp, "siteagent", NEXT)
     assert available(wp) is None
-    # WordPress's list may be filled in other ways; the upgrader judges for itself.
+    # Other code may change WordPress's list, so the upgrader checks the signature as well.
     wp.evaluate(
         "$all = get_site_transient('update_plugins');"
         f"$all->response['{AGENT}'] = (object) array('plugin' => '{AGENT}', 'slug' => 'siteagent',"
@@ -126,7 +123,7 @@ def test_a_plugin_of_the_same_name_at_wordpress_org_does_not_take_its_place(wp, 
     assert installed(wp) == HERE
 
 
-def test_another_package_than_the_signed_one_is_not_installed(wp, agent) -> None:
+def test_a_package_that_differs_from_the_signed_one_is_refused(wp, siteagent) -> None:
     publish_release(wp, NEXT, package(), sent=package(spoilt=None, header=NEXT) + b"\0")
     assert available(wp) is not None
     assert click_update(wp) == "siteagent_not_signed"
@@ -135,23 +132,23 @@ def test_another_package_than_the_signed_one_is_not_installed(wp, agent) -> None
 
 
 @pytest.mark.parametrize("slug", ["contact-desk", None])
-def test_a_release_of_another_plugin_is_not_offered(wp, agent, slug) -> None:
+def test_a_release_of_another_plugin_is_not_offered(wp, siteagent, slug) -> None:
     publish_release(wp, NEXT, package(), slug=slug)
     assert available(wp) is None
 
 
-def test_a_copy_without_a_key_accepts_no_release(wp, agent) -> None:
+def test_a_copy_without_a_key_accepts_no_release(wp, siteagent) -> None:
     wp.evaluate("return unlink(dirname(SITEAGENT_FILE) . '/release-key.pub');")
     try:
         fields = publish_release(wp, NEXT, package())
         assert available(wp) is None
-        pretend(wp, fields)
+        inject_update(wp, fields)
         assert click_update(wp) == "siteagent_not_signed"
     finally:
         trust_test_key(wp)
 
 
-def test_another_host_can_be_named_in_wp_config(wp, agent) -> None:
+def test_wp_config_can_set_the_update_host(wp, siteagent) -> None:
     publish_release(wp, NEXT, package())
     with injected_faults(wp, constants={"SITEAGENT_UPDATE_HOST": "nobody.wordpress.org"}):
         assert available(wp) is None
@@ -161,12 +158,12 @@ def test_another_host_can_be_named_in_wp_config(wp, agent) -> None:
         assert found["package"].startswith("https://aura.example/siteagent/")
 
 
-def test_the_details_window_says_nothing_of_a_stranger_s_plugin(wp, agent) -> None:
+def test_the_details_window_describes_the_signed_release(wp, siteagent) -> None:
     publish_release(wp, NEXT, package())
     assert available(wp) is not None
-    about = wp.evaluate(
+    details = wp.evaluate(
         "require_once ABSPATH . 'wp-admin/includes/plugin-install.php';"
         "return (array) plugins_api('plugin_information', array('slug' => 'siteagent'));"
     )
-    assert (about["name"], about["version"]) == ("SiteAgent", NEXT)
-    assert "signed" in about["sections"]["description"]
+    assert (details["name"], details["version"]) == ("SiteAgent", NEXT)
+    assert "signed" in details["sections"]["description"]

@@ -1,4 +1,4 @@
-"""WordPress's secret keys change: SiteAgent says so, and with a key of its own goes on."""
+"""Change WordPress's secret keys: SiteAgent reports it, or uses SITEAGENT_KEY and continues."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONFIG = "/var/www/wordpress/wp-config.php"
 
 @contextmanager
 def wp_config(wp: Any, *, changed_salts: bool = False, own_key: str = "") -> Iterator[None]:
-    """While it lasts, wp-config.php holds other secret keys, or SITEAGENT_KEY, or both."""
+    """Change the secret keys in wp-config.php, or add SITEAGENT_KEY, or both, for a while."""
     steps = [f"cp -p {CONFIG} {CONFIG}.before"]
     if changed_salts:
         steps.append(
@@ -35,7 +35,7 @@ def wp_config(wp: Any, *, changed_salts: bool = False, own_key: str = "") -> Ite
 
 
 def change(wp: Any, *steps: str) -> None:
-    """Change the file, and let no compiled copy of it be used any more."""
+    """Change the file and drop its compiled copy."""
     docker("exec", wp.container, "bash", "-euc", "\n".join(steps))
     wp.evaluate("opcache_invalidate(ABSPATH . 'wp-config.php', true);")
 
@@ -54,7 +54,7 @@ def site_health(wp: Any) -> dict[str, Any]:
     )
 
 
-def test_changed_secret_keys_are_told_on_both_sides(wp, paired) -> None:
+def test_changed_secret_keys_are_reported_on_both_sides(wp, paired) -> None:
     assert site_health(wp)["status"] == "good"
     with wp_config(wp, changed_salts=True):
         with pytest.raises(CallError) as caught:
@@ -67,7 +67,7 @@ def test_changed_secret_keys_are_told_on_both_sides(wp, paired) -> None:
         page = words(ana.page().text)
         assert "restore them in wp-config.php" in page
         assert "define( 'SITEAGENT_KEY'" in page
-    # With the former keys everything is as it was.
+    # With the former keys the connection works again.
     assert paired.ask("ping").document["ok"] is True
 
 
@@ -79,7 +79,7 @@ def test_a_stranger_does_not_learn_that_the_keys_are_unreadable(wp, paired) -> N
     assert caught.value.error_code == "unauthorized"
 
 
-def test_with_a_key_of_its_own_the_connection_survives(wp, paired) -> None:
+def test_a_site_with_its_own_key_keeps_its_connection(wp, paired) -> None:
     with wp_config(wp, own_key="a" * 64):
         # Defined on a connected site, it takes over with the next request.
         assert paired.ask("ping").document["ok"] is True

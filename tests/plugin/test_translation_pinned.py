@@ -1,4 +1,4 @@
-"""A site names the package of a translation before anyone approves it, and installs its files."""
+"""Pin the package of a translation: only the files that were approved are installed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def files(updated: str = SECOND, **more: bytes) -> dict[str, bytes]:
 
 @pytest.fixture
 def german(wp, paired) -> Iterator[dict[str, str]]:
-    """The first German texts, while WordPress.org has the second ones; the files on disk."""
+    """Install the first revision, publish the second; return the installed files."""
     before = wp.evaluate(f"{CLEAR} {FORGET_ANSWERS} return file_get_contents('{CATALOGUE}');")
     reset(wp, "contact-desk", "2.3.1")
     translate(wp, FIRST)
@@ -46,7 +46,7 @@ def german(wp, paired) -> Iterator[dict[str, str]]:
 
 
 def on_disk(wp: Any) -> dict[str, str]:
-    """Every file in the folder of translations, to the byte."""
+    """Return the hashes of all files in the folder of translations."""
     return wp.evaluate(
         "$all = array_filter((array) glob(WP_LANG_DIR . '/plugins/*'), 'is_file');"
         "return (object) array_combine(array_map('basename', $all), array_map('md5_file', $all));"
@@ -63,11 +63,11 @@ def test_the_pre_check_names_the_package(wp, paired, german, tmp_path) -> None:
     assert on_disk(wp) == german
 
 
-def test_after_a_success_the_files_on_disk_are_those_of_the_package(wp, paired, german) -> None:
+def test_a_successful_update_installs_the_files_of_the_package(wp, paired, german) -> None:
     item = pinned(precheck(paired, ITEM)["facts"], ITEM)
-    told = ApprovedChange.of(wp, paired, item).send()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
-    assert told["evidence"]["tree_sha256"] == item["tree_sha256"]
+    result = ApprovedChange.of(wp, paired, item).send()
+    assert (result["outcome"], result["reason"]) == ("succeeded", None), result
+    assert result["evidence"]["tree_sha256"] == item["tree_sha256"]
     assert set(on_disk(wp)) - set(german) == {SCRIPT}
     assert set(on_disk(wp)) >= set(files())
 
@@ -80,23 +80,23 @@ def test_after_a_success_the_files_on_disk_are_those_of_the_package(wp, paired, 
         ("a file missing", dict(list(files().items())[:-1])),
     ],
 )
-def test_other_bytes_of_the_same_revision_are_refused(wp, paired, german, kind, changed) -> None:
+def test_a_changed_package_is_refused(wp, paired, german, kind, changed) -> None:
     item = pinned(precheck(paired, ITEM)["facts"], ITEM)
     publish_package(wp, ZIP, packed(changed))
-    told = ApprovedChange.of(wp, paired, item).send()
-    assert (told["outcome"], told["reason"]) == ("refused", "package_changed"), told
+    result = ApprovedChange.of(wp, paired, item).send()
+    assert (result["outcome"], result["reason"]) == ("refused", "package_changed"), result
     assert on_disk(wp) == german
 
 
-def with_(name: str) -> bytes:
+def packed_with(name: str) -> bytes:
     return packed(files(**{name: b"<?php // runs in each request"}))
 
 
-NOT_NEEDED = {
-    "dots": (with_("../../plugins/evil.php"), "package_unsafe_path"),
-    "PHP": (with_("index.php"), "package_not_translation"),
-    "language": (with_("contact-desk-fr_FR.l10n.php"), "package_not_translation"),
-    "folder": (with_("folder/contact-desk-de_DE.mo"), "package_not_translation"),
+FOREIGN_FILES = {
+    "dots": (packed_with("../../plugins/evil.php"), "package_unsafe_path"),
+    "PHP": (packed_with("index.php"), "package_not_translation"),
+    "language": (packed_with("contact-desk-fr_FR.l10n.php"), "package_not_translation"),
+    "folder": (packed_with("folder/contact-desk-de_DE.mo"), "package_not_translation"),
     "link": (hostile()["a link"][0], "package_has_link"),
     "bomb": (hostile()["a bomb by its own account"][0], "package_too_large"),
     "plugin": (hostile()["two folders"][0], "package_not_translation"),
@@ -104,18 +104,18 @@ NOT_NEEDED = {
 }
 
 
-def test_what_no_translation_needs_is_never_unpacked(wp, paired, german) -> None:
-    for name, (archive, code) in NOT_NEEDED.items():
+def test_a_package_with_foreign_files_is_never_unpacked(wp, paired, german) -> None:
+    for name, (archive, code) in FOREIGN_FILES.items():
         publish_package(wp, ZIP, archive)
         wp.evaluate(FORGET_ANSWERS)
         checked = precheck(paired, ITEM)
         assert (checked["eligible"], checked["reasons"]) == (False, [code]), name
-        told = ApprovedChange.of(wp, paired, ITEM).send()
-        assert (told["outcome"], told["reason"]) == ("refused", code), (name, told)
+        result = ApprovedChange.of(wp, paired, ITEM).send()
+        assert (result["outcome"], result["reason"]) == ("refused", code), (name, result)
         assert on_disk(wp) == german, name
 
 
-def test_files_that_are_not_of_the_package_are_rolled_back(wp, paired, german) -> None:
+def test_files_that_are_not_in_the_package_cause_a_rollback(wp, paired, german) -> None:
     """Another plugin adds a file while WordPress installs the translation."""
     item = pinned(precheck(paired, ITEM)["facts"], ITEM)
     code = (
@@ -124,12 +124,12 @@ def test_files_that_are_not_of_the_package_are_rolled_back(wp, paired, german) -
         " return $result; });"
     )
     with must_use_code(wp, code):
-        told = ApprovedChange.of(wp, paired, item).send()
-    assert (told["outcome"], told["reason"]) == ("rolled_back", "tree_mismatch"), told
+        outcome = ApprovedChange.of(wp, paired, item).send()
+    assert (outcome["outcome"], outcome["reason"]) == ("rolled_back", "tree_mismatch"), outcome
     assert on_disk(wp) == german
 
 
-def test_a_bomb_that_lies_about_its_size_names_no_package(wp, paired, german) -> None:
+def test_a_zip_bomb_with_a_false_size_is_refused(wp, paired, german) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files(**{SCRIPT: b"\0" * 3_000_000}).items():

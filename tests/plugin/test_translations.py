@@ -19,11 +19,11 @@ PREFIX = "[de] "
 
 @pytest.fixture
 def german(wp) -> Person:
-    """An administrator who reads German, on a site with a translation in languages/."""
+    """Install a German translation, and return an administrator who uses it."""
     forget(wp)
     files = {
         "WP_PLUGIN_DIR . '/siteagent/languages/siteagent-de_DE.mo'": TEMPLATE.read_text("utf-8"),
-        # The German of WordPress itself; WordPress 6.1 stops at one without any text.
+        # WordPress's own German; WordPress 6.1 stops at a translation without any text.
         "WP_LANG_DIR . '/de_DE.mo'": 'msgid "A text that no page shows"\n',
     }
     for place, template in files.items():
@@ -39,7 +39,7 @@ def test_every_text_of_the_settings_page_is_translated(german) -> None:
     shown = words(page.text)
     assert shown.count(PREFIX) > 5
     texts = messages(TEMPLATE.read_text("utf-8"))
-    # A sentence with no placeholder that is shown without the prefix was not translated.
+    # A sentence without a placeholder that is shown without the prefix was not translated.
     plain = [text for text in texts if "%" not in text and len(text) > 25]
     assert [text for text in plain if re.search(rf"(?<!\] ){re.escape(text)}", shown)] == []
 

@@ -11,7 +11,7 @@ from tests.plugin.support.signed_requests import forget
 from tests.plugin.support.uninstalling import UNINSTALL
 from tests.plugin.support.wp_admin import Person
 
-# Names and contents of everything a plugin can leave behind in a database.
+# Names and hashes of everything that a plugin can leave in a database.
 SNAPSHOT = """
 global $wpdb;
 wp_cache_flush();
@@ -30,8 +30,8 @@ require_once ABSPATH . 'wp-admin/includes/admin.php';
 $wrong = activate_plugin('siteagent/siteagent.php');
 return is_wp_error($wrong) ? $wrong->get_error_message() : 'ok';
 """
-# Moves by itself: WordPress counts, sessions come and go, sign-ins leave their checkpoint.
-MOVES = ("_transient", "_site_transient", "cron", "rewrite_rules", "recently_activated")
+# WordPress changes these options at any time.
+CHANGING_OPTIONS = ("_transient", "_site_transient", "cron", "rewrite_rules", "recently_activated")
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def ana(wp) -> Person:
     assert wp.evaluate(ACTIVATE) == "ok"
 
 
-def test_nothing_remains_and_nothing_of_others_is_touched(wp, ana):
+def test_uninstalling_removes_only_siteagents_data(wp, ana):
     forget(wp)
-    ana.page()  # the first visit to wp-admin has WordPress schedule work of its own
+    ana.page()  # WordPress schedules its own events on the first visit to wp-admin
     wp.evaluate(UNINSTALL)
     wp.evaluate(
         "update_option('siteagents_of_another_plugin', 'stays');"
@@ -65,21 +65,21 @@ def test_nothing_remains_and_nothing_of_others_is_touched(wp, ana):
     assert "siteagent_seen_entry" in used["usermeta"]
     assert "siteagent_send_email" in used["cron"]
 
-    told = wp.evaluate(UNINSTALL)
+    sent = wp.evaluate(UNINSTALL)
     after = wp.evaluate(SNAPSHOT)
 
     assert after["tables"] == before["tables"]
     assert after["cron"] == before["cron"]
     assert not [name for name in after["usermeta"] if "siteagent" in name]
-    assert settled(after) == settled(before)
+    assert stable_options(after) == stable_options(before)
     ours = {name for name in after["options"] if "siteagent" in name} - set(before["options"])
     assert ours == set()
-    assert len(told) == 1
-    assert told[0][0] == f"{token.origin}/agent/notice"
-    assert '"op":"disconnect"' in told[0][1]
+    assert len(sent) == 1
+    assert sent[0][0] == f"{token.origin}/agent/notice"
+    assert '"op":"disconnect"' in sent[0][1]
 
 
-def test_a_key_from_before_is_refused_after_reinstalling(wp, ana):
+def test_a_former_key_is_refused_after_reinstalling(wp, ana):
     forget(wp)
     token = new_token(wp.url)
     agree(ana, token.text())
@@ -91,11 +91,11 @@ def test_a_key_from_before_is_refused_after_reinstalling(wp, ana):
     assert refused.value.error_code == "unauthorized"
 
 
-def test_deleting_an_unconnected_plugin_tells_nobody(wp, ana):
+def test_deleting_an_unconnected_plugin_sends_no_notice(wp, ana):
     forget(wp)
     assert wp.evaluate(UNINSTALL) == []
 
 
-def settled(snapshot: dict) -> dict:
+def stable_options(snapshot: dict) -> dict:
     options = snapshot["options"].items()
-    return {name: value for name, value in options if not name.startswith(MOVES)}
+    return {name: value for name, value in options if not name.startswith(CHANGING_OPTIONS)}

@@ -1,4 +1,4 @@
-"""WordPress's own upgrade of the database as an approved operation, on a real site."""
+"""Run WordPress's database upgrade as an approved change, on a real site."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.wordpress.engine import docker
 
 pytestmark = pytest.mark.smoke
 
-# Before the last changes that WordPress 6.1, the oldest supported one, makes.
+# Older than the last database changes in WordPress 6.1, the oldest supported version.
 OLD = "51917"
 
 
 @pytest.fixture
 def item(wp, paired) -> Iterator[dict[str, str]]:
-    """A database that waits for its upgrade, which the owner allows."""
+    """Set up a database that needs an upgrade, which the owner allows."""
     grant(wp, "database")
     needed = wp.evaluate(
         f"update_option('db_version', '{OLD}'); return (string) $GLOBALS['wp_db_version'];"
@@ -44,7 +44,7 @@ def item(wp, paired) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def hooked(wp, code: str) -> Iterator[None]:
-    """While it lasts, a must-use plugin runs this."""
+    """Run this code in a must-use plugin for a while."""
     file = "WPMU_PLUGIN_DIR . '/hooked.php'"
     wp.evaluate(f"return file_put_contents({file}, {php_text('<?php ' + code)});")
     try:
@@ -53,7 +53,7 @@ def hooked(wp, code: str) -> Iterator[None]:
         wp.evaluate(f"return unlink({file});")
 
 
-def stored(wp) -> str:
+def stored_version(wp) -> str:
     return wp.evaluate("return (string) get_option('db_version');")
 
 
@@ -61,7 +61,7 @@ def run(wp, paired: Paired, item: dict[str, str], **changed: Any) -> dict[str, A
     return ApprovedChange.of(wp, paired, item, **changed).send()
 
 
-def test_the_approved_upgrade_runs_once_and_both_versions_are_told(wp, paired, item) -> None:
+def test_an_approved_upgrade_runs_and_reports_both_versions(wp, paired, item) -> None:
     bare = {name: item[name] for name in ("kind", "id", "from", "to")}
     checked = ask(paired, "change.check", item=bare)
     assert (checked["eligible"], checked["reasons"]) == (True, [])
@@ -70,12 +70,12 @@ def test_the_approved_upgrade_runs_once_and_both_versions_are_told(wp, paired, i
     upgraded = "add_action('wp_upgrade', function () { update_option('upgraded_by_wp', 'yes'); });"
     with hooked(wp, upgraded):
         change = ApprovedChange.of(wp, paired, item)
-        told = change.send()
-    assert (told["outcome"], told["reason"]) == ("succeeded", None), told
-    assert told["evidence"]["before"] == {"version": OLD, "active": True, "probe": "ok"}
-    assert told["evidence"]["after"] == {"version": item["to"], "active": True, "probe": "ok"}
-    assert told["evidence"]["kept_copy"] is False
-    assert stored(wp) == item["to"]
+        result = change.send()
+    assert (result["outcome"], result["reason"]) == ("succeeded", None), result
+    assert result["evidence"]["before"] == {"version": OLD, "active": True, "probe": "ok"}
+    assert result["evidence"]["after"] == {"version": item["to"], "active": True, "probe": "ok"}
+    assert result["evidence"]["kept_copy"] is False
+    assert stored_version(wp) == item["to"]
     assert wp.evaluate("return get_option('upgraded_by_wp');") == "yes"
     assert change.status()["outcome"] == "succeeded"
     entry = wp.evaluate("return siteagent()->audit_log_reader()->recent(9, 0, 'update_answered');")
@@ -88,22 +88,22 @@ def test_the_approved_upgrade_runs_once_and_both_versions_are_told(wp, paired, i
 
 def test_without_the_owners_permission_nothing_runs(wp, paired, item) -> None:
     grant(wp, "core_minor", "core_major", "plugins")
-    told = run(wp, paired, item)
-    assert (told["outcome"], told["reason"]) == ("refused", "permission_off")
-    assert stored(wp) == OLD
+    result = run(wp, paired, item)
+    assert (result["outcome"], result["reason"]) == ("refused", "permission_off")
+    assert stored_version(wp) == OLD
 
 
 def test_the_owners_pause_stops_it_until_it_ends(wp, paired, item) -> None:
     change = ApprovedChange.of(wp, paired, item)
     wp.evaluate("siteagent()->limit_decisions()->pause('Summer sale', 'user:1');")
     try:
-        told = change.send()
-        assert (told["outcome"], told["reason"]) == ("refused", "paused_by_owner")
-        assert stored(wp) == OLD
+        result = change.send()
+        assert (result["outcome"], result["reason"]) == ("refused", "paused_by_owner")
+        assert stored_version(wp) == OLD
     finally:
         wp.evaluate("siteagent()->limit_decisions()->resume('user:1');")
     assert change.send()["outcome"] == "succeeded"
-    assert stored(wp) == item["to"]
+    assert stored_version(wp) == item["to"]
 
 
 @pytest.mark.parametrize(
@@ -114,34 +114,34 @@ def test_the_owners_pause_stops_it_until_it_ends(wp, paired, item) -> None:
         ({"package_host": "downloads.wordpress.org"}, "package_host"),
     ],
 )
-def test_anything_but_what_was_approved_is_refused(wp, paired, item, changed, reason) -> None:
-    told = run(wp, paired, {**item, **changed})
-    assert (told["outcome"], told["reason"]) == ("refused", reason)
-    assert stored(wp) == OLD
+def test_an_upgrade_that_was_not_approved_is_refused(wp, paired, item, changed, reason) -> None:
+    result = run(wp, paired, {**item, **changed})
+    assert (result["outcome"], result["reason"]) == ("refused", reason)
+    assert stored_version(wp) == OLD
 
 
-def test_another_name_of_a_database_is_no_item(wp, paired, item) -> None:
+def test_an_unknown_database_is_refused(wp, paired, item) -> None:
     with pytest.raises(CallError) as refused:
         run(wp, paired, {**item, "id": "woocommerce"})
     assert refused.value.evidence["argument"] == "item"
 
 
-def test_a_database_that_is_up_to_date_is_left_alone(wp, paired, item) -> None:
+def test_a_database_that_is_up_to_date_is_refused(wp, paired, item) -> None:
     wp.evaluate("update_option('db_version', $GLOBALS['wp_db_version']);")
-    told = run(wp, paired, item)
-    assert (told["outcome"], told["reason"]) == ("refused", "version_changed")
+    result = run(wp, paired, item)
+    assert (result["outcome"], result["reason"]) == ("refused", "version_changed")
 
 
-def test_an_upgrade_that_breaks_has_failed_and_says_so(wp, paired, item) -> None:
+def test_an_upgrade_with_an_error_is_reported_as_failed(wp, paired, item) -> None:
     broken = "add_filter('dbdelta_queries', function () { throw new Error('stopped midway'); });"
     with hooked(wp, broken):
-        told = run(wp, paired, item)
-    assert (told["outcome"], told["reason"]) == ("failed", "install_failed"), told
-    assert told["evidence"]["after"]["version"] == OLD
-    assert "stopped midway" in " ".join(told["evidence"]["messages"])
+        result = run(wp, paired, item)
+    assert (result["outcome"], result["reason"]) == ("failed", "install_failed"), result
+    assert result["evidence"]["after"]["version"] == OLD
+    assert "stopped midway" in " ".join(result["evidence"]["messages"])
 
 
-def test_a_killed_process_has_failed_and_is_not_said_to_be_rolled_back(wp, paired, item) -> None:
+def test_a_killed_upgrade_is_reported_as_failed(wp, paired, item) -> None:
     sleeps = (
         "add_filter('dbdelta_queries', function ($queries) {"
         " file_put_contents('/tmp/fault_injection', getmypid()); sleep(60); return $queries; });"
@@ -152,6 +152,6 @@ def test_a_killed_process_has_failed_and_is_not_said_to_be_rolled_back(wp, paire
         docker("exec", wp.container, "kill", "-9", str(reached(wp)))
         assert isinstance(running.exception(60), CallError)
     shell(wp, "rm -f /tmp/fault_injection")
-    told = change.status()
-    assert (told["state"], told["outcome"], told["reason"]) == ("done", "failed", "interrupted")
-    assert told["evidence"]["after"]["version"] == OLD
+    end = change.status()
+    assert (end["state"], end["outcome"], end["reason"]) == ("done", "failed", "interrupted")
+    assert end["evidence"]["after"]["version"] == OLD

@@ -1,4 +1,4 @@
-"""What the plugin says can be translated, and everything printed is escaped."""
+"""Check the plugin's source: translatable texts, escaped output, and complete lists of labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIXED = re.compile(r"^(?:[^?;]*\?\s*)?'[^'$]*'(?:\s*:\s*'[^'$]*')?$")
 
 
 def arguments(text: str, start: int) -> str:
-    """The text between the brackets that open at `start`."""
+    """Return the text between the brackets that open before `start`."""
     depth, quoted, at = 1, False, start
     while depth:
         if text[at] == "'" and text[at - 1] != "\\":
@@ -26,7 +26,7 @@ def arguments(text: str, start: int) -> str:
     return text[start : at - 1]
 
 
-def test_every_sentence_belongs_to_this_plugins_translations():
+def test_every_translated_text_has_the_text_domain_siteagent():
     for source in SOURCES:
         text = source.read_text("utf-8")
         for call in CALL.finditer(text):
@@ -36,7 +36,7 @@ def test_every_sentence_belongs_to_this_plugins_translations():
 
 
 def test_everything_that_is_printed_in_wp_admin_is_escaped():
-    in_admin = [one for one in SOURCES if "admin" in one.relative_to(PLUGIN).parts]
+    in_admin = [file for file in SOURCES if "admin" in file.relative_to(PLUGIN).parts]
     assert len(in_admin) > 20
     for source in in_admin:
         for printed in PRINTED.finditer(source.read_text("utf-8")):
@@ -55,22 +55,22 @@ def test_no_file_does_anything_when_it_is_called_directly():
         assert "declare( strict_types=1 );" in text, source
 
 
-def test_no_folder_lists_its_files():
-    folders = [PLUGIN, *(one for one in PLUGIN.rglob("*") if one.is_dir())]
-    assert [one for one in folders if not (one / "index.php").is_file()] == []
+def test_every_folder_has_an_index_file():
+    folders = [PLUGIN, *(folder for folder in PLUGIN.rglob("*") if folder.is_dir())]
+    assert [folder for folder in folders if not (folder / "index.php").is_file()] == []
 
 
-def test_everything_the_log_records_can_be_told_in_a_sentence():
+def test_every_logged_event_has_a_label():
     recorded = {
         event
         for source in SOURCES
         for event in re.findall(r"->append\(\s*'([a-z_]+)'", source.read_text("utf-8"))
     }
-    told = (PLUGIN / "includes" / "admin" / "class-siteagent-log-formatter.php").read_text("utf-8")
-    labels = told.split("function event_labels")[1].split("\n\t}")[0]
-    sentences = set(re.findall(r"^\t\t\t'([a-z_]+)'\s*=> __\(", labels, re.MULTILINE))
+    code = (PLUGIN / "includes" / "admin" / "class-siteagent-log-formatter.php").read_text("utf-8")
+    labels = code.split("function event_labels")[1].split("\n\t}")[0]
+    labeled = set(re.findall(r"^\t\t\t'([a-z_]+)'\s*=> __\(", labels, re.MULTILINE))
     assert len(recorded) > 5
-    assert recorded == sentences
+    assert recorded == labeled
 
 
 def test_the_class_map_names_every_class_and_its_file():
@@ -110,7 +110,7 @@ def test_every_class_of_a_view_has_a_style_and_every_style_a_view():
     assert used == styles
 
 
-def test_every_reason_of_an_update_is_known_in_words():
+def test_every_reason_of_an_update_has_a_label():
     folder = PLUGIN / "includes"
     found: set[str] = set()
     for source in (folder / "updates").glob("*.php"):
@@ -119,7 +119,7 @@ def test_every_reason_of_an_update_is_known_in_words():
         found |= set(re.findall(r"'(?:failed|refused)', '([a-z_]+)'", text))
         found |= set(re.findall(r"\$this->refusal = '([a-z_]+)';", text))
         found |= set(re.findall(r"^\t\t'[a-z_]+' +=> '([a-z]+_[a-z_]+)',$", text, re.MULTILINE))
-    told = (folder / "admin" / "class-siteagent-update-reasons.php").read_text("utf-8")
-    labels = set(re.findall(r"^\t\t\t'([a-z_]+)'\s*=> __\(", told, re.MULTILINE))
+    reasons = (folder / "admin" / "class-siteagent-update-reasons.php").read_text("utf-8")
+    labels = set(re.findall(r"^\t\t\t'([a-z_]+)'\s*=> __\(", reasons, re.MULTILINE))
     assert {"busy", "fatal_after", "permission_off", "package_changed", "requires_php"} <= found
     assert found <= labels

@@ -1,4 +1,4 @@
-"""Orders for changes, as a dashboard would give them, and the look at a site's disk around them."""
+"""Send changes to a site as a dashboard does, and read the site's disk before and after."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ DEADLINE_S = 120.0
 
 
 def item_of(wp: Any, component: str, to: str, *, kind: str = "plugin") -> dict[str, str]:
-    """One step from whatever is installed."""
+    """Return a plan's item: the update of this component from the installed version."""
     return {"kind": kind, "id": component, "from": version(wp, component, kind=kind), "to": to}
 
 
 @functools.cache
 def about(wp: Any, keyid: str) -> tuple[str, str, str]:
-    """The site's own name under this connection, its WordPress and its PHP; asked once."""
+    """Return the site's UUID, WordPress version and PHP version, cached by connection."""
     return wp.evaluate(
         "return array(siteagent()->site_identity()->uuid(), get_bloginfo('version'), PHP_VERSION);"
     )
@@ -46,7 +46,7 @@ def about(wp: Any, keyid: str) -> tuple[str, str, str]:
 
 @dataclass
 class ApprovedChange:
-    """A change as somebody approved it; every part can be spoilt."""
+    """An approved change with a signed plan; a test can replace every part of it."""
 
     paired: Paired
     plan: dict[str, Any]
@@ -86,33 +86,33 @@ class ApprovedChange:
         return self.plan["op_id"]
 
     def send(self, *, deadline_s: float = DEADLINE_S, **changed: Any) -> dict[str, Any]:
-        """What the site answered; raises CallError for everything that is no answer."""
-        given = {**self.signed(), **changed}
-        return ask(self.paired, self.op, deadline_s=deadline_s, **given)
+        """Send the plan; return the site's response. Raises CallError without a valid one."""
+        arguments = {**self.signed(), **changed}
+        return ask(self.paired, self.op, deadline_s=deadline_s, **arguments)
 
     def signed(self) -> dict[str, Any]:
-        """The arguments that carry it."""
+        """Return the operation's arguments with the signed plan."""
         raw = canonical(self.plan)
         sig = keys.sign_plan(self.seed, raw)
-        told = {"op_id": self.op_id, "plan": b64u(raw), "sig": b64u(sig)}
-        return {**told, "checkpoint": checkpoint_of(self.paired, 1, 1)}
+        arguments = {"op_id": self.op_id, "plan": b64u(raw), "sig": b64u(sig)}
+        return {**arguments, "checkpoint": checkpoint_of(self.paired, 1, 1)}
 
     def status(self) -> dict[str, Any]:
         return ask(self.paired, "change.status", op_id=self.op_id)
 
 
-def ask(paired: Paired, op: str, *, deadline_s: float = DEADLINE_S, **given: Any) -> dict[str, Any]:
+def ask(paired: Paired, op: str, *, deadline_s: float = DEADLINE_S, **args: Any) -> dict[str, Any]:
     reply = site_client.call(
-        paired.channel, op, given, by="Ben", allow_nets=NETS, deadline_s=deadline_s
+        paired.channel, op, args, by="Ben", allow_nets=NETS, deadline_s=deadline_s
     )
     return reply.document
 
 
 def grant(wp: Any, *permissions: str, here: bool = False) -> None:
-    """What the owner's form in wp-admin does."""
+    """Grant permissions as the owner's form in wp-admin does."""
     names = ", ".join(f"'{permission}'" for permission in permissions)
-    asked = "true" if here else "false"
-    wp.evaluate(f"return siteagent()->permissions()->grant(array({names}), {asked});")
+    approval_on_site = "true" if here else "false"
+    wp.evaluate(f"return siteagent()->permissions()->grant(array({names}), {approval_on_site});")
 
 
 def version(wp: Any, component: str, *, kind: str = "plugin") -> str:
@@ -122,8 +122,8 @@ def version(wp: Any, component: str, *, kind: str = "plugin") -> str:
     )
 
 
-# Every file of a component, and what else a change could touch.
-_PRINT = """
+# All files of a component, and what SiteAgent could leave on the disk.
+_DISK_STATE = """
 Siteagent_Report::load_admin_includes();
 $component = new Siteagent_Component('%(kind)s', '%(id)s');
 $seen = array('version' => $component->version(), 'active' => $component->is_active());
@@ -142,29 +142,29 @@ return $seen;
 
 
 def disk(wp: Any, component: str, *, kind: str = "plugin") -> dict[str, Any]:
-    """A component to the byte and the second, and what SiteAgent left around it."""
-    return wp.evaluate(_PRINT % {"kind": kind, "id": component})
+    """Return a component's version, file hashes and times, and SiteAgent's leftover files."""
+    return wp.evaluate(_DISK_STATE % {"kind": kind, "id": component})
 
 
 def update(wp: Any, slug: str, to: str, *, kind: str = "plugin", **about: Any) -> None:
-    """From now on WordPress.org offers this version; the site has not heard of it yet."""
-    wp.evaluate(_offering(slug, to, kind, about))
+    """Publish an available update on WordPress.org; the site has not checked for it yet."""
+    wp.evaluate(_publish_update(slug, to, kind, about))
 
 
-def _offering(slug: str, to: str, kind: str, about: dict[str, Any]) -> str:
+def _publish_update(slug: str, to: str, kind: str, about: dict[str, Any]) -> str:
     listed = {"version": to, "requires": "6.0", "requires_php": "7.4", "tested": "7.1", **about}
     return (
         "$file = '/srv/wordpress.org/catalogue.json';"
         "$all = json_decode(file_get_contents($file), true);"
         f"$all['{kind}s']['{slug}'] = json_decode({php_text(json.dumps(listed))}, true);"
         "file_put_contents($file, json_encode($all));"
-        # An answer of less than a minute ago would still count.
+        # The site would reuse an answer that is less than a minute old.
         f"(new Siteagent_Update_Transient('{kind}s'))->mark_stale();"
     )
 
 
 def publish(wp: Any, path: str, files: Mapping[str, str | bytes]) -> None:
-    """A package on WordPress.org, of these files."""
+    """Publish a package of these files on WordPress.org."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():
@@ -173,7 +173,7 @@ def publish(wp: Any, path: str, files: Mapping[str, str | bytes]) -> None:
 
 
 def publish_package(wp: Any, path: str, package: bytes) -> None:
-    """The same, packed already."""
+    """Publish a package as it is on WordPress.org."""
     packed = b64encode(package).decode()
     wp.evaluate(
         f"$file = '/srv/wordpress.org/downloads.wordpress.org/{path}';"
@@ -185,7 +185,7 @@ def publish_package(wp: Any, path: str, package: bytes) -> None:
 def reset(
     wp: Any, slug: str, to: str, *, kind: str = "plugin", available: str = ""
 ) -> dict[str, Any]:
-    """The component as this fixture version has it, whatever a test made of it; and its disk."""
+    """Install this fixture version of a component; return its `disk()`."""
     files = {
         name: content.decode() for name, content in files_below(FIXTURES / f"{kind}s" / slug / to)
     }
@@ -196,22 +196,22 @@ def reset(
         f"foreach (json_decode({php_text(json.dumps(files))}) as $name => $text)"
         f'{{ file_put_contents("$root/{slug}/$name", $text); }}'
         "wp_clean_plugins_cache(); wp_clean_themes_cache();"
-        + (_offering(slug, available, kind, {}) if available else "")
-        + _PRINT % {"kind": kind, "id": component}
+        + (_publish_update(slug, available, kind, {}) if available else "")
+        + _DISK_STATE % {"kind": kind, "id": component}
     )
 
 
 def php_text(text: str) -> str:
-    """A PHP literal for any text."""
+    """Return a PHP string literal for any text."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 @contextmanager
 def injected_faults(wp: Any, **with_: Any) -> Iterator[None]:
-    """While it lasts, this is in the way (fault_injection.php)."""
-    told = php_text(json.dumps(with_))
+    """Inject these faults on the site for a while, see fault_injection.php."""
+    faults = php_text(json.dumps(with_))
     with must_use(wp, FAULT_INJECTION):
-        wp.evaluate(f"update_option('fault_injection', json_decode({told}, true));")
+        wp.evaluate(f"update_option('fault_injection', json_decode({faults}, true));")
         try:
             yield
         finally:
@@ -219,7 +219,7 @@ def injected_faults(wp: Any, **with_: Any) -> Iterator[None]:
 
 
 def reached(wp: Any, timeout_s: float = 30.0) -> int:
-    """The process that has come to where it sleeps. Asks no WordPress: it may be in maintenance."""
+    """Wait until a process sleeps; return its id. WordPress may be in maintenance mode."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         process = docker(
@@ -228,11 +228,11 @@ def reached(wp: Any, timeout_s: float = 30.0) -> int:
         if process:
             return int(process)
         time.sleep(0.05)
-    raise AssertionError("nobody came that far")
+    raise AssertionError("no process has reached this point")
 
 
 def wake(wp: Any) -> None:
-    """Have the process that sleeps there go on."""
+    """Wake the sleeping process."""
     docker("exec", wp.container, "rm", "/tmp/fault_injection")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.plugin.support.real_wordpress import RealWordPress
 
-# Another release of this very WordPress, with nothing but its number changed.
+# A release that differs from the site's own WordPress only in its version number.
 _RELEASE = """
 $to = '%(to)s';
 $file = "/srv/wordpress.org/downloads.wordpress.org/release/wordpress-%(named)s-no-content.zip";
@@ -37,20 +37,20 @@ return $zip->close();
 
 
 def core(site: RealWordPress) -> dict[str, str]:
-    """The step to what WordPress.org offers here: the next minor release, unless told otherwise."""
-    here, there = site.evaluate(
+    """Return a plan's item: the update of WordPress to the version that WordPress.org offers."""
+    installed, available = site.evaluate(
         "Siteagent_Report::load_admin_includes();"
         "$core = new Siteagent_Component('core', 'core');"
         "return array($core->version(), $core->available_update()['version']);"
     )
-    return {"kind": "core", "id": "core", "from": here, "to": there}
+    return {"kind": "core", "id": "core", "from": installed, "to": available}
 
 
 def release(site: RealWordPress, named: str, to: str, *, whole: bool = False) -> None:
     """Publish this site's WordPress as release `to` in the package of release `named`.
 
-    Without `whole`, the package has the PHP files alone. These are 1,300 of 3,300 files and a fifth
-    of the bytes, and an update treats the others alike.
+    Without `whole`, the package has only the PHP files: 1,300 of 3,300 files and a fifth of the
+    bytes. An update treats the other files in the same way.
     """
-    wanted = {"named": named, "to": to, "whole": "true" if whole else "false"}
-    assert site.evaluate(_RELEASE % wanted) is True
+    values = {"named": named, "to": to, "whole": "true" if whole else "false"}
+    assert site.evaluate(_RELEASE % values) is True

@@ -1,4 +1,4 @@
-"""The dashboard's half of a pairing, without Aura around it: tokens, the handshake, calls."""
+"""Act as a dashboard without Aura: create tokens, pair, call a site."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app import keys
 from app.http import site_client
 from app.protocol import b64u, canonical, from_b64u, parse_json
 
-# Nobody listens there, so notices fail at once and tests do not depend on them.
+# No server listens there, so notices fail at once and tests do not depend on them.
 ORIGIN = "http://127.0.0.1:9"
 NETS = (ip_network("127.0.0.0/8"),)
 
@@ -35,19 +35,19 @@ def new_token(site_url: str, *, origin: str = ORIGIN, age_s: int = 0) -> keys.To
 
 
 def pair(token: keys.Token) -> Paired:
-    """Both round trips, at the address that works whatever the permalinks are."""
+    """Pair at the address that works with any permalinks; return the connection."""
     endpoint = f"{token.site_url}/?rest_route=/siteagent/v1/rpc"
     pairing, exchange = keys.pairing_keys(token.secret, token.pid), keys.Exchange.new()
     seed = keys.new_signing_key()
     channel = site_client.Channel(0, endpoint, token.keyid, pairing.d2s, pairing.s2d)
-    question = {
+    hello = {
         "pid": b64u(token.pid),
         "e_d": b64u(exchange.public),
         "sign_d": b64u(keys.signing_public(seed)),
         "dash": {"id": str(uuid.uuid4()), "origin": token.origin},
         "url": endpoint,
     }
-    answer = site_client.call(channel, "pair.hello", question, by="Ana", allow_nets=NETS)
+    answer = site_client.call(channel, "pair.hello", hello, by="Ana", allow_nets=NETS)
     th = keys.transcript(answer.request_body, answer.body)
     session = keys.session_keys(exchange, from_b64u(answer.document["e_s"], 32), pairing.auth, th)
     live = site_client.Channel(0, endpoint, keys.key_id(th), session.d2s, session.s2d)
@@ -56,13 +56,13 @@ def pair(token: keys.Token) -> Paired:
 
 
 def head_of(answer: site_client.Reply) -> dict[str, Any]:
-    """The newest entry of the site's log, by its checkpoint."""
+    """Return the number and hash of the newest log entry from a response's checkpoint."""
     checkpoint = parse_json(from_b64u(answer.document["checkpoint"]["body"]))
     return {"n": checkpoint["n"], "hash": checkpoint["hash"]}
 
 
 def checkpoint_of(paired: Paired, n: int, at: int, digest: str = "") -> dict[str, str]:
-    """How far the dashboard's audit log reaches, as it would sign it."""
+    """Return a signed checkpoint of the dashboard's audit log."""
     body = canonical(
         {
             "v": 1,

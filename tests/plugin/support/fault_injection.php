@@ -1,11 +1,11 @@
 <?php
 /**
- * Plugin Name: Meddling
- * Description: Gets in the way of a change as hosts, caches and other plugins do, where a test says so.
+ * Plugin Name: Fault injection
+ * Description: Disturbs a change as hosts, caches and other plugins do.
  * Version: 1.0
  * Author: Aura test bed
  *
- * The option "fault_injection" says what is in the way; without it nothing is.
+ * The option "fault_injection" selects the faults; without it there are none.
  */
 
 declare( strict_types=1 );
@@ -14,7 +14,7 @@ defined( 'ABSPATH' ) || exit;
 
 $fault_injection = (array) get_option( 'fault_injection', array() );
 
-// What somebody wrote into wp-config.php, and what another plugin filters.
+// Constants as in wp-config.php, and filters as of another plugin.
 foreach ( (array) ( $fault_injection['constants'] ?? array() ) as $name => $value ) {
 	define( $name, $value );
 }
@@ -22,7 +22,7 @@ foreach ( (array) ( $fault_injection['filters'] ?? array() ) as $name => $value 
 	add_filter( $name, $value ? '__return_true' : '__return_false' );
 }
 
-// What a site gets that asks itself.
+// The response to a site's loopback requests.
 if ( isset( $fault_injection['loopback'] ) ) {
 	add_filter(
 		'pre_http_request',
@@ -42,8 +42,8 @@ if ( isset( $fault_injection['loopback'] ) ) {
 	);
 }
 
-// A slow download, a slow exchange of files, or a process that ends in the middle of it. It sleeps
-// until a test removes the file with its number, and so many seconds at most.
+// A slow download, a slow replacement of files, or a process that is killed meanwhile. The process
+// sleeps until a test deletes the file with its id, or until the seconds have passed.
 $sleep = static function ( int $seconds ): void {
 	$file  = get_temp_dir() . 'fault_injection';
 	$until = microtime( true ) + $seconds;
@@ -79,7 +79,7 @@ if ( isset( $fault_injection['sleep']['download'] ) ) {
 	);
 }
 if ( isset( $fault_injection['begins'] ) ) {
-	// Whoever begins a run looks first whether WordPress is at work on itself.
+	// A run begins by reading the lock of WordPress's own core updates.
 	add_filter(
 		'pre_option_core_updater.lock',
 		static function ( $passed ) {
@@ -89,7 +89,7 @@ if ( isset( $fault_injection['begins'] ) ) {
 	);
 }
 
-// Everything an upgrader is known to answer with, while nothing was installed.
+// All results that an upgrader is known to return when nothing was installed.
 if ( isset( $fault_injection['upgrader'] ) ) {
 	$fetched = false;
 	add_filter(
@@ -135,12 +135,12 @@ if ( isset( $fault_injection['throws'] ) ) {
 	add_filter(
 		'upgrader_clear_destination',
 		static function (): void {
-			throw new LogicException( 'Somebody else\'s plugin broke in the middle.' );
+			throw new LogicException( 'Another plugin broke during the update.' );
 		},
 		99
 	);
 }
-// Installed after all, and an error told all the same.
+// An update that was installed, but is reported as an error.
 if ( isset( $fault_injection['complains'] ) ) {
 	add_filter(
 		'upgrader_post_install',

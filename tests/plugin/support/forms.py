@@ -1,4 +1,4 @@
-"""The forms and tabs of SiteAgent's screen, and people who fill them in."""
+"""List the forms and tabs of SiteAgent's screen, and submit them."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ TABS = (
 
 
 def nonce_of(wp, person: Person, form: str) -> str:
-    """The nonce of one form."""
+    """Return the nonce of a form for the person's session."""
     return nonces_of(wp, person, (form,))[form]
 
 
 def nonces_of(wp, person: Person, names: tuple[str, ...] = FORMS) -> dict[str, str]:
-    """The nonces that WordPress itself would print into the forms for this very session."""
-    cookies = {one.name: one.value for one in person.session.cookies}
+    """Return the nonces that WordPress prints into the forms for the person's session."""
+    cookies = {item.name: item.value for item in person.session.cookies}
     (cookie,) = [value for name, value in cookies.items() if "logged_in" in name]
     forms = ", ".join(f"'{form}'" for form in names)
     return wp.evaluate(

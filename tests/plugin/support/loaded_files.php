@@ -1,6 +1,6 @@
 <?php
 /**
- * Counts SiteAgent's loaded files once all plugins are loaded in the site's own request for updates, and at its end.
+ * Counts SiteAgent's loaded files in an update check: after all plugins are loaded, and at the end.
  */
 
 declare( strict_types=1 );

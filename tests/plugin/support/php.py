@@ -1,4 +1,4 @@
-"""A PHP process that answers questions about the plugin's pure classes (drive.php)."""
+"""Call the plugin's pure classes in a PHP process (drive.php)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DRIVE = Path(__file__).parents[2] / "php-fixtures" / "drive.php"
 
 
 class Refused(Exception):
-    """The plugin refused; `code` is its word for it."""
+    """The plugin refused; `code` is its error code."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -21,7 +21,7 @@ class Refused(Exception):
 
 
 class Php:
-    """One process for many questions; a notice or warning of PHP's ends it with a failure."""
+    """One PHP process for many calls; a PHP notice or warning ends it with a failure."""
 
     def __init__(self, command: list[str] | None = None) -> None:
         self._process = subprocess.Popen(
@@ -33,8 +33,8 @@ class Php:
         )
 
     def ask(self, what: str, **question: Any) -> Any:
-        """The answer; bytes go as base64. Raises Refused."""
-        plain = {
+        """Call an action of drive.php and return its result. Raises Refused."""
+        encoded = {
             f"{name}_b64" if isinstance(value, bytes) else name: (
                 b64(value) if isinstance(value, bytes) else value
             )
@@ -42,7 +42,7 @@ class Php:
         }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": what, **plain}) + "\n")
+        self._process.stdin.write(json.dumps({"do": what, **encoded}) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
@@ -53,7 +53,7 @@ class Php:
         return answer["ok"]
 
     def close(self) -> str:
-        """End the process; returns whatever PHP complained about."""
+        """End the process; return PHP's error output."""
         assert self._process.stdin is not None
         if not self._process.stdin.closed:
             self._process.stdin.close()

@@ -1,4 +1,4 @@
-"""Plans that name the package of an update, and packages that change after they were named."""
+"""Pin the package of an update in a plan, and change it afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.package_tree import inspect_archive
 from tests.plugin.support.changing import ask, php_text
 from tests.plugin.support.dashboard import Paired
 
-# The site answers a question about the same package again for an hour.
+# The site caches what it knows of a package for an hour.
 FORGET_ANSWERS = (
     'global $wpdb; $wpdb->query("DELETE FROM $wpdb->options WHERE option_name LIKE'
     " '%siteagent_package_%'\"); wp_cache_flush();"
@@ -20,26 +20,26 @@ FORGET_ANSWERS = (
 
 
 def tree_of(archive: bytes, folder: Path, layout: Layout = ONE_FOLDER) -> str:
-    """The digest of the files that a package leaves, as Aura computes it."""
+    """Return the digest of the files that a package installs, as Aura computes it."""
     path = folder / "package.zip"
     path.write_bytes(archive)
     return inspect_archive(path, layout).tree_sha256
 
 
 def precheck(paired: Paired, item: dict[str, Any]) -> dict[str, Any]:
-    """What the site answers about an update and its package."""
+    """Run the pre-check of an update and its package; return the site's response."""
     return ask(paired, "change.check", item={**item, "package": True})
 
 
 def pinned(facts: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
-    """The item of a plan that names the package of this answer."""
+    """Return a plan's item with the package of this pre-check."""
     names = ("package_host", "package_sha256", "tree_sha256")
     return {**item, **{name: facts[name] for name in names}}
 
 
 @contextmanager
 def must_use_code(wp: Any, code: str) -> Iterator[None]:
-    """While it lasts, each request runs this code."""
+    """Run this code in each request for a while."""
     file = "WPMU_PLUGIN_DIR . '/pinned.php'"
     folder = "is_dir(WPMU_PLUGIN_DIR) || mkdir(WPMU_PLUGIN_DIR);"
     wp.evaluate(f"{folder} return file_put_contents({file}, {php_text('<?php ' + code)});")

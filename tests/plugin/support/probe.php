@@ -1,19 +1,19 @@
 <?php
 /**
  * Plugin Name: Probe
- * Description: Tells what a page cost, and shows the same page as if SiteAgent were not active.
+ * Description: Measures a page, with SiteAgent active or not.
  * Version: 1.0
  * Author: Aura test bed
  *
- * A request with the header X-Probe gets, as JSON, the page it would have got and what made it.
- * With X-Without-SiteAgent the plugin is left out of the list of active ones, for that request.
+ * A request with the header X-Probe gets the page and its queries, files and options as JSON.
+ * With X-Without-SiteAgent the plugin is not active in that request.
  */
 
 declare( strict_types=1 );
 
 defined( 'ABSPATH' ) || exit;
 
-// What else begins with a visit would be counted as the page's.
+// Otherwise WP-Cron's work would be counted as the page's.
 defined( 'DISABLE_WP_CRON' ) || define( 'DISABLE_WP_CRON', true );
 
 if ( isset( $_SERVER['HTTP_X_WITHOUT_SITEAGENT'] ) ) {

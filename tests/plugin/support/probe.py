@@ -1,4 +1,4 @@
-"""Looks at pages of a real site from inside WordPress, also as if SiteAgent were not active."""
+"""Measure pages of a real site from inside WordPress, with SiteAgent active or not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOADED_FILES = Path(__file__).with_name("loaded_files.php")
 
 @contextmanager
 def must_use(wp: Any, source: Path) -> Iterator[None]:
-    """While it lasts, the site has this file among its must-use plugins."""
+    """Install this file as a must-use plugin for a while."""
     target = f"WPMU_PLUGIN_DIR . '/{source.name}'"
     code = source.read_text("utf-8").replace("\\", "\\\\").replace("'", "\\'")
     wp.evaluate(f"return file_put_contents({target}, '{code}');")
@@ -27,6 +27,6 @@ def must_use(wp: Any, source: Path) -> Iterator[None]:
 
 
 def look(wp: Any, page: str, *, active: bool) -> dict[str, Any]:
-    """A visitor's look at a page, and what it took to make it; needs probe.php on the site."""
+    """Request a page as a visitor; return what probe.php measured."""
     headers = {"X-Probe": "1"} | ({} if active else {"X-Without-SiteAgent": "1"})
     return dict(json.loads(requests.get(wp.url + page, headers=headers, timeout=60).text))

@@ -1,4 +1,4 @@
-"""Real WordPress sites as Aura's own code pairs and updates them, with a clock that tests move."""
+"""Connect real WordPress sites to Aura's own code, with a clock that tests control."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _DOWNLOADS = "srv/wordpress.org/downloads.wordpress.org"
 
 
 class RealSite:
-    """A site behind Aura: what FakeSite plays, on a real WordPress.
+    """A real WordPress with the interface of FakeSite.
 
-    A site judges times by the clock of this machine. The tests' clock is hours behind it, so that
-    an hour can pass for Aura at once. Requests are signed by the clock of this machine.
+    The site and the signatures of requests use the clock of this machine. The tests' clock is hours
+    behind it, so that a test can let an hour pass for Aura.
     """
 
     def __init__(self, wp: RealWordPress, clock: Clock) -> None:
@@ -51,6 +51,6 @@ class RealSite:
 
 
 def published(*names: str) -> Mapping[str, bytes]:
-    """The packages of these names on the WordPress.org of the test sites, by their path."""
-    known = dict(repository_files())
-    return {f"/plugin/{name}.zip": known[f"{_DOWNLOADS}/plugin/{name}.zip"] for name in names}
+    """Return packages of the test sites' WordPress.org by their path."""
+    files = dict(repository_files())
+    return {f"/plugin/{name}.zip": files[f"{_DOWNLOADS}/plugin/{name}.zip"] for name in names}

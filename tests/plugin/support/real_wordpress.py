@@ -1,4 +1,4 @@
-"""A running WordPress with SiteAgent, and PHP to look inside it."""
+"""A running WordPress with SiteAgent, and PHP code run inside it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from tests.wordpress.site import WordPress
 
 
 class RealWordPress:
-    """A site as the plugin's tests see it.
-
-    `url` is the address of one site of it, where there are several.
-    """
+    """A WordPress site; `url` is the address of one site of a network."""
 
     def __init__(self, site: WordPress, url: str = "") -> None:
         self._site = site

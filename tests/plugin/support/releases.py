@@ -1,4 +1,4 @@
-"""Releases of SiteAgent as the dashboard of a test site offers them, right and wrong ones."""
+"""Publish releases of SiteAgent on the dashboard of a test site, valid or not."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from app import keys
 from app.domain.plugin_package import build_plugin_zip
 from app.protocol import b64u
 
-# Its files lie beside those of WordPress.org (tests/wordpress/php/wordpress-org.php).
+# tests/wordpress/php/wordpress-org.php serves its files as well as WordPress.org's.
 DASHBOARD = "https://aura.example"
 KEY = bytes(range(1, 33))
 PUBLIC = keys.signing_public(KEY)
 
 
 def installed_package() -> bytes:
-    """SiteAgent as it is here, with the key that the tests sign releases with."""
+    """Return SiteAgent's package with the public key for the tests' releases."""
     return build_plugin_zip(release_key=PUBLIC)
 
 
 def trust_test_key(wp: Any) -> None:
-    """Let the SiteAgent that is installed accept the releases of these tests."""
+    """Make the installed SiteAgent accept the tests' releases."""
     wp.evaluate(
         f"return file_put_contents(dirname(SITEAGENT_FILE) . '/release-key.pub', '{b64u(PUBLIC)}');"
     )
@@ -33,17 +33,17 @@ def trust_test_key(wp: Any) -> None:
 def publish_release(
     wp: Any, version: str, package: bytes, *, seed: bytes = KEY, sent: bytes = b"", **changed: Any
 ) -> dict[str, Any]:
-    """Have the dashboard offer this package; `sent` is what it sends in its place."""
+    """Publish a release on the dashboard; `sent` replaces the package that it serves."""
     fields = release_fields(version, package, seed=seed) | changed
     write(wp, "release.json", json.dumps(fields).encode())
     write(wp, f"{fields['sha256']}.zip", sent or package)
-    # An answer of less than a minute ago would still count.
+    # The site would reuse an answer that is less than a minute old.
     wp.evaluate("(new Siteagent_Update_Transient('plugins'))->mark_stale();")
     return fields
 
 
 def release_fields(version: str, package: bytes, *, seed: bytes = KEY) -> dict[str, Any]:
-    """What a dashboard's release.json says of this package."""
+    """Return the fields of a dashboard's release.json for this package."""
     sha256 = hashlib.sha256(package).hexdigest()
     return {
         "v": 1,
@@ -58,7 +58,7 @@ def release_fields(version: str, package: bytes, *, seed: bytes = KEY) -> dict[s
 
 
 def put_release(folder: Path, version: str, package: bytes) -> None:
-    """Write this release into the folder that a running dashboard offers."""
+    """Write a release into the folder from which a running dashboard serves releases."""
     fields = release_fields(version, package)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{fields['sha256']}.zip").write_bytes(package)

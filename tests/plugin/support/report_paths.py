@@ -1,4 +1,4 @@
-"""List the places of values in a report."""
+"""List the paths of the values in a report."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from typing import Any
 
 
 def paths(value: Any, at: str = "") -> set[str]:
-    """Every place of a value in a report, lists written as []."""
+    """Return the paths of all values in a report, with lists written as []."""
     if isinstance(value, dict):
-        return {
-            one for key, item in value.items() for one in paths(item, f"{at}.{key}" if at else key)
-        }
+        return {p for key, item in value.items() for p in paths(item, f"{at}.{key}" if at else key)}
     if isinstance(value, list):
-        return {one for item in value for one in paths(item, f"{at}[]")}
+        return {p for item in value for p in paths(item, f"{at}[]")}
     return {at}

@@ -1,4 +1,4 @@
-"""Request new keys as the dashboard does, or with a part of the plan spoilt."""
+"""Request new keys as the dashboard does, or with a changed part of the plan."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.plugin.support.dashboard import Paired, checkpoint_of
 
 @dataclass
 class Plan:
-    """A rotation as the dashboard would request it; every part can be spoilt."""
+    """A key rotation as the dashboard requests it; a test can replace every part of it."""
 
     paired: Paired
     document: dict[str, Any]
@@ -44,17 +44,17 @@ class Plan:
         return canonical(self.document)
 
     def send(self, **changed: Any) -> Reply:
-        given = {
+        arguments = {
             "op_id": self.document["op_id"],
             "plan": b64u(self.bytes),
             "sig": b64u(keys.sign_plan(self.seed, self.bytes)),
             "sig_next": None,
             "checkpoint": self.checkpoint,
         }
-        return self.paired.ask("keys.rotate", **{**given, **changed})
+        return self.paired.ask("keys.rotate", **{**arguments, **changed})
 
     def next(self, reply: Reply) -> Paired:
-        """The connection under the next generation."""
+        """Return the connection with the keys of the next generation."""
         e_s = from_b64u(reply.document["e_s"], 32)
         th = keys.rotation_transcript(self.bytes, e_s)
         old = self.paired.channel

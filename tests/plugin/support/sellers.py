@@ -1,4 +1,4 @@
-"""Paid plugins on a test site, registering their updaters as real sellers do."""
+"""Install paid plugins whose updaters register as those of real sellers do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TEMPLATE = (_FOLDER / "seller.php.template").read_text("utf-8")
 SHOP = _FOLDER / "shop.php"
 INSTALLED, AVAILABLE = "1.0", "2.0"
 
-# How sellers' updaters register, by the name they have in the reviews, and the PHP that does it.
+# By slug: the name of a seller's updater, and the PHP code that registers it.
 # `when_stored` filters the list as WordPress stores it, `when_read` as WordPress reads it.
 _ON_INIT_FOR_MANAGERS = """add_action('init', function () {
     if (!current_user_can('manage_options') && !is_cron()) { return; }
@@ -48,7 +48,7 @@ PATTERNS = {
         "add_action('init', function () { if (is_user_logged_in()) { when_stored(); } });",
     ),
 }
-# Those that add to the list as it is stored, where it can be lost.
+# The sellers that add to the stored list, from which an update can be lost.
 STORED = tuple(name for name in PATTERNS if name not in ("p07", "p08", "p09"))
 
 
@@ -57,7 +57,7 @@ def file_of(slug: str) -> str:
 
 
 def source(slug: str, version: str, pattern: str, register: str, package: str = "") -> str:
-    """The plugin's one file."""
+    """Return the source of the plugin's only file."""
     values = {
         "register": register,
         "pattern": pattern,
@@ -73,9 +73,9 @@ def source(slug: str, version: str, pattern: str, register: str, package: str = 
 
 
 def install(wp: Any, slug: str, pattern: str, register: str, package: str = "") -> None:
-    """Put version 1.0 on the site and 2.0 into its seller's shop; it is active."""
+    """Install and activate version 1.0, and publish version 2.0 in the seller's shop."""
     old, new = (
-        source(slug, one, pattern, register, package).encode() for one in (INSTALLED, AVAILABLE)
+        source(slug, v, pattern, register, package).encode() for v in (INSTALLED, AVAILABLE)
     )
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:

@@ -1,4 +1,4 @@
-"""Settings of the web server under a real WordPress, and other web servers beside it."""
+"""Run commands on the machine of a real WordPress, and change its PHP settings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from tests.wordpress.engine import docker
 
 _FILE = "for one in /etc/php/*/apache2/conf.d; do %s; done"
-# Ends when the last process that knows the former settings has ended. One that its parent has not
-# waited for yet answers no request.
+# Waits until all processes with the former settings have ended. A zombie process answers no
+# request, so it counts as ended.
 _RESTART = """
 set +u; . /etc/apache2/envvars
 former=$(pgrep --parent "$(cat "$APACHE_PID_FILE")")
@@ -26,13 +26,13 @@ done
 
 
 def shell(wp: Any, script: str) -> str:
-    """What this script printed, run as root on the machine of the site."""
+    """Run a script as root on the machine of the site; return its output."""
     return docker("exec", "-i", wp.container, "bash", "-euc", script)
 
 
 @contextmanager
 def php_settings(wp: Any, settings: str) -> Iterator[None]:
-    """While it lasts, php.ini of the web server says this too; PHP is restarted twice."""
+    """Add settings to the web server's php.ini for a while; this restarts PHP twice."""
     write = f"printf '%s\\n' '{settings}' > $one/zz-setting.ini"
     shell(wp, f"{_FILE % write}; {_RESTART}")
     try:

@@ -15,7 +15,7 @@ UNAUTHORIZED = {"siteagent": 1, "code": "unauthorized"}
 
 
 def connect(wp, origin: str = ORIGIN) -> Paired:
-    """What an administrator's consent does, without the forms."""
+    """Connect a site as an administrator does, without the forms."""
     token = new_token(wp.url, origin=origin)
     accept = "$p = siteagent()->pairing(); $p->accept($p->read_token('%s'), true, 'user:1');"
     wp.evaluate(accept % token.text())
@@ -23,17 +23,17 @@ def connect(wp, origin: str = ORIGIN) -> Paired:
 
 
 def sign(paired: Paired, document: dict[str, Any] | bytes, **changed: Any) -> protocol.SentRequest:
-    """A request with a right MAC over whatever it holds."""
+    """Return a request with a valid signature over any body."""
     body = document if isinstance(document, bytes) else protocol.canonical(document)
     channel = paired.channel
-    given = {
+    options = {
         "key": channel.send_key,
         "keyid": channel.keyid,
         "created": int(time.time()),
         "nonce": protocol.new_nonce(),
     }
     url = changed.pop("url", channel.endpoint)
-    return protocol.sign_request(url, body, **{**given, **changed})
+    return protocol.sign_request(url, body, **{**options, **changed})
 
 
 def ping(paired: Paired, **changed: Any) -> protocol.SentRequest:
@@ -41,12 +41,12 @@ def ping(paired: Paired, **changed: Any) -> protocol.SentRequest:
 
 
 def send(sent: protocol.SentRequest, **changed: Any) -> requests.Response:
-    given = {"url": sent.url, "data": sent.body, "headers": sent.headers, "method": "POST"}
-    return requests.request(**{**given, **changed}, timeout=30, allow_redirects=False)
+    options = {"url": sent.url, "data": sent.body, "headers": sent.headers, "method": "POST"}
+    return requests.request(**{**options, **changed}, timeout=30, allow_redirects=False)
 
 
 def document_of(paired: Paired, sent: protocol.SentRequest, answer: requests.Response) -> Any:
-    """A signed answer's content; fails when the signature is not this site's."""
+    """Verify the signature of a response; return its document."""
     protocol.verify_response(
         sent,
         status=answer.status_code,
@@ -65,7 +65,7 @@ def refused_as(code: str, paired: Paired, sent: protocol.SentRequest, **changed:
 
 
 def is_turned_away(answer: requests.Response) -> bool:
-    """Exactly what every stranger gets: nothing in it tells why."""
+    """Return whether a response is the unsigned 401 for every invalid request, without a reason."""
     return (
         answer.status_code == 401
         and answer.json() == UNAUTHORIZED
@@ -75,7 +75,7 @@ def is_turned_away(answer: requests.Response) -> bool:
 
 
 def forget(wp) -> None:
-    """End whatever there is, as an administrator would, and take the pasted text away."""
+    """End the connection or pairing as an administrator does, and delete pasted tokens."""
     wp.evaluate(
         """
         $state = siteagent()->connection_store()->state();

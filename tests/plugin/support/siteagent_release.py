@@ -1,4 +1,4 @@
-"""Make another release of SiteAgent, and have the dashboard of a test site offer it."""
+"""Build another release of SiteAgent, and publish it on the dashboard of a test site."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ AGENT = "siteagent/siteagent.php"
 HERE, NEXT = "0.1.0", "0.2.0"
 
 
-# What spoils a version: the file, the text in it, and the text in its place.
+# Replacements that break a version: by file, the text and its replacement.
 Spoilt = Mapping[str, tuple[str, str]]
 
 
 def package(version: str = NEXT, spoilt: Spoilt | None = None, *, header: str = "") -> bytes:
-    """SiteAgent as it is here, under another number; `header` is what its header says instead."""
+    """Build SiteAgent with another version; `header` is a different version for its header."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "siteagent"
         shutil.copytree(SOURCE, source)
@@ -29,10 +29,10 @@ def package(version: str = NEXT, spoilt: Spoilt | None = None, *, header: str = 
         replace(
             source / "siteagent.php", f"Version:           {HERE}", f"Version: {header or version}"
         )
-        for one in (source / "includes").rglob("class-siteagent-*.php"):
+        for file in (source / "includes").rglob("class-siteagent-*.php"):
             # A process that runs the old version must not load a file of the new one.
             replace(
-                one,
+                file,
                 "defined( 'ABSPATH' ) || exit;",
                 "defined( 'ABSPATH' ) || exit;\n"
                 f"if ( '{HERE}' === SITEAGENT_VERSION ) {{"
@@ -54,7 +54,7 @@ def available(wp, version: str = NEXT, spoilt: Spoilt | None = None, **changed: 
     publish_release(wp, version, package(version, spoilt, **changed))
 
 
-# Without WordPress, which may not load.
+# Run without WordPress, which may not load.
 _PUT_BACK = """<?php
 $there = '/var/www/wordpress/wp-content/plugins';
 foreach (array_merge(glob("$there/../siteagent-probation"), array("$there/siteagent")) as $folder) {
@@ -69,7 +69,7 @@ $zip->close();
 unlink('/tmp/agent.zip');
 """
 
-# Apache would run code of the version before for as long as it does not look at a file again.
+# Apache would run the former version until it checks the files for changes again.
 _FORGET_CODE = """
 $others = array(SITEAGENT_FILE, dirname(SITEAGENT_FILE) . '/hooks.php');
 foreach (siteagent_classes() + $others as $file) {
@@ -85,6 +85,6 @@ def put_back(wp) -> None:
 
 
 def mixed(wp) -> str | bool:
-    """Which request ran the old version and loaded a file of the new one, or False."""
+    """Return the request in which the old version loaded a file of the new one, or False."""
     found: str | bool = wp.evaluate("return @file_get_contents('/tmp/mixed');")
     return found

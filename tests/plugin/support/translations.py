@@ -20,8 +20,8 @@ CATALOGUE = "/srv/wordpress.org/catalogue.json"
 
 
 def translate(wp, updated: str, *, inside: str = "", mo: bytes = EMPTY_MO) -> None:
-    """WordPress.org has a German translation revised then; `inside` is what its file says."""
-    one = {
+    """Publish a German translation of this revision; `inside` is the revision in its file."""
+    listed = {
         "type": "plugin",
         "slug": "contact-desk",
         "language": "de_DE",
@@ -30,7 +30,7 @@ def translate(wp, updated: str, *, inside: str = "", mo: bytes = EMPTY_MO) -> No
     }
     wp.evaluate(
         f"$all = json_decode(file_get_contents('{CATALOGUE}'), true);"
-        f"$all['translations'] = json_decode({php_text(json.dumps([one]))}, true);"
+        f"$all['translations'] = json_decode({php_text(json.dumps([listed]))}, true);"
         f"file_put_contents('{CATALOGUE}', json_encode($all));"
     )
     stamp = inside or updated

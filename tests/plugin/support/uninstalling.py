@@ -6,10 +6,10 @@ UNINSTALL = """
 require_once ABSPATH . 'wp-admin/includes/admin.php';
 deactivate_plugins('siteagent/siteagent.php');
 add_filter('pre_http_request', function ($_, $args, $url) {
-    $GLOBALS['told'][] = array($url, $args['body']);
+    $GLOBALS['sent'][] = array($url, $args['body']);
     return array('response' => array('code' => 200), 'body' => '', 'headers' => array());
 }, 10, 3);
-$GLOBALS['told'] = array();
+$GLOBALS['sent'] = array();
 uninstall_plugin('siteagent/siteagent.php');
-return $GLOBALS['told'];
+return $GLOBALS['sent'];
 """

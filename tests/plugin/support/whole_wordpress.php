@@ -1,6 +1,6 @@
 <?php
 /**
- * Counts how often WordPress loads completely for a request to SiteAgent.
+ * Counts the requests to SiteAgent for which WordPress loads completely.
  */
 
 declare( strict_types=1 );

@@ -14,9 +14,9 @@ _HIDDEN = re.compile(r'<input type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*
 
 @dataclass
 class Person:
-    """Somebody at a browser; with an empty login nobody is signed in.
+    """A person with a browser session; a visitor if `login` is empty.
 
-    `screen` is where SiteAgent's settings lie: elsewhere for a whole network.
+    `screen` is the admin page of SiteAgent's settings, which differs for a network.
     """
 
     url: str
@@ -28,7 +28,7 @@ class Person:
     def __post_init__(self) -> None:
         if not self.login:
             return
-        # Without the form's field `testcookie`, WordPress asks for no cookie of an earlier page.
+        # Without the form's field `testcookie`, WordPress needs no cookie of an earlier page.
         answer = self.session.post(
             f"{self.url}/wp-login.php",
             data={"log": self.login, "pwd": self.password},
@@ -38,12 +38,12 @@ class Person:
         assert answer.status_code == 302, f"{self.login} could not sign in"
 
     def page(self, query: str = "", **options: object) -> requests.Response:
-        """The settings screen."""
+        """Request SiteAgent's settings screen."""
         address = f"{self.url}/wp-admin/{self.screen}?page=siteagent{query}"
         return self.session.get(address, timeout=60, **options)
 
     def send(self, action: str, **fields: str) -> requests.Response:
-        """A form's request exactly as given, with whatever nonce is in it."""
+        """Send a form with exactly these fields, including the nonce."""
         return self.session.post(
             f"{self.url}/wp-admin/admin-post.php",
             data={"action": action, **fields},
@@ -52,7 +52,7 @@ class Person:
         )
 
     def submit(self, page: str, action: str, **fields: str) -> str:
-        """Fill in the form for `action` that stands on `page`; returns the page that follows."""
+        """Submit the form for `action` on `page`; return the page that follows."""
         answer = self.send(action, **{**hidden(page, action), **fields})
         assert answer.status_code == 303, f"{answer.status_code} {words(answer.text)}"
         followed = self.session.get(answer.headers["Location"], timeout=60)
@@ -61,7 +61,7 @@ class Person:
 
 
 def hidden(page: str, action: str) -> dict[str, str]:
-    """The hidden fields, the nonce among them, of the form for `action`."""
+    """Return the hidden fields of the form for `action`, including the nonce."""
     for form in _FORM.findall(page):
         fields = {name: html.unescape(value) for name, value in _HIDDEN.findall(form)}
         if fields.get("action") == action:
@@ -70,7 +70,7 @@ def hidden(page: str, action: str) -> dict[str, str]:
 
 
 def words(page: str) -> str:
-    """What a person reads on a page, in one line."""
+    """Return the visible text of a page in one line."""
     inside = page.split('<div class="wrap siteagent">')[-1].split('<div id="wpfooter"')[0]
     text = html.unescape(re.sub(r"<[^>]+>", " ", inside))
     return re.sub(r"\s+", " ", text).strip()
