@@ -37,7 +37,7 @@ def test_an_update_ignored_after_its_proposal_is_not_approved(
     assert approve(proposed, ana, config, clock()).state == APPROVED
 
 
-def test_no_update_of_a_batch_with_an_ignored_one_is_approved(
+def test_an_ignored_update_cannot_be_approved(
     proposed: Change, ready: Site, ana: Actor, ben: Actor, config: Config, clock: Clock
 ) -> None:
     ignore(ready, ben, clock)
@@ -50,6 +50,8 @@ def test_no_update_of_a_batch_with_an_ignored_one_is_approved(
             config=config,
             now=clock(),
         )
+    proposed.refresh()
+    assert proposed.state == PROPOSED
 
 
 def test_an_update_ignored_after_its_approval_does_not_run(

@@ -228,7 +228,7 @@ def test_an_update_approved_inside_starts_at_once_and_ends_with_the_window(
     assert run_change(change, fake, config) == SUCCEEDED
 
 
-def test_the_site_itself_refuses_outside_of_the_window(
+def test_the_plan_is_valid_only_within_the_window(
     proposed: Change, ready: Site, ana: Actor, config: Config, clock: Clock, fake: Any
 ) -> None:
     set_window(ready, ana, clock)

@@ -23,7 +23,7 @@ from app.models.call_log import SiteCall
 from app.models.site_log import SiteLog, SiteLogEntry
 from app.models.sites import EXCESSIVE, Site
 from app.models.visibility import EVERYTHING
-from app.protocol import chain_genesis, site_log_hash
+from app.protocol import SentRequest, chain_genesis, site_log_hash
 from tests.support.factories import pair, read_log, read_report
 from tests.support.fakes import FakeSite, RecordingQueue
 
@@ -179,14 +179,18 @@ def test_two_reads_at_once_store_each_entry_once(
 
 
 def test_the_nonce_is_stored_before_the_call_is_sent(
-    paired: Site, fake: FakeSite, config: Config
+    paired: Site, fake: FakeSite, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counts: list[int] = []
-    fake.during = lambda op: counts.append(SiteCall.select().count())
-    before = SiteCall.select().count()
-    fake.losing.add("log")
+    is_stored: list[bool] = []
+    receive = fake.receive
+
+    def look_first(request: SentRequest) -> tuple[int, dict[str, str], bytes]:
+        is_stored.append(SiteCall.select().where(SiteCall.nonce == request.nonce).exists())
+        return receive(request)
+
+    monkeypatch.setattr(fake, "receive", look_first)
     read_log(paired, fake, config)
-    assert SiteCall.select().count() == before + 1
+    assert is_stored == [True]
 
 
 # ---- stored entries never change ----

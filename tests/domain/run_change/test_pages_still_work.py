@@ -237,13 +237,22 @@ def test_a_busy_site_is_asked_again(
 
 
 def test_a_revert_that_never_reached_the_site_is_sent_again(
-    approved: Change, fake: FakeSite, run: Do, page: SitePage, draws: Any
-) -> None:
+    approved: Change, fake: FakeSite, run: Do, page: SitePage, draws: Any, config: Config,
+    clock: Clock,
+) -> None:  # fmt: skip
     fake.during = lambda op: (
         fake.failing.append(ErrorCode.connection_refused) if op == "change.revert" else None
     )
     draws(whole, whole, without_action)
     assert run(approved) == UNKNOWN
+    fake.during = lambda op: None
+    clock.advance(seconds=30)
+    assert (
+        settlement.settle_change(
+            approved.id, config=config, call=fake.call, look=fake.look, now=clock
+        )
+        == ROLLED_BACK
+    )
 
 
 class Killed(BaseException):
