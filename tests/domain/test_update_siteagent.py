@@ -87,7 +87,7 @@ def test_it_cannot_be_proposed_as_a_plugin(available: Site, ben: Actor, clock: C
 
 
 @pytest.mark.parametrize("permission", [{"siteagent": False}, {}])
-def test_siteagent_is_not_proposed_without_the_owner_s_permission(
+def test_siteagent_is_not_proposed_without_the_owners_permission(
     available: Site, fake: FakeSite, config: Config, clock: Clock, permission: dict[str, bool]
 ) -> None:
     """An older SiteAgent does not report this permission at all."""

@@ -88,7 +88,7 @@ def test_the_upgrade_runs_as_approved_and_is_then_no_longer_listed(
 
 
 @pytest.mark.parametrize("permission", [{"database": False}, {}])
-def test_the_upgrade_is_not_proposed_without_the_owner_s_permission(
+def test_the_upgrade_is_not_proposed_without_the_owners_permission(
     waiting: Site, fake: FakeSite, config: Config, clock: Clock, permission: dict[str, bool]
 ) -> None:
     """An older SiteAgent does not report this permission at all."""

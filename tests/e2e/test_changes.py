@@ -135,7 +135,7 @@ def test_a_theme_and_a_translation_are_approved_in_one_go(
     assert look(shop, german) is True
 
 
-def test_a_version_that_breaks_the_site_is_taken_back(
+def test_a_version_that_breaks_the_site_is_rolled_back(
     page: Page, ben: Page, agency: RunningAura, shop: WordPress, album: Album
 ) -> None:
     aura_pages.set_up_or_sign_in(page, agency)

@@ -25,26 +25,26 @@ RELEASES = (
     ),
     Attack(
         "A package comes from another server than before",
-        attack_tests(_SOURCES, "test_a_package_from_another_host_than_before_is_told"),
+        attack_tests(_SOURCES, "test_a_package_from_a_different_host_than_before_is_reported"),
     ),
     Attack(
         "A mirror gives one site of a rollout other bytes than the others",
         attack_tests(
-            _WAVES, "test_a_mirror_that_serves_other_bytes_to_site_nine_stops_everything",
-            _WAVES, "test_other_bytes_seen_anywhere_hold_a_wave_that_has_not_started",
-            _REAL_SITES, "test_other_bytes_for_the_second_wave_are_refused_and_stop_everything",
+            _WAVES, "test_another_package_for_site_nine_stops_the_whole_rollout",
+            _WAVES, "test_another_package_seen_anywhere_holds_a_wave_that_has_not_started",
+            _REAL_SITES, "test_a_different_package_in_the_second_wave_stops_the_rollout",
         ),
     ),
     Attack(
         "A release breaks the first sites of a rollout, or no one knows what it did there",
         attack_tests(
             _WAVES,
-            "test_a_fatal_error_of_the_first_site_stops_the_rollout_and_names_the_site",
+            "test_a_fatal_error_on_the_first_site_stops_the_rollout",
             _WAVES, "test_an_unknown_result_is_no_success",
             _REAL_SITES,
-            "test_a_canary_whose_update_is_fatal_is_rolled_back_and_no_other_site_is_touched",
-            _RULE, "test_a_bad_end_on_a_first_site_holds_all_others",
-            _RULE, "test_no_evidence_is_no_proof",
+            "test_a_fatal_update_of_the_canary_stops_the_rollout",
+            _RULE, "test_a_failed_update_on_a_first_site_holds_all_others",
+            _RULE, "test_an_update_outside_of_aura_proves_nothing",
         ),
     ),
     Attack(
@@ -53,7 +53,7 @@ RELEASES = (
     ),
     Attack(
         "A server on the way answers for WordPress.org with another list of files",
-        attack_tests(_FILES, "test_the_list_is_asked_for_over_https_without_following_redirects"),
+        attack_tests(_FILES, "test_the_list_is_requested_over_https_without_redirects"),
     ),
     Attack(
         "A page of a site uses the browser that looks at it to reach Aura's network, to leave"

@@ -43,7 +43,7 @@ def test_only_the_files_count_and_not_how_they_are_packed(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", damaged())
-def test_a_package_that_lies_about_its_content_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_damaged_package_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(PackageRefused) as caught:
         inspected(tmp_path, damaged()[name])
     assert caught.value.code in (package_tree.UNREADABLE, package_tree.TOO_LARGE)

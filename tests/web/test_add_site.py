@@ -111,7 +111,7 @@ def test_a_viewer_cannot_add_a_site(as_cleo):
     assert Site.select().count() == 0
 
 
-def test_a_stranger_is_sent_to_sign_in(as_nobody):
+def test_a_visitor_is_sent_to_sign_in(as_nobody):
     assert as_nobody.get("/sites/new").status_code in (302, 303)
 
 
