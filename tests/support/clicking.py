@@ -26,7 +26,7 @@ class _Form:
 
 
 class _Page(HTMLParser):
-    """The links and the forms of a page; a checkbox is sent if it is checked."""
+    """Parse the links and forms of a page. Only a checked checkbox is sent."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A browser that a test plays, and an update whose pages it looks at."""
+"""A simulated browser, and an update whose pages it looks at."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Errors = tuple[str, ...]
 
 @dataclass
 class FakeBrowser:
-    """A browser whose pages say these errors, one look after the other; the last one for ever."""
+    """A browser that reports these errors, one list for each look; the last list repeats."""
 
     says: list[Errors | str]
     picture: bytes = b"RIFFpicture"

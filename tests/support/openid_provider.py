@@ -19,7 +19,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 CLIENT_ID = "aura"
-# With characters that have to be encoded.
+# Has characters that must be encoded.
 SECRET = "s3cret:& +%/"
 KEY = RSAKey.generate_key(2048, parameters={"kid": "first", "use": "sig"})
 OTHER_KEY = RSAKey.generate_key(2048, parameters={"kid": "first", "use": "sig"})
@@ -33,7 +33,7 @@ def signed(claims: dict[str, Any]) -> str:
 
 @dataclass
 class LocalProvider:
-    """The provider, and who is signed in there.
+    """An OpenID provider with one signed-in person.
 
     `claims` change those of the next ID token (None removes one), `configuration` the document of
     discovery, and `sign` how a token is made. `more_keys` come before its own one. `codes` are
@@ -63,7 +63,7 @@ class LocalProvider:
         }
 
     def authorize(self, asked: dict[str, str]) -> str:
-        """Return where the browser goes: back, with a code for the person who is signed in."""
+        """Return the redirect of the browser, with a code for the signed-in person."""
         code = token_urlsafe(16)
         self.codes[code] = asked
         answer = {"code": code, "state": asked["state"], "iss": self.issuer, **self.answer}
@@ -99,7 +99,7 @@ class LocalProvider:
 
 
 class ProviderServer(ThreadingHTTPServer):
-    """Serves one provider after another at the same address.
+    """A server for one provider after another at the same address.
 
     Several tests share it: ending one takes half a second.
     """

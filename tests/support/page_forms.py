@@ -10,7 +10,7 @@ TYPED = ("text", "email", "password", "search", "url", "date")
 
 @dataclass
 class Form:
-    """Where a form is sent, what it sends untouched, and what can be typed: name to limit.
+    """A form: its target, its prefilled values, and its editable fields with their limits.
 
     `limits` holds 0 for a field without a limit.
     """
@@ -49,7 +49,7 @@ class _Reader(HTMLParser):
 
 
 def forms_of(html: str) -> list[Form]:
-    """Every form of the page in which something can be typed."""
+    """Return every form of the page with an editable field."""
     reader = _Reader()
     reader.feed(html)
     return [form for form in reader.forms if form.limits]

@@ -1,4 +1,4 @@
-"""Have the releases of a reviewed update compared, as the workers do."""
+"""Compare the releases of a reviewed update, as the workers do."""
 
 from __future__ import annotations
 

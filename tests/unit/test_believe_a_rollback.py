@@ -1,4 +1,4 @@
-"""A site that says that it rolled an update back has to show the version of before."""
+"""A reported rollback counts only if the site reports the old version."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def told(version: str) -> outcomes.Outcome:
     return outcomes.from_answer(answer, ITEM, NOW)
 
 
-def test_with_the_version_of_before_it_is_believed() -> None:
+def test_a_rollback_with_the_old_version_is_confirmed() -> None:
     assert told("2.3.1").state == ROLLED_BACK
 
 
 @pytest.mark.parametrize("version", ["2.4.0", "", "2.3"])
-def test_with_another_version_nothing_is_known(version: str) -> None:
+def test_a_rollback_with_another_version_is_unknown(version: str) -> None:
     assert (told(version).state, told(version).reason) == (UNKNOWN, outcomes.NO_EVIDENCE)

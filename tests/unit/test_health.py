@@ -1,4 +1,4 @@
-"""The health check of a container asks the web process under the name that people use."""
+"""The health check of a container sends the public host name to the web process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.run import health
 
 @contextmanager
 def web_process(status: int) -> Iterator[tuple[int, list[tuple[str, str]]]]:
-    """The port of a server that answers this, and what it was asked: path and host."""
+    """Yield the port of a server with this answer, and the path and host of each request."""
     asked: list[tuple[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -42,7 +42,7 @@ def web_process(status: int) -> Iterator[tuple[int, list[tuple[str, str]]]]:
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """The environment of a container."""
+    """Return the environment of a container."""
     monkeypatch.setenv("AURA_VAR", str(tmp_path))
     monkeypatch.setenv("AURA_BIND", "0.0.0.0")
     monkeypatch.setenv("AURA_ORIGIN", "https://aura.example.com")
