@@ -120,7 +120,7 @@ def _finding(folder: Path) -> Iterator[Figure]:
         "a page far back": (EntryFilter(site=17), FOUND_IN // 3),
         "two words": (EntryFilter(words="plugin-17 failed"), None),
         "a word that is nowhere": (EntryFilter(words="nowhere"), None),
-        "what nobody did": (EntryFilter(person=99), None),
+        "a person without entries": (EntryFilter(person=99), None),
     }
     taken: list[float] = []
     worst, slowest = 0.0, ""

@@ -1,4 +1,4 @@
-"""How often an update is told as what it was: hundreds of them on real WordPress.
+"""How often an update's reported result is true: hundreds of updates on real WordPress.
 
     python -m bench.releases [machine [times]]
 
@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def _prove_kinds(lab: Lab) -> None:
-    """See what WordPress alone makes of each kind. Raises: RuntimeError for one that lies."""
+    """Install each kind with WordPress alone. Raises: RuntimeError if a kind is declared wrongly."""
     for kind in KINDS:
         broken = lab.by_wordpress_alone(kind)
         if kind.is_sound == bool(broken):

@@ -151,9 +151,9 @@ def _answers(wp: RealWordPress, paired: Paired) -> Iterator[Figure]:
 def _signing(wp: RealWordPress) -> Iterator[Figure]:
     code = _SIGNING.read_text(encoding="utf-8").removeprefix("<?php\n")
     # What is evaluated is not a file of its own, which alone may declare this.
-    told = wp.evaluate(code.replace("declare( strict_types=1 );", ""))
+    output = wp.evaluate(code.replace("declare( strict_types=1 );", ""))
     floor, sign, verify = "SHA-256 and HMAC alone", "signing a reply", "verifying a request"
-    seconds = {floor: told["floor"], sign: told["sign"], verify: told["verify"]}
+    seconds = {floor: output["floor"], sign: output["sign"], verify: output["verify"]}
     yield Figure.ratio("wire.sign.php", sign, floor, seconds)
     yield Figure.ratio("wire.verify.php", verify, floor, seconds)
 
@@ -173,8 +173,8 @@ def _pages(wp: RealWordPress) -> Iterator[Figure]:
     """How long WordPress is busy loading the plugin, which on a page is all that it does."""
     session, taken = requests.Session(), []
     for _ in range(_ROUNDS):
-        told = session.get(wp.url, headers={"X-Bench": "1"}, timeout=30).headers["Server-Timing"]
-        own = next(one for one in told.split(", ") if one.startswith("siteagent;"))
+        output = session.get(wp.url, headers={"X-Bench": "1"}, timeout=30).headers["Server-Timing"]
+        own = next(one for one in output.split(", ") if one.startswith("siteagent;"))
         taken.append(float(own.partition("dur=")[2]))
     what = "SiteAgent on the front page"
     yield Figure.absolute("site.front.ms", what, median(taken), "ms", target=0.1)

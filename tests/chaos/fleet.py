@@ -41,7 +41,7 @@ class Fleet:
         self.ben = Actor.of(make_user("Ben", "operator"), "192.0.2.2")
 
     def add(self, homes: list[str], plugins: int, dice: random.Random) -> None:
-        """Pair sites with this many outdated plugins each; the dice say how each update ends."""
+        """Pair sites with this many outdated plugins each, and random results of updates."""
         for home in homes:
             fake = FakeSite(home, self.now, _report(home, plugins))
             for ident in _idents(plugins):
@@ -52,7 +52,7 @@ class Fleet:
             self.sites[site.id] = fake
 
     def propose(self) -> None:
-        """Ben wants every update there is."""
+        """Propose every available update, as Ben."""
         now = self.now()
         window = Window(now, now + timedelta(days=13))
         for number, fake in self.sites.items():
@@ -66,7 +66,7 @@ class Fleet:
                 proposals.create_proposals(wanted, by=self.ben, **terms)
 
     def look_after(self) -> None:
-        """Ana approves what waits, and looks after what went wrong."""
+        """Approve pending updates and check failed ones, as Ana."""
         for change in Change.select().where(Change.state == PROPOSED):
             approvals.approve_changes(
                 [change],

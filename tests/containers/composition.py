@@ -1,4 +1,4 @@
-"""compose.yaml, started as its documentation says, under a project name of its own."""
+"""Start compose.yaml as its documentation says, under its own project name."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ class Composition:
         return done.stdout
 
     def containers(self, service: str) -> list[str]:
-        """The ids of the running containers of a service."""
+        """Return the ids of the running containers of a service."""
         return self.compose("ps", "--quiet", service).split()
 
     def output(self, service: str) -> str:
         return self.compose("logs", "--no-log-prefix", service)
 
     def ip_of(self, service: str, network: str) -> str:
-        """The address of a service's container, which this machine reaches directly."""
+        """Return the address of a service's container, which this machine reaches directly."""
         field = f'{{{{(index .NetworkSettings.Networks "{self.project}_{network}").IPAddress}}}}'
         return docker("inspect", "--format", field, self.containers(service)[0]).strip()
 
     def gateway_of(self, network: str) -> str:
-        """The address of this machine in one of the networks."""
+        """Return the address of this machine in one of the networks."""
         field = "{{(index .IPAM.Config 0).Gateway}}"
         found = docker("network", "inspect", "--format", field, f"{self.project}_{network}")
         return found.strip().partition("/")[0]
@@ -109,9 +109,9 @@ def labelled(project: str) -> tuple[str, str]:
 def kill_everything(container: str) -> None:
     """Kill every process of a container with signal 9, but for its first one, which then ends.
 
-    `docker kill` would be taken for a wish to stop the container for good.
+    Docker would not restart the container after `docker kill`.
     """
-    # The shell may be among the killed, so its exit status says nothing.
+    # The shell may be killed too, so its exit status is ignored.
     with suppress(EngineFailed):
         docker("exec", container, "sh", "-c", "kill -9 -1")
 

@@ -1,4 +1,4 @@
-"""A person at the pages of an Aura in a container, without a browser."""
+"""A visitor of Aura in a container, without a browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXPORT_S = 120
 
 
 class Visitor:
-    """Somebody at `address`; `authorities` is the file with who signs certificates there."""
+    """A visitor of `address`; `authorities` is the file with the CA certificates."""
 
     def __init__(self, address: str, authorities: str = "") -> None:
         self.address = address

@@ -52,7 +52,7 @@ def pair(page: Page, wp_admin: Page, agency: RunningAura, shop: WordPress) -> No
 
 
 def allow(wp_admin: Page, shop: WordPress, *permissions: str) -> None:
-    """The site's owner ticks what the dashboard may update."""
+    """Allow updates in wp-admin, as the site's owner."""
     wp_admin_pages.open_settings(wp_admin, shop, "&tab=permissions")
     for permission in permissions:
         wp_admin.locator(f"#siteagent-permission-{permission}").check()
@@ -107,7 +107,7 @@ def approve(page: Page, address: str) -> None:
 
 
 def outcome(page: Page, word: str) -> None:
-    """Look on until the page says by itself what came of it."""
+    """Wait until the page shows the result of the update."""
     expect(page.locator("main .badges .badge").first).to_contain_text(
         word, timeout=_OUTCOME_WAIT_MS
     )

@@ -57,7 +57,7 @@ def shown_in_wp_admin(page: Page, site: WordPress) -> str:
     return tab.locator("code.siteagent-fingerprint").inner_text()
 
 
-def test_new_keys_are_made_by_one_button(
+def test_one_button_renews_the_keys(
     connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
 ) -> None:
     old, channel = fingerprint(connected), aura.channel(wordpress.url)
@@ -71,7 +71,7 @@ def test_new_keys_are_made_by_one_button(
     album.show(connected, "server-password")
 
 
-def test_a_restored_backup_is_noticed_and_gone_on_with(
+def test_a_restored_backup_is_noticed_and_accepted(
     connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
 ) -> None:
     wordpress.backup()

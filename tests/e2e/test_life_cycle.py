@@ -43,9 +43,7 @@ def connected(page: Page, aura: RunningAura, wordpress: WordPress) -> Page:
     return page
 
 
-def test_a_deactivated_plugin_is_named_and_wakes_without_pairing_again(
-    connected: Page, wordpress: WordPress
-) -> None:
+def test_a_reactivated_plugin_needs_no_new_pairing(connected: Page, wordpress: WordPress) -> None:
     wordpress.run_php(_IN_WORDPRESS % "deactivate_plugins")
     aura_pages.sync(connected)
     expect(connected.locator(".badges")).not_to_contain_text("Connected")
@@ -55,7 +53,7 @@ def test_a_deactivated_plugin_is_named_and_wakes_without_pairing_again(
     expect(connected.locator(".badges")).to_contain_text("Connected")
 
 
-def test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early(
+def test_revoking_an_unreachable_site_stays_unconfirmed(
     connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
 ) -> None:
     channel = aura.channel(wordpress.url)

@@ -60,7 +60,7 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     album.wp_admin(wp_admin, "wp-admin-consent")
     wp_admin_pages.agree(wp_admin)
 
-    # Both screens show the same fingerprint without anybody reloading them.
+    # Both screens show the same fingerprint without a reload.
     here, there = aura_pages.wait_for_pairing(page), wp_admin_pages.wait_for_pairing(wp_admin)
     assert here == there
     album.wp_admin(wp_admin, "wp-admin-connected")

@@ -46,7 +46,7 @@ def agree(page: Page) -> None:
 
 
 def wait_for_pairing(page: Page) -> str:
-    """Look on until wp-admin shows by itself that it is connected; the fingerprint it shows."""
+    """Wait until wp-admin shows that the site is connected; return the fingerprint."""
     shown = page.locator("code.siteagent-fingerprint")
     shown.wait_for(timeout=_PAIRING_WAIT_MS)
     return shown.inner_text()

@@ -1,4 +1,4 @@
-"""What a fleet consists of, without ids, keys and times: equal for equal seeds."""
+"""Read the content of a fleet without ids, keys and times. Equal seeds give equal content."""
 
 from __future__ import annotations
 

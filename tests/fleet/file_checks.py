@@ -1,4 +1,4 @@
-"""The last comparison of files on each site: most are as they were released, three are not."""
+"""Add the last comparison of files on each site: three sites have changed files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fleet.fleet import Fleet
 from tests.fleet.reports import SITEAGENT
 from tests.support.file_checks import compared, differing, uncompared
 
-# More sites would take longer than they show.
+# More sites would take too long.
 _MOST_SITES = 100
 _STRANGE = {"unknown": ["includes/class-wp-cache-loader.php"]}
 _EDITED = {"changed": ["includes/checkout-fields.php", "assets/css/style.css"]}

@@ -46,7 +46,7 @@ class Market:
 
 
 def _dated(versions: tuple[str, ...], dice: random.Random, end: datetime) -> list[Release]:
-    """The first release is old; the last one is recent for every other plugin."""
+    """Date the releases: the first is old, the last is recent for every other plugin."""
     ages = [_LONG_AGO_DAYS - 9 * number for number in range(len(versions))]
     if dice.random() < 0.55:
         ages[-1] = dice.randrange(*_RECENT_DAYS)

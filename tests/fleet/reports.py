@@ -30,7 +30,7 @@ _GIGABYTE = 1_000_000_000
 def make_report(
     home: str, dice: random.Random, market: Market, now: datetime, *, is_shop: bool
 ) -> dict[str, Any]:
-    """Return what a WordPress at `home` says of itself at `now`; the dice say what is there."""
+    """Return the random site report of a WordPress at `home` at `now`."""
     told = usual_report()
     locale = dice.choice(catalog.LOCALES)
     php = _weighted(catalog.PHP, dice)
@@ -58,7 +58,7 @@ def make_report(
 
 
 def _database_upgrades(told: dict[str, Any], home: str) -> list[dict[str, str]]:
-    """Some shops have a WooCommerce whose database still waits for its upgrade."""
+    """Give some shops a WooCommerce with a pending database upgrade."""
     shops = [one for one in told["plugins"] if one["id"] == "woocommerce/woocommerce.php"]
     is_waiting = len(home) % 4 == 0
     return [
@@ -99,7 +99,7 @@ def _siteagent() -> dict[str, Any]:
 
 
 def _themes(dice: random.Random) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """One active theme and WordPress's own; now and then the active one is a release behind."""
+    """Return the active theme, sometimes outdated, and WordPress's default theme."""
     default, *others = catalog.THEMES
     active = dice.choice(others)
     is_behind = dice.random() < 0.2
@@ -138,7 +138,7 @@ def _core(told: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _permissions(dice: random.Random) -> dict[str, bool]:
-    """Most owners allow everyday updates, some only plugins, a few none."""
+    """Return permissions: most owners allow ordinary updates, some only plugins, a few none."""
     names = (
         *("translations", "plugins", "themes", "core_minor", "core_major"),
         *("database", "siteagent"),

@@ -1,4 +1,4 @@
-"""What WordPress.org says of the fleet's plugins and themes; the accounts are made up."""
+"""The data of WordPress.org about the fleet's plugins and themes, with made-up accounts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.models.wordpress_org import DirectoryEntry
 from tests.fleet.catalog import PLUGINS, THEMES
 from tests.fleet.fleet import Fleet
 
-# What changed for the demo, and is not so: one waits, one is closed, and one was accepted.
+# Made-up changes for the demo: one waits for an answer, one is closed, and one was accepted.
 _SOLD = ("plugin", "regenerate-thumbnails")
 _CLOSED = ("plugin", "broken-link-checker")
 _ACCEPTED = ("plugin", "tablepress")
@@ -25,7 +25,7 @@ _LONG_AGO = datetime(2026, 1, 15, 10, tzinfo=UTC)
 
 
 def add_sources(fleet: Fleet) -> None:
-    """Have Aura ask for everything twice, five days apart; a few answers differ."""
+    """Have Aura request all data twice, five days apart; a few answers differ."""
     now = fleet.clock()
     before = now - timedelta(days=5)
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):

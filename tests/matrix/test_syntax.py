@@ -1,4 +1,4 @@
-"""Every PHP the plugin is for can read every file of it, without a complaint."""
+"""Every supported PHP compiles every file of the plugin without a warning."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_file_of_the_plugin_compiles(php: PhpVersion) -> None:
         ("function f(int $x = null) {}", "7.4 to 8.3"),
     ],
 )
-def test_a_file_for_other_versions_would_be_noticed(tmp_path: Path, code: str, since: str) -> None:
+def test_a_file_for_other_versions_is_found(tmp_path: Path, code: str, since: str) -> None:
     """Without this one the test above could pass because nothing is compiled."""
     path = tmp_path / "probe.php"
     path.write_text(f"<?php {code}\n")
@@ -56,7 +56,7 @@ def test_a_file_for_other_versions_would_be_noticed(tmp_path: Path, code: str, s
         assert (done.stderr == "") is is_for, f"{php}: {done.stderr}"
 
 
-def test_the_oldest_php_here_is_the_one_the_plugin_requires() -> None:
+def test_the_oldest_php_is_the_required_one() -> None:
     header = (_PLUGIN / "siteagent.php").read_text("utf-8")
     required = re.search(r"Requires PHP:\s+(\S+)", header)
     assert required is not None
@@ -64,7 +64,7 @@ def test_the_oldest_php_here_is_the_one_the_plugin_requires() -> None:
 
 
 @pytest.mark.nightly
-def test_each_php_is_the_version_it_is_called_after() -> None:
+def test_each_php_has_the_version_of_its_name() -> None:
     for php in phps.WEBASSEMBLY:
         said = subprocess.run(
             php.command("-r", "echo PHP_VERSION, ' ', (int) extension_loaded('sodium');"),

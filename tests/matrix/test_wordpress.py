@@ -72,7 +72,7 @@ def test_the_report_says_what_is_installed_and_what_is_offered(here: Connected) 
 
 
 @pytest.mark.parametrize("tab", ["", "&tab=data", "&tab=log"])
-def test_every_tab_of_the_settings_screen_is_whole(here: Connected, tab: str) -> None:
+def test_every_settings_tab_is_complete(here: Connected, tab: str) -> None:
     page = here.ana.page(tab)
     assert page.status_code == 200
     assert "wpfooter" in page.text
@@ -90,6 +90,6 @@ def test_after_revoking_and_deleting_nothing_is_left(here: Connected) -> None:
     assert here.wp.evaluate(left) == []
 
 
-def test_php_complained_about_nothing_of_ours(here: Connected) -> None:
+def test_php_logged_no_error_of_siteagent(here: Connected) -> None:
     complaints = here.site.debug_log().splitlines()
     assert [line for line in complaints if "/plugins/siteagent/" in line] == []

@@ -22,7 +22,7 @@ def fleet() -> Iterator[RunningFleet]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """Somebody's browser, with nothing in it."""
+    """An empty browser context."""
     fresh = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
     fresh.set_default_timeout(30_000)
     yield fresh

@@ -36,7 +36,7 @@ def _approve(page: Page) -> Locator:
 
 
 def _wait_for_pre_checks(page: Page) -> None:
-    """Reload, as somebody without scripts does, until no pre-check is missing."""
+    """Reload, as a user without scripts does, until no pre-check is missing."""
     page.get_by_role("heading", name=re.compile("^Pre-checks")).wait_for()
     for _ in range(_PRE_CHECKS_MS // 2_000):
         if not page.get_by_role("heading", name="Still checking").count():

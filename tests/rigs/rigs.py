@@ -9,7 +9,7 @@
     rigs.stop()
 
 SERVERS serve the site itself. FRONTS are what can stand before it, all at one address:
-"proxy" passes everything on, "off" is a port on which nobody listens, and the others spoil
+"proxy" passes everything on, "off" is a closed port, and the others change
 something; each has a file in servers/proxies/, with a line that says what it does. "folder"
 is a second honest proxy, with an address of its own: the site in a folder of its host.
 Everything compresses what a client takes compressed. The site is the same in all rigs and
@@ -87,7 +87,7 @@ class Rig:
         return pair(token)
 
     def turn(self, front: str) -> None:
-        """From now on `front` stands at this address, with an empty cache; the site stays
+        """Put `front` at this address, with an empty cache; the site stays
         where it is. Only for rigs in FRONTS."""
         assert front in FRONTS, front
         _turn(self.site, front)

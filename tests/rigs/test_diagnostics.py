@@ -1,5 +1,4 @@
-"""The connection test before real servers: each thing that stands before a real site, by its
-name."""
+"""The connection test with real servers: each obstacle before a real site is named."""
 
 from __future__ import annotations
 
@@ -103,7 +102,7 @@ def test_every_front_is_named() -> None:
 
 
 @pytest.mark.parametrize("front", NAMED)
-def test_what_stands_before_a_paired_site(
+def test_an_obstacle_before_a_paired_site_is_named(
     rig: Rig, bakery: Site, config: Config, front: str
 ) -> None:
     rig.turn(front)
@@ -118,7 +117,7 @@ def test_what_stands_before_a_paired_site(
 
 
 @pytest.mark.parametrize("front", [front for front in NAMED if front not in FORGETFUL])
-def test_what_stands_before_a_strangers_site(rig: Rig, config: Config, front: str) -> None:
+def test_an_obstacle_before_an_unpaired_site_is_named(rig: Rig, config: Config, front: str) -> None:
     rig.turn(front)
     named = NAMED[front][1]
     found = looked_at(rig, config)
@@ -230,7 +229,7 @@ def test_what_php_prints_before_the_answer_is_named_with_file_and_line(
         assert_blocked_by(found, ("output", "output_before"))
         assert found.blocker is not None
         assert found.blocker.evidence["printed_by"] == "mu-plugins/diagnose-test.php:3"
-    must_use("<?php // mended")
+    must_use("<?php // fixed")
     found = diagnosed(site, config)
     assert (found.verdict, check(found, "output")) == (HEALTHY, (WARN, "output_seen"))
     told = next(one for one in found.checks if one.name == "output").evidence["printed_by"]
@@ -258,7 +257,7 @@ def test_plain_permalinks_do_not_keep_aura_away(
     assert check(found, "rest_index") == (OK, "index_lists")
 
 
-def test_a_site_without_siteagent_is_told_so(apache: Rig, config: Config) -> None:
+def test_a_missing_siteagent_is_reported(apache: Rig, config: Config) -> None:
     plugin = "'siteagent/siteagent.php'"
     admin = "require_once ABSPATH . 'wp-admin/includes/plugin.php';"
     apache.evaluate(f"{admin} deactivate_plugins({plugin});")
@@ -268,7 +267,7 @@ def test_a_site_without_siteagent_is_told_so(apache: Rig, config: Config) -> Non
     assert looked_at(apache, config).verdict == ANSWERS
 
 
-def test_a_site_that_dies_is_told_so(
+def test_a_fatal_error_is_reported(
     apache: Rig, must_use: Callable[[str], None], config: Config
 ) -> None:
     must_use("<?php http_response_code(500); exit('Error establishing a database connection');")

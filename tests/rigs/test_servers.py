@@ -86,8 +86,8 @@ def test_a_big_request_arrives_whole(rig: Rig, paired: Paired) -> None:
     assert refused.value.evidence["code"] == "invalid_arguments"
 
 
-def test_everything_is_compressed_for_whoever_asks_for_it(rig: Rig, paired: Paired) -> None:
-    """Which is why nobody may ask for it: the digest is of other bytes than those sent."""
+def test_every_server_compresses_on_request(rig: Rig, paired: Paired) -> None:
+    """Aura must not request compression, because the digest is of the uncompressed bytes."""
     page = requests.get(f"{rig.url}/wp-json/", timeout=30)
     assert page.headers["Content-Encoding"] == "gzip"
     sent = protocol.sign_request(
@@ -105,7 +105,7 @@ def test_everything_is_compressed_for_whoever_asks_for_it(rig: Rig, paired: Pair
 
 
 def test_the_server_is_the_one_it_is_called_after(rig: Rig, name: str) -> None:
-    told = requests.get(
+    response = requests.get(
         f"{rig.url}/wp-json/rigs/v1/told", headers={"Authorization": "Basic x"}, timeout=30
     ).json()
     ways = {
@@ -116,6 +116,6 @@ def test_the_server_is_the_one_it_is_called_after(rig: Rig, name: str) -> None:
         "proxy": ("Apache", "apache2handler"),
         "folder": ("Apache", "apache2handler"),
     }
-    assert (told["server"][: len(ways[name][0])], told["interface"]) == ways[name]
+    assert (response["server"][: len(ways[name][0])], response["interface"]) == ways[name]
     # A proxy renames the site.
-    assert told["host"] == ("wordpress" if name in HONEST else rig.url.removeprefix("http://"))
+    assert response["host"] == ("wordpress" if name in HONEST else rig.url.removeprefix("http://"))

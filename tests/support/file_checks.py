@@ -9,7 +9,7 @@ from typing import Any
 def compared(
     kind: str, ident: str, version: str, *, fingerprint: str | None = None
 ) -> dict[str, Any]:
-    """Return a component with unchanged files. A must-use plugin or drop-in has no known release."""
+    """Return a component with unchanged files. Must-use plugins and drop-ins have no release."""
     is_unreleased = kind in ("mu_plugin", "dropin")
     return {
         "kind": kind,

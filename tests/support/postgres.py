@@ -141,7 +141,7 @@ class Cluster:
         self._recreate(_USED, "template0")
 
     def restore(self, name: str, config: Config, fill: Callable[[Config], None]) -> None:
-        """Replace the database by a copy of the database `name`, which `fill` fills the first time."""
+        """Replace the database by a copy of `name`, which `fill` fills the first time."""
         if name not in self._templates:
             self._recreate(name, "template0")
             fill(replace(config, database_url=self.url(name)))

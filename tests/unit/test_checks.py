@@ -94,7 +94,7 @@ def test_a_site_may_be_paired_again_between_regular_checks() -> None:
 
 @pytest.mark.parametrize(("answered", "gaps"), [(9, 1), (8, 0)])
 def test_rarer_checks_of_a_failing_site_are_no_gap(answered: int, gaps: int) -> None:
-    """The site may have failed last; the pause over midnight is no longer than its retry interval."""
+    """The site may have failed last; the pause over midnight is within its retry interval."""
     days = day(0, 20, made=9, answered=answered), day(26, 47, made=24, answered=24)
     assert len(count(*days, until=48).gaps) == gaps
 

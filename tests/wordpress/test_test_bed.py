@@ -108,7 +108,7 @@ def test_an_administrator_can_sign_in_and_visitors_see_a_page(site):
     assert "Hello world!" in front.text
 
 
-def test_scheduled_work_runs_by_itself(site):
+def test_scheduled_work_runs_without_a_visit(site):
     ask(site, "wp_schedule_single_event(time() - 1, 'a_test_waits_for_this');")
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
