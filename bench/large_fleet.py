@@ -362,7 +362,7 @@ def _steps(change: dict[str, Any]) -> Iterator[StoredEntry]:
     approval = {"digest": digest, "how": "person", "reason": "", "starts_at": ""}
     evidence = {"before_version": change["from_version"], "after_version": change["to_version"]}
     ended = {"outcome": change["outcome"], "reason": "", "how": "answer", "evidence": evidence}
-    told: list[tuple[str, dict[str, Any]]] = [
+    steps: list[tuple[str, dict[str, Any]]] = [
         ("change_proposed", {"reason": "Weekly maintenance", "rule_id": None}),
         ("change_checked", {"digest": digest, "home": "https://site.example", "reported": {}}),
         ("change_approved", {**approval, "rule_id": None}),
@@ -370,8 +370,8 @@ def _steps(change: dict[str, Any]) -> Iterator[StoredEntry]:
         ("change_ended", {**ended, "evidence_digest": digest}),
     ]
     if change["outcome"] != "succeeded":
-        told.append(("change_acknowledged", {}))
-    for number, (event, facts) in enumerate(told):
+        steps.append(("change_acknowledged", {}))
+    for number, (event, facts) in enumerate(steps):
         at = change["at"] + timedelta(seconds=2 * number)
         is_decision = event in ("change_proposed", "change_approved", "change_acknowledged")
         private = {"approver": "Tomás Rivera"} if event == "change_approved" else {}

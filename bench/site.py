@@ -105,10 +105,10 @@ class _Caller:
     def ask(self, op: str, **arguments: object) -> dict[str, Any]:
         self._calls += 1
         checkpoint = checkpoint_of(self._paired, self._calls, int(time.time()))
-        known = {"log": self._head, "checkpoint": checkpoint}
+        log_fields = {"log": self._head, "checkpoint": checkpoint}
         sent = protocol.sign_request(
             self._url + _ROUTE,
-            protocol.canonical({"v": 1, "op": op, "by": "Ben", **known, **arguments}),
+            protocol.canonical({"v": 1, "op": op, "by": "Ben", **log_fields, **arguments}),
             key=self._channel.send_key,
             keyid=self._channel.keyid,
             created=int(time.time()),
@@ -128,14 +128,14 @@ class _Caller:
 
 def _answers(wp: RealWordPress, paired: Paired) -> Iterator[Figure]:
     caller = _Caller(wp, paired)
-    known = _settled(caller)
+    last_report = _settled(caller)
     floor = "a trivial REST route"
     seconds = interleaved(
         {
             floor: caller.nothing,
             "signed ping": lambda: caller.ask("ping"),
             "report, update checks cached": lambda: caller.ask("report", have=None),
-            "report that is known already": lambda: caller.ask("report", have=known),
+            "report that is known already": lambda: caller.ask("report", have=last_report),
             "a stranger's request": caller.stranger,
         },
         _ROUNDS,

@@ -90,12 +90,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     a module that are marked with `every_run=False`. Those marked `sqlite_only` measure SQLite
     itself, or what does not depend on the database.
     """
-    wanted = set(metafunc.fixturenames)
-    if "config" not in wanted:
+    fixtures = set(metafunc.fixturenames)
+    if "config" not in fixtures:
         return
     kinds: list[object] = ["sqlite"]
     is_about_sqlite = metafunc.definition.get_closest_marker("sqlite_only")
-    if wanted & {"database", "empty_database"} and not is_about_sqlite:
+    if fixtures & {"database", "empty_database"} and not is_about_sqlite:
         about_sql = metafunc.definition.get_closest_marker("both_databases")
         is_usual = about_sql is not None and about_sql.kwargs.get("every_run", True)
         kinds += ["postgresql"] if is_usual else selection.nightly("postgresql")
@@ -176,11 +176,11 @@ def begins_with(request: pytest.FixtureRequest) -> str:
     """The initial content of this test's database: EMPTY, PAIRED, READY or one of WORLDS."""
     if request.node.get_closest_marker("own_site"):
         return EMPTY
-    wanted = request.fixturenames
-    world = next((name for name in WORLDS if name in wanted), "")
+    fixtures = request.fixturenames
+    world = next((name for name in WORLDS if name in fixtures), "")
     if world:
         return world
-    return READY if "ready" in wanted else PAIRED if "paired" in wanted else EMPTY
+    return READY if "ready" in fixtures else PAIRED if "paired" in fixtures else EMPTY
 
 
 @pytest.fixture

@@ -199,9 +199,9 @@ def _say(words: str) -> None:
 
 def main() -> int:
     logging.getLogger("app.queue").setLevel(logging.ERROR)
-    wanted = [int(text) for text in sys.argv[1:]]
+    numbers = [int(text) for text in sys.argv[1:]]
     with tempfile.TemporaryDirectory(prefix="aura-chaos-") as folder:
-        syncs, changes = run(Path(folder), *wanted)
+        syncs, changes = run(Path(folder), *numbers)
     print(f"{syncs}\n{changes}", flush=True)
     return 0 if syncs.is_clean and changes.is_clean else 1
 

@@ -88,8 +88,8 @@ def _truth(change: Change, fake: FakeSite) -> tuple[str, str]:
     return result["outcome"], result["reason"] or ""
 
 
-def _is_recorded(change: Change, result: Counter[str]) -> bool:
+def _is_recorded(change: Change, events: Counter[str]) -> bool:
     """Return whether each event of the change was recorded once."""
     if not change.digest:
-        return result["change_proposed"] == 1
-    return result["change_started"] >= 1 and all(result[name] == 1 for name in _ONCE)
+        return events["change_proposed"] == 1
+    return events["change_started"] >= 1 and all(events[name] == 1 for name in _ONCE)

@@ -57,13 +57,13 @@ class Fleet:
         window = Window(now, now + timedelta(days=13))
         for number, fake in self.sites.items():
             site = Site.get_by_id(number)
-            wanted = [
+            requests = [
                 UpdateRequest(site, "plugin", one["id"], NEW)
                 for one in fake.report["updates"]["plugins"]
             ]
-            if wanted:
+            if requests:
                 terms = {"reason": "", "window": window, "now": now, "requested_at": now}
-                proposals.create_proposals(wanted, by=self.ben, **terms)
+                proposals.create_proposals(requests, by=self.ben, **terms)
 
     def look_after(self) -> None:
         """Approve pending updates and check failed ones, as Ana."""
@@ -89,11 +89,11 @@ def _idents(plugins: int) -> list[str]:
 
 
 def _report(home: str, plugins: int) -> dict[str, Any]:
-    told = report()
-    usual = told["updates"]["plugins"][0]
-    told["wordpress"] |= {"home": home, "site_url": home}
-    told["plugins"] = [plugin(ident, name=ident, version=OLD) for ident in _idents(plugins)]
-    told["updates"]["plugins"] = [
+    site_report = report()
+    usual = site_report["updates"]["plugins"][0]
+    site_report["wordpress"] |= {"home": home, "site_url": home}
+    site_report["plugins"] = [plugin(ident, name=ident, version=OLD) for ident in _idents(plugins)]
+    site_report["updates"]["plugins"] = [
         {**usual, "id": ident, "version": NEW} for ident in _idents(plugins)
     ]
-    return told
+    return site_report

@@ -117,11 +117,11 @@ class Chaos:
         if name not in runs:
             return
         fake = self.fleet.sites[Change.get_by_id(change_id).site_id]
-        told: dict[str, Any] = {"call": self.call(fake), "now": self.clock}
+        options: dict[str, Any] = {"call": self.call(fake), "now": self.clock}
         if name != "check_change":
-            told["look"] = self.look(fake)
+            options["look"] = self.look(fake)
         try:
-            runs[name](change_id, config=self.fleet.config, **told)
+            runs[name](change_id, config=self.fleet.config, **options)
         except Killed:
             fake.failing, fake.losing = [], set()
 

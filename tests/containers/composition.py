@@ -38,8 +38,8 @@ class Composition:
 
     def compose(self, *words: str) -> str:
         """Run one command of Docker Compose and return what it printed; raises EngineFailed."""
-        given = ("--project-name", self.project, "--env-file", str(self.folder / ".env"))
-        command = [*_compose_command(self.folder), "--ansi", "never", *given, *words]
+        options = ("--project-name", self.project, "--env-file", str(self.folder / ".env"))
+        command = [*_compose_command(self.folder), "--ansi", "never", *options, *words]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise EngineFailed(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
@@ -77,7 +77,7 @@ def composed(folder: Path, **settings: str) -> Iterator[Composition]:
     remove_leftovers()
     stand_ins = {name: images.service_image(stage) for name, stage in images.STAND_INS.items()}
     port = free_port(2)
-    given = {
+    options = {
         "AURA_HOST": "localhost",
         "POSTGRES_PASSWORD": secrets.token_hex(32),
         "REDIS_PASSWORD": secrets.token_hex(32),
@@ -87,8 +87,8 @@ def composed(folder: Path, **settings: str) -> Iterator[Composition]:
         **stand_ins,
         **settings,
     }
-    (folder / ".env").write_text(_filled_in((ROOT / ".env.example").read_text("utf-8"), given))
-    running = Composition(new_project(), folder, given)
+    (folder / ".env").write_text(_filled_in((ROOT / ".env.example").read_text("utf-8"), options))
+    running = Composition(new_project(), folder, options)
     try:
         running.compose("up", "--detach", "--no-build", "--quiet-pull")
         yield running
@@ -159,10 +159,10 @@ def _compose_command(folder: Path) -> list[str]:
     return ["docker", "run", "--rm", "--network", "none", *volumes, "--workdir", str(ROOT), image]
 
 
-def _filled_in(example: str, given: Mapping[str, str]) -> str:
+def _filled_in(example: str, values: Mapping[str, str]) -> str:
     """The example with these values; what it does not name is added."""
     text = example
-    for name, value in given.items():
+    for name, value in values.items():
         text, times = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
         if not times:
             text += f"{name}={value}\n"

@@ -53,11 +53,11 @@ class Visitor:
     def export(self) -> bytes:
         """Have a worker export the audit log, and download the file."""
         page = "/activity/exports"
-        known = set(_FILE.findall(self.get(page).text))
+        old_files = set(_FILE.findall(self.get(page).text))
         self.submit(page, page, form="zip")
         deadline = time.monotonic() + _EXPORT_S
         while time.monotonic() < deadline:
-            if found := set(_FILE.findall(self.get(page).text)) - known:
+            if found := set(_FILE.findall(self.get(page).text)) - old_files:
                 return self.submit(page, found.pop()).content
             time.sleep(0.5)
         raise AssertionError(f"no export within {_EXPORT_S} s:\n{self.get(page).text}")

@@ -80,7 +80,7 @@ def invite_ben(page: Page, ben: Page, agency: RunningAura) -> None:
 
 
 def propose(ben: Page, agency: RunningAura, name: str, reason: str) -> str:
-    """Ben reviews one update and asks a colleague to approve it; the address of its own page."""
+    """Propose an update as Ben; return the address of its page."""
     ben.goto(f"{agency.url}/updates?site=1")
     row = ben.locator(".rows-updates tbody tr").filter(has_text=name)
     assert row.count() == 1, ben.locator("main").inner_text()
@@ -92,7 +92,7 @@ def propose(ben: Page, agency: RunningAura, name: str, reason: str) -> str:
 
 
 def request_approval(ben: Page, reason: str) -> None:
-    """Ben waits for all pre-checks, and asks a colleague to approve what he reviews."""
+    """Wait for all pre-checks and request approval, as Ben."""
     button = ben.get_by_role("button", name="Request approval instead")
     expect(button).to_be_visible(timeout=_OUTCOME_WAIT_MS)
     expect(ben.get_by_text("Done", exact=True)).to_be_visible(timeout=_OUTCOME_WAIT_MS)

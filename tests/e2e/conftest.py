@@ -13,13 +13,13 @@ from tests.support.selection import nightly
 from tests.support.watcher import Watcher
 from tests.wordpress.site import WordPress
 
-# As long as all other steps wait, because other tests may use the same processors.
+# The same timeout as all other steps, because other tests may use the same processors.
 expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module", params=[*nightly("oldest", "middle"), pytest.param("newest")])
 def wordpress(request: pytest.FixtureRequest) -> Iterator[WordPress]:
-    # The newest one's pictures go into the papers: a hostile plugin belongs into another.
+    # The docs show pictures of the newest WordPress, so the hostile plugin is on another one.
     site = WordPress.start(request.param, siteagent="absent", hostile=request.param == "oldest")
     yield site
     site.stop()

@@ -89,7 +89,7 @@ class RunningAura:
 
     @property
     def pid(self) -> int:
-        """Of the supervisor."""
+        """The process id of the supervisor."""
         return self._process.pid
 
     @property
@@ -115,13 +115,13 @@ class RunningAura:
 
     @property
     def config(self) -> Config:
-        """What this Aura runs on, read as it reads it."""
+        """Return the configuration of this Aura."""
         return Config.from_env(
             {"AURA_VAR": str(self.var), "PORT": str(self.port), **self._environment}
         )
 
     def channel(self, url: str) -> site_client.Channel:
-        """The keys this Aura holds for a paired site, as a thief of the whole machine has them."""
+        """Return the keys of a paired site, as a thief of the machine has them."""
         use_database(self.config.database_url)
         with db.connection_context():
             return calls.channel_to(Site.get(Site.url == url), self.config)

@@ -1,4 +1,4 @@
-"""Two people and a site's owner: one proposes, another approves, and the site does just that."""
+"""Updates with real sites: proposed by one person, approved by another, run by the site."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def wp_admin(page: Page, shop: WordPress) -> Page:
 
 @pytest.fixture
 def ben(browser: Browser) -> Iterator[Page]:
-    """A browser of his own for Ben."""
+    """A separate browser for Ben."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
     context.set_default_timeout(30_000)
     tab = context.new_page()
@@ -72,7 +72,7 @@ def ben(browser: Browser) -> Iterator[Page]:
 
 
 def propose_together(ben: Page, agency: RunningAura, names: list[str], reason: str) -> str:
-    """Ben chooses several; the address of the page on which they are decided about."""
+    """Propose several updates as Ben; return the address of the approval page."""
     ben.goto(f"{agency.url}/updates?site=1")
     for name in names:
         ben.locator(".rows-updates tbody tr").filter(has_text=name).get_by_role("checkbox").check()
@@ -263,5 +263,5 @@ def test_a_minor_wordpress_release_is_reviewed_separately(
     assert requests.get(shop.url, timeout=30).status_code == 200
 
 
-def test_the_audit_log_of_all_this_verifies(agency: RunningAura) -> None:
+def test_the_audit_log_of_the_updates_is_valid(agency: RunningAura) -> None:
     assert agency.flask("audit", "verify").startswith("Audit log verified")

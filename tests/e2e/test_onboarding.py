@@ -121,7 +121,7 @@ def test_the_same_site_is_disconnected_in_wp_admin(
     assert refused.value.error_code == "disconnected"
 
 
-def test_the_whole_audit_log_verifies_afterwards(aura: RunningAura) -> None:
+def test_the_audit_log_is_valid_afterwards(aura: RunningAura) -> None:
     assert aura.flask("audit", "verify").startswith("Audit log verified")
 
 

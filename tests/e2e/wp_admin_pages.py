@@ -35,7 +35,7 @@ def open_settings(page: Page, site: WordPress, query: str = "") -> None:
 
 
 def paste_token(page: Page, site: WordPress, token: str) -> None:
-    """As far as the page that asks for consent."""
+    """Paste the token and continue to the consent page."""
     open_settings(page, site)
     page.get_by_label("Pairing token").fill(token)
     page.get_by_role("button", name="Check token").click()

@@ -163,13 +163,13 @@ class Fleet:
     ) -> list[Change]:
         """Have the operator propose these updates together."""
         now = self.clock()
-        wanted = [
+        requests = [
             UpdateRequest(site, one.target.kind, one.target.ident, str(one.target.available))
             for site, one in chosen
         ]
         window = window or Window(now, now + _WEEK)
         return proposals.create_proposals(
-            wanted, by=self.operator, reason=reason, window=window, now=now, requested_at=now
+            requests, by=self.operator, reason=reason, window=window, now=now, requested_at=now
         )
 
     def decide(self, batch: list[Change]) -> None:

@@ -41,8 +41,8 @@ class Market:
 
     def older(self, plugin: Plugin, now: datetime) -> str:
         """Return the release before the newest one."""
-        known = [one.version for one in self._by_ident[plugin.ident] if one.at <= now]
-        return known[-2] if len(known) > 1 else known[-1]
+        released = [one.version for one in self._by_ident[plugin.ident] if one.at <= now]
+        return released[-2] if len(released) > 1 else released[-1]
 
 
 def _dated(versions: tuple[str, ...], dice: random.Random, end: datetime) -> list[Release]:

@@ -47,10 +47,10 @@ def _review(fleet: Fleet, sites: list[Site]) -> None:
             target = one.target
             request = UpdateRequest(site, target.kind, target.ident, str(target.available))
             groups[target.ident, request.to_version].append(request)
-    wanted = max(groups.values(), key=len, default=[])[:_MOST_SITES]
-    if len(wanted) < FEWEST_SITES:
+    largest_group = max(groups.values(), key=len, default=[])[:_MOST_SITES]
+    if len(largest_group) < FEWEST_SITES:
         return
-    batch = proposals.review_changes(wanted, by=fleet.operator, now=fleet.clock())
+    batch = proposals.review_changes(largest_group, by=fleet.operator, now=fleet.clock())
     fleet.timeline.at(fleet.ago(hours=_BEGAN_HOURS_AGO - 0.2), _approve, fleet, batch[0].batch)
 
 

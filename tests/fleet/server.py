@@ -81,13 +81,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if answer is None:
             return
-        status, headers, said = answer
+        status, headers, content = answer
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(said)))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(said)
+        self.wfile.write(content)
 
     def _answer(self, site: FleetSite, body: bytes) -> Answer | None:
         headers = dict(self.headers.items())

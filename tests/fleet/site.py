@@ -78,15 +78,15 @@ class Updates(Changing):
         return releases.path_of(item["id"], item["to"]) if is_served else None
 
     def _install(self, site: FakeSite, item: dict[str, Any], op_id: str) -> dict[str, Any]:
-        told = super()._install(site, item, op_id)
-        evidence = told["evidence"]
+        result = super()._install(site, item, op_id)
+        evidence = result["evidence"]
         evidence["took_ms"] = self.dice.randrange(2_400, 19_000)
         if evidence["during"]:
             file = item["id"].rpartition("/")[2]
             evidence["during"]["error"] = (
                 f"PHP Fatal error: Uncaught TypeError: Unsupported operand types in {file}:214"
             )
-        return told
+        return result
 
 
 @dataclass
@@ -182,8 +182,10 @@ class FleetSite(FakeSite):
     def reconcile(self, op_id: str) -> None:
         """Roll back an update whose process was killed, and write that to its log."""
         self.changes.reconcile(op_id)
-        told = self.changes.ledger[op_id][1]
-        self.write("update_settled", op_id=op_id, outcome=told["outcome"], reason=told["reason"])
+        result = self.changes.ledger[op_id][1]
+        self.write(
+            "update_settled", op_id=op_id, outcome=result["outcome"], reason=result["reason"]
+        )
 
     # ---- its responses ----
 
@@ -207,8 +209,8 @@ class FleetSite(FakeSite):
         if answer is None:
             why = CallError(ErrorCode.broken_off, {"detail": "the connection was closed"})
             return ProbeResponse(url, trace, error=why)
-        status, headers, said = answer
-        received = RawResponse(status, headers, said, False, 1 << 20, "192.0.2.20", ())
+        status, headers, content = answer
+        received = RawResponse(status, headers, content, False, 1 << 20, "192.0.2.20", ())
         return ProbeResponse(url, trace, received=received)
 
     def visit(self, url: str, headers: dict[str, str], body: bytes) -> Answer | None:
@@ -218,8 +220,8 @@ class FleetSite(FakeSite):
         if body:
             is_long = max(map(len, headers.values()), default=0) > MAX_FIELD_BYTES
             is_beyond = is_long or len(body) > MAX_REQUEST_BYTES
-            status, said = LIMITS["arrives"] if is_beyond else REFUSAL
-            return status, _JSON, said
+            status, content = LIMITS["arrives"] if is_beyond else REFUSAL
+            return status, _JSON, content
         if "namespaces" in url:
             return INDEX[0], _JSON, INDEX[1]
         is_admin = "/wp-admin" in urlsplit(url).path

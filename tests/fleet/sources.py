@@ -30,9 +30,9 @@ def add_sources(fleet: Fleet) -> None:
     before = now - timedelta(days=5)
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
         sources.check_site(site.id, before)
-    known = _listings(fleet, now)
+    listings = _listings(fleet, now)
     for entry in DirectoryEntry.select().order_by(DirectoryEntry.id):
-        listing = known.get((entry.kind, entry.slug))
+        listing = listings.get((entry.kind, entry.slug))
         asking.record_answer(entry, listing, before)
         asking.record_answer(entry, _now(entry, listing, now.date()), now - timedelta(hours=2))
     _accept(fleet, now)

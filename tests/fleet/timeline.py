@@ -119,8 +119,8 @@ class Timeline:
             "verify_audit_log": (verification.run_verification, {"now": self.clock}),
         }
         if name in simple:
-            job, given = simple[name]
-            job(*ids, **given)
+            job, job_args = simple[name]
+            job(*ids, **job_args)
             return
         match name:
             case "sync_site" | "sync_sites":
@@ -137,12 +137,16 @@ class Timeline:
                 raise ValueError(f"no site of the fleet can do {name}")
 
     def _download(self, name: str, row_id: int) -> None:
-        told: dict[str, Any] = {"config": self.config, "now": self.clock, "fetch": releases.fetch}
+        options: dict[str, Any] = {
+            "config": self.config,
+            "now": self.clock,
+            "fetch": releases.fetch,
+        }
         if name == "check_package":
-            package_checks.check_package(row_id, **told)
+            package_checks.check_package(row_id, **options)
             release_comparisons.resume_with(row_id, self.clock())
         else:
-            release_comparisons.compare(row_id, **told)
+            release_comparisons.compare(row_id, **options)
 
     def _work_on_rollout(self, name: str, row_id: int) -> None:
         if name == "advance_rollout":

@@ -51,12 +51,15 @@ def _add_domains(sites: list[Site], fleet: Fleet) -> None:
         name = registered_domain(site.url) or f"{site.url.rpartition('/')[2]}.example"
         days = 23 if number == 1 else dice.randrange(40, 700)
         is_known = number % 5 != 4
-        asked = {"checked_at": now - timedelta(days=2), "next_check_at": now + timedelta(days=5)}
+        check_times = {
+            "checked_at": now - timedelta(days=2),
+            "next_check_at": now + timedelta(days=5),
+        }
         DomainName.add_missing(
             [name],
             ends_at=now + timedelta(days=days) if is_known else None,
             problem="" if is_known else NO_RDAP,
-            **asked,
+            **check_times,
         )
         set_domain(site.id, name)
     domain_ends.tell_ends(now)

@@ -48,8 +48,8 @@ def get(authority: Authority, tmp_path: Path) -> Iterator[Get]:
             assert host == HOST
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
 
-        given = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 5.0}
-        return download(PATH, tmp_path / "file", **{**given, "resolve": resolve, **more})
+        options = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 5.0}
+        return download(PATH, tmp_path / "file", **{**options, "resolve": resolve, **more})
 
     yield ask
     for server in servers:

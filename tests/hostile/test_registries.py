@@ -38,8 +38,8 @@ def ask(authority: Authority) -> Iterator[Ask]:
     def fetch(behaviour: Behaviour, **more: Any) -> tuple[Any, HostileServer]:
         server = HostileServer(behaviour, authority.server("127.0.0.1"))
         servers.append(server.__enter__())
-        given = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 3.0}
-        return fetch_json(f"{server.url}/domain/bakery.com", **{**given, **more}), server
+        options = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 3.0}
+        return fetch_json(f"{server.url}/domain/bakery.com", **{**options, **more}), server
 
     yield fetch
     for server in servers:

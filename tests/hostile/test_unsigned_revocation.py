@@ -17,12 +17,12 @@ from tests.support.hostile.site import KEYID, PATH, answers, document
 def test_an_unsigned_revocation_returns_the_sites_reply() -> None:
     answer = b'{"v":1,"ok":true,"op":"revoke","a":"proof"}'
     with HostileServer(sends(http(200, JSON, answer))) as server:
-        status, said = call_bearer(
+        status, reply = call_bearer(
             server.url + PATH,
             {"op": "revoke", "by": "Ana", "kid": KEYID, "r": SECRET},
             allow_nets=LOOPBACK,
         )
-    assert (status, said) == (200, {"v": 1, "ok": True, "op": "revoke", "a": "proof"})
+    assert (status, reply) == (200, {"v": 1, "ok": True, "op": "revoke", "a": "proof"})
     received = server.received[0]
     assert not protocol.is_signed(received.headers)
     assert received.headers["Content-Type"] == "application/json"

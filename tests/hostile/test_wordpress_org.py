@@ -54,8 +54,8 @@ def get(authority: Authority, servers: list[HostileServer]) -> Iterator[Ask]:
             assert host == HOST
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
 
-        given = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 5.0}
-        return ask(kind, slug, **{**given, "resolve": resolve, **more})
+        options = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 5.0}
+        return ask(kind, slug, **{**options, "resolve": resolve, **more})
 
     yield do
     for server in servers:

@@ -66,14 +66,14 @@ def test_the_oldest_php_is_the_required_one() -> None:
 @pytest.mark.nightly
 def test_each_php_has_the_version_of_its_name() -> None:
     for php in phps.WEBASSEMBLY:
-        said = subprocess.run(
+        output = subprocess.run(
             php.command("-r", "echo PHP_VERSION, ' ', (int) extension_loaded('sodium');"),
             capture_output=True,
             text=True,
             check=True,
         ).stdout
-        assert said.startswith(f"{php.name}.")
-        assert said.endswith(" 0")
+        assert output.startswith(f"{php.name}.")
+        assert output.endswith(" 0")
 
 
 def test_the_lock_file_names_no_registry() -> None:

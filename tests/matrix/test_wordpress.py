@@ -38,8 +38,10 @@ def here(request: pytest.FixtureRequest) -> Iterator[Connected]:
         site = WordPress.start(request.param)
     ana = Person(site.url, site.admin_user, site.admin_password)
     token = new_token(site.url)
-    asked = ana.submit(ana.page("&step=token").text, "siteagent_read_token", token=token.text())
-    ana.submit(asked, "siteagent_accept")
+    consent_page = ana.submit(
+        ana.page("&step=token").text, "siteagent_read_token", token=token.text()
+    )
+    ana.submit(consent_page, "siteagent_accept")
     yield Connected(site, RealWordPress(site), ana, pair(token))
     site.stop()
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext
 
 from tests.support.running_fleet import RunningFleet
 
-# As many as the promises of the pages are about.
+# The number of sites in the documented page budgets.
 SITES = 60
 
 

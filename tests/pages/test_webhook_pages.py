@@ -78,7 +78,7 @@ def send(
     clock: Clock,
     attempts: int = 2,
 ) -> None:
-    """Queue a message, and answer its attempts with a reply, or with none."""
+    """Queue a message, and answer its attempts with this reply or none."""
 
     def post(*_: object, **__: object) -> WebhookReply:
         if reply is None:

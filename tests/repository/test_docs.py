@@ -63,8 +63,8 @@ def commands() -> set[str]:
 def typed_commands(text: str) -> set[str]:
     """Return the commands of `flask` in `text`: each that exists, or else its first two words."""
     typed = re.findall(r"\bflask(?: --app wsgi)? ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", text)
-    known = commands()
-    return {one if one in known else f"{one} {part}".strip() for one, part in typed}
+    existing = commands()
+    return {one if one in existing else f"{one} {part}".strip() for one, part in typed}
 
 
 def missing_targets(text: str) -> list[str]:

@@ -144,6 +144,6 @@ def test_tests_without_an_image_run_first_and_slow_groups_early() -> None:
         Item("tests/web/test_sign_in.py"),
         Item("tests/matrix/test_syntax.py"),
     ]
-    given = list(items)
+    original = list(items)
     selection.order(items)
-    assert [given.index(one) for one in items] == [4, 5, 3, 1, 2, 0]
+    assert [original.index(one) for one in items] == [4, 5, 3, 1, 2, 0]

@@ -49,7 +49,7 @@ rig-php-fpm --fpm-config /etc/rigs/php-fpm.conf --daemonize
 nginx -c /etc/rigs/nginx.conf
 apache2 -f /etc/rigs/apache.conf -k start
 """
-# The old front has to be gone, or it may answer what is meant for the new one.
+# Wait until the old front is gone, or it may answer requests for the new one.
 _TURN = """
 if [ -f /run/rigs/front.pid ]; then
     kill -QUIT "$(cat /run/rigs/front.pid)"
@@ -66,13 +66,13 @@ _ACCEPT = "$p = siteagent()->pairing(); $p->accept($p->read_token(%s), true, 'us
 
 @dataclass(frozen=True)
 class Rig:
-    """One way to reach the site, for as long as the site lives there."""
+    """One way to reach the site, while the site has this address."""
 
     url: str
     site: WordPress
 
     def evaluate(self, code: str) -> Any:
-        """The value that PHP `code` returns inside WordPress."""
+        """Return the value that PHP `code` returns inside WordPress."""
         return _evaluate(self.site, self.url, code)
 
     def accept(self, token_text: str) -> None:
@@ -102,7 +102,7 @@ class Rigs:
 
     @classmethod
     def start(cls) -> Self:
-        """A fresh site; building its image first may take minutes."""
+        """Start a fresh site; building its image first may take minutes."""
         site = WordPress.start(image=rigs_image())
         try:
             names = ("front", *SERVERS[1:])
@@ -145,7 +145,7 @@ def _evaluate(site: WordPress, url: str, code: str) -> Any:
 
 
 def _configuration(root: str, ports: dict[str, int]) -> bytes:
-    """Everything in servers/ as an archive, with the ports filled in."""
+    """Return the files of servers/ as an archive, with the ports filled in."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in sorted(_SERVED_FROM.rglob("*.*")):

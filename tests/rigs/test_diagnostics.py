@@ -127,14 +127,12 @@ def test_an_obstacle_before_an_unpaired_site_is_named(rig: Rig, config: Config, 
         assert_blocked_by(found, named)
 
 
-def test_compression_is_seen_on_the_index_before_pairing(rig: Rig, config: Config) -> None:
+def test_compression_is_found_on_the_index_before_pairing(rig: Rig, config: Config) -> None:
     rig.turn("compressor")
     assert check(looked_at(rig, config), "body") == (WARN, "encoded_reply")
 
 
-def test_a_cache_that_kept_answers_is_named_to_strangers_too(
-    rig: Rig, bakery: Site, config: Config
-) -> None:
+def test_a_cache_is_named_before_pairing_too(rig: Rig, bakery: Site, config: Config) -> None:
     rig.turn("stale-reply")
     assert diagnosed(bakery, config).blocker.name == "report"
     found = looked_at(rig, config)
@@ -142,10 +140,8 @@ def test_a_cache_that_kept_answers_is_named_to_strangers_too(
     assert check(found, "plain") == (OK, "answers")
 
 
-def test_a_page_in_the_place_of_an_answer_is_a_caches(
-    rig: Rig, bakery: Site, config: Config
-) -> None:
-    """Its path alone finds the front page, so the address with a query is in danger."""
+def test_a_page_in_place_of_a_reply_is_from_a_cache(rig: Rig, bakery: Site, config: Config) -> None:
+    """The cache ignores the query, so the address with a query gets the front page."""
     rig.turn("stale-page")
     assert "Harbour Bakery" in requests.get(rig.url, timeout=30).text
     found = diagnosed(bakery, config)
@@ -154,9 +150,7 @@ def test_a_page_in_the_place_of_an_answer_is_a_caches(
     assert check(found, "pretty") == (OK, "answers")
 
 
-def test_through_the_honest_proxy_everything_is_well(
-    rig: Rig, bakery: Site, config: Config
-) -> None:
+def test_a_site_behind_an_honest_proxy_is_healthy(rig: Rig, bakery: Site, config: Config) -> None:
     found = diagnosed(bakery, config)
     assert found.verdict == HEALTHY
     assert {one.verdict for one in found.checks if one.name != "tls"} == {OK}
@@ -164,7 +158,7 @@ def test_through_the_honest_proxy_everything_is_well(
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_every_server_is_well_before_and_after_pairing(
+def test_a_site_on_every_server_is_healthy(
     rigs: Rigs, server: str, ana: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
     with rigs.at(server) as here:
@@ -176,7 +170,7 @@ def test_every_server_is_well_before_and_after_pairing(
     assert {one.verdict for one in found.checks if one.name != "tls"} == {OK}
 
 
-def test_a_site_in_a_folder_of_its_host_is_well(
+def test_a_site_in_a_folder_is_healthy(
     rigs: Rigs, ana: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
     with rigs.at("folder") as here:
@@ -220,7 +214,7 @@ def must_use(apache: Rig) -> Iterator[Callable[[str], None]]:
     docker("exec", apache.site.container, "rm", "-f", path)
 
 
-def test_what_php_prints_before_the_answer_is_named_with_file_and_line(
+def test_output_before_the_reply_is_named_with_file_and_line(
     apache: Rig, must_use: Callable[[str], None], ana: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
     site = paired_at(apache, ana, config)
@@ -232,8 +226,8 @@ def test_what_php_prints_before_the_answer_is_named_with_file_and_line(
     must_use("<?php // fixed")
     found = diagnosed(site, config)
     assert (found.verdict, check(found, "output")) == (HEALTHY, (WARN, "output_seen"))
-    told = next(one for one in found.checks if one.name == "output").evidence["printed_by"]
-    assert str(told).startswith("diagnose-test.php:")
+    file_and_line = next(one for one in found.checks if one.name == "output").evidence["printed_by"]
+    assert str(file_and_line).startswith("diagnose-test.php:")
 
 
 def test_a_rest_api_that_is_closed_to_visitors_does_not_keep_aura_away(

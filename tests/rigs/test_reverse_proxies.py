@@ -46,7 +46,7 @@ NAMED: dict[str, tuple[ErrorCode, dict[str, str | int]]] = {
         {"detail": "replayed: the reply answers another request"},
     ),
 }
-# A cache by path spoils one address of several, so it has tests of its own.
+# A cache by path affects one of several addresses, so it has its own tests.
 DISTURBING = tuple(one for one in FRONTS if one not in (*HONEST, "stale-page"))
 
 
@@ -92,7 +92,7 @@ def stored_data(site: Site) -> list[Any]:
     return [facts, *([row.__data__ for row in rows] for rows in kept)]
 
 
-def test_every_front_has_a_name_for_what_it_does() -> None:
+def test_every_proxy_has_an_error_name() -> None:
     assert sorted(NAMED) == sorted(DISTURBING)
 
 
@@ -112,7 +112,7 @@ def test_a_changed_reply_is_named_and_not_stored(
     assert bakery.connection != "healthy"
 
 
-def test_an_address_that_a_cache_took_over_is_left_for_one_that_answers(
+def test_a_cached_address_is_replaced_by_a_working_one(
     rig: Rig, bakery: Site, config: Config
 ) -> None:
     taken = f"{rig.url}/?rest_route=/siteagent/v1/rpc"
@@ -133,7 +133,7 @@ def test_an_address_that_a_cache_took_over_is_left_for_one_that_answers(
     assert bakery.endpoint == f"{rig.url}/wp-json/siteagent/v1/rpc"
 
 
-def test_once_the_front_is_gone_the_site_is_healthy_again(
+def test_the_site_is_healthy_again_without_the_proxy(
     rig: Rig, bakery: Site, config: Config
 ) -> None:
     rig.turn("firewall")
@@ -144,7 +144,7 @@ def test_once_the_front_is_gone_the_site_is_healthy_again(
 
 
 @pytest.mark.parametrize("front", [one for one in DISTURBING if one != "stale-reply"])
-def test_behind_it_no_pairing_succeeds_and_the_token_says_why(
+def test_no_pairing_succeeds_behind_a_changing_proxy(
     rig: Rig, ana: Actor, config: Config, jobs: RecordingQueue, front: str
 ) -> None:
     rig.turn("proxy")

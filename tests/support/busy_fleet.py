@@ -488,16 +488,16 @@ def recheck_sites(fleet: Fleet) -> list[str]:
 def sync_sites(fleet: Fleet) -> list[str]:
     """Run as in one job: at the same time, over one database connection."""
     fleet.lose_syncs()
-    asked = {sync.id: sync.site_id for sync in Sync.select()}
+    site_ids = {sync.id: sync.site_id for sync in Sync.select()}
     ended: list[str] = []
 
     def sync(sync_id: int, overlapping: Overlapping) -> None:
-        answers = fleet.answers_to(asked[sync_id])
-        answers["call"] = overlapping(fleet.sites[asked[sync_id]].call)
+        answers = fleet.answers_to(site_ids[sync_id])
+        answers["call"] = overlapping(fleet.sites[site_ids[sync_id]].call)
         ended.append(site_sync.run_sync(sync_id, **answers))
 
     use_database(fleet.config.database_url, is_shared=True)
-    Concurrently(sync).run(asked)
+    Concurrently(sync).run(site_ids)
     use_database(fleet.config.database_url)
     return ended
 

@@ -81,9 +81,9 @@ def propose(
     site: Site, by: Actor, now: datetime, ident: str = AKISMET, to: str = "5.3.1", **more: Any
 ) -> Change:
     """Propose an update of one plugin. The pre-check is still to be run."""
-    wanted = [UpdateRequest(site, more.pop("kind", "plugin"), ident, to)]
+    requests = [UpdateRequest(site, more.pop("kind", "plugin"), ident, to)]
     terms = {"reason": "", "window": usual_window(now), **more}
-    return proposals.create_proposals(wanted, by=by, now=now, requested_at=now, **terms)[0]
+    return proposals.create_proposals(requests, by=by, now=now, requested_at=now, **terms)[0]
 
 
 def check(change: Change, fake: FakeSite, config: Config) -> Change:

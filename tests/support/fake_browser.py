@@ -26,9 +26,9 @@ class FakeBrowser:
     looks: list[Sequence[PageToCheck]] = field(default_factory=list)
 
     def __call__(self, site: Site, pages: Sequence[PageToCheck], config: Config) -> dict[str, Seen]:
-        said = self.says[min(len(self.looks), len(self.says) - 1)]
+        errors = self.says[min(len(self.looks), len(self.says) - 1)]
         self.looks.append(pages)
-        console = Console(why=said) if isinstance(said, str) else Console(said)
+        console = Console(why=errors) if isinstance(errors, str) else Console(errors)
         pictures = {} if console.why else dict.fromkeys(browser_looks.NAMES, self.picture)
         return {page.path: Seen((console, console), pictures) for page in pages}
 

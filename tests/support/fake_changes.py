@@ -125,14 +125,14 @@ class Changing:
             raise Refusal("invalid_arguments", argument="item")
         if plan["kid"] != site.paired.kid or plan["site"] != site.uuid:
             raise Refusal("invalid_arguments", argument="plan")
-        op_id, known = plan["op_id"], self.ledger.get(plan["op_id"])
+        op_id, entry = plan["op_id"], self.ledger.get(plan["op_id"])
         self.asked[op_id] += 1
         if op_id in self.running:
             raise Refusal("invalid_arguments", argument="op_id", state="running")
-        if known is not None:
-            if known[0] != plan_digest(raw):
+        if entry is not None:
+            if entry[0] != plan_digest(raw):
                 raise Refusal("invalid_arguments", argument="op_id")
-            return known[1]
+            return entry[1]
         is_restored = site.knows(document) is False
         refusal = _answer("refused", "site_log_forked")
         answer = refusal if is_restored else self._do(site, plan)
@@ -195,21 +195,21 @@ class Changing:
         if not verify_plan(site.paired.sign_d, raw, from_b64u(document["sig"])):
             raise Refusal("invalid_arguments", argument="sig")
         plan, op_id = protocol.parse_json(raw), document["op_id"]
-        known = self.ledger.get(op_id)
-        if plan["op_id"] != op_id or known is None or known[0] != plan_digest(raw):
+        entry = self.ledger.get(op_id)
+        if plan["op_id"] != op_id or entry is None or entry[0] != plan_digest(raw):
             raise Refusal("invalid_arguments", argument="op_id")
         self.reverts[op_id] += 1
-        if known[1]["outcome"] != "succeeded":
-            return known[1]
+        if entry[1]["outcome"] != "succeeded":
+            return entry[1]
         if self.not_reverted:
             return _answer("refused", self.not_reverted)
         item = plan["item"]
-        evidence = {**known[1]["evidence"]}
+        evidence = {**entry[1]["evidence"]}
         evidence["during"] = {**evidence["after"], "error": None}
         evidence["after"] = {**evidence["before"]}
         _component(site, item["kind"], item["id"])["version"] = item["from"]
         answer = {"outcome": "rolled_back", "reason": "page_broken", "evidence": evidence}
-        self.ledger[op_id] = (known[0], answer)
+        self.ledger[op_id] = (entry[0], answer)
         outcome = {"outcome": "rolled_back", "reason": "page_broken"}
         site.write("update_settled", op_id=op_id, **item, **outcome)
         return answer

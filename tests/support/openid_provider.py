@@ -73,12 +73,16 @@ class LocalProvider:
     def token(self, form: dict[str, str], login: str) -> tuple[int, dict[str, Any]]:
         """Exchange a code once, for the client with the secret and the verifier."""
         self.token_requests.append(form)
-        asked = self.codes.pop(form.get("code", ""), None)
+        authorization = self.codes.pop(form.get("code", ""), None)
         name, _, secret = login.partition(":")
         is_client = (unquote(name), unquote(secret)) == (CLIENT_ID, SECRET)
-        if asked is None or not is_client or form.get("redirect_uri") != asked["redirect_uri"]:
+        if (
+            authorization is None
+            or not is_client
+            or form.get("redirect_uri") != authorization["redirect_uri"]
+        ):
             return 400, {"error": "invalid_grant"}
-        if create_s256_code_challenge(form["code_verifier"]) != asked["code_challenge"]:
+        if create_s256_code_challenge(form["code_verifier"]) != authorization["code_challenge"]:
             return 400, {"error": "invalid_grant"}
         now = int(time.time())
         claims = {
@@ -88,7 +92,7 @@ class LocalProvider:
             "iat": now,
             "exp": now + 300,
             "auth_time": now - 1,
-            "nonce": asked["nonce"],
+            "nonce": authorization["nonce"],
             "email": self.email,
             "email_verified": True,
             "name": "Cleo",

@@ -16,7 +16,7 @@ def scanned_tables(read: Callable[[], object]) -> set[str]:
     """Return the tables that the statements of `read` scan completely.
 
     SQLite has no statistics in tests, so its plans do not depend on the number of rows. PostgreSQL
-    prefers to read a small table as a whole, so it is told not to where an index would do.
+    prefers to scan a small table, so sequential scans are disabled where an index would do.
     """
     statements: list[tuple[str, Any]] = []
     really = db.obj.execute_sql

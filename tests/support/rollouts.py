@@ -93,8 +93,8 @@ class RolloutWorld:
     def review(self) -> list[Change]:
         """Review the update on all sites as Ana, and run each pre-check."""
         sites = Site.select().where(Site.id.in_(list(self.sites))).order_by(Site.name)
-        wanted = [UpdateRequest(site, "plugin", self.ident, self.to_version) for site in sites]
-        batch = proposals.review_changes(wanted, by=self.ana, now=self.clock())
+        requests = [UpdateRequest(site, "plugin", self.ident, self.to_version) for site in sites]
+        batch = proposals.review_changes(requests, by=self.ana, now=self.clock())
         return [check(change, self.sites[change.site_id], self.config) for change in batch]
 
     def approve(

@@ -83,17 +83,17 @@ def _store_again(report: Report) -> None:
 def test_a_lost_sync_and_an_unknown_call_are_counted(tmp_path: Path) -> None:
     chaos = simulated.made(seed=1, changes=10, folder=tmp_path)
     fleet, began = chaos.fleet, chaos.clock()
-    heard = {fake.home: frozenset() for fake in fleet.sites.values()}
+    requests = {fake.home: frozenset() for fake in fleet.sites.values()}
     syncs = []
     for number, fake in fleet.sites.items():
-        heard[fake.home] = fake.heard
+        requests[fake.home] = fake.heard
         syncs.append(read_report(Site.get_by_id(number), fake, config=fleet.config).id)
-    assert count_syncs(fleet, syncs, began, heard).is_clean
+    assert count_syncs(fleet, syncs, began, requests).is_clean
     Sync.update(state=FAILED).where(Sync.id == syncs[0]).execute()
     Report.delete().where(Report.site == Sync.get_by_id(syncs[1]).site).execute()
     SiteCall.delete().where(SiteCall.id == SiteCall.select(fn.MAX(SiteCall.id))).execute()
     _store_again(Report.get())
-    counts = count_syncs(fleet, syncs, began, heard)
+    counts = count_syncs(fleet, syncs, began, requests)
     db.close()
     assert (counts.lost, counts.stored_twice, counts.unknown_calls) == (2, 1, 1)
     assert not counts.is_clean

@@ -45,15 +45,15 @@ INWARD_LITERALS = [
 
 def resolves_to(*answers: list[str]) -> tuple[Callable[..., list[Any]], list[str]]:
     """Return a resolver with another answer for each query, and the list of the names queried."""
-    asked: list[str] = []
+    queried: list[str] = []
 
     def resolve(host: str, port: int, *_: object) -> list[Any]:
-        asked.append(host)
-        found = answers[min(len(asked), len(answers)) - 1]
+        queried.append(host)
+        found = answers[min(len(queried), len(answers)) - 1]
         family = {True: socket.AF_INET6, False: socket.AF_INET}
         return [(family[":" in ip], socket.SOCK_STREAM, 6, "", (ip, port)) for ip in found]
 
-    return resolve, asked
+    return resolve, queried
 
 
 def get(url: str, allow_nets: tuple[Any, ...] = (), **options: Any) -> requests.Response:
@@ -169,12 +169,12 @@ def test_an_embedded_private_address_is_never_reachable(ip: Any) -> None:
 
 
 def test_a_name_is_resolved_once_and_that_answer_is_used() -> None:
-    resolve, asked = resolves_to(["127.0.0.2"], ["127.0.0.1"])
+    resolve, queried = resolves_to(["127.0.0.2"], ["127.0.0.1"])
     allowed = (ip_network("127.0.0.2/32"),)
     with HostileServer(HELLO, host="127.0.0.2") as server:
         url = f"http://rebinding.example.test:{server.port}/"
         assert get(url, allowed, resolve=resolve).text == "hello"
-        assert asked == ["rebinding.example.test"]
+        assert queried == ["rebinding.example.test"]
         with pytest.raises(AddressRefused) as caught:
             get(url, allowed, resolve=resolve)
     assert caught.value.address == "127.0.0.1"
@@ -242,7 +242,7 @@ def test_cookies_are_not_kept_for_the_next_call() -> None:
     with HostileServer(sends(http(200, {"Set-Cookie": "a=b"}))) as server:
         get(server.url, LOOPBACK)
         get(server.url, LOOPBACK)
-    assert all("Cookie" not in asked.headers for asked in server.received)
+    assert all("Cookie" not in request.headers for request in server.received)
 
 
 @pytest.mark.parametrize(

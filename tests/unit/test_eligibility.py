@@ -195,7 +195,7 @@ def test_an_automatic_update_without_an_updater_is_no_reason() -> None:
 
 
 def test_the_list_of_codes_matches_the_rules() -> None:
-    said = {
+    codes_in_source = {
         node.args[0].value
         for node in ast.walk(ast.parse(inspect.getsource(eligibility)))
         if isinstance(node, ast.Call)
@@ -203,7 +203,7 @@ def test_the_list_of_codes_matches_the_rules() -> None:
         and isinstance(node.args[0], ast.Constant)
     }
     both = {"requires_php", "requires_wp", "requires_php_untold", "requires_wp_untold"}
-    assert said | both == set(CODES)
+    assert codes_in_source | both == set(CODES)
     assert {code for _, _, code in TABLE} | {"held"} == set(CODES)
 
 

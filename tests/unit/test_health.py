@@ -17,11 +17,11 @@ from app.run import health
 @contextmanager
 def web_process(status: int) -> Iterator[tuple[int, list[tuple[str, str]]]]:
     """Yield the port of a server with this answer, and the path and host of each request."""
-    asked: list[tuple[str, str]] = []
+    requests: list[tuple[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append((self.path, self.headers["Host"]))
+            requests.append((self.path, self.headers["Host"]))
             self.send_response(status)
             self.end_headers()
             self.wfile.write(b"ok\n")
@@ -33,7 +33,7 @@ def web_process(status: int) -> Iterator[tuple[int, list[tuple[str, str]]]]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield server.server_port, asked
+        yield server.server_port, requests
     finally:
         server.shutdown()
         server.server_close()
@@ -53,10 +53,10 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPa
 def test_a_container_is_healthy_only_where_the_answer_is_200(
     status: int, ends_with: int, settings: pytest.MonkeyPatch
 ) -> None:
-    with web_process(status) as (port, asked):
+    with web_process(status) as (port, requests):
         settings.setenv("PORT", str(port))
         assert health.main() == ends_with
-    assert asked == [("/healthz", "aura.example.com")]
+    assert requests == [("/healthz", "aura.example.com")]
 
 
 def test_a_web_process_that_does_not_answer_is_not_healthy(

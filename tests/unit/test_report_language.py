@@ -47,8 +47,10 @@ def messages(language: str) -> list[Message]:
 @pytest.mark.parametrize("language", OTHERS)
 def test_the_catalog_matches_the_messages(language: str) -> None:
     assert len(used()) > 60
-    known = {one.id if isinstance(one.id, str) else tuple(one.id) for one in messages(language)}
-    assert known == used()
+    translated = {
+        one.id if isinstance(one.id, str) else tuple(one.id) for one in messages(language)
+    }
+    assert translated == used()
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -174,8 +176,8 @@ def test_a_language_of_a_schedule_has_an_environment() -> None:
 
 def test_the_first_page_claims_only_what_was_measured() -> None:
     def headline(**uptime: object) -> str:
-        known = {**A_QUIET_MONTH["uptime"], **uptime}
-        found = render_document(ReportText({**A_QUIET_MONTH, "uptime": known}))
+        figures = {**A_QUIET_MONTH["uptime"], **uptime}
+        found = render_document(ReportText({**A_QUIET_MONTH, "uptime": figures}))
         return found.partition("</h2>")[0]
 
     assert "There was no outage" in headline()

@@ -39,9 +39,9 @@ def test_the_well_known_tree_of_certificate_transparency() -> None:
     inputs = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657"]
     inputs.append("606162636465666768696a6b6c6d6e6f")
     leaves = [sha256(b"\x00" + bytes.fromhex(each)).digest() for each in inputs]
-    known = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
-    assert Tree(leaves).root().hex() == known
-    assert Frontier().grown(leaves).root().hex() == known
+    expected_root = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
+    assert Tree(leaves).root().hex() == expected_root
+    assert Frontier().grown(leaves).root().hex() == expected_root
 
 
 @pytest.mark.parametrize("count", range(70))

@@ -51,7 +51,7 @@ MACHINES = {
 
 
 def image_of(which: str) -> str:
-    """The tag of this machine's image, built now if nobody has built it yet."""
+    """Return the tag of this machine's image, which is built if missing."""
     machine, official = MACHINES[which], os.environ.get("AURA_WP_IMAGE", "")
     label = official or machine.suite
     # The official image brings its default theme, and is the same whichever is asked for.
@@ -167,7 +167,7 @@ def prune(made: str) -> None:
     listed = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).split()
     tags = [tag for tag in listed if tag.rpartition("-")[0] == kind]
     for tag in sorted(tags, key=_used_at, reverse=True)[KEPT_OF_EACH_KIND:]:
-        # One that a container of another run stands on stays.
+        # Keep an image that a container of another run uses.
         with contextlib.suppress(EngineFailed):
             docker("image", "rm", tag)
         _stamp(tag).unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 Every process that starts sites holds one locked file, and its containers carry the
 file's name. The kernel releases the lock however the process ends. A container whose
-file does not exist here belongs to somebody whose life cannot be judged, and stays.
+file does not exist here stays, because its owner may still be running.
 """
 
 from __future__ import annotations

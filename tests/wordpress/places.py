@@ -118,9 +118,9 @@ class Place:
 
     def _wait(self, page: str) -> None:
         """Until Apache has taken its new configuration."""
-        wanted = 401 if self.asks_for_password else 200
+        expected_status = 401 if self.asks_for_password else 200
         deadline = time.monotonic() + _RELOAD_SECONDS
-        while requests.get(page, timeout=_RELOAD_SECONDS).status_code != wanted:
+        while requests.get(page, timeout=_RELOAD_SECONDS).status_code != expected_status:
             assert time.monotonic() < deadline, page
             time.sleep(0.1)
 

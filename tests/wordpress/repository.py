@@ -1,8 +1,8 @@
-"""What stands in for WordPress.org: the fixture plugins and themes, packed and listed.
+"""A replacement for WordPress.org: the fixture plugins and themes, packed and listed.
 
 tests/php-fixtures/{plugins,themes}/SLUG/VERSION/ holds one folder for each version, and
 offers.json beside them says which version a site starts with and which one is offered.
-Another version (one that fails on load, one whose header lies) is one more folder.
+Each further version (one that fails on load, one with a false header) is one more folder.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def active_plugins() -> list[str]:
 
 
 def hostile_files(content: str) -> Iterator[tuple[str, bytes]]:
-    """The plugins whose headers attack whoever shows them."""
+    """Return the plugins whose headers attack the pages that show them."""
     for slug in _HOSTILE:
         for name, text in files_below(FIXTURES / "hostile" / slug):
             yield f"{content}/plugins/{slug}/{name}", text

@@ -260,23 +260,23 @@ def test_no_request_is_made_after_the_deadline(
 
 
 @pytest.fixture
-def told(config: Config) -> Callable[[Diagnosis], str]:
+def report_text(config: Config) -> Callable[[Diagnosis], str]:
     app = Flask("app", template_folder="templates")
     filters.register(app)
 
-    def tell(found: Diagnosis) -> str:
+    def render(found: Diagnosis) -> str:
         with app.app_context():
             return as_text(found)
 
-    return tell
+    return render
 
 
 @pytest.mark.parametrize("case", IN_THE_WAY)
 def test_the_text_has_blocker_evidence_and_remedy(
-    case: str, config: Config, told: Callable[[Diagnosis], str]
+    case: str, config: Config, report_text: Callable[[Diagnosis], str]
 ) -> None:
     make, (check, finding), _ = IN_THE_WAY[case]
-    text = told(diagnosed(make(), config, paired=True))
+    text = report_text(diagnosed(make(), config, paired=True))
     assert f"({check}, {finding})\n" in text
     assert "[blocked]" in text
     assert "Next: " in text.split("[blocked]", 1)[1].split("\n[", 1)[0]

@@ -182,10 +182,10 @@ def pythons() -> list[str]:
     roots = Path(sys.base_prefix).parent.glob("3.*/bin/python3")
     works = [sys.executable]
     for python in sorted({*filter(None, found), *map(str, roots)}):
-        asked = subprocess.run(
+        version = subprocess.run(
             [python, "-c", "import sys; sys.exit(sys.version_info < (3, 8))"], capture_output=True
         )
-        works += [python] if asked.returncode == 0 else []
+        works += [python] if version.returncode == 0 else []
     return works
 
 
