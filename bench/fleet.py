@@ -45,14 +45,14 @@ _KEYID = re.compile(r'keyid="([^"]+)"')
 
 
 class LiveClock(Clock):
-    """The time now."""
+    """The current time."""
 
     def __call__(self) -> datetime:
         return utcnow()
 
 
 class _Server(ThreadingHTTPServer):
-    """The web server of some of the sites, each at a path of its own."""
+    """The web server of some of the sites, each at its own path."""
 
     daemon_threads = True
     request_queue_size = 1024

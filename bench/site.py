@@ -1,4 +1,4 @@
-"""What SiteAgent costs a real WordPress: its answers, and the pages it has nothing to do with."""
+"""The cost of SiteAgent on a real WordPress: for calls, and for other pages."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def _settled(caller: _Caller) -> str:
 
 
 def _pages(wp: RealWordPress) -> Iterator[Figure]:
-    """How long WordPress is busy loading the plugin, which on a page is all that it does."""
+    """Measure how long WordPress loads the plugin, which does nothing else on a page."""
     session, taken = requests.Session(), []
     for _ in range(_ROUNDS):
         output = session.get(wp.url, headers={"X-Bench": "1"}, timeout=30).headers["Server-Timing"]

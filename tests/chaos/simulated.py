@@ -37,12 +37,12 @@ LOST_ON_THE_WAY = (
 
 
 class Killed(BaseException):
-    """The worker's process is gone."""
+    """The worker's process was killed."""
 
 
 @dataclass
 class Chaos:
-    """One run in a database of its own."""
+    """One run in its own database."""
 
     fleet: Fleet
     dice: random.Random

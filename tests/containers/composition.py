@@ -64,7 +64,7 @@ class Composition:
         return found.strip().partition("/")[0]
 
     def authorities(self) -> str:
-        """A file with the certificate of the authority that Caddy made for localhost."""
+        """Return a file with the CA certificate that Caddy made for localhost."""
         path = self.folder / "authorities.pem"
         inside = "/data/caddy/pki/authorities/local/root.crt"
         path.write_text(docker("exec", self.containers("proxy")[0], "cat", inside))
@@ -97,12 +97,12 @@ def composed(folder: Path, **settings: str) -> Iterator[Composition]:
 
 
 def new_project() -> str:
-    """A name for containers, networks and volumes that are to go with this process."""
+    """Return a name for containers, networks and volumes that end with this process."""
     return f"{_PREFIX}-{os.getpid()}-{secrets.token_hex(2)}"
 
 
 def labelled(project: str) -> tuple[str, str]:
-    """The options with which Docker makes something that `remove_leftovers` finds."""
+    """Return the Docker options for objects that `remove_leftovers` finds."""
     return "--label", f"{_PROJECT_LABEL}={project}"
 
 
@@ -117,7 +117,7 @@ def kill_everything(container: str) -> None:
 
 
 def restarts_of(container: str) -> int:
-    """How often Docker has started a container again."""
+    """Return how often Docker has restarted a container."""
     return int(docker("inspect", "--format", "{{.RestartCount}}", container))
 
 
@@ -136,7 +136,7 @@ def remove_leftovers() -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process has this number, of any user."""
+    """Return whether a process of any user has this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -147,7 +147,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _compose_command(folder: Path) -> list[str]:
-    """Docker Compose of this machine if it is new enough, or else the one of a container."""
+    """Return the Docker Compose of this machine if new enough, or else that of a container."""
     with suppress(EngineFailed):
         version = re.match(r"v?(\d+)\.(\d+)", docker("compose", "version", "--short"))
         if version and (int(version[1]), int(version[2])) >= _OLDEST:
@@ -160,7 +160,7 @@ def _compose_command(folder: Path) -> list[str]:
 
 
 def _filled_in(example: str, values: Mapping[str, str]) -> str:
-    """The example with these values; what it does not name is added."""
+    """Return the example with these values; values that it does not name are added."""
     text = example
     for name, value in values.items():
         text, times = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)

@@ -103,7 +103,7 @@ def test_data_survive_a_new_container(machine: Machine) -> None:
     assert "Ana Jansen" in again.get("/").text
 
 
-def test_a_container_runs_as_a_user_who_can_change_nothing_but_the_data(machine: Machine) -> None:
+def test_a_container_user_can_change_only_the_data(machine: Machine) -> None:
     machine.run()
     assert machine.inside("id -un; id -u") == "aura\n10001"
     assert machine.inside("find / -xdev -writable -type f 2> /dev/null | grep -v ^/proc || :") == ""

@@ -32,7 +32,7 @@ def look(shop: WordPress, code: str) -> object:
 
 
 def installed(shop: WordPress) -> str:
-    """The version on the site's disk, read past every cache."""
+    """Return the version on the site's disk, without any cache."""
     path = "WP_PLUGIN_DIR . '/contact-desk/contact-desk.php'"
     return str(look(shop, f"return get_file_data({path}, array('v' => 'Version'))['v'];"))
 

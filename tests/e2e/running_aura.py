@@ -40,7 +40,7 @@ class RunningAura:
 
     @property
     def plugin_release(self) -> Path:
-        """The folder of the release of SiteAgent that it offers to sites."""
+        """Return the folder of the SiteAgent release that Aura offers to sites."""
         return self.var / "plugin-release"
 
     @property
@@ -127,7 +127,7 @@ class RunningAura:
             return calls.channel_to(Site.get(Site.url == url), self.config)
 
     def call(self, channel: site_client.Channel, op: str, **arguments: Any) -> site_client.Reply:
-        """A correctly signed call, made beside Aura."""
+        """Make a correctly signed call without Aura."""
         nets = self.config.allow_nets
         return site_client.call(channel, op, arguments, by="a test", allow_nets=nets)
 

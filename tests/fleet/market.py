@@ -23,7 +23,7 @@ class Release:
 
 
 class Market:
-    """The releases of all plugins, dated by the dice: about half of them get a new one."""
+    """The releases of all plugins at random dates: about half of the plugins get a new one."""
 
     def __init__(self, seed: str, end: datetime) -> None:
         self._by_ident: dict[str, list[Release]] = {

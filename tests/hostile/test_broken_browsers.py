@@ -42,7 +42,9 @@ def is_running(pid: int) -> bool:
         ("""printf '{"id":7,"result":{}}\\0' >&4; exec 4>&-; sleep 60""", "browser_ended"),
     ],
 )
-def test_a_browser_that_does_not_work_says_why(tmp_path: Path, script: str, why: str) -> None:
+def test_a_broken_browser_is_reported_with_its_reason(
+    tmp_path: Path, script: str, why: str
+) -> None:
     seen = browse(SITE, program(tmp_path, script), tmp_path)
     assert whys(seen["/"]) == {why}
     assert profiles(tmp_path) == []

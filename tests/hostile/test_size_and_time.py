@@ -137,5 +137,5 @@ def test_chunks_that_break_off_are_broken_off() -> None:
     ],
     ids=["another protocol", "no status", "500 headers", "a long header", "two lengths"],
 )
-def test_what_is_not_http_is_malformed(raw: bytes) -> None:
+def test_a_reply_that_is_not_http_is_malformed(raw: bytes) -> None:
     assert refused(sends(raw)).error_code is ErrorCode.malformed_reply

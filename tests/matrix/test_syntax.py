@@ -77,5 +77,5 @@ def test_each_php_has_the_version_of_its_name() -> None:
 
 
 def test_the_lock_file_names_no_registry() -> None:
-    """It would be one machine's: each fetches from the registry it is set up for."""
+    """A registry in the file would be that of one machine. Each machine uses its own."""
     assert '"resolved"' not in (Path(__file__).parent / "package-lock.json").read_text("utf-8")

@@ -54,7 +54,7 @@ def test_a_ping_is_answered(here: Connected) -> None:
     assert here.paired.ask("ping").document["ok"] is True
 
 
-def test_the_report_says_what_is_installed_and_what_is_offered(here: Connected) -> None:
+def test_the_report_lists_installed_and_available_versions(here: Connected) -> None:
     answer = here.paired.ask("report", have=None).document
     report, available_updates = answer["report"], answer["report"]["updates"]
     assert report["wordpress"]["version"] == here.site.version

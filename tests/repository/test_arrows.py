@@ -176,7 +176,7 @@ def exported(package: str) -> frozenset[str]:
 
 
 def is_internal(path: str, name: str) -> bool:
-    """Whether another package imports what a package of the domain does not list in `__all__`."""
+    """Return whether another package imports a name that a domain package does not export."""
     package, part = [*name.split("."), "", "", ""][2:4]
     if not under(name, {"app.domain"}) or not (ROOT / "app/domain" / package).is_dir():
         return False

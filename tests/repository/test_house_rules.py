@@ -226,7 +226,7 @@ AMBIGUOUS = {"delete"} | {name for kind in (list, dict, set, str) for name in di
 
 
 def writing_calls(tree: ast.AST, verbs: set[str], models: set[str]) -> list[str]:
-    """The calls in `tree` of one of these verbs; an ambiguous one counts on a model only."""
+    """Return the calls in `tree` of these methods; an ambiguous one counts on a model only."""
     found = []
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):

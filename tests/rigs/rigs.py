@@ -76,12 +76,12 @@ class Rig:
         return _evaluate(self.site, self.url, code)
 
     def accept(self, token_text: str) -> None:
-        """What an administrator does who pastes this token and agrees, in the place of
+        """Pair as an administrator who pastes this token and agrees, in place of
         whichever connection there was."""
         self.evaluate(_ACCEPT % json.dumps(token_text))
 
     def pair(self) -> Paired:
-        """A dashboard's connection with the site, through the rig as it is now."""
+        """Return a dashboard's connection with the site, through the current rig."""
         token = new_token(self.url)
         self.accept(token.text())
         return pair(token)
@@ -95,7 +95,7 @@ class Rig:
 
 @dataclass(frozen=True)
 class Rigs:
-    """A site with every server and front on a port of its own."""
+    """A site with every server and front on its own port."""
 
     site: WordPress
     ports: dict[str, int]

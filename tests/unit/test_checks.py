@@ -131,7 +131,7 @@ def test_a_site_has_no_connection_before_pairing_or_after_its_end() -> None:
 
 
 def test_a_check_outside_the_period_changes_no_gap() -> None:
-    """The days are those of the time zone that the agency had then."""
+    """Days are in the time zone that the agency had at that time."""
     seen = count(day(-2, 9, (-2, 9), made=2, answered=2), until=6)
     assert [(gap.begins, gap.ends) for gap in seen.gaps] == [(BEGIN, moment(6))]
 

@@ -111,7 +111,7 @@ def test_javascript_names_the_servers_in_its_strings() -> None:
     ids=lambda source: repr(source[:14]),
 )
 def test_hostile_code_is_inspected_in_seconds(source: bytes) -> None:
-    """Each byte is read once. Two megabytes take about two seconds; the square would take days."""
+    """Each byte is read once, so 2 MB take about two seconds. Quadratic time would be days."""
     began = time.process_time()
     look_at_php(source[: 2 * MEGABYTE])
     assert time.process_time() - began < 30

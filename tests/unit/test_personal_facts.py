@@ -85,7 +85,7 @@ def test_every_spelling_of_the_declaration_keeps_a_fact_out_of_the_chain():
 
 
 def test_a_declaration_that_is_not_text_counts_as_well():
-    """As in a module without `from __future__ import annotations`."""
+    """Annotations are objects in a module without `from __future__ import annotations`."""
     namespace = {"__annotations__": {"reason": Personal | None}, "reason": None}
     made = type("Typed", (Event,), namespace)
     assert PERSONAL_FACTS["typed"] == {"reason"}

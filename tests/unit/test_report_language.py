@@ -114,7 +114,7 @@ def untranslated(text: str) -> str:
 
 @pytest.mark.parametrize("content", [A_QUIET_MONTH, A_ROUGH_MONTH], ids=["quiet", "rough"])
 def test_every_text_of_a_report_is_in_the_catalog(marked: None, content: dict[str, Any]) -> None:
-    """Every value in the content is without letters, so letters outside of brackets are ours."""
+    """The content has no letters, so letters outside of brackets come from the templates."""
     text = ReportText(content, "de")
     html, plain = render_letter(text, "-", "")
     found = [*_Texts(render_document(text)).found, *_Texts(html).found, *plain.splitlines()]

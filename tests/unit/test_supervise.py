@@ -63,7 +63,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Running:
-    """A supervisor in a process of its own."""
+    """A supervisor in its own process."""
 
     def __init__(self, *parts: Part, stop_within_s: int = 30) -> None:
         self._reader, writer = multiprocessing.Pipe(duplex=False)

@@ -26,7 +26,7 @@ _PORTS = range(20_000, 32_000)
 
 
 class PhpFailed(RuntimeError):
-    """A PHP script ended with an error; the text holds what it and WordPress's log said last."""
+    """A PHP script failed; the text has its output and the end of WordPress's log."""
 
 
 def create(

@@ -22,7 +22,7 @@ _OWNERS = CACHE / "owners"
 
 @functools.cache
 def owner() -> str:
-    """The name of this process's file, which stays locked until the process ends."""
+    """Return the name of this process's file, which is locked until the process ends."""
     _OWNERS.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", dir=_OWNERS)
     fcntl.flock(handle, fcntl.LOCK_EX)

@@ -220,7 +220,7 @@ class WordPress:
 
 
 def _own_files(secret: str, *, siteagent: bool, hostile: bool) -> Iterator[tuple[str, bytes]]:
-    """What no other site has, and what is under test."""
+    """Return the files that are specific to this site, and SiteAgent."""
     yield f"{ROOT[1:]}/wp-config.php", _wp_config()
     yield f"{INSIDE}/secret", secret.encode()
     if hostile:

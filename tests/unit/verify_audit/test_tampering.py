@@ -55,7 +55,7 @@ def test_no_byte_of_any_file_can_be_changed(
 def test_a_moved_line_is_found_with_a_forged_manifest(
     data: Any, exports: list[Files], tmp_path: Path
 ) -> None:
-    """As above, and the manifest names the new files, signed with a key of the forger's own."""
+    """The manifest lists the changed files, and is signed with the forger's own key."""
     files = dict(data.draw(st.sampled_from(exports)))
     logs = [name for name in (AUDIT_LOG, SITE_FILE, "calls.jsonl") if files[name]]
     name = data.draw(st.sampled_from(logs))
