@@ -70,7 +70,7 @@ def trace() -> list[tuple[str, str]]:
 
 
 def _proposed(config: Config) -> tuple[Person, Change]:
-    """A browser in which Ana has just signed in, and a change that waits for her."""
+    """Return a browser in which Ana has just signed in, and a change that she can approve."""
     migrate.to_newest(config.database_url, config.var_dir)
     app = create_app(config)
     app.test_client_class = Person

@@ -1,4 +1,4 @@
-"""The audit log under load: reading it again, adding to it with four writers, and finding in it."""
+"""The audit log under load: verification, appending with four writers, and search."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COMPONENTS = [f"plugin-{number}/plugin-{number}.php" for number in range(200)]
 
 
 def figures() -> Iterator[Figure]:
-    """In databases of their own, which are gone afterwards."""
+    """Measure in temporary databases."""
     with tempfile.TemporaryDirectory(prefix="aura-bench-") as folder:
         yield from _verifying(Path(folder))
     with tempfile.TemporaryDirectory(prefix="aura-bench-") as folder:
@@ -85,7 +85,7 @@ def _written_by_four(config: Config, what: str) -> list[float]:
 
 
 def _write(what: str, url: str) -> None:
-    """One of four: some milliseconds between entries, as requests leave."""
+    """Write as one of four processes, with some milliseconds between entries."""
     use_database(url)
     db.connect()
     db.execute_sql("CREATE TABLE IF NOT EXISTS plain (id INTEGER PRIMARY KEY, body TEXT)")
@@ -103,7 +103,7 @@ def _write(what: str, url: str) -> None:
 
 
 def _finding(folder: Path) -> Iterator[Figure]:
-    """Pages of fifty with every filter, also ones that are old, rare, or nowhere."""
+    """Measure pages of fifty entries with each filter, also with old, rare and no results."""
     _made(folder, FOUND_IN)
     middle = _at(FOUND_IN // 2)
     pages = {
@@ -120,7 +120,7 @@ def _finding(folder: Path) -> Iterator[Figure]:
         "a page far back": (EntryFilter(site=17), FOUND_IN // 3),
         "two words": (EntryFilter(words="plugin-17 failed"), None),
         "a word that is nowhere": (EntryFilter(words="nowhere"), None),
-        "what nobody did": (EntryFilter(person=99), None),
+        "a person without entries": (EntryFilter(person=99), None),
     }
     taken: list[float] = []
     worst, slowest = 0.0, ""

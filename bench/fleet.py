@@ -45,14 +45,14 @@ _KEYID = re.compile(r'keyid="([^"]+)"')
 
 
 class LiveClock(Clock):
-    """The time now."""
+    """The current time."""
 
     def __call__(self) -> datetime:
         return utcnow()
 
 
 class _Server(ThreadingHTTPServer):
-    """The web server of some of the sites, each at a path of its own."""
+    """The web server of some of the sites, each at its own path."""
 
     daemon_threads = True
     request_queue_size = 1024
@@ -184,17 +184,17 @@ def _sync_all(
     """
     Sync.delete().execute()
     began, cpu = time.perf_counter(), time.process_time()
-    asked = _ask_all(config)
+    requested = _ask_all(config)
     ended: list[float] = []
 
     def sync(sync_id: int, overlapping: Callable[..., Callable[..., site_client.Reply]]) -> None:
         site_sync.run_sync(sync_id, config=config, call=overlapping(site_client.call))
         ended.append(time.perf_counter() - began)
 
-    for begin in range(0, len(asked), at_once):
-        job = asked[begin : begin + at_once]
+    for begin in range(0, len(requested), at_once):
+        job = requested[begin : begin + at_once]
         Concurrently(sync, servers=Sync.servers(job)).run(job)
-    return ended[-1], time.process_time() - cpu, ended[len(asked) - 1 - all_but]
+    return ended[-1], time.process_time() - cpu, ended[len(requested) - 1 - all_but]
 
 
 def _ask_all(config: Config) -> list[int]:

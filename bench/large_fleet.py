@@ -88,7 +88,7 @@ def _build(folder: Path) -> None:
 
 
 class _History:
-    """What a year leaves, added to a fleet that was built."""
+    """A year of data, added to a fleet that was built."""
 
     def __init__(self, raw: sqlite3.Connection, log: BulkLog, now: datetime) -> None:
         self._raw, self._log, self._now = raw, log, now
@@ -172,7 +172,7 @@ class _History:
         self._raw.execute(add, (site_id,))
 
     def _syncs_and_calls(self) -> None:
-        """One of both an hour for each site, as long as they are kept; some sites are away."""
+        """Add one sync and call an hour for each site, while they are kept; some sites are down."""
         self._raw.execute("DELETE FROM sync WHERE state = 'done'")
         self._raw.execute("DELETE FROM site_call")
         first = self._now - _CALLS_KEPT * _DAY
@@ -241,7 +241,7 @@ class _History:
     # ---- updates ----
 
     def _plan_changes(self) -> None:
-        """One a week for each site, those of a day and a plugin in one batch."""
+        """Plan one change a week for each site; those of a day and a plugin are one batch."""
         for ago in range(_YEAR, _BUILT, -1):
             day = (self._now - ago * _DAY).replace(hour=2, minute=0, second=0)
             for position, site_id in enumerate(self._sites[ago % 7 :: 7]):
@@ -362,7 +362,7 @@ def _steps(change: dict[str, Any]) -> Iterator[StoredEntry]:
     approval = {"digest": digest, "how": "person", "reason": "", "starts_at": ""}
     evidence = {"before_version": change["from_version"], "after_version": change["to_version"]}
     ended = {"outcome": change["outcome"], "reason": "", "how": "answer", "evidence": evidence}
-    told: list[tuple[str, dict[str, Any]]] = [
+    steps: list[tuple[str, dict[str, Any]]] = [
         ("change_proposed", {"reason": "Weekly maintenance", "rule_id": None}),
         ("change_checked", {"digest": digest, "home": "https://site.example", "reported": {}}),
         ("change_approved", {**approval, "rule_id": None}),
@@ -370,8 +370,8 @@ def _steps(change: dict[str, Any]) -> Iterator[StoredEntry]:
         ("change_ended", {**ended, "evidence_digest": digest}),
     ]
     if change["outcome"] != "succeeded":
-        told.append(("change_acknowledged", {}))
-    for number, (event, facts) in enumerate(told):
+        steps.append(("change_acknowledged", {}))
+    for number, (event, facts) in enumerate(steps):
         at = change["at"] + timedelta(seconds=2 * number)
         is_decision = event in ("change_proposed", "change_approved", "change_acknowledged")
         private = {"approver": "Tomás Rivera"} if event == "change_approved" else {}

@@ -36,7 +36,7 @@ class Figure:
         *,
         target: float | None = None,
     ) -> Self:
-        """How often `floor` would fit into `what`, both measured in one run."""
+        """Return the ratio of `what` to `floor`, both measured in one run."""
         ours, least = seconds[what] * 1000, seconds[floor] * 1000
         detail = f"of {floor} ({ours:.3g} of {least:.3g} ms)"
         return cls(name, what, ours / least, detail, "", target, ours_ms=ours, floor_ms=least)

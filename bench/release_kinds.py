@@ -111,7 +111,7 @@ def _part(random: Random) -> str:
 
 
 def _nothing(files: Files, random: Random) -> None:
-    """An ordinary patch: only the text of its files differs."""
+    """Make an ordinary patch: only the text of its files differs."""
 
 
 def _moved_files(files: Files, random: Random) -> None:

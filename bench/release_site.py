@@ -92,7 +92,7 @@ class Run:
 
 @dataclass
 class _Visitor:
-    """Somebody who reloads the front page until told to stop."""
+    """A visitor who reloads the front page until stopped."""
 
     url: str
     seen: list[tuple[float, str]] = field(default_factory=list)
@@ -167,15 +167,15 @@ class Lab:
         visitor = _Visitor(self.wp.url)
         with visitor.watching():
             began = time.monotonic()
-            told = self._killed(change) if kind.is_killed else change.send(deadline_s=_PATIENCE_S)
+            reply = self._killed(change) if kind.is_killed else change.send(deadline_s=_PATIENCE_S)
             seconds = time.monotonic() - began
         time.sleep(_OPCACHE_S)
         # Looking may be what the site waits for: see `watched_until`.
         self._broken_pages(kind)
-        told = {**told, **_status(change)}
+        reply = {**reply, **_status(change)}
         return Run(
-            outcome=str(told["outcome"]),
-            reason=str(told["reason"]),
+            outcome=str(reply["outcome"]),
+            reason=str(reply["reason"]),
             seconds=seconds,
             disk=self._disk(kind, seed),
             broken_pages=tuple(self._broken_pages(kind)),
@@ -245,11 +245,11 @@ def _status(change: ApprovedChange) -> dict[str, Any]:
     until = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            told = change.status()
+            reply = change.status()
         except CallError as why:
-            told = {"state": "unknown", "outcome": "unknown", "reason": str(why.error_code)}
-        if told["state"] == "done" or time.monotonic() > until:
-            return told
+            reply = {"state": "unknown", "outcome": "unknown", "reason": str(why.error_code)}
+        if reply["state"] == "done" or time.monotonic() > until:
+            return reply
         time.sleep(0.5)
 
 

@@ -1,4 +1,4 @@
-"""How often an update is told as what it was: hundreds of them on real WordPress.
+"""How often an update's reported result is true: hundreds of updates on real WordPress.
 
     python -m bench.releases [machine [times]]
 
@@ -69,10 +69,10 @@ def judge(kind: Kind, run: Run) -> str:
 
 def main() -> int:
     """Print what was found; fails if any answer was untrue."""
-    wanted = {sys.argv[1]: 1} if len(sys.argv) > 1 else _HUNDREDS
+    counts_by_machine = {sys.argv[1]: 1} if len(sys.argv) > 1 else _HUNDREDS
     times = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     found: list[Judged] = []
-    for machine, hundreds in wanted.items():
+    for machine, hundreds in counts_by_machine.items():
         with opened(machine) as lab:
             print(f"WordPress {lab.version}, PHP {lab.php}", flush=True)
             _prove_kinds(lab)
@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def _prove_kinds(lab: Lab) -> None:
-    """See what WordPress alone makes of each kind. Raises: RuntimeError for one that lies."""
+    """Install each kind with WordPress alone. Raises: RuntimeError if its declaration is wrong."""
     for kind in KINDS:
         broken = lab.by_wordpress_alone(kind)
         if kind.is_sound == bool(broken):

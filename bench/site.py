@@ -1,4 +1,4 @@
-"""What SiteAgent costs a real WordPress: its answers, and the pages it has nothing to do with."""
+"""The cost of SiteAgent on a real WordPress: for calls, and for other pages."""
 
 from __future__ import annotations
 
@@ -105,10 +105,10 @@ class _Caller:
     def ask(self, op: str, **arguments: object) -> dict[str, Any]:
         self._calls += 1
         checkpoint = checkpoint_of(self._paired, self._calls, int(time.time()))
-        known = {"log": self._head, "checkpoint": checkpoint}
+        log_fields = {"log": self._head, "checkpoint": checkpoint}
         sent = protocol.sign_request(
             self._url + _ROUTE,
-            protocol.canonical({"v": 1, "op": op, "by": "Ben", **known, **arguments}),
+            protocol.canonical({"v": 1, "op": op, "by": "Ben", **log_fields, **arguments}),
             key=self._channel.send_key,
             keyid=self._channel.keyid,
             created=int(time.time()),
@@ -128,14 +128,14 @@ class _Caller:
 
 def _answers(wp: RealWordPress, paired: Paired) -> Iterator[Figure]:
     caller = _Caller(wp, paired)
-    known = _settled(caller)
+    last_report = _settled(caller)
     floor = "a trivial REST route"
     seconds = interleaved(
         {
             floor: caller.nothing,
             "signed ping": lambda: caller.ask("ping"),
             "report, update checks cached": lambda: caller.ask("report", have=None),
-            "report that is known already": lambda: caller.ask("report", have=known),
+            "report that is known already": lambda: caller.ask("report", have=last_report),
             "a stranger's request": caller.stranger,
         },
         _ROUNDS,
@@ -151,9 +151,9 @@ def _answers(wp: RealWordPress, paired: Paired) -> Iterator[Figure]:
 def _signing(wp: RealWordPress) -> Iterator[Figure]:
     code = _SIGNING.read_text(encoding="utf-8").removeprefix("<?php\n")
     # What is evaluated is not a file of its own, which alone may declare this.
-    told = wp.evaluate(code.replace("declare( strict_types=1 );", ""))
+    output = wp.evaluate(code.replace("declare( strict_types=1 );", ""))
     floor, sign, verify = "SHA-256 and HMAC alone", "signing a reply", "verifying a request"
-    seconds = {floor: told["floor"], sign: told["sign"], verify: told["verify"]}
+    seconds = {floor: output["floor"], sign: output["sign"], verify: output["verify"]}
     yield Figure.ratio("wire.sign.php", sign, floor, seconds)
     yield Figure.ratio("wire.verify.php", verify, floor, seconds)
 
@@ -170,11 +170,11 @@ def _settled(caller: _Caller) -> str:
 
 
 def _pages(wp: RealWordPress) -> Iterator[Figure]:
-    """How long WordPress is busy loading the plugin, which on a page is all that it does."""
+    """Measure how long WordPress loads the plugin, which does nothing else on a page."""
     session, taken = requests.Session(), []
     for _ in range(_ROUNDS):
-        told = session.get(wp.url, headers={"X-Bench": "1"}, timeout=30).headers["Server-Timing"]
-        own = next(one for one in told.split(", ") if one.startswith("siteagent;"))
+        output = session.get(wp.url, headers={"X-Bench": "1"}, timeout=30).headers["Server-Timing"]
+        own = next(one for one in output.split(", ") if one.startswith("siteagent;"))
         taken.append(float(own.partition("dur=")[2]))
     what = "SiteAgent on the front page"
     yield Figure.absolute("site.front.ms", what, median(taken), "ms", target=0.1)

@@ -62,7 +62,7 @@ return array_map('min', $least);
 
 
 def figures(wp: RealWordPress) -> Iterator[Figure]:
-    """The time for a plugin of each size, and its ratio to hashing the same files alone."""
+    """Measure a plugin of each size, and the ratio to only hashing the same files."""
     for files, size, target in _SIZES:
         least: dict[str, float] = wp.evaluate(
             _MEASURE % {"files": files, "bytes": size, "rounds": _ROUNDS}

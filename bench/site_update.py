@@ -38,7 +38,7 @@ return (bool) $upgrader->bulk_upgrade( array( '{_MAIN}' ) )['{_MAIN}'];
 
 
 def figures(wp: RealWordPress, paired: Paired) -> Iterator[Figure]:
-    """An update of an active plugin by an approved plan, and by `bulk_upgrade()` alone."""
+    """Measure an update of an active plugin by an approved plan, and by `bulk_upgrade()` alone."""
     for number in (_FROM, _TO):
         publish(wp, f"plugin/{_SLUG}.{number}.zip", _files(number))
     update(wp, _SLUG, _TO)

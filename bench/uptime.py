@@ -1,4 +1,4 @@
-"""Checks of front pages without the network: what Aura itself does for each."""
+"""Measure Aura's own cost of front page checks, without a network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _AT = datetime(2026, 11, 30, 8, tzinfo=UTC)
 
 
 def figures() -> Iterator[Figure]:
-    """In a database of its own, which is gone afterwards."""
+    """Measure in a temporary database."""
     with tempfile.TemporaryDirectory(prefix="aura-bench-") as folder:
         config = make_config(Path(folder))
         migrate.to_newest(config.database_url, config.var_dir)

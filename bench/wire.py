@@ -1,4 +1,4 @@
-"""What the protocol costs beside the hashing that nobody could leave out."""
+"""The cost of the protocol relative to its unavoidable hashing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every test may ask for: a fresh database, a frozen clock, three people, a site."""
+"""Shared fixtures: a fresh database, a frozen clock, users and a site."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Look for no garbage among the modules and tests, which all live until the end of the run."""
+    """Exclude modules and tests from garbage collection, because all live until the end."""
     gc.disable()
     try:
         return (yield)
@@ -84,18 +84,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what uses a database on SQLite and, nightly, on PostgreSQL.
+    """Run tests with a database on SQLite and, nightly, on PostgreSQL.
 
     Tests marked `both_databases` are about SQL and run on both in every run, except those of such
     a module that are marked with `every_run=False`. Those marked `sqlite_only` measure SQLite
     itself, or what does not depend on the database.
     """
-    wanted = set(metafunc.fixturenames)
-    if "config" not in wanted:
+    fixtures = set(metafunc.fixturenames)
+    if "config" not in fixtures:
         return
     kinds: list[object] = ["sqlite"]
     is_about_sqlite = metafunc.definition.get_closest_marker("sqlite_only")
-    if wanted & {"database", "empty_database"} and not is_about_sqlite:
+    if fixtures & {"database", "empty_database"} and not is_about_sqlite:
         about_sql = metafunc.definition.get_closest_marker("both_databases")
         is_usual = about_sql is not None and about_sql.kwargs.get("every_run", True)
         kinds += ["postgresql"] if is_usual else selection.nightly("postgresql")
@@ -111,14 +111,14 @@ def quick_passwords() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_sqlite() -> Iterator[None]:
-    """Have SQLite not wait for the disk: what a test stores need not survive a power cut."""
+    """Have SQLite not wait for the disk, because test data need not survive a power failure."""
     with patch.dict("app.models.base._SQLITE_PRAGMAS", synchronous="off"):
         yield
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster | Given]:
-    """A PostgreSQL for this process, started when first asked for."""
+    """A PostgreSQL for this process, started on first use."""
     server = Given(POSTGRES_URL) if POSTGRES_URL else Cluster.create()
     yield server
     server.remove()
@@ -173,19 +173,19 @@ def empty_database(config: Config, request: pytest.FixtureRequest) -> Iterator[C
 
 @pytest.fixture
 def begins_with(request: pytest.FixtureRequest) -> str:
-    """What the database of this test contains at first: EMPTY, PAIRED, READY or one of WORLDS."""
+    """The initial content of this test's database: EMPTY, PAIRED, READY or one of WORLDS."""
     if request.node.get_closest_marker("own_site"):
         return EMPTY
-    wanted = request.fixturenames
-    world = next((name for name in WORLDS if name in wanted), "")
+    fixtures = request.fixturenames
+    world = next((name for name in WORLDS if name in fixtures), "")
     if world:
         return world
-    return READY if "ready" in wanted else PAIRED if "paired" in wanted else EMPTY
+    return READY if "ready" in fixtures else PAIRED if "paired" in fixtures else EMPTY
 
 
 @pytest.fixture
 def prepared(config: Config, begins_with: str, request: pytest.FixtureRequest) -> Any:
-    """What is behind the sites in this test's database, which is not open yet."""
+    """The fake sites of this test's database, which is not open yet."""
     kind = request.node.callspec.params["config"]
     name = {"sqlite": "sqlite_databases", "postgresql": "postgres_databases"}[kind]
     databases: PreparedDatabases = request.getfixturevalue(name)
@@ -242,45 +242,45 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ana(database: Config, begins_with: str) -> Actor:
-    """Owns the agency."""
+    """The owner of the agency."""
     user = make_user("Ana", "owner") if begins_with == EMPTY else User.get(User.name == "Ana")
     return Actor.of(user, "192.0.2.1")
 
 
 @pytest.fixture
 def ben(database: Config) -> Actor:
-    """Works there."""
+    """An operator of the agency."""
     return Actor.of(make_user("Ben", "operator"), "192.0.2.2")
 
 
 @pytest.fixture
 def mia(database: Config) -> Actor:
-    """Runs the agency's day, and does not own it."""
+    """A manager of the agency, who is not its owner."""
     return Actor.of(make_user("Mia", "manager"), "192.0.2.5")
 
 
 @pytest.fixture
 def cleo(database: Config) -> Actor:
-    """May look, and nothing else."""
+    """A user who may only view."""
     return Actor.of(make_user("Cleo", "viewer"), "192.0.2.3")
 
 
 @pytest.fixture
 def dora(database: Config) -> Actor:
-    """Is the client of some sites, and not of the agency."""
+    """A client user."""
     client = Client.named("Bakery Ltd")
     return Actor.of(make_user("Dora", "client", client_id=client.id), "192.0.2.4")
 
 
 @pytest.fixture
 def site(ana: Actor, clock: Clock, jobs: RecordingQueue, begins_with: str) -> Site:
-    """A site that was added and nothing more, unless the test wants it paired or ready."""
+    """A site that was only added, unless the test uses `paired` or `ready`."""
     return make_site(ana, now=clock()) if begins_with == EMPTY else Site.get()
 
 
 @pytest.fixture
 def fake(site: Site, clock: Clock, prepared: FakeSite | None) -> FakeSite:
-    """The WordPress behind `site`; nobody has pasted a token there, unless it is paired."""
+    """The WordPress behind `site`, without a token unless the site is paired."""
     if prepared is None:
         return FakeSite(home=site.url, clock=clock, report=report())
     prepared.clock = clock
@@ -302,7 +302,7 @@ def paired(
 def ready(
     paired: Site, fake: FakeSite, config: Config, jobs: RecordingQueue, begins_with: str
 ) -> Site:
-    """The same site, after its first report: one plugin of it may be updated."""
+    """The same site after its first sync, with one plugin that may be updated."""
     if begins_with != READY:
         read_report(paired, fake, config=config)
         jobs.jobs.clear()

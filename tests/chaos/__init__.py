@@ -1,7 +1,7 @@
-"""Changes by the hundred while everything breaks, and a count of what came of them.
+"""Make hundreds of changes under random failures, and count the results.
 
-`simulated` is one process whose every breakage is a throw of seeded dice, so that a run can be had
-again exactly. `real` is Aura's own worker and schedule processes, a real Redis and a real
-PostgreSQL, all killed at random, calling sites over real sockets that lose and double what they
-carry. Both are judged by the same count of the sites' own books against Aura's.
+`simulated` is one process with failures from a seeded generator, so that a run is reproducible.
+`real` has Aura's own worker and schedule processes, a real Redis and a real PostgreSQL, all killed
+at random, and calls sites over real sockets that lose and duplicate messages. The same code
+compares the logs of the sites with Aura's.
 """

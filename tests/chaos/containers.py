@@ -3,8 +3,8 @@
     python -m tests.chaos.containers [sites [changes]]
 
 All sites are synced and some are updated meanwhile. Images and settings are those of a real
-installation: nothing of Aura's patience is shortened. The sites are in this process and answer
-after 300 ms. Afterwards what Aura says is compared with the sites' own books.
+installation, with all timeouts unchanged. The sites are in this process and reply after 300 ms.
+Afterwards Aura's results are compared with the logs of the sites.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ KILL_EVERY_S = 20
 _CHANGES_A_SITE = 2
 _ANSWERS_AFTER_S = 0.3
 _LOOK_EVERY_S = 1.0
-# What has not ended by then is counted as lost.
+# Jobs that have not ended by then count as lost.
 _PATIENCE_S = 2400
 _PRIVATE_NETWORKS = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 
 
 @dataclass
 class SyncCounts:
-    """What became of the syncs that were requested, and what must be zero."""
+    """The results of the requested syncs, and counts that must be zero."""
 
     requested: int
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -95,7 +95,7 @@ def run(folder: Path, sites: int = SITES, changes: int = CHANGES) -> tuple[SyncC
 
 @contextmanager
 def _running(folder: Path) -> Iterator[tuple[Composition, Config]]:
-    """The composition without its workers and scheduler, and this process as a part of it."""
+    """Run the composition without its workers and scheduler, with this process as a part of it."""
     keys = make_config(folder)
     name, key = keys.sealing_keys[0]
     settings = {
@@ -164,7 +164,7 @@ def _left(began: datetime) -> str:
 def count_syncs(
     fleet: Fleet, requested: list[int], began: datetime, heard: Mapping[str, frozenset[str]]
 ) -> SyncCounts:
-    """Compare; `heard` is what each site had heard before, by its address."""
+    """Compare syncs with requests; `heard` has the earlier requests of each site by address."""
     counts = SyncCounts(len(requested))
     done = set()
     for sync in Sync.select().where(Sync.id.in_(requested)):
@@ -182,7 +182,7 @@ def count_syncs(
 
 
 def _reports_stored_twice() -> int:
-    """How often a report was stored that was stored before it: Aura stores what is new alone."""
+    """Count the reports that equal the one before, because Aura stores only new ones."""
     newest: dict[int | None, str] = {}
     twice = 0
     received = AuditEntry.select().where(AuditEntry.event == "report_received")
@@ -199,9 +199,9 @@ def _say(words: str) -> None:
 
 def main() -> int:
     logging.getLogger("app.queue").setLevel(logging.ERROR)
-    wanted = [int(text) for text in sys.argv[1:]]
+    numbers = [int(text) for text in sys.argv[1:]]
     with tempfile.TemporaryDirectory(prefix="aura-chaos-") as folder:
-        syncs, changes = run(Path(folder), *wanted)
+        syncs, changes = run(Path(folder), *numbers)
     print(f"{syncs}\n{changes}", flush=True)
     return 0 if syncs.is_clean and changes.is_clean else 1
 

@@ -1,4 +1,4 @@
-"""What Aura says of its changes, held against the sites' own books and disks."""
+"""Compare the results of changes in Aura with the logs and files of the sites."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ONCE = ("change_proposed", "change_checked", "change_approved", "change_ended")
 
 @dataclass
 class Counts:
-    """What was done to the changes, and what must be zero."""
+    """The results of the changes, and counts that must be zero."""
 
     broken: Counter[str]
     chain_is_whole: bool
@@ -52,7 +52,7 @@ def _listed(counter: Counter[str]) -> str:
 
 
 def count(sites: Mapping[int, FakeSite], broken: Counter[str]) -> Counts:
-    """Of every change in the bound database; `sites` by their numbers in it."""
+    """Count every change in the bound database; `sites` maps ids to sites."""
     counts = Counts(broken, audit.verify_chain().is_whole)
     audit_log = _audit_log()
     for change in Change.select():
@@ -63,12 +63,12 @@ def count(sites: Mapping[int, FakeSite], broken: Counter[str]) -> Counts:
         counts.sent_twice += fake.changes.asked[change.op_id] > 1
         counts.double_executions += fake.changes.installs[change.op_id] > 1
         counts.wrong_outcomes += (change.state, change.outcome_reason) != _truth(change, fake)
-        counts.missing_entries += not _is_told(change, audit_log.get(change.id, Counter()))
+        counts.missing_entries += not _is_recorded(change, audit_log.get(change.id, Counter()))
     return counts
 
 
 def _audit_log() -> dict[int, Counter[str]]:
-    """How often each event was written down, by the number of the change."""
+    """Return how often each event was recorded, by the id of the change."""
     found: dict[int, Counter[str]] = {}
     for entry in AuditEntry.select():
         facts: dict[str, Any] = entry_document(entry)["facts"]
@@ -78,18 +78,18 @@ def _audit_log() -> dict[int, Counter[str]]:
 
 
 def _truth(change: Change, fake: FakeSite) -> tuple[str, str]:
-    """What really happened, by the site's own books and disk."""
+    """Return what really happened, by the log and files of the site."""
     if change.op_id not in fake.changes.ledger:
         return ("failed", "never_arrived") if change.digest else ("expired", "")
-    told = fake.changes.ledger[change.op_id][1]
+    result = fake.changes.ledger[change.op_id][1]
     on_disk = fake.changes.version_of(fake, "plugin", change.ident)
-    if told["outcome"] == "succeeded" and on_disk != NEW:
+    if result["outcome"] == "succeeded" and on_disk != NEW:
         return "a lie", ""
-    return told["outcome"], told["reason"] or ""
+    return result["outcome"], result["reason"] or ""
 
 
-def _is_told(change: Change, told: Counter[str]) -> bool:
-    """Each thing that happened to it, once."""
+def _is_recorded(change: Change, events: Counter[str]) -> bool:
+    """Return whether each event of the change was recorded once."""
     if not change.digest:
-        return told["change_proposed"] == 1
-    return told["change_started"] >= 1 and all(told[name] == 1 for name in _ONCE)
+        return events["change_proposed"] == 1
+    return events["change_started"] >= 1 and all(events[name] == 1 for name in _ONCE)

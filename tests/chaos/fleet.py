@@ -41,7 +41,7 @@ class Fleet:
         self.ben = Actor.of(make_user("Ben", "operator"), "192.0.2.2")
 
     def add(self, homes: list[str], plugins: int, dice: random.Random) -> None:
-        """Pair sites with this many outdated plugins each; the dice say how each update ends."""
+        """Pair sites with this many outdated plugins each, and random results of updates."""
         for home in homes:
             fake = FakeSite(home, self.now, _report(home, plugins))
             for ident in _idents(plugins):
@@ -52,21 +52,21 @@ class Fleet:
             self.sites[site.id] = fake
 
     def propose(self) -> None:
-        """Ben wants every update there is."""
+        """Propose every available update, as Ben."""
         now = self.now()
         window = Window(now, now + timedelta(days=13))
         for number, fake in self.sites.items():
             site = Site.get_by_id(number)
-            wanted = [
+            requests = [
                 UpdateRequest(site, "plugin", one["id"], NEW)
                 for one in fake.report["updates"]["plugins"]
             ]
-            if wanted:
+            if requests:
                 terms = {"reason": "", "window": window, "now": now, "requested_at": now}
-                proposals.create_proposals(wanted, by=self.ben, **terms)
+                proposals.create_proposals(requests, by=self.ben, **terms)
 
     def look_after(self) -> None:
-        """Ana approves what waits, and looks after what went wrong."""
+        """Approve pending updates and check failed ones, as Ana."""
         for change in Change.select().where(Change.state == PROPOSED):
             approvals.approve_changes(
                 [change],
@@ -89,11 +89,11 @@ def _idents(plugins: int) -> list[str]:
 
 
 def _report(home: str, plugins: int) -> dict[str, Any]:
-    told = report()
-    usual = told["updates"]["plugins"][0]
-    told["wordpress"] |= {"home": home, "site_url": home}
-    told["plugins"] = [plugin(ident, name=ident, version=OLD) for ident in _idents(plugins)]
-    told["updates"]["plugins"] = [
+    site_report = report()
+    usual = site_report["updates"]["plugins"][0]
+    site_report["wordpress"] |= {"home": home, "site_url": home}
+    site_report["plugins"] = [plugin(ident, name=ident, version=OLD) for ident in _idents(plugins)]
+    site_report["updates"]["plugins"] = [
         {**usual, "id": ident, "version": NEW} for ident in _idents(plugins)
     ]
-    return told
+    return site_report

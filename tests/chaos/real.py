@@ -1,7 +1,7 @@
-"""Aura's own processes on a real Redis and a real PostgreSQL, each killed when the dice say so.
+"""Aura's own processes on a real Redis and a real PostgreSQL, each killed at random.
 
-The dice decide what is done next and what the wire does to each message; which process is where
-at that moment is the machine's affair, so the same seed is the same storm, not the same run.
+The seed decides the failures and what happens to each message. The timing of the processes is not
+reproducible, so the same seed gives the same failures but not the same run.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tests.support.prepared_databases import EMPTY, PreparedDatabases
 ROOT = Path(__file__).parents[2]
 SITES = 20
 _WORKER, _SCHEDULE = "jobs.worker", "jobs.schedule"
-# A storm that has not passed by then never will; what has not ended is counted.
+# A run that has not ended by then never will. Open changes are counted.
 _PATIENCE_S = 1500
 _END_S = 30
 _LONGEST_FREEZE_S = 17
@@ -80,12 +80,12 @@ class Aura:
             )
 
     def end(self) -> None:
-        """Ask every part to finish; whatever does not is killed."""
+        """Stop every part, and kill those that do not end."""
         self.thaw(everything=True)
         for process in self.parts.values():
             process.terminate()
         over = time.monotonic() + _END_S
-        # Also those whose pool was killed, which end by themselves.
+        # Includes workers whose pool was killed, which end on their own.
         while any(process.poll() is None for process in self.parts.values()) or self._all():
             if time.monotonic() > over:
                 for pid in self._all():
@@ -93,14 +93,14 @@ class Aura:
             time.sleep(0.1)
 
     def _all(self) -> list[int]:
-        """Every living process that was started for this Aura."""
+        """Return every running process of this Aura."""
         ours = f"AURA_VAR={self.config.var_dir}".encode()
         return [pid for pid in _processes() if ours in _file(pid, "environ").split(b"\0")]
 
-    # ---- what breaks ----
+    # ---- failures ----
 
     def one_breaks(self) -> None:
-        """Something does, as the dice fall; first of all what has not been broken yet."""
+        """Cause a random failure, beginning with kinds that have not occurred yet."""
         found = self._breakages
         new = [one for one in found if not self.broken[one[0]]]
         what, how = self.dice.choice(new or found)
@@ -128,7 +128,7 @@ class Aura:
         return self._kill_one(self._jobs())
 
     def _jobs(self) -> list[int]:
-        """The processes below the workers: a job each."""
+        """Return the child processes of the workers, which run one job each."""
         workers = children_of(self.parts[_WORKER].pid)
         return [pid for worker in workers for pid in children_of(worker)]
 
@@ -144,21 +144,21 @@ class Aura:
         return _tell(pid, signal.SIGSTOP)
 
     def thaw(self, *, everything: bool = False) -> None:
-        """Let go on whatever has stood still for long enough."""
+        """Resume processes that were stopped for long enough."""
         for pid, until in list(self.frozen.items()):
             if everything or time.monotonic() >= until:
                 del self.frozen[pid]
                 _tell(pid, signal.SIGCONT)
 
     def _kill_part(self, part: str) -> bool:
-        """Its children are left to end by themselves, as after any such death."""
+        """Kill a part. Its children are left to end on their own."""
         self.parts[part].kill()
         self.parts[part].wait()
         self.start(part)
         return True
 
     def _deliver_again(self) -> bool:
-        """Somebody who can write to Redis enqueues what was enqueued already, or is over."""
+        """Enqueue a job again that was queued before or has ended, as an attacker in Redis can."""
         found = [change.id for change in Change.select().where(Change.digest != "")]
         if found:
             queue.enqueue("run_change", self.dice.choice(found))
@@ -168,7 +168,7 @@ class Aura:
         try:
             return _tell(int(self.redis.info("server")["process_id"]), signal.SIGKILL)
         except RedisError:
-            return False  # it is still away from the last time
+            return False  # Redis is still down from the last failure.
 
     def _empty_the_queue(self) -> bool:
         try:
@@ -186,7 +186,7 @@ class Aura:
 
 
 def run(seed: int, changes: int, folder: Path, sites: int = SITES) -> Counts:
-    """Have this many changes live through it and compare.
+    """Make this many changes during the failures, and compare the results.
 
     Needs what tests/postgres.py needs. What the processes printed stays in
     `folder`/processes.txt.
@@ -222,10 +222,10 @@ def _storm(aura: Aura, wire: Wire, fleet: Fleet) -> None:
 
 @contextmanager
 def _running(folder: Path, dice: random.Random, broken: Counter[str]) -> Iterator[Aura]:
-    """Redis and PostgreSQL, and Aura on them; every process is gone afterwards."""
+    """Run Redis, PostgreSQL and Aura, and end every process afterwards."""
     cluster = Cluster.create()
     socket = folder / "redis.sock"
-    # Here it is meant to die more often than anybody would believe, and nobody has to hear of it.
+    # Redis is killed often here, so its warnings about crashes are not of interest.
     quiet = patch.object(logging.getLogger(bundled_redis.__name__), "disabled", True)
     with quiet, patch.object(bundled_redis, "WITHIN_S", 0):
         redis = RedisServer(socket)
@@ -253,7 +253,7 @@ def _fail(why: str) -> None:
 
 
 def children_of(parent: int) -> list[int]:
-    """The processes that one has started and that still live."""
+    """Return the running child processes of a process."""
     found = []
     for pid in _processes():
         words = _file(pid, "stat").rpartition(b")")[2].split()
@@ -267,7 +267,7 @@ def _processes() -> list[int]:
 
 
 def _file(pid: int, name: str) -> bytes:
-    """What the kernel tells of a process; nothing of one that is gone."""
+    """Read a file of a process in /proc; empty if the process has ended."""
     try:
         return Path(f"/proc/{pid}/{name}").read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""Shorten Aura's timeouts, so that what takes hours of dying and retrying takes minutes.
+"""Shorten Aura's timeouts, so that hours of failures and retries take minutes.
 
 Their order stays the same: a lease is longer than the work that holds it, and a site that has not
 received a request by START_REFUSED_AFTER refuses it from then on.

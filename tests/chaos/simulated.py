@@ -1,4 +1,4 @@
-"""Everything in one process, every breakage a throw of the dice: the same seed is the same run.
+"""Simulate all failures in one process. The same seed gives the same run.
 
 Workers die between any two calls, replies are lost, sites are killed midway, jobs are
 delivered twice, the queue loses some and is away now and then.
@@ -27,7 +27,7 @@ from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 
 SITES = 10
 ROUNDS = 2000
-# Faults of the way there: the first few never reach the site.
+# Connection errors; the first few never reach the site.
 LOST_ON_THE_WAY = (
     ErrorCode.connection_refused,
     ErrorCode.too_slow,
@@ -37,12 +37,12 @@ LOST_ON_THE_WAY = (
 
 
 class Killed(BaseException):
-    """The worker's process is gone."""
+    """The worker's process was killed."""
 
 
 @dataclass
 class Chaos:
-    """One run in a database of its own."""
+    """One run in its own database."""
 
     fleet: Fleet
     dice: random.Random
@@ -54,13 +54,13 @@ class Chaos:
         return self.dice.randrange(one_in) == 0
 
     def breaks(self, what: str, one_in: int) -> bool:
-        """Whether it breaks this time; counted."""
+        """Return whether this kind of failure occurs now, and count it."""
         if not self.chance(one_in):
             return False
         self.broken[what] += 1
         return True
 
-    # ---- what is broken ----
+    # ---- failures ----
 
     def call(self, fake: FakeSite) -> Any:
         def call(channel: Any, op: str, arguments: Any, **more: Any) -> Any:
@@ -88,10 +88,10 @@ class Chaos:
         if self.breaks(f"workers killed {where}", 14):
             raise Killed
 
-    # ---- what happens meanwhile ----
+    # ---- progress ----
 
     def turn(self) -> None:
-        """Some jobs run, some twice, some never; then a little time passes."""
+        """Run some jobs, some of them twice and some never; then let time pass."""
         waiting, self.jobs.jobs = self.jobs.jobs, []
         self.dice.shuffle(waiting)
         for name, ids, _ in waiting:
@@ -117,23 +117,23 @@ class Chaos:
         if name not in runs:
             return
         fake = self.fleet.sites[Change.get_by_id(change_id).site_id]
-        told: dict[str, Any] = {"call": self.call(fake), "now": self.clock}
+        options: dict[str, Any] = {"call": self.call(fake), "now": self.clock}
         if name != "check_change":
-            told["look"] = self.look(fake)
+            options["look"] = self.look(fake)
         try:
-            runs[name](change_id, config=self.fleet.config, **told)
+            runs[name](change_id, config=self.fleet.config, **options)
         except Killed:
             fake.failing, fake.losing = [], set()
 
 
 def run(seed: int, changes: int, folder: Path) -> Counts:
-    """Have this many changes live through it and compare; leaves the database open."""
+    """Make this many changes during the failures, and compare. Leaves the database open."""
     chaos = made(seed, changes, folder)
     return count(chaos.fleet.sites, chaos.broken)
 
 
 def made(seed: int, changes: int, folder: Path) -> Chaos:
-    """A world in which every change has ended, or all rounds are over."""
+    """Return a world in which every change has ended, or all rounds are over."""
     config = make_config(folder)
     use_database(config.database_url)
     db.connect(reuse_if_open=True)

@@ -1,4 +1,4 @@
-"""FakeSites behind real sockets, on a wire that loses, delays and doubles what it carries."""
+"""FakeSites behind real sockets that lose, delay and duplicate messages."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _GATEWAY: Answer = (502, {"Content-Type": "text/html"}, b"<!doctype html><h1>Bad
 
 
 class Lost(Exception):
-    """Nothing comes back."""
+    """The reply is lost."""
 
 
 @dataclass
 class Wire:
-    """The way to each site by the first part of its path.
+    """The connection to each site, by the first part of its path.
 
     `late_s` outlasts the caller; `answers_after_s` is how long a site takes otherwise.
     """
@@ -44,7 +44,7 @@ class Wire:
         self.sites[name], self._locks[name] = fake, threading.Lock()
 
     def breaks(self, what: str, one_in: int) -> bool:
-        """Whether it breaks this time; counted."""
+        """Return whether this kind of failure occurs now, and count it."""
         with self._throwing:
             if self.is_calm or self.dice.randrange(one_in):
                 return False
@@ -52,7 +52,7 @@ class Wire:
             return True
 
     def carry(self, name: str, request: protocol.SentRequest) -> tuple[Answer, int]:
-        """What comes back, and how often; raises Lost."""
+        """Return the reply, and how often it is delivered. Raises: Lost."""
         time.sleep(self.answers_after_s)
         if self.breaks("requests lost", 16):
             raise Lost
@@ -83,14 +83,14 @@ class Wire:
                 raise Lost from why
 
     def visit(self, name: str) -> Answer:
-        """A stranger at the front page."""
+        """Request the front page as a visitor."""
         if self.breaks("visitors sent away", 16):
             return _GATEWAY
         status, body = self.sites[name].front_page
         return status, {"Content-Type": "text/html; charset=UTF-8"}, body
 
     def reconcile(self) -> None:
-        """What WordPress's next request does at a site whose process was killed midway."""
+        """Reconcile a site whose process was killed, as the next WordPress request does."""
         for name, fake in self.sites.items():
             with self._locks[name]:
                 for op_id in list(fake.changes.running):
@@ -105,7 +105,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def served(wire: Wire, host: str = "127.0.0.1") -> Iterator[str]:
-    """The address of a web server for every site on the wire, on loopback unless `host` says."""
+    """Yield the address of a web server for all sites, on loopback unless `host` differs."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -138,11 +138,11 @@ def served(wire: Wire, host: str = "127.0.0.1") -> Iterator[str]:
                     self.end_headers()
                     self.wfile.write(body)
             except OSError:
-                # Whoever asked was killed, or has given up.
+                # The caller was killed, or has given up.
                 self.close_connection = True
 
         def log_message(self, *_: object) -> None:
-            """A web server's own log would say nothing here."""
+            """Write nothing."""
 
     server = _Server((host, 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

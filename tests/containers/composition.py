@@ -1,4 +1,4 @@
-"""compose.yaml, started as its documentation says, under a project name of its own."""
+"""Start compose.yaml as its documentation says, under its own project name."""
 
 from __future__ import annotations
 
@@ -38,33 +38,33 @@ class Composition:
 
     def compose(self, *words: str) -> str:
         """Run one command of Docker Compose and return what it printed; raises EngineFailed."""
-        given = ("--project-name", self.project, "--env-file", str(self.folder / ".env"))
-        command = [*_compose_command(self.folder), "--ansi", "never", *given, *words]
+        options = ("--project-name", self.project, "--env-file", str(self.folder / ".env"))
+        command = [*_compose_command(self.folder), "--ansi", "never", *options, *words]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise EngineFailed(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def containers(self, service: str) -> list[str]:
-        """The ids of the running containers of a service."""
+        """Return the ids of the running containers of a service."""
         return self.compose("ps", "--quiet", service).split()
 
     def output(self, service: str) -> str:
         return self.compose("logs", "--no-log-prefix", service)
 
     def ip_of(self, service: str, network: str) -> str:
-        """The address of a service's container, which this machine reaches directly."""
+        """Return the address of a service's container, which this machine reaches directly."""
         field = f'{{{{(index .NetworkSettings.Networks "{self.project}_{network}").IPAddress}}}}'
         return docker("inspect", "--format", field, self.containers(service)[0]).strip()
 
     def gateway_of(self, network: str) -> str:
-        """The address of this machine in one of the networks."""
+        """Return the address of this machine in one of the networks."""
         field = "{{(index .IPAM.Config 0).Gateway}}"
         found = docker("network", "inspect", "--format", field, f"{self.project}_{network}")
         return found.strip().partition("/")[0]
 
     def authorities(self) -> str:
-        """A file with the certificate of the authority that Caddy made for localhost."""
+        """Return a file with the CA certificate that Caddy made for localhost."""
         path = self.folder / "authorities.pem"
         inside = "/data/caddy/pki/authorities/local/root.crt"
         path.write_text(docker("exec", self.containers("proxy")[0], "cat", inside))
@@ -77,7 +77,7 @@ def composed(folder: Path, **settings: str) -> Iterator[Composition]:
     remove_leftovers()
     stand_ins = {name: images.service_image(stage) for name, stage in images.STAND_INS.items()}
     port = free_port(2)
-    given = {
+    options = {
         "AURA_HOST": "localhost",
         "POSTGRES_PASSWORD": secrets.token_hex(32),
         "REDIS_PASSWORD": secrets.token_hex(32),
@@ -87,8 +87,8 @@ def composed(folder: Path, **settings: str) -> Iterator[Composition]:
         **stand_ins,
         **settings,
     }
-    (folder / ".env").write_text(_filled_in((ROOT / ".env.example").read_text("utf-8"), given))
-    running = Composition(new_project(), folder, given)
+    (folder / ".env").write_text(_filled_in((ROOT / ".env.example").read_text("utf-8"), options))
+    running = Composition(new_project(), folder, options)
     try:
         running.compose("up", "--detach", "--no-build", "--quiet-pull")
         yield running
@@ -97,27 +97,27 @@ def composed(folder: Path, **settings: str) -> Iterator[Composition]:
 
 
 def new_project() -> str:
-    """A name for containers, networks and volumes that are to go with this process."""
+    """Return a name for containers, networks and volumes that end with this process."""
     return f"{_PREFIX}-{os.getpid()}-{secrets.token_hex(2)}"
 
 
 def labelled(project: str) -> tuple[str, str]:
-    """The options with which Docker makes something that `remove_leftovers` finds."""
+    """Return the Docker options for objects that `remove_leftovers` finds."""
     return "--label", f"{_PROJECT_LABEL}={project}"
 
 
 def kill_everything(container: str) -> None:
     """Kill every process of a container with signal 9, but for its first one, which then ends.
 
-    `docker kill` would be taken for a wish to stop the container for good.
+    Docker would not restart the container after `docker kill`.
     """
-    # The shell may be among the killed, so its exit status says nothing.
+    # The shell may be killed too, so its exit status is ignored.
     with suppress(EngineFailed):
         docker("exec", container, "sh", "-c", "kill -9 -1")
 
 
 def restarts_of(container: str) -> int:
-    """How often Docker has started a container again."""
+    """Return how often Docker has restarted a container."""
     return int(docker("inspect", "--format", "{{.RestartCount}}", container))
 
 
@@ -136,7 +136,7 @@ def remove_leftovers() -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process has this number, of any user."""
+    """Return whether a process of any user has this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -147,7 +147,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _compose_command(folder: Path) -> list[str]:
-    """Docker Compose of this machine if it is new enough, or else the one of a container."""
+    """Return the Docker Compose of this machine if new enough, or else that of a container."""
     with suppress(EngineFailed):
         version = re.match(r"v?(\d+)\.(\d+)", docker("compose", "version", "--short"))
         if version and (int(version[1]), int(version[2])) >= _OLDEST:
@@ -159,10 +159,10 @@ def _compose_command(folder: Path) -> list[str]:
     return ["docker", "run", "--rm", "--network", "none", *volumes, "--workdir", str(ROOT), image]
 
 
-def _filled_in(example: str, given: Mapping[str, str]) -> str:
-    """The example with these values; what it does not name is added."""
+def _filled_in(example: str, values: Mapping[str, str]) -> str:
+    """Return the example with these values; values that it does not name are added."""
     text = example
-    for name, value in given.items():
+    for name, value in values.items():
         text, times = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
         if not times:
             text += f"{name}={value}\n"

@@ -23,7 +23,7 @@ _PIP = "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n"
 
 
 def aura_image() -> str:
-    """The tag of the image that the Dockerfile makes of this checkout."""
+    """Return the tag of the image that the Dockerfile builds from this checkout."""
     base = _base(_SUITE)
     with tempfile.TemporaryDirectory(prefix="aura-image-") as folder:
         for name in ("Dockerfile", ".dockerignore", *_contents()):
@@ -32,7 +32,7 @@ def aura_image() -> str:
 
 
 def service_image(stage: str) -> str:
-    """The tag of the image of this stage of services/Dockerfile."""
+    """Return the tag of the image of this stage of services/Dockerfile."""
     return _made(
         f"aura-test-{stage}",
         stage,
@@ -50,7 +50,7 @@ def all_images() -> list[Callable[[], str]]:
 
 
 def _contents() -> list[str]:
-    """What .dockerignore lets into the image."""
+    """Return the files that .dockerignore lets into the image."""
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     return [line[1:] for line in lines if line.startswith("!")]
 
@@ -77,7 +77,7 @@ def _base(suite: str) -> str:
 
 
 def _made(repository: str, label: str, context: Path, *words: str, **arguments: str) -> str:
-    """The tag of the image of this context, which is built if there is none yet."""
+    """Return the tag of the image of this context, which is built if missing."""
     digest = images.digest_of(context, label, *words, *arguments.values())
     tag = f"{repository}:{label}-{digest}"
     if not images.image_exists(tag):

@@ -26,7 +26,7 @@ def aura(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composition]:
 
 
 def newcomer(aura: Composition) -> Visitor:
-    """Somebody who trusts the proxy's authority, as soon as it has signed a certificate."""
+    """A visitor who trusts the proxy's authority, once it has signed a certificate."""
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
@@ -47,7 +47,7 @@ def owner(aura: Composition) -> Visitor:
     return visitor
 
 
-def test_pages_come_through_the_proxy_over_tls(aura: Composition, owner: Visitor) -> None:
+def test_pages_are_served_through_the_proxy_over_tls(aura: Composition, owner: Visitor) -> None:
     answer = owner.get("/")
     assert "Ana Jansen" in answer.text
     assert "max-age=" in answer.headers["Strict-Transport-Security"]
@@ -86,7 +86,7 @@ def test_workers_that_were_killed_are_replaced_and_go_on(aura: Composition, owne
     assert owner.export().startswith(b"PK")
 
 
-def test_the_database_and_the_queue_are_reached_by_nobody_else(aura: Composition) -> None:
+def test_database_and_queue_are_reachable_only_inside(aura: Composition) -> None:
     for service in ("postgres", "redis", "web"):
         (container,) = aura.containers(service)
         assert docker("port", container).strip() == ""
@@ -94,16 +94,14 @@ def test_the_database_and_the_queue_are_reached_by_nobody_else(aura: Composition
         assert aura.settings[secret] not in aura.output("web")
 
 
-def test_without_settings_it_says_what_to_set(tmp_path: Path) -> None:
+def test_compose_names_missing_settings(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("")
     nothing_set = Composition("aura-test-nothing", tmp_path, {})
     with pytest.raises(EngineFailed, match=r"required variable .* in the file \.env"):
         nothing_set.compose("config", "--quiet")
 
 
-def test_everything_stops_in_time_and_finds_its_data_again(
-    aura: Composition, owner: Visitor
-) -> None:
+def test_all_services_stop_in_time_and_keep_their_data(aura: Composition, owner: Visitor) -> None:
     containers = aura.compose("ps", "--quiet").split()
     aura.compose("stop")
     shown = "{{.Name}} {{.State.ExitCode}}"

@@ -1,4 +1,4 @@
-"""The image alone: one command starts everything, one volume keeps everything."""
+"""The image alone: one command starts all processes, and one volume keeps all data."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.wordpress.engine import EngineFailed, docker
 pytestmark = pytest.mark.nightly
 
 _STARTS_WITHIN_S = 90
-# What `docker stop` allows unless it is told otherwise.
+# The default timeout of `docker stop`.
 _STOPS_WITHIN_S = 10
 
 
 class Machine:
-    """Somebody's Docker: a network and a volume, and one container of Aura at a time."""
+    """A Docker host: a network and a volume, and one container of Aura at a time."""
 
     def __init__(self) -> None:
         self.name = new_project()
@@ -34,7 +34,7 @@ class Machine:
         docker("volume", "create", *labelled(self.name), self.name)
 
     def run(self) -> None:
-        """`docker run`, and wait until the image's own health check is content."""
+        """Start a container, and wait until its health check passes."""
         docker(
             *("run", "--detach", "--name", self.name, *labelled(self.name)),
             *("--network", self.name, "--publish", f"127.0.0.1:{self.port}:8000"),
@@ -83,7 +83,7 @@ def machine() -> Iterator[Machine]:
     made.remove()
 
 
-def test_what_an_owner_set_up_is_there_after_the_container_was_replaced(machine: Machine) -> None:
+def test_data_survive_a_new_container(machine: Machine) -> None:
     machine.run()
     visitor = Visitor(machine.address)
     visitor.become_owner(machine.output)
@@ -103,7 +103,7 @@ def test_what_an_owner_set_up_is_there_after_the_container_was_replaced(machine:
     assert "Ana Jansen" in again.get("/").text
 
 
-def test_a_container_runs_as_a_user_who_can_change_nothing_but_the_data(machine: Machine) -> None:
+def test_a_container_user_can_change_only_the_data(machine: Machine) -> None:
     machine.run()
     assert machine.inside("id -un; id -u") == "aura\n10001"
     assert machine.inside("find / -xdev -writable -type f 2> /dev/null | grep -v ^/proc || :") == ""

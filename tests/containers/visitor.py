@@ -1,4 +1,4 @@
-"""A person at the pages of an Aura in a container, without a browser."""
+"""A visitor of Aura in a container, without a browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXPORT_S = 120
 
 
 class Visitor:
-    """Somebody at `address`; `authorities` is the file with who signs certificates there."""
+    """A visitor of `address`; `authorities` is the file with the CA certificates."""
 
     def __init__(self, address: str, authorities: str = "") -> None:
         self.address = address
@@ -53,11 +53,11 @@ class Visitor:
     def export(self) -> bytes:
         """Have a worker export the audit log, and download the file."""
         page = "/activity/exports"
-        known = set(_FILE.findall(self.get(page).text))
+        old_files = set(_FILE.findall(self.get(page).text))
         self.submit(page, page, form="zip")
         deadline = time.monotonic() + _EXPORT_S
         while time.monotonic() < deadline:
-            if found := set(_FILE.findall(self.get(page).text)) - known:
+            if found := set(_FILE.findall(self.get(page).text)) - old_files:
                 return self.submit(page, found.pop()).content
             time.sleep(0.5)
         raise AssertionError(f"no export within {_EXPORT_S} s:\n{self.get(page).text}")

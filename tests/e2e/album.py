@@ -1,6 +1,6 @@
 """Pictures of pages, wide and narrow, light and dark: taken when AURA_WRITE_SCREENSHOTS is set.
 
-In any case each page is measured at 360 px: nothing may stand out of the window.
+Each page is also checked at 360 px: nothing may be wider than the window.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NARROW = {"width": 360, "height": 780}
 
 
 class Album:
-    """Puts pictures into docs/img under `name-wide-light.png` and so on."""
+    """Writer of pictures to docs/img, as `name-wide-light.png` and so on."""
 
     def __init__(self) -> None:
         self._is_open = bool(os.environ.get("AURA_WRITE_SCREENSHOTS"))
@@ -25,7 +25,7 @@ class Album:
             _FOLDER.mkdir(parents=True, exist_ok=True)
 
     def show(self, page: Page, name: str, *, at: str = "") -> None:
-        """Measure this page, and keep four pictures of it if pictures are wanted.
+        """Measure this page, and write four pictures of it if enabled.
 
         The pictures are of the whole page, or of the window from the element `at` on.
         """

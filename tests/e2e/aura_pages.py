@@ -1,4 +1,4 @@
-"""Aura as a person uses it: words on buttons and labels of fields, nothing else."""
+"""Use Aura's pages by the labels of buttons and fields."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def add_site(page: Page, aura: RunningAura, url: str, name: str, client: str = "
 
 
 def create_token(page: Page) -> str:
-    """The token as it is shown, this one time."""
+    """Return the token, which is shown once."""
     page.get_by_role("button", name="Create pairing token").click()
     return page.get_by_label("Pairing token for").input_value()
 
@@ -62,7 +62,7 @@ def download_plugin(page: Page, folder: Path) -> Path:
 
 
 def wait_for_pairing(page: Page) -> str:
-    """Look on until the page shows by itself that the site is paired; the fingerprint it shows."""
+    """Wait until the page shows that the site is paired; return the fingerprint."""
     shown = page.locator(".fingerprint-big")
     shown.wait_for(timeout=_REPORT_WAIT_MS)
     return shown.inner_text()
@@ -100,7 +100,7 @@ def revoke(page: Page, name: str) -> None:
 
 
 def plugin_row(page: Page, name: str) -> str:
-    """Everything the table of plugins says about one plugin."""
+    """Return the row of a plugin in the table of plugins."""
     open_tab(page, "Plugins & themes")
     row = page.locator("#plugins tbody tr").filter(has_text=name)
     return " ".join(row.inner_text().split())

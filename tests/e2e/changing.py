@@ -32,7 +32,7 @@ def look(shop: WordPress, code: str) -> object:
 
 
 def installed(shop: WordPress) -> str:
-    """The version on the site's disk, read past every cache."""
+    """Return the version on the site's disk, without any cache."""
     path = "WP_PLUGIN_DIR . '/contact-desk/contact-desk.php'"
     return str(look(shop, f"return get_file_data({path}, array('v' => 'Version'))['v'];"))
 
@@ -52,7 +52,7 @@ def pair(page: Page, wp_admin: Page, agency: RunningAura, shop: WordPress) -> No
 
 
 def allow(wp_admin: Page, shop: WordPress, *permissions: str) -> None:
-    """The site's owner ticks what the dashboard may update."""
+    """Allow updates in wp-admin, as the site's owner."""
     wp_admin_pages.open_settings(wp_admin, shop, "&tab=permissions")
     for permission in permissions:
         wp_admin.locator(f"#siteagent-permission-{permission}").check()
@@ -80,7 +80,7 @@ def invite_ben(page: Page, ben: Page, agency: RunningAura) -> None:
 
 
 def propose(ben: Page, agency: RunningAura, name: str, reason: str) -> str:
-    """Ben reviews one update and asks a colleague to approve it; the address of its own page."""
+    """Propose an update as Ben; return the address of its page."""
     ben.goto(f"{agency.url}/updates?site=1")
     row = ben.locator(".rows-updates tbody tr").filter(has_text=name)
     assert row.count() == 1, ben.locator("main").inner_text()
@@ -92,7 +92,7 @@ def propose(ben: Page, agency: RunningAura, name: str, reason: str) -> str:
 
 
 def request_approval(ben: Page, reason: str) -> None:
-    """Ben waits for all pre-checks, and asks a colleague to approve what he reviews."""
+    """Wait for all pre-checks and request approval, as Ben."""
     button = ben.get_by_role("button", name="Request approval instead")
     expect(button).to_be_visible(timeout=_OUTCOME_WAIT_MS)
     expect(ben.get_by_text("Done", exact=True)).to_be_visible(timeout=_OUTCOME_WAIT_MS)
@@ -107,7 +107,7 @@ def approve(page: Page, address: str) -> None:
 
 
 def outcome(page: Page, word: str) -> None:
-    """Look on until the page says by itself what came of it."""
+    """Wait until the page shows the result of the update."""
     expect(page.locator("main .badges .badge").first).to_contain_text(
         word, timeout=_OUTCOME_WAIT_MS
     )

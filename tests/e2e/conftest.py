@@ -1,4 +1,4 @@
-"""A real browser, a real Aura, and a real WordPress on which nobody has installed SiteAgent yet."""
+"""A real browser, a real Aura, and a real WordPress without SiteAgent."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.support.selection import nightly
 from tests.support.watcher import Watcher
 from tests.wordpress.site import WordPress
 
-# As long as all other steps wait, because other tests may use the same processors.
+# The same timeout as all other steps, because other tests may use the same processors.
 expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module", params=[*nightly("oldest", "middle"), pytest.param("newest")])
 def wordpress(request: pytest.FixtureRequest) -> Iterator[WordPress]:
-    # The newest one's pictures go into the papers: a hostile plugin belongs into another.
+    # The docs show pictures of the newest WordPress, so the hostile plugin is on another one.
     site = WordPress.start(request.param, siteagent="absent", hostile=request.param == "oldest")
     yield site
     site.stop()
@@ -27,7 +27,7 @@ def wordpress(request: pytest.FixtureRequest) -> Iterator[WordPress]:
 
 @pytest.fixture(scope="module")
 def aura(wordpress: WordPress) -> Iterator[RunningAura]:
-    """One that looks after this WordPress and no other."""
+    """An Aura for this WordPress only."""
     running = RunningAura()
     yield running
     running.remove()
@@ -35,7 +35,7 @@ def aura(wordpress: WordPress) -> Iterator[RunningAura]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A tab of somebody's browser. Whatever a page tries that it must not do fails the test."""
+    """A browser tab. A forbidden action of a page fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
     context.set_default_timeout(30_000)
     tab = context.new_page()

@@ -40,7 +40,7 @@ class RunningAura:
 
     @property
     def plugin_release(self) -> Path:
-        """The folder of the release of SiteAgent that it offers to sites."""
+        """Return the folder of the SiteAgent release that Aura offers to sites."""
         return self.var / "plugin-release"
 
     @property
@@ -89,7 +89,7 @@ class RunningAura:
 
     @property
     def pid(self) -> int:
-        """Of the supervisor."""
+        """The process id of the supervisor."""
         return self._process.pid
 
     @property
@@ -115,19 +115,19 @@ class RunningAura:
 
     @property
     def config(self) -> Config:
-        """What this Aura runs on, read as it reads it."""
+        """Return the configuration of this Aura."""
         return Config.from_env(
             {"AURA_VAR": str(self.var), "PORT": str(self.port), **self._environment}
         )
 
     def channel(self, url: str) -> site_client.Channel:
-        """The keys this Aura holds for a paired site, as a thief of the whole machine has them."""
+        """Return the keys of a paired site, as a thief of the machine has them."""
         use_database(self.config.database_url)
         with db.connection_context():
             return calls.channel_to(Site.get(Site.url == url), self.config)
 
     def call(self, channel: site_client.Channel, op: str, **arguments: Any) -> site_client.Reply:
-        """A correctly signed call, made beside Aura."""
+        """Make a correctly signed call without Aura."""
         nets = self.config.allow_nets
         return site_client.call(channel, op, arguments, by="a test", allow_nets=nets)
 

@@ -1,4 +1,4 @@
-"""Two people and a site's owner: one proposes, another approves, and the site does just that."""
+"""Updates with real sites: proposed by one person, approved by another, run by the site."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.wordpress.site import WordPress
 
 @pytest.fixture(scope="module", params=nightly("oldest", "newest"))
 def shop(request: pytest.FixtureRequest) -> Iterator[WordPress]:
-    """A real WordPress on which SiteAgent is active and nobody has allowed anything yet."""
+    """A real WordPress with SiteAgent active and no permissions granted."""
     site = WordPress.start(request.param, siteagent="active")
     yield site
     site.stop()
@@ -61,7 +61,7 @@ def wp_admin(page: Page, shop: WordPress) -> Page:
 
 @pytest.fixture
 def ben(browser: Browser) -> Iterator[Page]:
-    """A browser of his own for Ben."""
+    """A separate browser for Ben."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
     context.set_default_timeout(30_000)
     tab = context.new_page()
@@ -72,7 +72,7 @@ def ben(browser: Browser) -> Iterator[Page]:
 
 
 def propose_together(ben: Page, agency: RunningAura, names: list[str], reason: str) -> str:
-    """Ben chooses several; the address of the page on which they are decided about."""
+    """Propose several updates as Ben; return the address of the approval page."""
     ben.goto(f"{agency.url}/updates?site=1")
     for name in names:
         ben.locator(".rows-updates tbody tr").filter(has_text=name).get_by_role("checkbox").check()
@@ -81,7 +81,7 @@ def propose_together(ben: Page, agency: RunningAura, names: list[str], reason: s
     return ben.url
 
 
-def test_what_one_proposes_another_approves_and_the_site_does_just_that(
+def test_a_proposed_update_is_approved_and_installed(
     page: Page,
     ben: Page,
     wp_admin: Page,
@@ -153,7 +153,7 @@ def test_a_version_that_breaks_the_site_is_rolled_back(
     assert look(shop, left) == []
 
 
-def test_a_version_that_breaks_only_the_front_page_is_taken_back(
+def test_a_version_that_breaks_only_the_front_page_is_rolled_back(
     page: Page, ben: Page, agency: RunningAura, shop: WordPress
 ) -> None:
     aura_pages.set_up_or_sign_in(page, agency)
@@ -168,7 +168,7 @@ def test_a_version_that_breaks_only_the_front_page_is_taken_back(
     assert requests.get(shop.url, timeout=30).status_code == 200
 
 
-def test_what_moved_on_after_the_approval_is_refused_with_nothing_touched(
+def test_a_version_changed_after_approval_is_refused(
     page: Page, ben: Page, agency: RunningAura, shop: WordPress
 ) -> None:
     aura_pages.set_up_or_sign_in(page, agency)
@@ -183,7 +183,7 @@ def test_what_moved_on_after_the_approval_is_refused_with_nothing_touched(
     assert installed(shop) == "2.4.0"
 
 
-def test_an_update_that_outlives_the_wait_for_its_answer_is_done_once_and_told_truly(
+def test_an_update_longer_than_the_timeout_runs_once(
     page: Page, ben: Page, agency: RunningAura, shop: WordPress, album: Album
 ) -> None:
     aura_pages.set_up_or_sign_in(page, agency)
@@ -206,7 +206,7 @@ def test_an_update_that_outlives_the_wait_for_its_answer_is_done_once_and_told_t
     assert version == "1.1.0"
 
 
-def test_a_package_that_lies_is_refused_with_nothing_touched(
+def test_a_package_with_a_false_version_is_refused(
     page: Page, ben: Page, agency: RunningAura, shop: WordPress
 ) -> None:
     aura_pages.set_up_or_sign_in(page, agency)
@@ -242,7 +242,7 @@ def test_siteagent_itself_is_updated_and_still_answers(
     assert look(shop, "return SITEAGENT_VERSION;") == "0.2.0"
 
 
-def test_a_minor_release_of_wordpress_is_reviewed_apart(
+def test_a_minor_wordpress_release_is_reviewed_separately(
     page: Page, ben: Page, wp_admin: Page, agency: RunningAura, shop: WordPress, album: Album
 ) -> None:
     aura_pages.set_up_or_sign_in(page, agency)
@@ -263,5 +263,5 @@ def test_a_minor_release_of_wordpress_is_reviewed_apart(
     assert requests.get(shop.url, timeout=30).status_code == 200
 
 
-def test_the_audit_log_of_all_this_verifies(agency: RunningAura) -> None:
+def test_the_audit_log_of_the_updates_is_valid(agency: RunningAura) -> None:
     assert agency.flask("audit", "verify").startswith("Audit log verified")

@@ -1,4 +1,4 @@
-"""A site is restored, copied and moved; people on both sides decide, and old keys are worthless."""
+"""A site is restored, copied and moved: people on both sides decide, and old keys are revoked."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def fingerprint(page: Page) -> str:
 
 
 def wait_for_new_keys(page: Page, aura: RunningAura, old: str) -> str:
-    """Look on until the page shows new keys, is healthy and asks nothing any more."""
+    """Wait until the page shows new keys, is healthy and has no question."""
     expect(page.locator("#keys")).not_to_contain_text(old, timeout=60_000)
     expect(page.locator("#keys")).to_contain_text("The keys were last renewed")
     expect(page.locator("#quarantine")).to_have_count(0)
@@ -57,7 +57,7 @@ def shown_in_wp_admin(page: Page, site: WordPress) -> str:
     return tab.locator("code.siteagent-fingerprint").inner_text()
 
 
-def test_new_keys_are_made_by_one_button(
+def test_one_button_renews_the_keys(
     connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
 ) -> None:
     old, channel = fingerprint(connected), aura.channel(wordpress.url)
@@ -71,7 +71,7 @@ def test_new_keys_are_made_by_one_button(
     album.show(connected, "server-password")
 
 
-def test_a_restored_backup_is_noticed_and_gone_on_with(
+def test_a_restored_backup_is_noticed_and_accepted(
     connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
 ) -> None:
     wordpress.backup()
@@ -87,7 +87,7 @@ def test_a_restored_backup_is_noticed_and_gone_on_with(
     assert wait_for_new_keys(connected, aura, old) == shown_in_wp_admin(connected, wordpress)
 
 
-def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
+def test_a_copy_that_claims_to_be_the_site_loses_its_keys(
     connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
 ) -> None:
     copy = wordpress.full_copy()
@@ -99,7 +99,7 @@ def test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys(
         ask_to_follow(wp_admin, copy, album)
         aura_pages.open_site(connected, aura, NAME)
         expect(connected.locator("#quarantine")).to_contain_text(copy.url)
-        # The original still answers, and that does not decide it.
+        # The original still answers, which does not decide the question.
         aura_pages.sync(connected)
         expect(connected.locator("#quarantine")).to_contain_text(copy.url)
         old = fingerprint(connected)

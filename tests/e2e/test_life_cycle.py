@@ -1,4 +1,4 @@
-"""A site whose plugin sleeps, and one that is away when its connection is revoked."""
+"""A site with a deactivated plugin, and a site that is unreachable while it is revoked."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def connected(page: Page, aura: RunningAura, wordpress: WordPress) -> Page:
     return page
 
 
-def test_a_deactivated_plugin_is_named_and_wakes_without_pairing_again(
-    connected: Page, wordpress: WordPress
-) -> None:
+def test_a_reactivated_plugin_needs_no_new_pairing(connected: Page, wordpress: WordPress) -> None:
     wordpress.run_php(_IN_WORDPRESS % "deactivate_plugins")
     aura_pages.sync(connected)
     expect(connected.locator(".badges")).not_to_contain_text("Connected")
@@ -55,7 +53,7 @@ def test_a_deactivated_plugin_is_named_and_wakes_without_pairing_again(
     expect(connected.locator(".badges")).to_contain_text("Connected")
 
 
-def test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early(
+def test_revoking_an_unreachable_site_stays_unconfirmed(
     connected: Page, aura: RunningAura, wordpress: WordPress, album: Album
 ) -> None:
     channel = aura.channel(wordpress.url)
@@ -65,7 +63,7 @@ def test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early(
     expect(connected.get_by_text("Next attempt").first).to_be_visible()
     expect(connected.get_by_text("confirmed by the site")).to_have_count(0)
     album.show(connected, "revoked-unreached")
-    # Nothing is left here that could command the site, which still holds its half.
+    # Aura has no key for the site any more. The site still has its half.
     with pytest.raises((SealBroken, KeyError)):
         aura.channel(wordpress.url)
     wordpress.come_back()
@@ -73,7 +71,7 @@ def test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early(
 
     try_again_now(aura, wordpress)
     aura_pages.open_site(connected, aura, NAME)
-    # The old key is gone here, so that it is refused there can be seen by the thief alone.
+    # Aura has deleted the old key, so this uses a stolen copy to show that the site refuses it.
     expect(connected.get_by_text("Revoked, not proven").first).to_be_visible()
     with pytest.raises(CallError) as refused:
         aura.call(channel, "ping")
@@ -81,7 +79,7 @@ def test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early(
 
 
 def try_again_now(aura: RunningAura, wordpress: WordPress) -> None:
-    """What the schedule does once the time of the next try has come."""
+    """Make the retry due, and run the schedule."""
     use_database(aura.config.database_url)
     with db.connection_context():
         site = Site.get(Site.url == wordpress.url)

@@ -60,7 +60,7 @@ def test_a_site_is_paired_read_and_revoked_with_one_click(
     album.wp_admin(wp_admin, "wp-admin-consent")
     wp_admin_pages.agree(wp_admin)
 
-    # Both screens show the same fingerprint without anybody reloading them.
+    # Both screens show the same fingerprint without a reload.
     here, there = aura_pages.wait_for_pairing(page), wp_admin_pages.wait_for_pairing(wp_admin)
     assert here == there
     album.wp_admin(wp_admin, "wp-admin-connected")
@@ -121,7 +121,7 @@ def test_the_same_site_is_disconnected_in_wp_admin(
     assert refused.value.error_code == "disconnected"
 
 
-def test_the_whole_audit_log_verifies_afterwards(aura: RunningAura) -> None:
+def test_the_audit_log_is_valid_afterwards(aura: RunningAura) -> None:
     assert aura.flask("audit", "verify").startswith("Audit log verified")
 
 

@@ -43,7 +43,7 @@ def shop(request: pytest.FixtureRequest) -> Iterator[WordPress]:
 
 @pytest.fixture(scope="module")
 def agency(shop: WordPress, browser: Browser) -> Iterator[RunningAura]:
-    """A month at the bakery: one update went well, one broke the website and was taken back."""
+    """A month at the bakery: one update succeeded, one broke the website and was rolled back."""
     running = RunningAura()
     try:
         live_through(running, shop, browser)
@@ -79,7 +79,7 @@ def live_through(agency: RunningAura, shop: WordPress, browser: Browser) -> None
 
 
 class Clicks:
-    """Somebody with a mouse, on the first page; counts, and gives up after three."""
+    """A user with a mouse on the first page, who fails after three clicks."""
 
     def __init__(self, page: Page, agency: RunningAura) -> None:
         aura_pages.set_up_or_sign_in(page, agency)
@@ -122,7 +122,7 @@ def test_2_who_approved_that(mouse: Clicks, album: Album) -> None:
     album.show(mouse.page, "entry")
 
 
-def test_3_why_was_something_taken_back(mouse: Clicks, album: Album) -> None:
+def test_3_why_was_something_rolled_back(mouse: Clicks, album: Album) -> None:
     mouse.link("Activity")
     mouse.on(mouse.page.locator("main .chips").get_by_role("link", name="Updates"))
     mouse.reads("Update 2", DESK, "the new version crashed the site")
@@ -195,7 +195,7 @@ def test_10_may_i_have_that_and_check_it_myself(
     assert mouse.count == MOST_CLICKS
 
 
-def test_and_the_report_can_be_kept_as_a_paper(mouse: Clicks, tmp_path: Path) -> None:
+def test_the_report_can_be_saved_as_pdf(mouse: Clicks, tmp_path: Path) -> None:
     mouse.link("Clients")
     mouse.link("Create report for Harbour Bakery Ltd")
     with mouse.page.expect_download() as download:
@@ -205,7 +205,7 @@ def test_and_the_report_can_be_kept_as_a_paper(mouse: Clicks, tmp_path: Path) ->
     assert path.read_bytes().startswith(b"%PDF-")
 
 
-def test_a_call_with_stolen_keys_is_an_alert_and_stands_in_the_sites_own_log(
+def test_a_call_with_stolen_keys_is_an_alert_and_logged(
     page: Page, agency: RunningAura, shop: WordPress, album: Album, tmp_path: Path
 ) -> None:
     agency.call(agency.channel(shop.url), "ping")

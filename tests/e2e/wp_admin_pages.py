@@ -35,7 +35,7 @@ def open_settings(page: Page, site: WordPress, query: str = "") -> None:
 
 
 def paste_token(page: Page, site: WordPress, token: str) -> None:
-    """As far as the page that asks for consent."""
+    """Paste the token and continue to the consent page."""
     open_settings(page, site)
     page.get_by_label("Pairing token").fill(token)
     page.get_by_role("button", name="Check token").click()
@@ -46,7 +46,7 @@ def agree(page: Page) -> None:
 
 
 def wait_for_pairing(page: Page) -> str:
-    """Look on until wp-admin shows by itself that it is connected; the fingerprint it shows."""
+    """Wait until wp-admin shows that the site is connected; return the fingerprint."""
     shown = page.locator("code.siteagent-fingerprint")
     shown.wait_for(timeout=_PAIRING_WAIT_MS)
     return shown.inner_text()

@@ -37,14 +37,14 @@ class CannotStart(Exception):
 
 def main() -> int:
     """Build the fleet and run Aura; the exit status is Aura's own."""
-    wanted = _arguments()
+    options = _arguments()
     # A terminal that closes, or `kill`, ends the fleet as Ctrl-C does. A process that a shell
     # starts in the background ignores SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
-        with _data_folder(wanted.keep) as folder:
-            return _run(wanted, folder)
+        with _data_folder(options.keep) as folder:
+            return _run(options, folder)
     except KeyboardInterrupt:
         return 130
     except (CannotStart, serve.CannotStart) as why:
@@ -58,10 +58,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", default=build.SEED, help="the same seed gives the same fleet")
     parser.add_argument("--port", type=int, default=8000, help="of Aura; the sites use the next")
     parser.add_argument("--keep", type=Path, help="keep Aura's data in this new folder")
-    wanted = parser.parse_args()
-    if wanted.sites < build.FEWEST:
+    options = parser.parse_args()
+    if options.sites < build.FEWEST:
         parser.error(f"A fleet has at least {build.FEWEST} sites.")
-    return wanted
+    return options
 
 
 @contextmanager
@@ -80,20 +80,20 @@ def _data_folder(keep: Path | None) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _run(wanted: argparse.Namespace, folder: Path) -> int:
+def _run(options: argparse.Namespace, folder: Path) -> int:
     environment = {
         "AURA_VAR": str(folder),
         "AURA_AGENCY": catalog.AGENCY,
         # Private addresses have to be allowed by name; those of the sites are.
         "AURA_ALLOW_NETS": "127.0.0.0/8",
-        "PORT": str(wanted.port),
+        "PORT": str(options.port),
     }
     config = Config.from_env(environment)
     serve.require_free_port(config)
-    with _site_server(wanted.port + 1) as server, running_smtp(login=False) as mail:
-        print(f"Building {wanted.sites} sites with a month of history ...", flush=True)
+    with _site_server(options.port + 1) as server, running_smtp(login=False) as mail:
+        print(f"Building {options.sites} sites with a month of history ...", flush=True)
         began = time.monotonic()
-        fleet = _build(config, wanted, server, mail.port)
+        fleet = _build(config, options, server, mail.port)
         print(f"Done in {time.monotonic() - began:.0f} seconds.", flush=True)
         server.start(fleet)
         print(_guide(fleet, server), flush=True)
@@ -113,11 +113,13 @@ def _site_server(port: int) -> Iterator[SiteServer]:
         yield server
 
 
-def _build(config: Config, wanted: argparse.Namespace, server: SiteServer, mail_port: int) -> Fleet:
+def _build(
+    config: Config, options: argparse.Namespace, server: SiteServer, mail_port: int
+) -> Fleet:
     migrate.to_newest(config.database_url, config.var_dir)
     use_database(config.database_url)
     with db.connection_context():
-        fleet = build.build_fleet(config, wanted.sites, wanted.seed, address=server.address)
+        fleet = build.build_fleet(config, options.sites, options.seed, address=server.address)
         use_mail_server(fleet, mail_port)
         return fleet
 

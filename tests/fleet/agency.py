@@ -1,4 +1,4 @@
-"""The people of the agency and its clients, who get their accounts as everybody does."""
+"""Create the users of the agency and its clients by invitations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BROWSERS = ("Firefox/150 (Macintosh)", "Chrome/148 (Windows)", "Safari/26 (iPho
 
 @dataclass(frozen=True)
 class Login:
-    """An account of the fleet; everybody's password is PASSWORD."""
+    """An account of the fleet. Every password is PASSWORD."""
 
     name: str
     email: str

@@ -1,4 +1,4 @@
-"""Build a fleet in the database that is bound: its month happens in this process, in seconds."""
+"""Build a fleet in the bound database, by simulating a month in this process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FEWEST = 6
 
 
 def example_address(slug: str) -> str:
-    """Return an address that nothing in the world answers at."""
+    """Return an address that does not exist on the internet."""
     return f"https://{slug}.example"
 
 
@@ -106,7 +106,7 @@ def choose_websites(
 
 
 def _with_roles(websites: list[Website], seed: str) -> list[Website]:
-    """Give the roles out by the dice; some sites stay as ordinary as most are."""
+    """Assign the roles at random; some sites stay ordinary."""
     fixed = len(FIXED_ROLES)
     ordinary = max(1, len(websites) // 10)
     roles = [*ROLES[:1], *UNPAIRED_ROLES[:1], *ROLES[1:], *UNPAIRED_ROLES[1:]]

@@ -1,4 +1,4 @@
-"""What the fleet is drawn from: plugins and their releases, clients, sites, people. Only data."""
+"""Data for the fleet: plugins and their releases, clients, sites and people."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Client:
-    """A client, what its sites are tagged with, the names of its websites, and its contact."""
+    """A client with its tags, the names of its websites, and its contact."""
 
     name: str
     tags: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a fleet consists of, without ids, keys and times: equal for equal seeds."""
+"""Read the content of a fleet without ids, keys and times. Equal seeds give equal content."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def content_digest() -> str:
     return digest_of(content())
 
 
-def digest_of(told: dict[str, Any]) -> str:
-    return hashlib.sha256(canonical(told)).hexdigest()
+def digest_of(values: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical(values)).hexdigest()
 
 
 def content() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The last comparison of files on each site: most are as they were released, three are not."""
+"""Add the last comparison of files on each site: three sites have changed files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fleet.fleet import Fleet
 from tests.fleet.reports import SITEAGENT
 from tests.support.file_checks import compared, differing, uncompared
 
-# More sites would take longer than they show.
+# More sites would take too long.
 _MOST_SITES = 100
 _STRANGE = {"unknown": ["includes/class-wp-cache-loader.php"]}
 _EDITED = {"changed": ["includes/checkout-fields.php", "assets/css/style.css"]}
@@ -35,18 +35,18 @@ def add_file_checks(fleet: Fleet) -> None:
 
 def _compare(fleet: Fleet, site: Site, found: dict[str, Any]) -> None:
     there = fleet.sites[site.id]
-    told = there.report
-    plugins = [one for one in told["plugins"] if one["id"] != SITEAGENT]
+    site_report = there.report
+    plugins = [one for one in site_report["plugins"] if one["id"] != SITEAGENT]
     results = [
-        compared("core", "wordpress", told["wordpress"]["version"]),
+        compared("core", "wordpress", site_report["wordpress"]["version"]),
         *(compared("plugin", one["id"], one["version"]) for one in plugins[1:]),
-        *(_without_list("theme", one) for one in told["themes"]),
+        *(_without_list("theme", one) for one in site_report["themes"]),
     ]
     if plugins and found:
         results.append(differing(plugins[0]["id"], plugins[0]["version"], digit="a", **found))
     elif plugins:
         results.append(_without_list("plugin", plugins[0]))
-    told["integrity"] = {"components": results}
+    site_report["integrity"] = {"components": results}
     there.files_checked_at = int(fleet.clock().timestamp()) - 3600
     sync = Sync.ask(site, requested_by=fleet.owner.name, now=fleet.clock())
     site_sync.run_sync(sync.id, config=fleet.config, call=fleet.wire.call, now=fleet.clock)

@@ -1,4 +1,4 @@
-"""The fleet while it is built and afterwards: its sites, its people, and what they do."""
+"""The fleet: its sites, its people, and their actions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _WEEK = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Website:
-    """A site to be: what it is called, whose it is, where it is, and its part in the history."""
+    """A planned site: its name, client, address, and role in the history."""
 
     name: str
     client: Client
@@ -67,7 +67,7 @@ class Fleet:
         self.wire.sites = self.sites
 
     def dice(self, what: str) -> random.Random:
-        """Return dice for one purpose, so that more of one thing changes no other."""
+        """Return a random generator for one purpose, independent of all others."""
         return random.Random(f"{self.seed}:{what}")
 
     @property
@@ -79,14 +79,14 @@ class Fleet:
         return as_actor(next(one for one in self.logins if one.role == "operator"))
 
     def client_user(self, client_id: int) -> Actor:
-        """Return the user who decides for a client."""
+        """Return the user who approves updates for a client."""
         found = next(one for one in self.logins if one.user.client_id == client_id)
         return as_actor(found)
 
     # ---- sites ----
 
     def add(self, website: Website) -> Site:
-        """Add a site to Aura; its WordPress is there, without a token."""
+        """Add a site to Aura, with a WordPress that has no token yet."""
         now, dice = self.clock(), self.dice(f"site:{website.name}")
         site = sites.add_site(
             name=website.name,
@@ -119,7 +119,7 @@ class Fleet:
         return site
 
     def pair(self, site: Site) -> None:
-        """Pair it; its first sync is queued."""
+        """Pair a site. Its first sync is queued."""
         token, text = pairing.issue_token(
             site, by=self.operator, config=self.config, now=self.clock()
         )
@@ -136,7 +136,7 @@ class Fleet:
         return [site for site in listed if site.is_paired]
 
     def sync(self, site: Site) -> None:
-        """Have a sync done as the schedule does, unless one is open."""
+        """Sync a site as the schedule does, unless a sync is open."""
         if site.is_paired and Sync.open_for(site) is None:
             sync = Sync.ask(site, requested_by=SCHEDULE.name, now=self.clock())
             self.timeline.put("sync_sites", (sync.id,), 0)
@@ -163,17 +163,17 @@ class Fleet:
     ) -> list[Change]:
         """Have the operator propose these updates together."""
         now = self.clock()
-        wanted = [
+        requests = [
             UpdateRequest(site, one.target.kind, one.target.ident, str(one.target.available))
             for site, one in chosen
         ]
         window = window or Window(now, now + _WEEK)
         return proposals.create_proposals(
-            wanted, by=self.operator, reason=reason, window=window, now=now, requested_at=now
+            requests, by=self.operator, reason=reason, window=window, now=now, requested_at=now
         )
 
     def decide(self, batch: list[Change]) -> None:
-        """Have those who may decide approve what waits for them."""
+        """Approve the pending updates by the users who may decide."""
         for change in batch:
             change.refresh()
             if change.state != PROPOSED:
@@ -193,7 +193,7 @@ class Fleet:
         return self.operator if site.approvals == SELF_APPROVAL else self.owner
 
     def play(self, change: Change, outcome: str, reason: str = "") -> None:
-        """Decide how the site will end this update; `lost` and `killed` leave Aura without it."""
+        """Set how the site ends this update. With `lost` and `killed`, Aura gets no result."""
         site = self.sites[change.site_id]
         if outcome == "lost":
             site.losing.add("change.run")
@@ -203,17 +203,17 @@ class Fleet:
             site.changes.plays[change.ident] = (outcome, reason)
 
     def check_failures(self, note: random.Random, texts: tuple[str, ...]) -> None:
-        """Have the operator look at every site whose update ended badly."""
+        """Check every site with a failed update, as the operator."""
         failures = [one for one in Change.awaiting_people(EVERYTHING) if one.needs_checking]
         for change in failures:
-            said = {"by": self.operator, "note": note.choice(texts), "now": self.clock()}
+            note_args = {"by": self.operator, "note": note.choice(texts), "now": self.clock()}
             if change.is_incident:
-                proposals.close_incident(change, **said)
+                proposals.close_incident(change, **note_args)
             else:
-                proposals.acknowledge(change, **said)
+                proposals.acknowledge(change, **note_args)
 
     def moment(self, days: int, hour: int, minute: int = 0) -> datetime:
-        """Return that time of day, so many days before the end of the history."""
+        """Return a time of day, `days` before the end of the history."""
         midnight = self.clock.ends_at.replace(hour=0, minute=0, second=0, microsecond=0)
         return midnight - timedelta(days=days) + timedelta(hours=hour, minutes=minute)
 

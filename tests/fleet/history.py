@@ -1,4 +1,4 @@
-"""The past month of the agency: sites join, owners update on their own, the team maintains."""
+"""The past month of the agency: new sites, updates by owners, and maintenance by the team."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.fleet import agency, catalog
 from tests.fleet.fleet import Fleet, Website
 
 BEGINS_DAYS_AGO = 30
-# Days before the end: at night a part of the sites is synced and rules apply, and on the morning
-# after that the team works on some of these sites.
+# Days before the end. At night some sites are synced and rules apply, and the next morning the
+# team works on some of these sites.
 NIGHTS = (24, 19, 14, 9, 3)
 _VERIFIED = NIGHTS[::2]
 _SYNCED_SHARE = 0.4
 _WITH_NOTES = 0.3
-# Larger fleets have a shorter history: a thousand sites take minutes as it is.
+# Larger fleets have a shorter history, because a thousand sites already take minutes.
 _LARGE = 100
 _MOST_IN_A_SESSION = 8
 _MOST_OF_A_SITE = 2
@@ -69,7 +69,7 @@ def _store_backlog(fleet: Fleet) -> None:
 
 
 def _joins(number: int, count: int) -> tuple[int, int, int]:
-    """Three quarters join in the first days, the others one by one."""
+    """Add three quarters of the sites in the first days, the others one by one."""
     share = number / count
     day = 30 - int(share * 4) if share < 0.75 else 27 - int((share - 0.75) * 80)
     return day, 10 + number % 7, number * 13 % 60
@@ -98,7 +98,7 @@ def _join(fleet: Fleet, website: Website) -> None:
 
 
 def _know_clients(fleet: Fleet) -> None:
-    """Write down whom to call and what to know; two clients take part in decisions."""
+    """Fill in contacts and notes of clients; two clients take part in approvals."""
     for number, client in enumerate(catalog.CLIENTS):
         row = ClientRow.find(client.name)
         if row is None:
@@ -127,7 +127,7 @@ def _know_clients(fleet: Fleet) -> None:
 
 
 def _hire_for_some_clients(fleet: Fleet) -> None:
-    """A freelancer looks after two clients, and sees nothing of the others."""
+    """Invite a freelancer who is limited to two clients."""
     some = ClientRow.listing(EVERYTHING)[:2]
     if some:
         about = {"by": fleet.owner, "config": fleet.config, "now": fleet.clock()}
@@ -139,7 +139,7 @@ def _hire_for_some_clients(fleet: Fleet) -> None:
 
 
 def _write_rules(fleet: Fleet) -> None:
-    """Two rules in force, one of them confirmed by a second person, and one that ended."""
+    """Write two active rules, one confirmed by a second person, and one that ended."""
     now = fleet.clock()
     rules = []
     for name, tags, release_types, reason in (
@@ -198,7 +198,7 @@ def _synced(fleet: Fleet, day: int) -> list[Site]:
 
 
 def _propose(fleet: Fleet, day: int) -> None:
-    """The operator looks after some sites that were synced at night."""
+    """Propose updates on some sites that were synced at night, as the operator."""
     dice = fleet.dice(f"proposals:{day}")
     synced = _synced(fleet, day)
     chosen = [
@@ -222,7 +222,7 @@ def _propose(fleet: Fleet, day: int) -> None:
 
 
 def _reconcile(fleet: Fleet) -> None:
-    """Sites whose process was killed during an update roll it back at their next request."""
+    """Roll back the updates whose process was killed, as sites do at their next request."""
     for fake in fleet.sites.values():
         for op_id in list(fake.changes.running):
             fake.reconcile(op_id)

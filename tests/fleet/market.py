@@ -23,7 +23,7 @@ class Release:
 
 
 class Market:
-    """The releases of all plugins, dated by the dice: about half of them get a new one."""
+    """The releases of all plugins at random dates: about half of the plugins get a new one."""
 
     def __init__(self, seed: str, end: datetime) -> None:
         self._by_ident: dict[str, list[Release]] = {
@@ -41,12 +41,12 @@ class Market:
 
     def older(self, plugin: Plugin, now: datetime) -> str:
         """Return the release before the newest one."""
-        known = [one.version for one in self._by_ident[plugin.ident] if one.at <= now]
-        return known[-2] if len(known) > 1 else known[-1]
+        released = [one.version for one in self._by_ident[plugin.ident] if one.at <= now]
+        return released[-2] if len(released) > 1 else released[-1]
 
 
 def _dated(versions: tuple[str, ...], dice: random.Random, end: datetime) -> list[Release]:
-    """The first release is old; the last one is recent for every other plugin."""
+    """Date the releases: the first is old, the last is recent for every other plugin."""
     ages = [_LONG_AGO_DAYS - 9 * number for number in range(len(versions))]
     if dice.random() < 0.55:
         ages[-1] = dice.randrange(*_RECENT_DAYS)

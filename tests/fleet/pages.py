@@ -1,4 +1,4 @@
-"""Pages that must still work on a few sites of the fleet, and what updates did to them."""
+"""Pages to check after updates on a few sites of the fleet, and what updates changed on them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def add_pages(fleet: Fleet) -> None:
 
 
 class _Visitor:
-    """Answers with the drawn pages, one after the other so that the dice stay the same."""
+    """A visitor that gets the drawn pages one by one, so that random values stay the same."""
 
     def __init__(self, drawn: dict[str, Page], visit: Random) -> None:
         self._seed, self._drawn = visit.random(), drawn
@@ -60,8 +60,8 @@ class _Visitor:
 def _add_evidence(site: Site, drawn: dict[str, Page], visit: Random, fleet: Fleet) -> None:
     """Keep what the pages showed after the newest update of the site.
 
-    A field of a form is gone, and a script of it does not work. None is of the rollout that is
-    under way, which would stop.
+    A form lost a field, and a script fails. No update of the running rollout is affected, because
+    the rollout would stop.
     """
     rolled_out = RolloutUpdate.select(RolloutUpdate.change)
     change = (
@@ -108,7 +108,7 @@ def _look(page: Page, visit: Random, *, is_broken: bool = False) -> Look:
 
 
 def _answer_older_ones(fleet: Fleet) -> None:
-    """Have the operator find right what the pages showed after all but the newest updates."""
+    """Accept as the operator what the pages showed after all but the newest updates."""
     asking = Change.select().join(ChangePages).where(ChangePages.is_asking())
     for change in list(asking.order_by(Change.ended_at.desc()))[_UNANSWERED:]:
         note = "The form moved into the footer."

@@ -1,4 +1,4 @@
-"""The packages of the fleet's plugins, as WordPress.org would serve them. All are made up."""
+"""Made-up packages of the fleet's plugins, as WordPress.org would serve them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PARTS = (
 
 
 def path_of(ident: str, version: str) -> str | None:
-    """Return where WordPress.org has this version; None for what it does not have."""
+    """Return the path of this version on WordPress.org; None if it is not there."""
     slug = ident.partition("/")[0]
     return f"/plugin/{slug}.{version}.zip" if slug in _BY_SLUG else None
 
@@ -64,7 +64,7 @@ def package_at(path: str) -> bytes:
 
 
 def _files(plugin: Plugin, slug: str, version: str) -> dict[str, bytes]:
-    """Every release changes some files, adds one, and now and then names something new."""
+    """Return the files: each release changes some, adds one, and sometimes names a new server."""
     number = plugin.releases.index(version)
     main = plugin.ident.partition("/")[2]
     header = f"<?php\n/*\n * Plugin Name: {plugin.name}\n * Version: {version}\n */\n"

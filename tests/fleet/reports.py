@@ -30,36 +30,36 @@ _GIGABYTE = 1_000_000_000
 def make_report(
     home: str, dice: random.Random, market: Market, now: datetime, *, is_shop: bool
 ) -> dict[str, Any]:
-    """Return what a WordPress at `home` says of itself at `now`; the dice say what is there."""
-    told = usual_report()
+    """Return the random site report of a WordPress at `home` at `now`."""
+    site_report = usual_report()
     locale = dice.choice(catalog.LOCALES)
     php = _weighted(catalog.PHP, dice)
-    told["wordpress"] |= {
+    site_report["wordpress"] |= {
         "version": _weighted(catalog.WORDPRESS, dice),
         "locale": locale,
         "home": home,
         "site_url": home,
     }
-    told["php"] |= {"version": php, "extensions_missing": []}
-    told["server"] = {"software": dice.choice(catalog.SERVERS)}
-    told["plugins"] = [*_plugins(dice, market, now, is_shop=is_shop), _siteagent()]
-    told["themes"], theme_updates = _themes(dice)
-    told["mu_plugins"], told["dropins"] = [], []
-    told["updates"] |= {"plugins": [], "themes": theme_updates, "core": _core(told)}
+    site_report["php"] |= {"version": php, "extensions_missing": []}
+    site_report["server"] = {"software": dice.choice(catalog.SERVERS)}
+    site_report["plugins"] = [*_plugins(dice, market, now, is_shop=is_shop), _siteagent()]
+    site_report["themes"], theme_updates = _themes(dice)
+    site_report["mu_plugins"], site_report["dropins"] = [], []
+    site_report["updates"] |= {"plugins": [], "themes": theme_updates, "core": _core(site_report)}
     is_old = php.startswith(("7.", "8.0", "8.1"))
-    told["health"] |= {
+    site_report["health"] |= {
         "tests": [_test(*one) for one in _HEALTH if is_old or one[0] != "php_version"],
         "disk_free": dice.randrange(2, 90) * _GIGABYTE,
         "cron_overdue": dice.choice((0, 0, 0, 2)),
     }
-    told["health"]["database_upgrades"] = _database_upgrades(told, home)
-    told["agent"]["permissions"] = _permissions(dice)
-    return told
+    site_report["health"]["database_upgrades"] = _database_upgrades(site_report, home)
+    site_report["agent"]["permissions"] = _permissions(dice)
+    return site_report
 
 
-def _database_upgrades(told: dict[str, Any], home: str) -> list[dict[str, str]]:
-    """Some shops have a WooCommerce whose database still waits for its upgrade."""
-    shops = [one for one in told["plugins"] if one["id"] == "woocommerce/woocommerce.php"]
+def _database_upgrades(site_report: dict[str, Any], home: str) -> list[dict[str, str]]:
+    """Give some shops a WooCommerce with a pending database upgrade."""
+    shops = [one for one in site_report["plugins"] if one["id"] == "woocommerce/woocommerce.php"]
     is_waiting = len(home) % 4 == 0
     return [
         {"id": "woocommerce", "from": "10.2.0", "to": one["version"]} for one in shops if is_waiting
@@ -99,7 +99,7 @@ def _siteagent() -> dict[str, Any]:
 
 
 def _themes(dice: random.Random) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """One active theme and WordPress's own; now and then the active one is a release behind."""
+    """Return the active theme, sometimes outdated, and WordPress's default theme."""
     default, *others = catalog.THEMES
     active = dice.choice(others)
     is_behind = dice.random() < 0.2
@@ -121,8 +121,8 @@ def _themes(dice: random.Random) -> tuple[list[dict[str, Any]], list[dict[str, A
     return rows, [newest] if is_behind else []
 
 
-def _core(told: dict[str, Any]) -> list[dict[str, Any]]:
-    present, newest = told["wordpress"]["version"], catalog.WORDPRESS[0][0]
+def _core(site_report: dict[str, Any]) -> list[dict[str, Any]]:
+    present, newest = site_report["wordpress"]["version"], catalog.WORDPRESS[0][0]
     if present == newest:
         return []
     is_minor = present.rpartition(".")[0] == newest.rpartition(".")[0]
@@ -138,7 +138,7 @@ def _core(told: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _permissions(dice: random.Random) -> dict[str, bool]:
-    """Most owners allow everyday updates, some only plugins, a few none."""
+    """Return permissions: most owners allow ordinary updates, some only plugins, a few none."""
     names = (
         *("translations", "plugins", "themes", "core_minor", "core_major"),
         *("database", "siteagent"),

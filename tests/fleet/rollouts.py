@@ -1,4 +1,4 @@
-"""A rollout in waves that runs at the end: the first wave went well, the second is under way."""
+"""A running rollout in waves: the first wave succeeded, the second is in progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHOICE = WaveChoice(count=1, percent=50, wait_hours=24)
 
 
 def plan_rollout(fleet: Fleet, websites: list[Website]) -> None:
-    """Put the rollout on the timeline; `websites` are those whose owners leave updates alone."""
+    """Put the rollout on the timeline; the owners of `websites` make no updates themselves."""
     fleet.timeline.at(fleet.ago(hours=_BEGAN_HOURS_AGO), _begin, fleet, websites)
     for hour in range(_BEGAN_HOURS_AGO):
         fleet.timeline.at(fleet.ago(hours=hour, minutes=30), _advance, fleet)
@@ -31,7 +31,7 @@ def _advance(fleet: Fleet) -> None:
 
 
 def _begin(fleet: Fleet, websites: list[Website]) -> None:
-    """Review the update that most of these sites have, unless too few of them have the same."""
+    """Review the update that most of these sites have, unless too few sites have it."""
     sites = list(Site.select().where(Site.url.in_([one.home for one in websites])))
     for site in sites:
         fleet.sync(site)
@@ -47,10 +47,10 @@ def _review(fleet: Fleet, sites: list[Site]) -> None:
             target = one.target
             request = UpdateRequest(site, target.kind, target.ident, str(target.available))
             groups[target.ident, request.to_version].append(request)
-    wanted = max(groups.values(), key=len, default=[])[:_MOST_SITES]
-    if len(wanted) < FEWEST_SITES:
+    largest_group = max(groups.values(), key=len, default=[])[:_MOST_SITES]
+    if len(largest_group) < FEWEST_SITES:
         return
-    batch = proposals.review_changes(wanted, by=fleet.operator, now=fleet.clock())
+    batch = proposals.review_changes(largest_group, by=fleet.operator, now=fleet.clock())
     fleet.timeline.at(fleet.ago(hours=_BEGAN_HOURS_AGO - 0.2), _approve, fleet, batch[0].batch)
 
 

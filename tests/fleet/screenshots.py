@@ -1,4 +1,4 @@
-"""Screenshots of the pages of the fleet, drawn and not taken: no browser runs for a fleet."""
+"""Draw the screenshots of the fleet's pages without a browser."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from tests.support.fake_changes import ProcessKilled
 HOST = "127.0.0.1"
 _MOST_BYTES = 1 << 20
 _KEYID = re.compile(r'keyid="([^"]+)"')
-# How long a site works on an update, in seconds, so that pages show it running.
+# How long an update takes, in seconds, so that pages show it in progress.
 _WORKS_S = (2.0, 6.0)
 
 
@@ -44,7 +44,7 @@ class SiteServer(ThreadingHTTPServer):
         return f"{self.origin}/{slug}"
 
     def start(self, fleet: Fleet) -> None:
-        """Answer for the sites of `fleet` from now on, in the background."""
+        """Serve the sites of `fleet` in the background."""
         self.sites = {site.home.rpartition("/")[2]: site for site in fleet.sites.values()}
         for site in self.sites.values():
             site.works = lambda: time.sleep(random.uniform(*_WORKS_S))
@@ -52,7 +52,7 @@ class SiteServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Finds the site by the first part of the path, and answers as that site would."""
+    """Find the site by the first part of the path, and reply as that site."""
 
     server: SiteServer
     server_version, sys_version = "nginx", ""
@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve(self.rfile.read(min(size, _MOST_BYTES)))
 
     def log_message(self, *args: object) -> None:
-        """Write nothing: the terminal belongs to Aura."""
+        """Write nothing, because Aura uses the terminal."""
 
     def _serve(self, body: bytes) -> None:
         site = self.server.sites.get(self.path.partition("?")[0].split("/")[1])
@@ -81,13 +81,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if answer is None:
             return
-        status, headers, said = answer
+        status, headers, content = answer
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(said)))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(said)
+        self.wfile.write(content)
 
     def _answer(self, site: FleetSite, body: bytes) -> Answer | None:
         headers = dict(self.headers.items())
@@ -120,6 +120,6 @@ def _paste(site: FleetSite, token: str) -> Answer:
 
 
 def _send(notice: SentRequest) -> None:
-    """Send a notice after the page was answered; without an answer Aura asks later."""
+    """Send a notice after the page was sent. If it fails, Aura syncs later."""
     with contextlib.suppress(requests.RequestException):
         requests.post(notice.url, data=notice.body, headers=notice.headers, timeout=10)

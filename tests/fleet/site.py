@@ -1,4 +1,4 @@
-"""One simulated site: a FakeSite with a plausible WordPress, which can also be out of order."""
+"""One simulated site: a FakeSite with a plausible WordPress, which can also be broken."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ADMIN = (
 _CHECKED_EVERY_S = 12 * 3600
 _BY_IDENT = {plugin.ident: plugin for plugin in PLUGINS}
 
-# What a site that is out of order answers to everybody; None closes the connection.
+# The response of a broken site to every request; None closes the connection.
 OUT_OF_ORDER: dict[str, Answer | None] = {
     "silent": None,
     "maintenance": (
@@ -57,13 +57,13 @@ OUT_OF_ORDER: dict[str, Answer | None] = {
 
 
 class Updates(Changing):
-    """Updates whose evidence names the plugin at hand and takes a plausible time."""
+    """Updates with evidence that names the plugin, and with a plausible duration."""
 
     dice: random.Random
     offers_other_packages = False
 
     def package_of(self, item: dict[str, Any]) -> tuple[str | None, str | None]:
-        """Every version of every plugin and theme has bytes of its own, the same on all sites."""
+        """Return the package of a version, which is the same on all sites."""
         path = releases.path_of(item["id"], item["to"]) if item["kind"] == "plugin" else None
         if path and not self.offers_other_packages:
             return releases.pins_of(path)
@@ -73,30 +73,30 @@ class Updates(Changing):
         return sha256(version).hexdigest(), sha256(b"tree " + version).hexdigest()
 
     def path_of(self, site: FakeSite, item: dict[str, Any]) -> str | None:
-        """Plugins are on WordPress.org in the fleet's past. Its Aura asks the real one later."""
+        """Return the path on WordPress.org, which applies in the history only."""
         is_served = item["kind"] == "plugin" and not getattr(site.clock, "is_live", True)
         return releases.path_of(item["id"], item["to"]) if is_served else None
 
     def _install(self, site: FakeSite, item: dict[str, Any], op_id: str) -> dict[str, Any]:
-        told = super()._install(site, item, op_id)
-        evidence = told["evidence"]
+        result = super()._install(site, item, op_id)
+        evidence = result["evidence"]
         evidence["took_ms"] = self.dice.randrange(2_400, 19_000)
         if evidence["during"]:
             file = item["id"].rpartition("/")[2]
             evidence["during"]["error"] = (
                 f"PHP Fatal error: Uncaught TypeError: Unsupported operand types in {file}:214"
             )
-        return told
+        return result
 
 
 @dataclass
 class FleetSite(FakeSite):
-    """A site of the fleet. `trouble` is a key of OUT_OF_ORDER while it is out of order."""
+    """A site of the fleet. `trouble` is a key of OUT_OF_ORDER while the site is broken."""
 
     name: str = ""
     trouble: str = ""
     market: Market | None = None
-    # Called while the site installs an update: time passes.
+    # Called while the site installs an update, to let time pass.
     works: Callable[[], None] = lambda: None
     forgets_next: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -105,7 +105,7 @@ class FleetSite(FakeSite):
     def make(
         cls, name: str, home: str, clock: Any, report: dict[str, Any], market: Market, seed: str
     ) -> FleetSite:
-        """Return a site with numbers of its own; nobody has pasted a token there."""
+        """Return an unpaired site with its own random numbers."""
         dice = random.Random(f"{seed}:{name}:updates")
         changes = Updates()
         changes.dice = dice
@@ -120,7 +120,7 @@ class FleetSite(FakeSite):
             log_uuid=str(UUID(int=dice.getrandbits(128), version=4)),
         )
 
-    # ---- what its WordPress knows ----
+    # ---- its WordPress ----
 
     def find_updates(self, now: datetime) -> None:
         """Look for new releases, as WordPress does twice a day."""
@@ -146,14 +146,14 @@ class FleetSite(FakeSite):
             updates |= {"plugins": found, "checked_at": {**updates["checked_at"], **checked_at}}
 
     def install_in_wp_admin(self, ident: str) -> None:
-        """Its owner updates a plugin without Aura."""
+        """Update a plugin without Aura, as the owner."""
         update = next(one for one in self.report["updates"]["plugins"] if one["id"] == ident)
         installed = next(one for one in self.report["plugins"] if one["id"] == ident)
         installed["version"] = update["version"]
         self.find_updates(self.clock())
 
     def install_everything_in_wp_admin(self) -> None:
-        """Its owner updates WordPress, every plugin and every theme without Aura."""
+        """Update WordPress, every plugin and every theme without Aura, as the owner."""
         self.find_updates(self.clock())
         updates = self.report["updates"]
         for one in list(updates["plugins"]):
@@ -182,13 +182,15 @@ class FleetSite(FakeSite):
     def reconcile(self, op_id: str) -> None:
         """Roll back an update whose process was killed, and write that to its log."""
         self.changes.reconcile(op_id)
-        told = self.changes.ledger[op_id][1]
-        self.write("update_settled", op_id=op_id, outcome=told["outcome"], reason=told["reason"])
+        result = self.changes.ledger[op_id][1]
+        self.write(
+            "update_settled", op_id=op_id, outcome=result["outcome"], reason=result["reason"]
+        )
 
-    # ---- how it answers ----
+    # ---- its responses ----
 
     def knows_key(self, keyid: str) -> bool:
-        """Whether a request under this key gets more than "unauthorized"."""
+        """Return whether a request under this key gets more than "unauthorized"."""
         return keyid in self._gone or self._key_for(keyid) is not None
 
     def call(self, channel: Channel, op: str, arguments: dict[str, Any], **more: Any) -> Reply:
@@ -207,8 +209,8 @@ class FleetSite(FakeSite):
         if answer is None:
             why = CallError(ErrorCode.broken_off, {"detail": "the connection was closed"})
             return ProbeResponse(url, trace, error=why)
-        status, headers, said = answer
-        received = RawResponse(status, headers, said, False, 1 << 20, "192.0.2.20", ())
+        status, headers, content = answer
+        received = RawResponse(status, headers, content, False, 1 << 20, "192.0.2.20", ())
         return ProbeResponse(url, trace, received=received)
 
     def visit(self, url: str, headers: dict[str, str], body: bytes) -> Answer | None:
@@ -218,8 +220,8 @@ class FleetSite(FakeSite):
         if body:
             is_long = max(map(len, headers.values()), default=0) > MAX_FIELD_BYTES
             is_beyond = is_long or len(body) > MAX_REQUEST_BYTES
-            status, said = LIMITS["arrives"] if is_beyond else REFUSAL
-            return status, _JSON, said
+            status, content = LIMITS["arrives"] if is_beyond else REFUSAL
+            return status, _JSON, content
         if "namespaces" in url:
             return INDEX[0], _JSON, INDEX[1]
         is_admin = "/wp-admin" in urlsplit(url).path

@@ -1,4 +1,4 @@
-"""What WordPress.org says of the fleet's plugins and themes; the accounts are made up."""
+"""The data of WordPress.org about the fleet's plugins and themes, with made-up accounts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.models.wordpress_org import DirectoryEntry
 from tests.fleet.catalog import PLUGINS, THEMES
 from tests.fleet.fleet import Fleet
 
-# What changed for the demo, and is not so: one waits, one is closed, and one was accepted.
+# Made-up changes for the demo: one waits for an answer, one is closed, and one was accepted.
 _SOLD = ("plugin", "regenerate-thumbnails")
 _CLOSED = ("plugin", "broken-link-checker")
 _ACCEPTED = ("plugin", "tablepress")
@@ -25,14 +25,14 @@ _LONG_AGO = datetime(2026, 1, 15, 10, tzinfo=UTC)
 
 
 def add_sources(fleet: Fleet) -> None:
-    """Have Aura ask for everything twice, five days apart; a few answers differ."""
+    """Have Aura request all data twice, five days apart; a few answers differ."""
     now = fleet.clock()
     before = now - timedelta(days=5)
     for site in Site.select().where(Site.state == ACTIVE, Site.forgotten_at.is_null()):
         sources.check_site(site.id, before)
-    known = _listings(fleet, now)
+    listings = _listings(fleet, now)
     for entry in DirectoryEntry.select().order_by(DirectoryEntry.id):
-        listing = known.get((entry.kind, entry.slug))
+        listing = listings.get((entry.kind, entry.slug))
         asking.record_answer(entry, listing, before)
         asking.record_answer(entry, _now(entry, listing, now.date()), now - timedelta(hours=2))
     _accept(fleet, now)

@@ -1,4 +1,4 @@
-"""What makes single sites worth a look at the end: each role is one story of one site."""
+"""The stories of single sites, one for each role."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.fleet import catalog
 from tests.fleet.fleet import Fleet, Website
 from tests.support.factories import limits
 
-# A client decides about the site of the first role, two people about that of the second.
+# The client approves updates of the first role's site, two people those of the second.
 FIXED_ROLES = ("pending_at_client", "pending_second_person")
-# In the order in which small fleets get them.
+# Small fleets get the first ones of these.
 ROLES = (
     "silent",
     "rolled_back",
@@ -49,7 +49,7 @@ ROLES = (
     "silent",
     "other_package",
 )
-# Not paired at the end, so they join late or never.
+# These are not paired at the end, so they join late or never.
 UNPAIRED_ROLES = ("waiting", "new")
 _TROUBLES = ("silent", "maintenance", "firewall")
 _WEEKS = timedelta(weeks=6)
@@ -82,12 +82,12 @@ def _tell(fleet: Fleet, website: Website, tell: Callable[[Fleet, Site], None]) -
 
 
 def is_kept(fleet: Fleet, website: Website) -> bool:
-    """Whether the owner of this ordinary site keeps it up to date without Aura."""
+    """Return whether the owner of this ordinary site updates it without Aura."""
     return not website.role and fleet.dice(f"kept:{website.name}").random() < 0.6
 
 
 def _last_sync(fleet: Fleet, website: Website) -> None:
-    """Sync a site; more than half of the ordinary ones are kept up to date by their owners."""
+    """Sync a site. The owners of more than half of the ordinary sites update them."""
     site = _site(website)
     if is_kept(fleet, website):
         fleet.sites[site.id].install_everything_in_wp_admin()
@@ -95,7 +95,7 @@ def _last_sync(fleet: Fleet, website: Website) -> None:
 
 
 def plan_unpaired(fleet: Fleet, websites: list[Website]) -> None:
-    """One site waits for its token to be pasted; another one was only added."""
+    """Add a site that waits for its token to be pasted, and one that was only added."""
     for website in websites:
         if website.role == "waiting":
             fleet.timeline.at(fleet.ago(minutes=5), _wait_for_token, fleet, website)
@@ -113,7 +113,7 @@ def _wait_for_token(fleet: Fleet, website: Website) -> None:
 
 
 def _plan_trouble(fleet: Fleet, website: Website, trouble: str) -> None:
-    """A site breaks during the day, and is called every hour from then on."""
+    """Break a site during the day, and call it every hour afterwards."""
     hours = fleet.dice(f"trouble:{website.name}").randrange(3, 7)
 
     def begin() -> None:
@@ -126,7 +126,7 @@ def _plan_trouble(fleet: Fleet, website: Website, trouble: str) -> None:
 
 
 def _restore_backup(fleet: Fleet, site: Site) -> None:
-    """A copy of the site, made days ago, answers in its place."""
+    """Replace the site by a copy that was made days ago."""
     log = fleet.sites[site.id].log
     del log[-2:]
     fleet.sync(site)
@@ -150,21 +150,21 @@ def _test_connection(fleet: Fleet, site: Site) -> None:
 
 
 def _unknown_call(fleet: Fleet, site: Site) -> None:
-    """The site's log has a call that Aura never made."""
+    """Add a call to the site's log that Aura never made."""
     nonce = b64u(fleet.dice(f"nonce:{site.name}").randbytes(16))
     fleet.sites[site.id].write("answered", operation="report", by="Aura", nonce=nonce)
     fleet.read_log(site)
 
 
 def _missing_call(fleet: Fleet, site: Site) -> None:
-    """The site's log lacks a call that the site answered."""
+    """Remove a call from the site's log that the site answered."""
     fleet.sites[site.id].forgets_next = True
     fleet.sync(site)
     fleet.timeline.at(fleet.clock() + timedelta(minutes=20), fleet.read_log, site)
 
 
 def _explained(fleet: Fleet, site: Site) -> None:
-    """An alert that the owner has closed."""
+    """Add an alert that the owner has closed."""
     _unknown_call(fleet, site)
     fleet.clock.advance(minutes=50)
     for alert in (one for one in Alert.unresolved(EVERYTHING) if one.site_id == site.id):
@@ -184,7 +184,7 @@ def _explained(fleet: Fleet, site: Site) -> None:
 def _proposing(
     then: Callable[[Fleet, list[Change]], None], *, tonight: bool = False
 ) -> Callable[[Fleet, Site], None]:
-    """Return a story: the site has an update, which is proposed and then goes on like this."""
+    """Return a story in which an update is proposed and then continues with these steps."""
 
     def begin(fleet: Fleet, site: Site) -> None:
         ident = fleet.sites[site.id].fall_behind(fleet.dice(f"behind:{site.name}"))
@@ -204,7 +204,7 @@ def _proposing(
 
 
 def _leave(fleet: Fleet, batch: list[Change]) -> None:
-    """It waits for approval."""
+    """Leave the update waiting for approval."""
 
 
 def _approve(fleet: Fleet, batch: list[Change]) -> None:
@@ -221,7 +221,7 @@ def _ending(outcome: str, reason: str = "") -> Callable[[Fleet, list[Change]], N
 
 
 def _offer_other_package(fleet: Fleet, batch: list[Change]) -> None:
-    """After the approval, the site is offered other files under the same version."""
+    """Offer the site other files under the same version after the approval."""
     for change in batch:
         fleet.sites[change.site_id].changes.offers_other_packages = True
     fleet.decide(batch)
@@ -239,7 +239,7 @@ def _pause_by_owner(fleet: Fleet, site: Site) -> None:
 
 
 def _limit_by_owner(fleet: Fleet, site: Site) -> None:
-    """The owner allows updates on weekday nights only, and excludes one plugin."""
+    """Allow updates on weekday nights only, and exclude one plugin, as the owner."""
     fake = fleet.sites[site.id]
     fake.report["agent"]["limits"] = limits(days=(1, 2, 3, 4, 5), hours=(1, 5))
     ident = fake.fall_behind(fleet.dice(f"limits:{site.name}"))

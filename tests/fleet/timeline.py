@@ -1,4 +1,4 @@
-"""A month in seconds: what happens when, in order, with the jobs that a worker would run."""
+"""Simulate a month in seconds: events in order, with the jobs that a worker would run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _QUEUED_FOR = timedelta(seconds=2)
 
 
 class FleetClock(Clock):
-    """The time of the history, and the real time once the history is over."""
+    """A clock with the time of the history, and the real time after its end."""
 
     is_live = False
 
@@ -48,7 +48,7 @@ class FleetClock(Clock):
 
 
 class Wire:
-    """The way to every site of the fleet, without a network."""
+    """Calls to every site of the fleet, without a network."""
 
     def __init__(self) -> None:
         self.sites: dict[int, FleetSite] = {}
@@ -74,9 +74,9 @@ class Wire:
 
 
 class Timeline:
-    """Events by time. As the queue it runs each job soon after it was enqueued.
+    """Events by time. As the queue, it runs each job soon after it was enqueued.
 
-    The clock stands at the time of the event, and goes on while a site installs an update.
+    The clock has the time of the event, and advances while a site installs an update.
     """
 
     def __init__(self, clock: FleetClock, wire: Wire, config: Config) -> None:
@@ -87,11 +87,11 @@ class Timeline:
         self.lost_jobs = {"pair_site", "read_log", "recheck_site"}
 
     def at(self, when: datetime, event: Callable[..., object], *args: Any) -> None:
-        """Have `event` called with `args` at that time; events of one time keep their order."""
+        """Call `event` with `args` at this time. Events at the same time keep their order."""
         heapq.heappush(self._events, (when, next(self._numbers), event, args))
 
     def run(self, until: datetime) -> None:
-        """Let everything happen that is due by then, and leave the clock at that time."""
+        """Run all events that are due by this time, and leave the clock there."""
         while self._events and self._events[0][0] <= until:
             when, _, event, args = heapq.heappop(self._events)
             self.clock.now = max(self.clock.now, when)
@@ -119,8 +119,8 @@ class Timeline:
             "verify_audit_log": (verification.run_verification, {"now": self.clock}),
         }
         if name in simple:
-            job, given = simple[name]
-            job(*ids, **given)
+            job, job_args = simple[name]
+            job(*ids, **job_args)
             return
         match name:
             case "sync_site" | "sync_sites":
@@ -137,12 +137,16 @@ class Timeline:
                 raise ValueError(f"no site of the fleet can do {name}")
 
     def _download(self, name: str, row_id: int) -> None:
-        told: dict[str, Any] = {"config": self.config, "now": self.clock, "fetch": releases.fetch}
+        options: dict[str, Any] = {
+            "config": self.config,
+            "now": self.clock,
+            "fetch": releases.fetch,
+        }
         if name == "check_package":
-            package_checks.check_package(row_id, **told)
+            package_checks.check_package(row_id, **options)
             release_comparisons.resume_with(row_id, self.clock())
         else:
-            release_comparisons.compare(row_id, **told)
+            release_comparisons.compare(row_id, **options)
 
     def _work_on_rollout(self, name: str, row_id: int) -> None:
         if name == "advance_rollout":

@@ -1,4 +1,4 @@
-"""A month of front page checks, summed up as they are stored, and the last hour check by check."""
+"""A month of front page checks in stored sums, and each check of the last hour."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LAST_HOUR = timedelta(minutes=40)
 
 
 def add_uptime(fleet: Fleet, websites: list[Website]) -> None:
-    """Give each connected site its past, and let the schedule run for the last minutes."""
+    """Add the past checks of each connected site, and run the schedule for the last minutes."""
     sites = list(Site.select().where(Site.state == ACTIVE))
     begins = fleet.clock.ends_at - _LAST_HOUR
     with transaction():
@@ -43,20 +43,23 @@ def add_uptime(fleet: Fleet, websites: list[Website]) -> None:
 
 
 def _add_domains(sites: list[Site], fleet: Fleet) -> None:
-    """Have the registries say when domains end, and that of each fifth not; one ends soon."""
+    """Add the expiry of domains, except for each fifth site; one domain expires soon."""
     now = fleet.clock.ends_at
     for number, site in enumerate(sites):
         dice = fleet.dice(f"domain:{site.url}")
-        # Simulated sites on this machine are looked at as if they were at their own address.
+        # Look up simulated sites on this machine as if they had their own domain.
         name = registered_domain(site.url) or f"{site.url.rpartition('/')[2]}.example"
         days = 23 if number == 1 else dice.randrange(40, 700)
         is_known = number % 5 != 4
-        asked = {"checked_at": now - timedelta(days=2), "next_check_at": now + timedelta(days=5)}
+        check_times = {
+            "checked_at": now - timedelta(days=2),
+            "next_check_at": now + timedelta(days=5),
+        }
         DomainName.add_missing(
             [name],
             ends_at=now + timedelta(days=days) if is_known else None,
             problem="" if is_known else NO_RDAP,
-            **asked,
+            **check_times,
         )
         set_domain(site.id, name)
     domain_ends.tell_ends(now)
@@ -130,7 +133,7 @@ def _counts(usual_ms: float, checks: int, dice: random.Random) -> dict[int, int]
 def _answers(
     fleet: Fleet, websites: list[Website], begins: datetime
 ) -> dict[str, FrontPage | Callable[[datetime], FrontPage | None]]:
-    """Return what is wrong now: a dead server, a slow site, and a certificate that ends soon."""
+    """Return current problems: a server that is down, a slow site, an expiring certificate."""
     silent = [one.home for one in websites if one.role == "silent"][1:]
     plain = [one.home for one in websites if not one.role]
     broke_at = begins + timedelta(minutes=12)

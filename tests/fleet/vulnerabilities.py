@@ -1,4 +1,4 @@
-"""Known vulnerabilities for the fleet. All of them are made up, and their titles say so."""
+"""Made-up vulnerabilities for the fleet, with titles that say so."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RECORDS = (
 def add_vulnerabilities(fleet: Fleet) -> None:
     """Import the feed, an hour before the end of the fleet's month."""
     records = [_record(number, *one) for number, one in enumerate(_RECORDS, start=1)]
-    # The version of this one cannot be compared with a range that no version can be in.
+    # An impossible range, so that this version cannot be compared.
     backwards = software("tablepress", bounds("1.0", since="2.0"))
     records.append(_made_up(len(_RECORDS) + 1, "broken access control", 6.5, backwards))
     clock = fleet.clock

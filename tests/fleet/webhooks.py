@@ -1,4 +1,4 @@
-"""Two webhooks of the agency: a chat, and a program that answered late once."""
+"""Two webhooks of the agency: a chat, and a program that once replied late."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ON_CALL = TypedEndpoint(
 
 
 def add_webhooks(fleet: Fleet) -> None:
-    """Tell two webhooks what needs attention in the fleet, a quarter of an hour before its end."""
+    """Send the alerts of the fleet to two webhooks, 15 minutes before its end."""
     now = fleet.clock()
     for typed in (_TEAM, _ON_CALL):
         endpoint, _ = endpoints.add_endpoint(typed, by=fleet.owner, config=fleet.config, now=now)

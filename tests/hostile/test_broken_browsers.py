@@ -1,4 +1,4 @@
-"""A browser that is missing, hangs, dies or lies costs a look, and leaves nothing behind."""
+"""A browser that is missing, hangs, dies or sends wrong data: the look fails with a reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def program(folder: Path, script: str) -> Path:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process still runs; one that has ended may wait for its parent to notice."""
+    """Return whether a process runs. A zombie counts as ended."""
     try:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -42,19 +42,21 @@ def is_running(pid: int) -> bool:
         ("""printf '{"id":7,"result":{}}\\0' >&4; exec 4>&-; sleep 60""", "browser_ended"),
     ],
 )
-def test_a_browser_that_does_not_work_says_why(tmp_path: Path, script: str, why: str) -> None:
+def test_a_broken_browser_is_reported_with_its_reason(
+    tmp_path: Path, script: str, why: str
+) -> None:
     seen = browse(SITE, program(tmp_path, script), tmp_path)
     assert whys(seen["/"]) == {why}
     assert profiles(tmp_path) == []
 
 
-def test_a_browser_that_is_not_there_says_so(tmp_path: Path) -> None:
+def test_a_missing_browser_is_reported(tmp_path: Path) -> None:
     pages = [PageToCheck("/", 200), PageToCheck("/shop/", 200)]
     seen = browse(SITE, tmp_path / "none", tmp_path, pages)
     assert [whys(seen[page.path]) for page in pages] == [{"absent"}, {"absent"}]
 
 
-def test_without_a_browser_nothing_is_seen_and_nothing_written(tmp_path: Path) -> None:
+def test_a_look_without_a_browser_returns_and_writes_nothing(tmp_path: Path) -> None:
     assert browse(SITE, None, tmp_path) == {}
     assert list(tmp_path.iterdir()) == []
 
@@ -88,7 +90,7 @@ def test_a_browser_gets_none_of_the_environment(
     assert "--disable-quic" in facts
 
 
-def test_another_browser_of_this_machine_is_waited_for(
+def test_a_look_waits_for_another_browser_on_this_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(browser_looks, "BUDGET_S", 0.5)
@@ -100,7 +102,7 @@ def test_another_browser_of_this_machine_is_waited_for(
     assert whys(browse(SITE, program(tmp_path, "exit 1"), tmp_path)["/"]) == {"browser_ended"}
 
 
-def test_what_a_killed_worker_left_behind_is_removed(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_worker_are_removed(tmp_path: Path) -> None:
     prefix = browser_looks.prefix_of(settings(None, tmp_path))
     left = Path(tempfile.mkdtemp(prefix=prefix))
     (left / "Cookies").write_text("x")

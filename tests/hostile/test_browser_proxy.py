@@ -70,7 +70,7 @@ def test_a_plain_request_gets_the_answer_of_the_site() -> None:
     assert "Proxy-Connection" not in request.headers
 
 
-def test_the_body_of_a_form_reaches_the_site_and_nothing_after_it_does() -> None:
+def test_only_the_body_of_a_form_reaches_the_site() -> None:
     received: list[bytes] = []
 
     def listen(listener: socket.socket) -> None:
@@ -110,14 +110,14 @@ def test_the_body_of_a_form_reaches_the_site_and_nothing_after_it_does() -> None
         (b"nonsense\r\n\r\n", "no request"),
     ],
 )
-def test_what_a_page_must_not_reach_is_refused(raw: bytes, why: str) -> None:
+def test_forbidden_targets_are_refused(raw: bytes, why: str) -> None:
     # The site itself is in a private network, which opens that network to no other host.
     nets = (*LOOPBACK, ip_network("10.0.0.0/8"))
     with proxy_for("http://shop.internal:8080", allow_nets=nets) as proxy:
         assert exchange(proxy, raw).startswith(REFUSED), why
 
 
-def test_the_own_site_may_be_in_a_listed_network_and_other_hosts_may_not() -> None:
+def test_only_the_site_itself_may_be_in_an_allowed_private_network() -> None:
     def resolve(host: str, port: int, *_: object) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
@@ -131,7 +131,7 @@ def test_the_own_site_may_be_in_a_listed_network_and_other_hosts_may_not() -> No
     assert server.connections == 2
 
 
-def test_no_other_address_and_no_other_port_of_this_machine_is_reached() -> None:
+def test_no_other_address_or_port_of_this_machine_is_reachable() -> None:
     with (
         HostileServer(sends(PAGE)) as queue,
         HostileServer(sends(PAGE), host="127.0.0.2") as inward,
@@ -146,7 +146,7 @@ def test_no_other_address_and_no_other_port_of_this_machine_is_reached() -> None
     assert (queue.connections, inward.connections) == (0, 0)
 
 
-def test_a_name_that_changes_its_address_is_judged_at_each_connection() -> None:
+def test_each_connection_resolves_and_checks_the_name() -> None:
     answers = iter(["127.0.0.1", "10.1.2.3", "127.0.0.1"])
 
     def resolve(host: str, port: int, *_: object) -> list[Any]:
@@ -179,7 +179,7 @@ def test_a_web_socket_is_no_upgrade_behind_the_proxy() -> None:
     assert "Upgrade" not in server.received[0].headers
 
 
-def test_an_answer_that_never_ends_is_cut_off_in_time() -> None:
+def test_an_endless_answer_is_cut_off_at_the_deadline() -> None:
     def drip(_received: ReceivedRequest, line: Line) -> None:
         line.send(http(200, {}, b"", length=10**9))
         for _ in range(200):
@@ -198,7 +198,7 @@ def flood(_received: ReceivedRequest, line: Line) -> None:
         line.send(b"x" * 65536)
 
 
-def test_all_answers_together_have_an_end_in_bytes() -> None:
+def test_all_responses_together_have_a_size_limit() -> None:
     limits = ProxyLimits(total_bytes=300_000)
     with HostileServer(flood) as server, proxy_for(server.url, limits=limits) as proxy:
         assert len(exchange(proxy, get(f"{server.url}/"))) <= 300_000
@@ -206,7 +206,7 @@ def test_all_answers_together_have_an_end_in_bytes() -> None:
         assert len(exchange(proxy, get(f"{server.url}/"))) <= 65536
 
 
-def test_there_is_an_end_in_connections() -> None:
+def test_the_number_of_connections_is_limited() -> None:
     limits = ProxyLimits(connections=2)
     with HostileServer(sends(PAGE)) as server, proxy_for(server.url, limits=limits) as proxy:
         found = [exchange(proxy, get(f"{server.url}/")) for _ in range(3)]

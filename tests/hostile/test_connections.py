@@ -39,7 +39,7 @@ def test_an_unknown_name_is_named() -> None:
     }
 
 
-def test_a_name_server_that_keeps_silent_does_not_hold_the_call_up() -> None:
+def test_a_silent_name_server_does_not_delay_the_call() -> None:
     never = threading.Event()
 
     def silent(*_: object) -> list[Any]:
@@ -126,7 +126,7 @@ def test_an_address_that_is_not_plain_http_is_refused(endpoint: str) -> None:
 
 
 def at_home(*_: object) -> list[Any]:
-    """The resolver of these tests: every name is this machine."""
+    """Resolve every name to this machine."""
     host, port = _[0], _[1]
     assert isinstance(host, str)
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
@@ -157,7 +157,7 @@ def test_a_good_certificate_is_accepted(tmp_path: Path) -> None:
         assert over_tls(server, authority).document["time"] == 1
 
 
-def test_the_authorities_are_read_once_and_again_when_the_file_is_another(
+def test_the_ca_file_is_read_again_only_when_it_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = []
@@ -205,7 +205,7 @@ def test_a_certificate_for_another_name_is_named_with_its_names(tmp_path: Path) 
     assert caught.value.evidence["names"] == "other.example.test"
 
 
-def test_a_certificate_that_vouches_for_itself_is_invalid(tmp_path: Path) -> None:
+def test_a_self_signed_certificate_is_invalid(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with https_site(authority, "shop.example.test", vouched=False) as server:
         with pytest.raises(CallError) as caught:
@@ -241,11 +241,11 @@ def test_a_certificate_from_tomorrow_is_invalid(tmp_path: Path) -> None:
     assert caught.value.error_code is ErrorCode.tls_invalid
 
 
-def test_a_server_without_tls_is_told_from_a_bad_certificate() -> None:
+def test_a_server_without_tls_is_not_a_certificate_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
 
         def answer_in_the_clear() -> None:
-            # At once: a server that waits for a line may wait long in bytes that are TLS.
+            # Answer at once: a server that reads a line first may wait long for one in TLS bytes.
             with listener.accept()[0] as line:
                 line.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
                 line.recv(1 << 16)

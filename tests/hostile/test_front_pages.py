@@ -1,4 +1,4 @@
-"""A front page is requested as a visitor does, and what comes back is told apart."""
+"""Request a front page as a visitor does, and classify the response."""
 
 from __future__ import annotations
 
@@ -101,19 +101,19 @@ def test_a_page_that_never_ends_is_given_up() -> None:
         (http(200, HTML, b"half", length=5000), "down", "broken_off"),
     ],
 )  # fmt: skip
-def test_what_is_no_page_is_told_apart(raw: bytes, result: str, cause: str) -> None:
+def test_responses_that_are_not_a_page_are_classified(raw: bytes, result: str, cause: str) -> None:
     seen = judge(sends(raw))
     assert (seen.result, seen.cause) == (result, cause)
 
 
-def test_nothing_listens() -> None:
+def test_a_closed_port_is_down() -> None:
     with HostileServer(sends(b"")) as server:
         url = server.url
     seen = verdicts.judge_page(fetch(url), "")
     assert (seen.result, seen.cause, seen.is_network) == ("down", "connection_refused", True)
 
 
-def test_an_address_inside_the_network_is_not_called_and_not_down() -> None:
+def test_a_private_address_is_not_called_and_not_down() -> None:
     page = fetch_front_page("http://127.0.0.1:9", allow_nets=())
     assert verdicts.judge_page(page, "").result == "unknown"
 
@@ -148,7 +148,7 @@ def test_endless_redirects_end() -> None:
     assert (seen.result, seen.cause) == ("down", "http_error")
 
 
-def test_the_servers_password_does_not_follow_to_another_scheme(tmp_path: Path) -> None:
+def test_basic_auth_is_not_sent_after_a_redirect_to_another_scheme(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     server = HostileServer(sends(http(200, HTML, PAGE)), tls=authority.server("127.0.0.1"))
     with server as secure:
@@ -173,19 +173,19 @@ def test_a_phrase_must_be_on_the_page(phrase: str, result: str) -> None:
     assert judge(sends(http(200, HTML, PAGE)), phrase).result == result
 
 
-def test_a_character_of_an_endless_number_is_no_obstacle_for_a_phrase() -> None:
+def test_a_huge_character_reference_does_not_hide_a_phrase() -> None:
     odd = PAGE + b"&#" + b"1" * 5000 + b";"
     assert judge(sends(http(200, HTML, odd)), "fresh bread every day").result == "up"
 
 
-def test_a_phrase_is_found_far_down_and_not_missed_on_half_a_page() -> None:
+def test_a_phrase_is_found_far_down_the_page() -> None:
     long = b"<html>" + b"x" * 300_000 + b"Imprint</html>"
     assert judge(sends(http(200, HTML, long)), "imprint", max_bytes=MANY_BYTES).result == "up"
     assert judge(sends(http(200, HTML, long)), "other", max_bytes=MANY_BYTES).result == "degraded"
     assert judge(sends(http(200, HTML, long)), "imprint").result == "up"
 
 
-def test_of_a_big_page_little_is_read() -> None:
+def test_only_part_of_a_large_page_is_read() -> None:
     def flood(_received: ReceivedRequest, line: Line) -> None:
         line.send(http(200, HTML, b"", length=50_000_000))
         for _ in range(500):
@@ -199,7 +199,7 @@ def test_of_a_big_page_little_is_read() -> None:
     assert verdicts.judge_page(page, "").result == "up"
 
 
-def test_the_end_of_a_certificate_is_known_whether_it_is_valid_or_not(tmp_path: Path) -> None:
+def test_the_expiry_of_any_certificate_is_recorded(tmp_path: Path) -> None:
     authority, now = Authority(tmp_path), datetime.now(UTC)
     for ends, problem in ((10 * DAY, "ends_soon"), (2 * DAY, "ends_now"), (20 * DAY, "")):
         tls = authority.server("127.0.0.1", ends=ends)

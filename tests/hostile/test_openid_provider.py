@@ -1,4 +1,4 @@
-"""A provider of single sign-on whose answers are no JSON object."""
+"""Answers of an OpenID provider that are not a JSON object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.http.site_client import ProbeResponse
     [b"", b"null", b"[]", b'"{"', b"{", b'{"issuer":"\xff"}', b'{"issuer":' + b"[" * 100_000],
     ids=["nothing", "null", "a list", "a text", "a part", "no UTF-8", "nested without end"],
 )
-def test_it_is_refused_with_a_sentence(body: bytes) -> None:
+def test_an_answer_that_is_no_json_object_is_refused_with_a_reason(body: bytes) -> None:
     def probe(url: str, **_: object) -> ProbeResponse:
         received = RawResponse(200, {}, body, False, openid.MAX_BYTES, "192.0.2.9", ())
         return ProbeResponse(url, Trace(), received=received)

@@ -1,4 +1,4 @@
-"""Aura downloads a package from WordPress.org alone, over https, and no more than it may be."""
+"""Package downloads: only from WordPress.org, only over HTTPS, and within the size limit."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def get(authority: Authority, tmp_path: Path) -> Iterator[Get]:
-    """Download from a server that has the name of WordPress.org, and does as it is told."""
+    """Download from a local server that has the name of WordPress.org."""
     servers: list[HostileServer] = []
 
     def ask(behaviour: Behaviour, *, name: str = HOST, **more: Any) -> Download:
@@ -48,8 +48,8 @@ def get(authority: Authority, tmp_path: Path) -> Iterator[Get]:
             assert host == HOST
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
 
-        given = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 5.0}
-        return download(PATH, tmp_path / "file", **{**given, "resolve": resolve, **more})
+        options = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 5.0}
+        return download(PATH, tmp_path / "file", **{**options, "resolve": resolve, **more})
 
     yield ask
     for server in servers:
@@ -110,12 +110,12 @@ def test_a_server_without_tls_or_with_another_name_is_refused(get: Get) -> None:
     assert refusal(get, whole, name="elsewhere.example") == ErrorCode.tls_wrong_name
 
 
-def test_an_inward_address_is_refused(get: Get) -> None:
+def test_a_private_address_is_refused(get: Get) -> None:
     whole = sends(http(200, {}, PACKAGE))
     assert refusal(get, whole, allow_nets=()) == ErrorCode.address_refused
 
 
-def test_a_package_that_never_ends_is_cut_off(
+def test_an_endless_package_is_cut_off(
     get: Get, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(package_download, "MAX_BYTES", 1000)
@@ -124,7 +124,7 @@ def test_a_package_that_never_ends_is_cut_off(
     assert (tmp_path / "file").stat().st_size <= 100_000
 
 
-def test_half_a_package_is_none(get: Get) -> None:
+def test_an_incomplete_package_is_refused(get: Get) -> None:
     half = sends(http(200, {}, PACKAGE[:5000], length=len(PACKAGE)))
     assert refusal(get, half) == ErrorCode.broken_off
 
@@ -143,11 +143,11 @@ def test_a_slow_server_is_given_up(get: Get) -> None:
     ("status", "code"),
     [(404, ErrorCode.not_found), (503, ErrorCode.server_error), (403, ErrorCode.blocked)],
 )
-def test_no_package_is_named_as_such(get: Get, status: int, code: ErrorCode) -> None:
+def test_a_missing_package_has_its_own_error(get: Get, status: int, code: ErrorCode) -> None:
     assert refusal(get, sends(http(status, {}, b"none"))) == code
 
 
-def test_packed_content_is_refused(get: Get) -> None:
+def test_a_compressed_response_is_refused(get: Get) -> None:
     packed = sends(http(200, {"Content-Encoding": "gzip"}, PACKAGE))
     assert refusal(get, packed) == ErrorCode.encoded_reply
 
@@ -166,7 +166,7 @@ def test_packed_content_is_refused(get: Get) -> None:
         "",
     ],
 )
-def test_a_site_names_only_a_package_of_the_kind(path: str) -> None:
+def test_a_site_can_only_name_a_package_of_the_right_kind(path: str) -> None:
     assert is_package_path(PATH, "plugin")
     assert not is_package_path(path, "plugin")
 

@@ -1,4 +1,4 @@
-"""Pages that must still work are requested as a visitor does, and what proves nothing says so."""
+"""Look at the pages that must still work, and report why a response is not usable."""
 
 from __future__ import annotations
 
@@ -87,18 +87,18 @@ def test_a_script_that_is_not_there_is_found(script: bytes, is_broken: bool) -> 
         (b"nonsense", "malformed_reply"),
     ],
 )
-def test_what_proves_nothing_says_why(raw: bytes, why: str) -> None:
+def test_an_unusable_response_has_a_reason(raw: bytes, why: str) -> None:
     found = seen(sends(raw))
     assert (found.structure, found.why) == (None, why)
 
 
-def test_a_required_status_is_no_obstacle() -> None:
+def test_a_required_error_status_is_accepted() -> None:
     with HostileServer(sends(http(401, HTML, PAGE))) as server:
         page = PageToCheck("/wp-json/wp/v2/users", Requirements(status=401))
         assert look(server, page)[0].unmet == ()
 
 
-def test_pages_that_never_end_take_no_longer_than_all_may() -> None:
+def test_endless_pages_end_at_the_common_deadline() -> None:
     def drip(_received: ReceivedRequest, line: Line) -> None:
         line.send(http(200, HTML, b"", length=10_000))
         for _ in range(100):

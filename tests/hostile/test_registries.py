@@ -1,4 +1,4 @@
-"""A registry of domains may answer anything: Aura reads little, follows nothing, and says why."""
+"""Hostile answers of domain registries: size, redirects, certificates and error reasons."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def ask(authority: Authority) -> Iterator[Ask]:
     def fetch(behaviour: Behaviour, **more: Any) -> tuple[Any, HostileServer]:
         server = HostileServer(behaviour, authority.server("127.0.0.1"))
         servers.append(server.__enter__())
-        given = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 3.0}
-        return fetch_json(f"{server.url}/domain/bakery.com", **{**given, **more}), server
+        options = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 3.0}
+        return fetch_json(f"{server.url}/domain/bakery.com", **{**options, **more}), server
 
     yield fetch
     for server in servers:
@@ -52,7 +52,7 @@ def failure(ask: Ask, behaviour: Behaviour, **more: Any) -> tuple[str, str]:
     return caught.value.code, caught.value.retry_after
 
 
-def test_an_answer_arrives_and_nothing_about_aura_is_told(ask: Ask) -> None:
+def test_a_request_does_not_identify_this_aura(ask: Ask) -> None:
     found, server = ask(sends(http(200, JSON, json.dumps(ANSWER).encode())))
     assert found == ANSWER
     [received] = server.received
@@ -84,7 +84,7 @@ def test_each_bad_answer_has_its_reason(ask: Ask, raw: bytes, code: tuple[str, s
     assert failure(ask, sends(raw)) == code
 
 
-def test_an_endless_answer_is_cut(ask: Ask) -> None:
+def test_an_endless_answer_is_cut_off(ask: Ask) -> None:
     sent: list[Line] = []
 
     def endless(_: ReceivedRequest, line: Line) -> None:
@@ -116,7 +116,7 @@ def test_private_addresses_and_plain_http_are_never_asked(authority: Authority) 
         assert (caught.value.code, server.connections) == ("unreachable", 0)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(authority: Authority) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused(authority: Authority) -> None:
     tls = authority.server("127.0.0.1")
     with HostileServer(sends(http(200, JSON, b"{}")), tls) as server:
         with pytest.raises(RegistryFailed) as caught:

@@ -1,4 +1,4 @@
-"""Every answer a site or its host can give has its own name, and only a true one is believed."""
+"""Replies of a site or its host: each failure has an error code; only signed ones are accepted."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_arguments_cannot_replace_operation_or_version() -> None:
     assert json.loads(server.received[0].body) == {"v": 1, "op": "ping", "by": "Ana"}
 
 
-def test_who_asked_is_one_short_printable_line() -> None:
+def test_the_actor_is_one_short_printable_line() -> None:
     with HostileServer(answers(document())) as server:
         call(
             channel(server.url),
@@ -85,7 +85,7 @@ def test_chunked_answers_are_read() -> None:
         assert ask(server).document["time"] == 1
 
 
-# --- answers nobody signed
+# --- unsigned replies
 
 UNSIGNED: dict[str, tuple[bytes, ErrorCode, dict[str, str | int]]] = {
     "a page with status 200": (
@@ -172,7 +172,7 @@ def test_an_unsigned_answer_gets_its_name_and_evidence(case: str) -> None:
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
-def test_redirects_are_named_and_never_followed(status: int) -> None:
+def test_redirects_are_reported_and_never_followed(status: int) -> None:
     with HostileServer(answers(document())) as elsewhere:
         target = elsewhere.url + PATH
         error = refused(sends(http(status, {"Location": target})))
@@ -181,14 +181,14 @@ def test_redirects_are_named_and_never_followed(status: int) -> None:
     assert elsewhere.connections == 0
 
 
-def test_a_redirect_inwards_is_not_followed_either() -> None:
+def test_a_redirect_to_a_private_address_is_not_followed() -> None:
     error = refused(sends(http(307, {"Location": "http://169.254.169.254/latest/meta-data/"})))
     assert error.error_code is ErrorCode.redirected
     assert error.evidence["location"] == "http://169.254.169.254/latest/meta-data/"
 
 
 @pytest.mark.parametrize("location", ["http://[", "//[::1", "http://\xff\xfe", "x" * 9000])
-def test_a_redirect_to_no_address_at_all_is_a_redirect_too(location: str) -> None:
+def test_a_redirect_without_an_address_is_a_redirect(location: str) -> None:
     assert refused(sends(http(301, {"Location": location}))).error_code is ErrorCode.redirected
 
 
@@ -197,7 +197,7 @@ def test_a_signed_redirect_is_still_a_redirect() -> None:
     assert error.error_code is ErrorCode.redirected
 
 
-def test_a_long_page_of_a_missing_plugin_is_named_by_its_status() -> None:
+def test_a_long_404_page_means_that_the_plugin_is_missing() -> None:
     error = refused(sends(http(404, HTML, b"<html>" + b"x" * 500_000)))
     assert error.error_code is ErrorCode.not_found
     assert len(str(error.evidence["text"])) <= 200
@@ -214,7 +214,7 @@ def test_evidence_holds_no_control_or_direction_characters() -> None:
     assert error.evidence["server"] == "ngi nx"
 
 
-def test_a_site_that_echoes_the_request_does_not_put_secrets_into_evidence() -> None:
+def test_an_echoed_request_puts_no_secret_into_evidence() -> None:
     def echo(received: ReceivedRequest, line: Line) -> None:
         everything = repr(sorted(received.headers.items())) + received.body.decode()
         line.send(http(500, {"Server": received.headers["Signature"]}, everything[-200:].encode()))
@@ -234,7 +234,7 @@ def test_evidence_is_short(place: str) -> None:
     assert all(len(str(value)) <= 500 for value in error.evidence.values())
 
 
-def test_keys_are_not_in_the_channels_or_errors_text() -> None:
+def test_keys_are_not_in_the_text_of_a_channel_or_error() -> None:
     error = refused(sends(http(500, {}, b"")))
     text = repr(channel("http://x")) + str(error) + repr(error)
     assert "32 bytes long" not in text
@@ -244,7 +244,7 @@ def test_keys_are_not_in_the_channels_or_errors_text() -> None:
 
 OTHER_NONCE = "A" * 22
 
-SPOILT: dict[str, tuple[Callable[[Answer], bytes], ErrorCode]] = {
+WRONG_REPLIES: dict[str, tuple[Callable[[Answer], bytes], ErrorCode]] = {
     "status changed": (
         lambda a: Answer(201, a.headers, a.body).raw(),
         ErrorCode.bad_reply_signature,
@@ -287,15 +287,15 @@ SPOILT: dict[str, tuple[Callable[[Answer], bytes], ErrorCode]] = {
 }
 
 
-@pytest.mark.parametrize("case", SPOILT)
-def test_a_spoilt_answer_is_refused(case: str) -> None:
-    change, error_code = SPOILT[case]
+@pytest.mark.parametrize("case", WRONG_REPLIES)
+def test_a_signed_but_wrong_reply_is_refused(case: str) -> None:
+    change, error_code = WRONG_REPLIES[case]
     error = refused(answers_changed(change))
     assert error.error_code is error_code
     assert error.evidence["address"] == "127.0.0.1"
 
 
-def test_an_identity_encoding_is_no_encoding() -> None:
+def test_identity_encoding_is_accepted() -> None:
     with HostileServer(answers_changed(lambda a: a.raw(Content_Encoding="identity"))) as server:
         assert ask(server).document["time"] == 1
 
@@ -304,17 +304,17 @@ def test_an_answer_signed_with_another_key_is_refused() -> None:
     assert refused(answers(document(), key=b"x" * 32)).error_code is ErrorCode.bad_reply_signature
 
 
-def test_our_own_key_sent_back_is_refused() -> None:
+def test_a_reply_signed_with_auras_own_key_is_refused() -> None:
     assert refused(answers(document(), key=SEND_KEY)).error_code is ErrorCode.bad_reply_signature
 
 
-def test_an_answer_to_another_question_is_refused() -> None:
+def test_a_reply_to_another_request_is_refused() -> None:
     error = refused(answers(document(), nonce=OTHER_NONCE))
     assert error.error_code is ErrorCode.bad_reply_signature
     assert "another request" in str(error.evidence["detail"])
 
 
-def test_a_recorded_answer_is_refused_the_second_time() -> None:
+def test_a_replayed_reply_is_refused() -> None:
     recorded: list[bytes] = []
 
     def replay(received: ReceivedRequest, line: Line) -> None:
@@ -328,7 +328,7 @@ def test_a_recorded_answer_is_refused_the_second_time() -> None:
     assert caught.value.error_code is ErrorCode.bad_reply_signature
 
 
-def test_an_encoded_page_is_named_a_page_without_showing_garbage() -> None:
+def test_a_compressed_page_is_recognized_and_not_shown() -> None:
     raw = http(200, HTML | {"Content-Encoding": "gzip"}, gzip.compress(b"<html>"))
     error = refused(sends(raw))
     assert error.error_code is ErrorCode.web_page
@@ -364,10 +364,10 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-def test_a_signed_answer_that_makes_no_sense_is_malformed(case: str) -> None:
+def test_a_signed_reply_of_a_wrong_shape_is_malformed(case: str) -> None:
     error = refused(answers(UNREADABLE[case]), max_bytes=1_000_000)
     assert error.error_code is ErrorCode.malformed_reply
 
 
-def test_yes_with_an_error_status_is_malformed() -> None:
+def test_a_success_with_an_error_status_is_malformed() -> None:
     assert refused(answers(document(), status=403)).error_code is ErrorCode.malformed_reply

@@ -1,4 +1,4 @@
-"""A signed refusal keeps its code, and a site with another clock is asked again by its own."""
+"""Signed refusals keep their code, and a call is repeated by the site's clock if it differs."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ def test_a_signed_refusal_keeps_its_code_and_facts(code: str) -> None:
     assert expected.items() <= error.evidence.items()
 
 
-def test_a_refusal_full_of_facts_is_cut() -> None:
+def test_a_refusal_with_many_facts_is_truncated() -> None:
     many = {f"fact{n}": "z" * 1000 for n in range(50)}
     error = refused(answers(refusal("identity_changed", **many), status=409))
     assert len(error.evidence) == 12
     assert max(len(str(value)) for value in error.evidence.values()) == 500
 
 
-def test_what_passes_by_itself_is_not_permanent() -> None:
+def test_temporary_refusals_are_not_permanent() -> None:
     assert not refused(answers(refusal("nonce_store_unavailable"), status=503)).permanent
     assert refused(answers(refusal("unknown_operation"), status=400)).permanent
     assert not refused(sends(http(503, HTML, b""))).permanent
     assert refused(sends(http(404, HTML, b""))).permanent
 
 
-def test_a_site_with_another_clock_is_asked_again_by_its_own() -> None:
+def test_a_call_is_repeated_by_the_clock_of_the_site() -> None:
     ahead = 3600
     here = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 
@@ -88,9 +88,7 @@ def test_a_site_with_another_clock_is_asked_again_by_its_own() -> None:
 
 @pytest.mark.parametrize("frozen_s", [0, 59])
 @pytest.mark.parametrize("ahead_s", [0, 3600])
-def test_a_call_is_signed_as_of_the_moment_that_was_noted_for_it(
-    frozen_s: int, ahead_s: int
-) -> None:
+def test_a_call_is_signed_with_its_recorded_time(frozen_s: int, ahead_s: int) -> None:
     noted = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
     here = noted + timedelta(seconds=frozen_s)
     signed: list[int] = []
@@ -119,7 +117,7 @@ def test_a_call_is_signed_as_of_the_moment_that_was_noted_for_it(
 
 
 @pytest.mark.parametrize("moved_s", [61, 86400, -61])
-def test_a_call_that_was_held_up_here_is_not_made(moved_s: int) -> None:
+def test_a_delayed_call_is_not_made(moved_s: int) -> None:
     noted = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
     with HostileServer(answers(document())) as server:
         with pytest.raises(CallError) as caught:
@@ -129,7 +127,7 @@ def test_a_call_that_was_held_up_here_is_not_made(moved_s: int) -> None:
     assert caught.value.evidence == {"seconds": moved_s}
 
 
-def test_a_site_that_always_complains_about_the_clock_is_asked_twice_at_most() -> None:
+def test_a_clock_error_is_retried_once() -> None:
     here = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
     site_time = int((here + timedelta(hours=2)).timestamp())
 

@@ -1,4 +1,4 @@
-"""An answer that is too long, too slow or breaks off is named, and costs no more than the limit."""
+"""Replies that are too large, too slow or cut short: error codes and limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.hostile.server import HostileServer, Line, ReceivedRequest, h
 from tests.support.hostile.site import answers, answers_changed, document, signed
 
 
-def test_of_fifty_megabytes_no_more_than_the_limit_is_read() -> None:
+def test_no_more_than_the_limit_is_read_of_fifty_megabytes() -> None:
     def flood(received: ReceivedRequest, line: Line) -> None:
         answer = signed(received, line, document(time=1))
         head = http(200, answer.headers, b"", length=50_000_000)
@@ -22,11 +22,11 @@ def test_of_fifty_megabytes_no_more_than_the_limit_is_read() -> None:
         ask(server)
     assert caught.value.error_code is ErrorCode.reply_too_large
     assert caught.value.evidence["limit"] == MAX_REPLY_BYTES
-    # What left the server beyond the limit sat in the sockets' buffers.
+    # What the server sent beyond the limit is in the buffers of the sockets.
     assert server.sent < 25_000_000
 
 
-def test_an_endless_chunked_answer_is_cut_at_the_limit() -> None:
+def test_an_endless_chunked_reply_is_cut_off_at_the_limit() -> None:
     def endless(received: ReceivedRequest, line: Line) -> None:
         answer = signed(received, line, document())
         head = answer.raw().partition(b"\r\n\r\n")[0]
@@ -39,7 +39,7 @@ def test_an_endless_chunked_answer_is_cut_at_the_limit() -> None:
 
 
 @pytest.mark.parametrize("size", [b"-1", b"-5", b"-10000"])
-def test_a_chunk_of_a_negative_size_is_no_answer_and_is_not_read(size: bytes) -> None:
+def test_a_chunk_of_negative_size_is_refused(size: bytes) -> None:
     def flood(received: ReceivedRequest, line: Line) -> None:
         answer = signed(received, line, document())
         head = answer.raw().partition(b"\r\n\r\n")[0]
@@ -69,7 +69,7 @@ def test_an_answer_of_exactly_the_limit_is_read() -> None:
     assert caught.value.error_code is ErrorCode.reply_too_large
 
 
-def test_an_answer_that_drips_is_cut_at_the_deadline() -> None:
+def test_a_slow_body_is_cut_off_at_the_deadline() -> None:
     def drip(received: ReceivedRequest, line: Line) -> None:
         raw = signed(received, line, document(time=1)).raw()
         line.send(raw[: raw.index(b"\r\n\r\n") + 4])
@@ -80,7 +80,7 @@ def test_an_answer_that_drips_is_cut_at_the_deadline() -> None:
     assert refused(drip, deadline_s=0.5).error_code is ErrorCode.too_slow
 
 
-def test_headers_that_drip_are_cut_at_the_deadline() -> None:
+def test_slow_headers_are_cut_off_at_the_deadline() -> None:
     def drip(received: ReceivedRequest, line: Line) -> None:
         for byte in signed(received, line, document(time=1)).raw():
             line.send(bytes([byte]))
@@ -137,5 +137,5 @@ def test_chunks_that_break_off_are_broken_off() -> None:
     ],
     ids=["another protocol", "no status", "500 headers", "a long header", "two lengths"],
 )
-def test_what_is_not_http_is_malformed(raw: bytes) -> None:
+def test_a_reply_that_is_not_http_is_malformed(raw: bytes) -> None:
     assert refused(sends(raw)).error_code is ErrorCode.malformed_reply

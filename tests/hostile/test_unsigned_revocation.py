@@ -1,4 +1,4 @@
-"""The one call without a signature: a revocation whose argument is its own proof."""
+"""The only unsigned call: a revocation, which its secret authorizes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.support.hostile.server import HostileServer, http, sends
 from tests.support.hostile.site import KEYID, PATH, answers, document
 
 
-def test_an_unsigned_revocation_returns_what_the_site_said() -> None:
+def test_an_unsigned_revocation_returns_the_sites_reply() -> None:
     answer = b'{"v":1,"ok":true,"op":"revoke","a":"proof"}'
     with HostileServer(sends(http(200, JSON, answer))) as server:
-        status, said = call_bearer(
+        status, reply = call_bearer(
             server.url + PATH,
             {"op": "revoke", "by": "Ana", "kid": KEYID, "r": SECRET},
             allow_nets=LOOPBACK,
         )
-    assert (status, said) == (200, {"v": 1, "ok": True, "op": "revoke", "a": "proof"})
+    assert (status, reply) == (200, {"v": 1, "ok": True, "op": "revoke", "a": "proof"})
     received = server.received[0]
     assert not protocol.is_signed(received.headers)
     assert received.headers["Content-Type"] == "application/json"
@@ -39,7 +39,7 @@ def test_an_unsigned_revocation_returns_what_the_site_said() -> None:
     ],
     ids=["a page", "a list", "too much", "encoded"],
 )
-def test_an_unsigned_revocation_takes_no_other_answer(raw: bytes) -> None:
+def test_an_unsigned_revocation_accepts_no_other_reply(raw: bytes) -> None:
     with HostileServer(sends(raw)) as server:
         assert call_bearer(server.url + PATH, {"op": "revoke"}, allow_nets=LOOPBACK) == (200, None)
 

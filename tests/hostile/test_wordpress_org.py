@@ -1,4 +1,4 @@
-"""Aura asks WordPress.org alone, over https, and believes no answer that is not about the slug."""
+"""Requests to the WordPress.org API: only over HTTPS, and only answers about the slug count."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def servers() -> list[HostileServer]:
 
 @pytest.fixture
 def get(authority: Authority, servers: list[HostileServer]) -> Iterator[Ask]:
-    """Ask a server that has the name of WordPress.org, and does as it is told."""
+    """Send a request to a local server that has the name of WordPress.org."""
 
     def do(
         behaviour: Behaviour, kind: str = "plugin", slug: str = "akismet", **more: Any
@@ -54,8 +54,8 @@ def get(authority: Authority, servers: list[HostileServer]) -> Iterator[Ask]:
             assert host == HOST
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
 
-        given = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 5.0}
-        return ask(kind, slug, **{**given, "resolve": resolve, **more})
+        options = {"allow_nets": LOOPBACK, "ca_file": str(authority.ca_file), "deadline_s": 5.0}
+        return ask(kind, slug, **{**options, "resolve": resolve, **more})
 
     yield do
     for server in servers:
@@ -94,7 +94,7 @@ def test_a_listed_theme_is_read_with_its_owner(get: Ask) -> None:
     assert (found.tested, found.contributors) == ("", ())
 
 
-def test_only_the_slug_leaves_aura(get: Ask, servers: list[HostileServer]) -> None:
+def test_only_the_slug_is_sent(get: Ask, servers: list[HostileServer]) -> None:
     get(says(plugin_document()))
     (received,) = servers[0].received
     sent = urlsplit(received.target)
@@ -114,7 +114,7 @@ def test_a_closed_plugin_is_read_with_its_reason(get: Ask) -> None:
     assert get(says(undated, 404)) == Closed(None, "security-issue")
 
 
-def test_a_slug_that_the_directory_never_had_is_none(get: Ask) -> None:
+def test_an_unknown_slug_is_none(get: Ask) -> None:
     assert get(says({"error": "Plugin not found."}, 404)) is None
 
 
@@ -122,7 +122,7 @@ def test_a_slug_that_the_directory_never_had_is_none(get: Ask) -> None:
     "body",
     [b"", b"<html>Not found</html>", b"[]", b"null", b'{"message": "no route"}', b'{"error": []}'],
 )
-def test_a_404_of_something_else_says_nothing(get: Ask, body: bytes) -> None:
+def test_a_404_of_another_shape_is_an_error(get: Ask, body: bytes) -> None:
     assert refusal(get, sends(http(404, {}, body))).error_code == ErrorCode.malformed_reply
 
 
@@ -157,11 +157,11 @@ def test_an_answer_of_another_shape_is_refused(get: Ask, changes: dict[str, obje
     "body",
     [b"{", b"\xff\xfe", b"[" * 100_000, b'{"slug": ' + b"9" * 5000 + b"}", b"<!doctype html>"],
 )
-def test_a_body_that_is_no_json_is_refused(get: Ask, body: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(get: Ask, body: bytes) -> None:
     assert refusal(get, sends(http(200, {}, body))).error_code == ErrorCode.malformed_reply
 
 
-def test_hidden_characters_and_long_texts_do_not_arrive(get: Ask) -> None:
+def test_hidden_characters_are_removed_and_long_texts_truncated(get: Ask) -> None:
     hostile = plugin_document(
         name="A\u202ekismet\n\x00" + "x" * 500,
         author="<script>alert(1)</script>Auto\u200bmattic",
@@ -192,12 +192,12 @@ def test_a_server_without_tls_or_with_another_name_is_refused(get: Ask) -> None:
     assert other.error_code == ErrorCode.tls_wrong_name
 
 
-def test_an_inward_address_is_refused(get: Ask) -> None:
+def test_a_private_address_is_refused(get: Ask) -> None:
     why = refusal(get, says(plugin_document()), allow_nets=())
     assert why.error_code == ErrorCode.address_refused
 
 
-def test_an_answer_that_never_ends_is_cut_off(get: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_answer_is_cut_off(get: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wordpress_org, "MAX_BYTES", 1000)
     large = plugin_document(sections={"description": "x" * 5000})
     assert refusal(get, says(large)).error_code == ErrorCode.reply_too_large
@@ -221,7 +221,7 @@ def test_a_slow_answer_ends_at_the_deadline(get: Ask) -> None:
         (204, ErrorCode.blocked),
     ],
 )
-def test_another_status_says_nothing(get: Ask, status: int, expected: ErrorCode) -> None:
+def test_another_status_is_an_error(get: Ask, status: int, expected: ErrorCode) -> None:
     assert refusal(get, says(plugin_document(), status)).error_code == expected
 
 
@@ -241,7 +241,7 @@ def test_a_compressed_answer_is_refused(get: Ask) -> None:
         ("plugin", "a" * 201),
     ],
 )
-def test_what_cannot_be_a_slug_is_never_sent(
+def test_an_invalid_slug_is_never_sent(
     get: Ask, servers: list[HostileServer], kind: str, slug: str
 ) -> None:
     with pytest.raises(ValueError, match="cannot be"):

@@ -40,11 +40,11 @@ class PhpVersion:
     stand_in: str = ""
 
     def command(self, *arguments: str) -> list[str]:
-        """The command line that runs this PHP; whatever it complains about goes to stderr."""
+        """Return the command line that runs this PHP, with errors on stderr."""
         return [*self.words, "-d", "display_errors=stderr", "-d", "error_reporting=-1", *arguments]
 
     def script(self, path: Path) -> list[str]:
-        """The command line for a script that takes sodium_compat's autoloader as an argument."""
+        """Return the command line for a script that takes sodium_compat's autoloader."""
         extra = [str(sodium_compat(self.stand_in))] if self.stand_in else []
         return self.command(str(path), *extra)
 
@@ -101,7 +101,7 @@ def _remove(path: Path) -> None:
 
 
 def sodium_compat(which: str) -> Path:
-    """The autoloader of the sodium_compat that the WordPress on this machine brings along."""
+    """Return the autoloader of the sodium_compat in this machine's WordPress."""
     tag = image_of(which)
     folder = CACHE / f"sodium-compat-{tag.rpartition(':')[2]}"
     with alone("phps"):
@@ -123,7 +123,7 @@ def _unpack(tag: str, target: Path) -> None:
 
 @contextmanager
 def alone(name: str) -> Iterator[None]:
-    """Two test runs on one machine fetch things once; the second waits."""
+    """Lock downloads, so that of two test runs on one machine the second waits."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

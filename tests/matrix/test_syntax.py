@@ -1,4 +1,4 @@
-"""Every PHP the plugin is for can read every file of it, without a complaint."""
+"""Every supported PHP compiles every file of the plugin without a warning."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_file_of_the_plugin_compiles(php: PhpVersion) -> None:
         ("function f(int $x = null) {}", "7.4 to 8.3"),
     ],
 )
-def test_a_file_for_other_versions_would_be_noticed(tmp_path: Path, code: str, since: str) -> None:
+def test_a_file_for_other_versions_is_found(tmp_path: Path, code: str, since: str) -> None:
     """Without this one the test above could pass because nothing is compiled."""
     path = tmp_path / "probe.php"
     path.write_text(f"<?php {code}\n")
@@ -56,7 +56,7 @@ def test_a_file_for_other_versions_would_be_noticed(tmp_path: Path, code: str, s
         assert (done.stderr == "") is is_for, f"{php}: {done.stderr}"
 
 
-def test_the_oldest_php_here_is_the_one_the_plugin_requires() -> None:
+def test_the_oldest_php_is_the_required_one() -> None:
     header = (_PLUGIN / "siteagent.php").read_text("utf-8")
     required = re.search(r"Requires PHP:\s+(\S+)", header)
     assert required is not None
@@ -64,18 +64,18 @@ def test_the_oldest_php_here_is_the_one_the_plugin_requires() -> None:
 
 
 @pytest.mark.nightly
-def test_each_php_is_the_version_it_is_called_after() -> None:
+def test_each_php_has_the_version_of_its_name() -> None:
     for php in phps.WEBASSEMBLY:
-        said = subprocess.run(
+        output = subprocess.run(
             php.command("-r", "echo PHP_VERSION, ' ', (int) extension_loaded('sodium');"),
             capture_output=True,
             text=True,
             check=True,
         ).stdout
-        assert said.startswith(f"{php.name}.")
-        assert said.endswith(" 0")
+        assert output.startswith(f"{php.name}.")
+        assert output.endswith(" 0")
 
 
 def test_the_lock_file_names_no_registry() -> None:
-    """It would be one machine's: each fetches from the registry it is set up for."""
+    """A registry in the file would be that of one machine. Each machine uses its own."""
     assert '"resolved"' not in (Path(__file__).parent / "package-lock.json").read_text("utf-8")

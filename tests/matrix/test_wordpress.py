@@ -38,8 +38,10 @@ def here(request: pytest.FixtureRequest) -> Iterator[Connected]:
         site = WordPress.start(request.param)
     ana = Person(site.url, site.admin_user, site.admin_password)
     token = new_token(site.url)
-    asked = ana.submit(ana.page("&step=token").text, "siteagent_read_token", token=token.text())
-    ana.submit(asked, "siteagent_accept")
+    consent_page = ana.submit(
+        ana.page("&step=token").text, "siteagent_read_token", token=token.text()
+    )
+    ana.submit(consent_page, "siteagent_accept")
     yield Connected(site, RealWordPress(site), ana, pair(token))
     site.stop()
 
@@ -52,7 +54,7 @@ def test_a_ping_is_answered(here: Connected) -> None:
     assert here.paired.ask("ping").document["ok"] is True
 
 
-def test_the_report_says_what_is_installed_and_what_is_offered(here: Connected) -> None:
+def test_the_report_lists_installed_and_available_versions(here: Connected) -> None:
     answer = here.paired.ask("report", have=None).document
     report, available_updates = answer["report"], answer["report"]["updates"]
     assert report["wordpress"]["version"] == here.site.version
@@ -72,7 +74,7 @@ def test_the_report_says_what_is_installed_and_what_is_offered(here: Connected) 
 
 
 @pytest.mark.parametrize("tab", ["", "&tab=data", "&tab=log"])
-def test_every_tab_of_the_settings_screen_is_whole(here: Connected, tab: str) -> None:
+def test_every_settings_tab_is_complete(here: Connected, tab: str) -> None:
     page = here.ana.page(tab)
     assert page.status_code == 200
     assert "wpfooter" in page.text
@@ -90,6 +92,6 @@ def test_after_revoking_and_deleting_nothing_is_left(here: Connected) -> None:
     assert here.wp.evaluate(left) == []
 
 
-def test_php_complained_about_nothing_of_ours(here: Connected) -> None:
+def test_php_logged_no_error_of_siteagent(here: Connected) -> None:
     complaints = here.site.debug_log().splitlines()
     assert [line for line in complaints if "/plugins/siteagent/" in line] == []

@@ -24,7 +24,7 @@ _SCHEMES = ("light", "dark")
 
 
 def main() -> None:
-    """Write the pictures anew."""
+    """Write the pictures again."""
     shutil.rmtree(_FOLDER, ignore_errors=True)
     _FOLDER.mkdir()
     fleet = RunningFleet(_SITES)

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext
 
 from tests.support.running_fleet import RunningFleet
 
-# As many as the promises of the pages are about.
+# The number of sites in the documented page budgets.
 SITES = 60
 
 
@@ -22,7 +22,7 @@ def fleet() -> Iterator[RunningFleet]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """Somebody's browser, with nothing in it."""
+    """An empty browser context."""
     fresh = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
     fresh.set_default_timeout(30_000)
     yield fresh

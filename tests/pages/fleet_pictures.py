@@ -45,7 +45,7 @@ _LINKED = {
 
 
 def main() -> None:
-    """Write the pictures anew."""
+    """Write the pictures again."""
     fleet = RunningFleet(60)
     try:
         with running_chromium() as chromium:

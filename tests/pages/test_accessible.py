@@ -28,7 +28,7 @@ def _violations(page: Page) -> list[str]:
 
 
 def _excess(page: Page) -> int:
-    """How many pixels the page is wider than the window."""
+    """Return by how many pixels the page is wider than the window."""
     return int(
         page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     )
@@ -45,7 +45,7 @@ _FIRST_ACTION = """() => {
 
 
 def _screens_to_first_action(page: Page) -> float:
-    """How many phone screens lie above the first link, button or field below the heading."""
+    """Return how many phone screens are above the first control below the heading."""
     page.set_viewport_size({"width": 360, "height": _PHONE_HEIGHT})
     return float(page.evaluate(_FIRST_ACTION)) / _PHONE_HEIGHT
 

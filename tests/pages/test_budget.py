@@ -38,7 +38,7 @@ def fleet_app(tmp_path_factory: pytest.TempPathFactory, migrated_file: bytes) ->
 
 
 def browser_of(app: Flask, role: str) -> Person:
-    """A browser in which a person with this role is signed in; `limited`: who sees some clients."""
+    """Return a signed-in browser of this role; `limited` users see only some clients."""
     with db.connection_context():
         who = User.limited_to.is_null(False) if role == "limited" else User.role == role
         actor = Actor.of(User.select().where(who).order_by(User.id).get(), "")
@@ -49,7 +49,7 @@ def browser_of(app: Flask, role: str) -> Person:
 
 @pytest.mark.parametrize("role", ["owner", "operator", "limited", "client"])
 def test_every_page_keeps_its_budget(fleet_app: Flask, role: str) -> None:
-    """Every kind of page that links lead to, for each role, from the first page on."""
+    """Check every kind of page that each role can reach by links from the first page."""
     person, costs = browser_of(fleet_app, role), {}
 
     def fetch(address: str) -> str:

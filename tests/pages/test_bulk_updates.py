@@ -36,7 +36,7 @@ def _approve(page: Page) -> Locator:
 
 
 def _wait_for_pre_checks(page: Page) -> None:
-    """Reload, as somebody without scripts does, until no pre-check is missing."""
+    """Reload, as a user without scripts does, until no pre-check is missing."""
     page.get_by_role("heading", name=re.compile("^Pre-checks")).wait_for()
     for _ in range(_PRE_CHECKS_MS // 2_000):
         if not page.get_by_role("heading", name="Still checking").count():
@@ -46,7 +46,7 @@ def _wait_for_pre_checks(page: Page) -> None:
     raise AssertionError("The pre-checks did not end.")
 
 
-def test_one_plugin_on_all_its_sites_in_few_clicks(
+def test_one_plugin_is_updated_on_all_sites_in_few_clicks(
     context: BrowserContext, fleet: RunningFleet
 ) -> None:
     hand = Hand(_signed_in(context, fleet))
@@ -107,7 +107,7 @@ def test_access_is_revoked_without_scripts_and_by_keyboard(
     plain.close()
 
 
-def test_every_update_of_the_fleet_in_few_clicks(
+def test_every_update_of_the_fleet_is_approved_in_few_clicks(
     context: BrowserContext, fleet: RunningFleet
 ) -> None:
     hand = Hand(_signed_in(context, fleet))
@@ -130,7 +130,7 @@ def test_every_update_of_the_fleet_in_few_clicks(
     assert hand.clicks <= 10
 
 
-def test_the_button_counts_what_is_selected_on_other_pages_too(context: BrowserContext) -> None:
+def test_the_button_counts_selections_on_other_pages(context: BrowserContext) -> None:
     page = context.new_page()
     page.set_content("""<form data-selection>
       <label><input type="checkbox" name="everything" data-count="120">All 120 that match</label>

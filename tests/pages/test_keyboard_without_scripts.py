@@ -70,7 +70,7 @@ def walk(page: Page) -> list[str]:
     return [*found, *(f"Tab does not reach {one}" for one in left)]
 
 
-def test_tab_reaches_everything_on_every_page_and_shows_where_it_is(
+def test_tab_reaches_every_control_and_the_focus_is_visible(
     page: Page, fleet: RunningFleet
 ) -> None:
     problems, kinds = [], []

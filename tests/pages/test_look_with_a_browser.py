@@ -52,7 +52,7 @@ def page(text: str) -> bytes:
     return http(200, HTML, f"<!doctype html><html lang=en><title>Shop</title>{text}".encode())
 
 
-def test_a_script_that_an_update_breaks_is_found_and_named(look: Look) -> None:
+def test_a_script_broken_by_an_update_is_reported(look: Look) -> None:
     answers = {
         "/": http(200, HTML, SHOP % 1),
         "/wp-content/plugins/cart/app.js": http(200, SCRIPT, b"document.title = 'Cart';"),
@@ -77,7 +77,7 @@ def test_the_same_error_reads_the_same_in_each_look(look: Look) -> None:
     assert len(first.consoles[0].errors) == 1
 
 
-def test_an_error_that_a_second_look_does_not_confirm_does_not_count(look: Look) -> None:
+def test_an_unconfirmed_error_does_not_count(look: Look) -> None:
     flaky = "<script>if (!window.name) { fetch('/seen'); throw new Error('once'); }</script>"
     answers = {"/": page(flaky)}
 
@@ -91,7 +91,7 @@ def test_an_error_that_a_second_look_does_not_confirm_does_not_count(look: Look)
     assert [console.errors for console in seen.consoles] == [(), ()]
 
 
-def test_pictures_at_both_widths_are_cut_and_small(look: Look) -> None:
+def test_pictures_at_both_widths_are_cropped_and_small(look: Look) -> None:
     answers = {"/": http(200, HTML, SHOP % 1)}
     with HostileServer(by_path(answers)) as server:
         seen = look(server.url)["/"]
@@ -100,7 +100,7 @@ def test_pictures_at_both_widths_are_cut_and_small(look: Look) -> None:
     assert all(len(data) < 400 * 1024 for data in seen.pictures.values())
 
 
-def test_no_cookie_and_no_profile_outlives_a_look(look: Look, tmp_path: Path) -> None:
+def test_no_cookie_or_profile_survives_a_look(look: Look, tmp_path: Path) -> None:
     keeps = {**HTML, "Set-Cookie": "visitor=1; Max-Age=9999"}
     text = b"<!doctype html><title>x</title><script>localStorage.setItem('a', 'b')</script>"
     with HostileServer(by_path({"/": http(200, keeps, text)})) as server:
@@ -158,7 +158,7 @@ alert('Stay'); confirm('Sure?'); print();
 </script>"""
 
 
-def test_a_hostile_page_reaches_nothing_inward(look: Look) -> None:
+def test_a_hostile_page_reaches_no_private_address(look: Look) -> None:
     answers: dict[str, bytes] = {}
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
@@ -177,7 +177,7 @@ def test_a_hostile_page_reaches_nothing_inward(look: Look) -> None:
     assert whys(seen) == {""}
 
 
-def test_what_the_browser_requests_for_itself_goes_nowhere(chromium: Path) -> None:
+def test_the_browsers_own_requests_are_blocked(chromium: Path) -> None:
     with (
         HostileServer(by_path({"/": page("<h1>Update</h1>")})) as vendor,
         browser_process.running_browser(chromium, prefix="aura-test-", seconds=30) as devtools,
@@ -187,7 +187,7 @@ def test_what_the_browser_requests_for_itself_goes_nowhere(chromium: Path) -> No
     assert vendor.connections == 0
 
 
-def test_a_page_that_never_rests_costs_its_own_time_only(look: Look) -> None:
+def test_a_busy_page_takes_only_its_own_time(look: Look) -> None:
     answers = {"/": page("<script>for (;;) {}</script>"), "/shop/": page("<h1>Shop</h1>")}
     began = time.monotonic()
     with HostileServer(by_path(answers)) as server:
@@ -197,7 +197,7 @@ def test_a_page_that_never_rests_costs_its_own_time_only(look: Look) -> None:
     assert time.monotonic() - began < 50
 
 
-def test_a_page_behind_a_staging_password_is_seen(
+def test_a_page_behind_a_staging_password_is_loaded(
     look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calls, "visitor_login", lambda site, config: "ana:secret")
@@ -217,9 +217,7 @@ def test_a_page_behind_a_staging_password_is_seen(
     assert logins == {None, "Basic YW5hOnNlY3JldA=="}
 
 
-def test_pages_that_load_without_an_end_show_nothing(
-    look: Look, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endlessly_loading_pages_fail_the_look(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browser_proxy, "LIMITS", browser_proxy.ProxyLimits(total_bytes=100_000))
     answers = {"/": page("<img src='/big'>"), "/big": http(200, {}, b"x" * 200_000)}
     with HostileServer(by_path(answers)) as server:
@@ -227,7 +225,7 @@ def test_pages_that_load_without_an_end_show_nothing(
     assert whys(seen["/"]) == {"too_much"}
 
 
-def test_a_page_with_files_from_many_hosts_is_seen(
+def test_a_page_with_files_from_many_hosts_is_loaded(
     look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def resolve(host: str, *more: Any) -> list[Any]:
@@ -258,7 +256,7 @@ def test_a_browser_that_dies_costs_one_page_only(look: Look, tmp_path: Path) -> 
     assert profiles(tmp_path) == []
 
 
-def test_another_answer_than_without_a_browser_shows_nothing(look: Look) -> None:
+def test_a_response_for_browsers_only_fails_the_look(look: Look) -> None:
     with HostileServer(
         by_path({"/": http(403, HTML, b"<h1>Robots are not allowed</h1>")})
     ) as server:

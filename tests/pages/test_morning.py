@@ -1,4 +1,4 @@
-"""The first look in the morning: what needs a person is in view without scrolling."""
+"""The overview shows what needs a person without scrolling."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _ends_at(part: Locator) -> float:
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_what_is_down_and_what_needs_approval_is_in_view(
+def test_sites_that_are_down_and_approvals_are_in_view(
     context: BrowserContext, fleet: RunningFleet, width: int
 ) -> None:
     page = context.new_page()

@@ -104,7 +104,7 @@ def test_the_pages_are_accessible_at_every_width(
     assert not found, "\n".join(found)
 
 
-def test_without_scripts_the_keyboard_leads_from_the_warning_to_the_lines(
+def test_the_keyboard_reaches_changed_lines_without_scripts(
     browser: Browser, served: tuple[Config, tuple[str, ...]]
 ) -> None:
     config, pages = served

@@ -159,7 +159,7 @@ def test_a_person_whom_the_device_does_not_recognize_stays_on_the_page(
 
 
 @pytest.mark.nightly
-def test_at_a_wrong_address_the_page_says_where_to_go(
+def test_a_page_at_a_wrong_host_names_the_right_one(
     context: BrowserContext, served: Config
 ) -> None:
     page = context.new_page()

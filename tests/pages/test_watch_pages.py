@@ -19,7 +19,7 @@ _ADDRESS = "http://127.0.0.1:9/page"
         ("<p>text</p>", ""),
     ],
 )
-def test_each_violation_is_a_complaint(context: BrowserContext, html: str, complaint: str) -> None:
+def test_each_violation_is_reported(context: BrowserContext, html: str, complaint: str) -> None:
     watcher, page = Watcher(context), context.new_page()
 
     def answer(route: Route) -> None:

@@ -78,7 +78,7 @@ def send(
     clock: Clock,
     attempts: int = 2,
 ) -> None:
-    """Queue a message, and answer its attempts with a reply, or with none."""
+    """Queue a message, and answer its attempts with this reply or none."""
 
     def post(*_: object, **__: object) -> WebhookReply:
         if reply is None:
@@ -112,9 +112,7 @@ def test_the_pages_are_accessible_at_every_width(context: BrowserContext, served
     assert not found, "\n".join(found)
 
 
-def test_a_webhook_is_added_and_tested_with_the_keyboard_and_without_scripts(
-    browser: Browser, served: Config
-) -> None:
+def test_a_webhook_is_added_by_keyboard_without_scripts(browser: Browser, served: Config) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     sign_in(page, served)

@@ -61,7 +61,7 @@ FAULTS = (
         "tests/domain/test_changes.py tests/web/test_approve_change.py",
     ),
     Fault(
-        "whoever proposed an update may always approve it",
+        "a proposer may always approve their own update",
         "app/domain/changes/approvals.py",
         "may_be_proposer=site.approvals == SELF_APPROVAL,",
         "may_be_proposer=True,",
@@ -185,7 +185,7 @@ FAULTS = (
         "tests/plugin/test_gate.py",
     ),
     Fault(
-        "a plan that nobody signed is opened",
+        "an unsigned plan is opened",
         "wordpress-plugin/siteagent/includes/operations/class-siteagent-signed-plan.php",
         "if ( ! self::is_valid_signature( $public, $bytes, $raw_signature ) ) {",
         "if ( false ) {",

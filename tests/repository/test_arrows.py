@@ -1,4 +1,4 @@
-"""Which module may import which. docs/ARCHITECTURE.md draws the same arrows."""
+"""Which module may import which. docs/ARCHITECTURE.md shows the same rules."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ LIBRARIES = {
     "app/protocol.py": set(),
     "app/verifier/": set(),
     "app/models/": {"peewee", "playhouse"},
-    # The one place that decodes pictures.
+    # Only this module decodes pictures.
     "app/domain/agency/logo.py": {"PIL"},
-    # The one client of OpenID providers.
+    # Only this module is a client of OpenID providers.
     "app/http/openid.py": {"authlib", "joserfc"},
-    # The one place that renders templates without a page.
+    # Only this module renders templates without a page.
     "app/mail_format.py": {"jinja2"},
     "app/report_format.py": {"babel", "jinja2", "markupsafe"},
     # Codes of an authenticator app, and passkeys.
     "app/domain/accounts/codes.py": {"pyotp"},
     "app/domain/accounts/passkeys.py": {"webauthn"},
     "app/domain/accounts/own_passkeys.py": {"webauthn"},
-    # The one place that knows which names are registered.
+    # Only this module knows the public suffix list.
     "app/domain/uptime/domain_names.py": {"publicsuffixlist"},
-    # The one place that reads a file too large for memory.
+    # Only this module reads a file too large for memory.
     "app/domain/vulnerabilities/feed.py": {"ijson"},
-    # The one place that reads pages of websites.
+    # Only this module parses pages of websites.
     "app/domain/page_checks/": {"selectolax"},
     "app/domain/": {"argon2", "idna", "itsdangerous"},
     "app/views/": {"flask", "flask_login", "flask_wtf", "werkzeug"},
@@ -128,7 +128,7 @@ LEVELS = {
 
 
 def imports(path: str, source: str) -> Iterator[str]:
-    """Every name that a module imports, as `package.module.name`.
+    """Return every name that a module imports, as `package.module.name`.
 
     Imports inside functions and those for type checkers count as well.
     """
@@ -150,13 +150,13 @@ def by_prefix(path: str, table: dict[str, set[str]]) -> set[str]:
 
 
 def domain_part(name: str) -> str:
-    """The package of app/domain that a module belongs to; modules beside them are the base."""
+    """Return the package of app/domain that a module belongs to; other modules are the base."""
     part = [*name.split("."), ""][2]
     return part if part in LEVELS else "base"
 
 
 def points_up(path: str, name: str) -> bool:
-    """Whether a module of the domain imports a package that is not below its own."""
+    """Return whether a module of the domain imports a package that is not below its own."""
     if not (path.startswith("app/domain/") and under(name, {"app.domain"})):
         return False
     mine, other = domain_part(path.removesuffix(".py").replace("/", ".")), domain_part(name)
@@ -165,7 +165,7 @@ def points_up(path: str, name: str) -> bool:
 
 @cache
 def exported(package: str) -> frozenset[str]:
-    """The modules and names of a package of the domain that others may import."""
+    """Return the modules and names of a domain package that others may import."""
     tree = ast.parse((ROOT / "app/domain" / package / "__init__.py").read_text("utf-8"))
     return frozenset(
         name
@@ -176,7 +176,7 @@ def exported(package: str) -> frozenset[str]:
 
 
 def is_internal(path: str, name: str) -> bool:
-    """Whether another package imports what a package of the domain does not list in `__all__`."""
+    """Return whether another package imports a name that a domain package does not export."""
     package, part = [*name.split("."), "", "", ""][2:4]
     if not under(name, {"app.domain"}) or not (ROOT / "app/domain" / package).is_dir():
         return False
@@ -262,7 +262,7 @@ def test_every_package_of_the_domain_has_its_level() -> None:
         ("jobs/x.py", "import flask"),
     ],
 )
-def test_a_wrong_import_is_seen(path: str, source: str) -> None:
+def test_a_forbidden_import_is_found(path: str, source: str) -> None:
     assert wrong_imports(path, source)
 
 
@@ -277,7 +277,7 @@ def test_a_wrong_import_is_seen(path: str, source: str) -> None:
         ("jobs/x.py", "from app.domain.crosscheck import site_log"),
     ],
 )
-def test_a_right_import_is_none(path: str, source: str) -> None:
+def test_an_allowed_import_is_not_reported(path: str, source: str) -> None:
     assert not wrong_imports(path, source)
 
 
@@ -287,7 +287,7 @@ SQL_CALLS = {"execute_sql", "executescript", "SQL", "RawQuery"}
 
 
 def sql_calls(source: str) -> list[str]:
-    """The places that write SQL or hand on what executes it."""
+    """Return the places that write SQL or pass on what executes it."""
     return [
         ast.unparse(node)
         for node in ast.walk(ast.parse(source))
@@ -311,7 +311,7 @@ def test_no_module_outside_of_the_models_writes_sql() -> None:
         "from app.models.base import db as d\nd.obj.execute_sql('SELECT 1')",
     ],
 )
-def test_sql_outside_of_the_models_is_seen(source: str) -> None:
+def test_sql_outside_of_the_models_is_found(source: str) -> None:
     assert sql_calls(source)
 
 
@@ -324,7 +324,7 @@ MUTATORS = {
 
 
 def changes_at_import(source: str) -> list[str]:
-    """What a module does at import to names it imported from Aura.
+    """Return what a module changes at import in names that it imported from Aura.
 
     `__init_subclass__` counts as well: it runs when a module that declares a subclass is imported.
     """
@@ -354,7 +354,7 @@ def _run_at_import(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _changed(node: ast.AST) -> list[ast.expr]:
-    """The attributes and items that a statement sets, and the objects that it changes by a call."""
+    """Return the attributes and items that a statement sets, and the objects its calls change."""
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
         targets = node.targets
@@ -393,9 +393,9 @@ def test_importing_a_module_changes_no_other() -> None:
         "class Event:\n    def __init_subclass__(cls):\n        FACTS[cls.__name__] = 1",
     ],
 )
-def test_a_change_to_another_module_at_import_is_seen(source: str) -> None:
+def test_a_change_to_another_module_at_import_is_found(source: str) -> None:
     assert changes_at_import(source)
 
 
-def test_a_change_at_run_time_is_none() -> None:
+def test_a_change_at_run_time_is_not_reported() -> None:
     assert not changes_at_import("from app.models import audit\ndef f():\n    audit.FACTS = {}")

@@ -1,4 +1,4 @@
-"""The documentation keeps its form, and names only what exists."""
+"""The documentation has its required form, and every name in it exists."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def commands() -> set[str]:
 def typed_commands(text: str) -> set[str]:
     """Return the commands of `flask` in `text`: each that exists, or else its first two words."""
     typed = re.findall(r"\bflask(?: --app wsgi)? ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", text)
-    known = commands()
-    return {one if one in known else f"{one} {part}".strip() for one, part in typed}
+    existing = commands()
+    return {one if one in existing else f"{one} {part}".strip() for one, part in typed}
 
 
 def missing_targets(text: str) -> list[str]:
@@ -127,12 +127,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_file_in_our_folders_that_is_named_exists(page: Path) -> None:
+def test_every_named_file_in_our_folders_exists(page: Path) -> None:
     assert missing_files(page.read_text("utf-8"), below=OUR_FOLDERS) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_and_setting_that_is_named_exists(page: Path) -> None:
+def test_every_named_command_and_setting_exists(page: Path) -> None:
     text = page.read_text("utf-8")
     assert typed_commands(text) - commands() == set()
     assert missing_targets(text) == []
@@ -144,18 +144,18 @@ def test_every_command_is_on_a_page() -> None:
     assert commands() - typed == set()
 
 
-def test_the_table_of_settings_has_exactly_those_that_aura_reads() -> None:
+def test_the_settings_table_lists_exactly_what_aura_reads() -> None:
     table = OPERATIONS.split("\n## Settings\n")[1].split("\n## ")[0]
     cells = re.findall(r"^\| (`[^|]+) \|", table, flags=re.MULTILINE)
     assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == settings()
 
 
-def test_the_example_of_settings_names_only_what_is_read() -> None:
+def test_the_example_settings_file_has_only_known_settings() -> None:
     assert unknown_settings((ROOT / ".env.example").read_text("utf-8")) == set()
 
 
 @pytest.mark.parametrize("page", MAPS)
-def test_every_file_that_is_named_exists(page: str) -> None:
+def test_every_named_file_exists(page: str) -> None:
     assert missing_files((ROOT / page).read_text("utf-8")) == []
 
 

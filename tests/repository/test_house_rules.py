@@ -1,4 +1,4 @@
-"""The rules a slip against which would be a defect. Each check is shown a bad sample first."""
+"""Code rules that this test suite enforces. Each check also has a test with a bad sample."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SENTENCES = ROOT / "app/templates/audit/_sentences.html"
 PHP_PROTOCOL = ROOT / "wordpress-plugin/siteagent/includes/http/class-siteagent-http-signature.php"
 
 
-# ---- a module, a function and a view fit on few screens ----
+# ---- limits of length for modules, functions and views ----
 
 MAX_LINES = {"module": 400, "function": 50, "view": 25}
 VIEW_DECORATORS = ("bp.get(", "bp.post(", "bp.route(")
@@ -67,12 +67,12 @@ def test_nothing_is_longer_than_its_kind_may_be() -> None:
         ("@bp.get('/')\ndef f():\n", "    x = 1\n", 24),
     ],
 )
-def test_what_is_too_long_is_seen(head: str, line: str, most: int) -> None:
+def test_code_that_is_too_long_is_found(head: str, line: str, most: int) -> None:
     assert not too_long("app/x.py", head + line * most)
     assert too_long("app/x.py", head + line * (most + 1))
 
 
-# ---- a template fits on few screens, and a line of it on one ----
+# ---- limits of length for templates and their lines ----
 
 MAX_TEMPLATE_LINES, MAX_TEMPLATE_WIDTH = 120, 140
 WORDS = "one sentence for each code"
@@ -107,7 +107,7 @@ def test_no_line_of_a_template_is_too_long() -> None:
     assert found == {}
 
 
-def test_a_line_that_is_too_long_is_seen() -> None:
+def test_a_long_line_is_found() -> None:
     assert wide_lines("é" * 140 + "\n" + "é" * 141) == [2]
 
 
@@ -115,7 +115,7 @@ def test_a_line_that_is_too_long_is_seen() -> None:
 
 
 def imported_test_modules(source: str) -> set[str]:
-    """The test modules that this source imports, wherever in it."""
+    """Return the test modules that this source imports, at any place in it."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -143,7 +143,7 @@ def test_no_module_imports_a_test_module() -> None:
         "def late():\n    from tests.web import test_sign_in",
     ],
 )
-def test_importing_a_test_module_is_seen(source: str) -> None:
+def test_an_import_of_a_test_module_is_found(source: str) -> None:
     assert imported_test_modules(source)
 
 
@@ -151,7 +151,7 @@ def test_importing_a_test_module_is_seen(source: str) -> None:
 
 
 def pinned_examples(source: str) -> list[str]:
-    """The calls that name a number of examples whatever the profile."""
+    """Return the calls that fix a number of examples for every profile."""
     return [
         ast.unparse(node)
         for node in ast.walk(ast.parse(source))
@@ -169,7 +169,7 @@ def test_no_test_pins_its_number_of_examples() -> None:
     assert wrong == []
 
 
-def test_a_pinned_number_of_examples_is_seen() -> None:
+def test_a_pinned_number_of_examples_is_found() -> None:
     assert pinned_examples("@settings(max_examples=2000)\ndef test_x(): ...")
     assert not pinned_examples("@examples(quick=20, thorough=200)\ndef test_x(): ...")
 
@@ -208,7 +208,7 @@ def test_only_the_configuration_reads_the_environment() -> None:
         "from os import environ as environment",
     ],
 )
-def test_reading_the_environment_is_seen(source: str) -> None:
+def test_reading_the_environment_is_found(source: str) -> None:
     assert reads_environment(source)
 
 
@@ -221,12 +221,12 @@ PEEWEE_WRITES = {
 }  # fmt: skip
 # How app/models/statements.py runs a SELECT.
 COMPOSED_READS = {"read_row", "read_rows"}
-# Also what lists, dicts and texts can do, so these count only where a model is asked.
+# Lists, dicts and strings have these methods too, so they count only on a model.
 AMBIGUOUS = {"delete"} | {name for kind in (list, dict, set, str) for name in dir(kind)}
 
 
 def writing_calls(tree: ast.AST, verbs: set[str], models: set[str]) -> list[str]:
-    """The calls in `tree` of one of these verbs; an ambiguous one counts on a model only."""
+    """Return the calls in `tree` of these methods; an ambiguous one counts on a model only."""
     found = []
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
@@ -240,7 +240,7 @@ def writing_calls(tree: ast.AST, verbs: set[str], models: set[str]) -> list[str]
 
 @cache
 def model_writers() -> set[str]:
-    """The methods of our models that write, by what they call; also those that call such a one."""
+    """Return the methods of models that write, directly or through another method."""
     trees = [ast.parse(path.read_text("utf-8")) for path in ROOT.glob("app/models/*.py")]
     classes = {node.name for tree in trees for node in ast.walk(tree) if type(node) is ast.ClassDef}
     functions = [
@@ -297,11 +297,11 @@ def test_views_never_write_a_model() -> None:
         "db.execute_sql('DELETE FROM site')",
     ],
 )
-def test_a_write_in_a_view_is_seen(line: str) -> None:
+def test_a_write_in_a_view_is_found(line: str) -> None:
     assert model_writes(f"from app.models.sites import Client, Site\n{line}")
 
 
-def test_calling_the_domain_is_no_write() -> None:
+def test_a_call_of_the_domain_is_not_a_write() -> None:
     assert not model_writes("from app.domain import sessions\nsessions.end(1, by=me())")
 
 
@@ -312,7 +312,7 @@ def unguarded(views: dict[str, Callable[..., object]], endpoints: set[str]) -> s
     return {name for name in endpoints if not hasattr(views[name], "verb")} - OPEN
 
 
-def test_every_route_that_changes_something_is_guarded_or_listed_as_open(database: Config) -> None:
+def test_every_writing_route_is_guarded_or_listed_as_open(database: Config) -> None:
     app = create_app(database)
     unsafe = {
         rule.endpoint
@@ -324,7 +324,7 @@ def test_every_route_that_changes_something_is_guarded_or_listed_as_open(databas
     db.close()
 
 
-def test_an_unguarded_route_is_seen() -> None:
+def test_an_unguarded_route_is_found() -> None:
     assert unguarded({"sites.burn": lambda: None}, {"sites.burn"}) == {"sites.burn"}
 
 
@@ -335,11 +335,11 @@ def sentences(template: str) -> set[str]:
     return set(re.findall(r"\{% macro (\w+)\(f, who\) -?%\}", template))
 
 
-def test_every_declared_event_has_a_sentence_and_no_sentence_lacks_its_event() -> None:
+def test_events_and_sentences_match() -> None:
     assert sentences(SENTENCES.read_text("utf-8")) == set(REGISTRY)
 
 
-def test_a_missing_sentence_is_seen() -> None:
+def test_a_missing_sentence_is_found() -> None:
     text = SENTENCES.read_text("utf-8").replace("macro signed_in(", "macro signed_on(")
     assert sentences(text) ^ set(REGISTRY) == {"signed_in", "signed_on"}
 
@@ -366,10 +366,10 @@ def php_codes(source: str) -> list[str]:
     return re.findall(r"'([a-z_]+)'", source.split("const CODES = array(", 1)[1].split(")", 1)[0])
 
 
-def test_both_twins_know_the_same_error_codes() -> None:
+def test_aura_and_siteagent_have_the_same_error_codes() -> None:
     assert php_codes(PHP_PROTOCOL.read_text("utf-8")) == list(CODES)
 
 
-def test_a_code_only_one_twin_knows_is_seen() -> None:
+def test_an_error_code_of_only_one_program_is_found() -> None:
     source = PHP_PROTOCOL.read_text("utf-8").replace("'replayed',", "'replayed_twice',", 1)
     assert php_codes(source) != list(CODES)

@@ -19,22 +19,22 @@ def functions_in(path: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", sorted({path for path, _ in NAMED}))
-def test_every_test_that_is_named_exists(path: str) -> None:
+def test_every_named_test_exists(path: str) -> None:
     named = {name for file, name in NAMED if file == path}
     assert named - functions_in(path) == set()
     assert all(name.startswith("test_") for name in named)
 
 
-def test_every_attack_is_played() -> None:
+def test_every_attack_has_a_test() -> None:
     assert all(attack.tests for attacks in SECTIONS.values() for attack in attacks)
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("tests/plugin/test_misuse_*.py")))
-def test_every_test_of_misuse_is_named(path: Path) -> None:
+def test_every_misuse_test_is_listed(path: Path) -> None:
     file = path.relative_to(ROOT).as_posix()
     attack_tests = {name for name in functions_in(file) if name.startswith("test_")}
     assert attack_tests - {name for where, name in NAMED if where == file} == set()
 
 
-def test_the_page_is_the_list() -> None:
+def test_the_page_matches_the_list() -> None:
     assert (ROOT / "docs/MISUSE.md").read_text("utf-8") == page()

@@ -130,7 +130,7 @@ def test_every_set_has_files(name: str) -> None:
 
 
 @pytest.mark.parametrize("word", FORBIDDEN)
-def test_each_word_is_found_in_a_sentence(word: str) -> None:
+def test_each_forbidden_word_is_found_in_a_sentence(word: str) -> None:
     assert forbidden_words(f"It is {word.capitalize()}, so\nto say.") == [word]
 
 
@@ -163,7 +163,7 @@ def test_parts_of_words_are_not_found() -> None:
         ),
     ],
 )
-def test_only_what_people_read_counts(
+def test_only_visible_text_is_checked(
     text_of: Callable[[str], str], source: str, words: list[str]
 ) -> None:
     assert forbidden_words(text_of(source)) == words

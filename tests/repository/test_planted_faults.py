@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_the_line_to_change_is_in_its_file_once(fault: Fault) -> None:
+def test_the_line_to_change_occurs_once_in_its_file(fault: Fault) -> None:
     assert (ROOT / fault.path).read_text("utf-8").count(fault.before) == 1
     assert fault.after != fault.before
 

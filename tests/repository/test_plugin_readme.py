@@ -33,11 +33,11 @@ def documented(readme: str) -> set[str]:
     return {re.sub(r"^wp-content/(?:mu-plugins/)?|[-_]…(?:\.php)?$|/$", "", name) for name in names}
 
 
-def test_the_readme_names_everything_that_is_stored() -> None:
+def test_the_readme_lists_all_stored_data() -> None:
     assert documented(README) == stored(SOURCES)
 
 
-def test_what_the_readme_lacks_is_found() -> None:
+def test_missing_names_in_the_readme_are_found() -> None:
     source = """
     const OPTIONS = array( 'siteagent', 'siteagent_new' );
     const TRANSIENTS = array(
@@ -50,7 +50,7 @@ def test_what_the_readme_lacks_is_found() -> None:
     assert documented(f"{readme}\n\n== Changelog ==") == {"siteagent", "a"}
 
 
-def test_the_first_page_names_the_versions_that_siteagent_needs() -> None:
+def test_the_main_readme_names_the_required_versions() -> None:
     header = (PLUGIN / "siteagent.php").read_text("utf-8")
     needed = re.findall(r"^ \* Requires (?:at least|PHP): +(\S+)$", header, flags=re.MULTILINE)
     first_page = " ".join((ROOT / "README.md").read_text("utf-8").split())

@@ -108,7 +108,7 @@ def test_every_pragma_names_its_rules_and_a_reason() -> None:
     assert wrong == []
 
 
-def test_there_are_exactly_the_pragmas_that_are_listed() -> None:
+def test_the_number_of_pragmas_matches_the_list() -> None:
     found = Counter(f"{one.tool} {rule}" for one in all_pragmas() for rule in one.rules)
     assert found == ALLOWED
 
@@ -128,7 +128,7 @@ def test_there_are_exactly_the_pragmas_that_are_listed() -> None:
         ("a.php", "/** @phpstan-ignore-next-line */"),
     ],
 )
-def test_a_pragma_without_a_rule_or_a_reason_is_seen(name: str, line: str) -> None:
+def test_a_pragma_without_a_rule_or_a_reason_is_found(name: str, line: str) -> None:
     (found,) = pragmas_in(name, line)
     assert not found.rules or not found.reason
 
@@ -147,5 +147,5 @@ def test_rules_and_reason_are_read(name: str, line: str, rules: tuple[str, ...])
     assert len(found.reason) > 8
 
 
-def test_a_string_that_looks_like_a_pragma_is_none() -> None:
+def test_a_string_that_looks_like_a_pragma_is_ignored() -> None:
     assert list(pragmas_in("a.py", "x = 'a  # noqa'")) == []

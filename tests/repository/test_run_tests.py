@@ -19,11 +19,13 @@ def ends_with(status: int, *, says: str = "", after_s: float = 0) -> list[str]:
 @pytest.mark.parametrize(
     ("prepared", "tested", "status"), [(0, 0, 0), (0, 1, 1), (0, 5, 5), (3, 0, 1), (3, 2, 2)]
 )
-def test_a_run_succeeds_only_where_both_succeed(prepared: int, tested: int, status: int) -> None:
+def test_a_run_succeeds_only_if_both_commands_succeed(
+    prepared: int, tested: int, status: int
+) -> None:
     assert run(ends_with(prepared), ends_with(tested)) == status
 
 
-def test_why_preparing_failed_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_reason_of_a_failed_preparation_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(ends_with(1, says="no route to host"), ends_with(0)) == 1
     assert "no route to host" in capsys.readouterr().err
 

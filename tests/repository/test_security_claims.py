@@ -32,7 +32,7 @@ def rows_without_a_test(text: str) -> list[str]:
     return [row for row in claims if not TEST.search(row)]
 
 
-def test_every_test_that_is_named_exists() -> None:
+def test_every_named_test_exists() -> None:
     assert missing_tests(PAGE) == []
 
 
@@ -44,11 +44,11 @@ def test_every_row_names_a_test() -> None:
 @pytest.mark.parametrize(
     "claim", ["| x | `tests/test_nothing.py` |", "| x | `tests/unit/test_keys.py::test_nothing` |"]
 )
-def test_a_test_that_does_not_exist_is_seen(claim: str) -> None:
+def test_a_missing_test_is_found(claim: str) -> None:
     assert missing_tests(claim)
 
 
-def test_a_claim_without_a_test_is_seen() -> None:
+def test_a_claim_without_a_test_is_found() -> None:
     assert rows_without_a_test("| threat | protection |\n| thieves | none |") == [
         "| thieves | none |"
     ]

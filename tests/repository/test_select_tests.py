@@ -52,7 +52,7 @@ def collected(*options: str) -> list[str]:
     return [line for line in done.stdout.splitlines() if "::" in line]
 
 
-def test_nightly_tests_run_when_all_are_asked_for_and_otherwise_not() -> None:
+def test_nightly_tests_run_only_with_all() -> None:
     usual, everything = collected(), collected("--all")
     assert set(usual) < set(everything)
     rigs = {one.rpartition("[")[2] for one in usual if "test_the_server_is" in one}
@@ -60,7 +60,7 @@ def test_nightly_tests_run_when_all_are_asked_for_and_otherwise_not() -> None:
     assert len([one for one in everything if "test_the_server_is" in one]) > 3
 
 
-def test_on_the_oldest_wordpress_a_run_makes_the_smoke_tests_alone() -> None:
+def test_only_smoke_tests_run_on_the_oldest_wordpress() -> None:
     oldest = [one for one in collected() if "[oldest" in one]
     assert oldest
     assert {one.partition("::")[0] for one in oldest} == {"tests/plugin/test_gate.py"}
@@ -68,7 +68,7 @@ def test_on_the_oldest_wordpress_a_run_makes_the_smoke_tests_alone() -> None:
     assert "tests/plugin/test_uninstall.py" in {one.partition("::")[0] for one in more}
 
 
-def test_tests_on_the_same_wordpress_share_a_worker_and_so_do_those_of_a_file() -> None:
+def test_tests_of_one_wordpress_or_file_share_a_worker() -> None:
     items = [
         Item("tests/plugin/test_gate.py", wp="newest"),
         Item("tests/plugin/test_words.py", wp="newest"),
@@ -121,21 +121,21 @@ def test_the_makefile_keeps_groups_together() -> None:
     assert f"WORKERS := -n 4 {' '.join(DISTRIBUTION)}" in (ROOT / "Makefile").read_text("utf-8")
 
 
-def test_a_group_that_a_test_names_itself_is_kept() -> None:
+def test_an_explicit_group_is_kept() -> None:
     item = Item("tests/domain/test_tags.py")
     item.add_marker(pytest.mark.xdist_group("of its own"))
     selection.group_by_worker([item])
     assert item.group == "of its own"
 
 
-def test_files_do_not_name_the_tests_that_they_are_given_to() -> None:
+def test_a_parameter_of_bytes_does_not_name_the_test() -> None:
     assert selection.name_of_parameter(b"x" * 80) == "80 bytes"
     assert selection.name_of_parameter(b"GIF89a/*") is None
     assert selection.name_of_parameter("x" * 80) is None
     assert selection.name_of_parameter("x" * 100_000) == "100000 characters"
 
 
-def test_what_needs_no_image_comes_first_and_the_slowest_group_before_the_quick_files() -> None:
+def test_tests_without_an_image_run_first_and_slow_groups_early() -> None:
     items = [
         Item("tests/domain/test_tags.py"),
         Item("tests/plugin/test_gate.py", wp="oldest"),
@@ -144,6 +144,6 @@ def test_what_needs_no_image_comes_first_and_the_slowest_group_before_the_quick_
         Item("tests/web/test_sign_in.py"),
         Item("tests/matrix/test_syntax.py"),
     ]
-    given = list(items)
+    original = list(items)
     selection.order(items)
-    assert [given.index(one) for one in items] == [4, 5, 3, 1, 2, 0]
+    assert [original.index(one) for one in items] == [4, 5, 3, 1, 2, 0]

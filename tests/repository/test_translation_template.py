@@ -24,7 +24,7 @@ def make_pot(plugin: Path, target: Path) -> str:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the plugin and its script, to change."""
+    """Return a copy of the plugin and its script for changes."""
     shutil.copytree(WORDPRESS_PLUGIN / "siteagent", tmp_path / "siteagent")
     shutil.copy(WORDPRESS_PLUGIN / "make-pot", tmp_path)
     return tmp_path

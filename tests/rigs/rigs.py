@@ -9,7 +9,7 @@
     rigs.stop()
 
 SERVERS serve the site itself. FRONTS are what can stand before it, all at one address:
-"proxy" passes everything on, "off" is a port on which nobody listens, and the others spoil
+"proxy" passes everything on, "off" is a closed port, and the others change
 something; each has a file in servers/proxies/, with a line that says what it does. "folder"
 is a second honest proxy, with an address of its own: the site in a folder of its host.
 Everything compresses what a client takes compressed. The site is the same in all rigs and
@@ -49,7 +49,7 @@ rig-php-fpm --fpm-config /etc/rigs/php-fpm.conf --daemonize
 nginx -c /etc/rigs/nginx.conf
 apache2 -f /etc/rigs/apache.conf -k start
 """
-# The old front has to be gone, or it may answer what is meant for the new one.
+# Wait until the old front is gone, or it may answer requests for the new one.
 _TURN = """
 if [ -f /run/rigs/front.pid ]; then
     kill -QUIT "$(cat /run/rigs/front.pid)"
@@ -66,28 +66,28 @@ _ACCEPT = "$p = siteagent()->pairing(); $p->accept($p->read_token(%s), true, 'us
 
 @dataclass(frozen=True)
 class Rig:
-    """One way to reach the site, for as long as the site lives there."""
+    """One way to reach the site, while the site has this address."""
 
     url: str
     site: WordPress
 
     def evaluate(self, code: str) -> Any:
-        """The value that PHP `code` returns inside WordPress."""
+        """Return the value that PHP `code` returns inside WordPress."""
         return _evaluate(self.site, self.url, code)
 
     def accept(self, token_text: str) -> None:
-        """What an administrator does who pastes this token and agrees, in the place of
+        """Pair as an administrator who pastes this token and agrees, in place of
         whichever connection there was."""
         self.evaluate(_ACCEPT % json.dumps(token_text))
 
     def pair(self) -> Paired:
-        """A dashboard's connection with the site, through the rig as it is now."""
+        """Return a dashboard's connection with the site, through the current rig."""
         token = new_token(self.url)
         self.accept(token.text())
         return pair(token)
 
     def turn(self, front: str) -> None:
-        """From now on `front` stands at this address, with an empty cache; the site stays
+        """Put `front` at this address, with an empty cache; the site stays
         where it is. Only for rigs in FRONTS."""
         assert front in FRONTS, front
         _turn(self.site, front)
@@ -95,14 +95,14 @@ class Rig:
 
 @dataclass(frozen=True)
 class Rigs:
-    """A site with every server and front on a port of its own."""
+    """A site with every server and front on its own port."""
 
     site: WordPress
     ports: dict[str, int]
 
     @classmethod
     def start(cls) -> Self:
-        """A fresh site; building its image first may take minutes."""
+        """Start a fresh site; building its image first may take minutes."""
         site = WordPress.start(image=rigs_image())
         try:
             names = ("front", *SERVERS[1:])
@@ -145,7 +145,7 @@ def _evaluate(site: WordPress, url: str, code: str) -> Any:
 
 
 def _configuration(root: str, ports: dict[str, int]) -> bytes:
-    """Everything in servers/ as an archive, with the ports filled in."""
+    """Return the files of servers/ as an archive, with the ports filled in."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in sorted(_SERVED_FROM.rglob("*.*")):

@@ -1,5 +1,4 @@
-"""The connection test before real servers: each thing that stands before a real site, by its
-name."""
+"""The connection test with real servers: each obstacle before a real site is named."""
 
 from __future__ import annotations
 
@@ -103,7 +102,7 @@ def test_every_front_is_named() -> None:
 
 
 @pytest.mark.parametrize("front", NAMED)
-def test_what_stands_before_a_paired_site(
+def test_an_obstacle_before_a_paired_site_is_named(
     rig: Rig, bakery: Site, config: Config, front: str
 ) -> None:
     rig.turn(front)
@@ -118,7 +117,7 @@ def test_what_stands_before_a_paired_site(
 
 
 @pytest.mark.parametrize("front", [front for front in NAMED if front not in FORGETFUL])
-def test_what_stands_before_a_strangers_site(rig: Rig, config: Config, front: str) -> None:
+def test_an_obstacle_before_an_unpaired_site_is_named(rig: Rig, config: Config, front: str) -> None:
     rig.turn(front)
     named = NAMED[front][1]
     found = looked_at(rig, config)
@@ -128,14 +127,12 @@ def test_what_stands_before_a_strangers_site(rig: Rig, config: Config, front: st
         assert_blocked_by(found, named)
 
 
-def test_compression_is_seen_on_the_index_before_pairing(rig: Rig, config: Config) -> None:
+def test_compression_is_found_on_the_index_before_pairing(rig: Rig, config: Config) -> None:
     rig.turn("compressor")
     assert check(looked_at(rig, config), "body") == (WARN, "encoded_reply")
 
 
-def test_a_cache_that_kept_answers_is_named_to_strangers_too(
-    rig: Rig, bakery: Site, config: Config
-) -> None:
+def test_a_cache_is_named_before_pairing_too(rig: Rig, bakery: Site, config: Config) -> None:
     rig.turn("stale-reply")
     assert diagnosed(bakery, config).blocker.name == "report"
     found = looked_at(rig, config)
@@ -143,10 +140,8 @@ def test_a_cache_that_kept_answers_is_named_to_strangers_too(
     assert check(found, "plain") == (OK, "answers")
 
 
-def test_a_page_in_the_place_of_an_answer_is_a_caches(
-    rig: Rig, bakery: Site, config: Config
-) -> None:
-    """Its path alone finds the front page, so the address with a query is in danger."""
+def test_a_page_in_place_of_a_reply_is_from_a_cache(rig: Rig, bakery: Site, config: Config) -> None:
+    """The cache ignores the query, so the address with a query gets the front page."""
     rig.turn("stale-page")
     assert "Harbour Bakery" in requests.get(rig.url, timeout=30).text
     found = diagnosed(bakery, config)
@@ -155,9 +150,7 @@ def test_a_page_in_the_place_of_an_answer_is_a_caches(
     assert check(found, "pretty") == (OK, "answers")
 
 
-def test_through_the_honest_proxy_everything_is_well(
-    rig: Rig, bakery: Site, config: Config
-) -> None:
+def test_a_site_behind_an_honest_proxy_is_healthy(rig: Rig, bakery: Site, config: Config) -> None:
     found = diagnosed(bakery, config)
     assert found.verdict == HEALTHY
     assert {one.verdict for one in found.checks if one.name != "tls"} == {OK}
@@ -165,7 +158,7 @@ def test_through_the_honest_proxy_everything_is_well(
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_every_server_is_well_before_and_after_pairing(
+def test_a_site_on_every_server_is_healthy(
     rigs: Rigs, server: str, ana: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
     with rigs.at(server) as here:
@@ -177,7 +170,7 @@ def test_every_server_is_well_before_and_after_pairing(
     assert {one.verdict for one in found.checks if one.name != "tls"} == {OK}
 
 
-def test_a_site_in_a_folder_of_its_host_is_well(
+def test_a_site_in_a_folder_is_healthy(
     rigs: Rigs, ana: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
     with rigs.at("folder") as here:
@@ -221,7 +214,7 @@ def must_use(apache: Rig) -> Iterator[Callable[[str], None]]:
     docker("exec", apache.site.container, "rm", "-f", path)
 
 
-def test_what_php_prints_before_the_answer_is_named_with_file_and_line(
+def test_output_before_the_reply_is_named_with_file_and_line(
     apache: Rig, must_use: Callable[[str], None], ana: Actor, config: Config, jobs: RecordingQueue
 ) -> None:
     site = paired_at(apache, ana, config)
@@ -230,11 +223,11 @@ def test_what_php_prints_before_the_answer_is_named_with_file_and_line(
         assert_blocked_by(found, ("output", "output_before"))
         assert found.blocker is not None
         assert found.blocker.evidence["printed_by"] == "mu-plugins/diagnose-test.php:3"
-    must_use("<?php // mended")
+    must_use("<?php // fixed")
     found = diagnosed(site, config)
     assert (found.verdict, check(found, "output")) == (HEALTHY, (WARN, "output_seen"))
-    told = next(one for one in found.checks if one.name == "output").evidence["printed_by"]
-    assert str(told).startswith("diagnose-test.php:")
+    file_and_line = next(one for one in found.checks if one.name == "output").evidence["printed_by"]
+    assert str(file_and_line).startswith("diagnose-test.php:")
 
 
 def test_a_rest_api_that_is_closed_to_visitors_does_not_keep_aura_away(
@@ -258,7 +251,7 @@ def test_plain_permalinks_do_not_keep_aura_away(
     assert check(found, "rest_index") == (OK, "index_lists")
 
 
-def test_a_site_without_siteagent_is_told_so(apache: Rig, config: Config) -> None:
+def test_a_missing_siteagent_is_reported(apache: Rig, config: Config) -> None:
     plugin = "'siteagent/siteagent.php'"
     admin = "require_once ABSPATH . 'wp-admin/includes/plugin.php';"
     apache.evaluate(f"{admin} deactivate_plugins({plugin});")
@@ -268,7 +261,7 @@ def test_a_site_without_siteagent_is_told_so(apache: Rig, config: Config) -> Non
     assert looked_at(apache, config).verdict == ANSWERS
 
 
-def test_a_site_that_dies_is_told_so(
+def test_a_fatal_error_is_reported(
     apache: Rig, must_use: Callable[[str], None], config: Config
 ) -> None:
     must_use("<?php http_response_code(500); exit('Error establishing a database connection');")

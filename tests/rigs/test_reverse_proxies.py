@@ -1,4 +1,4 @@
-"""What stands before a site and spoils its answers is named; nothing else is learned from it."""
+"""Proxies that change a site's replies are named, and nothing is stored from their replies."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ NAMED: dict[str, tuple[ErrorCode, dict[str, str | int]]] = {
         {"detail": "replayed: the reply answers another request"},
     ),
 }
-# A cache by path spoils one address of several, so it has tests of its own.
-SPOILT = tuple(one for one in FRONTS if one not in (*HONEST, "stale-page"))
+# A cache by path affects one of several addresses, so it has its own tests.
+DISTURBING = tuple(one for one in FRONTS if one not in (*HONEST, "stale-page"))
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +78,8 @@ def read(site: Site, config: Config) -> Sync:
     return Sync.get_by_id(sync.id)
 
 
-def known(site: Site) -> list[Any]:
-    """Everything stored of what the site said of itself."""
+def stored_data(site: Site) -> list[Any]:
+    """Return all stored data of the site."""
     kept = [Report.select().where(Report.site == site), Component.for_site(site)]
     facts = [
         site.state,
@@ -92,27 +92,27 @@ def known(site: Site) -> list[Any]:
     return [facts, *([row.__data__ for row in rows] for rows in kept)]
 
 
-def test_every_front_has_a_name_for_what_it_does() -> None:
-    assert sorted(NAMED) == sorted(SPOILT)
+def test_every_proxy_has_an_error_name() -> None:
+    assert sorted(NAMED) == sorted(DISTURBING)
 
 
-@pytest.mark.parametrize("front", SPOILT)
-def test_a_spoilt_answer_is_named_and_changes_nothing_that_is_known(
+@pytest.mark.parametrize("front", DISTURBING)
+def test_a_changed_reply_is_named_and_not_stored(
     rig: Rig, bakery: Site, config: Config, front: str
 ) -> None:
     rig.turn(front)
     if front == "stale-reply":  # which is a good one the first time
         assert read(bakery, config).state == "done"
-    before = known(bakery)
+    before = stored_data(bakery)
     sync = read(bakery, config)
     error_code, evidence = NAMED[front]
     assert (sync.state, sync.error_code) == ("failed", error_code)
     assert evidence.items() <= sync.evidence.items()
-    assert known(bakery) == before
+    assert stored_data(bakery) == before
     assert bakery.connection != "healthy"
 
 
-def test_an_address_that_a_cache_took_over_is_left_for_one_that_answers(
+def test_a_cached_address_is_replaced_by_a_working_one(
     rig: Rig, bakery: Site, config: Config
 ) -> None:
     taken = f"{rig.url}/?rest_route=/siteagent/v1/rpc"
@@ -133,7 +133,7 @@ def test_an_address_that_a_cache_took_over_is_left_for_one_that_answers(
     assert bakery.endpoint == f"{rig.url}/wp-json/siteagent/v1/rpc"
 
 
-def test_once_the_front_is_gone_the_site_is_healthy_again(
+def test_the_site_is_healthy_again_without_the_proxy(
     rig: Rig, bakery: Site, config: Config
 ) -> None:
     rig.turn("firewall")
@@ -143,8 +143,8 @@ def test_once_the_front_is_gone_the_site_is_healthy_again(
     assert (bakery.connection, bakery.error_code) == ("healthy", "")
 
 
-@pytest.mark.parametrize("front", [one for one in SPOILT if one != "stale-reply"])
-def test_behind_it_no_pairing_succeeds_and_the_token_says_why(
+@pytest.mark.parametrize("front", [one for one in DISTURBING if one != "stale-reply"])
+def test_no_pairing_succeeds_behind_a_changing_proxy(
     rig: Rig, ana: Actor, config: Config, jobs: RecordingQueue, front: str
 ) -> None:
     rig.turn("proxy")

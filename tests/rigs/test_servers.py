@@ -49,7 +49,7 @@ def at(paired: Paired, endpoint: str) -> Paired:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_ping_and_report_are_answered_at_every_address(rig: Rig, paired: Paired, path: str) -> None:
+def test_ping_and_report_work_at_every_address(rig: Rig, paired: Paired, path: str) -> None:
     here = at(paired, rig.url + path)
     assert here.ask("ping").document["ok"] is True
     first = here.ask("report", have=None).document
@@ -74,20 +74,20 @@ def test_a_precise_refusal_keeps_its_status_and_signature(
     assert refused.value.evidence["code"] == "invalid_arguments"
 
 
-def test_a_stranger_gets_the_plugins_own_refusal(rig: Rig, paired: Paired) -> None:
+def test_an_unsigned_request_gets_the_plugins_refusal(rig: Rig, paired: Paired) -> None:
     with pytest.raises(CallError) as refused:
         replace(paired, channel=replace(paired.channel, send_key=b"x" * 32)).ask("ping")
     assert refused.value.error_code is ErrorCode.unauthorized
 
 
-def test_a_big_request_arrives_whole(rig: Rig, paired: Paired) -> None:
+def test_a_large_request_arrives_completely(rig: Rig, paired: Paired) -> None:
     with pytest.raises(CallError) as refused:
         paired.ask("ping", padding="x" * 60_000)
     assert refused.value.evidence["code"] == "invalid_arguments"
 
 
-def test_everything_is_compressed_for_whoever_asks_for_it(rig: Rig, paired: Paired) -> None:
-    """Which is why nobody may ask for it: the digest is of other bytes than those sent."""
+def test_every_server_compresses_on_request(rig: Rig, paired: Paired) -> None:
+    """Aura must not request compression, because the digest is of the uncompressed bytes."""
     page = requests.get(f"{rig.url}/wp-json/", timeout=30)
     assert page.headers["Content-Encoding"] == "gzip"
     sent = protocol.sign_request(
@@ -104,8 +104,8 @@ def test_everything_is_compressed_for_whoever_asks_for_it(rig: Rig, paired: Pair
     assert protocol.is_signed(answer.headers)
 
 
-def test_the_server_is_the_one_it_is_called_after(rig: Rig, name: str) -> None:
-    told = requests.get(
+def test_each_server_has_the_software_of_its_name(rig: Rig, name: str) -> None:
+    response = requests.get(
         f"{rig.url}/wp-json/rigs/v1/told", headers={"Authorization": "Basic x"}, timeout=30
     ).json()
     ways = {
@@ -116,6 +116,6 @@ def test_the_server_is_the_one_it_is_called_after(rig: Rig, name: str) -> None:
         "proxy": ("Apache", "apache2handler"),
         "folder": ("Apache", "apache2handler"),
     }
-    assert (told["server"][: len(ways[name][0])], told["interface"]) == ways[name]
+    assert (response["server"][: len(ways[name][0])], response["interface"]) == ways[name]
     # A proxy renames the site.
-    assert told["host"] == ("wordpress" if name in HONEST else rig.url.removeprefix("http://"))
+    assert response["host"] == ("wordpress" if name in HONEST else rig.url.removeprefix("http://"))

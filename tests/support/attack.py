@@ -1,4 +1,4 @@
-"""Define one row of the list of attacks (tests/support/misuse.py)."""
+"""One row of the list of attacks (tests/support/misuse.py)."""
 
 from __future__ import annotations
 

@@ -35,8 +35,10 @@ def fill(count: int) -> None:
 
 
 def fill_with_failed_syncs(site: Site, syncs: int, until: datetime, days: int = 365) -> None:
-    """Leave what so many failed syncs leave, spread over `days`: two entries each, and the counts
-    of each day. Written past the domain, which would take minutes."""
+    """Add two entries for each failed sync, spread over `days`, and the counts of each day.
+
+    Writes to the tables directly, because the domain functions would take minutes.
+    """
     seq, prev = AuditEntry.end() or (0, "")
     every = timedelta(days=days) / syncs
     events: list[tuple[str, dict[str, Any]]] = [

@@ -1,4 +1,4 @@
-"""Made-up exports of an audit log, true to docs/AUDIT.md and made without the product."""
+"""Made-up exports of an audit log, built from docs/AUDIT.md without Aura's code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Files = dict[str, bytes]
 
 
 def entry(seq: int, *, client: int | None = None, site: int | None = None, **more: Any) -> Row:
-    """One entry of an audit log, without prev and hash."""
+    """Return an entry of an audit log, without prev and hash."""
     body = {
         "v": 1,
         "at": (START + timedelta(minutes=seq, microseconds=seq * 7)).isoformat(),
@@ -44,7 +44,7 @@ def entry(seq: int, *, client: int | None = None, site: int | None = None, **mor
 
 
 def call_row(number: int) -> list[Any]:
-    """The values of a row of the call log, as an export has them."""
+    """Return the values of a row of the call log, as an export has them."""
     at = (START + timedelta(seconds=number)).isoformat()
     return [number, at, number % 3 + 1, "report", f"nonce{number}", number * 7, "ok", number * 2]
 
@@ -54,7 +54,7 @@ def call_leaf(row: list[Any]) -> bytes:
 
 
 def summary(seq: int, rows: list[list[Any]], *, first: int, last: int, kept_from: int = 1) -> Row:
-    """An entry that commits to these calls."""
+    """Return an entry that commits to these calls."""
     made = entry(seq, is_private=False, event="call_log_summarized")
     root = merkle.Tree([call_leaf(row) for row in rows]).root().hex()
     made["body"]["facts"] = {
@@ -69,14 +69,14 @@ def summary(seq: int, rows: list[list[Any]], *, first: int, last: int, kept_from
 
 
 def hash_after(seq: int, before: bytes, body: bytes, log: str) -> bytes:
-    """The hash of an entry of the audit log, or of a site's log."""
+    """Return the hash of an entry of the audit log, or of a site's log."""
     if log == LOG:
         return chain_hash(seq, before, body)
     return site_log_hash(seq, before, sha256(body).digest())
 
 
 def chained(rows: list[Row], log: str = LOG, prev: bytes | None = None) -> list[Row]:
-    """The same rows, each with prev and hash, its body as text."""
+    """Return the rows with prev and hash, and each body as text."""
     before, done = prev or chain_genesis(log), []
     for row in rows:
         body = row["body"] if isinstance(row["body"], str) else canonical(row["body"]).decode()
@@ -87,7 +87,7 @@ def chained(rows: list[Row], log: str = LOG, prev: bytes | None = None) -> list[
 
 
 def checkpoint(seed: bytes, row: Row, log: str = LOG, root: bytes | None = None) -> dict[str, str]:
-    """Signed: `row` is the newest entry of `log`."""
+    """Return a signed checkpoint with `row` as the newest entry of `log`."""
     at = int(datetime.fromisoformat(json.loads(row["body"])["at"]).timestamp())
     document = {"v": 1, "log": log, "n": row["seq"], "hash": row["hash"], "at": at}
     body = canonical(document | ({} if root is None else {"root": root.hex()}))
@@ -100,7 +100,7 @@ def lines(rows: list[Row]) -> bytes:
 
 @dataclass
 class Made:
-    """An audit log, the site that watched it, and every key; `files()` is the export of it."""
+    """An audit log, a site with its checkpoints, and all keys; `files()` returns the export."""
 
     rows: list[Row]
     seed: bytes = field(default_factory=new_signing_key)
@@ -118,7 +118,7 @@ class Made:
         return [bytes.fromhex(row["hash"]) for row in self.rows]
 
     def checkpoint_of(self, n: int) -> dict[str, str]:
-        """The dashboard's checkpoint when the audit log had `n` entries."""
+        """Return the dashboard's checkpoint when the audit log had `n` entries."""
         root = merkle.Tree(self.leaves[:n]).root()
         return checkpoint(self.seed, self.rows[n - 1], self.log, root)
 
@@ -193,7 +193,7 @@ def site_head(site: str, **more: Any) -> Row:
 
 
 def sealed(files: Files, seed: bytes, covers: dict[str, Any], log: str = LOG) -> Files:
-    """The files with a manifest that fits them, signed with `seed`."""
+    """Return the files with their manifest, signed with `seed`."""
     inside = {name: raw for name, raw in files.items() if not name.startswith("manifest.")}
     manifest = canonical(
         {
@@ -217,7 +217,7 @@ def sealed(files: Files, seed: bytes, covers: dict[str, Any], log: str = LOG) ->
 
 
 def site_log(count: int, first: int = 1) -> list[Row]:
-    """A site's own log of that many entries, from `first` on."""
+    """Return a site's own log of this many entries, from number `first`."""
     rows = [
         {
             "seq": seq,
@@ -238,7 +238,7 @@ def site_log(count: int, first: int = 1) -> list[Row]:
 
 
 def small(**changes: Any) -> Made:
-    """Twelve entries about two clients, and a site that held three checkpoints of them."""
+    """Return twelve entries about two clients, with a site that holds three checkpoints."""
     rows = [
         entry(seq, client=1 + seq % 2, site=7 + seq % 2, is_private=seq != 9)
         for seq in range(1, 13)

@@ -1,4 +1,4 @@
-"""Looks with a browser at a site that a test plays."""
+"""Look with a browser at a simulated site."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 @dataclass(frozen=True)
 class Settings:
-    """The part of the configuration that a look with a browser needs."""
+    """The settings that a look with a browser needs."""
 
     chromium: Path | None
     var_dir: Path
@@ -64,5 +64,5 @@ def kill_browser(folder: Path) -> None:
 
 
 def whys(seen: Seen) -> set[str]:
-    """Return why a look showed nothing, at any width."""
+    """Return the reasons of a failed look, at any width."""
     return {console.why for console in seen.consoles}

@@ -18,8 +18,10 @@ _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 class Person(FlaskClient):
-    """A browser with somebody in front of it. `post` sends the token of a form that
-    was really served and says where the request began, as browsers do."""
+    """A test client that sends forms as a browser does.
+
+    `post` sends the token of a form that was served, and the header that names its origin.
+    """
 
     _token = ""
 
@@ -30,7 +32,7 @@ class Person(FlaskClient):
         return super().post(path, data=form, headers=headers, **more)
 
     def token(self) -> str:
-        """The token of this browser's forms, read from a page that has one."""
+        """Return the CSRF token of this browser, read from a page that has one."""
         if not self._token:
             page = self.get("/account")
             page = self.get("/sign-in") if page.status_code == 303 else page
@@ -38,7 +40,7 @@ class Person(FlaskClient):
         return self._token
 
     def forget_token(self) -> None:
-        """After signing in or out a browser gets new forms."""
+        """Forget the CSRF token, which changes at sign-in and sign-out."""
         self._token = ""
 
     def signs_in(self, email: str, password: str, **more: str) -> Any:
@@ -48,7 +50,7 @@ class Person(FlaskClient):
 
 
 def signed_in(app: Flask, actor: Actor, agent: str = "Firefox/150 (Linux)") -> Person:
-    """A browser that has a session, without the hashing that typing a password costs."""
+    """Return a signed-in browser, without hashing a password."""
     user = User.get_by_id(actor.id)
     opened = sessions.start_session(user, ClientInfo(actor.ip, agent), now=utcnow())
     person: Any = app.test_client()

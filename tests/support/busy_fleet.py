@@ -1,4 +1,4 @@
-"""Three paired sites, and what makes each job and each periodic task have work to do."""
+"""Three paired sites, and data that gives each job and periodic task work to do."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ LONG_AGO = timedelta(hours=4)
 
 @dataclass
 class Fleet:
-    """Paired sites that have reported, hours ago; `clock` is the time when they did."""
+    """Paired sites that were synced hours ago; `clock` is the time of the sync."""
 
     ana: Actor
     config: Config
@@ -132,7 +132,7 @@ class Fleet:
         ]  # fmt: skip
 
     def answers_to(self, site_id: int) -> dict[str, object]:
-        """The arguments that let a domain function call this site."""
+        """Return the arguments with which a domain function calls this site."""
         fake = self.sites[site_id]
         return {"config": self.config, "call": fake.call, "now": fake.clock}
 
@@ -158,7 +158,7 @@ class Fleet:
         self.clock.advance(hours=2)
         return Rollout.get()
 
-    # ---- what periodic tasks find ----
+    # ---- work for periodic tasks ----
 
     def let_syncs_be_due(self) -> None:
         Sync.delete().execute()
@@ -193,7 +193,7 @@ class Fleet:
         )
 
     def see_package(self) -> list[int]:
-        """Have every site name the same package of WordPress.org."""
+        """Have every site report the same package of WordPress.org."""
         for change in self.propose():
             changes = self.sites[change.site_id].changes
             changes.package, changes.package_path = pins_of(akismet()), PATH
@@ -249,7 +249,7 @@ class Fleet:
         return [email for email in queued if email is not None]
 
     def break_sites(self) -> None:
-        """Have Ana be about to hear that all sites are unreachable."""
+        """Prepare an e-mail to Ana that all sites are unreachable."""
         turn_email_on(self.ana, self.config, self.clock())
         chosen = Preferences(critical_now=True)
         preferences.change_preferences(chosen, by=self.ana, now=self.clock())
@@ -266,7 +266,7 @@ class Fleet:
         ]
 
     def break_watched_sites(self) -> None:
-        """Have a webhook be about to hear that all sites are unreachable."""
+        """Prepare a webhook message that all sites are unreachable."""
         add_endpoint(self.ana, self.config, self.clock())
         for site in self.rows():
             break_site(site, self.clock())
@@ -298,7 +298,7 @@ class Fleet:
         )
 
 
-# A periodic task: how its work comes about, and how much of it there is then.
+# A periodic task: how to create work for it, and how much that is.
 PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
     "notify_people": (Fleet.break_sites, 1),
     "recover_emails": (Fleet.queue_emails, COUNT),
@@ -331,7 +331,7 @@ PERIODIC: dict[str, tuple[Callable[[Fleet], object], int]] = {
 }
 
 
-# ---- what jobs do, for one site each; the state that each ends in ----
+# ---- jobs for one site each, with their final state ----
 
 
 def check_changes(fleet: Fleet) -> list[str]:
@@ -486,18 +486,18 @@ def recheck_sites(fleet: Fleet) -> list[str]:
 
 
 def sync_sites(fleet: Fleet) -> list[str]:
-    """As in a job of their own: at the same time, over one connection."""
+    """Run as in one job: at the same time, over one database connection."""
     fleet.lose_syncs()
-    asked = {sync.id: sync.site_id for sync in Sync.select()}
+    site_ids = {sync.id: sync.site_id for sync in Sync.select()}
     ended: list[str] = []
 
     def sync(sync_id: int, overlapping: Overlapping) -> None:
-        answers = fleet.answers_to(asked[sync_id])
-        answers["call"] = overlapping(fleet.sites[asked[sync_id]].call)
+        answers = fleet.answers_to(site_ids[sync_id])
+        answers["call"] = overlapping(fleet.sites[site_ids[sync_id]].call)
         ended.append(site_sync.run_sync(sync_id, **answers))
 
     use_database(fleet.config.database_url, is_shared=True)
-    Concurrently(sync).run(asked)
+    Concurrently(sync).run(site_ids)
     use_database(fleet.config.database_url)
     return ended
 
@@ -516,7 +516,7 @@ def verify_audit_logs(fleet: Fleet) -> list[str]:
 
 
 def check_front_pages(fleet: Fleet) -> list[str]:
-    """As in a job of their own: at the same time, over one connection."""
+    """Run as in one job: at the same time, over one database connection."""
     pages = FrontPages(fleet.clock)
     fleet.let_checks_be_due()
     fleet.clock.advance(minutes=5)

@@ -1,4 +1,4 @@
-"""Processes that write to a test's database all the time, as a web process and workers do."""
+"""Processes that continuously write to a test's database, as a web process and workers do."""
 
 from __future__ import annotations
 

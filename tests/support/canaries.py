@@ -66,7 +66,7 @@ class CanaryWorld(RolloutWorld):
             read_report(site, fake, config=self.config)
 
     def round(self) -> None:
-        """The schedule runs once, and after it the workers do all that it has queued."""
+        """Run the schedule once, then all jobs that it queued."""
         auto_update_rules.approve_due(self.config, self.clock())
         auto_update_rules.propose_due(self.clock())
         for change in list(Change.select().where(Change.state == CHECKING)):
@@ -77,10 +77,10 @@ class CanaryWorld(RolloutWorld):
         self.look_at_canaries()
 
     def look_at_canaries(self) -> list[str]:
-        """Workers look at the sites that the schedule has asked for."""
-        asked = [ids[0] for name, ids, _ in self.queue.jobs if name == "look_at_canary"]
+        """Look at the canaries that the schedule queued."""
+        queued_ids = [ids[0] for name, ids, _ in self.queue.jobs if name == "look_at_canary"]
         self.queue.jobs.clear()
-        return [self.look_at(change_id) for change_id in asked]
+        return [self.look_at(change_id) for change_id in queued_ids]
 
     def look_at(self, change_id: int) -> str:
         change = Change.get_by_id(change_id)
@@ -88,18 +88,18 @@ class CanaryWorld(RolloutWorld):
         return canary_looks.look_at_canary(change_id, config=self.config, look=look, now=self.clock)
 
     def pass_hours(self, hours: float) -> None:
-        """Time passes; at its end every site is synced, and the schedule runs twice."""
+        """Let time pass, then sync every site and run the schedule twice."""
         self.clock.now += timedelta(hours=hours)
         self.sync()
         self.round()
         self.round()
 
     def updated(self) -> str:
-        """The names of the sites that are updated."""
+        """Return the names of the updated sites."""
         found = Change.select(Change, Site).join(Site).where(Change.state == SUCCEEDED)
         return "".join(sorted(change.site.name for change in found))
 
     def held(self) -> tuple[str, str] | None:
-        """Why the rule waits on a site without the tag, and the site that it is about."""
+        """Return why the rule waits on a site without the tag, and the site it waits for."""
         wait: CanaryWait | None = Canaries(self.clock()).why_rule_waits(self.rule, (), RELEASE)
         return (wait.code, wait.site.name if wait.site else "") if wait else None

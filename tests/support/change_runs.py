@@ -1,4 +1,4 @@
-"""A step in the job of a change, and what it did on the site."""
+"""Run one step of the job of a change, and read its effect on the site."""
 
 from __future__ import annotations
 

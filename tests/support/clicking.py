@@ -26,7 +26,7 @@ class _Form:
 
 
 class _Page(HTMLParser):
-    """The links and the forms of a page; a checkbox is sent if it is checked."""
+    """Parse the links and forms of a page. Only a checked checkbox is sent."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -37,19 +37,21 @@ class _Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.forms.append(_Form(given.get("method", "get"), given.get("action", "")))
-        elif tag == "input" and self.forms and given.get("name"):
-            is_choice = given.get("type") in ("checkbox", "radio")
-            if not is_choice or "checked" in given:
-                self.forms[-1].values.append((given["name"], given.get("value", "")))
+            self.forms.append(_Form(attributes.get("method", "get"), attributes.get("action", "")))
+        elif tag == "input" and self.forms and attributes.get("name"):
+            is_choice = attributes.get("type") in ("checkbox", "radio")
+            if not is_choice or "checked" in attributes:
+                self.forms[-1].values.append((attributes["name"], attributes.get("value", "")))
         elif tag == "button" and self.forms:
             names = ("name", "value", "formaction")
-            self.forms[-1].buttons.append(_Button("", *(given.get(name, "") for name in names)))
+            self.forms[-1].buttons.append(
+                _Button("", *(attributes.get(name, "") for name in names))
+            )
             self._text = []
         elif tag == "a":
-            self._href, self._text = given.get("href", ""), []
+            self._href, self._text = attributes.get("href", ""), []
 
     def handle_data(self, data: str) -> None:
         if self._text is not None:

@@ -23,7 +23,7 @@ MONTHLY_REPORTS = ReportTerms(
 
 
 def no_pdf(*_: object) -> bytes:
-    """In the place of a PDF, which takes time to make."""
+    """Replace the making of a PDF, which takes long."""
     return b"%PDF-1.7 as approved"
 
 
@@ -36,7 +36,7 @@ def make_due(client: Client, by: Actor, now: datetime, **changes: Any) -> None:
 
 
 def prepare(config: Config, now: datetime) -> list[SentReport]:
-    """Let the schedule and its jobs run; return all reports with their clients."""
+    """Run the schedule and its jobs; return all reports with their clients."""
     preparing.prepare_due(config, now)
     for report_id in SentReport.unprepared(now):
         preparing.prepare_report(report_id, config=config, render=render_report, now=lambda: now)

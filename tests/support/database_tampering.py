@@ -1,4 +1,4 @@
-"""What the owner of a database can do to the audit log in it, guards or no guards."""
+"""Change the audit log as the owner of the database can, past its triggers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from app.models.base import db, is_postgres
 
 
 def without_guards() -> None:
-    """As somebody who owns the database does it."""
+    """Remove the triggers, as the owner of the database can."""
     if is_postgres():
         for table in ("audit", "audit_detail"):
             db.execute_sql(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
@@ -19,20 +19,20 @@ def without_guards() -> None:
 
 
 def keep_columns() -> None:
-    """Put a SQLite table that keeps the columns in the place of the one that computes them."""
+    """Replace the SQLite table by one that stores the columns instead of computing them."""
     db.execute_sql("CREATE TABLE other AS SELECT * FROM audit")
     db.execute_sql("DROP TABLE audit")
     db.execute_sql("ALTER TABLE other RENAME TO audit")
 
 
 def swap(first: int, other: int) -> None:
-    """Exchange what two entries say; everything else of them stays."""
+    """Exchange the texts of two entries, and leave their other columns."""
     bodies = {seq: AuditEntry.get_by_id(seq).body for seq in (first, other)}
     AuditEntry.update(body=bodies[other]).where(AuditEntry.seq == first).execute()
     AuditEntry.update(body=bodies[first]).where(AuditEntry.seq == other).execute()
 
 
 def cut_off_after(seq: int) -> None:
-    """Without a trace beside the chain either."""
+    """Delete the entries after this one, and their rows beside the chain."""
     PrivateDetail.delete().where(PrivateDetail.seq > seq).execute()
     AuditEntry.delete().where(AuditEntry.seq > seq).execute()

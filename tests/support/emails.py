@@ -1,4 +1,4 @@
-"""A configured e-mail server, and what Aura would send now."""
+"""Configure an e-mail server, and read what Aura would send."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def turn_email_on(by: Actor, config: Config, now: datetime, **changes: Any) -> N
 
 
 def break_site(site: Site, at: datetime) -> None:
-    """Have a site be unreachable since then."""
+    """Make a site unreachable since this time."""
     Site.update(error_at=at, last_success_at=at - timedelta(hours=1), **UNREACHABLE).where(
         Site.id == site.id
     ).execute()
@@ -46,7 +46,7 @@ def repair_site(site: Site, at: datetime) -> None:
 
 
 def look_for(config: Config, clock: Clock, minutes: int) -> list[OutgoingEmail]:
-    """Let time pass and look each minute, after ten minutes every ten; return what was queued."""
+    """Check for e-mails each minute, after ten minutes every ten; return what was queued."""
     newest = OutgoingEmail.select().order_by(OutgoingEmail.id.desc()).first()
     after = newest.id if newest else 0
     until = clock() + timedelta(minutes=minutes)
@@ -59,13 +59,13 @@ def look_for(config: Config, clock: Clock, minutes: int) -> list[OutgoingEmail]:
 
 
 def titles(email: OutgoingEmail) -> list[tuple[str, str]]:
-    """The label and the title of each entry of a notification."""
+    """Return the label and title of each entry of a notification."""
     sections = email.content["sections"]
     return [(one["label"], one["title"]) for section in sections for one in section["entries"]]
 
 
 def deliver_all(config: Config, clock: Callable[[], datetime], **more: Any) -> list[str]:
-    """Make one attempt at everything that is due."""
+    """Attempt each due delivery once."""
     return [
         delivery.send_email(email.id, config=config, now=clock, **more)
         for email in OutgoingEmail.due(clock())

@@ -18,7 +18,7 @@ def rows_of(numbers: list[int]) -> list[list[Any]]:
 
 
 def an_export(*, kept_from: int = 1) -> Made:
-    """Five entries, of which two commit to seven calls."""
+    """Return five entries, of which two commit to seven calls."""
     entries = [
         made.entry(1, site=2),
         made.summary(2, rows_of(FIRST), first=1, last=4),
@@ -33,7 +33,7 @@ def an_export(*, kept_from: int = 1) -> Made:
 
 
 def an_excerpt() -> Made:
-    """The calls to site 2 alone, each with its path."""
+    """Return only the calls to site 2, each with its Merkle path."""
     export = an_export()
     export.covers, export.calls = dict(OF_A_SITE), []
     for numbers in (FIRST, SECOND):

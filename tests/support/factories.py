@@ -1,4 +1,4 @@
-"""The three people of every test, their sites, and a report to have."""
+"""Make the users, sites and site reports of tests."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ PASSWORD = "correct horse battery staple"
 
 @cache
 def usual_window(now: datetime) -> Window:
-    """The next three days, as the form proposes them."""
+    """Return a window of the next three days, the default of the form."""
     return Window(now, now + timedelta(days=3))
 
 
 def a_hash() -> str:
-    """The hash of PASSWORD; made once, because making one is slow on purpose."""
+    """Return the hash of PASSWORD, made once because hashing is slow."""
     return passwords.hash_password(PASSWORD)
 
 
 def make_user(name: str, role: str, **changes: Any) -> User:
-    """A user who signs in with PASSWORD."""
+    """Create a user who signs in with PASSWORD."""
     columns = {
         "name": name,
         "email": f"{name.lower()}@agency.example",
@@ -59,7 +59,7 @@ def make_site(
 
 
 def pair(site: Site, fake: FakeSite, *, by: Actor, config: Config) -> Site:
-    """The whole pairing, ended well; the first report is still to be asked for."""
+    """Pair the site. The first sync is still to be run."""
     token, text = pairing.issue_token(site, by=by, config=config, now=fake.clock())
     fake.paste(text)
     assert (
@@ -80,21 +80,21 @@ def read_report(site: Site, fake: FakeSite, *, config: Config) -> Sync:
 def propose(
     site: Site, by: Actor, now: datetime, ident: str = AKISMET, to: str = "5.3.1", **more: Any
 ) -> Change:
-    """An update of one plugin, still to be checked by the site."""
-    wanted = [UpdateRequest(site, more.pop("kind", "plugin"), ident, to)]
+    """Propose an update of one plugin. The pre-check is still to be run."""
+    requests = [UpdateRequest(site, more.pop("kind", "plugin"), ident, to)]
     terms = {"reason": "", "window": usual_window(now), **more}
-    return proposals.create_proposals(wanted, by=by, now=now, requested_at=now, **terms)[0]
+    return proposals.create_proposals(requests, by=by, now=now, requested_at=now, **terms)[0]
 
 
 def check(change: Change, fake: FakeSite, config: Config) -> Change:
-    """The dry run, as the worker does it."""
+    """Run the pre-check, as the worker does."""
     dry_run.run_dry_run(change.id, config=config, call=fake.call, now=fake.clock)
     change.refresh()
     return change
 
 
 def approve(change: Change, by: Actor, config: Config, now: datetime) -> Change:
-    """By somebody who has just typed their password, of what is proposed right now."""
+    """Approve the current proposals, by a user who has just typed the password."""
     approvals.approve_changes(
         [change], by=by, seen={change.id: change.digest}, confirmed_at=now, config=config, now=now
     )
@@ -103,7 +103,7 @@ def approve(change: Change, by: Actor, config: Config, now: datetime) -> Change:
 
 
 def run_change(change: Change, fake: FakeSite, config: Config) -> str:
-    """What the worker does with a change that is queued."""
+    """Run a queued change, as the worker does."""
     state = execution.run_change(
         change.id, config=config, call=fake.call, look=fake.look, now=fake.clock
     )
@@ -135,7 +135,7 @@ def theme(ident: str = "twentytwentyfour", **changes: Any) -> dict[str, Any]:
 
 
 def report(**changes: Any) -> dict[str, Any]:
-    """What a small, healthy WordPress with one outdated plugin says of itself."""
+    """Return the site report of a small, healthy WordPress with one outdated plugin."""
     component = plugin()
     one_theme = theme()
     one_theme.pop("network_active")
@@ -211,7 +211,7 @@ def limits(
     hours: tuple[int, int] | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    """How the owner of a site limits updates: not at all, unless given."""
+    """Return the update limits of a site's owner. By default there are none."""
     from_hour, to_hour = hours or (None, None)
     window = {"days": list(days), "from_hour": from_hour, "to_hour": to_hour}
     return {
@@ -225,7 +225,7 @@ def limits(
 
 
 def read_log(site: Site, fake: FakeSite, config: Config) -> str:
-    """What the worker does."""
+    """Read the site's log, as the worker does."""
     state = site_log.read_site_log(site.id, config=config, call=fake.call, now=fake.clock)
     site.refresh()
     return state

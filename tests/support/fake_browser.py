@@ -1,4 +1,4 @@
-"""A browser that a test plays, and an update whose pages it looks at."""
+"""A simulated browser, and an update whose pages it looks at."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Errors = tuple[str, ...]
 
 @dataclass
 class FakeBrowser:
-    """A browser whose pages say these errors, one look after the other; the last one for ever."""
+    """A browser that reports these errors, one list for each look; the last list repeats."""
 
     says: list[Errors | str]
     picture: bytes = b"RIFFpicture"
     looks: list[Sequence[PageToCheck]] = field(default_factory=list)
 
     def __call__(self, site: Site, pages: Sequence[PageToCheck], config: Config) -> dict[str, Seen]:
-        said = self.says[min(len(self.looks), len(self.says) - 1)]
+        errors = self.says[min(len(self.looks), len(self.says) - 1)]
         self.looks.append(pages)
-        console = Console(why=said) if isinstance(said, str) else Console(said)
+        console = Console(why=errors) if isinstance(errors, str) else Console(errors)
         pictures = {} if console.why else dict.fromkeys(browser_looks.NAMES, self.picture)
         return {page.path: Seen((console, console), pictures) for page in pages}
 

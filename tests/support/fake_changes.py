@@ -1,5 +1,7 @@
-"""What a FakeSite does with changes, faithful to docs/PROTOCOL.md 3.3: it checks before it
-touches, does a plan once, and remembers what it answered."""
+"""Execute changes on a FakeSite as docs/PROTOCOL.md 3.3 specifies.
+
+The site checks a plan before it changes anything, runs it once, and remembers the result.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ PINNED = ("plugin", "theme", "core", "translation")
 
 
 class Refusal(Exception):
-    """A signed error instead of an answer."""
+    """A signed error instead of a result."""
 
     def __init__(self, code: str, **facts: str) -> None:
         super().__init__(code)
@@ -36,9 +38,11 @@ class Refusal(Exception):
 
 @dataclass
 class Changing:
-    """`plays` says by ident how an installation ends: an outcome and its reason. `killed`
-    names op_ids whose process dies midway, `asked` counts the requests that arrived, `installs`
-    what really was installed."""
+    """The changes of a FakeSite.
+
+    `plays` maps an ident to the outcome and reason of its installation. `killed` has the op_ids
+    whose process dies midway, `asked` counts requests, and `installs` counts installations.
+    """
 
     plays: dict[str, tuple[str, str]] = field(default_factory=dict)
     killed: set[str] = field(default_factory=set)
@@ -46,7 +50,7 @@ class Changing:
     approved_here: set[str] = field(default_factory=set)
     watched_until: int | None = None
     changelog: Any = None
-    # The package and its tree that the site is offered, whatever is updated.
+    # The hashes of the package and its file tree that the site is offered, for any component.
     package: tuple[str | None, str | None] = (SHA256, TREE)
     asked: Counter[str] = field(default_factory=Counter)
     installs: Counter[str] = field(default_factory=Counter)
@@ -55,11 +59,11 @@ class Changing:
     waiting: set[str] = field(default_factory=set)
     started_from: dict[str, str] = field(default_factory=dict)
 
-    # Why the site does not revert an update; and the updates that it was asked to revert.
+    # Why the site does not revert an update, and the requested reverts.
     not_reverted: str = ""
     reverts: Counter[str] = field(default_factory=Counter)
 
-    # Where that package is on WordPress.org; None if it comes from elsewhere.
+    # The path of that package on WordPress.org; None if the package comes from elsewhere.
     package_path: str | None = None
 
     def answer(self, site: FakeSite, document: dict[str, Any]) -> dict[str, Any]:
@@ -73,11 +77,11 @@ class Changing:
         return handlers[document["op"]](site, document)
 
     def package_of(self, item: dict[str, Any]) -> tuple[str | None, str | None]:
-        """The hash of the package that the site is offered, and the digest of its files."""
+        """Return the hash of the offered package, and the digest of its files."""
         return self.package
 
     def path_of(self, site: FakeSite, item: dict[str, Any]) -> str | None:
-        """Where the package is on WordPress.org."""
+        """Return the path of the package on WordPress.org."""
         return self.package_path
 
     def version_of(self, site: FakeSite, kind: str, ident: str) -> str:
@@ -121,14 +125,14 @@ class Changing:
             raise Refusal("invalid_arguments", argument="item")
         if plan["kid"] != site.paired.kid or plan["site"] != site.uuid:
             raise Refusal("invalid_arguments", argument="plan")
-        op_id, known = plan["op_id"], self.ledger.get(plan["op_id"])
+        op_id, entry = plan["op_id"], self.ledger.get(plan["op_id"])
         self.asked[op_id] += 1
         if op_id in self.running:
             raise Refusal("invalid_arguments", argument="op_id", state="running")
-        if known is not None:
-            if known[0] != plan_digest(raw):
+        if entry is not None:
+            if entry[0] != plan_digest(raw):
                 raise Refusal("invalid_arguments", argument="op_id")
-            return known[1]
+            return entry[1]
         is_restored = site.knows(document) is False
         refusal = _answer("refused", "site_log_forked")
         answer = refusal if is_restored else self._do(site, plan)
@@ -191,27 +195,27 @@ class Changing:
         if not verify_plan(site.paired.sign_d, raw, from_b64u(document["sig"])):
             raise Refusal("invalid_arguments", argument="sig")
         plan, op_id = protocol.parse_json(raw), document["op_id"]
-        known = self.ledger.get(op_id)
-        if plan["op_id"] != op_id or known is None or known[0] != plan_digest(raw):
+        entry = self.ledger.get(op_id)
+        if plan["op_id"] != op_id or entry is None or entry[0] != plan_digest(raw):
             raise Refusal("invalid_arguments", argument="op_id")
         self.reverts[op_id] += 1
-        if known[1]["outcome"] != "succeeded":
-            return known[1]
+        if entry[1]["outcome"] != "succeeded":
+            return entry[1]
         if self.not_reverted:
             return _answer("refused", self.not_reverted)
         item = plan["item"]
-        evidence = {**known[1]["evidence"]}
+        evidence = {**entry[1]["evidence"]}
         evidence["during"] = {**evidence["after"], "error": None}
         evidence["after"] = {**evidence["before"]}
         _component(site, item["kind"], item["id"])["version"] = item["from"]
         answer = {"outcome": "rolled_back", "reason": "page_broken", "evidence": evidence}
-        self.ledger[op_id] = (known[0], answer)
+        self.ledger[op_id] = (entry[0], answer)
         outcome = {"outcome": "rolled_back", "reason": "page_broken"}
         site.write("update_settled", op_id=op_id, **item, **outcome)
         return answer
 
     def reconcile(self, op_id: str) -> None:
-        """A process that was killed midway is reconciled: taken back, and truthfully told."""
+        """Roll back a change whose process was killed, and record the result."""
         self.running.discard(op_id)
         self.installs[op_id] += 1
         evidence = _answer("rolled_back", "interrupted")
@@ -277,7 +281,7 @@ class Changing:
 
 
 def _are_hours_of_owner(site: FakeSite, now: int) -> bool:
-    """Whether the owner lets an update start in this hour of the week."""
+    """Return whether the owner allows updates to start in this hour of the week."""
     window = site.report["agent"].get("limits", {}).get("window", {})
     if not window.get("days"):
         return True
@@ -289,7 +293,7 @@ def _are_hours_of_owner(site: FakeSite, now: int) -> bool:
 
 
 class ProcessKilled(Exception):
-    """The site's process died: no answer leaves it."""
+    """The site's process was killed, so the caller gets no reply."""
 
 
 def _answer(outcome: str, reason: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Logged:
 
 
 class FakeLog:
-    """What a FakeSite writes down, and how it answers for it."""
+    """The log of a FakeSite, and its checkpoints."""
 
     clock: Callable[[], datetime]
     clock_ahead_s: int
@@ -43,13 +43,13 @@ class FakeLog:
 
     @property
     def head(self) -> dict[str, Any]:
-        """The newest entry of its log."""
+        """Return the newest entry of the log."""
         if not self.log:
             return {"n": 0, "hash": chain_genesis(self.log_uuid).hex()}
         return {"n": self.log[-1].seq, "hash": self.log[-1].hash}
 
     def write(self, event: str, actor: str = "dashboard", **facts: Any) -> None:
-        """Append to its log."""
+        """Append an entry."""
         at = int(self.clock().timestamp()) + self.clock_ahead_s
         document = {
             "v": 1,
@@ -62,21 +62,21 @@ class FakeLog:
         self.log.append(Logged(head["n"] + 1, head["hash"], canonical(document).decode(), at))
 
     def checkpoint(self) -> dict[str, str]:
-        """How far its log reaches, signed."""
+        """Return a signed checkpoint of the log."""
         at = self.log[-1].at if self.log else 0
         return self.signed({"v": 1, "log": self.log_uuid, **self.head, "at": at})
 
     def signed(self, checkpoint: dict[str, Any]) -> dict[str, str]:
-        """What its key makes of a checkpoint."""
+        """Sign a checkpoint with the site's key."""
         body = canonical(checkpoint)
         return {"body": b64u(body), "sig": b64u(sign_checkpoint(self._signing_key, body))}
 
     def knows(self, document: dict[str, Any]) -> bool | None:
-        """Whether its log has the entry that the request names; None where none is named."""
+        """Return whether the log has the entry that the request names; None if it names none."""
         seen = document.get("log")
         if seen is None:
             return None
-        # The number first: hashing a long log for each call would be most of a benchmark.
+        # Compare the number first: hashing a long log at each call would dominate a benchmark.
         named = (entry for entry in reversed(self.log) if entry.seq == seen["n"])
         return any(entry.hash == seen["hash"] for entry in named)
 

@@ -21,7 +21,7 @@ LIMITS = {"arrives": (413, b'{"code":"too_large","siteagent":1}')}
 
 @dataclass
 class Eyes:
-    """What strangers see of a good site, or the `error` they all run into."""
+    """The public responses of a healthy site, or an `error` for all of them."""
 
     error: CallError | None = None
     urls: list[str] = field(default_factory=list)

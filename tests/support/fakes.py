@@ -1,7 +1,7 @@
-"""Stand-ins that keep the rules of what they stand for.
+"""Fakes that behave like what they replace.
 
-`FakeSite` is a SiteAgent in this process: it verifies every signature, derives its
-own keys and forgets what the plugin forgets. Only the socket is missing.
+`FakeSite` is a SiteAgent in this process: it verifies every signature, derives its own keys and
+deletes the data that the plugin deletes. Only the network is missing.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ MAX_HELLOS = 10
 
 @dataclass
 class RecordingQueue:
-    """Remembers jobs instead of running them; `down` plays a Redis that is away."""
+    """A queue that records jobs and does not run them; `down` simulates an unreachable Redis."""
 
     jobs: list[tuple[str, tuple[int, ...], int]] = field(default_factory=list)
     down: Exception | None = None
@@ -70,7 +70,7 @@ class RecordingQueue:
 
 
 class Clock:
-    """A time that passes only when told to."""
+    """A clock that a test sets."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -95,8 +95,11 @@ class _Paired:
 
 @dataclass
 class FakeSite(FakeLog):
-    """A WordPress with SiteAgent at `home`. Put a failure into `failing` to have a call
-    fail on its way there, an operation into `losing` to have its reply get lost."""
+    """A WordPress with SiteAgent at `home`.
+
+    A failure in `failing` makes a call fail before it arrives. The reply to an operation in
+    `losing` is lost.
+    """
 
     home: str
     clock: Clock
@@ -126,7 +129,7 @@ class FakeSite(FakeLog):
     changes: Changing = field(default_factory=Changing)
     uuid: str = "6f1e3c1e-0000-4000-8000-000000000001"
     front_page: tuple[int, bytes] = (200, b"<!doctype html><title>Bakery</title>")
-    # What other paths than the front page show.
+    # The pages at paths other than the front page.
     pages: dict[str, Callable[[], tuple[int, bytes]]] = field(default_factory=dict)
     _pending: _Paired | None = None
     _pairing_keys: PairingKeys | None = None
@@ -146,7 +149,7 @@ class FakeSite(FakeLog):
             both.append(f"{self.says_home}/wp-json/siteagent/v1/rpc")
         return both if self.pretty_permalinks else both[1:]
 
-    # ---- what its administrator does ----
+    # ---- actions of its administrator ----
 
     def paste(self, text: str) -> None:
         """Accept a token in wp-admin."""
@@ -178,7 +181,7 @@ class FakeSite(FakeLog):
         return self._notice(origin, document, self.paired.keys.s2d, self.paired.kid)
 
     def restore_backup(self, paired: _Paired) -> None:
-        """Come back with the keys of another day."""
+        """Restore the keys of another day."""
         self.paired = paired
         self._gone.clear()
         self._tombstones.clear()
@@ -207,7 +210,7 @@ class FakeSite(FakeLog):
             tag=NOTE_TAG,
         )
 
-    # ---- how it is called ----
+    # ---- calls ----
 
     def call(
         self,
@@ -220,7 +223,7 @@ class FakeSite(FakeLog):
         nonce: Callable[[], str] = protocol.new_nonce,
         **_: object,
     ) -> Reply:
-        """What siteclient.call does, with this site at the other end of the wire."""
+        """Replace siteclient.call with a call of this site."""
         self.calls.append((op, channel.keyid, channel.endpoint))
         if self.during is not None:
             self.during(op)
@@ -252,11 +255,11 @@ class FakeSite(FakeLog):
 
     @property
     def heard(self) -> frozenset[str]:
-        """The nonces of all requests that were signed as they should be."""
+        """Return the nonces of all correctly signed requests."""
         return frozenset(self._nonces)
 
     def look(self, url: str, **_: object) -> ProbeResponse:
-        """What siteclient.look does: a visitor asks for a page."""
+        """Replace siteclient.look: request a page as a visitor."""
         draw = self.pages.get(url.removeprefix(self.home))
         status, body = draw() if draw else self.front_page
         is_asset = url.partition("?")[0].endswith((".js", ".css"))
@@ -267,7 +270,7 @@ class FakeSite(FakeLog):
     def call_bearer(
         self, endpoint: str, document: dict[str, Any], **_: object
     ) -> tuple[int, dict[str, Any] | None]:
-        """What siteclient.call_bearer does, with this site at the other end."""
+        """Replace siteclient.call_bearer with a call of this site."""
         self.calls.append((document["op"], "", endpoint))
         if self.failing:
             raise CallError(self.failing.pop(0), {})
@@ -280,7 +283,7 @@ class FakeSite(FakeLog):
         return 200, {"v": 1, "ok": True, "op": "revoke", **answer}
 
     def receive(self, request: protocol.SentRequest) -> tuple[int, dict[str, str], bytes]:
-        """The plugin's gate: verify, then do, then sign the answer."""
+        """Handle a request as the plugin does: verify it, execute it, and sign the reply."""
         if request.url not in self.endpoints or request.url in self.closed_endpoints:
             return 404, {"Content-Type": "text/html"}, b"<!doctype html><p>Not found</p>"
         try:
@@ -377,7 +380,7 @@ class FakeSite(FakeLog):
         return 200, reply
 
     def _error_of_checkpoint(self, document: dict[str, Any]) -> dict[str, str]:
-        """Why nothing may be changed by this request; empty where it may."""
+        """Return why this request may change nothing; "" if it may."""
         if self.refused:
             return {"code": "audit_log_forked"}
         if "checkpoint" not in document:
@@ -420,7 +423,7 @@ class FakeSite(FakeLog):
         return {"fingerprint": fingerprint(ours.th)}
 
     def _answered(self, document: dict[str, Any], nonce: str) -> None:
-        """The entry of a request; of a change, what came of it before that."""
+        """Log a request, and before it the result of a change."""
         facts = {"operation": document["op"], "by": document["by"], "nonce": nonce}
         if "checkpoint" in document and not self.refused:
             checkpoint = protocol.parse_json(from_b64u(document["checkpoint"]["body"]))
@@ -429,7 +432,7 @@ class FakeSite(FakeLog):
         self.write("answered", **facts)
 
     def _look(self, document: dict[str, Any]) -> dict[str, Any]:
-        """Judge the dashboard's checkpoint as the plugin's checkpoint store does."""
+        """Check the dashboard's checkpoint as the plugin's checkpoint store does."""
         if "checkpoint" not in document or self.refused:
             return {"checkpoint_refused": True} if self.refused else {}
         assert self.paired is not None
@@ -472,10 +475,10 @@ class FakeSite(FakeLog):
 
     def _report(self, document: dict[str, Any], body: bytes) -> dict[str, Any]:
         digest = digest_of(self.report)
-        told = {"digest": digest, "files_checked_at": self.files_checked_at}
+        fields = {"digest": digest, "files_checked_at": self.files_checked_at}
         if document["have"] == digest:
-            return {**told, "unchanged": True}
-        return {**told, "report": {**self.report, "taken_at": self._time()}}
+            return {**fields, "unchanged": True}
+        return {**fields, "report": {**self.report, "taken_at": self._time()}}
 
     def _revoke(self, document: dict[str, Any]) -> dict[str, Any] | None:
         is_there = self.paired is not None and self.paired.kid == document["kid"]
@@ -509,5 +512,5 @@ class FakeSite(FakeLog):
 
 
 def at(text: str) -> datetime:
-    """`2026-11-24 10:00` as a moment in UTC."""
+    """Parse a UTC time such as `2026-11-24 10:00`."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any
 def compared(
     kind: str, ident: str, version: str, *, fingerprint: str | None = None
 ) -> dict[str, Any]:
-    """One that is as it was released; of a must-use plugin or drop-in no release is known."""
+    """Return a component with unchanged files. Must-use plugins and drop-ins have no release."""
     is_unreleased = kind in ("mu_plugin", "dropin")
     return {
         "kind": kind,
@@ -38,7 +38,7 @@ def differing(
     unknown: Sequence[str] = (),
     digit: str,
 ) -> dict[str, Any]:
-    """One whose files with these names differ; `digit` fills its fingerprint."""
+    """Return a component with these changed files; `digit` fills its fingerprint."""
     found = {"changed": changed, "missing": missing, "unknown": unknown}
     counts = {word: len(files) for word, files in found.items()}
     names = {f"{word}_files": list(files) for word, files in found.items()}
@@ -46,5 +46,5 @@ def differing(
 
 
 def uncompared(ident: str, version: str, reason: str, *, kind: str = "plugin") -> dict[str, Any]:
-    """One that the site could not compare."""
+    """Return a component that the site could not compare."""
     return compared(kind, ident, version) | {"compared_with": "nothing", "reason": reason}

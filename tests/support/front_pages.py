@@ -21,7 +21,7 @@ PAGE = b"<!doctype html><html><body>Fresh bread</body></html>"
 
 @dataclass
 class FrontPages:
-    """Answers instead of the network. A site that is not mentioned is fine.
+    """Responses in place of the network. A site that is not mentioned is up.
 
     `answers` maps the address of a site to a FrontPage, or to a function of the time that returns
     one or None. `servers` says where a site is hosted; otherwise each has a server of its own.
@@ -54,21 +54,21 @@ class FrontPages:
 def page(
     status: int = 200, body: bytes = PAGE, ms: int = 420, elsewhere: str = "", **headers: str
 ) -> FrontPage:
-    """A page that came back."""
+    """Return a page with this response."""
     fields = {"Content-Type": "text/html", **{k.replace("_", "-"): v for k, v in headers.items()}}
     received = RawResponse(status, fields, body, False, len(body), "203.0.113.1", ())
     return FrontPage(received, None, ms, ms // 2, "", elsewhere)
 
 
 def failing(code: ErrorCode = ErrorCode.connection_refused) -> FrontPage:
-    """A request without an answer."""
+    """Return a request without a response."""
     return FrontPage(None, CallError(code, {}), 80, 0, "")
 
 
 def play(
     pages: FrontPages, config: Config, until: datetime, *, each_round: Callable[[], object] = int
 ) -> None:
-    """Let the schedule and its jobs run until then, every fifteen seconds while checks are due."""
+    """Run the schedule and its jobs to this time, every 15 seconds while checks are due."""
     clock = pages.clock
     while True:
         soonest = (

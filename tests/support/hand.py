@@ -1,4 +1,4 @@
-"""A hand with a mouse, or one on the keyboard, in a real browser."""
+"""Use a real browser with the mouse or the keyboard."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from playwright.sync_api import Locator, Page
 
 
 class Hand:
-    """Clicks, and counts the clicks, on `page` and on any other page of the same person."""
+    """Click and count the clicks, on `page` and other pages of the same person."""
 
     def __init__(self, page: Page) -> None:
         self.page, self.clicks = page, 0

@@ -1,4 +1,4 @@
-"""A function that a hostile job names as its callback; it leaves a file where it was run."""
+"""The callback of a hostile job. It leaves a file if it runs."""
 
 from __future__ import annotations
 

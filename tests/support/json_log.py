@@ -1,4 +1,4 @@
-"""What a process of Aura writes with AURA_LOG=json, read again."""
+"""Read the log that Aura writes with AURA_LOG=json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many available updates on many sites, written past the syncs that would find them."""
+"""Write many available updates on many sites to the database, without syncs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.models.reports import Report
 from app.models.sites import ACTIVE, Site
 
 OFF = [["permission_off", {"permission": "plugins"}]]
-# So that sorting by name is not that of bytes, and names occur twice.
+# Names for which sorting differs from byte order, and some occur twice.
 _NAMES = ("shop {}", "Shop {}", "Élan {}", "forms {}")
 
 

@@ -87,7 +87,7 @@ REQUESTS = (
         "A message is reflected to its sender",
         attack_tests(
             _GATE, "test_a_message_reflected_in_the_other_direction_is_turned_away",
-            _PROTOCOL, "test_a_request_is_no_reply_to_itself",
+            _PROTOCOL, "test_a_request_is_not_a_reply_to_itself",
         ),
     ),
     Attack(
@@ -96,7 +96,7 @@ REQUESTS = (
             _GATE, "test_a_wrong_clock_is_reported_with_the_sites_time",
             _GATE, "test_an_impossible_moment_is_turned_away",
             _REQUESTS, "test_a_clock_within_the_allowed_skew_is_accepted",
-            _PROTOCOL, "test_the_caller_of_a_request_that_is_late_may_be_told_so",
+            _PROTOCOL, "test_a_late_request_gets_a_signed_refusal",
         ),
     ),
     Attack(
@@ -284,7 +284,7 @@ LIFE_CYCLE = (
         "The site is unreachable during revocation: Aura never reports success too early",
         attack_tests(
             _BROWSER,
-            "test_a_site_that_is_away_is_revoked_here_and_never_called_done_too_early",
+            "test_revoking_an_unreachable_site_stays_unconfirmed",
             _REVOCATION, "test_an_unreachable_site_leaves_no_key_that_could_command_it",
             _REVOCATION, "test_retries_end_after_ninety_days_without_a_confirmation",
         ),
@@ -294,7 +294,7 @@ LIFE_CYCLE = (
         attack_tests(
             _LIFE, "test_a_deactivated_plugin_does_not_answer_and_keeps_its_keys",
             _NETWORK, "test_a_deactivated_network_does_not_answer",
-            _BROWSER, "test_a_deactivated_plugin_is_named_and_wakes_without_pairing_again",
+            _BROWSER, "test_a_reactivated_plugin_needs_no_new_pairing",
         ),
     ),
     Attack(
@@ -311,8 +311,8 @@ LIFE_CYCLE = (
     Attack(
         "A copy of the site, or a backup of its database, answers or sends notices in its place",
         attack_tests(
-            _MOVES, "test_a_copy_that_claims_to_be_the_site_ends_with_worthless_keys",
-            _MOVES, "test_a_restored_backup_is_noticed_and_gone_on_with",
+            _MOVES, "test_a_copy_that_claims_to_be_the_site_loses_its_keys",
+            _MOVES, "test_a_restored_backup_is_noticed_and_accepted",
             _COPIES, "test_two_copies_that_answer_in_turn_are_noticed",
             _ROTATION, "test_a_restored_backup_does_not_know_the_newer_head",
             _LIFE, "test_a_copy_that_disconnects_sends_no_notice",
@@ -345,7 +345,7 @@ LIFE_CYCLE = (
             _LIFE, "test_a_changed_domain_port_or_folder_allows_only_revocation",
             "tests/unit/test_redirects.py",
             "test_a_site_that_went_to_https_is_called_there_from_now_on",
-            "tests/unit/test_redirects.py", "test_nobody_is_followed_to_another_address",
+            "tests/unit/test_redirects.py", "test_a_redirect_to_another_address_is_not_followed",
             _MOVES, "test_a_site_that_moved_is_followed_with_new_keys",
             _COPIES, "test_an_unauthenticated_caller_cannot_announce_a_move",
             _NETWORK, "test_only_a_network_administrator_sees_that_the_network_moved",
@@ -360,7 +360,7 @@ LIFE_CYCLE = (
             _ROTATION, "test_only_the_new_revocation_secret_is_accepted",
             _RENEWAL, "test_the_next_attempt_recovers_from_a_lost_call_or_reply",
             _RENEWAL, "test_a_worker_that_dies_leaves_keys_that_work",
-            _MOVES, "test_new_keys_are_made_by_one_button",
+            _MOVES, "test_one_button_renews_the_keys",
         ),
     ),
 )  # fmt: skip

@@ -59,12 +59,12 @@ RELEASES = (
         "A page of a site uses the browser that looks at it to reach Aura's network, to leave"
         " something there, or to keep it busy",
         attack_tests(
-            _LOOK, "test_a_hostile_page_reaches_nothing_inward",
+            _LOOK, "test_a_hostile_page_reaches_no_private_address",
             _LOOK, "test_a_page_does_not_lead_to_another_host",
-            _LOOK, "test_no_cookie_and_no_profile_outlives_a_look",
-            _PROXY, "test_a_name_that_changes_its_address_is_judged_at_each_connection",
+            _LOOK, "test_no_cookie_or_profile_survives_a_look",
+            _PROXY, "test_each_connection_resolves_and_checks_the_name",
             _PROXY, "test_a_tunnel_carries_tls_and_nothing_else",
-            _PROXY, "test_all_answers_together_have_an_end_in_bytes",
+            _PROXY, "test_all_responses_together_have_a_size_limit",
             _BROKEN, "test_a_browser_that_hangs_is_killed_with_all_its_processes",
             _BROKEN, "test_a_browser_gets_none_of_the_environment",
         ),

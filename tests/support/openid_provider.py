@@ -19,7 +19,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 CLIENT_ID = "aura"
-# With characters that have to be encoded.
+# Has characters that must be encoded.
 SECRET = "s3cret:& +%/"
 KEY = RSAKey.generate_key(2048, parameters={"kid": "first", "use": "sig"})
 OTHER_KEY = RSAKey.generate_key(2048, parameters={"kid": "first", "use": "sig"})
@@ -33,7 +33,7 @@ def signed(claims: dict[str, Any]) -> str:
 
 @dataclass
 class LocalProvider:
-    """The provider, and who is signed in there.
+    """An OpenID provider with one signed-in person.
 
     `claims` change those of the next ID token (None removes one), `configuration` the document of
     discovery, and `sign` how a token is made. `more_keys` come before its own one. `codes` are
@@ -63,7 +63,7 @@ class LocalProvider:
         }
 
     def authorize(self, asked: dict[str, str]) -> str:
-        """Return where the browser goes: back, with a code for the person who is signed in."""
+        """Return the redirect of the browser, with a code for the signed-in person."""
         code = token_urlsafe(16)
         self.codes[code] = asked
         answer = {"code": code, "state": asked["state"], "iss": self.issuer, **self.answer}
@@ -73,12 +73,16 @@ class LocalProvider:
     def token(self, form: dict[str, str], login: str) -> tuple[int, dict[str, Any]]:
         """Exchange a code once, for the client with the secret and the verifier."""
         self.token_requests.append(form)
-        asked = self.codes.pop(form.get("code", ""), None)
+        authorization = self.codes.pop(form.get("code", ""), None)
         name, _, secret = login.partition(":")
         is_client = (unquote(name), unquote(secret)) == (CLIENT_ID, SECRET)
-        if asked is None or not is_client or form.get("redirect_uri") != asked["redirect_uri"]:
+        if (
+            authorization is None
+            or not is_client
+            or form.get("redirect_uri") != authorization["redirect_uri"]
+        ):
             return 400, {"error": "invalid_grant"}
-        if create_s256_code_challenge(form["code_verifier"]) != asked["code_challenge"]:
+        if create_s256_code_challenge(form["code_verifier"]) != authorization["code_challenge"]:
             return 400, {"error": "invalid_grant"}
         now = int(time.time())
         claims = {
@@ -88,7 +92,7 @@ class LocalProvider:
             "iat": now,
             "exp": now + 300,
             "auth_time": now - 1,
-            "nonce": asked["nonce"],
+            "nonce": authorization["nonce"],
             "email": self.email,
             "email_verified": True,
             "name": "Cleo",
@@ -99,7 +103,7 @@ class LocalProvider:
 
 
 class ProviderServer(ThreadingHTTPServer):
-    """Serves one provider after another at the same address.
+    """A server for one provider after another at the same address.
 
     Several tests share it: ending one takes half a second.
     """

@@ -1,4 +1,4 @@
-"""WordPress.org as Aura meets it: packages by their path, downloaded without a network."""
+"""Simulate package downloads from WordPress.org: packages by path, without a network."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from app.package_tree import inspect_archive
 from tests.support.packages import packed
 
 PATH = "/plugin/akismet.5.3.1.zip"
-# Of the version that sites have installed.
+# The version that sites have installed.
 OLD_PATH = "/plugin/akismet.5.3.zip"
 
 
 def akismet(version: str = "5.3.1", **more: bytes) -> bytes:
-    """The package of a version of Akismet, with more files if given."""
+    """Return the package of a version of Akismet, with these further files."""
     header = f"<?php\n/*\n * Plugin Name: Akismet\n * Version: {version}\n */\n"
     files = {"akismet.php": header.encode(), "readme.txt": b"= Akismet =", **more}
     return packed({f"akismet/{name}": content for name, content in files.items()})
 
 
 def pins_of(package: bytes, layout: Layout = ONE_FOLDER) -> tuple[str, str]:
-    """The hash of a package, and the digest of its files."""
+    """Return the hash of a package, and the digest of its files."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "package.zip"
         file.write_bytes(package)
@@ -36,7 +36,7 @@ def pins_of(package: bytes, layout: Layout = ONE_FOLDER) -> tuple[str, str]:
 
 @dataclass
 class PackageServer:
-    """Serves `packages`; with an `error`, nothing. `asked` counts the downloads."""
+    """Serve `packages`, or fail with `error`. `asked` counts the downloads."""
 
     packages: dict[str, bytes] = field(
         default_factory=lambda: {PATH: akismet(), OLD_PATH: akismet("5.3")}

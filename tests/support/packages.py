@@ -1,4 +1,4 @@
-"""Packages as hostile and as harmless as they come, the same bytes on every machine."""
+"""Hostile and harmless packages, with the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import stat
 import zipfile
 from collections.abc import Callable, Mapping
 
-# What a package of WordPress holds: itself, what comes with it, and texts in a language.
+# The content of a WordPress package: core, bundled plugins and themes, and translations.
 CORE = {
     "wordpress/wp-includes/version.php": b"<?php\n$wp_version = '7.2';\n$wp_db_version = 1;\n",
     "wordpress/index.php": b"<?php // WordPress\n",
@@ -18,14 +18,14 @@ BUNDLED = {
     "wordpress/wp-content/index.php": b"<?php // Silence\n",
     "wordpress/wp-content/plugins/hello.php": b"<?php // Hello\n",
 }
-# What the German package of the plugin `desk` holds.
+# The content of the German translation of the plugin `desk`.
 GERMAN = {
     "desk-de_DE.po": b'msgid ""\nmsgstr ""\n"PO-Revision-Date: 2026-09-14 08:30:00+0000\\n"\n',
     "desk-de_DE.mo": b"mo",
     "desk-de_DE.l10n.php": b"<?php return [];\n",
     "desk-de_DE-0123456789abcdef0123456789abcdef.json": b"{}",
 }
-# What a package of the plugin `desk` holds.
+# The content of a package of the plugin `desk`.
 FILES = {
     "desk/desk.php": b"<?php\n/* Plugin Name: Desk\n * Version: 2.0\n */\n",
     "desk/inc/a-b.php": b"<?php // b\n",
@@ -69,21 +69,21 @@ def _with_flag(raw: bytes, flag: int) -> bytes:
 
 
 def _says_larger(raw: bytes) -> bytes:
-    """The list claims that one file unpacks to more than Aura ever reads."""
+    """Claim in the directory that one file unpacks to more than Aura's limit."""
     changed, at = bytearray(raw), raw.index(b"PK\x01\x02")
     changed[at + 24 : at + 28] = BOMB_BYTES.to_bytes(4, "little")
     return bytes(changed)
 
 
 def _unpacks_to_more(raw: bytes) -> bytes:
-    """The list claims that the first file is shorter than it is."""
+    """Claim in the directory that the first file is shorter than it is."""
     changed, at = bytearray(raw), raw.index(b"PK\x01\x02")
     changed[at + 24 : at + 28] = (1).to_bytes(4, "little")
     return bytes(changed)
 
 
 def _twice(name: str) -> bytes:
-    """An archive that holds one path twice."""
+    """Return an archive with one path twice."""
     other = name[:-1] + "X"
     raw = packed({**FILES, name: b"one", other: b"other"})
     return raw.replace(other.encode(), name.encode())

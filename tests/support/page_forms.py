@@ -10,7 +10,7 @@ TYPED = ("text", "email", "password", "search", "url", "date")
 
 @dataclass
 class Form:
-    """Where a form is sent, what it sends untouched, and what can be typed: name to limit.
+    """A form: its target, its prefilled values, and its editable fields with their limits.
 
     `limits` holds 0 for a field without a limit.
     """
@@ -28,28 +28,28 @@ class _Reader(HTMLParser):
         self._is_inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.forms.append(Form(given.get("method", "get"), given.get("action", "")))
+            self.forms.append(Form(attributes.get("method", "get"), attributes.get("action", "")))
             self._is_inside = True
-        elif tag in ("input", "textarea") and self._is_inside and given.get("name"):
-            self._add(given, given.get("type", "text" if tag == "input" else "textarea"))
+        elif tag in ("input", "textarea") and self._is_inside and attributes.get("name"):
+            self._add(attributes, attributes.get("type", "text" if tag == "input" else "textarea"))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._is_inside = False
 
-    def _add(self, given: dict[str, str], kind: str) -> None:
-        form, name = self.forms[-1], given["name"]
-        if kind in ("checkbox", "radio") and "checked" not in given:
+    def _add(self, attributes: dict[str, str], kind: str) -> None:
+        form, name = self.forms[-1], attributes["name"]
+        if kind in ("checkbox", "radio") and "checked" not in attributes:
             return
-        form.values.setdefault(name, given.get("value", ""))
-        if (kind in TYPED or kind == "textarea") and "readonly" not in given:
-            form.limits[name] = 10 if kind == "date" else int(given.get("maxlength", 0))
+        form.values.setdefault(name, attributes.get("value", ""))
+        if (kind in TYPED or kind == "textarea") and "readonly" not in attributes:
+            form.limits[name] = 10 if kind == "date" else int(attributes.get("maxlength", 0))
 
 
 def forms_of(html: str) -> list[Form]:
-    """Every form of the page in which something can be typed."""
+    """Return every form of the page with an editable field."""
     reader = _Reader()
     reader.feed(html)
     return [form for form in reader.forms if form.limits]

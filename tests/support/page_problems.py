@@ -1,4 +1,4 @@
-"""What is wrong with a page: for assistive technology in both themes, and at narrow widths."""
+"""Find problems of a page: accessibility in both themes, and overflow at narrow widths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WIDTHS = (320, 360, 600, 1280)
 def problems_of(page: Page, name: str, widths: Sequence[int] = _WIDTHS) -> list[str]:
     """Return what axe finds in light and dark, and the widths (px) at which the page is too wide.
 
-    `name` stands in each sentence. The page is 1280 px wide afterwards.
+    `name` is part of each message. The page is 1280 px wide afterwards.
     """
     found = []
     for scheme in ("light", "dark"):

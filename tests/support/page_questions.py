@@ -1,4 +1,4 @@
-"""Updates after which a page of the site differs, or cannot be seen."""
+"""Updates after which a page of the site differs or cannot be loaded."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ SHOP = (
     b"<title>Shop</title><h1>Shop</h1><form action='/cart/'><input name='q'>"
     b"<button>Add to cart</button></form>"
 )
-# The form is there, and does not say any more where it goes.
+# The form is present, but has lost its action.
 OTHER_SHOP = SHOP.replace(b"action='/cart/'", b"")
 
 
 def watch_shop(site: Site, by: Actor, fake: FakeSite) -> None:
-    """Check the shop of a site after each update; until then it answers as it always has."""
+    """Add the shop as a page to check after each update. The shop works before the update."""
     settings.add_page(site, TypedPage(PATH, phrase="Add to cart"), by=by, now=fake.clock())
     fake.pages[PATH] = lambda: (200, SHOP)
 
 
 def change_shop(fake: FakeSite) -> None:
-    """Have the next update change the shop: two looks before it see the shop as it was."""
+    """Have the next update change the shop. Both looks before it see the old page."""
     _play(fake, (200, OTHER_SHOP))
 
 
 def hide_shop(fake: FakeSite) -> None:
-    """Have the shop be too busy to be seen after the next update."""
+    """Have the shop answer "too busy" after the next update."""
     _play(fake, (503, b"<h1>Busy</h1>"))
 
 

@@ -13,7 +13,7 @@ def sign_in(page: Page, fleet: RunningFleet, email: str) -> None:
 
 
 def sign_in_with(page: Page, email: str, password: str) -> None:
-    """Do the same with a given password, and wait for the page behind."""
+    """Sign in with another password, and wait for the next page."""
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()

@@ -1,7 +1,7 @@
-"""A PostgreSQL of the tests' own: a cluster on a socket in a temporary folder, gone with them.
+"""A temporary PostgreSQL cluster for the tests, on a socket in a temporary folder.
 
-Every test gets a database that nobody used before it, copied from one that was filled once: the
-guards of the audit log leave no way to empty it.
+Every test gets a fresh copy of a prepared database, because the triggers of the audit log prevent
+emptying one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from app.config import Config
 OWNER = "postgres"
 _USED = "aura"
 _SETTINGS = {
-    # What is here has to outlive processes, not the machine.
+    # The data must survive processes, but not the machine.
     "fsync": "off",
     "full_page_writes": "off",
     "listen_addresses": "",
@@ -42,7 +42,7 @@ _ROOM_BYTES = 1 << 30
 
 
 def programs() -> Path:
-    """The folder with initdb and postgres; the newest version where there are several."""
+    """Return the folder with initdb and postgres of the newest version."""
     found = shutil.which("postgres")
     if found:
         return Path(found).resolve().parent
@@ -53,8 +53,8 @@ def programs() -> Path:
     return max(versions, key=lambda path: int(path.parts[-3])).parent
 
 
-def _somebody() -> dict[str, Any]:
-    """Who runs the server: PostgreSQL refuses root."""
+def _server_account() -> dict[str, Any]:
+    """Return the account that runs the server, because PostgreSQL refuses root."""
     if os.getuid():
         return {}
     accounts = {account.pw_name: account for account in pwd.getpwall()}
@@ -63,7 +63,7 @@ def _somebody() -> dict[str, Any]:
 
 
 def _folder() -> Path:
-    """In memory where there is room: copying a database there takes a fifth of the time."""
+    """Return a folder in memory if there is room, where copying takes a fifth of the time."""
     memory = Path("/dev/shm")
     has_room = memory.is_dir() and shutil.disk_usage(memory).free > _ROOM_BYTES
     return Path(tempfile.mkdtemp(prefix="aura-pg-", dir=memory if has_room else None))
@@ -80,8 +80,8 @@ class Cluster:
 
     @classmethod
     def create(cls) -> Cluster:
-        """A new one, which answers."""
-        cluster, who = cls(), _somebody()
+        """Create and start a new cluster."""
+        cluster, who = cls(), _server_account()
         if who:
             os.chown(cluster.folder, who["user"], who["group"])
         command = [programs() / "initdb", "-D", cluster.folder / "data", "-U", OWNER]
@@ -106,7 +106,7 @@ class Cluster:
                 stderr=log,
                 cwd=self.folder,
                 start_new_session=True,
-                **_somebody(),
+                **_server_account(),
             )
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline and self._server.poll() is None:
@@ -118,7 +118,7 @@ class Cluster:
         raise RuntimeError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text()}")
 
     def stop(self) -> None:
-        """End it as `pg_ctl stop -m immediate` does: every connection breaks at once."""
+        """Stop the server as `pg_ctl stop -m immediate` does: every connection breaks at once."""
         assert self._server is not None
         if self._connection is not None:
             self._connection.close()
@@ -137,11 +137,11 @@ class Cluster:
             self._connection.execute(statement)
 
     def blank(self) -> None:
-        """Empty the database that `url` names, whoever still holds it open."""
+        """Empty the database at `url`, even if connections to it are open."""
         self._recreate(_USED, "template0")
 
     def restore(self, name: str, config: Config, fill: Callable[[Config], None]) -> None:
-        """Replace it by a copy of the database `name`, which `fill` fills at the first time."""
+        """Replace the database by a copy of `name`, which `fill` fills the first time."""
         if name not in self._templates:
             self._recreate(name, "template0")
             fill(replace(config, database_url=self.url(name)))
@@ -149,7 +149,7 @@ class Cluster:
         self._recreate(_USED, name)
 
     def _recreate(self, name: str, template: str) -> None:
-        # Copying files also copies what the first connection has to find out otherwise.
+        # Copying files also copies caches that the first connection would have to build.
         self.sql(
             f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
             f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY",
@@ -158,7 +158,7 @@ class Cluster:
 
 @dataclass
 class Given:
-    """A database whose address was given to the tests; they drop everything in it."""
+    """A database named by an environment variable. The tests drop everything in it."""
 
     address: str
 
@@ -171,9 +171,9 @@ class Given:
             connection.execute("CREATE SCHEMA public")
 
     def restore(self, name: str, config: Config, fill: Callable[[Config], None]) -> None:
-        """Fill it again, because there is no room for a second one to copy."""
+        """Fill the database again, because there is no second one to copy."""
         self.blank()
         fill(replace(config, database_url=self.address))
 
     def remove(self) -> None:
-        """It belongs to somebody else."""
+        """Do nothing: the tests did not create the database."""

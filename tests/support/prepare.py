@@ -4,7 +4,7 @@
     python -m tests.support.prepare --all    # for `make test-all`: every WordPress, and containers
 
 What is there already costs a fraction of a second. Nothing is kept in the checkout: images are
-Docker's, downloads lie in the user's cache folder, and both are named after their inputs.
+Docker's, downloads are in the user's cache folder, and both are named after their inputs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Databases made once in a process and copied for each test that begins with the same.
+"""Databases made once in each process and copied for each test.
 
 Pairing a site takes longer than most tests that need a paired one, or five of them.
 """
@@ -22,19 +22,19 @@ from tests.support.factories import make_site, make_user, pair, read_report, rep
 from tests.support.fakes import Clock, FakeSite, RecordingQueue, at
 from tests.support.rollouts import RolloutWorld
 
-# What a database contains: its tables; also Ana and a site that is paired; also its first report.
+# The content of a database: empty tables; Ana and a paired site; the same with its first report.
 EMPTY, PAIRED, READY = "migrated", "paired", "ready"
-# Or several sites, for the fixtures of these names.
+# Databases with several sites, for the fixtures of these names.
 WORLDS = ("rollout_world", "small_rollout_world", "canary_world", "busy_fleet")
 # When the sites of these databases were added, paired and asked.
 BEGAN_AT = "2026-11-24 10:00"
 
 
 class Server(Protocol):
-    """Where databases of one kind are kept."""
+    """The storage of the databases of one kind."""
 
     def restore(self, name: str, config: Config, fill: Callable[[Config], None]) -> None:
-        """Make `config`'s database a copy of the one with this name.
+        """Replace `config`'s database by a copy of the one with this name.
 
         `fill` makes that one when it is first asked for, or each time where it cannot be kept.
         """
@@ -63,7 +63,7 @@ class PreparedDatabases:
     _behind: dict[str, Any] = field(default_factory=dict)
 
     def restore(self, name: str, config: Config) -> Any:
-        """Make `config`'s database a copy of this one; return a copy of what is behind it.
+        """Replace `config`'s database by a copy of this one; return a copy of its fake sites.
 
         That is a FakeSite, one of the worlds, or None.
         """
@@ -75,7 +75,7 @@ class PreparedDatabases:
         with db.connection_context():
             migrate.apply_missing()
             if name != EMPTY:
-                # The queue of the test that asks for it first is to stay empty.
+                # The queue of the first test must stay empty.
                 with patch.object(queue, "_backend", RecordingQueue()) as jobs:
                     self._behind[name] = _behind(name, config, jobs)
 
@@ -91,7 +91,7 @@ def _behind(name: str, config: Config, jobs: RecordingQueue) -> Any:
     if name == "canary_world":
         return CanaryWorld.start(ana, config, clock, jobs)
     if name == "busy_fleet":
-        # It imports most of Aura, and few tests need it.
+        # Imported here because few tests need this module, which imports most of Aura.
         from tests.support.busy_fleet import Fleet
 
         return Fleet.make(ana, config)

@@ -1,4 +1,4 @@
-"""Which tables a query reads as a whole, as the database plans it."""
+"""Find the tables that a query reads completely, by its query plan."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _ALIAS = re.compile(r'"(\w+)" AS "(t\d+)"')
 
 
 def scanned_tables(read: Callable[[], object]) -> set[str]:
-    """Return the tables that the statements of `read` go through from one end to the other.
+    """Return the tables that the statements of `read` scan completely.
 
     SQLite has no statistics in tests, so its plans do not depend on the number of rows. PostgreSQL
-    prefers to read a small table as a whole, so it is told not to where an index would do.
+    prefers to scan a small table, so sequential scans are disabled where an index would do.
     """
     statements: list[tuple[str, Any]] = []
     really = db.obj.execute_sql

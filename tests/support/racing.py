@@ -1,4 +1,4 @@
-"""Several processes that do the same at the same moment, on one database."""
+"""Run the same function in several processes at the same moment, on one database."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.models.base import db, use_database
 from tests.support.fakes import RecordingQueue
 
 RACERS = 3
-# In a racing process: where all of them wait for each other.
+# The barrier at which all racing processes wait for each other.
 _start: Any = None
 
 
 def race(act: Callable[..., object], config: Config, *args: Any) -> list[object]:
-    """Run `act(config, *args)` in several processes at once; returns what each of them got."""
+    """Run `act(config, *args)` in several processes at once; return the result of each."""
     racers = [_racers().submit(_run, act, config, args) for _ in range(RACERS)]
     return [racer.result(60) for racer in racers]
 
@@ -32,7 +32,7 @@ def end_racers() -> None:
 
 @cache
 def _racers() -> ProcessPoolExecutor:
-    """As many processes as race, kept from one test to the next: each takes seconds to start."""
+    """Return the racing processes, which several tests share because they start slowly."""
     spawn = multiprocessing.get_context("spawn")
     start = spawn.Barrier(RACERS)
     return ProcessPoolExecutor(RACERS, spawn, initializer=_take_place, initargs=(start,))
@@ -47,6 +47,6 @@ def _run(act: Callable[..., object], config: Config, args: Any) -> object:
     use_database(config.database_url)
     queue.use(RecordingQueue())
     with db.connection_context():
-        # Nobody gets past this twice before all were here once, so each process races once.
+        # No process passes the barrier twice before all have passed once, so each races once.
         _start.wait(30)
         return act(config, *args)

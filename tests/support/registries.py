@@ -1,4 +1,4 @@
-"""Registries of domains that answer as a test says, and IANA's list of them."""
+"""Simulated domain registries, and IANA's list of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UK = "https://rdap.registry.example/uk"
 
 
 def iana_list() -> dict[str, Any]:
-    """The list in IANA's format: two registries that are used, and enough others."""
+    """Return a list in IANA's format: two registries that are used, and enough others."""
     others = [[[f"x{number}"], [f"https://rdap.x{number}.example/"]] for number in range(120)]
     return {
         "version": "1.0",
@@ -27,7 +27,7 @@ def iana_list() -> dict[str, Any]:
 
 
 def domain(name: str, ends: str | None) -> dict[str, Any]:
-    """A registry's answer about a domain, as RFC 9083 describes it."""
+    """Return a registry's answer about a domain, as RFC 9083 describes it."""
     events = [{"eventAction": "registration", "eventDate": "1999-05-03T04:00:00Z"}]
     if ends is not None:
         events.append({"eventAction": "expiration", "eventDate": ends})

@@ -1,4 +1,4 @@
-"""Have the releases of a reviewed update compared, as the workers do."""
+"""Compare the releases of a reviewed update, as the workers do."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def offer(
 
 def compare(server: PackageServer, config: Config, now: Callable[[], datetime]) -> str:
     """Check the package that was reviewed, and compare it with the old one."""
-    known = KnownPackage.get()
-    package_checks.check_package(known.id, config=config, fetch=server.fetch, now=now)
-    release_comparisons.resume_with(known.id, now())
+    package = KnownPackage.get()
+    package_checks.check_package(package.id, config=config, fetch=server.fetch, now=now)
+    release_comparisons.resume_with(package.id, now())
     row = ReleaseComparison.get()
     return release_comparisons.compare(row.id, config=config, fetch=server.fetch, now=now)

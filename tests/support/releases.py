@@ -1,4 +1,4 @@
-"""Releases of a plugin: ordinary ones by the dice, and those that a person has to look at."""
+"""Releases of a plugin: random ordinary ones, and some that need a person's attention."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.packages import packed
 SLUG = "desk"
 MAIN = "desk.php"
 
-# What plugins of the directory consist of, with what looks odd at first sight and is not.
+# Typical content of plugins, with parts that look suspicious and are harmless.
 _ORDINARY: dict[str, bytes] = {
     "index.php": b"<?php\n// Silence is golden.\n",
     "assets/index.php": b"<?php // Silence is golden.",
@@ -42,21 +42,21 @@ _WORDS = ("form", "mail", "list", "view", "user", "log", "cache", "queue", "impo
 
 
 def files_of(version: str, more: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
-    """The files of a version, with a header and a readme as WordPress.org has them."""
+    """Return the files of a version, with a header and a readme as on WordPress.org."""
     header = f"<?php\n/*\n * Plugin Name: Desk\n * Version: {version}\n * Requires PHP: 7.4\n */\n"
     readme = b"=== Desk ===\nRequires at least: 6.4\nTested up to: 7.1\nStable tag: trunk\n"
     return {MAIN: header.encode(), "readme.txt": readme, **_ORDINARY, **(more or {})}
 
 
 def package(files: Mapping[str, bytes], slug: str = SLUG) -> bytes:
-    """The package of these files."""
+    """Return the package of these files."""
     return packed({f"{slug}/{path}": content for path, content in files.items()}, level=6)
 
 
 def compared(
     folder: Path, old: Mapping[str, bytes], new: Mapping[str, bytes], **more: Any
 ) -> dict[str, Any]:
-    """What the comparison of two sets of files finds."""
+    """Compare two sets of files."""
     releases = []
     for name, files in (("old", old), ("new", new)):
         path = folder / f"{name}.zip"
@@ -66,7 +66,7 @@ def compared(
 
 
 def ordinary_release(dice: random.Random) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """The files of two versions of a plugin that does what most of them do from time to time."""
+    """Return the files of two versions of an ordinary plugin."""
     old = {path: body for path, body in files_of("2.3.9").items() if dice.random() < 0.7}
     new = {path: body for path, body in files_of("2.4.0").items() if dice.random() < 0.9}
     for _ in range(dice.randrange(12)):

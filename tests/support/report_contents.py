@@ -1,4 +1,4 @@
-"""What two reports say: everything that a report can, and next to nothing.
+"""The content of two client reports: one with everything, and one with almost nothing.
 
 No value has a letter, so that each letter of a rendered report comes from its templates.
 """

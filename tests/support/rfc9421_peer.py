@@ -49,7 +49,7 @@ RESPONSE_PARTS = (
 
 @dataclass
 class Message:
-    """A request as the peer wants it."""
+    """A request in the form that the peer needs."""
 
     url: str
     headers: dict[str, str]
@@ -58,7 +58,7 @@ class Message:
 
 @dataclass
 class Response:
-    """A reply as the peer wants it."""
+    """A reply in the form that the peer needs."""
 
     request: Message
     status_code: int
@@ -94,5 +94,5 @@ def peer_signs(message: Any, key: bytes, body: bytes, **options: Any) -> None:
 
 
 def now_s() -> int:
-    """The peer insists on the real clock."""
+    """Return the real time, because the peer always uses the real clock."""
     return int(datetime.now(UTC).timestamp())

@@ -1,4 +1,4 @@
-"""A rollout over several sites: approve it in waves, and let workers and the schedule go on."""
+"""A rollout over several sites: approve its waves, and run workers and the schedule."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RolloutWorld:
         return world
 
     def continue_in(self, config: Config, clock: Clock) -> Self:
-        """Go on in a copy of the database in which it was made, with another clock."""
+        """Continue in a copy of the database, with another clock."""
         self.config, self.clock = config, clock
         for played in self.sites.values():
             played.clock = clock
@@ -84,17 +84,17 @@ class RolloutWorld:
         return Change.of_site(self.site(name), 1, EVERYTHING)[0]
 
     def states(self) -> str:
-        """The states of all changes by the name of their site: `A succeeded, B approved`."""
+        """Return the states of all changes by site: `A succeeded, B approved`."""
         changes = Change.select(Change, Site).join(Site).order_by(Site.name)
         return ", ".join(f"{one.site.name} {one.state}" for one in changes)
 
     # ---- people ----
 
     def review(self) -> list[Change]:
-        """Ana reviews the update on all sites, and each site answers its pre-check."""
+        """Review the update on all sites as Ana, and run each pre-check."""
         sites = Site.select().where(Site.id.in_(list(self.sites))).order_by(Site.name)
-        wanted = [UpdateRequest(site, "plugin", self.ident, self.to_version) for site in sites]
-        batch = proposals.review_changes(wanted, by=self.ana, now=self.clock())
+        requests = [UpdateRequest(site, "plugin", self.ident, self.to_version) for site in sites]
+        batch = proposals.review_changes(requests, by=self.ana, now=self.clock())
         return [check(change, self.sites[change.site_id], self.config) for change in batch]
 
     def approve(
@@ -121,14 +121,14 @@ class RolloutWorld:
     # ---- machines ----
 
     def run(self, name: str) -> str:
-        """A worker runs the change of this site, whether it may or not."""
+        """Run the change of this site in a worker, even if it is not due."""
         change, fake = self.change(name), self.fake(name)
         return execution.run_change(
             change.id, config=self.config, call=fake.call, look=fake.look, now=self.clock
         )
 
     def work(self) -> None:
-        """Workers run everything that is due."""
+        """Run every due change."""
         for change in Change.due(self.clock(), APPROVED, WAITING):
             fake = self.sites[change.site_id]
             execution.run_change(
@@ -136,11 +136,11 @@ class RolloutWorld:
             )
 
     def advance(self) -> str:
-        """The schedule looks at the rollout once."""
+        """Run the schedule for the rollout once."""
         return upkeep.advance_rollout(Rollout.get().id, self.clock())
 
     def resume(self, reason: str = "It is fine") -> None:
-        """Ana has just read what speaks against the rollout, and lets it go on."""
+        """Resume the rollout as Ana, who has just read its problems."""
         rollout = Rollout.get()
         control.resume_rollout(
             rollout,
@@ -152,13 +152,13 @@ class RolloutWorld:
         )
 
     def look(self) -> None:
-        """Workers look at the front page of every site that is updated."""
+        """Look at the front page of every updated site."""
         for change in list(Change.select().where(Change.ended_at.is_null(False))):
             fake = self.sites[change.site_id]
             looks.look_at_rollout(change.id, config=self.config, look=fake.look, now=self.clock)
 
     def wait(self, **span: float) -> None:
-        """Time passes; at its end, the schedule and the workers do what is due."""
+        """Let time pass, then run the schedule and the workers."""
         self.clock.now += timedelta(**span)
         if self.advance() == "looking":
             self.look()
@@ -167,7 +167,7 @@ class RolloutWorld:
 
 
 def all_facts(event: str) -> list[dict[str, Any]]:
-    """The facts of all entries of an event, oldest first."""
+    """Return the facts of all entries of an event, oldest first."""
     entries = AuditEntry.select().where(AuditEntry.event == event).order_by(AuditEntry.seq)
     return [entry_document(entry)["facts"] for entry in entries]
 

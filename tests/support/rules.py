@@ -1,4 +1,4 @@
-"""Write a rule, and carry out what it approves."""
+"""Write an auto-update rule, and run the updates that it approves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def the_change() -> Change:
 
 
 def carried_out(fake: FakeSite, config: Config) -> Change:
-    """Proposed, checked and released, as the schedule and the worker do it."""
+    """Propose, check and release updates, as the schedule and the worker do."""
     auto_update_rules.propose_due(fake.clock())
     change = check(the_change(), fake, config)
     auto_update_rules.approve_due(config, fake.clock())
@@ -27,7 +27,7 @@ def carried_out(fake: FakeSite, config: Config) -> Change:
 
 
 def terms(clock: Clock, **changes: Any) -> RuleTerms:
-    """Patches of plugins, everywhere, all day."""
+    """Return the terms of a rule: patches of plugins, on all sites, at any time."""
     usual: dict[str, Any] = {
         "name": "Patches",
         "permissions": ("plugins",),
@@ -40,7 +40,7 @@ def terms(clock: Clock, **changes: Any) -> RuleTerms:
         "to_hour": 24,
         "expires_at": clock() + timedelta(days=30),
         "reason": "agreed with every client",
-        # What most tests are about is not how old a release is.
+        # Most tests are not about the age of a release.
         "rest_hours": 0,
         "rest_hours_major": 0,
     }

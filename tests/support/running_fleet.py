@@ -17,7 +17,7 @@ from tests.wordpress.container import free_port
 _ROOT = Path(__file__).parents[2]
 _START_S = 300
 _READY = "Ctrl-C stops everything"
-# As the fleet prints its people: e-mail address, name, role.
+# A line about a person in the output of the fleet: e-mail address, name, role.
 _PERSON = re.compile(r"\s+(\S+@\S+)\s+.+, ((?:owner|manager|operator|viewer|client).*)$")
 
 

@@ -1,4 +1,4 @@
-"""A real Redis for the tests that need one, on a socket of its own."""
+"""A real Redis on its own socket, for the tests that need one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app import queue
 
 @contextmanager
 def running_redis(socket: Path) -> Iterator[str]:
-    """The address of a Redis that lives as long as the block."""
+    """Yield the address of a Redis that runs until the block ends."""
     executable = shutil.which("redis-server") or REDIS_SERVER_PATH
     settings = ["--port", "0", "--save", "", "--loglevel", "warning", "--dir", str(socket.parent)]
     server = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""verify_audit.py as a stranger runs it: alone, offline, and watched."""
+"""Run verify_audit.py as a third party does: offline, and in a sandbox that reports violations."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from types import ModuleType
 from tests.support import audit_log_exports as exports
 from tests.support.audit_log_exports import VERIFIER, Files
 
-# Whatever the program does that its first lines say it does not do ends it. Needs no right of the
-# machine's, so it holds where the network cannot be taken away.
+# Ends the program at any action that its docstring excludes. This needs no privileges, so it also
+# works where the network cannot be removed.
 _WATCHED = """
 import runpy, sys
 def watch(event, args):
@@ -41,14 +41,14 @@ class Verdict:
 
 @cache
 def without_network() -> tuple[str, ...]:
-    """What to put before a command so that it has no network; nothing where that is not allowed."""
+    """Return a command prefix that removes the network; empty where that is not allowed."""
     command = (shutil.which("unshare") or "false", "--net", "--map-root-user")
     allowed = subprocess.run([*command, "true"], capture_output=True).returncode == 0
     return command if allowed else ()
 
 
 def verify(path: Path, *arguments: str, python: str = sys.executable) -> Verdict:
-    """Run it on `path`; a traceback, or anything it should not do, fails the test."""
+    """Run the verifier on `path`. A traceback or a forbidden action fails the test."""
     done = subprocess.run(
         [*without_network(), python, "-I", "-c", _WATCHED, str(VERIFIER), str(path), *arguments],
         capture_output=True,
@@ -74,7 +74,7 @@ program = load()
 
 
 def judge(files: Files, folder: Path, kept: dict[str, str] | None = None) -> list[str]:
-    """What the program finds wrong; quick, for hundreds of examples. Never an accident."""
+    """Return the problems that the verifier finds. Quick enough for hundreds of examples."""
     path = exports.write_zip(files, folder / "export.zip")
     checkpoint = folder / "kept.json"
     checkpoint.write_text(json.dumps(kept))

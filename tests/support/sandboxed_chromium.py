@@ -20,7 +20,7 @@ def chromium_for(folder: Path) -> Path:
     """Return a program in `folder` that starts Chromium as a user who is not root."""
     if os.geteuid() != 0:
         return CHROMIUM
-    # Another user must be able to run it, so another user must be able to reach it.
+    # Another user runs the program, so the folder must be accessible to other users.
     for part in (folder, *folder.parents[:-1]):
         part.chmod(part.stat().st_mode | 0o011)
     script = folder / "chromium"

@@ -1,4 +1,4 @@
-"""People with second factors: what their app shows, and passkeys in a device made of Python."""
+"""Second factors of test users: codes of an app, and passkeys in a simulated device."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ def add_app(user: User, config: Config, now: datetime) -> list[str]:
 
 
 def first_code(user: User, config: Config, now: datetime) -> str:
-    """What the app shows that waits for its first code."""
+    """Return the code of an app that is being set up."""
     return pyotp.TOTP(second_factors.pending_app(user, config, now).secret).at(now)
 
 
 def app_code(user: User, config: Config, at: datetime) -> str:
-    """What the person's app shows at this time."""
+    """Return the code of the person's app at this time."""
     sealed = SecondFactor.of(user).secret_sealed
     return pyotp.TOTP(codes.open_secret(user, sealed, config)).at(at)
 
 
 def forget_used_codes() -> None:
-    """Let the code of this moment be accepted, as half a minute later."""
+    """Accept the current code again, as half a minute later."""
     SecondFactor.update(last_step=0).execute()
 
 
 def make_passkey(user: User, now: datetime, name: str = "Phone", **changes: Any) -> Passkey:
-    """A passkey in the database, with no device that has its key."""
+    """Create a passkey in the database, without a device that has its key."""
     columns = {
         "user": user,
         "credential_id": secrets.token_urlsafe(16),
@@ -71,7 +71,7 @@ def make_passkey(user: User, now: datetime, name: str = "Phone", **changes: Any)
 
 @dataclass
 class Device:
-    """An authenticator that does what WebAuthn says, or what a test wants instead.
+    """An authenticator that follows WebAuthn unless a test changes it.
 
     `origin` is the page on which it is used, `counter` what it says next.
     """

@@ -35,7 +35,7 @@ def nightly(*values: object) -> list[ParameterSet]:
     return [pytest.param(value, marks=pytest.mark.nightly, id=str(value)) for value in values]
 
 
-# For fixtures that start a WordPress of their own: tests on the oldest one are nightly.
+# For fixtures that start their own WordPress: tests on the oldest one are nightly.
 WORDPRESSES = [*nightly("oldest"), pytest.param("newest")]
 
 

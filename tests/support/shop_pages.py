@@ -1,4 +1,4 @@
-"""Forty pages of made-up websites, drawn as WordPress themes and plugins draw them.
+"""Forty pages of made-up websites, with the HTML of WordPress themes and plugins.
 
 Each visit differs as real ones do: carousels, dates, nonces, A/B tests, caches and counters. A page
 is named by its number; `draw` gives its HTML for one visit.
@@ -100,7 +100,7 @@ def _frame(number: int, kind: str, body: str, visit: Random) -> str:
 
 
 def _promotion(visit: Random) -> str:
-    """An A/B test: half of the visitors get another teaser."""
+    """Return the teaser of an A/B test: half of the visitors get another one."""
     text = visit.choice(("<h2>Try our new jam</h2>", '<a class="b" role="button">Taste it</a>'))
     return f'<div class="ab-test experiment-{visit.randrange(99)}">{text}</div>'
 

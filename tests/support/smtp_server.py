@@ -1,4 +1,4 @@
-"""A real SMTP server on this machine (aiosmtpd), and raw ones that break off where a test says."""
+"""A real SMTP server on this machine (aiosmtpd), and raw ones that disconnect at a chosen step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 @dataclass
 class Received:
-    """A message as it arrived."""
+    """A received message."""
 
     sender: str
     recipients: list[str]
@@ -37,7 +37,7 @@ class Received:
 
 @dataclass
 class Mailbox:
-    """The handler: keeps what arrives, and gives the answers that a test sets instead."""
+    """A handler that keeps messages, and sends the replies that a test sets."""
 
     received: list[Received] = field(default_factory=list)
     logins: list[tuple[str, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Watching whether whatever changes something also leaves an entry in the audit log."""
+"""Find changes of the database that leave no entry in the audit log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unittest.mock import patch
 from app.models.base import db
 
 _WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?', re.IGNORECASE)
-# Where a row changes without anybody having done anything that somebody would ask about.
+# Tables whose rows change without an action worth recording.
 QUIET = {
     "user_session": "when a browser was last seen; its begin and end are entries",
     "refusal_count": "a counter; what was only counted becomes an entry",
@@ -46,13 +46,13 @@ class Writes(threading.local):
 
     @property
     def untold(self) -> set[str]:
-        """What was changed with no entry beside it."""
+        """Return the tables that were changed without an entry."""
         return set() if "audit" in self._kept else self._kept - QUIET.keys()
 
 
 @contextmanager
 def watched() -> Iterator[Writes]:
-    """Every write to the bound database, from now to the end of the block."""
+    """Record every write to the bound database until the block ends."""
     writes, bound = Writes(), db.obj
     execute, commit, roll_back = bound.execute_sql, bound.commit, bound.rollback
 

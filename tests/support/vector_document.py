@@ -1,4 +1,4 @@
-"""The document of vectors.json, with its tokens, parsed documents and chain."""
+"""Build the document of vectors.json, with its tokens, parsed documents and chain."""
 
 # ruff: noqa: E501 -- long lines are the vectors themselves
 
@@ -187,7 +187,7 @@ def site_log() -> dict[str, Any]:
 
 
 def rfc9421() -> dict[str, Any]:
-    """RFC 9421 appendix B.2.5, copied from the RFC: it proves the MAC and the shape of the base."""
+    """Return RFC 9421 appendix B.2.5, which proves the MAC and the form of the signature base."""
     return {
         "source": "RFC 9421, B.2.5 (hmac-sha256)",
         "key_b64": "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==",
@@ -199,7 +199,7 @@ def rfc9421() -> dict[str, Any]:
 
 
 def vectors() -> bytes:
-    """The whole file, the same bytes every time."""
+    """Return the whole file, with the same bytes every time."""
     made, row, late, kid = messages()
     digests = [b"", b'{"hello": "world"}', bytes(range(256))]
     document = {

@@ -35,7 +35,7 @@ REPORT = {
 
 
 def fixed(name: str, size: int = 32) -> bytes:
-    """Bytes that look random and never change."""
+    """Return pseudorandom bytes that never change."""
     return hashlib.sha256(b"siteagent vectors: " + name.encode()).digest()[:size]
 
 
@@ -52,7 +52,7 @@ def body(**document: Any) -> bytes:
 
 
 class Messages:
-    """Collects signed messages; a reply names the request it answers."""
+    """Collect signed messages. A reply names the request it answers."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -201,7 +201,7 @@ def verify_response(
 
 
 def pairing() -> tuple[dict[str, Any], keys.PairingKeys, keys.SessionKeys, bytes, bytes, str]:
-    """The whole key schedule from fixed private keys; the hello bodies come with it."""
+    """Return the whole key schedule from fixed private keys, with the hello bodies."""
     token = keys.Token(
         pid=fixed("pid", 16),
         secret=fixed("secret"),
@@ -359,7 +359,7 @@ def messages() -> tuple[Messages, dict[str, Any], keys.SessionKeys, str]:
 def rotation(
     made: Messages, row: dict[str, Any], late: keys.SessionKeys, kid: str
 ) -> dict[str, Any]:
-    """A rotation from fixed private keys, and the messages that carry it."""
+    """Return a key rotation from fixed private keys, with its messages."""
     dash, site = keys.Exchange(fixed("e_d 2")), keys.Exchange(fixed("e_s 2"))
     seed, next_seed = fixed("sign_d"), fixed("sign_d 2")
     plan = body(
@@ -424,7 +424,7 @@ def rotation(
 
 
 def release() -> dict[str, Any]:
-    """A signed release of SiteAgent, and the fields of its release.json."""
+    """Return a signed release of SiteAgent, and the fields of its release.json."""
     seed, digest = fixed("release key"), fixed("package").hex()
     statement = protocol.canonical(
         {"v": 1, "slug": "siteagent", "version": "1.2.3", "sha256": digest}

@@ -22,7 +22,7 @@ _GERMAN = {"kind": "translation", "id": "plugin:desk:de_DE"}
 
 
 def _digest(files: dict[str, bytes]) -> str:
-    """The digest by the letter of docs/PROTOCOL.md 3.6, without Aura's code."""
+    """Compute the digest as docs/PROTOCOL.md 3.6 specifies, without Aura's code."""
     text = b"siteagent/tree/1\n"
     for path, content in sorted((path.encode(), content) for path, content in files.items()):
         text += b"f" + len(path).to_bytes(4, "big") + path + hashlib.sha256(content).digest()
@@ -60,7 +60,7 @@ def _below(files: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _accepted(name: str, packed_: dict[str, bytes], left: dict[str, bytes]) -> dict[str, Any]:
-    """A row about a package that holds some files, and leaves these on the disk."""
+    """Return a row about a package that holds some files and leaves these on disk."""
     return {
         "name": name,
         "zip_b64": _b64(packed(packed_)),

@@ -15,7 +15,7 @@ _HOUR = timedelta(hours=1)
 
 
 def update_plan(kid: str) -> dict[str, Any]:
-    """A plan for a release that was first seen a week ago, and changed two days later."""
+    """Return a plan for a release that was first seen a week ago and changed two days later."""
     now = datetime.fromtimestamp(NOW, UTC)
     seen_at = now - timedelta(days=7)
     item = PlannedUpdate(

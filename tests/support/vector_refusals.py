@@ -1,4 +1,4 @@
-"""The messages in vectors.json that both implementations judge without having signed them."""
+"""The altered messages in vectors.json that both implementations must refuse."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.vector_messages import (
 def signed_by_hand(
     key: bytes, raw: bytes, parameters: str, url: str = ENDPOINT, digest: str = ""
 ) -> dict[str, str]:
-    """A request with a right MAC over parameters our signer would never write."""
+    """Return a request with a valid MAC over parameters that Aura never writes."""
     digest = digest or protocol.content_digest(raw)
     base = protocol.request_base(url, digest, parameters)
     mac = b64(hmac.new(key, base.encode(), hashlib.sha256).digest())
@@ -78,7 +78,7 @@ def accepted_requests(late: keys.SessionKeys, kid: str) -> list[dict[str, Any]]:
 
 
 def by_hand_refusals(late: keys.SessionKeys, kid: str) -> list[dict[str, Any]]:
-    """The MAC is right over what is wrong: only the rule itself can refuse these."""
+    """Return wrong requests with a valid MAC, which only the specific rule can refuse."""
     raw = body(op="ping", by="schedule")
     usual = parameters(kid)
     swapped = usual.replace(
@@ -139,7 +139,7 @@ def by_hand_refusals(late: keys.SessionKeys, kid: str) -> list[dict[str, Any]]:
 
 
 def altered_requests(made: Messages, late: keys.SessionKeys, kid: str) -> list[dict[str, Any]]:
-    """One genuine ping, altered on the way in one place each."""
+    """Return copies of a valid ping, each altered in one place."""
     sent = made.sent["ping"]
     raw, good, known = sent.body, sent.headers, {kid: late.d2s}
     other = raw.replace(b"schedule", b"scheduld")
@@ -295,7 +295,7 @@ def altered_requests(made: Messages, late: keys.SessionKeys, kid: str) -> list[d
 
 
 def second_spelling(mac: str) -> str:
-    """The same 32 bytes to a lenient base64 decoder: the last character's two unused bits set."""
+    """Return another base64 text for the same 32 bytes, with the two unused bits set."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     last = mac[-3]
     return mac[:-3] + alphabet[alphabet.index(last) | 1] + mac[-2:]

@@ -1,4 +1,4 @@
-"""Read the vectors that both twins of the protocol are held to."""
+"""Read the vectors that both implementations of the protocol must match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the verifier share: names of files in an export, and its shapes."""
+"""Shared by the tests of the verifier: names of files in an export, and its shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices what a page must never do: run injected code, break its own rule, call elsewhere."""
+"""Detect what a page must never do: run injected code, violate its CSP, or call other hosts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Request
 
-# wp-admin shows avatars and pictures from outside; nothing there answers in a test.
+# wp-admin shows avatars and pictures from other hosts, which do not answer in a test.
 _OF_WORDPRESS = (".gravatar.com", ".w.org", ".wordpress.org", ".wp.org")
 
 
 class Watcher:
-    """Collects complaints about every page of a browser context."""
+    """Collect violations on every page of a browser context."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.complaints: list[str] = []

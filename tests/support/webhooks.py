@@ -1,4 +1,4 @@
-"""Webhook endpoints, a receiver that keeps what arrives, and what was told."""
+"""Webhook endpoints, and a receiver that keeps messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATH = "/services/T024BE7LD/B5R9PQ8KM/kXq7mYtWz3RcVbN1pLs8dFgH"
 
 
 def typed_endpoint(url: str, **changes: Any) -> TypedEndpoint:
-    """What an owner types for a signed webhook that gets critical items."""
+    """Return what an owner types for a signed webhook that gets critical items."""
     typed = {"name": "On-call", "format": "standard", "url": url, "wants": "critical"}
     return TypedEndpoint(**{**typed, **changes})
 
@@ -36,7 +36,7 @@ def add_endpoint(
 
 
 def replying(status: str, body: bytes = b"", *headers: str) -> Behaviour:
-    """A receiver that answers each message in this way."""
+    """Return a receiver that sends this reply to each message."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
 
     def reply(_: ReceivedRequest, line: Line) -> None:
@@ -61,7 +61,7 @@ def receiver(
 def deliver_due(
     config: Config, clock: Callable[[], datetime], post: Callable[..., Any]
 ) -> list[str]:
-    """Make one attempt at everything that is due."""
+    """Attempt each due delivery once."""
     return [
         delivery.send_webhook(message.id, config=config, now=clock, post=post)
         for message in WebhookMessage.due(clock())
@@ -69,7 +69,7 @@ def deliver_due(
 
 
 def told_keys(message: WebhookMessage) -> dict[str, list[str]]:
-    """The keys of the items of a message by the heading of their section."""
+    """Return the keys of the items of a message by the heading of their section."""
     return {
         section["heading"]: [key for entry in section["entries"] for key in entry["keys"]]
         for section in message.content["sections"]

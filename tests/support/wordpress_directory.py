@@ -1,4 +1,4 @@
-"""WordPress.org's directory as Aura meets it, without a network."""
+"""A simulated plugin and theme directory of WordPress.org."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ AKISMET = Listing(
 
 @dataclass
 class Directory:
-    """Says of each kind and slug what `known` says, and of any other what it says of Akismet.
+    """Answer with `known` for each kind and slug, and with the data of Akismet for any other.
 
-    None is what it does not have. With an `error`, nothing comes. `asked` counts the requests.
+    None stands for a missing listing. With an `error`, each request fails. `asked` counts requests.
     """
 
     known: dict[tuple[str, str], Listing | Closed | None] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Directory:
 
 
 def plugin_document(**changes: object) -> dict[str, object]:
-    """What the API answers about Akismet, in the shape of class-plugin.php."""
+    """Return the API's answer about Akismet, in the form of class-plugin.php."""
     return {
         "name": "Akismet Anti-spam: Spam Protection &#8211; Security",
         "slug": "akismet",
@@ -62,7 +62,7 @@ def plugin_document(**changes: object) -> dict[str, object]:
 
 
 def theme_document(**changes: object) -> dict[str, object]:
-    """What the API answers about a theme, in the shape of class-themes-api.php."""
+    """Return the API's answer about a theme, in the form of class-themes-api.php."""
     return {
         "name": "Twenty Thirty",
         "slug": "twentythirty",
@@ -83,7 +83,7 @@ def theme_document(**changes: object) -> dict[str, object]:
 
 
 def closed_document(**changes: object) -> dict[str, object]:
-    """What the API answers about a closed plugin, with the status 404."""
+    """Return the API's answer about a closed plugin, which has the status 404."""
     return {
         "error": "closed",
         "name": "Akismet Anti-spam",

@@ -1,4 +1,4 @@
-"""Whatever is typed or sent, it is refused with a reason or it is harmless."""
+"""Typed addresses and site reports with any value are refused with a reason or stored clean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A figure is a line for people, and an object for programs."""
+"""A benchmark figure as a line of text and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many changes while everything breaks: done at most once, told truly, written down."""
+"""The simulated chaos run, and that its counts find each kind of error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BREAKAGES = {
 
 
 @pytest.mark.parametrize("changes", [40, pytest.param(200, marks=pytest.mark.nightly)])
-def test_what_is_said_of_many_changes_is_what_happened(
+def test_recorded_results_match_what_happened(
     changes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     counts = simulated.run(seed=20261124, changes=changes, folder=tmp_path)
@@ -44,12 +44,12 @@ def test_what_is_said_of_many_changes_is_what_happened(
         print(f"\n{counts}")
     assert counts.changes == changes
     assert counts.is_clean
-    # Otherwise nothing was put to the test.
+    # Otherwise the run tested nothing.
     assert {"succeeded", "failed", "rolled_back"} <= set(counts.outcomes)
     assert set(counts.broken) == BREAKAGES
 
 
-def test_a_lie_and_a_gap_would_be_seen(tmp_path: Path) -> None:
+def test_a_wrong_result_and_a_missing_entry_are_counted(tmp_path: Path) -> None:
     chaos = simulated.made(seed=1, changes=10, folder=tmp_path)
     sites = chaos.fleet.sites
     assert count(sites, chaos.broken).is_clean
@@ -68,7 +68,7 @@ def test_a_lie_and_a_gap_would_be_seen(tmp_path: Path) -> None:
 
 
 def _store_again(report: Report) -> None:
-    """As two workers would that both take a report for new."""
+    """Store a report twice, as two workers would that both consider it new."""
     again = ReportReceived(
         site_id=report.site_id,
         digest=report.digest,
@@ -80,26 +80,26 @@ def _store_again(report: Report) -> None:
         audit.record(again, SYSTEM)
 
 
-def test_a_lost_sync_and_an_unknown_call_would_be_seen(tmp_path: Path) -> None:
+def test_a_lost_sync_and_an_unknown_call_are_counted(tmp_path: Path) -> None:
     chaos = simulated.made(seed=1, changes=10, folder=tmp_path)
     fleet, began = chaos.fleet, chaos.clock()
-    heard = {fake.home: frozenset() for fake in fleet.sites.values()}
+    requests = {fake.home: frozenset() for fake in fleet.sites.values()}
     syncs = []
     for number, fake in fleet.sites.items():
-        heard[fake.home] = fake.heard
+        requests[fake.home] = fake.heard
         syncs.append(read_report(Site.get_by_id(number), fake, config=fleet.config).id)
-    assert count_syncs(fleet, syncs, began, heard).is_clean
+    assert count_syncs(fleet, syncs, began, requests).is_clean
     Sync.update(state=FAILED).where(Sync.id == syncs[0]).execute()
     Report.delete().where(Report.site == Sync.get_by_id(syncs[1]).site).execute()
     SiteCall.delete().where(SiteCall.id == SiteCall.select(fn.MAX(SiteCall.id))).execute()
     _store_again(Report.get())
-    counts = count_syncs(fleet, syncs, began, heard)
+    counts = count_syncs(fleet, syncs, began, requests)
     db.close()
     assert (counts.lost, counts.stored_twice, counts.unknown_calls) == (2, 1, 1)
     assert not counts.is_clean
 
 
-def test_every_time_that_real_chaos_shortens_is_one_of_auras() -> None:
+def test_every_shortened_timeout_exists_in_aura() -> None:
     usual = execution.REQUEST_TIMEOUT_S
     with short_timeouts.shortened():
         assert execution.REQUEST_TIMEOUT_S == short_timeouts.ORDER_S

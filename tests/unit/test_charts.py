@@ -1,4 +1,4 @@
-"""Charts are drawn true: in proportion, within their frame, and nothing disappears."""
+"""Charts: proportions, frames, scales, and what they count."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_stripes_stay_inside_of_their_segment():
 
 
 @given(VERSIONS)
-def test_every_version_that_can_be_read_is_counted_once(versions):
+def test_every_readable_version_is_counted_once(versions):
     readable = [one for one in versions if one[:1].isdigit()]
     spread = wordpress_spread(Counter(versions))
     assert spread.total == sum(count for _, count in spread.versions) == len(readable)

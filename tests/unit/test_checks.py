@@ -1,4 +1,4 @@
-"""How often a site was checked and how often it answered: what nobody saw counts for nothing."""
+"""Check statistics of a site: time without checks is a gap and not uptime."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def line(hours: float, event: str, **facts: object) -> ReportEntry:
 
 
 def day(first: float, last: float, *gaps: tuple[float, float], **counts: int) -> CheckedDays:
-    """A day whose first and last check were so many hours after the beginning."""
+    """Return a day with its first and last check at these hours after the beginning."""
     return CheckedDays(
         first_at=moment(first),
         last_at=moment(last),
@@ -46,7 +46,7 @@ PAIRED = [line(0, "pairing_completed")]
 
 
 def count(*days: CheckedDays, until: float = 6, events: list[ReportEntry] = PAIRED) -> Checks:
-    """What these days and the other entries about one site say about the hours up to `until`."""
+    """Count the checks of one site in the hours up to `until`."""
     ends = moment(until)
     history = SiteHistory(days)
     return count_checks(history, connected(events, ends), BEGIN, ends, every=HOUR)
@@ -57,7 +57,7 @@ def test_the_numbers_of_all_days_are_added() -> None:
     assert (seen.made, seen.answered, seen.permille) == (10, 9, 900)
 
 
-def test_nothing_but_all_of_them_is_all() -> None:
+def test_only_a_complete_count_is_100_percent() -> None:
     assert count(day(1, 5, made=1200, answered=1199)).permille == 999
 
 
@@ -68,7 +68,7 @@ def test_the_most_frequent_error_comes_first() -> None:
     assert [error.name for error in found.errors] == ["timeout", "dns"]
 
 
-def test_hours_in_which_nobody_looked_are_a_gap_and_no_uptime() -> None:
+def test_hours_without_checks_are_a_gap_and_not_uptime() -> None:
     seen = count(day(1, 10, (1, 9), made=3, answered=3), until=10)
     assert [(gap.why, gap.begins, gap.ends) for gap in seen.gaps] == [
         (NOT_ASKED, moment(1), moment(9))
@@ -80,23 +80,21 @@ def test_a_day_of_regular_checks_has_no_gap() -> None:
     assert count(day(0, 23, made=24, answered=24), day(24, 47, made=24), until=48).gaps == ()
 
 
-def test_only_the_gap_within_a_day_is_one() -> None:
+def test_only_a_gap_within_a_day_counts() -> None:
     seen = count(day(0, 23, (6, 12), made=18, answered=18), until=24)
     assert [(gap.begins, gap.ends) for gap in seen.gaps] == [(moment(6), moment(12))]
 
 
-def test_within_regular_checks_a_site_may_lose_its_connection() -> None:
-    """It was paired again within the hour."""
+def test_a_site_may_be_paired_again_between_regular_checks() -> None:
+    """The site was paired again within the hour."""
     events = [*PAIRED, line(9, "revocation_started"), line(9.5, "pairing_completed")]
     seen = count(day(0, 23, made=24, answered=24), until=24, events=events)
     assert [(gap.why, gap.begins) for gap in seen.gaps] == [(NOT_CONNECTED, moment(9))]
 
 
 @pytest.mark.parametrize(("answered", "gaps"), [(9, 1), (8, 0)])
-def test_a_site_that_fails_is_checked_less_often_and_that_is_no_gap(
-    answered: int, gaps: int
-) -> None:
-    """It may be that it failed last; the pause over midnight is no longer than such waits."""
+def test_rarer_checks_of_a_failing_site_are_no_gap(answered: int, gaps: int) -> None:
+    """The site may have failed last; the pause over midnight is within its retry interval."""
     days = day(0, 20, made=9, answered=answered), day(26, 47, made=24, answered=24)
     assert len(count(*days, until=48).gaps) == gaps
 
@@ -106,11 +104,11 @@ def test_a_gap_may_span_days() -> None:
     assert [(gap.begins, gap.ends) for gap in seen.gaps] == [(moment(3), moment(50))]
 
 
-def test_days_that_were_added_up_are_as_one() -> None:
+def test_added_days_equal_one_day() -> None:
     assert count(day(0, 200, made=201), until=201).gaps == ()
 
 
-def test_a_connection_that_ended_in_between_is_no_time_without_checks() -> None:
+def test_time_without_a_connection_is_no_gap() -> None:
     events = [
         line(0, "pairing_completed"),
         line(50, "revocation_started"),
@@ -126,24 +124,24 @@ def test_two_missing_rounds_are_no_gap() -> None:
     assert count(day(3, 3, made=1), until=6).gaps == ()
 
 
-def test_before_the_pairing_and_after_the_end_there_was_no_connection() -> None:
+def test_a_site_has_no_connection_before_pairing_or_after_its_end() -> None:
     events = [line(2, "pairing_completed"), line(4, "revocation_started")]
     seen = count(day(3, 3, made=1), events=events)
     assert [gap.why for gap in seen.gaps] == [NOT_CONNECTED, NOT_CONNECTED]
 
 
-def test_a_check_outside_the_period_moves_no_gap() -> None:
-    """The days are those of the time zone that the agency had then."""
+def test_a_check_outside_the_period_changes_no_gap() -> None:
+    """Days are in the time zone that the agency had at that time."""
     seen = count(day(-2, 9, (-2, 9), made=2, answered=2), until=6)
     assert [(gap.begins, gap.ends) for gap in seen.gaps] == [(BEGIN, moment(6))]
 
 
-def test_a_round_that_never_got_to_ask_is_told_apart() -> None:
+def test_a_round_that_made_no_request_counts_separately() -> None:
     seen = count(day(2, 5, made=4, answered=4, not_made=1))
     assert (seen.made, seen.not_made) == (4, 1)
 
 
-def test_without_a_look_nothing_is_claimed() -> None:
+def test_there_is_no_uptime_without_checks() -> None:
     seen = count(until=1, events=[])
     assert (seen.made, seen.permille, [one.why for one in seen.gaps]) == (0, 0, [NOT_CONNECTED])
 
@@ -158,6 +156,6 @@ def test_without_a_look_nothing_is_claimed() -> None:
         ("", None),
     ],
 )
-def test_how_long_a_php_is_mended(version: str, ends: str | None) -> None:
+def test_php_security_support_has_an_end(version: str, ends: str | None) -> None:
     found = ends_on(version)
     assert (found.isoformat() if found else None) == ends

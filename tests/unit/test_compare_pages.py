@@ -1,4 +1,4 @@
-"""A page after an update is compared with two looks before: found what broke, ignored the rest."""
+"""Compare a page after an update with two looks before it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGES = pages()
 
 
 def quiet_run(page: Page, seed: int) -> Verdict:
-    """Two looks before an update that broke nothing, and two after it."""
+    """Return two looks before and two after an update that broke nothing."""
     visit = Random(f"{page.number}/{seed}")
     before = [page.look(visit), page.look(visit)]
     return compare(before, [page.look(visit), page.look(visit)], page.required)
@@ -61,7 +61,7 @@ def test_a_thousand_quiet_updates_are_never_rolled_back() -> None:
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.kind in ("checkout", "contact", "login")])
-def test_a_form_without_action_is_found_and_goes_back(page: Page) -> None:
+def test_a_form_without_action_rolls_back(page: Page) -> None:
     verdict = spoiled(page, r' action="/(checkout|contact|wp-login)[^"]*"', "")
     assert verdict.answer == DIFFERENT
     assert verdict.must_go_back
@@ -118,13 +118,13 @@ def test_a_script_that_no_longer_loads_is_found() -> None:
         "<p>There has been a critical error on this website.</p>",
     ],
 )
-def test_a_message_of_php_goes_back(page: Page, message: str) -> None:
+def test_a_php_error_message_rolls_back(page: Page, message: str) -> None:
     verdict = spoiled(page, "<main>", f"<main>{message}")
     assert verdict.must_go_back
     assert comparison.NOTICE in {one.what for one in verdict.differences}
 
 
-def test_a_message_that_was_there_before_is_not_held_against_the_update() -> None:
+def test_a_php_message_from_before_the_update_is_ignored() -> None:
     message = "<b>Notice</b>: Old in <b>/srv/p.php</b> on line <b>12</b>"
     looks = [look_at(f"<h1>News</h1>{message}", Requirements()) for _ in range(3)]
     verdict = compare(looks[:2], looks[2:], Requirements())
@@ -132,7 +132,7 @@ def test_a_message_that_was_there_before_is_not_held_against_the_update() -> Non
 
 
 @pytest.mark.parametrize("status", [404, 500, 302])
-def test_another_status_goes_back(status: int) -> None:
+def test_another_status_rolls_back(status: int) -> None:
     good, bad = look_at("<h1>Shop</h1>", Requirements()), look_at("", Requirements(), status)
     verdict = compare([good, good], [bad, bad], Requirements())
     assert ("status", "200", True) in [
@@ -141,7 +141,7 @@ def test_another_status_goes_back(status: int) -> None:
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_what_only_one_of_two_looks_misses_cannot_be_told(is_first: bool) -> None:
+def test_an_element_missing_in_one_of_two_looks_is_inconclusive(is_first: bool) -> None:
     required = Requirements(phrase="Order")
     good, bad = look_at("<p>Order</p>", required), look_at("<p>Later</p>", required)
     after = [bad, good] if is_first else [good, bad]
@@ -150,7 +150,7 @@ def test_what_only_one_of_two_looks_misses_cannot_be_told(is_first: bool) -> Non
     assert not verdict.must_go_back
 
 
-def test_a_look_without_an_answer_cannot_be_told() -> None:
+def test_a_look_without_a_response_is_inconclusive() -> None:
     good, silent = look_at("<h1>Shop</h1>", Requirements()), Look(None, why="connect_timeout")
     assert compare([good, good], [good, silent], Requirements()).why == "connect_timeout"
     assert compare([good, silent], [good, good], Requirements()).why == "before:connect_timeout"
@@ -158,7 +158,7 @@ def test_a_look_without_an_answer_cannot_be_told() -> None:
     assert compare([good, good], [], Requirements()).answer == CANNOT_TELL
 
 
-def test_a_check_for_robots_in_place_of_the_page_cannot_be_told() -> None:
+def test_a_bot_check_in_place_of_the_page_is_inconclusive() -> None:
     page, visit = PAGES[1], Random(5)
     before = [page.look(visit), page.look(visit)]
     robots = look_at("<title>One moment</title><script src=/.well-known/x.js>", page.required)
@@ -167,13 +167,13 @@ def test_a_check_for_robots_in_place_of_the_page_cannot_be_told() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "<html><body></body></html>"])
-def test_an_empty_page_goes_back(text: str) -> None:
+def test_an_empty_page_rolls_back(text: str) -> None:
     page, visit = PAGES[1], Random(5)
     before = [page.look(visit), page.look(visit)]
     assert compare(before, [look_at(text, page.required)] * 2, page.required).must_go_back
 
 
-def test_a_rest_route_is_compared_by_its_names() -> None:
+def test_a_rest_response_is_compared_by_its_field_names() -> None:
     def look(text: str) -> Look:
         received = answer(text, media="application/json; charset=UTF-8")
         return look_at_answer(received, Requirements(phrase='"name"'))
@@ -189,7 +189,7 @@ def test_a_rest_route_is_compared_by_its_names() -> None:
     assert compare([good, other], [look("<b>oops")] * 2, Requirements()).answer == DIFFERENT
 
 
-def test_half_a_character_in_the_name_of_data_can_be_stored() -> None:
+def test_a_lone_surrogate_in_a_field_name_can_be_stored() -> None:
     received = answer('{"\\ud800": 1}', media="application/json")
     look = look_at_answer(received, Requirements())
     assert json.dumps(look.as_json(), ensure_ascii=False).encode()
@@ -216,7 +216,7 @@ def test_a_structure_survives_the_database() -> None:
     ],
     ids=["addresses", "long", "many", "messages", "depth", "data", "scheme"],
 )
-def test_a_strange_page_is_read_and_stays_small(hostile: str) -> None:
+def test_any_page_is_read_within_limits(hostile: str) -> None:
     look = look_at(hostile, Requirements(phrase="x", selector="div h1", form_action="/a"))
     assert isinstance(look.structure, Structure)
     assert len(str(look.as_json())) < 100_000
@@ -241,11 +241,11 @@ def test_a_long_address_takes_no_longer_than_a_short_one() -> None:
     ],
     ids=["depth", "formats", "attributes", "quotes", "script", "options", "shapes"],
 )
-def test_a_page_that_would_keep_the_parser_busy_is_not_parsed(hostile: str) -> None:
+def test_a_page_that_is_too_slow_to_parse_is_not_parsed(hostile: str) -> None:
     with pytest.raises(TooComplex):
         require_simple(hostile)
 
 
-def test_a_selector_that_is_none_is_recognized() -> None:
+def test_an_invalid_selector_is_recognized() -> None:
     assert comparison.is_selector("form#order > button[type=submit]")
     assert not comparison.is_selector("form[[")

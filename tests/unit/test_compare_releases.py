@@ -33,7 +33,7 @@ def test_changed_new_and_gone_files_are_counted_and_named(tmp_path: Path) -> Non
     assert requires == ["6.4", "7.4", "7.1"]
 
 
-def test_the_attack_of_april_2026_is_named(tmp_path: Path) -> None:
+def test_the_attack_of_april_2026_is_reported(tmp_path: Path) -> None:
     """A release of a plugin that changed hands adds a PHP file named like one of WordPress."""
     path = "includes/wp-comments-posts.php"
     found = compared(tmp_path, files_of("1.0"), files_of("1.1", {path: BACKDOOR}))
@@ -73,7 +73,7 @@ def test_three_hundred_ordinary_releases_have_no_warning(tmp_path: Path) -> None
         (".git/config", b"x", "dotfile"),
     ],
 )
-def test_each_odd_file_is_named_once_it_is_new(
+def test_each_new_suspicious_file_is_reported(
     tmp_path: Path, path: str, content: bytes, code: str
 ) -> None:
     with_it = files_of("1.1", {path: content})
@@ -84,20 +84,20 @@ def test_each_odd_file_is_named_once_it_is_new(
     assert code in CODES
 
 
-def test_code_in_a_file_that_was_only_data_is_a_warning(tmp_path: Path) -> None:
+def test_new_code_in_a_data_file_is_a_warning(tmp_path: Path) -> None:
     old = files_of("1.0", {"assets/index.php": b"<?php // Silence is golden."})
     new = files_of("1.1", {"assets/index.php": BACKDOOR})
     assert warned(compared(tmp_path, old, new)) == {"php_place": ["assets/index.php"]}
 
 
-def test_a_plugin_may_name_files_like_itself() -> None:
+def test_files_named_like_the_plugin_are_allowed() -> None:
     assert oddities("wp-mail-queue.php", b"<?php", "wp-mail") == []
     assert oddities("inc/class-wp-mail-log.php", b"<?php", "wp-mail") == []
     assert oddities("wp-contact-form-7.php", b"<?php", "contact-form-7") == []
     assert oddities("inc/wp-posts.php", b"<?php", "wp-mail") == ["core_name"]
 
 
-def test_only_what_no_file_named_before_is_new(tmp_path: Path) -> None:
+def test_only_names_that_no_old_file_has_are_new(tmp_path: Path) -> None:
     code = "<?php $a = 'https://{}.example'; wp_schedule_event(1, 'daily', '{}');".format
     old = files_of("1.0", {"a.php": code("one", "x").encode(), "b.php": b"<?php"})
     new = files_of("1.1", {"a.php": code("one", "x").encode(), "b.php": code("one", "y").encode()})
@@ -107,7 +107,7 @@ def test_only_what_no_file_named_before_is_new(tmp_path: Path) -> None:
     assert compared(tmp_path, old, moved)["names"] == {}
 
 
-def test_what_a_file_that_stayed_the_same_names_is_not_new(tmp_path: Path) -> None:
+def test_names_in_an_unchanged_file_are_not_new(tmp_path: Path) -> None:
     same = b"""<?php $a = 'https://API.Parcel.example/v1'; add_role('desk_agent', 'Agent');
     register_rest_route('desk/v1', '/a/(?P<id>\\d+)'); wp_schedule_single_event(1, $hook);
     add_action('wp_ajax_nopriv_desk_send', 'f');"""
@@ -125,7 +125,7 @@ def test_a_further_call_in_the_same_file_is_new(tmp_path: Path) -> None:
     assert compared(tmp_path, old, new)["calls"] == {"count": 1, "names": [["eval", "a.php"]]}
 
 
-def test_many_harmless_oddities_hide_no_worse_one(tmp_path: Path) -> None:
+def test_many_minor_findings_do_not_hide_a_serious_one(tmp_path: Path) -> None:
     more = {f"a/{number}.zip": b"x" for number in range(500)}
     found = compared(
         tmp_path, files_of("1.0"), files_of("1.1", {**more, "inc/wp-cron.php": BACKDOOR})
@@ -135,27 +135,27 @@ def test_many_harmless_oddities_hide_no_worse_one(tmp_path: Path) -> None:
     assert (found["added"]["count"], len(found["added"]["names"])) == (501, 300)
 
 
-def test_names_with_characters_that_are_not_seen_are_spelled_out(tmp_path: Path) -> None:
+def test_invisible_characters_in_names_are_escaped(tmp_path: Path) -> None:
     path = "inc/\u202ephp.gpj.php"
     found = compared(tmp_path, files_of("1.0"), files_of("1.1", {path: b"<?php"}))
     assert found["added"]["names"] == ["inc/\\u{202E}php.gpj.php"]
 
 
-def test_a_file_that_is_too_large_to_read_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_to_read_is_reported(tmp_path: Path) -> None:
     large = b"<?php //" + b"x" * 3 * 1024 * 1024
     found = compared(tmp_path, files_of("1.0"), files_of("1.1", {"inc/large.php": large}))
     assert found["unread"] == {"count": 1, "names": ["inc/large.php"]}
     assert found["is_complete"] is True
 
 
-def test_an_odd_file_that_was_there_before_is_no_news(tmp_path: Path) -> None:
+def test_a_suspicious_file_of_the_old_release_is_not_reported(tmp_path: Path) -> None:
     old = files_of("1.0", {"inc/wp-queue.php": b"<?php", "logs/.htaccess": b"deny from all"})
     new = files_of("1.1", {"inc/wp-queue.php": b"<?php f();", "logs/.htaccess": b"Deny from all"})
     assert compared(tmp_path, old, new)["odd"] == {}
 
 
-def test_a_comparison_ends_in_time_and_says_so(tmp_path: Path) -> None:
-    """Whenever time is over, what was not read is not taken for read."""
+def test_a_comparison_ends_at_its_deadline_and_is_incomplete(tmp_path: Path) -> None:
+    """Files that were not read before the deadline do not count as read."""
     looks: list[float] = []
     old, new = files_of("1.0"), files_of("1.1", {"inc/wp-cron.php": BACKDOOR})
 

@@ -16,7 +16,7 @@ def read(var: Path, **env: str) -> Config:
     return Config.from_env({"AURA_VAR": str(var), **env})
 
 
-def test_nothing_needs_to_be_set(tmp_path: Path) -> None:
+def test_every_setting_is_optional(tmp_path: Path) -> None:
     config = read(tmp_path)
     assert config.origin == "http://127.0.0.1:8000"
     assert config.trusted_hosts == ("127.0.0.1", "localhost")
@@ -24,7 +24,7 @@ def test_nothing_needs_to_be_set(tmp_path: Path) -> None:
     assert read(tmp_path) == config
 
 
-def test_generated_secrets_are_the_owners_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_generated_secrets(tmp_path: Path) -> None:
     read(tmp_path / "var")
     assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
     for name in ("secret.key", "sealing.key"):
@@ -47,7 +47,7 @@ def test_further_hosts_are_added_to_the_origins_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "origin", ["aura.example.com", "ftp://a.example", "https://", "https://a.example/x", "http://["]
 )
-def test_an_origin_that_is_none_is_refused(tmp_path: Path, origin: str) -> None:
+def test_an_invalid_origin_is_refused(tmp_path: Path, origin: str) -> None:
     with pytest.raises(ConfigError, match="AURA_ORIGIN"):
         read(tmp_path, AURA_ORIGIN=origin)
 
@@ -58,14 +58,16 @@ def test_the_log_is_text_or_json(tmp_path: Path, word: str, is_json: bool) -> No
 
 
 @pytest.mark.parametrize(("word", "is_asked"), [("", True), ("yes", True), ("no", False)])
-def test_wordpress_org_is_asked_unless_that_is_off(
+def test_requests_to_wordpress_org_can_be_turned_off(
     tmp_path: Path, word: str, is_asked: bool
 ) -> None:
     assert read(tmp_path, AURA_ASK_WORDPRESS_ORG=word).asks_wordpress_org is is_asked
 
 
 @pytest.mark.parametrize(("word", "is_asked"), [("", True), ("yes", True), ("no", False)])
-def test_registries_are_asked_unless_that_is_off(tmp_path: Path, word: str, is_asked: bool) -> None:
+def test_requests_to_registries_can_be_turned_off(
+    tmp_path: Path, word: str, is_asked: bool
+) -> None:
     assert read(tmp_path, AURA_ASK_REGISTRIES=word).asks_registries is is_asked
 
 
@@ -79,12 +81,12 @@ def test_registries_are_asked_unless_that_is_off(tmp_path: Path, word: str, is_a
         ("AURA_WORKERS", "0"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused(tmp_path: Path, name: str, value: str) -> None:
+def test_an_invalid_value_is_refused(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} must be"):
         read(tmp_path, **{name: value})
 
 
-def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
         read(
             tmp_path,
@@ -96,9 +98,9 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
             AURA_PROXY_HOPS="9",
             AURA_SYNC_MINUTES="1",
         )
-    told = str(refusal.value)
+    message = str(refusal.value)
     for name in ("PORT", "ORIGIN", "SECRET_KEY", "SEALING_KEYS", "ALLOW_NETS", "HOPS", "SYNC"):
-        assert name in told
+        assert name in message
 
 
 def test_a_configuration_that_is_printed_shows_no_password(tmp_path: Path) -> None:
@@ -116,7 +118,7 @@ def test_a_configuration_that_is_printed_shows_no_password(tmp_path: Path) -> No
     assert config.database_url.endswith("@db/aura")
 
 
-def test_a_secret_that_another_process_is_about_to_write_is_waited_for(tmp_path: Path) -> None:
+def test_a_process_waits_for_a_secret_that_another_one_writes(tmp_path: Path) -> None:
     for name in ("secret.key", "sealing.key"):
         (tmp_path / name).touch()
     first = Config.from_env({"AURA_VAR": str(tmp_path / "first")})
@@ -137,7 +139,7 @@ def test_a_secret_that_stays_empty_is_refused(
         Config.from_env({"AURA_VAR": str(tmp_path)})
 
 
-def test_a_browser_is_optional_and_named_by_its_whole_path(tmp_path: Path) -> None:
+def test_a_browser_is_optional_and_has_an_absolute_path(tmp_path: Path) -> None:
     env = {"AURA_VAR": str(tmp_path)}
     assert Config.from_env(env).chromium is None
     # It may be installed on the workers only.

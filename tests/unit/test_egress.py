@@ -1,4 +1,4 @@
-"""Aura connects to public addresses and listed networks, whatever a name pretends."""
+"""Outgoing connections: only public addresses and allowed networks, whatever a name resolves to."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ INWARD_LITERALS = [
 
 
 def resolves_to(*answers: list[str]) -> tuple[Callable[..., list[Any]], list[str]]:
-    """A name server that gives another answer each time, and the names it was asked for."""
-    asked: list[str] = []
+    """Return a resolver with another answer for each query, and the list of the names queried."""
+    queried: list[str] = []
 
     def resolve(host: str, port: int, *_: object) -> list[Any]:
-        asked.append(host)
-        found = answers[min(len(asked), len(answers)) - 1]
+        queried.append(host)
+        found = answers[min(len(queried), len(answers)) - 1]
         family = {True: socket.AF_INET6, False: socket.AF_INET}
         return [(family[":" in ip], socket.SOCK_STREAM, 6, "", (ip, port)) for ip in found]
 
-    return resolve, asked
+    return resolve, queried
 
 
 def get(url: str, allow_nets: tuple[Any, ...] = (), **options: Any) -> requests.Response:
@@ -100,7 +100,7 @@ def test_every_spelling_of_an_inward_address_is_refused(host: str) -> None:
         "100::1",
     ],
 )
-def test_addresses_that_only_look_public_are_refused(address: str) -> None:
+def test_private_addresses_in_public_notation_are_refused(address: str) -> None:
     assert not is_reachable(address)
 
 
@@ -109,7 +109,7 @@ def test_public_addresses_are_reachable(address: str) -> None:
     assert is_reachable(address)
 
 
-def test_a_listed_private_network_opens_itself_alone() -> None:
+def test_a_listed_private_network_allows_no_other() -> None:
     nets = (ip_network("192.168.1.0/24"), ip_network("fd00:1::/64"))
     assert is_reachable("192.168.1.7", nets)
     assert is_reachable("::ffff:192.168.1.7", nets)
@@ -119,7 +119,7 @@ def test_a_listed_private_network_opens_itself_alone() -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "169.254.169.254", "fe80::1", "0.0.0.0"])
-def test_everything_does_not_include_this_machine(address: str) -> None:
+def test_allowing_all_networks_does_not_include_this_machine(address: str) -> None:
     everything = (ip_network("0.0.0.0/0"), ip_network("::/0"))
     assert is_reachable("10.0.0.1", everything)
     assert not is_reachable(address, everything)
@@ -142,9 +142,7 @@ def test_everything_does_not_include_this_machine(address: str) -> None:
     ],
 )
 @pytest.mark.parametrize("nets", [("::/0",), ("0.0.0.0/0", "::/0"), ("64:ff9b::/96", "::/96")])
-def test_an_address_inside_another_one_is_judged_as_well(
-    address: str, nets: tuple[str, ...]
-) -> None:
+def test_an_embedded_address_is_checked_as_well(address: str, nets: tuple[str, ...]) -> None:
     assert not is_reachable(address, tuple(map(ip_network, nets)))
 
 
@@ -162,7 +160,7 @@ def test_loopback_and_link_local_are_reached_when_listed_themselves() -> None:
 
 
 @given(st.ip_addresses(v=4))
-def test_no_address_inside_the_private_ranges_is_reachable_in_any_wrapping(ip: Any) -> None:
+def test_an_embedded_private_address_is_never_reachable(ip: Any) -> None:
     if is_reachable(str(ip)):
         assert ip.is_global
     assert is_reachable(f"::ffff:{ip}") == is_reachable(str(ip))
@@ -171,12 +169,12 @@ def test_no_address_inside_the_private_ranges_is_reachable_in_any_wrapping(ip: A
 
 
 def test_a_name_is_resolved_once_and_that_answer_is_used() -> None:
-    resolve, asked = resolves_to(["127.0.0.2"], ["127.0.0.1"])
+    resolve, queried = resolves_to(["127.0.0.2"], ["127.0.0.1"])
     allowed = (ip_network("127.0.0.2/32"),)
     with HostileServer(HELLO, host="127.0.0.2") as server:
         url = f"http://rebinding.example.test:{server.port}/"
         assert get(url, allowed, resolve=resolve).text == "hello"
-        assert asked == ["rebinding.example.test"]
+        assert queried == ["rebinding.example.test"]
         with pytest.raises(AddressRefused) as caught:
             get(url, allowed, resolve=resolve)
     assert caught.value.address == "127.0.0.1"
@@ -205,14 +203,14 @@ def test_a_name_without_addresses_is_no_connection() -> None:
         get("http://empty.example.test/", LOOPBACK, resolve=resolve)
 
 
-def test_the_certificate_name_and_host_header_stay_the_typed_ones() -> None:
+def test_certificate_name_and_host_header_are_the_typed_name() -> None:
     resolve, _ = resolves_to(["127.0.0.1"])
     with HostileServer(HELLO) as server:
         get(f"http://shop.example.test:{server.port}/", LOOPBACK, resolve=resolve)
     assert server.received[0].headers["Host"] == f"shop.example.test:{server.port}"
 
 
-def test_proxies_of_the_surroundings_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_environment_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     with HostileServer(HELLO) as proxy, HostileServer(HELLO) as server:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
@@ -222,7 +220,7 @@ def test_proxies_of_the_surroundings_are_ignored(monkeypatch: pytest.MonkeyPatch
         assert proxy.connections == 0
 
 
-def test_a_proxy_asked_for_is_overruled() -> None:
+def test_an_explicit_proxy_is_ignored() -> None:
     with HostileServer(HELLO) as proxy, HostileServer(HELLO) as server:
         with egress.session(LOOPBACK) as session:
             session.proxies = {"http": proxy.url}
@@ -231,7 +229,7 @@ def test_a_proxy_asked_for_is_overruled() -> None:
         assert proxy.connections == 0
 
 
-def test_redirects_are_not_followed_even_when_asked_for() -> None:
+def test_redirects_are_never_followed() -> None:
     with HostileServer(HELLO) as elsewhere:
         away = sends(http(302, {"Location": elsewhere.url}))
         with HostileServer(away) as server, egress.session(LOOPBACK) as session:
@@ -240,11 +238,11 @@ def test_redirects_are_not_followed_even_when_asked_for() -> None:
         assert elsewhere.connections == 0
 
 
-def test_nothing_is_kept_in_cookies_for_the_next_call() -> None:
+def test_cookies_are_not_kept_for_the_next_call() -> None:
     with HostileServer(sends(http(200, {"Set-Cookie": "a=b"}))) as server:
         get(server.url, LOOPBACK)
         get(server.url, LOOPBACK)
-    assert all("Cookie" not in asked.headers for asked in server.received)
+    assert all("Cookie" not in request.headers for request in server.received)
 
 
 @pytest.mark.parametrize(

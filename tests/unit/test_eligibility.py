@@ -1,4 +1,4 @@
-"""May it be updated, and if not, why: one row for each reason, and nothing assumed."""
+"""Eligibility of an update: each reason against it, and no assumptions about missing data."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ AROUND = SiteFacts(
     auto_updater=True,
 )
 
-# What is different from a plugin that may be updated, and the one reason that follows.
+# A difference from a plugin that may be updated, and the one reason that results.
 TABLE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"available": None}, {}, "no_update_available"),
     ({"version": "2.0", "available": "1.9.9"}, {}, "not_newer"),
@@ -111,18 +111,18 @@ SITEAGENT = replace(PLUGIN, kind="siteagent", ident="siteagent/siteagent.php", n
         SITEAGENT,
     ],
 )
-def test_nothing_stands_against_it(target: Target) -> None:
+def test_an_ordinary_plugin_is_eligible(target: Target) -> None:
     assert evaluate(target, AROUND, None, NOW).may
 
 
 @pytest.mark.parametrize(("target", "around", "code"), TABLE)
-def test_each_thing_that_stands_against_it_is_named(
+def test_each_obstacle_has_its_reason(
     target: dict[str, Any], around: dict[str, Any], code: str
 ) -> None:
     assert codes(replace(PLUGIN, **target), replace(AROUND, **around)) == [code]
 
 
-def test_every_reason_is_told_at_once() -> None:
+def test_all_reasons_are_returned_together() -> None:
     around = replace(AROUND, file_mods=False, is_quarantined=True, rollback=None)
     assert codes(replace(PLUGIN, package=False), around) == [
         "quarantined",
@@ -132,7 +132,7 @@ def test_every_reason_is_told_at_once() -> None:
     ]
 
 
-def test_a_site_that_tells_nothing_allows_nothing() -> None:
+def test_a_site_without_reported_permissions_allows_nothing() -> None:
     silent = SiteFacts(True, False, False, None)
     found = codes(PLUGIN, silent)
     assert {
@@ -144,16 +144,16 @@ def test_a_site_that_tells_nothing_allows_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("until", "stands"),
+    ("until", "is_held"),
     [(None, True), (NOW + timedelta(seconds=1), True), (NOW, False), (NOW - timedelta(1), False)],
 )
-def test_a_hold_counts_until_its_date(until: Any, stands: bool) -> None:
+def test_a_hold_ends_on_its_date(until: Any, is_held: bool) -> None:
     assert codes(PLUGIN, AROUND, ActiveHold("breaks the shop", until)) == (
-        ["held"] if stands else []
+        ["held"] if is_held else []
     )
 
 
-def test_a_reason_carries_what_its_sentence_needs() -> None:
+def test_a_reason_has_the_facts_for_its_sentence() -> None:
     (reason,) = evaluate(replace(PLUGIN, requires_php="8.4"), AROUND, None, NOW).reasons
     assert reason.facts == {"needed": "8.4", "present": "8.2.36"}
 
@@ -168,7 +168,7 @@ def test_a_reason_carries_what_its_sentence_needs() -> None:
         ("", "6.8", "core_major"),
     ],
 )
-def test_a_new_wordpress_falls_under_its_own_permission(
+def test_wordpress_releases_have_their_own_permissions(
     version: str, available: str, permission: str
 ) -> None:
     assert replace(CORE, version=version, available=available).permission == permission
@@ -182,20 +182,20 @@ def test_wordpress_itself_needs_more_room() -> None:
     assert codes(PLUGIN, replace(AROUND, disk_free=499_999_999)) == []
 
 
-def test_a_host_that_hides_its_disk_is_no_reason() -> None:
+def test_an_unknown_disk_size_is_no_reason() -> None:
     assert codes(PLUGIN, replace(AROUND, disk_free=None)) == []
 
 
-def test_wordpress_itself_is_never_kept_and_is_told_elsewhere() -> None:
+def test_a_core_update_without_rollback_is_no_reason() -> None:
     assert codes(CORE, replace(AROUND, rollback=False)) == []
 
 
-def test_where_wordpress_updates_nothing_by_itself_its_wish_is_no_reason() -> None:
+def test_an_automatic_update_without_an_updater_is_no_reason() -> None:
     assert codes(replace(PLUGIN, auto_update=True), replace(AROUND, auto_updater=False)) == []
 
 
-def test_the_list_of_codes_is_what_the_rules_can_say() -> None:
-    said = {
+def test_the_list_of_codes_matches_the_rules() -> None:
+    codes_in_source = {
         node.args[0].value
         for node in ast.walk(ast.parse(inspect.getsource(eligibility)))
         if isinstance(node, ast.Call)
@@ -203,7 +203,7 @@ def test_the_list_of_codes_is_what_the_rules_can_say() -> None:
         and isinstance(node.args[0], ast.Constant)
     }
     both = {"requires_php", "requires_wp", "requires_php_untold", "requires_wp_untold"}
-    assert said | both == set(CODES)
+    assert codes_in_source | both == set(CODES)
     assert {code for _, _, code in TABLE} | {"held"} == set(CODES)
 
 
@@ -222,11 +222,11 @@ def test_the_list_of_codes_is_what_the_rules_can_say() -> None:
         ("1.0", "next", "unclear"),
     ],
 )
-def test_the_size_of_a_step(present: str, available: str, item: str) -> None:
+def test_an_update_has_a_release_type(present: str, available: str, item: str) -> None:
     assert release_type_between(present, available) == item
 
 
-def test_a_requirement_that_cannot_be_read_is_no_reason() -> None:
+def test_an_unreadable_requirement_is_no_reason() -> None:
     assert not is_above("later", "8.2")
 
 
@@ -244,7 +244,7 @@ def test_a_requirement_that_cannot_be_read_is_no_reason() -> None:
         ("9" * 400, "8.2", True),
     ],
 )
-def test_a_needed_version_is_compared_by_its_numbers(
+def test_required_versions_are_compared_by_numbers(
     required: str, present: str, above: bool
 ) -> None:
     assert is_above(required, present) is above

@@ -1,4 +1,4 @@
-"""The health check of a container asks the web process under the name that people use."""
+"""The health check of a container sends the public host name to the web process."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from app.run import health
 
 @contextmanager
 def web_process(status: int) -> Iterator[tuple[int, list[tuple[str, str]]]]:
-    """The port of a server that answers this, and what it was asked: path and host."""
-    asked: list[tuple[str, str]] = []
+    """Yield the port of a server with this answer, and the path and host of each request."""
+    requests: list[tuple[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append((self.path, self.headers["Host"]))
+            requests.append((self.path, self.headers["Host"]))
             self.send_response(status)
             self.end_headers()
             self.wfile.write(b"ok\n")
@@ -33,7 +33,7 @@ def web_process(status: int) -> Iterator[tuple[int, list[tuple[str, str]]]]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield server.server_port, asked
+        yield server.server_port, requests
     finally:
         server.shutdown()
         server.server_close()
@@ -42,7 +42,7 @@ def web_process(status: int) -> Iterator[tuple[int, list[tuple[str, str]]]]:
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """The environment of a container."""
+    """Return the environment of a container."""
     monkeypatch.setenv("AURA_VAR", str(tmp_path))
     monkeypatch.setenv("AURA_BIND", "0.0.0.0")
     monkeypatch.setenv("AURA_ORIGIN", "https://aura.example.com")
@@ -53,10 +53,10 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPa
 def test_a_container_is_healthy_only_where_the_answer_is_200(
     status: int, ends_with: int, settings: pytest.MonkeyPatch
 ) -> None:
-    with web_process(status) as (port, asked):
+    with web_process(status) as (port, requests):
         settings.setenv("PORT", str(port))
         assert health.main() == ends_with
-    assert asked == [("/healthz", "aura.example.com")]
+    assert requests == [("/healthz", "aura.example.com")]
 
 
 def test_a_web_process_that_does_not_answer_is_not_healthy(

@@ -1,4 +1,4 @@
-"""Keys: tokens people copy, keys both sides derive, and secrets sealed for storage."""
+"""Pairing tokens, derived keys, and secrets encrypted for storage."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def test_a_token_with_one_other_character_is_not_read(data: st.DataObject) -> No
     with pytest.raises(NotAToken):
         Token.read(text[:place] + other + text[place + 1 :] + ".")
     changed = text[:place] + other + text[place + 1 :]
-    # Blanks around a token are a matter of copying; anything else is damage.
+    # Copying may add blanks around a token; any other change is damage.
     if changed.strip() == changed or changed.strip() != text:
         with pytest.raises(NotAToken):
             Token.read(changed)
 
 
 @given(st.text())
-def test_no_text_upsets_the_reader_of_tokens(text: str) -> None:
+def test_any_text_is_a_token_or_an_error(text: str) -> None:
     for candidate in (text, f"SA1.{text}"):
         with pytest.raises(NotAToken):
             Token.read(candidate)
 
 
-def test_a_damaged_token_is_told_from_something_else() -> None:
+def test_a_damaged_token_is_recognized() -> None:
     with pytest.raises(NotAToken) as damaged:
         Token.read(token().text()[:-1])
     with pytest.raises(NotAToken) as other:
@@ -83,7 +83,7 @@ def test_every_part_of_a_pairing_changes_every_key() -> None:
         assert not set(vars(usual).values()) & set(vars(other).values())
 
 
-def test_where_one_hello_ends_is_part_of_the_transcript() -> None:
+def test_the_length_of_a_hello_is_part_of_the_transcript() -> None:
     assert keys.transcript(b"ab", b"c") != keys.transcript(b"a", b"bc")
 
 
@@ -111,13 +111,13 @@ def test_key_id_and_fingerprint_come_from_the_transcript() -> None:
     assert keys.key_id(th, 2).endswith(".2")
 
 
-def test_a_shown_secret_proves_itself_against_its_image() -> None:
+def test_a_secret_is_verified_against_its_hash() -> None:
     assert keys.proves(OLD, keys.hash_of(OLD))
     assert not keys.proves(NEW, keys.hash_of(OLD))
     assert not keys.proves(OLD, "")
 
 
-def test_a_signature_holds_for_its_message_and_key_only() -> None:
+def test_a_signature_is_valid_only_for_its_message_and_key() -> None:
     seed = keys.new_signing_key()
     public = keys.signing_public(seed)
     signature = keys.sign(seed, b"plan")
@@ -155,7 +155,7 @@ def test_a_new_first_key_seals_while_the_old_one_still_opens() -> None:
     assert ring.seal(b"secret", "a").startswith("k2.")
 
 
-def test_without_its_key_a_sealed_secret_stays_shut() -> None:
+def test_a_sealed_secret_does_not_open_without_its_key() -> None:
     sealed = KeyRing((("k1", OLD),)).seal(b"secret", "a")
     for ring in (KeyRing((("k2", OLD),)), KeyRing((("k1", NEW),))):
         with pytest.raises(SealBroken):
@@ -173,7 +173,7 @@ def test_one_other_character_breaks_the_seal(data: st.DataObject) -> None:
 
 
 @given(st.text())
-def test_no_text_upsets_the_ring(text: str) -> None:
+def test_any_text_is_decrypted_or_refused(text: str) -> None:
     ring = KeyRing((("k1", OLD),))
     for candidate in (text, f"k1.{text}"):
         with pytest.raises(SealBroken):
@@ -185,7 +185,7 @@ def test_a_ring_without_keys_is_refused() -> None:
         KeyRing(())
 
 
-def test_nothing_that_holds_a_secret_shows_it() -> None:
+def test_no_representation_shows_a_secret() -> None:
     invitation = token()
     exchange = Exchange(OLD)
     held = [

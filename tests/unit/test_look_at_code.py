@@ -1,4 +1,4 @@
-"""Code is looked at without running it: what it connects to, schedules and calls."""
+"""Static inspection of code: what it connects to, schedules and calls."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MEGABYTE = 1024 * 1024
         (OPEN_AJAX, "add_action('wp_ajax_nopriv_' . $name, 'f');", "…"),
     ],
 )
-def test_what_code_names_is_found(kind: str, code: str, value: str) -> None:
+def test_servers_and_events_in_code_are_found(kind: str, code: str, value: str) -> None:
     look = look_at_php(f"<?php\n{code}\n".encode())
     assert look.names[kind] == {value}
     assert look.is_complete
@@ -77,7 +77,7 @@ def test_notable_calls_are_counted(code: str, call: str) -> None:
         "$x = 'http://www.w3.org/2000/svg';",
     ],
 )
-def test_comments_texts_and_methods_are_no_calls(code: str) -> None:
+def test_comments_strings_and_methods_are_not_calls(code: str) -> None:
     look = look_at_php(f"<?php {code}\n".encode())
     assert (dict(look.calls), {kind: names for kind, names in look.names.items() if names}) == (
         {},
@@ -110,13 +110,13 @@ def test_javascript_names_the_servers_in_its_strings() -> None:
     ],
     ids=lambda source: repr(source[:14]),
 )
-def test_hostile_code_takes_seconds_and_not_hours(source: bytes) -> None:
-    """Each byte is read once. Two megabytes take about two seconds; the square would take days."""
+def test_hostile_code_is_inspected_in_seconds(source: bytes) -> None:
+    """Each byte is read once, so 2 MB take about two seconds. Quadratic time would be days."""
     began = time.process_time()
     look_at_php(source[: 2 * MEGABYTE])
     assert time.process_time() - began < 30
 
 
-def test_what_is_too_much_to_read_is_said() -> None:
+def test_code_beyond_the_limit_is_reported_as_unread() -> None:
     assert not look_at_php(b"<?php " + b"add_cap('a');" * 2001).is_complete
     assert look_at_php(b"<?php " + b"add_cap('a');" * 2000).is_complete

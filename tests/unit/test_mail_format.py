@@ -1,4 +1,4 @@
-"""A message is text and HTML that say the same, and nothing in it breaks out of its place."""
+"""E-mail format: text and HTML with the same content, and safe headers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def parts(letter: Letter = LETTER, envelope: Envelope = ENVELOPE) -> tuple[Any, 
     return message, text, html
 
 
-def test_both_parts_say_everything() -> None:
+def test_both_parts_have_the_whole_content() -> None:
     message, text, html = parts()
     assert message.get_content_type() == "multipart/alternative"
     for words in (
@@ -73,7 +73,7 @@ def test_both_parts_say_everything() -> None:
     assert "\n\n\n" not in text
 
 
-def test_what_a_site_says_stays_text() -> None:
+def test_text_from_a_site_is_escaped() -> None:
     _, text, html = parts()
     assert HOSTILE in text
     assert "<img" not in html
@@ -86,7 +86,7 @@ def test_what_a_site_says_stays_text() -> None:
     }
 
 
-def test_headers_are_written_as_the_standard_says() -> None:
+def test_headers_follow_the_standard() -> None:
     message, _, _ = parts()
     assert message["To"] == "Äna “A” Moreau <ana@agency.example>"
     assert message["From"] == '"Fernwood, Ltd." <aura@agency.example>'
@@ -105,7 +105,7 @@ def test_headers_are_written_as_the_standard_says() -> None:
         {"message_id": "<1>\r\nBcc: eve@evil.example"},
     ],
 )
-def test_no_header_can_begin_another(changes: dict[str, str]) -> None:
+def test_no_header_can_inject_another(changes: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"CR|line|linefeed|Invalid|invalid"):
         compose(LETTER, replace(ENVELOPE, **changes), "Fernwood", BERLIN)
 

@@ -1,4 +1,4 @@
-"""A package is inspected before anything of it is used, and its files have one digest."""
+"""Package inspection: hostile archives are refused, and files have one digest."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_package_is_judged_as_expected(tmp_path: Path, row: dict[str, Any]) ->
     assert caught.value.code == row["expect"]
 
 
-def test_only_the_files_count_and_not_how_they_are_packed(tmp_path: Path) -> None:
+def test_the_digest_does_not_depend_on_the_packing(tmp_path: Path) -> None:
     digests = {
         inspected(tmp_path, raw).tree_sha256
         for raw in [*harmless().values(), packed(FILES, level=9)]
@@ -43,13 +43,13 @@ def test_only_the_files_count_and_not_how_they_are_packed(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", damaged())
-def test_a_damaged_package_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_package_with_false_sizes_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(PackageRefused) as caught:
         inspected(tmp_path, damaged()[name])
     assert caught.value.code in (package_tree.UNREADABLE, package_tree.TOO_LARGE)
 
 
-def test_a_bomb_is_never_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_bomb_is_never_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     zeros = packed({"desk/a.php": b"\0" * 5_000_000}, level=9)
     assert len(zeros) < 10_000
     monkeypatch.setattr(package_tree, "MAX_UNPACKED_BYTES", 4_000_000)

@@ -1,4 +1,4 @@
-"""A page's words on paper: tagged, linked, the same each time, whatever somebody typed."""
+"""PDF output: tags, links, determinism, and any typed text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read(pdf: bytes) -> PdfReader:
     return PdfReader(io.BytesIO(pdf))
 
 
-def test_blocks_are_those_of_the_page_in_their_order() -> None:
+def test_the_pdf_has_the_blocks_of_the_page_in_order() -> None:
     found = [(block.kind, block.term, block.text) for block in blocks_of(PAGE)]
     assert found == [
         ("h2", "", "Summary"),
@@ -45,7 +45,7 @@ def test_blocks_are_those_of_the_page_in_their_order() -> None:
     ]
 
 
-def test_every_word_stands_in_a_tagged_block() -> None:
+def test_every_word_is_in_a_tagged_block() -> None:
     document = read(paper(PAGE))
     root = document.trailer["/Root"]
     assert root["/MarkInfo"]["/Marked"]
@@ -94,7 +94,7 @@ def test_figures_and_days_are_read_in_order_and_drawn_as_artifacts() -> None:
     assert sum(part.count(b" re ") for part in drawn) == content.count(b" re ") == 4 + 4
 
 
-def test_a_document_says_its_language_and_counts_its_pages_in_it() -> None:
+def test_a_document_has_a_language_and_page_numbers_in_it() -> None:
     words = PdfWords("de", "Seite %(number)s", "fehlt")
     document = read(paper(PAGE + "<p>\u6f22</p>", words=words))
     assert document.trailer["/Root"]["/Lang"] == "de"
@@ -124,7 +124,7 @@ def test_a_long_report_goes_on_on_further_pages() -> None:
 
 @examples(quick=15, thorough=100)
 @given(text=st.text(max_size=400))
-def test_nothing_that_somebody_typed_makes_it_fail(text: str) -> None:
+def test_any_typed_text_can_be_printed(text: str) -> None:
     html = f"<h2>{escape(text)}</h2><p>{escape(text)}</p><dl><dt>{escape(text)}</dt><dd>x</dd></dl>"
     assert read(paper(html)).pages
 

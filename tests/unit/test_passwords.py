@@ -1,4 +1,4 @@
-"""Passwords that are guessed first are refused; the others are kept as argon2id."""
+"""Passwords: weak ones are refused, others are stored as argon2id hashes."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def test_a_password_opens_its_own_hash_and_no_other() -> None:
     assert passwords.hash_password(PASSWORD) != own
 
 
-def test_the_same_characters_typed_on_another_keyboard_are_the_same_password() -> None:
+def test_unicode_forms_of_one_password_are_equal() -> None:
     assert passwords.verify_password(
         passwords.hash_password("Zoe\u0308 und Jose\u0301"), "Zo\u00eb und Jos\u00e9"
     )
 
 
 @pytest.mark.parametrize("stored", [None, "!", "", "plain text", passwords.DUMMY_HASH])
-def test_where_there_is_no_hash_nothing_matches(stored: str | None) -> None:
+def test_no_password_matches_a_missing_hash(stored: str | None) -> None:
     for password in ("", "!", "plain text", PASSWORD):
         assert not passwords.verify_password(stored, password)
 
 
-def test_even_who_knew_the_password_of_the_stand_in_would_not_get_in(
+def test_the_password_of_the_dummy_hash_does_not_sign_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(passwords, "DUMMY_HASH", a_hash())
@@ -46,14 +46,14 @@ def test_even_who_knew_the_password_of_the_stand_in_would_not_get_in(
     assert not passwords.verify_password("!", PASSWORD)
 
 
-def test_the_stand_in_costs_what_a_new_hash_costs() -> None:
+def test_the_dummy_hash_costs_as_much_as_a_real_one() -> None:
     assert not passwords.is_outdated(passwords.DUMMY_HASH)
 
 
 @pytest.mark.parametrize(
     "password", ["correct horse battery staple", "ÄÖÜäöüßéèêçñ", "q7" * 3 + "Wz!5kR"]
 )
-def test_long_enough_is_good_enough(password: str) -> None:
+def test_a_long_password_needs_no_special_characters(password: str) -> None:
     assert passwords.password_problem(password, name="Ana Jansen", email="ana@agency.example") == ""
 
 
@@ -70,6 +70,6 @@ def test_long_enough_is_good_enough(password: str) -> None:
         ("Password1234", "Names and addresses"),
     ],
 )
-def test_what_is_guessed_first_is_refused_with_the_reason(password: str, why: str) -> None:
+def test_weak_passwords_are_refused_with_the_reason(password: str, why: str) -> None:
     problem = passwords.password_problem(password, name="Ana Jansen", email="ana@agency.example")
     assert problem.startswith(why) or why in problem

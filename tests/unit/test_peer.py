@@ -1,4 +1,4 @@
-"""Another implementation of RFC 9421 understands our messages, and we understand its."""
+"""Messages are interoperable with another implementation of RFC 9421."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_peer_verifies_our_replies(status: int) -> None:
     assert found.parameters["nonce"] == request.nonce
 
 
-def test_the_peer_refuses_what_we_would_refuse() -> None:
+def test_the_peer_refuses_what_aura_refuses() -> None:
     request = ours()
     for message, key, body in (
         (Message(SECOND, request.headers), D2S, BODY),
@@ -107,7 +107,7 @@ def test_we_verify_the_peers_replies() -> None:
     protocol.verify_response(request, status=200, headers=message.headers, body=ANSWER, key=S2D)
 
 
-def test_we_refuse_what_the_peer_would_sign_more_freely() -> None:
+def test_optional_forms_that_the_peer_signs_are_refused() -> None:
     message = Message(URL, {"Content-Type": "application/json"})
     fewer = ("@method", "@target-uri", "content-digest")
     peer_signs(

@@ -1,4 +1,4 @@
-"""What an event says of a person is kept beside the chain, however the event is written down."""
+"""Personal facts of an event are stored beside the hash chain, where they can be erased."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from app.domain.audit.events import base as events
 from app.domain.audit.events.base import PERSONAL_FACTS, Event, Personal, is_personal
 
 Alias = Personal
-# What is kept beside the chain. Whoever adds an event with words of a person sees here whether
-# they will be erasable.
+# The facts that are stored beside the chain. A new event with personal facts must add them here,
+# which shows that they can be erased.
 TODAY = {
     "alert_closed": ["note"],
     "change_acknowledged": ["note"],
@@ -61,7 +61,7 @@ def _registry_as_before():
 
 
 class Marked(Event, is_declared=False):
-    """Each spelling of the checkpoint, as somebody may write it."""
+    """An event with each spelling of the personal marker."""
 
     plain: Personal
     optional: Personal | None = None
@@ -85,7 +85,7 @@ def test_every_spelling_of_the_declaration_keeps_a_fact_out_of_the_chain():
 
 
 def test_a_declaration_that_is_not_text_counts_as_well():
-    """As in a module without `from __future__ import annotations`."""
+    """Annotations are objects in a module without `from __future__ import annotations`."""
     namespace = {"__annotations__": {"reason": Personal | None}, "reason": None}
     made = type("Typed", (Event,), namespace)
     assert PERSONAL_FACTS["typed"] == {"reason"}
@@ -102,5 +102,5 @@ def test_other_types_are_not_personal(kind):
     assert not is_personal(kind)
 
 
-def test_what_is_personal_today_is_this():
+def test_the_list_of_personal_facts_is_complete():
     assert {name: sorted(facts) for name, facts in PERSONAL_FACTS.items() if facts} == TODAY

@@ -1,4 +1,4 @@
-"""The plugin that is offered for download: complete, and the same bytes every time."""
+"""The plugin package for download: complete, and the same bytes every time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def source(tmp_path):
     return tmp_path
 
 
-def test_everything_lies_in_the_directory_wordpress_expects(source):
+def test_all_files_are_in_the_directory_that_wordpress_expects(source):
     with zipfile.ZipFile(io.BytesIO(build_plugin_zip(source))) as archive:
         assert archive.namelist() == ["siteagent/includes/a.php", "siteagent/siteagent.php"]
         assert archive.read("siteagent/siteagent.php") == b"<?php // main"

@@ -1,4 +1,4 @@
-"""A release of SiteAgent: signed away from the dashboard, offered by it to anybody."""
+"""Releases of SiteAgent: signed with an offline key, and offered by the dashboard."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def key(tmp_path):
 
 @pytest.fixture
 def released(tmp_path, key):
-    """A folder with one release in it."""
+    """Return a folder with one release in it."""
     make_key(key)
     make_release(read_key(key), tmp_path / "release")
     return tmp_path / "release"
 
 
-def test_a_release_is_signed_with_the_key_whose_public_half_its_package_carries(released, key):
+def test_a_release_is_signed_with_the_key_of_its_package(released, key):
     release = read_release(released)
     document = json.loads(release.metadata)
     public = keys.signing_public(read_key(key))
@@ -42,7 +42,7 @@ def test_a_release_is_signed_with_the_key_whose_public_half_its_package_carries(
     assert not keys.verify_release(public, "9.9", release.sha256, from_b64u(document["sig"]))
 
 
-def test_a_new_release_takes_the_place_of_the_former(released, key, tmp_path):
+def test_a_new_release_replaces_the_old_one(released, key, tmp_path):
     former = read_release(released)
     (tmp_path / "source").mkdir()
     for name in ("siteagent.php", "readme.txt"):
@@ -62,7 +62,7 @@ def test_the_private_key_is_readable_by_its_owner_only_and_never_replaced(key):
         make_key(key)
 
 
-def test_a_file_that_holds_no_key_signs_nothing(key):
+def test_a_file_without_a_key_is_refused(key):
     with pytest.raises(ReleaseError):
         read_key(key)
     key.write_text("not a key")

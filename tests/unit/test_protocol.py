@@ -1,4 +1,4 @@
-"""One spelling of every message: whatever differs by a single byte is refused."""
+"""Protocol messages: signing, verification, and refusal of any altered byte."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_large_header_is_refused(name: str) -> None:
     assert refusal_of(request, headers=large).code == "too_large"
 
 
-def test_the_caller_of_a_request_that_is_late_may_be_told_so() -> None:
+def test_a_late_request_gets_a_signed_refusal() -> None:
     request = sent(created=NOW - 301)
     refusal = refusal_of(request)
     assert refusal.code == "clock_skew"
@@ -91,7 +91,7 @@ def test_the_caller_of_a_request_that_is_late_may_be_told_so() -> None:
     assert refusal.request.nonce == request.nonce
 
 
-def test_the_caller_of_a_damaged_request_may_be_told_so() -> None:
+def test_a_damaged_request_gets_a_signed_refusal() -> None:
     request = sent()
     refusal = refusal_of(request, body=BODY[:-1])
     assert refusal.code == "digest_mismatch"
@@ -100,7 +100,7 @@ def test_the_caller_of_a_damaged_request_may_be_told_so() -> None:
     protocol.verify_response(request, status=400, headers=answer, body=ANSWER, key=S2D)
 
 
-def test_strangers_are_told_nothing() -> None:
+def test_an_unauthenticated_request_gets_no_reason() -> None:
     request = sent()
     for changes in ({"key_for": {}.get}, {"key_for": {KEYID: S2D}.get}, {"urls": ["https://b"]}):
         assert refusal_of(request, **changes).request is None
@@ -146,7 +146,7 @@ def test_one_other_character_in_the_address_is_refused(data: st.DataObject) -> N
 
 
 @given(st.text(), st.text(), st.text(), st.text(), st.binary())
-def test_no_header_upsets_the_verifier(
+def test_any_header_is_verified_or_refused(
     kind: str, digest: str, given_input: str, signature: str, body: bytes
 ) -> None:
     headers = {
@@ -158,7 +158,7 @@ def test_no_header_upsets_the_verifier(
     assert refusal_of(sent(), headers=headers, body=body).code == "malformed"
 
 
-def test_what_could_not_be_spelled_is_not_signed() -> None:
+def test_an_invalid_value_is_not_signed() -> None:
     for wrong in (
         {"url": "https://bücher.test/"},
         {"url": "ftp://shop.test/"},
@@ -179,7 +179,7 @@ def test_what_could_not_be_spelled_is_not_signed() -> None:
     assert caught.value.code == "too_large"
 
 
-def test_no_nonce_comes_twice() -> None:
+def test_nonces_are_unique() -> None:
     assert len({protocol.new_nonce() for _ in range(1000)}) == 1000
 
 
@@ -220,7 +220,7 @@ def test_the_reply_to_an_equal_request_is_refused() -> None:
     assert code_of_reply(second, reply(first)) == "replayed"
 
 
-def test_a_request_is_no_reply_to_itself() -> None:
+def test_a_request_is_not_a_reply_to_itself() -> None:
     request = sent()
     assert code_of_reply(request, request.headers, body=BODY, key=D2S) == "malformed"
 
@@ -273,7 +273,7 @@ def test_canonical_json_is_that_of_rfc_8785(document: dict[str, Any]) -> None:
 
 
 @given(st.binary())
-def test_no_bytes_upset_the_reader(raw: bytes) -> None:
+def test_any_bytes_are_parsed_or_refused(raw: bytes) -> None:
     try:
         document = protocol.parse_json(raw)
     except ProtocolError as why:
@@ -288,7 +288,7 @@ def test_no_bytes_upset_the_reader(raw: bytes) -> None:
     [1.0, float("nan"), 2**53, -(2**53), {"é": 1}, {1: 2}, "\ud800", b"x", {"a": {1, 2}}],
     ids=repr,
 )
-def test_what_has_no_single_spelling_is_refused(document: object) -> None:
+def test_json_that_is_not_canonical_is_refused(document: object) -> None:
     with pytest.raises(ProtocolError) as caught:
         protocol.canonical(document)
     assert caught.value.code == "malformed"

@@ -17,12 +17,12 @@ def test_the_path_draws_every_dark_module_and_no_other() -> None:
     assert "".join(f"M{x} {y}h{there}v1h-{back}z" for x, y, there, back in runs) == code.path
     assert all(there == back for _, _, there, back in runs)
     drawn = {(int(x) + i, int(y)) for x, y, width, _ in runs for i in range(int(width))}
-    wanted = segno.make(ADDRESS, error="m", micro=False)
+    expected = segno.make(ADDRESS, error="m", micro=False)
     dark = {
         (x, y)
-        for y, row in enumerate(wanted.matrix_iter(border=4))
+        for y, row in enumerate(expected.matrix_iter(border=4))
         for x, module in enumerate(row)
         if module
     }
     assert drawn == dark
-    assert code.size == wanted.symbol_size(border=4)[0]
+    assert code.size == expected.symbol_size(border=4)[0]

@@ -1,4 +1,4 @@
-"""Errors in a browser's console are compared without what changes from one visit to the next."""
+"""Errors in a browser's console are compared without the parts that change at each visit."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def line(text: str, address: str = "") -> str:
         ("odd", "https://[::1", "odd (?)"),
     ],
 )
-def test_an_error_is_one_line_without_noise(text: str, address: str, read: str) -> None:
+def test_an_error_is_one_line_without_variable_parts(text: str, address: str, read: str) -> None:
     assert line(text, address) == read
     assert read.encode().decode() == read
 
@@ -69,7 +69,7 @@ def test_the_same_error_counts_once() -> None:
         (Visit(403, (ConsoleError("x"),)), "another_answer"),
     ],
 )
-def test_what_proves_nothing_has_no_errors(seen: Visit, why: str) -> None:
+def test_an_unusable_look_has_no_errors(seen: Visit, why: str) -> None:
     assert console.read_console(seen, PAGE, 200) == Console(why=why)
 
 
@@ -122,13 +122,13 @@ def test_few_of_many_new_errors_are_kept() -> None:
         (Console(("a",)), Console(why="crashed"), Console(why="crashed")),
     ],
 )
-def test_a_second_look_confirms_or_proves_nothing(
+def test_a_second_look_confirms_an_error_or_not(
     first: Console, again: Console, kept: Console
 ) -> None:
     assert console.confirmed(first, again) == kept
 
 
-def test_a_look_is_stored_with_its_console_and_one_of_an_older_aura_is_read() -> None:
+def test_looks_are_stored_with_console_errors() -> None:
     look = replace(LOOK, console=LOUD)
     stored = look.as_json()
     assert Look.from_json(stored) == look

@@ -17,7 +17,7 @@ from tests.support.fakes import FakeSite
 
 
 def read(site: Site, fake: FakeSite, config: Config, location: str) -> Sync:
-    """A sync of a site whose server sends callers of the known address to `location`."""
+    """Sync a site whose server redirects calls of the known address to `location`."""
 
     def call(channel: Any, op: str, arguments: dict[str, Any], **more: Any) -> Any:
         if channel.endpoint == before:
@@ -39,7 +39,7 @@ def called(fake: FakeSite) -> list[str]:
 
 @pytest.fixture
 def alone(paired: Site, fake: FakeSite) -> Site:
-    """Paired over http, at the one address it named."""
+    """Return a site paired over HTTP that named one address."""
     old = "http://bakery.example/wp-json/siteagent/v1/rpc"
     Site.update(endpoint=old, endpoints=[old]).where(Site.id == paired.id).execute()
     paired.refresh()
@@ -77,7 +77,7 @@ def test_a_site_that_went_to_https_is_called_there_from_now_on(
         "https://bakery.example:x/wp-json/siteagent/v1/rpc",
     ],
 )
-def test_nobody_is_followed_to_another_address(
+def test_a_redirect_to_another_address_is_not_followed(
     alone: Site, fake: FakeSite, config: Config, location: str
 ) -> None:
     sync = read(alone, fake, config, location)
@@ -85,7 +85,9 @@ def test_nobody_is_followed_to_another_address(
     assert called(fake) == [alone.endpoint]
 
 
-def test_nobody_is_followed_back_to_http(alone: Site, fake: FakeSite, config: Config) -> None:
+def test_a_redirect_back_to_http_is_not_followed(
+    alone: Site, fake: FakeSite, config: Config
+) -> None:
     secure = alone.endpoint.replace("http:", "https:")
     Site.update(endpoint=secure, endpoints=[secure]).where(Site.id == alone.id).execute()
     alone.refresh()

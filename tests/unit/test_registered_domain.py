@@ -23,10 +23,10 @@ from app.domain.uptime.domain_names import belongs_to_host, registered_domain
         ("", ""),
     ],
 )
-def test_the_registered_domain_of_an_address(url: str, domain: str) -> None:
+def test_an_address_has_a_registered_domain(url: str, domain: str) -> None:
     assert registered_domain(url) == domain
 
 
-def test_a_domain_below_which_others_have_addresses_is_the_hosts() -> None:
+def test_a_shared_hosting_domain_belongs_to_the_host() -> None:
     assert belongs_to_host("github.io")
     assert not belongs_to_host("bakery.com")

@@ -1,4 +1,4 @@
-"""`make release-figures` believes neither the site nor the release: only pages and files."""
+"""`make release-figures` judges an update by pages and files, not by what the site reports."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def test_the_figures_count_every_update_once() -> None:
     assert summary["seconds until it was rolled back"] == "too few"
 
 
-def test_a_hundred_releases_are_a_hundred() -> None:
+def test_the_release_kinds_add_up_to_a_hundred() -> None:
     assert sum(kind.times for kind in KINDS) == 100
     assert len({kind.name for kind in KINDS}) == len(KINDS)

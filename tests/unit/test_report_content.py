@@ -1,4 +1,4 @@
-"""What a client reads is made from the report, without rounding up what is not known."""
+"""The content of a client report, made without guessing missing data."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_uptime_of_all_sites_is_rounded_down() -> None:
     assert (found["uncertain_days"], found["unwatched_sites"]) == (0, 0)
 
 
-def test_days_and_sites_without_measurements_are_counted_and_not_guessed() -> None:
+def test_days_and_sites_without_measurements_are_counted() -> None:
     gap, blind = uptime("up", "", "up"), uptime("unknown", "up", "up")
     found = content(report(section(1, gap), section(2, blind), section(3, None)))["uptime"]
     assert found["hundredths"] == 10_000
@@ -82,7 +82,7 @@ def test_without_any_measurement_there_is_no_figure() -> None:
     assert (found["hundredths"], found["states"]) == (None, [])
 
 
-def test_updates_are_summed_by_component_and_only_those_of_the_period() -> None:
+def test_updates_of_the_period_are_summed_by_component() -> None:
     before = datetime(2026, 10, 31, tzinfo=UTC)
     changes = (
         change(1, "Shop", "succeeded", 1),
@@ -102,14 +102,14 @@ def test_updates_are_summed_by_component_and_only_those_of_the_period() -> None:
     assert found["restored"] == [{"name": "Forms", "version": "2.0", "site": "Site 2"}]
 
 
-def test_more_than_fits_the_first_page_is_counted() -> None:
+def test_what_does_not_fit_the_first_page_is_counted() -> None:
     changes = tuple(change(number, f"Plugin {number}", "succeeded") for number in range(10))
     found = content(report(section(1, None), changes=changes))
     assert (len(found["done"]), found["more_done"]) == (6, 4)
     assert len(found["details"][0]["updates"]) == 10
 
 
-def test_open_items_are_ours_or_the_clients() -> None:
+def test_open_items_belong_to_the_agency_or_the_client() -> None:
     risks = tuple(Risk(code, 1, {"by": "Ben", "reason": "secret"}) for code in ("held", "alert"))
     found = content(report(section(1, None), risks=risks))
     assert [one["code"] for one in found["recommended"]] == ["held"]
@@ -117,7 +117,7 @@ def test_open_items_are_ours_or_the_clients() -> None:
     assert "secret" not in str(found), "what the agency notes for itself stays there"
 
 
-def test_a_removed_site_is_in_the_details_and_not_in_the_count() -> None:
+def test_a_removed_site_is_only_in_the_details() -> None:
     found = content(report(section(1, None), section(2, None, connection=FORGOTTEN)))
     assert found["sites"] == 1
     assert [one["is_removed"] for one in found["details"]] == [False, True]
@@ -130,7 +130,7 @@ def test_the_digest_covers_every_value() -> None:
     assert digest_of(first) != digest_of(other)
 
 
-def test_the_digest_of_the_same_report_is_the_same_in_every_version() -> None:
+def test_the_digest_of_a_report_is_stable_across_versions() -> None:
     outage = uptime("up", "down", "up", good_s=5, down_s=1)
     found = report(section(1, outage), section(2, None), changes=(change(7, "Shop", "succeeded"),))
     later = replace(found, created_at=found.created_at + timedelta(days=1))

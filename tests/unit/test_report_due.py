@@ -45,12 +45,12 @@ def test_a_weekly_report_covers_the_seven_days_before() -> None:
         (31, ["2027-01-31", "2027-02-28", "2027-03-31"]),
     ],
 )
-def test_a_day_that_a_month_does_not_have_is_its_last(day: int, due_days: list[str]) -> None:
+def test_a_missing_day_of_a_month_is_its_last_day(day: int, due_days: list[str]) -> None:
     found = due("monthly", day, BERLIN, "2026-12-31 20:00", "2027-04-01 00:00")
     assert [one.due_at.date().isoformat() for one in found] == due_days
 
 
-def test_the_clock_change_moves_the_utc_hour_and_not_the_local_one() -> None:
+def test_a_clock_change_keeps_the_local_hour() -> None:
     found = due("weekly", 6, BERLIN, "2026-03-20 00:00", "2026-04-01 00:00")
     assert [one.due_at.astimezone(UTC) for one in found] == [
         moment("2026-03-22 06:00"), moment("2026-03-29 05:00"),
@@ -59,13 +59,13 @@ def test_the_clock_change_moves_the_utc_hour_and_not_the_local_one() -> None:
     assert period.ends - period.begins == timedelta(days=8) - timedelta(hours=1)
 
 
-def test_the_same_moment_is_another_day_elsewhere() -> None:
+def test_the_local_day_decides() -> None:
     span = ("2026-11-30 12:00", "2026-11-30 20:00")
     assert due("monthly", 1, ZoneInfo("Pacific/Auckland"), *span)
     assert not due("monthly", 1, ZoneInfo("America/Los_Angeles"), *span)
 
 
-def test_after_a_long_outage_the_newest_reports_are_made_up_for() -> None:
+def test_the_newest_reports_are_made_after_a_long_outage() -> None:
     found = due("weekly", 0, BERLIN, "2026-01-01 00:00", "2026-11-30 12:00")
     assert len(found) == MOST_AT_ONCE
     assert found[-1].last == date(2026, 11, 29)
@@ -79,7 +79,7 @@ def test_after_a_long_outage_the_newest_reports_are_made_up_for() -> None:
         ("monthly", 31, date(2026, 11, 1), date(2026, 12, 31)),
     ],
 )
-def test_the_next_report_is_the_first_one_from_now_on(
+def test_the_next_report_is_in_the_future(
     cadence: str, day: int, first: date, due_day: date
 ) -> None:
     found = next_due(cadence, day, BERLIN, moment("2026-11-30 12:00"))

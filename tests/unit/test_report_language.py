@@ -27,7 +27,7 @@ _FIELD = re.compile(r"%\((\w+)\)s")
 
 
 def used() -> set[str | tuple[str, ...]]:
-    """Every message of the report, singular alone or with its plural."""
+    """Return every message of the report, with its plural if it has one."""
     methods = [("report_templates/**", "jinja2"), ("report_format.py", "python")]
     options = {"report_templates/**": {"trim_blocks": "true", "silent": "false"}}
     found = extract_from_dir(APP, method_map=methods, options_map=options)
@@ -45,10 +45,12 @@ def messages(language: str) -> list[Message]:
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_the_catalogue_has_every_message_and_no_other(language: str) -> None:
+def test_the_catalog_matches_the_messages(language: str) -> None:
     assert len(used()) > 60
-    known = {one.id if isinstance(one.id, str) else tuple(one.id) for one in messages(language)}
-    assert known == used()
+    translated = {
+        one.id if isinstance(one.id, str) else tuple(one.id) for one in messages(language)
+    }
+    assert translated == used()
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -63,7 +65,7 @@ def test_every_message_is_translated_with_the_same_fields(language: str) -> None
 
 
 class _Marked(NullTranslations):
-    """Puts brackets around each message, so that text without them was not translated."""
+    """Translations that put each message in brackets, so that untranslated text is found."""
 
     def gettext(self, message: str) -> str:
         return f"⟦{message}⟧"
@@ -111,8 +113,8 @@ def untranslated(text: str) -> str:
 
 
 @pytest.mark.parametrize("content", [A_QUIET_MONTH, A_ROUGH_MONTH], ids=["quiet", "rough"])
-def test_no_text_of_a_report_avoids_the_catalogue(marked: None, content: dict[str, Any]) -> None:
-    """Every value in the content is without letters, so letters outside of brackets are ours."""
+def test_every_text_of_a_report_is_in_the_catalog(marked: None, content: dict[str, Any]) -> None:
+    """The content has no letters, so letters outside of brackets come from the templates."""
     text = ReportText(content, "de")
     html, plain = render_letter(text, "-", "")
     found = [*_Texts(render_document(text)).found, *_Texts(html).found, *plain.splitlines()]
@@ -123,11 +125,11 @@ def test_no_text_of_a_report_avoids_the_catalogue(marked: None, content: dict[st
     assert left - months == set()
 
 
-def test_text_outside_of_brackets_is_seen() -> None:
+def test_text_outside_of_brackets_is_found() -> None:
     assert untranslated("⟦Online ⟦%(x)s⟧⟧: 3 Outages") == "Outages"
 
 
-def test_numbers_dates_and_plurals_are_those_of_the_language() -> None:
+def test_numbers_dates_and_plurals_follow_the_language() -> None:
     german = render_document(ReportText(A_ROUGH_MONTH, "de"))
     assert "99,93\N{NO-BREAK SPACE}%" in german
     assert "1.204" in german
@@ -140,7 +142,7 @@ def test_numbers_dates_and_plurals_are_those_of_the_language() -> None:
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 Update "), (2, "2 Updates "), (0, "kein Up")])
-def test_one_and_many_are_told_apart(count: int, words: str) -> None:
+def test_singular_and_plural_differ(count: int, words: str) -> None:
     found = render_document(ReportText({**A_QUIET_MONTH, "updates": count}, "de"))
     assert words in found.partition("</h2>")[0]
 
@@ -152,7 +154,7 @@ def test_a_month_has_its_name_and_other_periods_their_days() -> None:
     assert words_of(ReportText(week, "en")).title == title
 
 
-def test_hostile_names_are_text_everywhere() -> None:
+def test_hostile_names_are_escaped_everywhere() -> None:
     hostile = {**A_ROUGH_MONTH, "client": "<b>%(x)s</b>", "agency": "%s {{ 1 }}"}
     hostile["recommended"] = [{"code": "held", "site": "<i>%(d)s</i>", "name": "<script>"}]
     text = ReportText(hostile, "de", "<img src=x> %(note)s")
@@ -172,10 +174,10 @@ def test_a_language_of_a_schedule_has_an_environment() -> None:
         report_format.catalogue_of("fr")
 
 
-def test_the_first_page_claims_no_more_than_was_measured() -> None:
+def test_the_first_page_claims_only_what_was_measured() -> None:
     def headline(**uptime: object) -> str:
-        known = {**A_QUIET_MONTH["uptime"], **uptime}
-        found = render_document(ReportText({**A_QUIET_MONTH, "uptime": known}))
+        figures = {**A_QUIET_MONTH["uptime"], **uptime}
+        found = render_document(ReportText({**A_QUIET_MONTH, "uptime": figures}))
         return found.partition("</h2>")[0]
 
     assert "There was no outage" in headline()

@@ -19,13 +19,13 @@ def test_a_wait_doubles_up_to_its_limit(attempts: int, seconds: int) -> None:
     assert backoff(attempts, FIRST, MOST) == timedelta(seconds=seconds)
 
 
-def test_waits_that_begin_together_end_at_different_times() -> None:
+def test_waits_of_different_keys_end_at_different_times() -> None:
     waits = sorted(spread(MOST, key) for key in range(1, 101))
     assert MOST <= waits[0] < waits[-1] <= MOST * 1.1
     assert max(later - earlier for earlier, later in pairwise(waits)) < MOST / 100
 
 
-def test_a_wait_of_the_same_key_is_the_same() -> None:
+def test_a_wait_is_the_same_for_one_key() -> None:
     assert spread(FIRST, 7) == spread(FIRST, 7)
 
 

@@ -75,7 +75,7 @@ def test_other_columns_are_named_and_not_read():
     assert file.good
 
 
-def test_an_address_that_aura_never_calls_is_a_problem():
+def test_an_unreachable_address_is_a_problem():
     file = read_sites("address\n10.0.0.8\n", (), allow_nets=())
     assert "private network" in problems(file)[0][2]
 
@@ -91,14 +91,14 @@ def test_an_address_that_aura_never_calls_is_a_problem():
         ("x" * (MAX_CHARS + 1), "characters"),
     ],
 )
-def test_what_is_no_list_of_sites_is_refused(text, why):
+def test_a_file_that_is_no_list_of_sites_is_refused(text, why):
     with pytest.raises(Invalid) as refused:
         read_sites(text, ())
     assert why in refused.value.messages["csv"]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "-Shop", "+49", "@home", "Bakery", "'quoted'", ""])
-def test_what_was_written_for_a_spreadsheet_is_read_as_it_was(text):
+def test_values_escaped_for_spreadsheets_are_unescaped(text):
     assert unescape_csv_formula(escape_csv_formula(text)) == text
     (line,) = read_sites(f'address,name\na.example,"{escape_csv_formula(text)}"\n', ()).lines
     assert line.name == text

@@ -1,4 +1,4 @@
-"""A message is handed to a real SMTP server; each way to fail has a name and the server's words."""
+"""Delivery to a real SMTP server, and each kind of failure with the server's reply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SENDER, ANA = "aura@agency.example", "ana@agency.example"
 
 @pytest.fixture
 def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
-    """An authority that this process trusts, as an operator does with SSL_CERT_FILE."""
+    """Return an authority that this process trusts, as configured with SSL_CERT_FILE."""
     made = Authority(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(made.ca_file))
     return made
@@ -48,7 +48,7 @@ def test_a_message_arrives_byte_for_byte_and_the_answer_is_returned() -> None:
 
 
 @pytest.mark.parametrize("security", [STARTTLS, TLS])
-def test_it_is_encrypted_and_the_certificate_is_checked(
+def test_the_connection_is_encrypted_and_its_certificate_verified(
     authority: Authority, security: str
 ) -> None:
     context = authority.server("127.0.0.1")
@@ -92,7 +92,7 @@ def test_a_server_without_starttls_gets_nothing() -> None:
     assert (failed.problem, server.mailbox.logins) == ("no_starttls", [])
 
 
-def test_a_port_that_is_not_encrypted_is_named() -> None:
+def test_an_unencrypted_port_is_reported() -> None:
     with running_smtp() as server:
         assert failure(server.port, TLS).problem == "tls_failed"
 
@@ -104,14 +104,14 @@ def test_a_refused_login_carries_the_servers_own_words() -> None:
     assert not failed.is_final
 
 
-def test_a_server_that_knows_no_login_is_named() -> None:
+def test_a_server_without_login_is_reported() -> None:
     with running_smtp(login=False) as server:
         assert failure(server.port, username="aura", password="x").problem == "no_login"
 
 
 @pytest.mark.parametrize("step", ["sender", "recipient", "content"])
 @pytest.mark.parametrize("code", [450, 550])
-def test_a_refusal_is_final_if_it_is_permanent_and_about_the_message(step: str, code: int) -> None:
+def test_only_a_permanent_refusal_of_the_message_is_final(step: str, code: int) -> None:
     with running_smtp() as server:
         server.mailbox.answers[step] = f"{code} 5.7.1 Not here, says the relay"
         failed = failure(server.port)
@@ -120,7 +120,7 @@ def test_a_refusal_is_final_if_it_is_permanent_and_about_the_message(step: str, 
     assert not failed.may_have_arrived
 
 
-def test_a_closed_port_and_an_unknown_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_port_and_an_unknown_name_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert failure(port).problem == "refused"
@@ -129,14 +129,14 @@ def test_a_closed_port_and_an_unknown_name_are_told_apart(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("after", ["EHLO", "MAIL", "RCPT", "DATA"])
-def test_a_connection_that_ends_before_the_message_was_sent_is_no_doubt(after: str) -> None:
+def test_a_connection_lost_before_the_message_means_not_sent(after: str) -> None:
     arrived: list[bytes] = []
     with raw_server(breaking_off(after, arrived=arrived)) as port:
         failed = failure(port)
     assert (failed.problem, failed.may_have_arrived, arrived) == ("closed", False, [])
 
 
-def test_a_connection_that_ends_after_the_message_leaves_it_open() -> None:
+def test_a_connection_lost_after_the_message_is_unknown() -> None:
     arrived: list[bytes] = []
     with raw_server(breaking_off("message", arrived=arrived)) as port:
         failed = failure(port)
@@ -144,7 +144,7 @@ def test_a_connection_that_ends_after_the_message_leaves_it_open() -> None:
     assert arrived == [MESSAGE.replace(b"\r\n.", b"\r\n..")]
 
 
-def test_a_server_that_says_nothing_costs_the_time_limit() -> None:
+def test_a_silent_server_ends_at_the_time_limit() -> None:
     began = time.monotonic()
     with raw_server(lambda connection: time.sleep(1.5)) as port:
         failed = failure(port, timeout_s=0.3)
@@ -152,7 +152,7 @@ def test_a_server_that_says_nothing_costs_the_time_limit() -> None:
     assert time.monotonic() - began < 5
 
 
-def test_a_greeting_that_refuses_is_repeated() -> None:
+def test_a_refusing_greeting_is_retried() -> None:
     with raw_server(
         lambda connection: connection.sendall(b"554 5.7.1 No service for you\r\n")
     ) as port:
@@ -182,11 +182,11 @@ def test_without_tls_a_public_address_gets_nothing(monkeypatch: pytest.MonkeyPat
         ("2606:4700::1", False),
     ],
 )
-def test_which_addresses_need_no_tls(address: str, expected: bool) -> None:
+def test_only_internal_addresses_need_no_tls(address: str, expected: bool) -> None:
     assert smtp.is_private(address) is expected
 
 
-def test_words_of_a_server_are_one_printable_line() -> None:
+def test_a_server_reply_is_one_printable_line() -> None:
     with running_smtp() as server:
         server.mailbox.answers["recipient"] = "550-first\r\n550 second \x1b[31m" + "x" * 900
         failed = failure(server.port)
@@ -199,7 +199,7 @@ def test_the_password_is_in_no_representation() -> None:
     assert "let me in" not in repr(Server("h", 25, PLAIN, "aura", "let me in"))
 
 
-def test_after_the_message_is_accepted_nothing_else_matters(
+def test_errors_after_acceptance_are_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(self: smtplib.SMTP) -> None:

@@ -17,11 +17,11 @@ from app.run.supervisor import Part, Supervisor
 from tests.support.config import make_config
 
 _PATIENCE_S = 60
-# On a busy machine; what waits for its limit takes longer.
+# Generous, for a busy machine. Tests that wait for a limit take longer.
 _SOON_S = 25
 
 
-# ---- what the parts do; their folder is the present one ----
+# ---- the parts, which run in the working directory ----
 
 
 def wait_forever() -> None:
@@ -63,7 +63,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Running:
-    """A supervisor in a process of its own."""
+    """A supervisor in its own process."""
 
     def __init__(self, *parts: Part, stop_within_s: int = 30) -> None:
         self._reader, writer = multiprocessing.Pipe(duplex=False)
@@ -92,7 +92,7 @@ def _supervise(parts: tuple[Part, ...], stop_within_s: int, answer: Connection) 
 
 
 def waiting(folder: Path, count: int) -> list[int]:
-    """The ids of the processes that wait, once there are so many."""
+    """Return the ids of the waiting processes, once there are this many."""
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
         found = sorted(int(path.name.partition("-")[2]) for path in folder.glob("waits-*"))
@@ -120,7 +120,7 @@ def _nothing_left(folder: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_all_without_a_complaint(folder: Path, number: signal.Signals) -> None:
+def test_a_signal_stops_all_without_an_error(folder: Path, number: signal.Signals) -> None:
     running = Running(WAITS, WAITS)
     pids = waiting(folder, 2)
     assert running.stop(number) < _SOON_S
@@ -128,11 +128,11 @@ def test_a_signal_stops_all_without_a_complaint(folder: Path, number: signal.Sig
     assert are_gone(pids)
 
 
-def test_a_part_that_is_stopped_at_the_same_time_is_no_failure(folder: Path) -> None:
+def test_a_part_stopped_at_the_same_time_is_no_failure(folder: Path) -> None:
     running = Running(WAITS)
     (pid,) = waiting(folder, 1)
     own = running.process.pid or 0
-    # As a service manager does. The supervisor gets to know both at once.
+    # As a service manager does. The supervisor sees both signals at once.
     os.kill(own, signal.SIGSTOP)
     os.kill(own, signal.SIGTERM)
     os.kill(pid, signal.SIGTERM)
@@ -141,7 +141,7 @@ def test_a_part_that_is_stopped_at_the_same_time_is_no_failure(folder: Path) -> 
     assert running.why() == ""
 
 
-def test_what_does_not_end_is_killed_after_the_limit(folder: Path) -> None:
+def test_a_part_that_does_not_end_is_killed_after_the_limit(folder: Path) -> None:
     running = Running(STUBBORN, WAITS, stop_within_s=2)
     waiting(folder, 2)
     assert 2 <= running.stop(signal.SIGTERM) < _SOON_S
@@ -153,7 +153,7 @@ def test_ctrl_c_does_not_wait_for_the_limit(folder: Path) -> None:
     assert 0.3 <= running.stop(signal.SIGINT) < _SOON_S
 
 
-def test_when_one_ends_that_nothing_replaces_all_end(folder: Path) -> None:
+def test_all_parts_end_with_one_that_is_not_replaced(folder: Path) -> None:
     running = Running(WAITS, WAITS)
     pids = waiting(folder, 2)
     os.kill(pids[0], signal.SIGKILL)
@@ -162,14 +162,14 @@ def test_when_one_ends_that_nothing_replaces_all_end(folder: Path) -> None:
     assert are_gone(pids)
 
 
-def test_one_that_fails_says_why(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_failing_part_reports_its_error(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     running = Running(WAITS, Part("broken", f"{__name__}:fail"))
     assert "The broken process exited with status 1" in running.why()
     running.process.join(_PATIENCE_S)
     assert "ZeroDivisionError: the cause" in capfd.readouterr().out
 
 
-def test_one_that_is_replaced_ends_no_other(folder: Path) -> None:
+def test_a_replaced_part_ends_no_other(folder: Path) -> None:
     running = Running(WAITS, Part("again", f"{__name__}:end_the_first_time", is_replaced=True))
     waiting(folder, 2)
     assert running.process.is_alive()
@@ -177,7 +177,7 @@ def test_one_that_is_replaced_ends_no_other(folder: Path) -> None:
     assert running.why() == ""
 
 
-def test_when_the_supervisor_is_killed_all_end(folder: Path) -> None:
+def test_all_parts_end_when_the_supervisor_is_killed(folder: Path) -> None:
     running = Running(WAITS, WAITS)
     pids = waiting(folder, 2)
     running.stop(signal.SIGKILL)

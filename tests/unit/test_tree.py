@@ -13,7 +13,7 @@ from app.verifier.verify_audit import root_by_path
 
 
 def by_the_book(leaves: list[bytes]) -> bytes:
-    """MTH, as section 2.1.1 writes it down."""
+    """Return the Merkle tree hash as RFC 9162 section 2.1.1 defines it."""
     if not leaves:
         return sha256(b"").digest()
     if len(leaves) == 1:
@@ -30,7 +30,7 @@ def leaves_of(count: int) -> list[bytes]:
 
 
 def root_from_path(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes | None:
-    """Where the script that goes out with an export says that a path leads."""
+    """Return the root of a path, computed by the script that comes with an export."""
     return root_by_path(leaf, index, size, [each.hex() for each in path])
 
 
@@ -39,13 +39,13 @@ def test_the_well_known_tree_of_certificate_transparency() -> None:
     inputs = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657"]
     inputs.append("606162636465666768696a6b6c6d6e6f")
     leaves = [sha256(b"\x00" + bytes.fromhex(each)).digest() for each in inputs]
-    known = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
-    assert Tree(leaves).root().hex() == known
-    assert Frontier().grown(leaves).root().hex() == known
+    expected_root = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
+    assert Tree(leaves).root().hex() == expected_root
+    assert Frontier().grown(leaves).root().hex() == expected_root
 
 
 @pytest.mark.parametrize("count", range(70))
-def test_both_ways_lead_to_the_root_of_the_book(count: int) -> None:
+def test_both_implementations_match_rfc_9162(count: int) -> None:
     leaves = leaves_of(count)
     assert Tree(leaves).root() == Frontier().grown(leaves).root() == by_the_book(leaves)
 
@@ -55,7 +55,7 @@ def test_a_tree_without_leaves_has_a_root_of_its_own() -> None:
 
 
 @given(st.integers(0, 200), st.integers(0, 200))
-def test_growing_in_two_parts_is_growing_at_once(first: int, second: int) -> None:
+def test_appending_in_two_parts_gives_the_same_tree(first: int, second: int) -> None:
     leaves = leaves_of(200)[: first + second]
     grown = Frontier().grown(leaves[:first]).grown(leaves[first:])
     assert grown == Frontier().grown(leaves)
@@ -71,7 +71,7 @@ def test_every_leaf_has_a_path_to_the_root(count: int) -> None:
 
 
 @given(st.data())
-def test_no_other_leaf_place_size_or_path_leads_there(data: st.DataObject) -> None:
+def test_a_path_fits_only_its_leaf_index_and_size(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 40))
     index = data.draw(st.integers(0, count - 1))
     leaves = leaves_of(count)
@@ -93,7 +93,7 @@ def test_no_other_leaf_place_size_or_path_leads_there(data: st.DataObject) -> No
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0)])
-def test_a_place_that_is_not_in_the_tree_has_no_path(index: int, size: int) -> None:
+def test_an_index_outside_of_the_tree_has_no_path(index: int, size: int) -> None:
     assert root_from_path(EMPTY, index, size, []) is None
     with pytest.raises(IndexError):
         Tree(leaves_of(size)).path(index)

@@ -29,7 +29,7 @@ TODAY = date(2026, 11, 30)
         ({}, ""),
     ],
 )
-def test_what_happened_on_a_day_is_its_state(seconds: dict[str, int], state: str) -> None:
+def test_a_day_has_the_state_of_its_worst_event(seconds: dict[str, int], state: str) -> None:
     names = ("up_s", "degraded_s", "down_s", "maintenance_s", "unknown_s")
     plain = DaySeconds(1, TODAY.toordinal(), *(seconds.get(name, 0) for name in names))
     row = UptimeSpan(site=1, number=TODAY.toordinal(), counts={1: 2}, **seconds)

@@ -1,4 +1,4 @@
-"""Which versions a range holds, compared as PHP compares them."""
+"""Version ranges, with versions compared as PHP does."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BOUNDS = VERSIONS | st.just("*")
 
 
 def oracle(version: str, low: str, low_in: bool, high: str, high_in: bool) -> str:
-    """The same rule over the places of releases in a list."""
+    """Apply the same rule to the positions of releases in a list."""
     bottom = -1 if low == "*" else ORDER[low] + (0 if low_in else 1)
     top = len(RELEASES) if high == "*" else ORDER[high] - (0 if high_in else 1)
     if low != "*" and high != "*":
@@ -53,7 +53,7 @@ def oracle(version: str, low: str, low_in: bool, high: str, high_in: bool) -> st
 
 
 @given(VERSIONS, BOUNDS, st.booleans(), BOUNDS, st.booleans())
-def test_a_range_holds_what_the_order_of_releases_says(
+def test_a_range_contains_the_releases_between_its_bounds(
     version: str, low: str, low_in: bool, high: str, high_in: bool
 ) -> None:
     found = match_version(version, [VersionRange(low, low_in, high, high_in)])
@@ -84,20 +84,20 @@ def test_php_agrees_unless_only_zeros_differ() -> None:
 
 
 @pytest.mark.parametrize("version", ["", "trunk", "nightly", "v2.3", "-1", "1" * 101])
-def test_what_is_no_version_is_unknown(version: str) -> None:
+def test_an_invalid_version_is_unknown(version: str) -> None:
     assert match_version(version, [VersionRange("1.0", True, "2.0", True)]) == UNKNOWN
     # If every version is affected, it need not be compared.
     assert match_version(version, [VersionRange("*", True, "*", True)]) == AFFECTED
 
 
-def test_a_range_the_wrong_way_round_says_nothing_and_hides_nothing() -> None:
+def test_a_reversed_range_is_unknown() -> None:
     wrong = VersionRange("2.0", True, "1.0", True)
     assert match_version("1.5", [wrong]) == UNKNOWN
     assert match_version("1.5", [wrong, VersionRange("1.0", True, "1.9", True)]) == AFFECTED
     assert match_version("1.5", [VersionRange("one", True, "two", True)]) == UNKNOWN
 
 
-def test_without_ranges_nothing_can_be_said() -> None:
+def test_no_ranges_mean_unknown() -> None:
     assert match_version("1.5", []) == UNKNOWN
 
 

@@ -1,4 +1,4 @@
-"""The bodies of messages: what a receiver parses, and what a hostile name cannot do in a chat."""
+"""Webhook bodies: their documented format, and hostile names in chats."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def test_the_standard_body_is_the_documented_one() -> None:
     assert json.loads(formats.render_body(sent, "https://aura.example")) == documented
 
 
-def test_what_was_left_out_is_counted() -> None:
+def test_omitted_items_are_counted() -> None:
     assert rendered("standard", more=2)["data"]["more"] == 2
     assert rendered("slack", more=2)["text"].endswith("And 2 more in <https://aura.example/|Aura>")
 
 
-def test_no_name_mentions_anyone_or_links_anywhere_in_slack() -> None:
+def test_a_name_cannot_mention_or_link_in_slack() -> None:
     document = rendered("slack")
     text = document["text"]
     # The only markup is Aura's own: a bold subject and one link to itself for each entry.
@@ -73,11 +73,11 @@ def test_no_name_mentions_anyone_or_links_anywhere_in_slack() -> None:
 
 
 @pytest.mark.parametrize("text", ["@", "*", "_", "~", "`"])
-def test_a_character_of_slacks_markup_is_followed_by_something_invisible(text: str) -> None:
+def test_slack_markup_is_broken_by_an_invisible_character(text: str) -> None:
     assert formats.escape_slack(f"a{text}b") == f"a{text}\u2060b"
 
 
-def test_names_are_plain_text_in_a_card_of_teams() -> None:
+def test_names_are_plain_text_in_a_teams_card() -> None:
     document = rendered("teams", more=3)
     card = document["attachments"][0]["content"]
     assert document["attachments"][0]["contentType"] == "application/vnd.microsoft.card.adaptive"
@@ -103,5 +103,5 @@ def test_names_are_plain_text_in_a_card_of_teams() -> None:
         ("https://hooks.example?code=abcdefghijklmnopqrstuvw", "https://hooks.example/…tuvw"),
     ],
 )
-def test_an_address_is_shown_without_what_makes_it_a_secret(url: str, shown: str) -> None:
+def test_an_address_is_shown_without_its_secret_part(url: str, shown: str) -> None:
     assert endpoints.shown_url(url) == shown

@@ -24,12 +24,12 @@ from app.domain.inventory.wordpress_eol import ended_on, newest_branch, support_
         ("trunk", "", None),
     ],
 )
-def test_what_a_branch_gets(version: str, support: str, ended: date | None) -> None:
+def test_a_branch_has_a_support_status(version: str, support: str, ended: date | None) -> None:
     assert support_of(version, newest_branch(())) == support
     assert ended_on(version) == ended
 
 
-def test_a_branch_that_came_after_the_table_makes_the_others_older() -> None:
+def test_a_branch_newer_than_the_table_makes_the_others_older() -> None:
     newest = newest_branch(["6.9.4", "7.3", ""])
     assert newest == (7, 3)
     assert support_of("7.1.2", newest) == "courtesy"

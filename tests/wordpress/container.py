@@ -26,7 +26,7 @@ _PORTS = range(20_000, 32_000)
 
 
 class PhpFailed(RuntimeError):
-    """A PHP script ended with an error; the text holds what it and WordPress's log said last."""
+    """A PHP script failed; the text has its output and the end of WordPress's log."""
 
 
 def create(
@@ -126,8 +126,8 @@ def run_php(container: str, script: str, *arguments: str) -> str:
         check=False,
     )
     if done.returncode:
-        said = f"{done.stderr}\n{done.stdout[-400:]}\n{log_tail(container)}"
-        raise PhpFailed(f"PHP ended with {done.returncode}\n{said}")
+        output = f"{done.stderr}\n{done.stdout[-400:]}\n{log_tail(container)}"
+        raise PhpFailed(f"PHP ended with {done.returncode}\n{output}")
     return done.stdout
 
 
@@ -147,7 +147,7 @@ def remove(container: str) -> None:
 
 
 def free_port(count: int = 1) -> int:
-    """Return a port that nobody listens on, and after which the next ones are free, too."""
+    """Return a free port that is followed by other free ports."""
     while True:
         first = secrets.choice(_PORTS)
         with ExitStack() as probes:

@@ -1,7 +1,7 @@
 """`make demo`: Aura beside a WordPress whose plugins are out of date, until Ctrl-C.
 
-Both start from nothing every time: a pairing with yesterday's site, which is gone,
-would teach nobody anything. What Aura stored stays in var/demo until the next demo.
+Both start empty every time, because a pairing with yesterday's site, which is gone, would be
+useless. Aura's data stay in var/demo until the next demo.
 """
 
 from __future__ import annotations

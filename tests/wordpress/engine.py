@@ -12,7 +12,7 @@ _QUIET_SECONDS = 2.0
 
 
 class EngineFailed(RuntimeError):
-    """A command ended with an error; the text holds the command and what it said."""
+    """A command failed; the text has the command and its output."""
 
 
 def docker(*words: str, stdin: bytes = b"") -> str:

@@ -51,7 +51,7 @@ MACHINES = {
 
 
 def image_of(which: str) -> str:
-    """The tag of this machine's image, built now if nobody has built it yet."""
+    """Return the tag of this machine's image, which is built if missing."""
     machine, official = MACHINES[which], os.environ.get("AURA_WP_IMAGE", "")
     label = official or machine.suite
     # The official image brings its default theme, and is the same whichever is asked for.
@@ -90,7 +90,7 @@ def build(label: str, tag: str, context: Path, *words: str, **arguments: str) ->
 
 
 def debian_image(suite: str) -> str:
-    """The base image of this suite; its tag is stable, the layers above refresh packages."""
+    """Return the base image of this suite. Its tag is stable; later layers refresh packages."""
     if not _can_make_debian():
         return f"debian:{suite}-slim"
     tag = f"aura-test-debian:{suite}"
@@ -122,7 +122,7 @@ def _can_make_debian() -> bool:
 
 
 def _fill(context: Path) -> None:
-    """The build's inputs: our files, and what this machine's own settings are."""
+    """Copy the build's inputs: our files, and the settings of this machine."""
     shutil.copytree(_SOURCES, context, dirs_exist_ok=True)
     add_host_settings(context)
 
@@ -139,7 +139,7 @@ def add_host_settings(context: Path) -> None:
 
 
 def digest_of(context: Path, *words: str) -> str:
-    """What the name of an image says of the files and words it is made from."""
+    """Return the digest of the files and options that an image is made from."""
     digest = hashlib.sha256("\0".join(words).encode())
     for path in sorted(one for one in context.rglob("*") if one.is_file()):
         digest.update(f"\0{path.relative_to(context)}\0".encode() + path.read_bytes())
@@ -167,7 +167,7 @@ def prune(made: str) -> None:
     listed = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).split()
     tags = [tag for tag in listed if tag.rpartition("-")[0] == kind]
     for tag in sorted(tags, key=_used_at, reverse=True)[KEPT_OF_EACH_KIND:]:
-        # One that a container of another run stands on stays.
+        # Keep an image that a container of another run uses.
         with contextlib.suppress(EngineFailed):
             docker("image", "rm", tag)
         _stamp(tag).unlink(missing_ok=True)
@@ -190,7 +190,7 @@ def _apt_settings() -> str:
 
 
 def _mirror() -> str:
-    """The Debian mirror this machine itself is kept up to date from."""
+    """Return the Debian mirror that this machine uses."""
     wanted = "$(REPO_URI) $(COMPONENT) $(LABEL)"
     for line in _output("apt-get", "indextargets", "--format", wanted).splitlines():
         uri, component, label = line.split(" ", 2)
@@ -205,7 +205,7 @@ def _output(*command: str) -> str:
 
 @contextlib.contextmanager
 def one_builder(label: str) -> Iterator[None]:
-    """Two test runs on one machine build an image once; the second waits."""
+    """Lock builds, so that of two test runs on one machine the second waits."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / f"{label.replace('/', '-')}.lock").open("w") as lock:
         try:

@@ -2,7 +2,7 @@
 
 Every process that starts sites holds one locked file, and its containers carry the
 file's name. The kernel releases the lock however the process ends. A container whose
-file does not exist here belongs to somebody whose life cannot be judged, and stays.
+file does not exist here stays, because its owner may still be running.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OWNERS = CACHE / "owners"
 
 @functools.cache
 def owner() -> str:
-    """The name of this process's file, which stays locked until the process ends."""
+    """Return the name of this process's file, which is locked until the process ends."""
     _OWNERS.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", dir=_OWNERS)
     fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Ways in which a WordPress can lie on its server: in a folder, behind a password, and so on.
+"""Layouts of a WordPress on its server: in a folder, behind a password, and so on.
 
 with PLACES["folder"].on(site) as url:   # the site now lives at `url`
     ...                                  # afterwards it is where it was
@@ -79,7 +79,7 @@ _PRETTY = "/%year%/%monthnum%/%day%/%postname%/"
 
 @dataclass(frozen=True)
 class Place:
-    """Below which paths the site and WordPress lie, and what has to be done on the server."""
+    """The paths of the site and of WordPress, and the configuration of the server."""
 
     home: str = ""
     siteurl: str = ""
@@ -117,10 +117,10 @@ class Place:
         self._wait(f"{site.url}{self.siteurl}/wp-login.php")
 
     def _wait(self, page: str) -> None:
-        """Until Apache has taken its new configuration."""
-        wanted = 401 if self.asks_for_password else 200
+        """Wait until Apache uses its new configuration."""
+        expected_status = 401 if self.asks_for_password else 200
         deadline = time.monotonic() + _RELOAD_SECONDS
-        while requests.get(page, timeout=_RELOAD_SECONDS).status_code != wanted:
+        while requests.get(page, timeout=_RELOAD_SECONDS).status_code != expected_status:
             assert time.monotonic() < deadline, page
             time.sleep(0.1)
 

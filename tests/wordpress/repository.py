@@ -1,8 +1,8 @@
-"""What stands in for WordPress.org: the fixture plugins and themes, packed and listed.
+"""A replacement for WordPress.org: the fixture plugins and themes, packed and listed.
 
 tests/php-fixtures/{plugins,themes}/SLUG/VERSION/ holds one folder for each version, and
 offers.json beside them says which version a site starts with and which one is offered.
-Another version (one that fails on load, one whose header lies) is one more folder.
+Each further version (one that fails on load, one with a false header) is one more folder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OFFERS: dict[str, Any] = json.loads((FIXTURES / "offers.json").read_text("utf-8"
 
 
 def repository_files() -> Iterator[tuple[str, bytes]]:
-    """The API, its catalogue and every package, as (path, content)."""
+    """Return the API, its catalog and every package, as (path, content)."""
     yield "srv/wordpress.org/api.php", (_PHP / "api.php").read_bytes()
     yield "srv/wordpress.org/catalogue.json", json.dumps(_catalogue()).encode()
     for kind in ("plugin", "theme"):
@@ -45,7 +45,7 @@ def repository_files() -> Iterator[tuple[str, bytes]]:
 
 
 def installed_files(content: str) -> Iterator[tuple[str, bytes]]:
-    """What every site starts with below its folder `content`: outdated, and with German."""
+    """Return the initial files of a site's folder `content`: outdated, and with German."""
     for kind in ("plugins", "themes"):
         for slug, about in OFFERS[kind].items():
             for name, text in files_below(FIXTURES / kind / slug / about["installed"]):
@@ -60,7 +60,7 @@ def active_plugins() -> list[str]:
 
 
 def hostile_files(content: str) -> Iterator[tuple[str, bytes]]:
-    """The plugins whose headers attack whoever shows them."""
+    """Return the plugins whose headers attack the pages that show them."""
     for slug in _HOSTILE:
         for name, text in files_below(FIXTURES / "hostile" / slug):
             yield f"{content}/plugins/{slug}/{name}", text
@@ -75,7 +75,7 @@ def _main_file(slug: str) -> str:
 
 
 def _catalogue() -> dict[str, Any]:
-    """The offers, with what their own headers require, as WordPress.org lists them."""
+    """Return the offers with their required versions, as WordPress.org lists them."""
     return {
         "plugins": {
             slug: _listed(FIXTURES / "plugins" / slug / about["offered"] / f"{slug}.php")
@@ -112,7 +112,7 @@ def _po(updated: str) -> bytes:
 
 
 def _zip(files: dict[str, bytes]) -> bytes:
-    """The same files give the same bytes."""
+    """Pack files so that equal files give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

@@ -68,7 +68,7 @@ class WordPress:
         """Start a fresh site on the machine `which`; building its image first may take minutes.
 
         With `network` it is the main site of one whose further sites live below it; see
-        `add_site`. `hostile` adds a plugin whose headers attack whoever shows them. `image`
+        `add_site`. `hostile` adds a plugin whose headers attack pages that show them. `image`
         is the tag of an image made from a machine's, to run on that one. `small` gives
         folders below wp-content a disk of their own, with its size ("4m"). `shared` puts files
         and database where another web server reaches them; see `second_server`.
@@ -106,7 +106,7 @@ class WordPress:
     def evaluate(self, code: str, url: str = "") -> Any:
         """Return the value that PHP `code` returns inside WordPress; raises PhpFailed.
 
-        It runs in a request of its own. `url` is the address WordPress is told it was called at.
+        It runs in its own request. `url` is the address of the request for WordPress.
         """
         address = urlsplit(url or self.url)
         answer = self._inside("evaluate", host=address.netloc, path=f"{address.path}/", code=code)
@@ -179,7 +179,7 @@ class WordPress:
         return docker("exec", self.container, "cat", DEBUG_LOG)
 
     def go_down(self) -> None:
-        """Answer nobody at this address, until `come_back`."""
+        """Accept no connection at this address, until `come_back`."""
         containers.shut_down(self.container)
 
     def come_back(self) -> None:
@@ -220,7 +220,7 @@ class WordPress:
 
 
 def _own_files(secret: str, *, siteagent: bool, hostile: bool) -> Iterator[tuple[str, bytes]]:
-    """What no other site has, and what is under test."""
+    """Return the files that are specific to this site, and SiteAgent."""
     yield f"{ROOT[1:]}/wp-config.php", _wp_config()
     yield f"{INSIDE}/secret", secret.encode()
     if hostile:

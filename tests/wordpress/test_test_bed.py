@@ -1,4 +1,4 @@
-"""The test sites themselves: what other tests rely on without looking."""
+"""The test sites themselves, on which other tests rely."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def ask(site: WordPress, code: str) -> Any:
     return site.evaluate(_ADMIN + code)
 
 
-def test_updates_are_offered_and_known(site):
+def test_updates_are_offered_and_listed(site):
     versions = (
         "return array_map(function ($one) { return $one->update->%s; }, get_plugin_updates());"
     )
@@ -91,7 +91,7 @@ def test_themes_translations_and_wordpress_itself_have_offers(site):
     assert [one["version"].startswith(f"{branch}.") for one in core] == [True]
 
 
-def test_what_is_offered_can_be_installed(site):
+def test_an_offered_update_can_be_installed(site):
     assert ask(site, _TRANSLATE) == [1, []]
     assert ask(site, _UPDATE) == ["", "1.1.0"]
 
@@ -108,7 +108,7 @@ def test_an_administrator_can_sign_in_and_visitors_see_a_page(site):
     assert "Hello world!" in front.text
 
 
-def test_scheduled_work_runs_by_itself(site):
+def test_scheduled_work_runs_without_a_visit(site):
     ask(site, "wp_schedule_single_event(time() - 1, 'a_test_waits_for_this');")
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
@@ -119,13 +119,13 @@ def test_scheduled_work_runs_by_itself(site):
     raise AssertionError("the site does not reach itself")
 
 
-def test_wordpress_knows_of_no_error_in_what_was_put_on_it(site):
+def test_wordpress_reports_no_error_in_the_fixtures(site):
     log = site.debug_log().splitlines()
     # WordPress 6.1 itself is older than PHP 8.2, and says so.
     assert [line for line in log if "/wp-includes/" not in line and "/wp-admin/" not in line] == []
 
 
-def test_a_failing_script_says_why(site):
+def test_a_failing_script_raises_its_error(site):
     with pytest.raises(PhpFailed, match="the reason"):
         ask(site, "throw new RuntimeException('the reason');")
 
@@ -154,7 +154,7 @@ def test_changed_code_is_run_at_once(site):
     assert site.evaluate("return function_exists('counted');") is False
 
 
-def test_without_the_secret_no_code_runs(site):
+def test_code_runs_only_with_the_secret(site):
     code = {"host": "127.0.0.1", "path": "/", "code": "return 1;"}
     for secret in ({}, {"X-Inside-Secret": ""}, {"X-Inside-Secret": "a guess"}):
         for what in ("evaluate", "snapshot"):
@@ -202,21 +202,21 @@ def state_of(site: WordPress) -> tuple[str, str]:
     return site.run_shell(dump), site.run_php("<?php " + _PRINT)
 
 
-def test_a_reset_puts_back_whatever_changed_and_nothing_else(site):
+def test_a_reset_restores_only_what_changed(site):
     site.keep()
     before = state_of(site)
     assert site.reset() == {"tables": [], "files": []}
     site.run_php("<?php require '/var/www/wordpress/wp-load.php';" + _SPOIL)
-    spoilt = state_of(site)
-    assert spoilt[0] != before[0]
-    assert spoilt[1] != before[1]
+    changed = state_of(site)
+    assert changed[0] != before[0]
+    assert changed[1] != before[1]
     site.reset()
     assert state_of(site) == before
     assert site.reset() == {"tables": [], "files": []}
     assert requests.get(site.url, timeout=30).status_code == 200
 
 
-def test_several_sites_run_at_once_and_plain_permalinks_are_plain():
+def test_several_sites_run_at_once():
     with ThreadPoolExecutor(2) as pool:
         plain, pretty = pool.map(
             lambda links: WordPress.start(siteagent="absent", permalinks=links),
@@ -232,7 +232,7 @@ def test_several_sites_run_at_once_and_plain_permalinks_are_plain():
         pretty.stop()
 
 
-def test_a_killed_run_leaves_nothing_and_living_ones_are_let_alone():
+def test_leftovers_of_killed_runs_are_removed():
     creates = (
         "import sys, time; from tests.wordpress.engine import docker;"
         "from tests.wordpress.leftovers import LABEL, owner;"
@@ -259,7 +259,7 @@ def all_containers() -> list[str]:
     return docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABEL}").split()
 
 
-def test_of_each_kind_of_image_those_used_last_and_the_new_one_are_kept():
+def test_the_newest_images_of_each_kind_are_kept():
     old = [f"aura-test-pruned:a-{number}" for number in range(KEPT_OF_EACH_KIND + 1)]
     other, new = "aura-test-pruned:b-c-0", "aura-test-pruned:a-new"
     try:
@@ -282,7 +282,7 @@ def test_the_same_fixtures_make_the_same_packages():
 
 
 @pytest.mark.parametrize("kind", ["plugins", "themes"])
-def test_every_version_that_is_named_exists(kind):
+def test_every_named_version_exists(kind):
     folder = Path(__file__).parents[1] / "php-fixtures" / kind
     for slug, about in OFFERS[kind].items():
         for version in {about["installed"], about.get("offered", about["installed"])}:

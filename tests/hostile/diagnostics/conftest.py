@@ -20,7 +20,7 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture(autouse=True)
 def audit_log(config: Config, migrated_file: bytes) -> Iterator[None]:
-    """Each call to a paired site names how far the audit log reaches, so there has to be one."""
+    """Create an audit log: each call to a paired site carries its checkpoint."""
     (config.var_dir / "aura.db").write_bytes(migrated_file)
     use_database(config.database_url)
     with db.connection_context():

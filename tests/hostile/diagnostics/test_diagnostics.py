@@ -1,4 +1,4 @@
-"""Whatever stands in the way is named, and no site that it stands before is called healthy."""
+"""Connection test: each obstacle is reported, and no blocked site counts as healthy."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from tests.support.hostile.wordpress import (
 
 SOURCES = sorted((Path(__file__).parents[3] / "app/domain/diagnostics").glob("*.py"))
 
-# Findings whose names are put together.
+# Findings whose names are composed in the source.
 DERIVED = {
     *(f"no_{name}" for name in ("redirect", "password", "challenge", "cache")),
     *(f"{name}_untold" for name in ("headers", "body", "output", "clock")),
@@ -78,16 +78,16 @@ def test_an_unpaired_site_answers_and_is_not_called_healthy(config: Config) -> N
     assert verdict_of(found, "output") == (OK, "output_clean")
 
 
-def test_each_check_stands_in_its_place_once(config: Config) -> None:
+def test_each_check_appears_once_in_order(config: Config) -> None:
     for behaviour in (WordPress(), everything(500, HTML)):
         found = diagnosed(behaviour, config, paired=True)
         assert tuple(one.name for one in found.checks) == NAMES
 
 
-# ---- what does not keep Aura away is not called a blocker
+# ---- what is not a blocker
 
 
-def test_plain_permalinks_do(config: Config) -> None:
+def test_plain_permalinks_are_not_a_blocker(config: Config) -> None:
     found = diagnosed(WordPress(has_pretty=False), config, paired=True, path=ROUTES[1])
     assert found.verdict == HEALTHY
     assert verdict_of(found, "pretty") == (WARN, "not_here")
@@ -96,14 +96,14 @@ def test_plain_permalinks_do(config: Config) -> None:
     assert diagnosed(WordPress(has_pretty=False), config, paired=False).verdict == ANSWERS
 
 
-def test_a_closed_rest_api_does(config: Config) -> None:
+def test_a_closed_rest_api_is_not_a_blocker(config: Config) -> None:
     found = diagnosed(WordPress(is_rest_open=False), config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "rest_index") == (WARN, "rest_closed")
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, b'{"code":"x"}'), (401, b'{"no":"code"}')])
-def test_only_a_refusal_says_that_the_rest_api_is_closed(
+def test_only_a_refusal_means_that_the_rest_api_is_closed(
     status: int, body: bytes, config: Config
 ) -> None:
     site = Behind(instead=lambda a: http(status, JSON, body) if "namespaces" in a.target else None)
@@ -111,7 +111,7 @@ def test_only_a_refusal_says_that_the_rest_api_is_closed(
     assert verdict_of(found, "rest_index") == (WARN, "no_index")
 
 
-def test_a_front_page_behind_a_password_does(config: Config) -> None:
+def test_a_front_page_behind_a_password_is_not_a_blocker(config: Config) -> None:
     site = Behind(instead=lambda received: http(401, STAGING) if received.target == "/" else None)
     found = diagnosed(site, config, paired=True)
     assert found.verdict == HEALTHY
@@ -120,7 +120,7 @@ def test_a_front_page_behind_a_password_does(config: Config) -> None:
     assert verdict_of(found, "website") == (SKIPPED, "")
 
 
-def test_a_page_cache_that_leaves_calls_alone_does(config: Config) -> None:
+def test_a_page_cache_without_calls_is_not_a_blocker(config: Config) -> None:
     def cache(received: ReceivedRequest, answer: Answer) -> bytes:
         more = {"X-Cache": "HIT"} if received.method == "GET" else {}
         return replace(answer, headers=answer.headers | more).raw()
@@ -130,7 +130,7 @@ def test_a_page_cache_that_leaves_calls_alone_does(config: Config) -> None:
     assert verdict_of(found, "cache") == (OK, "pages_cached")
 
 
-def test_a_front_page_in_another_language_does(config: Config) -> None:
+def test_a_front_page_in_another_language_is_not_a_blocker(config: Config) -> None:
     site = Behind(
         instead=lambda received: http(302, {"Location": "/en/"}) if received.target == "/" else None
     )
@@ -139,7 +139,7 @@ def test_a_front_page_in_another_language_does(config: Config) -> None:
     assert verdict_of(found, "redirect") == (OK, "redirects_inside")
 
 
-def test_a_protected_wp_admin_does(config: Config) -> None:
+def test_a_protected_wp_admin_is_not_a_blocker(config: Config) -> None:
     site = Behind(
         instead=lambda received: http(401, STAGING) if "wp-admin" in received.target else None
     )
@@ -149,7 +149,7 @@ def test_a_protected_wp_admin_does(config: Config) -> None:
     assert verdict_of(found, "ajax") == (WARN, "password_asked")
 
 
-def test_an_older_siteagent_without_the_fallback_does(config: Config) -> None:
+def test_a_siteagent_without_the_fallback_is_not_a_blocker(config: Config) -> None:
     site = Behind(
         instead=lambda received: http(400, HTML, b"0") if "ajax" in received.target else None
     )
@@ -158,14 +158,14 @@ def test_an_older_siteagent_without_the_fallback_does(config: Config) -> None:
     assert verdict_of(found, "ajax") == (WARN, "ajax_unknown")
 
 
-def test_a_clock_minutes_off_is_allowed_for_and_shown(config: Config) -> None:
+def test_a_clock_minutes_off_is_accepted_and_shown(config: Config) -> None:
     found = diagnosed(WordPress(clock_ahead_s=720), config, paired=True)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "clock") == (WARN, "clock_off")
     assert 718 <= int(evidence_of(found, "clock")["offset_s"]) <= 722
 
 
-def test_the_date_of_a_server_tells_its_clock_before_pairing(config: Config) -> None:
+def test_the_date_header_shows_the_clock_before_pairing(config: Config) -> None:
     def dated(text: str) -> Behind:
         return Behind(outwards=lambda _, a: replace(a, headers=a.headers | {"Date": text}).raw())
 
@@ -176,7 +176,7 @@ def test_the_date_of_a_server_tells_its_clock_before_pairing(config: Config) -> 
     assert verdict_of(diagnosed(dated("tomorrow"), config, paired=False), "clock")[0] == UNKNOWN
 
 
-def test_the_file_that_printed_before_an_earlier_answer_is_told_by_the_site(config: Config) -> None:
+def test_the_site_reports_which_file_printed_output(config: Config) -> None:
     site = WordPress(more={"output_started": "loader.php:12\u202e"})
     found = diagnosed(site, config, paired=True)
     assert found.verdict == HEALTHY
@@ -192,7 +192,7 @@ def test_file_and_line_of_a_warning_are_read_from_the_answer(config: Config) -> 
     assert evidence_of(found, "output")["printed_by"] == "mu-plugins/loader.php:12"
 
 
-def test_the_address_to_allow_is_in_the_evidence(config: Config) -> None:
+def test_the_address_to_allow_is_evidence(config: Config) -> None:
     found = diagnosed(calls_only(403, HTML), config, paired=True)
     assert str(evidence_of(found, "challenge")["address"]).endswith(ROUTES[0])
 
@@ -203,7 +203,7 @@ def test_the_address_behind_a_redirect_is_offered(config: Config) -> None:
 
 
 @pytest.mark.parametrize("location", ["javascript:alert(1)", "//", "http://[", "", "x" * 5000])
-def test_a_redirect_to_nowhere_offers_nothing(location: str, config: Config) -> None:
+def test_an_invalid_redirect_offers_no_address(location: str, config: Config) -> None:
     found = diagnosed(everything(302, {"Location": location}), config, paired=True)
     assert blocker_of(found) == ("redirect", "redirected")
     assert "javascript" not in str(evidence_of(found, "redirect").get("use", ""))
@@ -219,7 +219,7 @@ def test_a_redirect_to_nowhere_offers_nothing(location: str, config: Config) -> 
         ({}, b"Something else", None),
     ],
 )
-def test_whoever_turns_calls_away_is_recognised(
+def test_blocking_software_is_recognized(
     headers: dict[str, str], body: bytes, name: str | None, config: Config
 ) -> None:
     found = diagnosed(calls_only(403, HTML | headers, body), config, paired=False)
@@ -228,25 +228,25 @@ def test_whoever_turns_calls_away_is_recognised(
 
 @pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize("size", [0, 1, 300_000])
-def test_nonsense_is_diagnosed_to_its_end(paired: bool, size: int, config: Config) -> None:
+def test_random_bytes_are_diagnosed_completely(paired: bool, size: int, config: Config) -> None:
     for status in (200, 202, 204, 401, 403, 404, 418, 500):
         found = diagnosed(everything(status, {"X": "y"}, b"{" * size), config, paired=paired)
         assert found.verdict == BLOCKED
         assert not found.is_clear
 
 
-def test_a_site_that_makes_searching_slow_does_not(config: Config) -> None:
+def test_a_page_that_is_slow_to_search_is_diagnosed_quickly(config: Config) -> None:
     def cost(count: int) -> float:
         began = time.process_time()
         page = b"Warning: in /" + b" in a.phpWarning: in " * count
         assert diagnosed(everything(200, HTML, page), config, paired=True).verdict == BLOCKED
         return time.process_time() - began
 
-    # A search that starts anew at each place takes 256 times as long.
+    # A search that restarts at each position takes 256 times as long.
     assert cost(48_000) < 40 * cost(3_000)
 
 
-def test_when_time_is_up_the_rest_is_not_asked(
+def test_no_request_is_made_after_the_deadline(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(anonymous_probe, "TOTAL_TIMEOUT_S", 0.0)
@@ -256,27 +256,27 @@ def test_when_time_is_up_the_rest_is_not_asked(
     assert not found.is_clear
 
 
-# ---- the whole as one text
+# ---- the report as text
 
 
 @pytest.fixture
-def told(config: Config) -> Callable[[Diagnosis], str]:
+def report_text(config: Config) -> Callable[[Diagnosis], str]:
     app = Flask("app", template_folder="templates")
     filters.register(app)
 
-    def tell(found: Diagnosis) -> str:
+    def render(found: Diagnosis) -> str:
         with app.app_context():
             return as_text(found)
 
-    return tell
+    return render
 
 
 @pytest.mark.parametrize("case", IN_THE_WAY)
-def test_the_text_names_blocker_evidence_and_remedy(
-    case: str, config: Config, told: Callable[[Diagnosis], str]
+def test_the_text_has_blocker_evidence_and_remedy(
+    case: str, config: Config, report_text: Callable[[Diagnosis], str]
 ) -> None:
     make, (check, finding), _ = IN_THE_WAY[case]
-    text = told(diagnosed(make(), config, paired=True))
+    text = report_text(diagnosed(make(), config, paired=True))
     assert f"({check}, {finding})\n" in text
     assert "[blocked]" in text
     assert "Next: " in text.split("[blocked]", 1)[1].split("\n[", 1)[0]
@@ -284,8 +284,8 @@ def test_the_text_names_blocker_evidence_and_remedy(
     assert "&#" not in text
 
 
-def test_every_finding_of_the_doctor_has_its_words(config: Config) -> None:
-    """What the source can find against what the templates can say."""
+def test_every_finding_has_its_text(config: Config) -> None:
+    """Compare the findings in the source with the texts in the templates."""
     app = Flask("app", template_folder="templates")
     filters.register(app)
     with app.app_context():

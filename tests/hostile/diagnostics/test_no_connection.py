@@ -1,4 +1,4 @@
-"""A connection that fails is named by the step at which it ended."""
+"""A failed connection is reported with the step at which it ended."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ from tests.support.hostile.wordpress import (
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection test who does not wait eight seconds for each answer."""
+    """Shorten the wait of the connection test, which is eight seconds for each answer."""
     monkeypatch.setattr(anonymous_probe, "PROBE_TIMEOUT_S", 0.3)
 
 
-# ---- a connection that does not come about
+# ---- failed connections
 
 
 def at_home(host: str, port: int, *_: object) -> list[Any]:
-    """The resolver of these tests: every name is this machine."""
+    """Resolve every name to this machine."""
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
 
@@ -63,7 +63,7 @@ def closed_port() -> int:
 
 @contextlib.contextmanager
 def full_backlog() -> Iterator[int]:
-    """A port that takes no further connection and does not say so."""
+    """Yield a port that silently accepts no further connection."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -76,7 +76,7 @@ def full_backlog() -> Iterator[int]:
 
 
 def assert_stopped_at(found: Diagnosis, name: str, finding: str) -> None:
-    """One blocker; all before it is ok, and all after it is left open because of it."""
+    """Assert one blocker, after checks that passed and before checks that were skipped."""
     assert blocker_of(found) == (name, finding)
     assert found.verdict == BLOCKED
     place = NAMES.index(name)
@@ -85,13 +85,13 @@ def assert_stopped_at(found: Diagnosis, name: str, finding: str) -> None:
 
 
 @pytest.mark.parametrize("paired", [True, False])
-def test_an_unknown_name(paired: bool, config: Config) -> None:
+def test_an_unknown_name_is_a_blocker(paired: bool, config: Config) -> None:
     found = diagnosed_at("https://no.example.test", config, paired=paired, resolve=unknown)
     assert_stopped_at(found, "dns", "dns")
 
 
 @pytest.mark.parametrize("paired", [True, False])
-def test_a_private_address(paired: bool, config: Config) -> None:
+def test_a_private_address_is_a_blocker(paired: bool, config: Config) -> None:
     closed = replace(config, allow_nets=())
     with HostileServer(WordPress()) as server:
         found = diagnosed_at(server.url, closed, paired=paired)
@@ -100,26 +100,26 @@ def test_a_private_address(paired: bool, config: Config) -> None:
 
 
 @pytest.mark.parametrize("paired", [True, False])
-def test_a_refused_port(paired: bool, config: Config) -> None:
+def test_a_refused_port_is_a_blocker(paired: bool, config: Config) -> None:
     found = diagnosed_at(f"http://127.0.0.1:{closed_port()}", config, paired=paired)
     assert_stopped_at(found, "tcp", "connection_refused")
     assert evidence_of(found, "tcp")["addresses"] == "127.0.0.1"
 
 
-def test_a_silent_port(config: Config, impatient: None) -> None:
+def test_a_silent_port_is_a_blocker(config: Config, impatient: None) -> None:
     with full_backlog() as port:
         found = diagnosed_at(f"http://127.0.0.1:{port}", config, paired=False)
     assert_stopped_at(found, "tcp", "connect_timeout")
 
 
-def test_a_port_that_keeps_silent_about_tls(config: Config, impatient: None) -> None:
+def test_a_port_without_a_tls_answer_is_a_blocker(config: Config, impatient: None) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://shop.example.test:{listener.getsockname()[1]}"
         found = diagnosed_at(url, config, paired=False, resolve=at_home)
     assert_stopped_at(found, "tls", "connect_timeout")
 
 
-def test_an_address_of_the_name_that_nobody_answers_is_worth_a_word(config: Config) -> None:
+def test_an_unreachable_address_of_the_name_is_a_warning(config: Config) -> None:
     def two(_host: str, port: int, *_: object) -> list[Any]:
         kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
         return [(*kind, ("127.0.0.2", port)), (*kind, ("127.0.0.1", port))]
@@ -153,7 +153,7 @@ def over_tls(config: Config, tmp_path: Path, name: str, **certificate: Any) -> D
         ("shop.example.test", {"vouched": False}, "tls_invalid"),
     ],
 )
-def test_a_certificate_that_is_not_good(
+def test_an_invalid_certificate_is_a_blocker(
     name: str, certificate: dict[str, Any], finding: str, config: Config, tmp_path: Path
 ) -> None:
     found = over_tls(config, tmp_path, name, **certificate)
@@ -161,14 +161,14 @@ def test_a_certificate_that_is_not_good(
     assert evidence_of(found, "tls")["names"] == name
 
 
-def test_a_certificate_that_ends_soon_is_worth_a_word(config: Config, tmp_path: Path) -> None:
+def test_a_certificate_that_ends_soon_is_a_warning(config: Config, tmp_path: Path) -> None:
     found = over_tls(config, tmp_path, "shop.example.test", ends=5 * DAY)
     assert found.verdict == HEALTHY
     assert verdict_of(found, "tls") == (WARN, "certificate_ends_soon")
     assert evidence_of(found, "tls")["days_left"] == 4
 
 
-def test_a_good_certificate_is_shown(config: Config, tmp_path: Path) -> None:
+def test_a_valid_certificate_is_shown(config: Config, tmp_path: Path) -> None:
     found = over_tls(config, tmp_path, "shop.example.test", ends=60 * DAY)
     assert verdict_of(found, "tls") == (OK, "certificate_good")
     seen = evidence_of(found, "tls")
@@ -177,7 +177,7 @@ def test_a_good_certificate_is_shown(config: Config, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["identity_changed", "internal_error", "replayed"])
-def test_a_signed_no_proves_the_way_and_is_the_blocker(code: str, config: Config) -> None:
+def test_a_signed_refusal_is_the_blocker(code: str, config: Config) -> None:
     def say_no(received: ReceivedRequest, line: Line) -> None:
         answer = WordPress().answer(received, line)
         if answer.status == 200 and received.method == "POST":
@@ -194,7 +194,7 @@ def test_a_signed_no_proves_the_way_and_is_the_blocker(code: str, config: Config
 # ---- slow and broken
 
 
-def test_a_site_that_drips_is_too_slow_and_ends(config: Config, impatient: None) -> None:
+def test_a_slow_reply_ends_at_the_deadline(config: Config, impatient: None) -> None:
     def drip(_asked: ReceivedRequest, line: Line) -> None:
         line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
         for _ in range(100):
@@ -205,12 +205,12 @@ def test_a_site_that_drips_is_too_slow_and_ends(config: Config, impatient: None)
     assert blocker_of(found) == ("website", "too_slow")
 
 
-def test_a_site_that_hangs_up(config: Config) -> None:
+def test_a_closed_connection_is_a_blocker(config: Config) -> None:
     found = diagnosed(lambda _asked, _line: None, config, paired=True)
     assert blocker_of(found) == ("website", "broken_off")
 
 
-def test_calls_that_are_cut_off_while_pages_are_not(config: Config) -> None:
+def test_calls_cut_off_by_a_firewall_are_a_blocker(config: Config) -> None:
     cut = Behind(instead=lambda received: b"" if received.method == "POST" else None)
     found = diagnosed(cut, config, paired=True)
     assert blocker_of(found) == ("pretty", "broken_off")

@@ -25,7 +25,7 @@ from tests.support.hostile.wordpress import (
 
 
 @pytest.mark.parametrize("case", IN_THE_WAY)
-def test_what_stands_before_a_paired_site_is_named(case: str, config: Config) -> None:
+def test_obstacles_before_a_paired_site_are_named(case: str, config: Config) -> None:
     make, named, _ = IN_THE_WAY[case]
     found = diagnosed(make(), config, paired=True)
     assert blocker_of(found) == named
@@ -33,14 +33,14 @@ def test_what_stands_before_a_paired_site_is_named(case: str, config: Config) ->
 
 
 @pytest.mark.parametrize("case", [case for case, (_, _, named) in IN_THE_WAY.items() if named])
-def test_what_stands_before_an_unpaired_site_is_named(case: str, config: Config) -> None:
+def test_obstacles_before_an_unpaired_site_are_named(case: str, config: Config) -> None:
     make, _, named = IN_THE_WAY[case]
     found = diagnosed(make(), config, paired=False)
     assert blocker_of(found) == named
     assert found.verdict == BLOCKED
 
 
-def test_a_cache_that_says_nothing_is_told_by_the_answer_to_another_call(config: Config) -> None:
+def test_a_silent_cache_is_found_by_a_repeated_reply(config: Config) -> None:
     kept: dict[str, bytes] = {}
 
     def record(received: ReceivedRequest, answer: Answer) -> bytes:
@@ -70,9 +70,7 @@ REFUSALS_OF_OTHERS = {
 
 @pytest.mark.parametrize("case", REFUSALS_OF_OTHERS)
 @pytest.mark.parametrize("paired", [True, False])
-def test_what_only_looks_like_siteagent_proves_nothing(
-    case: str, paired: bool, config: Config
-) -> None:
+def test_an_imitation_of_siteagent_proves_nothing(case: str, paired: bool, config: Config) -> None:
     status, body = REFUSALS_OF_OTHERS[case]
     found = diagnosed(calls_only(status, JSON, body), config, paired=paired)
     assert found.verdict == BLOCKED
@@ -120,6 +118,6 @@ OTHER_ANSWERS: dict[str, tuple[Behaviour, Named]] = {
 
 
 @pytest.mark.parametrize("case", OTHER_ANSWERS)
-def test_like_things_are_told_apart(case: str, config: Config) -> None:
+def test_similar_obstacles_are_distinguished(case: str, config: Config) -> None:
     behaviour, named = OTHER_ANSWERS[case]
     assert blocker_of(diagnosed(behaviour, config, paired=False)) == named

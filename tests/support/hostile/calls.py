@@ -1,4 +1,4 @@
-"""How the tests of this folder call a hostile site, and what they then hold in hand."""
+"""Call a hostile site, and read the reply or error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CAPTCHA = b"<!DOCTYPE html><html><head><title>Are you human?</title></head><body
 
 
 def ask(server: HostileServer, op: str = "ping", **options: Any) -> Reply:
-    """Ana's dashboard calls the site behind `server`."""
+    """Call the site behind `server` as Ana."""
     arguments = options.pop("arguments", {})
     return call(channel(server.url), op, arguments, by="Ana", allow_nets=LOOPBACK, **options)
 

@@ -1,4 +1,4 @@
-"""Certificates made on the spot: a small authority and what it, or somebody else, signed."""
+"""Make certificates: a small authority, and certificates that it or another one signed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from cryptography.x509.oid import NameOID
 
 DAY = timedelta(days=1)
 PEM = serialization.Encoding.PEM
-# How a certificate begins to say its version, and what version 3 is called (RFC 5280, 4.1.2.1).
+# The beginning of the version field in a certificate, and version 3 (RFC 5280, 4.1.2.1).
 _VERSION = bytes.fromhex("a0030201")
 _VERSION_3 = 2
 
 
 @dataclass
 class Authority:
-    """Signs for any name; its own certificate is the file `ca_file`."""
+    """An authority that signs for any name. Its certificate is the file `ca_file`."""
 
     folder: Path
 
@@ -50,9 +50,9 @@ class Authority:
         vouched: bool = True,
         version: int = _VERSION_3,
     ) -> ssl.SSLContext:
-        """A server side for `name`; `vouched=False` makes the certificate sign itself.
+        """Return the TLS context of a server `name`; `vouched=False` makes it self-signed.
 
-        Another `version` is written over the right one, which spoils the signature.
+        Another `version` replaces the right one, which breaks the signature.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -22,7 +22,7 @@ from tests.support.hostile.wordpress import (
 def diagnosed(
     behaviour: Behaviour, config: Config, *, paired: bool, path: str = ROUTES[0], **way: Any
 ) -> Diagnosis:
-    """What the connection test says of a site that behaves so."""
+    """Run the connection test against a site with this behavior."""
     with HostileServer(behaviour) as server:
         return diagnosed_at(server.url, config, paired=paired, path=path, **way)
 

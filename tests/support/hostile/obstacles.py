@@ -42,7 +42,7 @@ def without(*names: str) -> Callable[[ReceivedRequest, Answer], bytes]:
 
 
 def posts(change: Callable[[Answer], Answer]) -> Callable[[ReceivedRequest, Answer], bytes]:
-    """An answer to POST that was changed."""
+    """Return an obstacle that changes the response to POST."""
     return lambda received, a: change(a).raw() if received.method == "POST" else a.raw()
 
 
@@ -53,7 +53,7 @@ def dropping(*names: str) -> Callable[[ReceivedRequest], ReceivedRequest]:
 
 
 def printed_before(text: bytes) -> Callable[[ReceivedRequest, Answer], bytes]:
-    """PHP sends its own headers with the first byte; SiteAgent's come too late."""
+    """Simulate output before the reply: PHP has already sent its headers, without SiteAgent's."""
     return posts(lambda a: Answer(200, HTML, text + a.body))
 
 

@@ -1,7 +1,7 @@
-"""A web server on 127.0.0.1 that does exactly what a test tells it to, byte for byte.
+"""A web server on 127.0.0.1 that sends exactly the bytes of a test.
 
 Every connection goes to one `behaviour`, which gets the request it read and the raw
-socket. What was asked is kept; what could be sent is counted.
+socket. The server keeps requests and counts the bytes it could send.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HANDSHAKE_MAX_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """One request as it arrived."""
+    """A received request."""
 
     method: str
     target: str
@@ -31,7 +31,7 @@ class ReceivedRequest:
 
 @dataclass
 class Line:
-    """The connection to the client; `sent` counts what the client's side took."""
+    """The connection to the client; `sent` counts the bytes that the client accepted."""
 
     sock: socket.socket
     stop: threading.Event
@@ -42,13 +42,13 @@ class Line:
         self.sent += len(raw)
 
     def wait(self, seconds: float) -> None:
-        """Sleep until `seconds` passed or the test is over."""
+        """Sleep for `seconds` or until the test ends."""
         self.stop.wait(seconds)
 
 
 @dataclass
 class HostileServer:
-    """Use as a context manager; `url` is where it listens."""
+    """A server to use as a context manager; `url` is its address."""
 
     behaviour: Behaviour
     tls: ssl.SSLContext | None = None
@@ -91,7 +91,7 @@ class HostileServer:
 
     def _serve(self, sock: socket.socket) -> None:
         sock.settimeout(10)
-        # A client that hangs up early is what many of these tests are about.
+        # Many of these tests are about a client that disconnects early.
         with contextlib.suppress(OSError, ssl.SSLError), contextlib.ExitStack() as stack:
             stack.enter_context(sock)
             if self.tls is not None:
@@ -99,7 +99,7 @@ class HostileServer:
             line = Line(sock, self._stop)
             self.lines.append(line)
             if self.tls is None and sock.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE:
-                # Reading on would wait for the end of a line, which random bytes rarely have.
+                # Reading more would wait for the end of a line, which random bytes rarely have.
                 sock.recv(_HANDSHAKE_MAX_BYTES)
                 line.send(http(400, {}))
                 return
@@ -125,12 +125,12 @@ def _read_request(sock: socket.socket) -> ReceivedRequest | None:
 def http(
     status: int, headers: dict[str, str], body: bytes = b"", *, length: int | None = None
 ) -> bytes:
-    """A plain HTTP/1.1 reply; `length` tells a lie about the body's size."""
+    """Return a plain HTTP/1.1 reply; `length` overrides the Content-Length."""
     fields = {"Content-Length": str(len(body) if length is None else length), **headers}
     lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in fields.items())]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
 def sends(raw: bytes) -> Behaviour:
-    """A behaviour that always answers the same bytes."""
+    """Return a behavior that always sends these bytes."""
     return lambda _received, line: line.send(raw)

@@ -1,4 +1,4 @@
-"""A SiteAgent that knows its keys, and from there on does whatever a test wants."""
+"""A SiteAgent with valid keys and otherwise arbitrary behavior."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PATH = "/wp-json/siteagent/v1/rpc"
 
 
 def channel(base_url: str) -> Channel:
-    """The dashboard's end of the connection to a site at `base_url`."""
+    """Return the dashboard's channel to a site at `base_url`."""
     return Channel(7, base_url + PATH, KEYID, SEND_KEY, RECEIVE_KEY)
 
 
 def verified(received: ReceivedRequest, base_url: str, now: int | None = None) -> VerifiedRequest:
-    """Check the request as a real site would; raises ProtocolError like one."""
+    """Verify the request as a real site does. Raises: ProtocolError."""
     return protocol.verify_request(
         method=received.method,
         urls=[base_url + received.target],
@@ -37,7 +37,7 @@ def verified(received: ReceivedRequest, base_url: str, now: int | None = None) -
 
 @dataclass(frozen=True)
 class Answer:
-    """A reply on its way out: change one thing of it and send it."""
+    """A reply that a test changes before it is sent."""
 
     status: int
     headers: dict[str, str]
@@ -57,7 +57,7 @@ def signed(
     key: bytes = RECEIVE_KEY,
     nonce: str | None = None,
 ) -> Answer:
-    """A rightly signed answer, unless `key` or `nonce` say otherwise."""
+    """Return a correctly signed reply, unless `key` or `nonce` differ."""
     host, port = line.sock.getsockname()[:2]
     scheme = "https" if hasattr(line.sock, "version") else "http"
     name = received.headers.get("Host", f"{host}:{port}")
@@ -69,22 +69,22 @@ def signed(
 
 
 def document(op: str = "ping", **facts: Any) -> bytes:
-    """A positive answer's body."""
+    """Return the body of a success."""
     return protocol.canonical({"v": 1, "ok": True, "op": op, **facts})
 
 
 def refusal(code: str, op: str = "ping", **facts: Any) -> bytes:
-    """A negative answer's body."""
+    """Return the body of a refusal."""
     error = {"code": code, "message": f"Refused: {code}.", **facts}
     return protocol.canonical({"v": 1, "ok": False, "op": op, "error": error})
 
 
 def answers(body: bytes, **options: Any) -> Behaviour:
-    """A behaviour that signs and sends `body`."""
+    """Return a behavior that signs and sends `body`."""
     return lambda received, line: line.send(signed(received, line, body, **options).raw())
 
 
 def answers_changed(change: Callable[[Answer], bytes], body: bytes | None = None) -> Behaviour:
-    """A behaviour that signs an honest answer and lets `change` spoil it afterwards."""
+    """Return a behavior that signs a valid reply and then applies `change` to it."""
     honest = document(time=1) if body is None else body
     return lambda received, line: line.send(change(signed(received, line, honest)))

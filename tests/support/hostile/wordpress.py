@@ -1,4 +1,4 @@
-"""A small WordPress with SiteAgent, as honest as a real one: for what may stand before it."""
+"""A small simulated WordPress with SiteAgent, and obstacles in front of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROUTES = (
 
 @dataclass(frozen=True)
 class WordPress:
-    """Use as a behaviour. `answer` is what it says, for a front to spoil."""
+    """A behavior for HostileServer. Obstacles change the return value of `answer`."""
 
     has_siteagent: bool = True
     knows_key: bool = True
@@ -64,7 +64,7 @@ class WordPress:
         return _json(404, {"code": "rest_no_route", "message": "No route.", "data": {}})
 
     def _gate(self, received: ReceivedRequest, line: Line) -> Answer:
-        """As class-siteagent-request-handler.php has it: size, shape, key, MAC, digest, clock."""
+        """Verify as class-siteagent-request-handler.php: size, form, key, MAC, digest, clock."""
         if len(received.body) > protocol.MAX_REQUEST_BYTES:
             return _stranger(413, TOO_LARGE)
         scheme = "https" if hasattr(line.sock, "version") else "http"
@@ -116,8 +116,10 @@ def _of_a_stranger(headers: dict[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Behind:
-    """An honest WordPress behind something. `inwards` spoils what is asked, `outwards` the answer;
-    `instead` may answer in its place."""
+    """A correct WordPress behind an obstacle.
+
+    `inwards` changes the request, `outwards` changes the response, and `instead` may replace it.
+    """
 
     inwards: Callable[[ReceivedRequest], ReceivedRequest] = lambda received: received
     outwards: Callable[[ReceivedRequest, Answer], bytes] = lambda _received, answer: answer.raw()
@@ -132,10 +134,10 @@ class Behind:
 
 
 def everything(status: int, headers: dict[str, str], body: bytes = b"") -> Behind:
-    """Something that answers whatever is asked in WordPress's place."""
+    """Return an obstacle that answers every request itself."""
     return Behind(instead=lambda _received: http(status, headers, body))
 
 
 def calls_only(status: int, headers: dict[str, str], body: bytes = b"") -> Behind:
-    """Something that lets visitors through and answers POST itself."""
+    """Return an obstacle that passes GET requests and answers POST itself."""
     return Behind(instead=lambda a: http(status, headers, body) if a.method == "POST" else None)

@@ -1,4 +1,4 @@
-"""One export of each shape."""
+"""Fixtures: one export of each shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of the call log are held to the summaries in the audit log."""
+"""Verify rows of the call log against their summaries in the audit log."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_every_call_fits_its_summary(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_whatever_is_changed_in_a_call_is_found(
+def test_any_change_of_a_call_is_found(
     change: Callable[[list[Row]], object], tmp_path: Path
 ) -> None:
     export = an_export()
@@ -79,7 +79,7 @@ def test_a_call_of_an_excerpt_has_a_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", EXCERPT_CHANGES.values(), ids=EXCERPT_CHANGES)
-def test_whatever_is_changed_in_a_call_of_an_excerpt_is_found(
+def test_any_change_of_a_call_in_an_excerpt_is_found(
     change: Callable[[list[Row]], object], tmp_path: Path
 ) -> None:
     export = an_excerpt()
@@ -88,7 +88,7 @@ def test_whatever_is_changed_in_a_call_of_an_excerpt_is_found(
     assert why.startswith("the call log: ")
 
 
-def test_what_was_deleted_as_old_is_counted_and_not_missed(tmp_path: Path) -> None:
+def test_deleted_old_calls_are_counted_and_not_missing(tmp_path: Path) -> None:
     export = an_export(kept_from=5)
     export.calls = export.calls[len(FIRST) :]
     path = made.write_zip(export.files(), tmp_path / "export.zip")
@@ -97,7 +97,7 @@ def test_what_was_deleted_as_old_is_counted_and_not_missed(tmp_path: Path) -> No
     assert "The call log has 3 calls, and the audit log counts 7." in verdict.output
 
 
-def test_a_summary_that_does_not_continue_the_one_before_is_found(tmp_path: Path) -> None:
+def test_a_gap_between_summaries_is_found(tmp_path: Path) -> None:
     entries = [
         made.summary(1, rows_of(FIRST), first=1, last=4),
         made.summary(2, rows_of(SECOND), first=6, last=8),

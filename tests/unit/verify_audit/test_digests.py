@@ -1,4 +1,4 @@
-"""A site's log of which the dashboard kept some entries as digests only."""
+"""Verify a site's log in which some entries are only digests."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def more(rows: list[Row]) -> list[Row]:
 
 
 @pytest.mark.parametrize("change", [altered, shortened, moved, first, twice, none, more])
-def test_what_the_dashboard_changed_in_them_is_found(change: Any, tmp_path: Path) -> None:
+def test_changed_digests_are_found(change: Any, tmp_path: Path) -> None:
     found = verdict_on(change(small().site_rows), tmp_path)
     assert found.status == 1, found.output
     assert "the log of site" in found.output

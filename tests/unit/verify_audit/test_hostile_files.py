@@ -52,10 +52,10 @@ def put(value: Any, place: tuple[Any, ...], new: Any) -> Any:
 
 @examples(quick=40, thorough=400, **SHARED)
 @given(data=st.data())
-def test_any_value_anywhere_is_refused_without_an_accident(
+def test_any_wrong_value_is_refused_without_a_crash(
     data: Any, exports: list[Files], tmp_path: Path
 ) -> None:
-    """Also where the list of files fits: every value is looked at before it is used."""
+    """The list of files fits here, so each value itself must be checked before use."""
     number = data.draw(st.integers(0, len(SHAPES) - 1))
     export = small(covers=SHAPES[number])
     files = export.files()
@@ -100,13 +100,13 @@ def zip_of(path: Path, entries: list[tuple[str, bytes]], how: int = zipfile.ZIP_
         "\x1b[2J",
     ],
 )
-def test_names_that_lead_elsewhere_are_refused(name: str, tmp_path: Path) -> None:
+def test_file_names_with_other_paths_are_refused(name: str, tmp_path: Path) -> None:
     entries = [*small().files().items(), (name, b"x")]
     verdict = verify(zip_of(tmp_path / "a.zip", entries))
     assert (verdict.status, "\x1b" in verdict.output) == (2, False)
 
 
-def test_a_manifest_that_names_a_file_outside_is_refused(tmp_path: Path) -> None:
+def test_a_manifest_with_a_file_outside_is_refused(tmp_path: Path) -> None:
     export = small()
     for name in ("../../../etc/passwd", "/etc/passwd", "sites/../x"):
         for raw_name, raw in export.files().items():
@@ -121,7 +121,7 @@ def test_a_manifest_that_names_a_file_outside_is_refused(tmp_path: Path) -> None
         assert verify(tmp_path).status == 2
 
 
-def test_a_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> None:
+def test_a_zip_bomb_is_refused_before_unpacking(tmp_path: Path) -> None:
     zeros = bytes(200 * 1024 * 1024)
     for name in (AUDIT_LOG, "README.txt", "keys.json"):
         entries = {**small().files(), name: zeros}
@@ -129,7 +129,7 @@ def test_a_bomb_is_refused_before_it_goes_off(tmp_path: Path) -> None:
         assert verdict.status in (1, 2), verdict.output
 
 
-def test_a_file_of_two_names_or_packed_otherwise_is_refused(tmp_path: Path) -> None:
+def test_a_duplicate_or_unusual_zip_entry_is_refused(tmp_path: Path) -> None:
     files = list(small().files().items())
     with pytest.warns(UserWarning, match="Duplicate"):
         twice = zip_of(tmp_path / "a.zip", [*files, files[0]])
@@ -145,7 +145,7 @@ def test_an_encrypted_or_damaged_zip_is_refused(tmp_path: Path) -> None:
         path.write_bytes(raw[:at] + bytes([raw[at] ^ 0xFF]) + raw[at + 1 :])
         judged = verify(path)
         assert judged.status in (0, 1, 2)
-        # Fields of a zip that nobody reads may be anything; what was exported is the same then.
+        # Zip fields that the verifier does not read may have any value: the export is the same.
         if judged.status == 0:
             with zipfile.ZipFile(path) as archive:
                 assert {
@@ -177,7 +177,7 @@ def test_an_encrypted_or_damaged_zip_is_refused(tmp_path: Path) -> None:
         b'{"v":1,"log":"x","site":"","created_at":"","key":"AA","checkpoint":{"body":"AA","sig":"AA"}}\n',
     ],
 )
-def test_what_is_no_log_is_refused_in_words(raw: bytes, tmp_path: Path) -> None:
+def test_an_invalid_log_is_refused_with_a_message(raw: bytes, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(raw)
     verdict = verify(path)
@@ -186,7 +186,7 @@ def test_what_is_no_log_is_refused_in_words(raw: bytes, tmp_path: Path) -> None:
     assert verdict.status in (1, 2) or "entries 0 to 0" in verdict.output
 
 
-def test_what_is_not_there_is_said_to_be_unreadable(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_as_unreadable(tmp_path: Path) -> None:
     assert verify(tmp_path / "nothing.zip").status == 2
     assert verify(tmp_path).status == 2
     path = made.write_zip(small().files(), tmp_path / "a.zip")
@@ -198,7 +198,7 @@ def test_what_is_not_there_is_said_to_be_unreadable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "kept", ["{}", "[]", '{"body":1,"sig":2}', '{"body":"AA","sig":"AA"}', "x"]
 )
-def test_a_kept_checkpoint_that_is_none_fits_nothing(kept: str, tmp_path: Path) -> None:
+def test_an_invalid_checkpoint_file_is_refused(kept: str, tmp_path: Path) -> None:
     path = made.write_zip(small().files(), tmp_path / "a.zip")
     (tmp_path / "kept.json").write_text(kept)
     assert verify(path, "--checkpoint", str(tmp_path / "kept.json")).status == 1

@@ -18,11 +18,11 @@ from tests.support.hypothesis_profiles import examples
 from tests.support.running_verifier import judge, verify
 from tests.support.verified_exports import AUDIT_LOG, SHAPES, SHARED, SITE_FILE
 
-# ---- what somebody changed who has no key ----
+# ---- changes without the dashboard's key ----
 
 
 def touch_bytes(raw: bytes, data: Any) -> bytes:
-    """One change to a file's bytes: a bit, a cut, something put in, repeated or left out."""
+    """Change a file's bytes once: flip a bit, truncate, insert, repeat or remove."""
     at = data.draw(st.integers(0, max(0, len(raw) - 1)))
     much = data.draw(st.integers(1, 200))
     how = data.draw(st.sampled_from(["bit", "truncate", "insert", "drop", "repeat", "empty"]))
@@ -52,10 +52,10 @@ def test_no_byte_of_any_file_can_be_changed(
 
 @examples(quick=40, thorough=400, **SHARED)
 @given(data=st.data())
-def test_no_line_of_any_log_can_be_moved_and_the_list_of_files_be_made_to_fit(
+def test_a_moved_line_is_found_with_a_forged_manifest(
     data: Any, exports: list[Files], tmp_path: Path
 ) -> None:
-    """As above, and the manifest names the new files, signed with a key of the forger's own."""
+    """The manifest lists the changed files, and is signed with the forger's own key."""
     files = dict(data.draw(st.sampled_from(exports)))
     logs = [name for name in (AUDIT_LOG, SITE_FILE, "calls.jsonl") if files[name]]
     name = data.draw(st.sampled_from(logs))
@@ -80,21 +80,21 @@ def move_lines(raw: bytes, data: Any) -> bytes:
     return b"".join(rows)
 
 
-def test_a_file_that_nobody_named_is_not_accepted(tmp_path: Path) -> None:
+def test_an_unlisted_file_is_refused(tmp_path: Path) -> None:
     files = small().files()
     extra = {f"sites/{made.another_uuid()}.jsonl": files[SITE_FILE]}
     assert judge(files | extra, tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(small().files()))
-def test_a_missing_file_is_missed(name: str, tmp_path: Path) -> None:
+def test_a_missing_file_is_found(name: str, tmp_path: Path) -> None:
     files = small().files()
     del files[name]
     verdict = verify(made.write_zip(files, tmp_path / "a.zip"))
     assert verdict.status == 2, verdict.output
 
 
-def test_a_file_that_is_named_and_not_there_is_missed(tmp_path: Path) -> None:
+def test_a_listed_file_that_is_missing_is_found(tmp_path: Path) -> None:
     files = small().files()
     other = f"sites/8{SITE[1:]}.jsonl"
     manifest = files["manifest.json"].replace(SITE_FILE.encode(), other.encode())
@@ -103,12 +103,11 @@ def test_a_file_that_is_named_and_not_there_is_missed(tmp_path: Path) -> None:
     assert found == [f"{other} is missing or not part of an export"]
 
 
-# ---- what the keeper of the audit log changed, who has the dashboard's key ----
+# ---- changes with the dashboard's key ----
 
 
 def rewritten(export: Made, data: Any, last: int) -> list[made.Row]:
-    """The audit log with one of its entries up to `last` made otherwise, and hashed anew to its
-    end."""
+    """Return the audit log with one entry up to `last` changed and all later hashes recomputed."""
     rows = [{**row, "body": json.loads(row["body"])} for row in export.rows]
     at = data.draw(st.integers(0, last - 1))
     how = data.draw(st.sampled_from(["say", "drop", "swap", "insert", "time", "about", "erase"]))
@@ -131,9 +130,7 @@ def rewritten(export: Made, data: Any, last: int) -> list[made.Row]:
 
 @examples(quick=30, thorough=300, **SHARED)
 @given(data=st.data())
-def test_an_audit_log_written_anew_contradicts_the_checkpoints_that_sites_hold(
-    data: Any, tmp_path: Path
-) -> None:
+def test_a_rewritten_log_contradicts_the_checkpoints_of_sites(data: Any, tmp_path: Path) -> None:
     export = small()
     held = [export.checkpoint_of(n) for n in export.watched_at]
     forged = small(seed=export.seed, rows=rewritten(export, data, export.watched_at[-1]))
@@ -148,7 +145,7 @@ def test_an_audit_log_written_anew_contradicts_the_checkpoints_that_sites_hold(
 
 @examples(quick=20, thorough=200, **SHARED)
 @given(covers=st.sampled_from(SHAPES), data=st.data())
-def test_an_audit_log_written_anew_with_its_old_checkpoint_is_no_longer_that_audit_log(
+def test_a_rewritten_log_contradicts_its_old_checkpoint(
     covers: dict[str, Any], data: Any, tmp_path: Path
 ) -> None:
     export = small(covers=covers)
@@ -157,12 +154,12 @@ def test_an_audit_log_written_anew_with_its_old_checkpoint_is_no_longer_that_aud
     files = forged.files()
     files["checkpoints.json"] = canonical({**json.loads(files["checkpoints.json"]), "export": old})
     wrong = judge(made.sealed(files, forged.seed, covers), tmp_path)
-    # An excerpt none of whose entries changed, and which nothing holds against the new audit log,
-    # still leads to the old root only if nothing was rewritten at all.
+    # An excerpt without a changed entry, which no checkpoint contradicts,
+    # leads to the old root only if nothing was rewritten.
     assert wrong or files[AUDIT_LOG] == b""
 
 
-def test_where_two_histories_part_is_said(tmp_path: Path) -> None:
+def test_the_entry_where_two_histories_diverge_is_reported(tmp_path: Path) -> None:
     export = small()
     rows = [{**row, "body": json.loads(row["body"])} for row in export.rows]
     rows[7]["body"]["facts"]["op"] = "pong"
@@ -178,7 +175,7 @@ def test_where_two_histories_part_is_said(tmp_path: Path) -> None:
     assert "was rewritten after entry 5" in verdict.output
 
 
-def test_an_end_that_was_cut_off_is_said(tmp_path: Path) -> None:
+def test_a_truncated_log_is_reported(tmp_path: Path) -> None:
     export = small()
     held = export.checkpoint_of(11)
     cut = small(seed=export.seed, rows=export.rows[:9], watched_at=(3, 5))
@@ -195,10 +192,10 @@ def test_an_end_that_was_cut_off_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("covers", SHAPES)
-def test_a_whole_other_audit_log_under_another_key_contradicts_a_checkpoint_kept_elsewhere(
+def test_a_replaced_log_contradicts_a_kept_checkpoint(
     covers: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Without that mark it cannot be told: everything in it fits, as it does in the real one."""
+    """Only the kept checkpoint reveals it: the replaced log itself is consistent."""
     real, forged = small(), small(covers=covers)
     assert judge(forged.files(), tmp_path) == []
     assert judge(forged.files(), tmp_path, real.checkpoint_of(12))
@@ -206,9 +203,7 @@ def test_a_whole_other_audit_log_under_another_key_contradicts_a_checkpoint_kept
 
 @examples(quick=20, thorough=200, **SHARED)
 @given(data=st.data())
-def test_a_sites_log_changed_by_the_dashboard_contradicts_the_sites_checkpoints(
-    data: Any, tmp_path: Path
-) -> None:
+def test_a_changed_site_log_contradicts_the_sites_checkpoints(data: Any, tmp_path: Path) -> None:
     export = small()
     rows = [{**row, "body": json.loads(row["body"])} for row in export.site_rows]
     rows[data.draw(st.integers(0, 5))]["body"]["facts"] = {"n": 77}
@@ -218,7 +213,7 @@ def test_a_sites_log_changed_by_the_dashboard_contradicts_the_sites_checkpoints(
     assert any("the log of site" in one for one in wrong)
 
 
-def test_a_site_log_of_which_less_was_received_than_the_site_had_is_no_contradiction(
+def test_an_incomplete_site_log_is_no_contradiction(
     tmp_path: Path,
 ) -> None:
     export = small()
@@ -252,7 +247,7 @@ def resealed(export: Made, name: str, raw: bytes) -> Files:
         ({"client": 1}, {"path": ["0" * 63]}),
     ],
 )
-def test_the_parts_of_an_entry_beside_its_text(
+def test_the_columns_of_an_entry_match_its_text(
     covers: dict[str, Any], change: dict[str, Any], tmp_path: Path
 ) -> None:
     export = small(covers=covers)
@@ -282,10 +277,8 @@ def test_the_parts_of_an_entry_beside_its_text(
         '{"at":"2026-11-24T10:06:00+00:00","x":' + "[" * 100_000 + "]" * 100_000 + "}",
     ],
 )
-def test_a_text_that_two_programs_could_read_differently_is_no_entry(
-    body: str, tmp_path: Path
-) -> None:
-    """Hashed, marked and signed as it is: the keeper of the audit log wrote it so."""
+def test_an_ambiguous_json_text_is_not_an_entry(body: str, tmp_path: Path) -> None:
+    """Hashes and signatures fit, because the owner of the audit log wrote the text."""
     export = small(watched_at=())
     rows = [{**row, "body": body} if row["seq"] == 6 else row for row in export.rows]
     export.rows = made.chained(rows)
@@ -296,7 +289,7 @@ def test_a_text_that_two_programs_could_read_differently_is_no_entry(
 @pytest.mark.parametrize(
     "covers", [{"client": 1}, {"site": 7}, {"from": "2026-11-24T10:09:00+00:00"}]
 )
-def test_an_excerpt_holds_no_entry_that_its_manifest_does_not_cover(
+def test_an_excerpt_has_only_entries_of_its_manifest(
     covers: dict[str, Any], tmp_path: Path
 ) -> None:
     wider = small(covers={"to": "2027-01-01T00:00:00+00:00"})

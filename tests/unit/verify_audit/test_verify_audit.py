@@ -1,4 +1,4 @@
-"""A stranger checks an export: what fits is said to fit, and nothing else is."""
+"""Verify whole exports, excerpts and site logs with the standalone verifier."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_whole_export_fits(tmp_path: Path) -> None:
     assert "that everything was recorded" in verdict.output
 
 
-def test_so_does_the_folder_it_was_unpacked_into(tmp_path: Path) -> None:
+def test_an_unpacked_export_fits(tmp_path: Path) -> None:
     for name, raw in small().files().items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(raw)
@@ -55,7 +55,7 @@ def test_so_does_the_folder_it_was_unpacked_into(tmp_path: Path) -> None:
         {"client": 99},
     ],
 )
-def test_an_excerpt_fits_and_shows_nobody_else(covers: dict[str, Any], tmp_path: Path) -> None:
+def test_an_excerpt_fits_and_shows_no_other_client(covers: dict[str, Any], tmp_path: Path) -> None:
     files = small(covers=covers).files()
     verdict = verify(made.write_zip(files, tmp_path / "a.zip"))
     assert verdict.status == 0, verdict.output
@@ -76,17 +76,19 @@ def test_a_sites_own_log_fits(tmp_path: Path) -> None:
 
 
 def trimmed(through: int) -> list[made.Row]:
-    """A site's log whose oldest entries went, as its newest tells."""
+    """Return a site's log without its oldest entries, and an entry that records that."""
     rows = made.site_log(6)
-    told = {
+    record = {
         "v": 1, "at": "2026-11-24T10:07:00Z", "event": "log_trimmed", "actor": "site",
         "facts": {"through": through, "hash": rows[through - 1]["hash"]},
     }  # fmt: skip
-    last = made.chained([{"seq": 7, "body": told}], made.SITE_LOG, bytes.fromhex(rows[-1]["hash"]))
+    last = made.chained(
+        [{"seq": 7, "body": record}], made.SITE_LOG, bytes.fromhex(rows[-1]["hash"])
+    )
     return [*rows, *last][through:]
 
 
-def test_a_trimmed_log_fits_if_it_says_what_went(tmp_path: Path) -> None:
+def test_a_trimmed_log_fits_if_it_records_the_removal(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(made.lines([made.site_head("x"), *trimmed(3)]))
     verdict = verify(path)
@@ -97,8 +99,8 @@ def test_a_trimmed_log_fits_if_it_says_what_went(tmp_path: Path) -> None:
     assert (verdict.status, "the entries before 5 are missing" in verdict.output) == (1, True)
 
 
-def with_somebody_erased() -> Made:
-    """Somebody's details are gone from two entries, and the last one records that."""
+def with_erased_details() -> Made:
+    """Return a log with the private details of two entries erased, as the last entry records."""
     rows = [
         made.entry(
             seq, client=1, site=7, event="personal_data_erased" if seq == 9 else "site_called"
@@ -110,8 +112,8 @@ def with_somebody_erased() -> Made:
     return Made(made.chained(rows))
 
 
-def test_what_is_private_does_not_vanish_without_an_entry_of_it(tmp_path: Path) -> None:
-    export = with_somebody_erased()
+def test_private_details_cannot_vanish_without_an_entry(tmp_path: Path) -> None:
+    export = with_erased_details()
     export.rows = export.rows[:8]
     verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"))
     assert (verdict.status, "entry 5: no entry records the erasure" in verdict.output) == (
@@ -120,8 +122,8 @@ def test_what_is_private_does_not_vanish_without_an_entry_of_it(tmp_path: Path) 
     ), verdict.output
 
 
-def test_what_was_erased_is_named_and_still_fits(tmp_path: Path) -> None:
-    export = with_somebody_erased()
+def test_erased_details_are_reported_and_fit(tmp_path: Path) -> None:
+    export = with_erased_details()
     verdict = verify(made.write_zip(export.files(), tmp_path / "a.zip"))
     assert (verdict.status, "was erased in 2 of its entries: 5, 7" in verdict.output) == (0, True)
     export.covers = {"private": False}
@@ -141,7 +143,7 @@ def test_a_checkpoint_kept_elsewhere_fits(covers: dict[str, Any], tmp_path: Path
         assert verdict.status == 0, verdict.output
 
 
-def test_a_checkpoint_that_was_kept_before_the_key_was_renewed_fits(tmp_path: Path) -> None:
+def test_a_checkpoint_from_before_a_key_rotation_fits(tmp_path: Path) -> None:
     before = small()
     kept = before.checkpoint_of(6)
     renewed = replace(before, seed=new_signing_key(), former_seeds=(before.seed,))
@@ -150,7 +152,7 @@ def test_a_checkpoint_that_was_kept_before_the_key_was_renewed_fits(tmp_path: Pa
     assert "not signed with one of its keys" in judge(stranger.files(), tmp_path, kept)[0]
 
 
-def test_a_checkpoint_that_an_excerpt_cannot_judge_is_not_said_to_fit(tmp_path: Path) -> None:
+def test_an_excerpt_cannot_confirm_every_checkpoint(tmp_path: Path) -> None:
     export = small(covers={"client": 1})
     kept = tmp_path / "kept.json"
     kept.write_text(json.dumps(export.checkpoint_of(7)))
@@ -164,7 +166,7 @@ def test_a_checkpoint_that_an_excerpt_cannot_judge_is_not_said_to_fit(tmp_path: 
     ), verdict.output
 
 
-def test_what_a_zip_says_beside_its_contents_is_harmless(tmp_path: Path) -> None:
+def test_zip_metadata_is_ignored(tmp_path: Path) -> None:
     """Times, order, packing and comments belong to the transport: no entry depends on them."""
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -175,26 +177,26 @@ def test_what_a_zip_says_beside_its_contents_is_harmless(tmp_path: Path) -> None
 
 
 def pythons() -> list[str]:
-    """Every Python here that is old enough to ask for, the one that runs the tests first."""
+    """Return every supported Python on this machine, beginning with the one that runs the tests."""
     found = [shutil.which(f"python3.{minor}") for minor in range(8, 16)]
     roots = Path(sys.base_prefix).parent.glob("3.*/bin/python3")
     works = [sys.executable]
     for python in sorted({*filter(None, found), *map(str, roots)}):
-        asked = subprocess.run(
+        version = subprocess.run(
             [python, "-c", "import sys; sys.exit(sys.version_info < (3, 8))"], capture_output=True
         )
-        works += [python] if asked.returncode == 0 else []
+        works += [python] if version.returncode == 0 else []
     return works
 
 
-def test_it_runs_on_every_python_there_is(tmp_path: Path) -> None:
+def test_the_verifier_runs_on_every_installed_python(tmp_path: Path) -> None:
     path = made.write_zip(small().files(), tmp_path / "a.zip")
     for python in pythons():
         verdict = verify(path, python=python)
         assert verdict.status == 0, f"{python}: {verdict.output}"
 
 
-def test_the_program_is_written_for_python_3_8_and_imports_nothing_else() -> None:
+def test_the_verifier_needs_only_python_3_8() -> None:
     import ast
 
     source = ast.parse(VERIFIER.read_text("utf-8"), feature_version=(3, 8))
@@ -208,8 +210,8 @@ def test_the_program_is_written_for_python_3_8_and_imports_nothing_else() -> Non
     assert not imported & {"socket", "urllib", "http", "subprocess", "ssl", "ctypes"}
 
 
-def test_whoever_watches_it_sees_what_it_must_not_do(tmp_path: Path) -> None:
-    """The watch itself, seen at work: a program that calls out, or writes, does not get by."""
+def test_the_sandbox_reports_forbidden_actions(tmp_path: Path) -> None:
+    """The sandbox itself stops a program that connects or writes."""
     from tests.support import running_verifier
 
     for line in ("import socket; socket.create_connection(('127.0.0.1', 9))", "open('x', 'w')"):
@@ -268,7 +270,9 @@ def by_library(key: bytes, message: bytes, signature: bytes) -> bool:
 
 @examples(quick=30, thorough=300)
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=80), st.data())
-def test_it_agrees_with_a_library_of_renown(seed: bytes, message: bytes, data: Any) -> None:
+def test_the_verifier_agrees_with_the_cryptography_library(
+    seed: bytes, message: bytes, data: Any
+) -> None:
     private = Ed25519PrivateKey.from_private_bytes(seed)
     key, signature = private.public_key().public_bytes_raw(), private.sign(message)
     assert program.is_signed(key, message, signature)
@@ -286,7 +290,7 @@ def test_keys_and_signatures_of_any_bytes_are_refused(
     assert not program.is_signed(key, message, signature)
 
 
-def test_a_signature_cannot_be_written_in_a_second_way() -> None:
+def test_a_signature_has_only_one_encoding() -> None:
     private = Ed25519PrivateKey.from_private_bytes(bytes(32))
     key, signature = private.public_key().public_bytes_raw(), private.sign(b"x")
     again = int.from_bytes(signature[32:], "little") + program.ORDER
@@ -295,7 +299,7 @@ def test_a_signature_cannot_be_written_in_a_second_way() -> None:
 
 @examples(quick=40, thorough=400)
 @given(st.integers(1, 70), st.data())
-def test_paths_lead_where_those_of_the_product_lead(size: int, data: Any) -> None:
+def test_merkle_paths_match_those_of_aura(size: int, data: Any) -> None:
     leaves = [sha256(b"%d" % n).digest() for n in range(size)]
     whole, index = merkle.Tree(leaves), data.draw(st.integers(0, size - 1))
     path = [one.hex() for one in whole.path(index)]
