@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import groupby
 from typing import Any
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
@@ -169,10 +168,15 @@ def _about_all_sites(which: EntryFilter, entries: list[AuditEntry]) -> dict[str,
 
 
 def _days(entries: list[AuditEntry]) -> list[tuple[date, list[AuditEntry]]]:
-    """Return the entries by day, in their order."""
-    return [
-        (day, list(found)) for day, found in groupby(entries, lambda entry: local_day(entry.at))
-    ]
+    """Return the entries by day, in their order.
+
+    A clock that was set back, or two processes at midnight, can leave an entry of one day between
+    those of another. Each day is there once, because its heading names a part of the page.
+    """
+    days: dict[date, list[AuditEntry]] = {}
+    for entry in entries:
+        days.setdefault(local_day(entry.at), []).append(entry)
+    return list(days.items())
 
 
 _NAMES = (

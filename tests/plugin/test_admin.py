@@ -16,7 +16,7 @@ from tests.plugin.support.forms import (
     connect_by_forms,
     nonces_of,
     paste,
-    somebody,
+    user_with_role,
 )
 from tests.plugin.support.signed_requests import forget
 from tests.plugin.support.wp_admin import Person, hidden, words
@@ -211,7 +211,7 @@ def test_the_nonces_of_these_tests_are_the_real_ones(wp, ana):
 @pytest.mark.smoke
 @pytest.mark.parametrize("role", ["subscriber", "contributor", "author", "editor"])
 def test_only_an_administrator_sees_the_screen(wp, role):
-    person = somebody(wp, role)
+    person = user_with_role(wp, role)
     for query in TABS:
         response = person.page(query)
         assert response.status_code == 403
@@ -226,7 +226,7 @@ def test_a_visitor_is_sent_to_sign_in(wp):
 
 @pytest.mark.parametrize("role", ["subscriber", "contributor", "author", "editor"])
 def test_only_an_administrator_can_send_a_form(wp, ana, connected, role):
-    person = somebody(wp, role)
+    person = user_with_role(wp, role)
     token = new_token(wp.url).text()
     for form, nonce in nonces_of(wp, person).items():
         response = person.send(form, _wpnonce=nonce, token=token, replace="1")
@@ -245,7 +245,7 @@ def test_a_visitor_cannot_send_a_form(wp, ana, connected):
 
 
 def test_a_form_without_this_persons_nonce_does_nothing(wp, ana, connected):
-    ana_nonces, ben_nonces = nonces_of(wp, ana), nonces_of(wp, somebody(wp, "administrator"))
+    ana_nonces, ben_nonces = nonces_of(wp, ana), nonces_of(wp, user_with_role(wp, "administrator"))
     for form in FORMS:
         other = "siteagent_cancel" if form != "siteagent_cancel" else "siteagent_disconnect"
         visitor_nonce = wp.evaluate(f"wp_set_current_user(0); return wp_create_nonce('{form}');")

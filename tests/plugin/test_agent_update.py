@@ -31,7 +31,7 @@ from tests.plugin.support.siteagent_release import (
     AGENT,
     HERE,
     NEXT,
-    Spoilt,
+    Broken,
     available,
     mixed,
     put_back,
@@ -42,23 +42,23 @@ from tests.wordpress.site import WordPress
 
 ITEM = {"kind": "siteagent", "id": AGENT, "from": HERE, "to": NEXT}
 
-FATAL: Spoilt = {"hooks.php": ("register_activation_hook(", "undefined_function(")}
-SILENT: Spoilt = {
+FATAL: Broken = {"hooks.php": ("register_activation_hook(", "undefined_function(")}
+SILENT: Broken = {
     "includes/http/class-siteagent-rest-controller.php": (
         "private function authenticate( bool $is_slashed ) {",
         "private function authenticate( bool $is_slashed ) { echo 'Hello.'; exit;",
     )
 }
-WRONG_VERSION: Spoilt = {
+WRONG_VERSION: Broken = {
     "siteagent.php": (f"SITEAGENT_VERSION = '{NEXT}'", "SITEAGENT_VERSION = '9'")
 }
-WITHOUT_KEYS: Spoilt = {
+WITHOUT_KEYS: Broken = {
     "includes/connection/class-siteagent-connection-store.php": (
         "public function channel( string $keyid ): ?array {",
         "public function channel( string $keyid ): ?array { return null;",
     )
 }
-FAILING_PING: Spoilt = {
+FAILING_PING: Broken = {
     "includes/operations/class-siteagent-operation-registry.php": (
         "case 'ping':",
         "case 'ping': throw new LogicException( 'broken' );",
@@ -162,7 +162,7 @@ def test_the_new_version_keeps_the_log(wp, paired, agent) -> None:
     ids=["fatal", "silent", "wrong version", "no keys", "failing ping"],
 )
 def test_a_version_that_does_not_answer_is_rolled_back(wp, paired, agent, broken, reason) -> None:
-    available(wp, spoilt=broken)
+    available(wp, broken=broken)
     change = update(wp, paired)
     reply = change.send()
     assert (reply["outcome"], reply["reason"]) == ("rolled_back", reason), reply
@@ -188,7 +188,7 @@ def test_without_loopback_the_dashboards_request_confirms_the_update(wp, paired,
 
 def test_without_loopback_a_visit_rolls_a_silent_version_back(wp, paired, agent) -> None:
     """The silent version breaks the connection; the restored version reports the result."""
-    available(wp, spoilt=SILENT)
+    available(wp, broken=SILENT)
     change = update(wp, paired)
     with injected_faults(wp, loopback="blocked"):
         assert change.send()["evidence"]["watched_until"] > 0
@@ -235,7 +235,7 @@ def test_a_package_with_another_version_changes_nothing(wp, paired, agent) -> No
 
 @pytest.mark.parametrize("header", ["Data format:       2", "Text: none"])
 def test_a_version_with_another_data_format_changes_nothing(wp, paired, agent, header) -> None:
-    available(wp, spoilt={"siteagent.php": ("Data format:       1", header)})
+    available(wp, broken={"siteagent.php": ("Data format:       1", header)})
     reply = update(wp, paired).send()
     assert (reply["outcome"], reply["reason"]) == ("refused", "rollback_impossible")
     assert disk(wp, AGENT, kind="siteagent") == agent

@@ -18,7 +18,7 @@ from tests.plugin.support.changing import (
     version,
 )
 from tests.plugin.support.dashboard import Paired, new_token, pair
-from tests.plugin.support.forms import agree, nonce_of, somebody
+from tests.plugin.support.forms import agree, nonce_of, user_with_role
 from tests.plugin.support.rotation_plan import Plan
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
@@ -107,7 +107,7 @@ def test_an_unknown_permission_is_ignored(wp, ana, paired) -> None:
 
 @pytest.mark.parametrize("role", ["subscriber", "author", "editor"])
 def test_only_an_administrator_grants_permissions(wp, paired, role) -> None:
-    person = somebody(wp, role)
+    person = user_with_role(wp, role)
     for action in ("siteagent_permissions", "siteagent_decide"):
         nonce = nonce_of(wp, person, action)
         response = person.send(action, _wpnonce=nonce, **{"permissions[0]": "plugins"})

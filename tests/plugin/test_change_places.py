@@ -20,7 +20,7 @@ from tests.plugin.support.changing import (
     update,
 )
 from tests.plugin.support.dashboard import Paired
-from tests.plugin.support.forms import nonce_of, somebody
+from tests.plugin.support.forms import nonce_of, user_with_role
 from tests.plugin.support.real_wordpress import RealWordPress
 from tests.plugin.support.signed_requests import connect
 from tests.plugin.support.wp_admin import words
@@ -159,7 +159,7 @@ def test_a_network_active_plugin_stays_active(site) -> None:
     assert site.evaluate(on % (DESK, DESK)) == [False, True]
 
     # An administrator of one site may not decide about files that all sites share.
-    admin = somebody(site, "administrator")
+    admin = user_with_role(site, "administrator")
     assert admin.page().status_code == 200
     assert "a network administrator sets the permissions" in words(
         admin.page("&tab=permissions").text

@@ -18,7 +18,7 @@ import requests
 from app import protocol
 from app.protocol import ProtocolError, b64u, from_b64u
 from tests.plugin.support.dashboard import Paired, new_token, pair
-from tests.plugin.support.forms import FORMS, TABS, nonce_of, paste, somebody
+from tests.plugin.support.forms import FORMS, TABS, nonce_of, paste, user_with_role
 from tests.plugin.support.rotation_plan import Plan
 from tests.plugin.support.signed_requests import (
     document_of,
@@ -37,7 +37,7 @@ ROLES = ("anonymous", "subscriber", "contributor", "author", "editor")
 @pytest.fixture(scope="module")
 def people(wp) -> dict[str, Person]:
     """Return one person of every role below administrator."""
-    signed_in = {role: somebody(wp, role) for role in ROLES if role != "anonymous"}
+    signed_in = {role: user_with_role(wp, role) for role in ROLES if role != "anonymous"}
     return {"anonymous": Person(wp.url), **signed_in}
 
 
@@ -238,7 +238,7 @@ def test_a_heartbeat_carries_nothing_of_the_plugin(wp, paired, people, role) -> 
 
 @pytest.mark.parametrize("role", [*ROLES, "administrator"])
 def test_the_rest_api_does_not_reveal_the_connection(wp, paired, people, role) -> None:
-    person = people.get(role) or somebody(wp, role)
+    person = people.get(role) or user_with_role(wp, role)
     headers = {}
     if role != "anonymous":
         headers["X-WP-Nonce"] = nonce_of(wp, person, "wp_rest")

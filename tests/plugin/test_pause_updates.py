@@ -22,7 +22,7 @@ from tests.plugin.support.changing import (
     wake,
 )
 from tests.plugin.support.dashboard import Paired, new_token, pair
-from tests.plugin.support.forms import agree, nonce_of, somebody
+from tests.plugin.support.forms import agree, nonce_of, user_with_role
 from tests.plugin.support.signed_requests import connect, forget
 from tests.plugin.support.wp_admin import Person, words
 
@@ -154,7 +154,7 @@ def test_pausing_twice_keeps_the_first_pause(wp, ana, paired) -> None:
 
 @pytest.mark.parametrize("role", ["subscriber", "author", "editor"])
 def test_only_an_administrator_pauses_or_resumes(wp, paired, role) -> None:
-    person = somebody(wp, role)
+    person = user_with_role(wp, role)
     for action in ("siteagent_pause", "siteagent_resume"):
         answer = person.send(action, _wpnonce=nonce_of(wp, person, action))
         assert answer.status_code == 403

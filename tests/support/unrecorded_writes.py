@@ -45,7 +45,7 @@ class Writes(threading.local):
         self._open = set()
 
     @property
-    def untold(self) -> set[str]:
+    def unrecorded(self) -> set[str]:
         """Return the tables that were changed without an entry."""
         return set() if "audit" in self._kept else self._kept - QUIET.keys()
 

@@ -50,7 +50,7 @@ def _forget_writes() -> None:
 
 def _note_unrecorded_writes(answer: Response) -> Response:
     """Note a request that changed data without recording an audit entry."""
-    unrecorded = current_app.config["WRITES"].untold
+    unrecorded = current_app.config["WRITES"].unrecorded
     if unrecorded:
         current_app.config["UNRECORDED"].append((request.endpoint, unrecorded))
     return answer
@@ -90,7 +90,7 @@ def as_dora(app: Flask, dora: Actor, ana: Actor) -> Person:
 
 
 @pytest.fixture
-def as_nobody(app: Flask) -> Any:
+def anonymous(app: Flask) -> Any:
     """Return the browser of a visitor who is not signed in."""
     return app.test_client()
 

@@ -111,8 +111,8 @@ def test_a_viewer_cannot_add_a_site(as_cleo):
     assert Site.select().count() == 0
 
 
-def test_a_visitor_is_sent_to_sign_in(as_nobody):
-    assert as_nobody.get("/sites/new").status_code in (302, 303)
+def test_a_visitor_is_sent_to_sign_in(anonymous):
+    assert anonymous.get("/sites/new").status_code in (302, 303)
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.7", "http://[fd00::1]", "https://169.254.169.254"])

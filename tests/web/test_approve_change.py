@@ -104,8 +104,8 @@ def test_a_viewer_is_refused(as_cleo, proposed):
     assert state(proposed) == PROPOSED
 
 
-def test_a_visitor_is_sent_to_sign_in(as_nobody, proposed):
-    response = as_nobody.post(f"/changes/{proposed.id}/approve", data={"digest": proposed.digest})
+def test_a_visitor_is_sent_to_sign_in(anonymous, proposed):
+    response = anonymous.post(f"/changes/{proposed.id}/approve", data={"digest": proposed.digest})
     assert response.status_code == 303
     assert response.location.startswith("/sign-in")
     assert state(proposed) == PROPOSED

@@ -88,7 +88,7 @@ def test_a_newer_epoch_ends_sessions_that_the_table_has_as_open(as_ana, ana):
 
 
 @pytest.mark.parametrize("ticket", ["", ".", "1.", "1.x", "x", "1." + "é" * 9, "2." + "A" * 43])
-def test_a_forged_ticket_is_refused(app, as_nobody, ana, ticket):
-    with as_nobody.session_transaction() as cookie:
+def test_a_forged_ticket_is_refused(app, anonymous, ana, ticket):
+    with anonymous.session_transaction() as cookie:
         cookie["_user_id"] = ticket
-    assert as_nobody.get("/").status_code == 303
+    assert anonymous.get("/").status_code == 303

@@ -51,16 +51,16 @@ COMMANDS_CHANGE_NOTHING = {
 def test_a_change_without_an_entry_is_detected(site, ana):
     with watched() as writes:
         Site.update(name="Other").where(Site.id == site.id).execute()
-        assert writes.untold == {"site"}
+        assert writes.unrecorded == {"site"}
         writes.forget()
-        assert writes.untold == set()
+        assert writes.unrecorded == set()
 
 
 def test_a_change_with_an_entry_is_accepted(site, ana):
     with watched() as writes, transaction():
         Site.update(name="Other").where(Site.id == site.id).execute()
         audit.record(SyncRequested(sync_id=1), ana)
-    assert writes.untold == set()
+    assert writes.unrecorded == set()
 
 
 def test_a_rolled_back_transaction_is_no_change(site, ana):
@@ -72,7 +72,7 @@ def test_a_rolled_back_transaction_is_no_change(site, ana):
     with watched() as writes:
         with pytest.raises(ZeroDivisionError):
             change_and_fail()
-        assert writes.untold == set()
+        assert writes.unrecorded == set()
 
 
 def test_every_exempt_table_has_a_reason(database):

@@ -320,9 +320,9 @@ def test_each_role_gets_what_the_table_says(app, as_ana, as_mia, as_ben, as_cleo
     assert refused == {name for name in NEEDS if NEEDS[name] not in ALLOWED[role]}
 
 
-def test_a_visitor_is_sent_to_sign_in(app, as_nobody):
+def test_a_visitor_is_sent_to_sign_in(app, anonymous):
     for endpoint in NEEDS:
-        response = send(as_nobody, app, endpoint)
+        response = send(anonymous, app, endpoint)
         assert response.status_code == 303, endpoint
         assert response.headers["Location"].startswith("/sign-in"), endpoint
 

@@ -34,46 +34,46 @@ def sign_out(person) -> None:
     person.forget_token()
 
 
-def test_a_browser_is_new_once(as_nobody, email_on):
-    as_nobody.signs_in(ANA, PASSWORD)
+def test_a_browser_is_new_once(anonymous, email_on):
+    anonymous.signs_in(ANA, PASSWORD)
     assert subjects() == [SUBJECT]
-    sign_out(as_nobody)
-    as_nobody.signs_in(ANA, PASSWORD)
+    sign_out(anonymous)
+    anonymous.signs_in(ANA, PASSWORD)
     assert subjects() == [SUBJECT]
 
 
-def test_a_browser_that_another_person_used_is_new(app, as_nobody, email_on, ben):
-    as_nobody.signs_in("ben@agency.example", PASSWORD)
-    sign_out(as_nobody)
-    as_nobody.signs_in(ANA, PASSWORD)
+def test_a_browser_that_another_person_used_is_new(app, anonymous, email_on, ben):
+    anonymous.signs_in("ben@agency.example", PASSWORD)
+    sign_out(anonymous)
+    anonymous.signs_in(ANA, PASSWORD)
     assert SUBJECT in subjects()
 
 
-def test_a_forged_cookie_does_not_make_a_browser_known(as_nobody, email_on):
-    as_nobody.set_cookie("aura-browser", "WyJ4IiwieSJd.aaaa.bbbb")
-    as_nobody.signs_in(ANA, PASSWORD)
+def test_a_forged_cookie_does_not_make_a_browser_known(anonymous, email_on):
+    anonymous.set_cookie("aura-browser", "WyJ4IiwieSJd.aaaa.bbbb")
+    anonymous.signs_in(ANA, PASSWORD)
     assert subjects() == [SUBJECT]
 
 
-def test_the_first_sign_in_of_an_invited_user_sends_no_email(as_nobody, email_on, config):
+def test_the_first_sign_in_of_an_invited_user_sends_no_email(anonymous, email_on, config):
     user = make_user("Eve", "viewer", password_hash="!")
     path = one_time_links.invitation_link(user, config).removeprefix(config.origin)
     chosen = "five unrelated words suffice"
-    as_nobody.post(path, data={"password": chosen, "again": chosen})
-    assert as_nobody.get("/").status_code == 200
+    anonymous.post(path, data={"password": chosen, "again": chosen})
+    assert anonymous.get("/").status_code == 200
     assert subjects() == []
 
 
-def test_a_sign_in_after_months_sends_an_email(as_nobody, email_on, ana):
+def test_a_sign_in_after_months_sends_an_email(anonymous, email_on, ana):
     UserSession.delete().execute()
     long_ago = utcnow() - timedelta(days=90)
     User.update(created_at=long_ago).where(User.id == ana.id).execute()
-    as_nobody.signs_in(ANA, PASSWORD)
+    anonymous.signs_in(ANA, PASSWORD)
     assert subjects() == [SUBJECT]
 
 
-def test_sign_in_works_while_email_is_off(as_nobody, as_ana):
-    assert as_nobody.signs_in(ANA, PASSWORD).status_code == 303
+def test_sign_in_works_while_email_is_off(anonymous, as_ana):
+    assert anonymous.signs_in(ANA, PASSWORD).status_code == 303
     assert subjects() == []
 
 
@@ -85,10 +85,10 @@ def emails_sent_by(app, ana, config, act) -> list[Received]:
         return relay.received
 
 
-def test_the_message_says_when_where_and_what_to_do(app, as_nobody, as_ana, ana, config):
-    as_nobody.environ_base["HTTP_USER_AGENT"] = AGENT
-    as_nobody.environ_base["REMOTE_ADDR"] = "203.0.113.9"
-    (email,) = emails_sent_by(app, ana, config, lambda: as_nobody.signs_in(ANA, PASSWORD))
+def test_the_message_says_when_where_and_what_to_do(app, anonymous, as_ana, ana, config):
+    anonymous.environ_base["HTTP_USER_AGENT"] = AGENT
+    anonymous.environ_base["REMOTE_ADDR"] = "203.0.113.9"
+    (email,) = emails_sent_by(app, ana, config, lambda: anonymous.signs_in(ANA, PASSWORD))
     assert email.recipients == [ANA]
     assert email.message["Subject"] == SUBJECT
     assert "Browser: Firefox on Linux. Network address: 203.0.113.9." in email.text

@@ -51,16 +51,16 @@ def test_the_link_is_shown_once_and_works_once(app, as_ana, config):
     assert app.test_client().post(link, data=CHOSEN).status_code == 410
 
 
-def test_the_link_expires_after_three_days(as_ana, as_nobody, config, monkeypatch):
+def test_the_link_expires_after_three_days(as_ana, anonymous, config, monkeypatch):
     link = link_in(as_ana.post("/team", data=BEN, follow_redirects=True), config)
     monkeypatch.setattr(one_time_links, "INVITATION_MAX_AGE", timedelta(seconds=-1))
-    assert as_nobody.post(link, data=CHOSEN).status_code == 410
+    assert anonymous.post(link, data=CHOSEN).status_code == 410
 
 
-def test_a_set_up_link_is_no_invitation(app, as_nobody, config):
+def test_a_set_up_link_is_no_invitation(app, anonymous, config):
     token = one_time_links.setup_link(config).rsplit("/", 1)[1]
-    assert as_nobody.get(f"/invitation/{token}").status_code == 410
-    assert as_nobody.get("/invitation/nonsense").status_code == 410
+    assert anonymous.get(f"/invitation/{token}").status_code == 410
+    assert anonymous.get("/invitation/nonsense").status_code == 410
 
 
 def test_a_used_invitation_refers_to_an_owner_not_to_a_command(app, as_ana, config):
@@ -212,7 +212,7 @@ def test_unknown_users_are_not_found(as_ana):
         assert as_ana.post(f"/team/999/{verb}").status_code == 404
 
 
-def test_reloading_the_page_creates_no_other_link(as_ana, as_nobody, config):
+def test_reloading_the_page_creates_no_other_link(as_ana, anonymous, config):
     response = as_ana.post("/team", data=BEN)
     assert response.status_code == 303
     page = response.headers["Location"]
@@ -220,7 +220,7 @@ def test_reloading_the_page_creates_no_other_link(as_ana, as_nobody, config):
     again = as_ana.get(page, follow_redirects=True)
     assert link not in again.text
     assert "A link is shown only once." in again.text
-    assert as_nobody.post(link, data=CHOSEN).status_code == 303
+    assert anonymous.post(link, data=CHOSEN).status_code == 303
 
 
 def test_a_link_is_shown_to_its_creator_alone(app, as_ana, config):

@@ -57,7 +57,7 @@ def read_metrics(person: Person) -> dict[tuple[str, ...], float]:
 
 @pytest.mark.both_databases
 def test_sites_calls_and_syncs_are_counted(
-    as_nobody: Person, monitored: Config, ana: Actor, paired: Site
+    anonymous: Person, monitored: Config, ana: Actor, paired: Site
 ) -> None:
     now = utcnow()
     make_site(ana, now=now, url="https://other.example", name="Other")
@@ -68,7 +68,7 @@ def test_sites_calls_and_syncs_are_counted(
         SiteCall.note(f"n{number}", paired.id, op, now - timedelta(minutes=ago))
         SiteCall.finish([f"n{number}"], outcome, 5, 1)
     paired.note(when=(paired.state,), last_success_at=now - timedelta(minutes=7))
-    found = read_metrics(as_nobody)
+    found = read_metrics(anonymous)
     assert found["aura_sites", "new"] == 1
     assert sum(count for key, count in found.items() if key[0] == "aura_sites") == 2
     calls = {key[1:]: value for key, value in found.items() if key[0] == "aura_calls_last_hour"}
@@ -77,12 +77,12 @@ def test_sites_calls_and_syncs_are_counted(
     assert 420 <= found["aura_sync_lag_seconds",] < 480
 
 
-def test_jobs_and_processes_are_counted(as_nobody: Person, redis: str) -> None:
+def test_jobs_and_processes_are_counted(anonymous: Person, redis: str) -> None:
     jobs = queue.open_queue(queue.connect(redis))
     jobs.enqueue("jobs.tasks.sync_site", 1)
     jobs.enqueue_in(timedelta(hours=1), "jobs.tasks.sync_site", 2)
     queue.connect(redis).set(queue.SCHEDULE_SEEN, (utcnow() - timedelta(seconds=30)).isoformat())
-    found = read_metrics(as_nobody)
+    found = read_metrics(anonymous)
     states = {key[1]: value for key, value in found.items() if key[0] == "aura_jobs"}
     assert states == {"waiting": 1, "delayed": 1, "failed": 0}
     assert (found["aura_queue_up",], found["aura_workers",]) == (1, 0)
@@ -90,8 +90,8 @@ def test_jobs_and_processes_are_counted(as_nobody: Person, redis: str) -> None:
     assert 30 <= found["aura_scheduler_silent_seconds",] < 60
 
 
-def test_without_the_queue_other_metrics_remain(as_nobody: Person, monitored: Config) -> None:
-    found = read_metrics(as_nobody)
+def test_without_the_queue_other_metrics_remain(anonymous: Person, monitored: Config) -> None:
+    found = read_metrics(anonymous)
     assert found["aura_queue_up",] == 0
     assert not {"aura_jobs", "aura_workers"} & {key[0] for key in found}
     # No site answers either, so there is no lag.
@@ -100,14 +100,14 @@ def test_without_the_queue_other_metrics_remain(as_nobody: Person, monitored: Co
 
 @pytest.mark.parametrize("sent", ["", "Bearer ", f"Bearer {TOKEN}0", f"Basic {TOKEN}", "Bearer ü"])
 def test_a_wrong_token_does_not_reveal_that_there_are_metrics(
-    as_nobody: Person, monitored: Config, sent: str
+    anonymous: Person, monitored: Config, sent: str
 ) -> None:
-    assert request_metrics(as_nobody, sent).status_code == 404
+    assert request_metrics(anonymous, sent).status_code == 404
 
 
-def test_without_a_configured_token_there_are_no_metrics(as_nobody: Person) -> None:
-    assert request_metrics(as_nobody).status_code == 404
-    assert request_metrics(as_nobody, "Bearer ").status_code == 404
+def test_without_a_configured_token_there_are_no_metrics(anonymous: Person) -> None:
+    assert request_metrics(anonymous).status_code == 404
+    assert request_metrics(anonymous, "Bearer ").status_code == 404
 
 
 def test_a_short_token_is_refused_at_the_start(tmp_path: Path) -> None:

@@ -31,32 +31,32 @@ def probe(person: Person, path: str) -> tuple[int, str]:
     return answer.status_code, answer.text
 
 
-def test_the_liveness_probe_sends_no_query(as_nobody: Person) -> None:
+def test_the_liveness_probe_sends_no_query(anonymous: Person) -> None:
     with counted_queries() as statements:
-        assert probe(as_nobody, "/healthz") == (200, "ok\n")
+        assert probe(anonymous, "/healthz") == (200, "ok\n")
     assert statements == []
 
 
-def test_aura_is_ready_when_database_and_queue_respond(as_nobody: Person, redis: None) -> None:
-    assert probe(as_nobody, "/readyz") == (200, "ok\n")
+def test_aura_is_ready_when_database_and_queue_respond(anonymous: Person, redis: None) -> None:
+    assert probe(anonymous, "/readyz") == (200, "ok\n")
 
 
-def test_aura_is_not_ready_without_the_queue(as_nobody: Person) -> None:
-    assert probe(as_nobody, "/readyz") == (503, "queue\n")
+def test_aura_is_not_ready_without_the_queue(anonymous: Person) -> None:
+    assert probe(anonymous, "/readyz") == (503, "queue\n")
 
 
 def test_aura_is_not_ready_without_the_database(
-    as_nobody: Person, redis: None, monkeypatch: pytest.MonkeyPatch
+    anonymous: Person, redis: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
         raise OperationalError("unable to open database file")
 
     monkeypatch.setattr(migrate, "read_status", fail)
-    assert probe(as_nobody, "/readyz") == (503, "database\n")
+    assert probe(anonymous, "/readyz") == (503, "database\n")
 
 
 def test_aura_is_not_ready_with_an_older_schema(
-    as_nobody: Person, redis: None, monkeypatch: pytest.MonkeyPatch
+    anonymous: Person, redis: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate, "read_status", lambda: ([], ["0002_call_log"]))
-    assert probe(as_nobody, "/readyz") == (503, "schema\n")
+    assert probe(anonymous, "/readyz") == (503, "schema\n")

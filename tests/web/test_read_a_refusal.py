@@ -41,8 +41,8 @@ def test_each_refusal_is_a_page_with_a_next_step(as_ana, method, path, status, w
     assert "Ana" in answer.text
 
 
-def test_a_visitor_gets_the_error_page_without_navigation(as_nobody):
-    text = as_nobody.get("/nothing").text
+def test_a_visitor_gets_the_error_page_without_navigation(anonymous):
+    text = anonymous.get("/nothing").text
     assert "Next step" in text
     assert "Sign out" not in text
 
@@ -107,14 +107,14 @@ def test_a_failure_of_the_database_itself_is_still_a_page(app, as_ana, monkeypat
     assert "Something went wrong" in answer.text
 
 
-def test_the_log_never_holds_a_one_time_link(app, as_nobody, monkeypatch, caplog):
+def test_the_log_never_holds_a_one_time_link(app, anonymous, monkeypatch, caplog):
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
     def fail(*_args, **_kwargs):
         raise ZeroDivisionError
 
     monkeypatch.setattr("app.views.auth.one_time_links.verify_setup_link", fail)
-    assert as_nobody.get("/setup/a-one-time-secret").status_code == 500
+    assert anonymous.get("/setup/a-one-time-secret").status_code == 500
     assert "a-one-time-secret" not in caplog.text
 
 

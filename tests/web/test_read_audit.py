@@ -62,9 +62,9 @@ def test_reading_changes_nothing(as_ana, site):
     assert audit.find_entries(limit=1)[0].seq == before
 
 
-def test_a_stranger_reads_nothing(as_nobody, site):
-    assert as_nobody.get("/activity").status_code in (302, 303)
-    assert as_nobody.get(f"/sites/{site.id}/activity").status_code in (302, 303)
+def test_a_stranger_reads_nothing(anonymous, site):
+    assert anonymous.get("/activity").status_code in (302, 303)
+    assert anonymous.get(f"/sites/{site.id}/activity").status_code in (302, 303)
 
 
 # ---- filters ----

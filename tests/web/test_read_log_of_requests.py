@@ -42,14 +42,14 @@ def test_a_request_is_one_line(as_ana, ana, site, log):
     assert "private" not in log.text
 
 
-def test_each_request_has_a_reference_of_its_own(as_nobody, log):
+def test_each_request_has_a_reference_of_its_own(anonymous, log):
     for _ in range(3):
-        as_nobody.get("/healthz")
+        anonymous.get("/healthz")
     assert len({line["reference"] for line in log.lines}) == 3
 
 
-def test_a_stranger_has_no_id_and_an_unknown_address_no_route(as_nobody, log):
-    assert as_nobody.get("/no/such/page").status_code == 404
+def test_a_stranger_has_no_id_and_an_unknown_address_no_route(anonymous, log):
+    assert anonymous.get("/no/such/page").status_code == 404
     line = log.only(ACCESS)
     assert (line["status"], line.get("user_id"), line.get("route")) == (404, None, None)
     assert "/no/such/page" not in log.text
@@ -72,11 +72,11 @@ def test_the_reference_of_an_error_page_leads_to_its_cause(app, as_ana, log, mon
     assert (access["logger"], access["status"]) == (ACCESS, 500)
 
 
-def test_no_line_contains_a_one_time_link(config, as_nobody, log):
+def test_no_line_contains_a_one_time_link(config, anonymous, log):
     link = one_time_links.setup_link(config)
     token = link.rpartition("/")[2]
-    assert as_nobody.get(f"/setup/{token}").status_code == 200
-    assert as_nobody.get(f"/invitation/{token}?next=/setup/{token}").status_code == 410
+    assert anonymous.get(f"/setup/{token}").status_code == 200
+    assert anonymous.get(f"/invitation/{token}?next=/setup/{token}").status_code == 410
     # As gunicorn reports a request that failed outside of Aura.
     logging.getLogger("gunicorn.error").error("Error handling request %s", f"/setup/{token}")
     routes = [line["route"] for line in log.lines if line["logger"] == ACCESS]
@@ -100,10 +100,10 @@ def test_no_line_contains_the_values_of_a_row(log):
     assert "olga@agency.example" not in log.text
 
 
-def test_no_line_contains_what_a_person_types(as_nobody, ana, log):
+def test_no_line_contains_what_a_person_types(anonymous, ana, log):
     email = User.get_by_id(ana.id).email
-    as_nobody.post("/sign-in", data={"email": email, "password": "a wrong password"})
-    as_nobody.get("/sites?q=a-secret-word", headers={"User-Agent": "a browser", "Cookie": "a=b"})
+    anonymous.post("/sign-in", data={"email": email, "password": "a wrong password"})
+    anonymous.get("/sites?q=a-secret-word", headers={"User-Agent": "a browser", "Cookie": "a=b"})
     for secret in (email, "a wrong password", "a-secret-word", "a browser", "a=b", "127.0.0.1"):
         assert secret not in log.text
     assert len(log.lines) >= 2

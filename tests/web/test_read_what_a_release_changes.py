@@ -296,9 +296,9 @@ def test_unknown_files_and_deleted_packages_are_reported(as_ben, review, config)
     assert "no longer has the packages" in shown(difference(as_ben, page, "akismet.php"))
 
 
-def test_a_person_who_may_not_see_the_site_sees_no_files(as_dora, as_nobody, review):
+def test_a_person_who_may_not_see_the_site_sees_no_files(as_dora, anonymous, review):
     page = review()
     Site.update(client=None).execute()
     for address in (f"{page}/files", f"{page}/difference?file=akismet.php"):
         assert as_dora.get(address).status_code == 404
-        assert as_nobody.get(address).status_code == 303
+        assert anonymous.get(address).status_code == 303

@@ -59,46 +59,46 @@ def test_open_sessions_continue_until_the_next_sign_in(app, as_ana, ben):
     assert "at your next sign-in" in working.get("/account/second-factor").text
 
 
-def test_at_the_next_sign_in_a_factor_is_added_before_anything_else(app, as_ana, ben, as_nobody):
+def test_at_the_next_sign_in_a_factor_is_added_before_anything_else(app, as_ana, ben, anonymous):
     require(as_ana, "operator")
     working = signed_in(app, ben)
-    answer = as_nobody.signs_in(BEN, PASSWORD, next="/sites")
+    answer = anonymous.signs_in(BEN, PASSWORD, next="/sites")
     assert answer.headers["Location"] == f"{ADD}?next=/sites"
-    assert as_nobody.get("/sites").headers["Location"].startswith("/sign-in")
-    assert as_nobody.get("/sign-in/second-factor").headers["Location"].startswith(ADD)
-    page = as_nobody.get(answer.headers["Location"]).text
+    assert anonymous.get("/sites").headers["Location"].startswith("/sign-in")
+    assert anonymous.get("/sign-in/second-factor").headers["Location"].startswith(ADD)
+    page = anonymous.get(answer.headers["Location"]).text
     assert "Your role, operator, needs a second factor" in page
-    wrong = as_nobody.post(f"{ADD}/app", data={"code": "000000"})
+    wrong = anonymous.post(f"{ADD}/app", data={"code": "000000"})
     assert wrong.status_code == 422
     assert code_on(wrong.text) == code_on(page)
-    added = as_nobody.post(f"{ADD}/app", data={"code": code_on(page), "next": "/sites"})
-    shown = as_nobody.get(added.headers["Location"]).text
+    added = anonymous.post(f"{ADD}/app", data={"code": code_on(page), "next": "/sites"})
+    shown = anonymous.get(added.headers["Location"]).text
     assert len(re.findall(r"(?:[a-z2-9]{4}-){3}[a-z2-9]{4}", shown)) == 10
     assert 'href="/sites"' in shown
-    assert as_nobody.get("/sites").status_code == 200
+    assert anonymous.get("/sites").status_code == 200
     assert working.get("/").status_code == 303
     assert [entry.event for entry in AuditEntry.newest(limit=1)] == ["signed_in"]
 
 
-def test_other_roles_sign_in_as_before(as_ana, cleo, as_nobody):
+def test_other_roles_sign_in_as_before(as_ana, cleo, anonymous):
     require(as_ana, "operator")
-    assert as_nobody.signs_in("cleo@agency.example", PASSWORD).headers["Location"] == "/"
+    assert anonymous.signs_in("cleo@agency.example", PASSWORD).headers["Location"] == "/"
 
 
-def test_an_invited_person_adds_a_factor_at_once(as_ana, as_nobody, config):
+def test_an_invited_person_adds_a_factor_at_once(as_ana, anonymous, config):
     require(as_ana, "operator")
     user = make_user("Eve", "operator", password_hash="!")
     path = one_time_links.invitation_link(user, config).removeprefix(config.origin)
     chosen = {"password": "five unrelated words suffice", "again": "five unrelated words suffice"}
-    assert as_nobody.post(path, data=chosen).headers["Location"].startswith(ADD)
-    assert as_nobody.get("/").status_code == 303
+    assert anonymous.post(path, data=chosen).headers["Location"].startswith(ADD)
+    assert anonymous.get("/").status_code == 303
 
 
-def test_adding_needs_the_password_first(as_ana, as_nobody, ben):
+def test_adding_needs_the_password_first(as_ana, anonymous, ben):
     require(as_ana, "operator")
-    assert as_nobody.get(ADD).headers["Location"] == "/sign-in"
+    assert anonymous.get(ADD).headers["Location"] == "/sign-in"
     for path in (f"{ADD}/app", f"{ADD}/passkey"):
-        assert as_nobody.post(path, data={"code": "123456"}).headers["Location"] == "/sign-in"
+        assert anonymous.post(path, data={"code": "123456"}).headers["Location"] == "/sign-in"
 
 
 def test_a_person_with_a_factor_cannot_add_another_at_sign_in(app, as_ana, ben):
@@ -117,15 +117,15 @@ def test_a_person_with_a_factor_cannot_add_another_at_sign_in(app, as_ana, ben):
 
 
 def test_a_thief_with_the_password_adds_no_factor_beside_the_owners(
-    app, as_ana, as_nobody, ben, config
+    app, as_ana, anonymous, ben, config
 ):
     app.config["AURA"] = replace(config, origin="http://localhost")
     require(as_ana, "operator")
     add_app(User.get_by_id(ben.id), config, utcnow())
-    as_nobody.signs_in(BEN, PASSWORD)
-    assert as_nobody.get(ADD).headers["Location"] == "/sign-in/second-factor"
+    anonymous.signs_in(BEN, PASSWORD)
+    assert anonymous.get(ADD).headers["Location"] == "/sign-in/second-factor"
     for path in (f"{ADD}/app", f"{ADD}/passkey", f"{ADD}/passkey/options"):
-        answer = as_nobody.post(path, data={"code": "123456", "name": "Mine"})
+        answer = anonymous.post(path, data={"code": "123456", "name": "Mine"})
         assert answer.status_code == 409
         assert "Sign in with it" in answer.text
     assert not Passkey.select().exists()

@@ -33,19 +33,19 @@ def link_for(user_id, config):
     return one_time_links.reset_link(User.get_by_id(user_id), config).removeprefix(config.origin)
 
 
-def test_the_link_arrives_and_chooses_a_new_password(app, as_nobody, ana, config):
+def test_the_link_arrives_and_chooses_a_new_password(app, anonymous, ana, config):
     with running_smtp() as relay:
         turn_email_on(ana, config, utcnow(), port=relay.port)
-        assert 'href="/password"' in as_nobody.get("/sign-in").text
-        assert request_link(as_nobody, " Ana@Agency.example ").headers["Location"] == "/sign-in"
+        assert 'href="/password"' in anonymous.get("/sign-in").text
+        assert request_link(anonymous, " Ana@Agency.example ").headers["Location"] == "/sign-in"
         assert deliver_all(config, utcnow) == ["sent"]
     (message,) = relay.received
     assert message.recipients == ["ana@agency.example"]
     path = re.search(r"http://aura\.test(/password/\S+)", message.text)[1]
     assert path.rpartition("/")[2] not in str(OutgoingEmail.get().__data__)
-    assert "ana@agency.example" in as_nobody.get(path).text
-    assert as_nobody.post(path, data=CHOSEN).headers["Location"] == "/"
-    assert "Ana" in as_nobody.get("/").text
+    assert "ana@agency.example" in anonymous.get(path).text
+    assert anonymous.post(path, data=CHOSEN).headers["Location"] == "/"
+    assert "Ana" in anonymous.get("/").text
     assert app.test_client().post(path, data=CHOSEN).status_code == 410
     assert app.test_client().signs_in("ana@agency.example", PASSWORD).status_code == 422
     assert app.test_client().signs_in("ana@agency.example", NEW).status_code == 303
@@ -98,31 +98,31 @@ def test_a_new_password_ends_all_sessions(app, as_ana, ana, email_on, config):
     assert open_sessions.count() == 1
 
 
-def test_the_link_expires_after_an_hour_and_is_no_invitation(as_nobody, ana, config, monkeypatch):
+def test_the_link_expires_after_an_hour_and_is_no_invitation(anonymous, ana, config, monkeypatch):
     path = link_for(ana.id, config)
     token = path.rpartition("/")[2]
-    assert as_nobody.get(f"/invitation/{token}").status_code == 410
+    assert anonymous.get(f"/invitation/{token}").status_code == 410
     monkeypatch.setattr(one_time_links, "RESET_MAX_AGE", timedelta(seconds=-1))
-    assert as_nobody.get(path).status_code == 410
-    assert as_nobody.post(path, data=CHOSEN).status_code == 410
+    assert anonymous.get(path).status_code == 410
+    assert anonymous.post(path, data=CHOSEN).status_code == 410
 
 
-def test_an_invitation_is_no_reset_link(as_nobody, ana, config):
+def test_an_invitation_is_no_reset_link(anonymous, ana, config):
     link = one_time_links.invitation_link(User.get_by_id(ana.id), config)
-    assert as_nobody.get(f"/password/{link.rpartition('/')[2]}").status_code == 410
-    assert as_nobody.get("/password/nonsense").status_code == 410
+    assert anonymous.get(f"/password/{link.rpartition('/')[2]}").status_code == 410
+    assert anonymous.get("/password/nonsense").status_code == 410
 
 
-def test_a_weak_password_is_refused_and_the_link_goes_on_working(as_nobody, ana, config):
+def test_a_weak_password_is_refused_and_the_link_goes_on_working(anonymous, ana, config):
     path = link_for(ana.id, config)
-    assert as_nobody.post(path, data={"password": "a", "again": "a"}).status_code == 422
-    assert as_nobody.post(path, data=CHOSEN).status_code == 303
+    assert anonymous.post(path, data={"password": "a", "again": "a"}).status_code == 422
+    assert anonymous.post(path, data=CHOSEN).status_code == 303
 
 
-def test_without_a_server_the_sign_in_page_points_to_an_owner(as_nobody, ana):
-    assert "Ask an owner" in as_nobody.get("/sign-in").text
-    assert as_nobody.get("/password").status_code == 404
-    assert request_link(as_nobody).headers["Location"] == "/sign-in"
+def test_without_a_server_the_sign_in_page_points_to_an_owner(anonymous, ana):
+    assert "Ask an owner" in anonymous.get("/sign-in").text
+    assert anonymous.get("/password").status_code == 404
+    assert request_link(anonymous).headers["Location"] == "/sign-in"
     assert not OutgoingEmail.select().exists()
 
 

@@ -48,8 +48,8 @@ def test_static_files_are_cached_under_a_versioned_address(as_ana):
     assert as_ana.get("/static/none.css?v=1").headers["Cache-Control"] == "no-store"
 
 
-def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(as_nobody):
-    cookie = as_nobody.get("/sign-in").headers["Set-Cookie"]
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(anonymous):
+    cookie = anonymous.get("/sign-in").headers["Set-Cookie"]
     assert cookie.startswith("aura=")
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie

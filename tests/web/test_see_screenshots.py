@@ -86,8 +86,8 @@ def test_a_person_who_does_not_see_the_site_sees_no_screenshot(app, updated):
     assert answer.status_code == 404
 
 
-def test_a_screenshot_needs_a_sign_in(as_nobody, updated):
-    answer = as_nobody.get(f"/changes/{updated.id}/screenshots/0/after/phone")
+def test_a_screenshot_needs_a_sign_in(anonymous, updated):
+    answer = anonymous.get(f"/changes/{updated.id}/screenshots/0/after/phone")
     assert answer.status_code == 303
 
 

@@ -232,7 +232,7 @@ def test_an_unknown_site_is_not_found(as_cleo):
     assert as_cleo.get("/sites/999/progress").status_code == 404
 
 
-def test_a_stranger_sees_nothing(as_nobody, paired):
+def test_a_stranger_sees_nothing(anonymous, paired):
     for path in ("/", f"/sites/{paired.id}", f"/sites/{paired.id}/progress", "/what-leaves"):
-        assert as_nobody.get(path).status_code in (302, 303)
-    assert as_nobody.get("/plugin/siteagent.zip").status_code in (302, 303)
+        assert anonymous.get(path).status_code in (302, 303)
+    assert anonymous.get("/plugin/siteagent.zip").status_code in (302, 303)

@@ -122,16 +122,16 @@ def test_an_open_page_says_that_the_session_ended_and_stays(as_ana, paired):
 
 
 @pytest.mark.parametrize("kept", ["", "x", "[]", '["/", 1]', '["/", [[1, 2]]]', '["/", [["a"]]]'])
-def test_an_invalid_kept_form_is_ignored(as_nobody, ana, kept):
+def test_an_invalid_kept_form_is_ignored(anonymous, ana, kept):
     data = {"email": "ana@agency.example", "password": PASSWORD, "kept": kept}
-    assert as_nobody.post("/sign-in", data=data).status_code == 303
+    assert anonymous.post("/sign-in", data=data).status_code == 303
 
 
 @pytest.mark.parametrize("path", ["//evil.example", "https://evil.example", "javascript:x"])
-def test_a_kept_form_goes_nowhere_but_to_aura(as_nobody, ana, path):
+def test_a_kept_form_goes_nowhere_but_to_aura(anonymous, ana, path):
     data = {"email": "ana@agency.example", "password": PASSWORD, "kept": f'["{path}", []]'}
-    assert 'action="/"' in as_nobody.post("/sign-in", data=data).text
+    assert 'action="/"' in anonymous.post("/sign-in", data=data).text
 
 
-def test_a_stranger_is_only_asked_to_sign_in(as_nobody, ana):
-    assert as_nobody.post("/sites/new", data=TYPED).status_code == 303
+def test_a_stranger_is_only_asked_to_sign_in(anonymous, ana):
+    assert anonymous.post("/sites/new", data=TYPED).status_code == 303

@@ -15,9 +15,9 @@ from app.models.sites import Site
 BROKEN_URL = "http://["
 
 
-def test_a_refresh_may_name_an_invalid_address(as_nobody: Any, paired: Site) -> None:
+def test_a_refresh_may_name_an_invalid_address(anonymous: Any, paired: Site) -> None:
     headers = {"HX-Request": "true", "HX-Current-URL": BROKEN_URL}
-    answer = as_nobody.get(f"/sites/{paired.id}/progress", headers=headers)
+    answer = anonymous.get(f"/sites/{paired.id}/progress", headers=headers)
     assert answer.status_code == 286
     assert 'href="/sign-in"' in answer.text
 
@@ -30,20 +30,20 @@ def test_the_referrer_may_be_an_invalid_address(as_ana: Any, ana: Any) -> None:
 
 
 @pytest.mark.parametrize("query", ["a=%00", "a=1"])
-def test_another_host_is_refused_whatever_else_is_wrong(as_nobody: Any, query: str) -> None:
-    answer = as_nobody.get(f"/sign-in?{query}", headers={"Host": "evil.example"})
+def test_another_host_is_refused_whatever_else_is_wrong(anonymous: Any, query: str) -> None:
+    answer = anonymous.get(f"/sign-in?{query}", headers={"Host": "evil.example"})
     assert answer.status_code == 400
     assert answer.text == "Aura does not answer at this host name.\n"
 
 
-def test_a_body_without_its_length_is_refused_unread(as_nobody: Any) -> None:
+def test_a_body_without_its_length_is_refused_unread(anonymous: Any) -> None:
     class Unread:
         def read(self, *_: Any) -> bytes:
             raise AssertionError("the body was read")
 
         readline = __iter__ = read
 
-    answer = as_nobody.open(
+    answer = anonymous.open(
         "/sign-in",
         method="POST",
         headers={"Transfer-Encoding": "chunked"},
@@ -53,6 +53,6 @@ def test_a_body_without_its_length_is_refused_unread(as_nobody: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/", "/nothing"])
-def test_a_query_that_is_not_utf_8_is_refused(as_nobody: Any, path: str) -> None:
-    answer = as_nobody.get(path, environ_overrides={"QUERY_STRING": "a=\xff\xfe"})
+def test_a_query_that_is_not_utf_8_is_refused(anonymous: Any, path: str) -> None:
+    answer = anonymous.get(path, environ_overrides={"QUERY_STRING": "a=\xff\xfe"})
     assert answer.status_code == 400

@@ -83,17 +83,17 @@ def test_wrong_values_stay_in_their_fields(as_ana):
 # ---- color ----
 
 
-def test_a_color_is_served_as_a_stylesheet_and_kept(as_ana, as_nobody):
+def test_a_color_is_served_as_a_stylesheet_and_kept(as_ana, anonymous):
     assert "/brand.css" not in as_ana.get("/").text
     as_ana.post(PAGE, data=SETTINGS)
-    for page in (as_ana.get("/"), as_nobody.get("/sign-in")):
+    for page in (as_ana.get("/"), anonymous.get("/sign-in")):
         link = address(r'href="(/brand\.css\?v=[0-9a-f]{12})"', page)
         assert page.text.index("tokens.css") < page.text.index(link) < page.text.index("print.css")
-    answer = as_nobody.get(link)
+    answer = anonymous.get(link)
     assert "--accent: light-dark(#7a1f5c, #" in answer.text
     assert answer.headers["Content-Type"].startswith("text/css")
     assert "immutable" in answer.headers["Cache-Control"]
-    assert as_nobody.get("/brand.css?v=other").headers["Cache-Control"] == "no-store"
+    assert anonymous.get("/brand.css?v=other").headers["Cache-Control"] == "no-store"
 
 
 def test_another_color_has_another_address(as_ana):
@@ -114,12 +114,12 @@ def test_the_measured_contrast_of_the_color_in_use_is_shown(as_ana):
 # ---- logo ----
 
 
-def test_a_logo_is_shown_on_every_page_and_served_as_a_picture(as_ana, as_nobody):
+def test_a_logo_is_shown_on_every_page_and_served_as_a_picture(as_ana, anonymous):
     assert upload(as_ana, picture(size=(600, 100))).status_code == 303
-    for page in (as_ana.get("/"), as_ana.get(PAGE), as_nobody.get("/sign-in")):
+    for page in (as_ana.get("/"), as_ana.get(PAGE), anonymous.get("/sign-in")):
         link = address(r'<img class="brand-logo" src="(/brand/logo\.png\?v=\w{12})"', page)
         assert 'width="160" height="27"' in page.text
-    answer = as_nobody.get(link)
+    answer = anonymous.get(link)
     assert answer.headers["Content-Type"] == "image/png"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
@@ -173,9 +173,9 @@ def test_too_large_a_file_is_named_and_a_huge_one_is_not_read(as_ana):
 # ---- everywhere ----
 
 
-def test_the_agency_name_replaces_auras_and_is_escaped(as_ana, as_nobody):
+def test_the_agency_name_replaces_auras_and_is_escaped(as_ana, anonymous):
     as_ana.post(PAGE, data={**SETTINGS, "name": "<b>Nord</b>"})
-    for page in (as_ana.get("/").text, as_nobody.get("/sign-in").text):
+    for page in (as_ana.get("/").text, anonymous.get("/sign-in").text):
         assert '<span class="brand-name">&lt;b&gt;Nord&lt;/b&gt;</span>' in page
 
 

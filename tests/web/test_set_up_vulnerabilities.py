@@ -106,12 +106,12 @@ def test_only_an_owner_changes_the_settings(as_ben: Person, as_cleo: Person) -> 
 
 
 def test_only_an_owner_may_send_a_large_file(
-    as_ana: Person, as_ben: Person, as_nobody: Person, monkeypatch: pytest.MonkeyPatch
+    as_ana: Person, as_ben: Person, anonymous: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = b"{" + b" " * 3_000_000
     assert upload(as_ana, large).status_code == 200
     assert upload(as_ben, large).status_code == 413
-    assert upload(as_nobody, large).status_code == 413
+    assert upload(anonymous, large).status_code == 413
     monkeypatch.setattr(authorization, "_LARGE_UPLOAD_BYTES", 1_000_000)
     assert upload(as_ana, large).status_code == 413
 

@@ -40,22 +40,22 @@ def code(recovery, ana, config):
 
 
 @pytest.fixture
-def past_password(as_nobody, recovery):
+def past_password(anonymous, recovery):
     """Return a browser in which the right password was typed."""
-    as_nobody.signs_in(ANA, PASSWORD)
-    return as_nobody
+    anonymous.signs_in(ANA, PASSWORD)
+    return anonymous
 
 
 def events() -> list[str]:
     return [entry.event for entry in AuditEntry.newest()]
 
 
-def test_the_password_alone_opens_nothing(as_nobody, recovery):
-    answer = as_nobody.signs_in(ANA, PASSWORD)
+def test_the_password_alone_opens_nothing(anonymous, recovery):
+    answer = anonymous.signs_in(ANA, PASSWORD)
     assert (answer.status_code, answer.headers["Location"]) == (303, f"{STEP}?next=/")
-    assert "Code of your authenticator app" in as_nobody.get(STEP).text
+    assert "Code of your authenticator app" in anonymous.get(STEP).text
     for page in ("/", "/sites", "/account", "/account/second-factor"):
-        assert as_nobody.get(page).headers["Location"].startswith("/sign-in")
+        assert anonymous.get(page).headers["Location"].startswith("/sign-in")
     assert not UserSession.select().exists()
     assert events()[0] == "password_accepted"
 
@@ -210,26 +210,26 @@ def test_an_unfinished_sign_in_ends(past_password, code, ended):
     assert not UserSession.select().exists()
 
 
-def test_the_second_step_without_the_first_leads_to_the_first(as_nobody, code):
-    assert as_nobody.get(STEP).headers["Location"] == "/sign-in"
-    assert as_nobody.post(STEP, data={"code": code()}).headers["Location"] == "/sign-in"
+def test_the_second_step_without_the_first_leads_to_the_first(anonymous, code):
+    assert anonymous.get(STEP).headers["Location"] == "/sign-in"
+    assert anonymous.post(STEP, data={"code": code()}).headers["Location"] == "/sign-in"
 
 
-def test_an_app_code_of_another_person_is_refused(as_nobody, recovery, ben, config):
+def test_an_app_code_of_another_person_is_refused(anonymous, recovery, ben, config):
     add_app(User.get_by_id(ben.id), config, utcnow())
     forget_used_codes()
-    as_nobody.signs_in(ANA, PASSWORD)
+    anonymous.signs_in(ANA, PASSWORD)
     shown = app_code(User.get_by_id(ben.id), config, utcnow())
-    assert as_nobody.post(STEP, data={"code": shown}).status_code == 422
+    assert anonymous.post(STEP, data={"code": shown}).status_code == 422
 
 
-def test_the_form_that_was_kept_is_still_there_after_the_code(as_nobody, code):
+def test_the_form_that_was_kept_is_still_there_after_the_code(anonymous, code):
     kept = '["/sites/new", [["name", "Rosa"]]]'
-    page = as_nobody.signs_in(ANA, PASSWORD, kept=kept, next="/sites")
+    page = anonymous.signs_in(ANA, PASSWORD, kept=kept, next="/sites")
     assert page.status_code == 200
     fields = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page.text))
     assert html.unescape(fields["kept"]) == kept
-    answer = as_nobody.post(STEP, data={"code": code(), "kept": kept, "next": "/sites"})
+    answer = anonymous.post(STEP, data={"code": code(), "kept": kept, "next": "/sites"})
     assert answer.status_code == 200
     assert 'name="name" value="Rosa"' in answer.text
 
@@ -242,11 +242,11 @@ def link_path(link: str, config) -> str:
 
 
 @pytest.mark.parametrize("make", [one_time_links.reset_link, one_time_links.invitation_link])
-def test_a_link_for_a_new_password_is_not_enough(as_nobody, code, ana, config, make):
+def test_a_link_for_a_new_password_is_not_enough(anonymous, code, ana, config, make):
     path = link_path(make(User.get_by_id(ana.id), config), config)
-    answer = as_nobody.post(path, data={"password": NEW, "again": NEW})
-    as_nobody.forget_token()
+    answer = anonymous.post(path, data={"password": NEW, "again": NEW})
+    anonymous.forget_token()
     assert answer.headers["Location"] == f"{STEP}?next=/"
-    assert as_nobody.get("/").status_code == 303
-    assert as_nobody.post(STEP, data={"code": code()}).status_code == 303
-    assert as_nobody.get("/").status_code == 200
+    assert anonymous.get("/").status_code == 303
+    assert anonymous.post(STEP, data={"code": code()}).status_code == 303
+    assert anonymous.get("/").status_code == 200

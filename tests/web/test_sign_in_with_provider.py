@@ -101,15 +101,15 @@ def refusals():
 
 
 def test_an_invited_person_signs_in_without_ever_choosing_a_password(
-    app, as_nobody, as_ana, enable, provider, eva
+    app, anonymous, as_ana, enable, provider, eva
 ):
     enable()
-    assert "Sign in with Okta" in as_nobody.get("/sign-in").text
+    assert "Sign in with Okta" in anonymous.get("/sign-in").text
     provider.email = "Eva@Agency.example"
-    answer = signs_in(as_nobody, "/sign-in/provider?next=/sites")
+    answer = signs_in(anonymous, "/sign-in/provider?next=/sites")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sites")
-    assert is_signed_in(as_nobody)
-    assert "Eva" in as_nobody.get("/account").text
+    assert is_signed_in(anonymous)
+    assert "Eva" in anonymous.get("/account").text
     assert as_ana.get("/team").text.count("Invited") == 0, "she is active now"
     for password in ("", "!", "!provider", PASSWORD):
         assert app.test_client().signs_in(eva.email, password).status_code == 422
@@ -120,10 +120,10 @@ def test_an_invited_person_signs_in_without_ever_choosing_a_password(
     assert SECRET not in "".join(entry.body for entry in AuditEntry.newest(limit=500))
 
 
-def test_the_subject_identifies_the_account(app, as_nobody, enable, provider, eva):
+def test_the_subject_identifies_the_account(app, anonymous, enable, provider, eva):
     enable()
     provider.email = eva.email
-    signs_in(as_nobody)
+    signs_in(anonymous)
     provider.email = "married@agency.example"
     again = app.test_client()
     signs_in(again)
@@ -131,10 +131,10 @@ def test_the_subject_identifies_the_account(app, as_nobody, enable, provider, ev
     assert OpenIdIdentity.select().count() == 1
 
 
-def test_a_reused_address_does_not_open_the_account(app, as_nobody, enable, provider, eva):
+def test_a_reused_address_does_not_open_the_account(app, anonymous, enable, provider, eva):
     enable()
     provider.email = eva.email
-    signs_in(as_nobody)
+    signs_in(anonymous)
     provider.subject = "person-2"
     other = app.test_client()
     answer = signs_in(other)
@@ -148,77 +148,77 @@ def test_a_reused_address_does_not_open_the_account(app, as_nobody, enable, prov
     [{"kty": "EC", "crv": "P-999", "x": "AQ", "y": "AQ"}, {"kty": "moon"}, {}, None, "key", 5],
     ids=str,
 )
-def test_keys_of_unknown_kinds_are_ignored(as_nobody, enable, provider, eva, key):
+def test_keys_of_unknown_kinds_are_ignored(anonymous, enable, provider, eva, key):
     enable()
     provider.email, provider.more_keys = eva.email, [key]
-    signs_in(as_nobody)
-    assert is_signed_in(as_nobody)
+    signs_in(anonymous)
+    assert is_signed_in(anonymous)
 
 
-def test_an_old_sign_in_confirms_nothing_sensitive(as_nobody, enable, provider, eva):
+def test_an_old_sign_in_confirms_nothing_sensitive(anonymous, enable, provider, eva):
     enable()
     provider.email = eva.email
     provider.claims = {"auth_time": int(time.time()) - 3600}
-    signs_in(as_nobody)
-    answer = as_nobody.post("/activity/exports", data={"form": "csv", "client": "1"})
+    signs_in(anonymous)
+    answer = anonymous.post("/activity/exports", data={"form": "csv", "client": "1"})
     assert "Confirm your identity" in answer.text
     assert "Confirm with Okta" in answer.text
     provider.claims = {}
-    begun = as_nobody.get("/sign-in/provider?next=/activity").headers["Location"]
+    begun = anonymous.get("/sign-in/provider?next=/activity").headers["Location"]
     assert "prompt=login" in begun
     assert "max_age=0" in begun
-    assert as_nobody.get(back_from(begun)).headers["Location"] == "/activity"
-    answer = as_nobody.post("/activity/exports", data={"form": "csv", "client": "1"})
+    assert anonymous.get(back_from(begun)).headers["Location"] == "/activity"
+    answer = anonymous.post("/activity/exports", data={"form": "csv", "client": "1"})
     assert answer.status_code == 404, "the client is unknown, and no confirmation is needed"
     assert AuditEntry.newest(event="identity_confirmed")
 
 
 @pytest.mark.parametrize("claims", [{"auth_time": 1_000_000_000}, {"auth_time": None}])
-def test_a_provider_that_does_not_ask_confirms_nothing(as_nobody, enable, provider, eva, claims):
+def test_a_provider_that_does_not_ask_confirms_nothing(anonymous, enable, provider, eva, claims):
     enable()
     provider.email = eva.email
-    signs_in(as_nobody)
+    signs_in(anonymous)
     UserSession.update(confirmed_at=utcnow() - timedelta(hours=1)).execute()
     provider.claims = claims
-    assert signs_in(as_nobody).status_code == 422
+    assert signs_in(anonymous).status_code == 422
     assert UserSession.get().confirmed_at < utcnow() - timedelta(minutes=59)
 
 
-def test_another_person_at_the_provider_confirms_nothing(as_nobody, enable, provider, eva):
+def test_another_person_at_the_provider_confirms_nothing(anonymous, enable, provider, eva):
     enable()
     provider.email = eva.email
-    signs_in(as_nobody)
+    signs_in(anonymous)
     provider.subject = "person-2"
-    assert signs_in(as_nobody).status_code == 422
+    assert signs_in(anonymous).status_code == 422
     assert "another person" in refusals()[0].body
 
 
-def test_new_people_become_viewers_who_see_no_client(as_nobody, enable, provider, today):
+def test_new_people_become_viewers_who_see_no_client(anonymous, enable, provider, today):
     enable(domains="@Agency.example, other.example", creates_viewers=True)
     provider.email = "newcomer@agency.example"
-    signs_in(as_nobody)
+    signs_in(anonymous)
     user = User.get(User.email == "newcomer@agency.example")
     assert (user.role, user.limited_to, user.is_invited) == ("viewer", [], False)
-    assert is_signed_in(as_nobody)
-    assert "Bakery" not in as_nobody.get("/sites").text
+    assert is_signed_in(anonymous)
+    assert "Bakery" not in anonymous.get("/sites").text
 
 
-def test_an_owner_without_a_password_is_not_the_last_one(as_ana, as_nobody, ana, enable, provider):
+def test_an_owner_without_a_password_is_not_the_last_one(as_ana, anonymous, ana, enable, provider):
     enable()
     olga = make_user("Olga", "owner", password_hash=NO_PASSWORD)
     provider.email = olga.email
-    signs_in(as_nobody)
-    assert is_signed_in(as_nobody)
+    signs_in(anonymous)
+    assert is_signed_in(anonymous)
     assert as_ana.post(f"/team/{ana.id}/disable").status_code == 409
     assert not User.get_by_id(ana.id).is_disabled
 
 
-def test_signing_out_ends_the_session_here(as_nobody, enable, provider, eva):
+def test_signing_out_ends_the_session_here(anonymous, enable, provider, eva):
     enable()
     provider.email = eva.email
-    signs_in(as_nobody)
-    as_nobody.post("/sign-out")
-    assert not is_signed_in(as_nobody)
+    signs_in(anonymous)
+    anonymous.post("/sign-out")
+    assert not is_signed_in(anonymous)
 
 
 # ---- what is refused ----
@@ -252,11 +252,11 @@ def test_signing_out_ends_the_session_here(as_nobody, enable, provider, eva):
     ],
     ids=str,
 )
-def test_a_token_that_does_not_fit_starts_no_session(as_nobody, enable, provider, eva, claims):
+def test_a_token_that_does_not_fit_starts_no_session(anonymous, enable, provider, eva, claims):
     enable()
     provider.email, provider.claims = eva.email, claims
-    answer = signs_in(as_nobody)
-    assert (answer.status_code, is_signed_in(as_nobody)) == (422, False)
+    answer = signs_in(anonymous)
+    assert (answer.status_code, is_signed_in(anonymous)) == (422, False)
     assert OpenIdIdentity.select().count() == 0
     assert len(refusals()) == 1
 
@@ -300,28 +300,28 @@ def changed_after(claims):
     ],
 )
 def test_a_token_that_the_provider_did_not_sign_starts_no_session(
-    as_nobody, enable, provider, eva, sign
+    anonymous, enable, provider, eva, sign
 ):
     enable()
     provider.email, provider.sign = eva.email, sign
-    answer = signs_in(as_nobody)
-    assert (answer.status_code, is_signed_in(as_nobody)) == (422, False)
+    answer = signs_in(anonymous)
+    assert (answer.status_code, is_signed_in(anonymous)) == (422, False)
     assert "Try again, or sign in with your password." in answer.text
 
 
-def test_an_answer_counts_once_and_in_one_browser(app, as_nobody, enable, provider, eva):
+def test_an_answer_counts_once_and_in_one_browser(app, anonymous, enable, provider, eva):
     enable()
     provider.email = eva.email
-    back = at_provider(as_nobody)
+    back = at_provider(anonymous)
     other = app.test_client()
     assert other.get(back).status_code == 422, "another browser"
-    assert as_nobody.get(back).status_code == 303
-    as_nobody.post("/sign-out")
-    assert as_nobody.get(back).status_code == 422, "once more"
-    assert not is_signed_in(as_nobody)
-    back = at_provider(as_nobody)
-    assert as_nobody.get("/sign-in/answer?state=guessed&code=x").status_code == 422
-    assert as_nobody.get(back).status_code == 422, "a refused answer ends the attempt"
+    assert anonymous.get(back).status_code == 303
+    anonymous.post("/sign-out")
+    assert anonymous.get(back).status_code == 422, "once more"
+    assert not is_signed_in(anonymous)
+    back = at_provider(anonymous)
+    assert anonymous.get("/sign-in/answer?state=guessed&code=x").status_code == 422
+    assert anonymous.get(back).status_code == 422, "a refused answer ends the attempt"
 
 
 @NO_SQL
@@ -340,12 +340,12 @@ def test_an_answer_counts_once_and_in_one_browser(app, as_nobody, enable, provid
     ids=str,
 )
 def test_an_answer_that_does_not_belong_here_starts_no_session(
-    as_nobody, enable, provider, eva, answer
+    anonymous, enable, provider, eva, answer
 ):
     enable()
     provider.email, provider.answer = eva.email, answer
-    refused = signs_in(as_nobody)
-    assert (refused.status_code, is_signed_in(as_nobody)) == (422, False)
+    refused = signs_in(anonymous)
+    assert (refused.status_code, is_signed_in(anonymous)) == (422, False)
     assert "<script>" not in refused.text
     assert len(refusals()) == 1
 
@@ -366,52 +366,52 @@ def test_an_answer_after_ten_minutes_comes_too_late(enable, provider, eva, datab
     assert provider.token_requests == []
 
 
-def test_an_answer_to_a_provider_that_was_replaced_does_not_count(as_nobody, enable, provider, eva):
+def test_an_answer_to_a_provider_that_was_replaced_does_not_count(anonymous, enable, provider, eva):
     enable()
     provider.email = eva.email
-    back = at_provider(as_nobody)
+    back = at_provider(anonymous)
     with local_provider() as other:
         enable(issuer=other.issuer)
-        assert as_nobody.get(back).status_code == 422
+        assert anonymous.get(back).status_code == 422
         assert other.token_requests == provider.token_requests == [], "no code went anywhere"
 
 
-def test_the_verifier_of_the_browser_is_needed(as_nobody, enable, provider, eva):
+def test_the_verifier_of_the_browser_is_needed(anonymous, enable, provider, eva):
     enable()
     provider.email = eva.email
-    back = at_provider(as_nobody)
+    back = at_provider(anonymous)
     code = next(iter(provider.codes))
     provider.codes[code]["code_challenge"] = "of-another-browser"
-    assert as_nobody.get(back).status_code == 422
+    assert anonymous.get(back).status_code == 422
 
 
-def test_a_disabled_person_or_another_domain_is_refused(app, as_nobody, enable, provider, ana, eva):
+def test_a_disabled_person_or_another_domain_is_refused(app, anonymous, enable, provider, ana, eva):
     enable(domains="other.example")
     provider.email = eva.email
-    assert signs_in(as_nobody).status_code == 422
+    assert signs_in(anonymous).status_code == 422
     enable()
-    assert signs_in(as_nobody).status_code == 303
+    assert signs_in(anonymous).status_code == 303
     users.disable_user(User.get_by_id(eva.id), by=ana, now=utcnow())
     again = app.test_client()
     assert signs_in(again).status_code == 422
     assert not is_signed_in(again)
 
 
-def test_the_password_works_while_the_provider_is_down(as_nobody, enable, provider, ana):
+def test_the_password_works_while_the_provider_is_down(anonymous, enable, provider, ana):
     enable()
-    back = at_provider(as_nobody)
+    back = at_provider(anonymous)
     OpenIdProvider.update(token="http://127.0.0.1:9/token").execute()
-    answer = as_nobody.get(back)
+    answer = anonymous.get(back)
     assert answer.status_code == 422
     assert "could not be reached" in answer.text
     assert "sign in with your password" in answer.text
-    assert as_nobody.signs_in("ana@agency.example", PASSWORD).status_code == 303
+    assert anonymous.signs_in("ana@agency.example", PASSWORD).status_code == 303
 
 
-def test_without_a_provider_its_pages_are_not_found(as_nobody, ana):
-    assert "Sign in with" not in as_nobody.get("/sign-in").text
+def test_without_a_provider_its_pages_are_not_found(anonymous, ana):
+    assert "Sign in with" not in anonymous.get("/sign-in").text
     for path in ("/sign-in/provider", "/sign-in/answer?state=x&code=y"):
-        assert as_nobody.get(path).status_code == 404
+        assert anonymous.get(path).status_code == 404
 
 
 # ---- setting it up ----
@@ -492,10 +492,10 @@ def test_the_secret_is_entered_again_for_another_provider(as_ana, provider):
         assert (answer.status_code, 'id="f-secret-error"' in answer.text) == (422, True)
 
 
-def test_erasing_a_person_deletes_their_identity(as_ana, as_nobody, enable, provider, eva):
+def test_erasing_a_person_deletes_their_identity(as_ana, anonymous, enable, provider, eva):
     enable()
     provider.email = eva.email
-    signs_in(as_nobody)
+    signs_in(anonymous)
     as_ana.post(f"/team/{eva.id}/disable")
     as_ana.post(f"/team/{eva.id}/erase", data={"reason": "asked for"})
     assert OpenIdIdentity.select().count() == 0
@@ -505,32 +505,32 @@ def test_erasing_a_person_deletes_their_identity(as_ana, as_nobody, enable, prov
 
 
 def test_the_provider_does_not_replace_the_second_factor(
-    as_nobody, enable, provider, eva, database
+    anonymous, enable, provider, eva, database
 ):
     enable()
     add_app(eva, database, utcnow())
     forget_used_codes()
     provider.email = eva.email
-    answer = signs_in(as_nobody, "/sign-in/provider?next=/sites")
+    answer = signs_in(anonymous, "/sign-in/provider?next=/sites")
     assert answer.headers["Location"] == "/sign-in/second-factor?next=/sites"
-    assert not is_signed_in(as_nobody)
+    assert not is_signed_in(anonymous)
     shown = app_code(eva, database, utcnow())
-    assert as_nobody.post("/sign-in/second-factor", data={"code": shown}).status_code == 303
-    assert is_signed_in(as_nobody)
+    assert anonymous.post("/sign-in/second-factor", data={"code": shown}).status_code == 303
+    assert is_signed_in(anonymous)
 
 
 def test_a_role_that_needs_a_second_factor_adds_it_after_the_provider(
-    as_nobody, as_ana, enable, provider, eva
+    anonymous, as_ana, enable, provider, eva
 ):
     enable()
     as_ana.post("/settings/security/second-factor", data={"roles": ["operator"]})
     provider.email = eva.email
-    assert signs_in(as_nobody).headers["Location"].startswith("/sign-in/add-factor")
-    assert not is_signed_in(as_nobody)
+    assert signs_in(anonymous).headers["Location"].startswith("/sign-in/add-factor")
+    assert not is_signed_in(anonymous)
 
 
 def test_an_owner_can_trust_the_second_factor_of_the_provider(
-    app, as_nobody, as_ana, enable, provider, eva, database
+    app, anonymous, as_ana, enable, provider, eva, database
 ):
     answer = as_ana.post("/settings/single-sign-on", data=form(provider, checks_factor="1"))
     assert answer.status_code == 303
@@ -539,71 +539,71 @@ def test_an_owner_can_trust_the_second_factor_of_the_provider(
     as_ana.post("/settings/security/second-factor", data={"roles": ["operator"]})
     add_app(eva, database, utcnow())
     provider.email = eva.email
-    assert signs_in(as_nobody, "/sign-in/provider?next=/sites").headers["Location"] == "/sites"
-    assert is_signed_in(as_nobody)
+    assert signs_in(anonymous, "/sign-in/provider?next=/sites").headers["Location"] == "/sites"
+    assert is_signed_in(anonymous)
     assert "at a provider that checks a second factor" in as_ana.get("/activity").text
     # Aura itself has checked no factor, so this session cannot change one.
     as_ana.post("/settings/security/second-factor", data={"roles": []})
-    as_nobody.forget_token()
-    assert as_nobody.post("/account/second-factor/app/remove").status_code == 403
+    anonymous.forget_token()
+    assert anonymous.post("/account/second-factor/app/remove").status_code == 403
     # Other ways to sign in still need the factor.
     User.update(password_hash=hash_password(PASSWORD)).where(User.id == eva.id).execute()
     other = app.test_client().signs_in(eva.email, PASSWORD)
     assert other.headers["Location"].startswith("/sign-in/second-factor")
 
 
-def test_without_that_trust_the_role_still_needs_a_factor(as_nobody, as_ana, enable, provider, eva):
+def test_without_that_trust_the_role_still_needs_a_factor(anonymous, as_ana, enable, provider, eva):
     enable(checks_factor=True)
     enable(checks_factor=False)
     as_ana.post("/settings/security/second-factor", data={"roles": ["operator"]})
     provider.email = eva.email
-    assert signs_in(as_nobody).headers["Location"].startswith("/sign-in/add-factor")
+    assert signs_in(anonymous).headers["Location"].startswith("/sign-in/add-factor")
 
 
 def test_a_trusted_provider_signs_in_a_person_without_a_factor(
-    as_nobody, as_ana, enable, provider, eva
+    anonymous, as_ana, enable, provider, eva
 ):
     enable(checks_factor=True)
     as_ana.post("/settings/security/second-factor", data={"roles": ["operator"]})
     provider.email = eva.email
-    signs_in(as_nobody)
-    assert is_signed_in(as_nobody)
+    signs_in(anonymous)
+    assert is_signed_in(anonymous)
 
 
-def test_an_old_provider_sign_in_changes_no_factor(as_nobody, enable, provider, eva, database):
+def test_an_old_provider_sign_in_changes_no_factor(anonymous, enable, provider, eva, database):
     enable()
     add_app(eva, database, utcnow())
     forget_used_codes()
     provider.email = eva.email
     provider.claims = {"auth_time": int(time.time()) - 3600}
-    signs_in(as_nobody)
+    signs_in(anonymous)
     shown = app_code(eva, database, utcnow())
-    as_nobody.post("/sign-in/second-factor", data={"code": shown})
-    as_nobody.forget_token()
-    assert is_signed_in(as_nobody)
-    assert as_nobody.post("/account/second-factor/app/remove").status_code == 403
+    anonymous.post("/sign-in/second-factor", data={"code": shown})
+    anonymous.forget_token()
+    assert is_signed_in(anonymous)
+    assert anonymous.post("/account/second-factor/app/remove").status_code == 403
 
 
 def test_a_person_without_a_password_confirms_with_a_code(
-    as_nobody, enable, provider, eva, database
+    anonymous, enable, provider, eva, database
 ):
     enable()
     add_app(eva, database, utcnow())
     forget_used_codes()
     provider.email = eva.email
-    signs_in(as_nobody)
+    signs_in(anonymous)
     shown = app_code(eva, database, utcnow())
-    as_nobody.post("/sign-in/second-factor", data={"code": shown})
-    as_nobody.forget_token()
+    anonymous.post("/sign-in/second-factor", data={"code": shown})
+    anonymous.forget_token()
     proof = {
         "own_password": "",
         "own_code": app_code(eva, database, utcnow() + timedelta(seconds=30)),
     }
     UserSession.update(verified_at=None).execute()
     path = "/account/second-factor/app"
-    assert as_nobody.post(path, data={**proof, "own_code": "000000"}).status_code == 422
-    assert as_nobody.post(path, data=proof).status_code == 303
+    assert anonymous.post(path, data={**proof, "own_code": "000000"}).status_code == 422
+    assert anonymous.post(path, data=proof).status_code == 303
     long_ago = utcnow() - timedelta(minutes=10)
     UserSession.update(verified_at=None, confirmed_at=long_ago).execute()
     forget_used_codes()
-    assert as_nobody.post(path, data=proof).status_code == 422
+    assert anonymous.post(path, data=proof).status_code == 422

@@ -109,14 +109,14 @@ def test_no_form_takes_more_than_its_field_holds(
 
 
 def test_no_form_of_a_stranger_takes_more_than_its_field_holds(
-    as_nobody: Any, database: Config, normalized: list[int]
+    anonymous: Any, database: Config, normalized: list[int]
 ) -> None:
     set_up = one_time_links.setup_link(database).removeprefix(database.origin)
-    assert judge_forms(as_nobody, set_up, normalized) == 4
+    assert judge_forms(anonymous, set_up, normalized) == 4
     invited = make_user("Ben", "operator", password_hash="!")
     invitation = one_time_links.invitation_link(invited, database).removeprefix(database.origin)
-    assert judge_forms(as_nobody, invitation, normalized) == 2
-    assert judge_forms(as_nobody, "/sign-in", normalized) == 2
+    assert judge_forms(anonymous, invitation, normalized) == 2
+    assert judge_forms(anonymous, "/sign-in", normalized) == 2
 
 
 def test_the_current_password_has_a_limit(as_ana: Any, ana: Actor, normalized: list[int]) -> None:

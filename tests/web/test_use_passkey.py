@@ -140,39 +140,39 @@ def test_a_person_has_at_most_twenty_passkeys(as_ana):
 # ---- signing in ----
 
 
-def test_a_passkey_signs_in_without_a_password(as_nobody, device, ana):
-    assert "Sign in with a passkey" in as_nobody.get("/sign-in").text
-    requested = options(as_nobody)
+def test_a_passkey_signs_in_without_a_password(anonymous, device, ana):
+    assert "Sign in with a passkey" in anonymous.get("/sign-in").text
+    requested = options(anonymous)
     assert requested["allowCredentials"] == []
     assert requested["userVerification"] == "required"
-    answer = sign_in(as_nobody, device.use(requested), next="/sites")
+    answer = sign_in(anonymous, device.use(requested), next="/sites")
     assert answer.headers["Location"] == "/sites"
-    assert as_nobody.get("/sites").status_code == 200
+    assert anonymous.get("/sites").status_code == 200
     assert AuditEntry.head().event == "signed_in"
     assert '"factor":"passkey"' in AuditEntry.head().body
     assert Passkey.get().last_used_at is not None
     assert not PasskeyChallenge.select().exists()
 
 
-def test_a_passkey_replaces_the_code_after_the_password(as_nobody, device):
-    as_nobody.signs_in(ANA, PASSWORD)
-    page = as_nobody.get("/sign-in/second-factor").text
+def test_a_passkey_replaces_the_code_after_the_password(anonymous, device):
+    anonymous.signs_in(ANA, PASSWORD)
+    page = anonymous.get("/sign-in/second-factor").text
     assert "Use a passkey" in page
     assert "Recovery code" in page
-    requested = options(as_nobody, "/sign-in/passkey/options")
+    requested = options(anonymous, "/sign-in/passkey/options")
     assert [item["id"] for item in requested["allowCredentials"]] == [b64u(device.credential_id)]
-    assert sign_in(as_nobody, device.use(requested), "/sign-in/passkey").status_code == 303
-    assert as_nobody.get("/").status_code == 200
+    assert sign_in(anonymous, device.use(requested), "/sign-in/passkey").status_code == 303
+    assert anonymous.get("/").status_code == 200
 
 
-def test_the_passkey_of_another_person_is_no_second_factor(app, as_nobody, device, ben):
+def test_the_passkey_of_another_person_is_no_second_factor(app, anonymous, device, ben):
     other = Device()
     add(signed_in(app, ben), other)
-    as_nobody.signs_in(ANA, PASSWORD)
-    requested = options(as_nobody, "/sign-in/passkey/options")
-    answer = as_nobody.post("/sign-in/passkey", data={"passkey": other.use(requested)})
+    anonymous.signs_in(ANA, PASSWORD)
+    requested = options(anonymous, "/sign-in/passkey/options")
+    answer = anonymous.post("/sign-in/passkey", data={"passkey": other.use(requested)})
     assert answer.status_code == 422
-    assert as_nobody.get("/").status_code == 303
+    assert anonymous.get("/").status_code == 303
 
 
 def cheated(**changes: Any) -> Callable[[Device, dict[str, Any]], str]:
@@ -209,19 +209,19 @@ def with_response(**changes: str) -> Callable[[Device, dict[str, Any]], str]:
         lambda *_: "[" * 8_000,
     ],
 )
-def test_an_invalid_response_does_not_sign_in(as_nobody, device, cheat):
-    answer = sign_in(as_nobody, cheat(device, options(as_nobody)))
+def test_an_invalid_response_does_not_sign_in(anonymous, device, cheat):
+    answer = sign_in(anonymous, cheat(device, options(anonymous)))
     assert answer.status_code == 422
     assert REFUSED in answer.text
-    assert as_nobody.get("/").status_code == 303
+    assert anonymous.get("/").status_code == 303
     assert AuditEntry.head().event == "second_factor_refused"
 
 
-def test_a_response_works_once(app, as_nobody, device):
-    response = device.use(options(as_nobody))
-    with as_nobody.session_transaction() as cookie:
+def test_a_response_works_once(app, anonymous, device):
+    response = device.use(options(anonymous))
+    with anonymous.session_transaction() as cookie:
         stolen = dict(cookie)
-    assert sign_in(as_nobody, response).status_code == 303
+    assert sign_in(anonymous, response).status_code == 303
     thief = app.test_client()
     thief.token()
     with thief.session_transaction() as cookie:
@@ -230,28 +230,28 @@ def test_a_response_works_once(app, as_nobody, device):
     assert "the challenge expired or was used" in AuditEntry.head().body
 
 
-def test_a_challenge_expires_after_five_minutes(as_nobody, device):
-    requested = options(as_nobody)
+def test_a_challenge_expires_after_five_minutes(anonymous, device):
+    requested = options(anonymous)
     PasskeyChallenge.update(created_at=utcnow() - timedelta(minutes=5)).execute()
-    assert sign_in(as_nobody, device.use(requested)).status_code == 422
+    assert sign_in(anonymous, device.use(requested)).status_code == 422
 
 
-def test_a_challenge_for_another_purpose_does_not_sign_in(app, as_nobody, device, ana):
+def test_a_challenge_for_another_purpose_does_not_sign_in(app, anonymous, device, ana):
     working = signed_in(app, ana)
     requested = options(working, "/account/verify/passkey-options")
     with working.session_transaction() as cookie:
         ticket = cookie["passkey_challenge"]
-    as_nobody.signs_in(ANA, PASSWORD)
-    as_nobody.token()
-    with as_nobody.session_transaction() as cookie:
+    anonymous.signs_in(ANA, PASSWORD)
+    anonymous.token()
+    with anonymous.session_transaction() as cookie:
         cookie["passkey_challenge"] = ticket
-    assert sign_in(as_nobody, device.use(requested), "/sign-in/passkey").status_code == 422
+    assert sign_in(anonymous, device.use(requested), "/sign-in/passkey").status_code == 422
     assert PasskeyChallenge.select().count() == 1
 
 
-def test_a_counter_that_goes_back_is_refused_and_recorded(app, as_nobody, device, as_ana):
+def test_a_counter_that_goes_back_is_refused_and_recorded(app, anonymous, device, as_ana):
     copy = replace(device)
-    assert sign_in(as_nobody, device.use(options(as_nobody))).status_code == 303
+    assert sign_in(anonymous, device.use(options(anonymous))).status_code == 303
     thief = app.test_client()
     answer = sign_in(thief, copy.use(options(thief)))
     assert answer.status_code == 422
@@ -272,15 +272,15 @@ def test_a_passkey_without_a_counter_works_repeatedly(app, ana):
         assert sign_in(person, device.use(options(person))).status_code == 303
 
 
-def test_a_disabled_person_does_not_sign_in(as_nobody, device, ana):
+def test_a_disabled_person_does_not_sign_in(anonymous, device, ana):
     User.update(disabled_at=utcnow()).where(User.id == ana.id).execute()
-    assert sign_in(as_nobody, device.use(options(as_nobody))).status_code == 422
+    assert sign_in(anonymous, device.use(options(anonymous))).status_code == 422
 
 
-def test_a_removed_passkey_does_not_sign_in(app, as_nobody, device, as_ana):
+def test_a_removed_passkey_does_not_sign_in(app, anonymous, device, as_ana):
     assert as_ana.post(f"{PAGE}/{Passkey.get().id}/remove").status_code == 303
     assert not RecoveryCode.select().exists()
-    assert sign_in(as_nobody, device.use(options(as_nobody))).status_code == 422
+    assert sign_in(anonymous, device.use(options(anonymous))).status_code == 422
 
 
 # ---- confirming an open session ----
@@ -320,18 +320,18 @@ def test_the_page_says_where_passkeys_work(config, origin, opened, words):
     assert (words in problem) if words else problem == ""
 
 
-def test_passkeys_are_not_offered_at_another_address(app, as_nobody, as_ana, device, config):
+def test_passkeys_are_not_offered_at_another_address(app, anonymous, as_ana, device, config):
     app.config["AURA"] = replace(config, origin="https://aura.test")
-    assert "Passkeys work only at https://aura.test" in as_nobody.get("/sign-in").text
+    assert "Passkeys work only at https://aura.test" in anonymous.get("/sign-in").text
     page = as_ana.get("/account/second-factor", follow_redirects=True).text
     assert "Add passkey" not in page
-    refused = as_nobody.post(f"/sign-in/passkey/options{ALONE}")
+    refused = anonymous.post(f"/sign-in/passkey/options{ALONE}")
     assert refused.status_code == 409
     assert not PasskeyChallenge.select().exists()
 
 
-def test_a_network_has_few_open_challenges(as_nobody, device):
+def test_a_network_has_few_open_challenges(anonymous, device):
     for _ in range(55):
-        options(as_nobody)
+        options(anonymous)
     assert PasskeyChallenge.select().count() == 50
-    assert sign_in(as_nobody, device.use(options(as_nobody))).status_code == 303
+    assert sign_in(anonymous, device.use(options(anonymous))).status_code == 303

@@ -64,7 +64,7 @@ def agree(ana: Person, text: str, **fields: str) -> str:
     return ana.submit(paste(ana, text), "siteagent_accept", **fields)
 
 
-def somebody(wp, role: str) -> Person:
+def user_with_role(wp, role: str) -> Person:
     wp.evaluate(
         f"if (!get_user_by('login', 'some_{role}')) wp_insert_user(array("
         f"'user_login' => 'some_{role}', 'user_pass' => 'pw-{role}', 'role' => '{role}',"

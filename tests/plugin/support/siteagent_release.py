@@ -17,10 +17,10 @@ HERE, NEXT = "0.1.0", "0.2.0"
 
 
 # Replacements that break a version: by file, the text and its replacement.
-Spoilt = Mapping[str, tuple[str, str]]
+Broken = Mapping[str, tuple[str, str]]
 
 
-def package(version: str = NEXT, spoilt: Spoilt | None = None, *, header: str = "") -> bytes:
+def package(version: str = NEXT, broken: Broken | None = None, *, header: str = "") -> bytes:
     """Build SiteAgent with another version; `header` is a different version for its header."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "siteagent"
@@ -39,7 +39,7 @@ def package(version: str = NEXT, spoilt: Spoilt | None = None, *, header: str = 
                 " file_put_contents( '/tmp/mixed', $_SERVER['REQUEST_METHOD'] . ' '"
                 " . $_SERVER['REQUEST_URI'] . ' loads ' . __FILE__ ); }",
             )
-        for name, (text, instead) in (spoilt or {}).items():
+        for name, (text, instead) in (broken or {}).items():
             replace(source / name, text, instead)
         return build_plugin_zip(source, release_key=PUBLIC)
 
@@ -50,8 +50,8 @@ def replace(file: Path, text: str, instead: str) -> None:
     file.write_text(source.replace(text, instead, 1), "utf-8")
 
 
-def available(wp, version: str = NEXT, spoilt: Spoilt | None = None, **changed: Any) -> None:
-    publish_release(wp, version, package(version, spoilt, **changed))
+def available(wp, version: str = NEXT, broken: Broken | None = None, **changed: Any) -> None:
+    publish_release(wp, version, package(version, broken, **changed))
 
 
 # Run without WordPress, which may not load.
