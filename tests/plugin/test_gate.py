@@ -385,7 +385,10 @@ def test_the_rest_route_answers_if_the_early_check_fails(wp, paired, other_plugi
 
 
 def test_a_failing_handler_does_not_reveal_its_message(wp, paired, other_plugin) -> None:
-    other_plugin("add_filter('all_plugins', function () { throw new Exception('secret words'); });")
+    other_plugin(
+        "add_filter('pre_site_transient_update_plugins', function () {"
+        " throw new Exception('secret words'); });"
+    )
     sent = sign(paired, {"v": 1, "op": "report", "by": "Ben", "have": None})
     response = send(sent)
     assert document_of(paired, sent, response)["ok"] is False

@@ -29,7 +29,7 @@ def test_rejected_requests_make_one_entry_an_hour_with_their_count(wp, paired, f
     for _ in range(5):
         assert is_turned_away(send(ping(paired, key=b"x" * 32)))
     (entry,) = wp.evaluate(f"return {REJECTED};")
-    assert entry["facts"] == {"reason": "bad_signature: "}
+    assert entry["facts"] == {"reason": "bad_signature"}
     next_hour = wp.evaluate(
         f"siteagent()->rejected_requests()->record('unknown_key', time() + 3600); return "
         f"{REJECTED};"

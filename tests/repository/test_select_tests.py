@@ -55,9 +55,9 @@ def collected(*options: str) -> list[str]:
 def test_nightly_tests_run_only_with_all() -> None:
     usual, everything = collected(), collected("--all")
     assert set(usual) < set(everything)
-    rigs = {one.rpartition("[")[2] for one in usual if "test_the_server_is" in one}
+    rigs = {one.rpartition("[")[2] for one in usual if "test_each_server_has" in one}
     assert rigs == {"nginx-fpm]"}
-    assert len([one for one in everything if "test_the_server_is" in one]) > 3
+    assert len([one for one in everything if "test_each_server_has" in one]) > 3
 
 
 def test_only_smoke_tests_run_on_the_oldest_wordpress() -> None:
