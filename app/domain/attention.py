@@ -139,7 +139,7 @@ class Findings:
         matters = self.matters
         return {
             *(item.key for site in self.sites for item in problems_of(site)),
-            # What an outage explains is not over, so it is not told as resolved.
+            # What an outage explains is not over, so it is not reported as resolved.
             *(item_of_connection(site).key for site in self.sites if site.is_explained),
             *(item_of_change(change).key for change in self.changes if change.needs_checking),
             *(_of_approval(change).key for change in self.changes if change.state == PROPOSED),

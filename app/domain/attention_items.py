@@ -97,7 +97,7 @@ class Item:
         if self.id or self.site is None:
             return f"{self.about}:{self.id}"
         version = f":{self.name}" if self.about == "php" else ""
-        # What digests mention first is told again when it needs a person.
+        # What digests mention first is sent again when it needs a person.
         later = "_later" if self.about == "domain" and self.severity == SOON else ""
         return f"{self.about}{later}:{self.site.id}{version}"
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from app.http.browser_process import CommandFailed, DevTools
 from app.http.front_page import is_same_site
 
-# A page that is slower cannot be told.
+# A slower page cannot be judged.
 PAGE_TIMEOUT_S = 8.0
 # How long after its last file a page may still work before it counts as complete.
 _SETTLE_S = 2.0
@@ -140,7 +140,7 @@ class _Tab:
 
     @property
     def has_settled(self) -> bool:
-        """Whether the page is complete, or cannot be told."""
+        """Whether the page is complete, or cannot be judged."""
         is_late = bool(self._settles_at) and time.monotonic() > self._settles_at
         return bool(self._why) or (bool(self._settles_at) and (self._is_idle or is_late))
 

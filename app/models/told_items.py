@@ -1,4 +1,4 @@
-"""What a listener was told: which items, when, and how often."""
+"""What a listener was sent: which items, when, and how often."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ToldItem(BaseModel):
 
     A subclass names its column with the listener in `listener`. `key` is the item's; `told_at` is
     null until a message about it is queued. `gone_at` is when it no longer needed attention. The
-    row is deleted once that has been told as well.
+    row is deleted once that has been sent as well.
     """
 
     listener: ClassVar[str]
@@ -57,8 +57,8 @@ class ToldItem(BaseModel):
     @classmethod
     def mark_told(cls, listener_id: int, keys: list[str], now: datetime) -> None:
         """Record that a message to this listener about these items is queued."""
-        told = cls.update(told_at=now, times_told=cls.times_told + 1)
-        told.where(cls._listener() == listener_id, cls.key.in_(keys)).execute()
+        sent = cls.update(told_at=now, times_told=cls.times_told + 1)
+        sent.where(cls._listener() == listener_id, cls.key.in_(keys)).execute()
 
     @classmethod
     def drop(cls, ids: list[int]) -> None:

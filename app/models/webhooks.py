@@ -1,4 +1,4 @@
-"""Webhooks: the endpoints, what each was told, and every message on its way to them."""
+"""Webhooks: the endpoints, what each was sent, and every message on its way to them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class WebhookEndpoint(BaseModel):
 
     @classmethod
     def turned_on(cls) -> list[WebhookEndpoint]:
-        """Return the endpoints that are told, the oldest first."""
+        """Return the endpoints that get messages, the oldest first."""
         return list(cls.select().where(cls.off_at.is_null()).order_by(cls.id))
 
     @classmethod

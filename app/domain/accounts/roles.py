@@ -105,7 +105,7 @@ def change_access(
             _take_role(user, access, present, now)
         if is_other_view:
             user.limit_to(access.clients)
-            # Or its end would be told, with the name of a site that they no longer see.
+            # Or its end would be sent, with the name of a site that they no longer see.
             NotifiedItem.forget(user.id)
             record_access(user, present, now)
 

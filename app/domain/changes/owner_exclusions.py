@@ -1,4 +1,4 @@
-"""What a site's owner excluded since an update was proposed, as far as the last sync told it.
+"""What a site's owner excluded since an update was proposed, as far as the last sync reported it.
 
 The site enforces it in any case. Aura refuses earlier, so that no person approves in vain.
 """

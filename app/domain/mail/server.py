@@ -79,7 +79,7 @@ def remove_server(*, by: Actor, now: datetime) -> None:
         stored = EmailServer.read()
         if stored is None or not EmailServer.remove():
             raise Conflict("E-mail is already turned off.")
-        # When it is turned on again, people are told what is open then.
+        # When it is turned on again, people are sent what is open then.
         NotifiedItem.forget_everyone()
         audit.record(EmailServerRemoved(host=stored.host), present, now=now)
 

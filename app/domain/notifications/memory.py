@@ -1,4 +1,4 @@
-"""What one listener, a person or a webhook, has heard: follow a plan, and store what was told."""
+"""What one listener, a person or a webhook, was sent: follow a plan, and store it."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class Memory:
         table.drop(_ids(plan.drop))
 
     def mark_told(self, plan: Plan, now: datetime) -> None:
-        """Record what the message tells: what is open as told, what is resolved as done."""
+        """Record what the message contains: open items as sent, resolved ones as done."""
         known = self.table.of(self.listener_id)
         self._note([item for item in plan.fresh if item.key not in known], now)
         # Of the open items, those that are due count as reminded.
         reminded = [item for item in plan.still if plans.is_reminder_due(known[item.key], now)]
-        told = {item.key for item in (*plan.fresh, *reminded)}
-        self.table.mark_told(self.listener_id, sorted(told), now)
+        sent = {item.key for item in (*plan.fresh, *reminded)}
+        self.table.mark_told(self.listener_id, sorted(sent), now)
         self.table.drop(_ids(plan.resolved))
 
     def _note(self, items: Iterable[Item], now: datetime) -> None:
-        """Store items of which the listener has not been told yet."""
+        """Store items that the listener has not been sent yet."""
         columns = [
             {
                 "key": item.key,

@@ -1,9 +1,9 @@
-"""Decide what one person or webhook is told now. Pure: it reads no clock and no database.
+"""Decide what one person or webhook is sent now. Pure: it reads no clock and no database.
 
-* A critical item is told at once, every other one in a digest. A webhook may get all at once.
-* Each item is told once, then again after a day and after each week that it stays open. What
-  waits for a look and stops nothing is told once.
-* That it no longer needs attention is told once.
+* A critical item is sent at once, every other one in a digest. A webhook may get all at once.
+* Each item is sent once, then again after a day and after each week that it stays open. What
+  waits for a look and stops nothing is sent once.
+* That it no longer needs attention is sent once.
 * At most one message an hour goes to a person. What happens meanwhile is in the next one.
 * What begins together is one message, and so is what ends together (storms.py).
 * In quiet hours, a message is sent only for a new critical item, and if the person wants that, not
@@ -39,7 +39,7 @@ class Situation:
 
     `items` is what needs this person's attention, and `every_key` what needs anyone's. `later` can
     wait, and is None unless a digest is due. `is_quiet` is about this moment. Items of a
-    severity in `at_once` are told at once, with `at_most_every` between two messages.
+    severity in `at_once` are sent at once, with `at_most_every` between two messages.
     """
 
     preferences: Preferences
@@ -58,7 +58,7 @@ class Situation:
 class Plan:
     """What to store, and what to tell.
 
-    `note` are items to store as not told yet, `raise_again` rows that are critical now and were
+    `note` are items to store as not sent yet, `raise_again` rows that are critical now and were
     not. `gone` and `back` are rows of items that are no longer open, or are open again. `drop` are
     rows to delete. If `kind` is not empty, a message tells `fresh`, `still` and `resolved`.
     """
@@ -142,7 +142,7 @@ def _note_urgent(situation: Situation, rows: dict[str, ToldItem], plan: Plan) ->
 def _tell_urgent(
     situation: Situation, open_items: dict[str, Item], rows: dict[str, ToldItem], plan: Plan
 ) -> None:
-    """Add the message about what is told at once, if one is due."""
+    """Add the message about what is sent at once, if one is due."""
     now, chosen = situation.now, situation.preferences
     urgent = [row for row in rows.values() if row.severity in situation.at_once]
     waiting = [row for row in urgent if row.told_at is None and row not in plan.drop]
@@ -160,7 +160,7 @@ def _tell_urgent(
     plan.kind = CRITICAL_MESSAGE
     plan.fresh = fresh
     plan.still = [open_items[row.key] for row in still]
-    # Among them is what ended before it could be told.
+    # Among them is what ended before it could be sent.
     plan.resolved = ended
 
 
@@ -187,7 +187,7 @@ def _tell_digest(
 
 
 def is_reminder_due(row: ToldItem, now: datetime) -> bool:
-    """Whether an item that was told is due to be told again while it is open."""
+    """Whether an item that was sent is due to be sent again while it is open."""
     if row.told_at is None or _is_told_once(row.key):
         return False
     wait = FIRST_REMINDER if row.times_told <= 1 else LATER_REMINDERS

@@ -109,7 +109,7 @@ def change_preferences(chosen: Preferences, *, by: Actor, now: datetime) -> bool
         if row is not None and row.chosen_at and before == chosen:
             return False
         if before.is_off or chosen.is_off:
-            # Who hears again is told what is open then, and not what has ended since.
+            # Who gets messages again is sent what is open then, and not what has ended since.
             NotifiedItem.forget(present.id or 0)
         columns = {**asdict(chosen), "client_ids": list(chosen.client_ids)}
         NotificationPreference.choose(present.id or 0, now, **columns)

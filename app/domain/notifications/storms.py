@@ -1,4 +1,4 @@
-"""Storms: what begins or ends on many sites within minutes, and is told in one message.
+"""Storms: what begins or ends on many sites within minutes, and is sent in one message.
 
 A host or Aura's own network fails for all sites, but each is found at its own next check. So while
 more keep beginning, a message waits a little; and once some have ended, it waits for the others.
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from app.domain import attention
 from app.models.told_items import ToldItem
 
-# What begins together is told together.
+# What begins together is sent together.
 GATHER = timedelta(minutes=2)
 # While a storm keeps growing, its first message waits at most this long.
 GROWS_FOR = timedelta(minutes=8)
@@ -23,7 +23,7 @@ ENDS_WITHIN = timedelta(minutes=15)
 
 
 def is_ready(seen_at: Sequence[datetime], now: datetime) -> bool:
-    """Whether items that wait to be told, noted at these times, are told now."""
+    """Whether items that wait to be sent, noted at these times, are sent now."""
     if not any(now - at >= GATHER for at in seen_at):
         return False
     grows = len(seen_at) >= attention.MERGED_FROM and any(now - at < GATHER for at in seen_at)
@@ -33,7 +33,7 @@ def is_ready(seen_at: Sequence[datetime], now: datetime) -> bool:
 def ended_together(
     rows: Iterable[ToldItem], ended: Sequence[ToldItem], now: datetime
 ) -> list[ToldItem]:
-    """Return which of the ended items are told now; `rows` are these and all others.
+    """Return which of the ended items are sent now; `rows` are these and all others.
 
     Those of a storm wait until all of it has ended, or for ENDS_WITHIN.
     """

@@ -1,6 +1,6 @@
 """Look once a minute what needs whom, and queue the messages that are due.
 
-One look needs a fixed number of queries for any number of sites and people. What was told is
+One look needs a fixed number of queries for any number of sites and people. What was sent is
 stored in the transaction that queues the message, so a restart tells nothing twice.
 """
 
@@ -66,9 +66,9 @@ class _Look:
 
 
 def notify_due(now: datetime) -> int:
-    """Queue what people have to be told now; return the number of messages.
+    """Queue what people have to get now; return the number of messages.
 
-    An error about one person ends this after everyone else was told.
+    An error about one person is raised after the messages of all others are queued.
     """
     if not outbox.is_on():
         return 0

@@ -1,6 +1,6 @@
-"""Look once a minute what needs attention, and queue what the webhooks have to be told.
+"""Look once a minute what needs attention, and queue what the webhooks have to get.
 
-The rules are those for people (plans.py), without digests and quiet hours. What was told is stored
+The rules are those for people (plans.py), without digests and quiet hours. What was sent is stored
 in the transaction that queues the messages, so a restart tells nothing twice.
 """
 
@@ -49,9 +49,9 @@ class _Look:
 
 
 def notify_due(config: Config, now: datetime) -> int:
-    """Queue what the endpoints have to be told now; return the number of messages.
+    """Queue what the endpoints have to get now; return the number of messages.
 
-    An error about one endpoint ends this after all others were told.
+    An error about one endpoint is raised after the messages of all others are queued.
     """
     endpoints = WebhookEndpoint.turned_on()
     if not endpoints:
@@ -120,7 +120,7 @@ def _queue(endpoint: WebhookEndpoint, plan: Plan, look: _Look) -> int:
         parts = [(_TYPES[one["heading"]], [one]) for one in sections]
     else:
         parts = [(outbox.CHANGED, sections)]
-    for kind, told in parts:
-        subject = contents.subject_of_sections(told)
-        outbox.queue_message(endpoint, kind, subject, {"sections": told}, now=look.now)
+    for kind, sent in parts:
+        subject = contents.subject_of_sections(sent)
+        outbox.queue_message(endpoint, kind, subject, {"sections": sent}, now=look.now)
     return len(parts)

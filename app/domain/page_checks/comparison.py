@@ -30,7 +30,7 @@ TITLE = "title"
 ASSET = "asset"
 CONSOLE = "console"
 
-# Why nothing can be told, besides the codes of app.http.errors and of intermediaries.
+# Why a page cannot be judged, besides the codes of app.http.errors and of intermediaries.
 UNSTEADY = "unsteady"
 NO_LOOK_BEFORE = "no_look_before"
 ANOTHER_PAGE = "another_page"

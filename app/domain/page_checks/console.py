@@ -16,7 +16,7 @@ from app.http.browser_visit import ConsoleError, Visit
 from app.http.errors import printable
 
 MAX_CHARS = 200
-# Why nothing can be told, besides the codes of app/http/browser_visit.py and browser_process.py.
+# Why a page cannot be judged, besides codes of app/http/browser_visit.py and browser_process.py.
 NOT_LOOKED = "not_looked"
 ANOTHER_ANSWER = "another_answer"
 

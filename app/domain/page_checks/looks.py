@@ -34,7 +34,7 @@ from app.models.sites import Site
 
 LookCall = Callable[..., ProbeResponse]
 
-# Larger pages cannot be told: a part of them shows nothing about the rest.
+# Larger pages cannot be judged: a part of them shows nothing about the rest.
 MAX_BYTES = 512 * 1024
 # Two looks at all pages, and one at their scripts, end within this time.
 BUDGET_S = 25.0
@@ -95,7 +95,7 @@ class Visitor:
         return read_look(self.fetch(address, MAX_BYTES), address, page.required)
 
     def is_asset_broken(self, address: str) -> bool | None:
-        """Whether a script or stylesheet is not there; None if that cannot be told."""
+        """Whether a script or stylesheet is not there; None if that is unknown."""
         page = self.fetch(address, _ASSET_BYTES)
         if page is None or page.received is None or page.elsewhere:
             return None

@@ -77,8 +77,8 @@ def compute(client: Client, period: Period, *, config: Config, now: datetime) ->
     facts = _client_facts(client, period, now)
     longest = longest_pause(every, is_failing=False)
     sites = _read_sites(stream_sites(client, period, longest), facts.rules, period, now)
-    told, usual = _split_updates(facts.updates)
-    lines = _lines(client, period, told, usual)
+    listed, usual = _split_updates(facts.updates)
+    lines = _lines(client, period, listed, usual)
     ends = {group[0].success for group in usual} | {group[-1].success for group in usual}
     return compute_report(
         client.name,
@@ -116,7 +116,7 @@ def issue_report(
 def _split_updates(
     updates: Sequence[UpdateStory],
 ) -> tuple[list[UpdateStory], list[list[UpdateStory]]]:
-    """Return the updates that are told one by one, and the others by component, oldest first.
+    """Return the updates that are listed one by one, and the others by component, oldest first.
 
     In a long report the usual ones are added up: hundreds that went well would hide the others.
     """
@@ -132,7 +132,7 @@ def _split_updates(
 def _lines(
     client: Client,
     period: Period,
-    told: Iterable[UpdateStory],
+    listed: Iterable[UpdateStory],
     usual: Iterable[Sequence[UpdateStory]],
 ) -> dict[int, ReportEntry]:
     """Return the entries that the report names, by number.
@@ -141,7 +141,7 @@ def _lines(
     """
     about = AuditEntry.site_id.in_(_site_ids(client)) & AuditEntry.event.in_(SITE_EVENTS)
     agreed = AuditEntry.event.in_(AGREEMENTS) & (AuditEntry.client_id == client.id)
-    seqs = {seq for update in told for seq in update.seqs}
+    seqs = {seq for update in listed for seq in update.seqs}
     seqs |= {end.success for group in usual for end in (group[0], group[-1]) if end.success}
     in_order = sorted(seqs)
     parts = [

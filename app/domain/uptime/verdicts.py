@@ -141,8 +141,7 @@ def certificate_problem(ends_at: datetime | None, now: datetime) -> str:
 def is_own_network(verdicts: list[Verdict]) -> bool:
     """Whether so much failed at once, on so many servers, that Aura itself has no network.
 
-    Sites on one server fail together, so servers are counted. With a single one nothing can be
-    told.
+    Sites on one server fail together, so servers are counted. A single server proves nothing.
     """
     answering = {seen.server for seen in verdicts if not seen.is_network}
     silent = {seen.server for seen in verdicts if seen.is_network} - answering

@@ -137,7 +137,7 @@ def change_endpoint(
             columns = {"url_sealed": sealed, "shown_url": shown_url(typed.url)}
         client_ids = sorted(typed.client_ids)
         if (typed.wants, client_ids) != (endpoint.wants, endpoint.client_ids):
-            # It is told what is open under the new choice, and not what has ended since.
+            # It is sent what is open under the new choice, and not what has ended since.
             EndpointItem.forget(endpoint.id)
         endpoint.update_if(
             name=typed.name, wants=typed.wants, client_ids=client_ids, changed_at=now, **columns
@@ -203,7 +203,7 @@ def stop_sending(endpoint: WebhookEndpoint, because: str, *, by: Actor, now: dat
         if not endpoint.turn_off(because, now):
             return False
         WebhookMessage.cancel_waiting(endpoint.id, now, TURNED_OFF)
-        # When it is turned on again, it is told what is open then.
+        # When it is turned on again, it is sent what is open then.
         EndpointItem.forget(endpoint.id)
         event = WebhookTurnedOff(webhook_id=endpoint.id, name=endpoint.name, because=because)
         audit.record(event, by, now=now)

@@ -1,4 +1,4 @@
-"""Webhooks: the endpoints, what each was told, and every message on its way to them."""
+"""Webhooks: the endpoints, what each was sent, and every message on its way to them."""
 
 from __future__ import annotations
 
