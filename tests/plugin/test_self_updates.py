@@ -124,7 +124,7 @@ def test_a_plugin_of_the_same_name_at_wordpress_org_is_refused(wp, siteagent) ->
 
 
 def test_a_package_that_differs_from_the_signed_one_is_refused(wp, siteagent) -> None:
-    publish_release(wp, NEXT, package(), sent=package(spoilt=None, header=NEXT) + b"\0")
+    publish_release(wp, NEXT, package(), sent=package(broken=None, header=NEXT) + b"\0")
     assert available(wp) is not None
     assert click_update(wp) == "siteagent_not_signed"
     assert installed(wp) == HERE

@@ -123,12 +123,15 @@ class RuleSummary:
 
 @dataclass(frozen=True)
 class Rights:
-    """Who may approve updates of these sites. `approvals` is the client's setting."""
+    """Who may approve updates of these sites. `approvals` is the client's setting.
+
+    `standing` are the auto-update rules. The names of the fields are part of a report's digest.
+    """
 
     approvals: str
     deciders: tuple[str, ...] = ()
     client_people: tuple[str, ...] = ()
-    rules: tuple[RuleSummary, ...] = ()
+    standing: tuple[RuleSummary, ...] = ()
 
 
 @dataclass(frozen=True)

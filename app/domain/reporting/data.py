@@ -322,7 +322,7 @@ def _approval_rights(client: Client, facts: _ClientFacts, sites: _Sites) -> Righ
         client_people=tuple(
             user.name for user in users if user.role == CLIENT and user.client_id == client.id
         ),
-        rules=tuple(
+        standing=tuple(
             _rule_summaries((rule for rule in facts.rules if rule.id in sites.rules), sites.names)
         ),
     )
