@@ -1,4 +1,4 @@
-"""The rigs, started once for all tests that stand before them."""
+"""Servers with WordPress behind them, started once for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rigs.rigs import Rigs
+from tests.rigs.rigs import Rig, Rigs
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +14,10 @@ def rigs() -> Iterator[Rigs]:
     started = Rigs.start()
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="module")
+def rig(rigs: Rigs) -> Iterator[Rig]:
+    """Return the server that is called through a reverse proxy."""
+    with rigs.at("proxy") as here:
+        yield here

@@ -51,12 +51,6 @@ FORGETFUL = ("stale-page", "stale-reply")
 _REVALIDATED_AFTER_S = 2.5
 
 
-@pytest.fixture(scope="module")
-def rig(rigs: Rigs) -> Iterator[Rig]:
-    with rigs.at("proxy") as here:
-        yield here
-
-
 @pytest.fixture
 def bakery(rig: Rig, ana: Actor, config: Config, jobs: RecordingQueue) -> Site:
     """Paired through the honest proxy."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from app.http.errors import CallError, ErrorCode
 from app.models.base import utcnow
 from app.models.reports import Component, Report, Sync
 from app.models.sites import Site
-from tests.rigs.rigs import FRONTS, HONEST, Rig, Rigs
+from tests.rigs.rigs import FRONTS, HONEST, Rig
 from tests.support.factories import make_site
 from tests.support.fakes import RecordingQueue
 
@@ -48,12 +47,6 @@ NAMED: dict[str, tuple[ErrorCode, dict[str, str | int]]] = {
 }
 # A cache by path affects one of several addresses, so it has its own tests.
 DISTURBING = tuple(one for one in FRONTS if one not in (*HONEST, "stale-page"))
-
-
-@pytest.fixture(scope="module")
-def rig(rigs: Rigs) -> Iterator[Rig]:
-    with rigs.at("proxy") as here:
-        yield here
 
 
 @pytest.fixture
